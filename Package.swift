@@ -1,0 +1,83 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+// `UNROLL_REAL=double swift build` makes the two numerical modules in double precision, so that
+// derivatives can be checked to nine digits. Nothing else is built then.
+let double = Context.environment["UNROLL_REAL"] == "double"
+
+let settings: [SwiftSetting] =
+  [.treatAllWarnings(as: .error), .enableUpcomingFeature("InternalImportsByDefault")]
+  + (double ? [.define("REAL_IS_DOUBLE")] : [])
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name + "Tests", dependencies: dependencies, swiftSettings: settings)
+}
+
+// The modules, lowest layer first.
+let numerical: [Target] = [
+  .systemLibrary(
+    name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+  .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
+  module("LinearAlgebra", ["COpenBLAS"]),
+  module("Recurrence", ["LinearAlgebra"]),
+  tests("LinearAlgebra", ["LinearAlgebra"]),
+  tests("Recurrence", ["LinearAlgebra", "Recurrence", "AllocationCounter"]),
+]
+
+let trainer: [Target] = [
+  .systemLibrary(
+    name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
+  .target(name: "ProcessorCheck"),
+  module("Optimization", ["LinearAlgebra", "Recurrence"]),
+  module("Datasets", ["LinearAlgebra", "Recurrence"]),
+  module("Collectives", ["LinearAlgebra", "COpenMPI"]),
+  module(
+    "Training",
+    [
+      "LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Collectives",
+      .product(name: "Yams", package: "Yams"),
+      .product(name: "Logging", package: "swift-log"),
+    ]),
+  .executableTarget(
+    name: "unroll",
+    dependencies: [
+      "ProcessorCheck", "LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Collectives",
+      "Training",
+      .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      .product(name: "Logging", package: "swift-log"),
+    ],
+    swiftSettings: settings),
+  tests("Optimization", ["LinearAlgebra", "Recurrence", "Optimization"]),
+  tests("Datasets", ["LinearAlgebra", "Recurrence", "Datasets"]),
+  tests("Collectives", ["LinearAlgebra", "Collectives"]),
+  tests(
+    "Training",
+    ["LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Collectives", "Training"]),
+  tests("EndToEnd", ["unroll"]),
+]
+
+let package = Package(
+  name: "Unroll",
+  products: double
+    ? []
+    : [
+      .library(
+        name: "Unroll",
+        targets: [
+          "LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Collectives", "Training",
+        ]),
+      .executable(name: "unroll", targets: ["unroll"]),
+    ],
+  dependencies: double
+    ? []
+    : [
+      .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+      .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+      .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+  targets: numerical + (double ? [] : trainer),
+  cLanguageStandard: .c17)

@@ -1,0 +1,13 @@
+#pragma once
+#include <mpi.h>
+
+// Swift cannot import casts of addresses written as macros: one function for each that is used.
+static inline MPI_Comm unroll_comm_world(void) { return MPI_COMM_WORLD; }
+static inline MPI_Datatype unroll_float(void) { return MPI_FLOAT; }
+static inline MPI_Datatype unroll_double(void) { return MPI_DOUBLE; }
+static inline MPI_Datatype unroll_int(void) { return MPI_INT; }
+static inline MPI_Datatype unroll_byte(void) { return MPI_BYTE; }
+static inline MPI_Op unroll_sum(void) { return MPI_SUM; }
+static inline MPI_Op unroll_max(void) { return MPI_MAX; }
+static inline void *unroll_in_place(void) { return MPI_IN_PLACE; }
+static inline MPI_Errhandler unroll_errors_return(void) { return MPI_ERRORS_RETURN; }

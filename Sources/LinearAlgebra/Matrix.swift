@@ -1,0 +1,139 @@
+/// A row of numbers somewhere in a `Buffer`: a view, as cheap to pass as two integers.
+///
+/// Elements are read and written without a bounds check in release builds, so that loops over rows
+/// become vector instructions; a debug build checks every one.
+@frozen public struct Row {
+  @usableFromInline let start: UnsafeMutablePointer<Real>
+  public let count: Int
+
+  @inlinable public init(_ start: UnsafeMutablePointer<Real>, count: Int) {
+    self.start = start
+    self.count = count
+  }
+
+  @inlinable public subscript(j: Int) -> Real {
+    get {
+      assert(j >= 0 && j < count, "element \(j) of a row of \(count)")
+      return start[j]
+    }
+    nonmutating set {
+      assert(j >= 0 && j < count, "element \(j) of a row of \(count)")
+      start[j] = newValue
+    }
+  }
+
+  /// The elements of `range`, as a row of their own.
+  @inlinable public subscript(range: Range<Int>) -> Row {
+    assert(range.lowerBound >= 0 && range.upperBound <= count, "\(range) of a row of \(count)")
+    return Row(start + range.lowerBound, count: range.count)
+  }
+
+  /// Part `k` of `n` equal parts: the gates of a cell lie side by side.
+  @inlinable public func part(_ k: Int, of n: Int) -> Row {
+    let width = count / n
+    return Row(start + k * width, count: width)
+  }
+
+  /// The numbers as the memory they are.
+  @inlinable public var elements: UnsafeMutableBufferPointer<Real> {
+    UnsafeMutableBufferPointer(start: start, count: count)
+  }
+}
+
+/// A matrix view in row-major order: `rows` rows of `columns` numbers, `stride` apart.
+@frozen public struct Matrix {
+  @usableFromInline let start: UnsafeMutablePointer<Real>
+  public let rows: Int
+  public let columns: Int
+  public let stride: Int
+
+  @inlinable public init(
+    _ start: UnsafeMutablePointer<Real>, rows: Int, columns: Int, stride: Int? = nil
+  ) {
+    self.start = start
+    self.rows = rows
+    self.columns = columns
+    self.stride = stride ?? columns
+  }
+
+  /// The first `rows × columns` numbers of a buffer, from `offset` on.
+  public init(_ buffer: Buffer<Real>, offset: Int = 0, rows: Int, columns: Int) {
+    let part = buffer.elements(from: offset, count: rows * columns)
+    self.init(part.baseAddress!, rows: rows, columns: columns)
+  }
+
+  @inlinable public subscript(i: Int) -> Row {
+    assert(i >= 0 && i < rows, "row \(i) of \(rows)")
+    return Row(start + i * stride, count: columns)
+  }
+
+  @inlinable public subscript(i: Int, j: Int) -> Real {
+    get { self[i][j] }
+    nonmutating set { self[i][j] = newValue }
+  }
+
+  /// Some of the rows.
+  @inlinable public func slice(rows range: Range<Int>) -> Matrix {
+    assert(range.lowerBound >= 0 && range.upperBound <= rows, "rows \(range) of \(rows)")
+    return Matrix(
+      start + range.lowerBound * stride, rows: range.count, columns: columns, stride: stride)
+  }
+
+  /// Some of the columns.
+  @inlinable public func slice(columns range: Range<Int>) -> Matrix {
+    assert(range.lowerBound >= 0 && range.upperBound <= columns, "columns \(range) of \(columns)")
+    return Matrix(start + range.lowerBound, rows: rows, columns: range.count, stride: stride)
+  }
+
+  /// Block `k` of `n` equal blocks of columns.
+  @inlinable public func part(_ k: Int, of n: Int) -> Matrix {
+    let width = columns / n
+    return slice(columns: k * width..<(k + 1) * width)
+  }
+
+  /// This matrix as a transposed factor of a product; no number moves.
+  @inlinable public var transposed: Transposed { Transposed(of: self) }
+
+  /// Sets every element.
+  public func fill(_ value: Real) {
+    for i in 0..<rows { self[i].elements.update(repeating: value) }
+  }
+
+  /// Overwrites this matrix with another of the same shape.
+  public func copy(_ other: Matrix) {
+    precondition(
+      rows == other.rows && columns == other.columns,
+      "copying \(other.rows)×\(other.columns) into \(rows)×\(columns)")
+    for i in 0..<rows { (start + i * stride).update(from: other.start + i * other.stride, count: columns) }
+  }
+
+  /// Adds another matrix of the same shape.
+  public func add(_ other: Matrix) {
+    precondition(
+      rows == other.rows && columns == other.columns,
+      "adding \(other.rows)×\(other.columns) to \(rows)×\(columns)")
+    for i in 0..<rows { addRow(other[i], to: self[i]) }
+  }
+
+  /// Adds one row to every row: a bias over streams and steps.
+  public func addToEveryRow(_ bias: Row) {
+    precondition(bias.count == columns, "adding a row of \(bias.count) to rows of \(columns)")
+    for i in 0..<rows { addRow(bias, to: self[i]) }
+  }
+
+  /// Overwrites every row with the same one.
+  public func fillEveryRow(_ bias: Row) {
+    precondition(bias.count == columns, "copying a row of \(bias.count) to rows of \(columns)")
+    for i in 0..<rows { (start + i * stride).update(from: bias.start, count: columns) }
+  }
+}
+
+/// A matrix used as its transpose in a product.
+@frozen public struct Transposed {
+  public let matrix: Matrix
+  @inlinable public init(of matrix: Matrix) { self.matrix = matrix }
+}
+
+@inline(never) private func addRow(_ x: Row, to y: Row) {
+  for j in 0..<y.count { y[j] += x[j] }
+}

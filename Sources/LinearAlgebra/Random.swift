@@ -1,0 +1,84 @@
+internal import Glibc
+
+/// Random numbers as a function of a key and a counter: nothing to save, and any number can be made
+/// again at any time, in any order, on any rank.
+///
+/// Philox 4×32 with ten rounds (Salmon, Moraes, Dror & Shaw, "Parallel random numbers: as easy as
+/// 1, 2, 3", 2011).
+public struct Philox: Sendable {
+  let key: SIMD2<UInt32>
+
+  public init(key: UInt64) {
+    self.key = SIMD2(UInt32(truncatingIfNeeded: key), UInt32(truncatingIfNeeded: key >> 32))
+  }
+
+  /// A generator of its own for every name under a seed.
+  public init(seed: UInt64, name: String) {
+    // FNV-1a over the name's bytes, then the finalizer of SplitMix64 over both.
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    for byte in name.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    var z = hash ^ (seed &* 0x9e37_79b9_7f4a_7c15)
+    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+    self.init(key: z ^ (z >> 31))
+  }
+
+  /// Four random words for one counter.
+  @inline(__always)
+  public func words(_ counter: SIMD4<UInt32>) -> SIMD4<UInt32> {
+    var (a, b, c, d) = (counter[0], counter[1], counter[2], counter[3])
+    var (k, l) = (key[0], key[1])
+    for _ in 0..<10 {
+      let p = UInt64(a) &* 0xD251_1F53
+      let q = UInt64(c) &* 0xCD9E_8D57
+      let high = UInt32(truncatingIfNeeded: q >> 32) ^ b ^ k
+      let low = UInt32(truncatingIfNeeded: p >> 32) ^ d ^ l
+      b = UInt32(truncatingIfNeeded: q)
+      d = UInt32(truncatingIfNeeded: p)
+      a = high
+      c = low
+      k &+= 0x9E37_79B9
+      l &+= 0xBB67_AE85
+    }
+    return SIMD4(a, b, c, d)
+  }
+
+  /// A number in [0, 1) with 24 random bits.
+  public static func unit(_ word: UInt32) -> Double { Double(word >> 8) * 0x1p-24 }
+
+  /// The `index`-th uniform number in [0, 1) of this key.
+  public func uniform(_ index: UInt64) -> Double {
+    Self.unit(words(Self.counter(index >> 2))[Int(index & 3)])
+  }
+
+  /// The `index`-th number of a normal distribution with mean 0 and deviation 1 (Box & Muller 1958).
+  public func normal(_ index: UInt64) -> Double {
+    let w = words(Self.counter(index))
+    let radius = Glibc.sqrt(-2 * Glibc.log(1 - Self.unit(w[0])))
+    return radius * Glibc.cos(2 * .pi * Self.unit(w[1]))
+  }
+
+  private static func counter(_ index: UInt64) -> SIMD4<UInt32> {
+    SIMD4(UInt32(truncatingIfNeeded: index), UInt32(truncatingIfNeeded: index >> 32), 0, 0)
+  }
+
+  /// Multiplies `source` by 0 with probability `rate` and by 1/(1 − rate) otherwise and adds it to
+  /// `destination`. Element j's fate depends on the key and (j, stream, position, epoch) alone.
+  public func addMasked(
+    _ source: Row, to destination: Row, rate: Double, stream: Int, position: Int, epoch: Int
+  ) {
+    let threshold = UInt32(min(rate * 0x1p32, Double(UInt32.max)))
+    let scale = Real(1 / (1 - rate))
+    let (s, p, e) = (
+      UInt32(truncatingIfNeeded: stream), UInt32(truncatingIfNeeded: position),
+      UInt32(truncatingIfNeeded: epoch)
+    )
+    var j = 0
+    while j < source.count {
+      let w = words(SIMD4(UInt32(truncatingIfNeeded: j >> 2), s, p, e))
+      let n = min(4, source.count - j)
+      for i in 0..<n where w[i] >= threshold { destination[j + i] += scale * source[j + i] }
+      j += 4
+    }
+  }
+}

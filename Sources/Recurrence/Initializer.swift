@@ -1,0 +1,90 @@
+internal import LinearAlgebra
+
+/// How a parameter's first values are drawn when nothing else is asked for: what PyTorch does.
+public enum Distribution: Hashable, Sendable {
+  case zero
+  case uniform(Double)
+  case normal(Double)
+}
+
+/// How a model's or a layer's parameters are drawn.
+///
+/// - `pytorch`: what PyTorch's module of the same name does: U(±1/√hidden) in a recurrent layer,
+///   U(±1/√inputs) in a linear one, N(0, 1) in an embedding.
+/// - `uniform`: every parameter, biases too, from U(±s) (Zaremba 2014).
+/// - `normal`: weights from N(0, s²), biases zero.
+/// - `xavier`: weights of each gate from U(±√(6/(in + out))), biases zero (Glorot & Bengio 2010).
+/// - `orthogonal`: each gate's matrix has orthonormal rows or columns, biases zero (Saxe 2013).
+public enum Initializer: Hashable, Sendable {
+  case pytorch
+  case uniform(Double)
+  case normal(Double)
+  case xavier
+  case orthogonal
+}
+
+/// Everything that decides a parameter's first values, with its name and the seed.
+public struct InitialValue: Sendable {
+  /// Part `index` of `count` equal parts of a vector set to a value.
+  public struct Part: Sendable {
+    let index: Int
+    let count: Int
+    let value: Double
+
+    public init(_ index: Int, of count: Int, _ value: Double) {
+      self.index = index
+      self.count = count
+      self.value = value
+    }
+  }
+
+  let initializer: Initializer
+  let blocks: Int
+  let parts: [Part]
+
+  init(
+    _ initializer: Initializer, _ pytorch: Distribution, isVector: Bool, blocks: Int,
+    parts: [Part] = []
+  ) {
+    switch initializer {
+    case .pytorch:
+      switch pytorch {
+      case .zero: self.initializer = .uniform(0)
+      case .uniform(let s): self.initializer = .uniform(s)
+      case .normal(let s): self.initializer = .normal(s)
+      }
+    case .uniform: self.initializer = initializer
+    case .normal, .xavier, .orthogonal: self.initializer = isVector ? .uniform(0) : initializer
+    }
+    self.blocks = blocks
+    self.parts = parts
+  }
+
+  /// Fills in a parameter's matrix; the same numbers for the same key on every rank.
+  func draw(into matrix: Matrix, from random: Philox) {
+    let block = matrix.rows / blocks
+    switch initializer {
+    case .pytorch: preconditionFailure("resolved when the parameter was planned")
+    case .uniform(let s): each(of: matrix) { s * (2 * random.uniform($0) - 1) }
+    case .normal(let s): each(of: matrix) { s * random.normal($0) }
+    case .xavier:
+      let s = (6 / Double(max(block + matrix.columns, 1))).squareRoot()
+      each(of: matrix) { s * (2 * random.uniform($0) - 1) }
+    case .orthogonal:
+      each(of: matrix) { random.normal($0) }
+      for k in 0..<blocks {
+        makeOrthonormal(matrix.slice(rows: k * block..<(k + 1) * block))
+      }
+    }
+    for part in parts {
+      let row = matrix[0].part(part.index, of: part.count)
+      for j in 0..<row.count { row[j] = Real(part.value) }
+    }
+  }
+
+  private func each(of matrix: Matrix, _ value: (UInt64) -> Double) {
+    for i in 0..<matrix.rows {
+      for j in 0..<matrix.columns { matrix[i, j] = Real(value(UInt64(i * matrix.columns + j))) }
+    }
+  }
+}

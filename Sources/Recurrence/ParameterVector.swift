@@ -1,0 +1,125 @@
+public import LinearAlgebra
+
+/// Where each parameter lies in a `ParameterVector`.
+///
+/// Parameters lie in the order in which their gradients become final on the way back, the output layer
+/// first; each starts on a 64-byte boundary, and the gap before the next is zero and stays zero. An
+/// embedding that is not tied comes last: a window touches few of its rows.
+public struct ParameterLayout: Sendable {
+  /// One parameter's place and properties.
+  public struct Entry: Sendable {
+    public let parameter: Parameter
+    /// PyTorch's name where PyTorch has one, such as `rnn.weight_hh_l0`.
+    public let name: String
+    /// The layer it belongs to.
+    public let layer: String
+    /// Where its first number lies.
+    public let offset: Int
+    public let rows: Int
+    public let columns: Int
+    /// A vector is stored as one row but is written to files with one dimension.
+    public let isVector: Bool
+    /// Factor on the learning rate; 0 for a frozen parameter, which the gradient's norm leaves out.
+    public let rateFactor: Double
+    /// A window touches few rows of its gradient.
+    public let isRowSparse: Bool
+    let initial: InitialValue
+
+    public var count: Int { rows * columns }
+    public var range: Range<Int> { offset..<offset + count }
+    /// The dimensions written to files: `[out, in]`, or `[n]` for a vector.
+    public var shape: [Int] { isVector ? [columns] : [rows, columns] }
+    /// It never changes.
+    public var isFrozen: Bool { rateFactor == 0 }
+  }
+
+  /// In the order in which they lie in memory.
+  public let entries: [Entry]
+  /// The length of the vector, padding included.
+  public let count: Int
+  private let places: [Int]
+
+  public init(_ plan: Plan) {
+    let alignment = 64 / MemoryLayout<Real>.stride
+    var entries: [Entry] = []
+    var offset = 0
+    let order =
+      plan.parameters.indices.reversed().filter { !plan.parameters[$0].isRowSparse }
+      + plan.parameters.indices.reversed().filter { plan.parameters[$0].isRowSparse }
+    for index in order {
+      let shape = plan.parameters[index]
+      entries.append(
+        Entry(
+          parameter: Parameter(index: index), name: shape.name, layer: shape.layer,
+          offset: offset, rows: shape.rows, columns: shape.columns, isVector: shape.isVector,
+          rateFactor: shape.rateFactor, isRowSparse: shape.isRowSparse, initial: shape.initial))
+      offset += (shape.rows * shape.columns + alignment - 1) / alignment * alignment
+    }
+    self.entries = entries
+    count = offset
+    var places = [Int](repeating: 0, count: entries.count)
+    for (place, entry) in entries.enumerated() { places[entry.parameter.index] = place }
+    self.places = places
+  }
+
+  public subscript(p: Parameter) -> Entry { entries[places[p.index]] }
+
+  /// The number of learnt numbers, padding and frozen ones left out; a tied matrix counts once.
+  public var learnt: Int { entries.reduce(0) { $0 + ($1.isFrozen ? 0 : $1.count) } }
+
+  /// The entry of a name.
+  public func entry(named name: String) -> Entry? { entries.first { $0.name == name } }
+}
+
+/// One number for every number that is learnt: the weights, their gradient, or a moment of an optimizer.
+public final class ParameterVector: @unchecked Sendable {
+  public let layout: ParameterLayout
+  public let buffer: Buffer<Real>
+  /// Rises with every change of the weights; a packed copy older than this is packed again.
+  public private(set) var version = 0
+  private let views: UnsafeMutablePointer<Matrix>
+
+  /// A vector of zeros, or one that lives in memory allocated by somebody else.
+  public init(_ layout: ParameterLayout, buffer: Buffer<Real>? = nil) {
+    let buffer = buffer ?? Buffer(count: layout.count)
+    precondition(
+      buffer.count == layout.count, "\(layout.count) parameters in a buffer of \(buffer.count)")
+    self.layout = layout
+    self.buffer = buffer
+    views = .allocate(capacity: max(layout.entries.count, 1))
+    for entry in layout.entries {
+      (views + entry.parameter.index).initialize(
+        to: Matrix(buffer.start + entry.offset, rows: entry.rows, columns: entry.columns))
+    }
+  }
+
+  deinit { views.deallocate() }
+
+  /// The stored matrix of a parameter, `[out, in]`, or one row for a vector.
+  public subscript(p: Parameter) -> Matrix { views[p.index] }
+
+  /// The stored matrix of an entry of the layout.
+  public subscript(entry: ParameterLayout.Entry) -> Matrix { views[entry.parameter.index] }
+
+  /// The numbers of an entry as the memory they are.
+  public func elements(of entry: ParameterLayout.Entry) -> UnsafeMutableBufferPointer<Real> {
+    buffer.elements(from: entry.offset, count: entry.count)
+  }
+
+  /// The one way to change weights: everything that was derived from the old ones is made anew.
+  public func update<Failure: Error>(
+    _ body: (ParameterVector) throws(Failure) -> Void
+  ) throws(Failure) {
+    defer { version += 1 }
+    try body(self)
+  }
+
+  /// Draws every parameter anew from the seed and its name.
+  public func initialize(seed: UInt64) {
+    update { weights in
+      for entry in layout.entries {
+        entry.initial.draw(into: weights[entry], from: Philox(seed: seed, name: entry.name))
+      }
+    }
+  }
+}

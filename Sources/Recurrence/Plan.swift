@@ -1,0 +1,149 @@
+/// A learnt matrix or vector: an index into every `ParameterVector` of the plan it comes from.
+public struct Parameter: Hashable, Sendable { public let index: Int }
+
+/// Something computed and remembered at every time step: an index into every `Tape` of its plan.
+public struct Activation: Hashable, Sendable { let index: Int }
+
+/// A sequence of time steps of its own: an encoder and its decoder run on two axes of one tape.
+public struct Axis: Hashable, Sendable {
+  let index: Int
+  /// The axis that every plan has.
+  public static let time = Axis(index: 0)
+}
+
+/// What the derivative of an activation is to others.
+public enum DerivativeUse: Sendable {
+  /// Whoever reads the activation adds to its derivative; it starts at zero in every window.
+  case added
+  /// Private to its owner, which overwrites the values with their derivatives on the way back.
+  case overwrites
+  /// Never asked for.
+  case none
+}
+
+/// What a model needs to be computed: its parameters, the activations it remembers and the states it
+/// carries from window to window.
+///
+/// Building a model only fills in a plan. Two allocations follow from it, a `ParameterVector` and a
+/// `Tape`; after that a training step allocates nothing.
+public struct Plan: Sendable {
+  struct ActivationShape: Sendable {
+    let width: Int
+    let axis: Axis
+    let use: DerivativeUse
+    /// How many earlier steps are carried into a window; 0 for what is no state.
+    let lag: Int
+    /// For a state: the activation that holds its last step with resets applied.
+    var past: Activation?
+  }
+
+  /// One parameter as it was asked for.
+  struct ParameterShape: Sendable {
+    let name: String
+    let layer: String
+    let rows: Int
+    let columns: Int
+    let isVector: Bool
+    let initial: InitialValue
+    let rateFactor: Double
+    let isRowSparse: Bool
+  }
+
+  private(set) var parameters: [ParameterShape] = []
+  private(set) var activations: [ActivationShape] = []
+  private(set) var axes = ["time"]
+  private var names: Set<String> = []
+
+  /// What surrounds the names and values of the parameters asked for next; set by the model.
+  public var scope = Scope()
+
+  /// The layer that asks: its name, how its parameters are called, drawn and learnt.
+  public struct Scope: Sendable {
+    /// The layer as the configuration counts it, such as `layer 1`: also the key of its random numbers.
+    public var layer = "model"
+    /// Put before and after every parameter's name, as in `rnn.` weight_hh `_l0`.
+    public var prefix = ""
+    public var suffix = ""
+    public var initializer = Initializer.pytorch
+    /// Factor on the learning rate; 0 freezes the layer.
+    public var rateFactor = 1.0
+
+    public init() {}
+  }
+
+  public init() {}
+
+  /// A further sequence of time steps, with its own steps, streams and lengths.
+  public mutating func axis(_ name: String) -> Axis {
+    precondition(!axes.contains(name), "two axes called \(name)")
+    axes.append(name)
+    return Axis(index: axes.count - 1)
+  }
+
+  /// A learnt matrix from `from` inputs to `to` outputs, stored `[to, from]` as PyTorch does.
+  /// - Parameters:
+  ///   - gates: how many square blocks are stacked in it; each is initialised by itself.
+  ///   - fallback: how PyTorch draws it, used when the model's initializer is `pytorch`.
+  ///   - isRowSparse: a window touches few rows of its gradient, as with an embedding.
+  public mutating func parameter(
+    _ name: String, from: Int, to: Int, gates: Int = 1, pytorch fallback: Distribution,
+    isRowSparse: Bool = false
+  ) -> Parameter {
+    add(
+      name, rows: to, columns: from, isVector: false,
+      InitialValue(scope.initializer, fallback, isVector: false, blocks: gates),
+      isRowSparse: isRowSparse)
+  }
+
+  /// A learnt vector, such as a bias.
+  /// - Parameter parts: values that replace what was drawn, part k of n of the vector; a forget bias.
+  public mutating func vector(
+    _ name: String, count: Int, pytorch fallback: Distribution,
+    parts: [InitialValue.Part] = []
+  ) -> Parameter {
+    add(
+      name, rows: 1, columns: count, isVector: true,
+      InitialValue(scope.initializer, fallback, isVector: true, blocks: 1, parts: parts),
+      isRowSparse: false)
+  }
+
+  private mutating func add(
+    _ name: String, rows: Int, columns: Int, isVector: Bool, _ initial: InitialValue,
+    isRowSparse: Bool
+  ) -> Parameter {
+    let full = scope.prefix + name + scope.suffix
+    precondition(names.insert(full).inserted, "two parameters called \(full)")
+    parameters.append(
+      ParameterShape(
+        name: full, layer: scope.layer, rows: rows, columns: columns, isVector: isVector,
+        initial: initial, rateFactor: scope.rateFactor, isRowSparse: isRowSparse))
+    return Parameter(index: parameters.count - 1)
+  }
+
+  /// Room for `width` numbers at every step of every stream.
+  public mutating func activation(
+    _ width: Int, on axis: Axis = .time, derivative: DerivativeUse = .added
+  ) -> Activation {
+    append(ActivationShape(width: width, axis: axis, use: derivative, lag: 0))
+  }
+
+  /// An activation whose last `lag` steps are carried into the next window.
+  public mutating func state(_ width: Int, lag: Int = 1, on axis: Axis = .time) -> Activation {
+    precondition(lag == 1, "a state reaches one step back")
+    let past = append(ActivationShape(width: width, axis: axis, use: .added, lag: 0))
+    return append(ActivationShape(width: width, axis: axis, use: .added, lag: lag, past: past))
+  }
+
+  private mutating func append(_ shape: ActivationShape) -> Activation {
+    activations.append(shape)
+    return Activation(index: activations.count - 1)
+  }
+
+  /// The width of an activation.
+  public func width(_ x: Activation) -> Int { activations[x.index].width }
+
+  /// The states in the order in which they were asked for.
+  public var states: [Activation] {
+    activations.indices.filter { activations[$0].lag > 0 }.map { Activation(index: $0) }
+  }
+}
