@@ -36,6 +36,8 @@ public struct Plan: Sendable {
     let use: DerivativeUse
     /// How many earlier steps are carried into a window; 0 for what is no state.
     let lag: Int
+    /// For a state: what checkpoints call it.
+    var name = ""
     /// For a state: the activation that holds its last step with resets applied.
     var past: Activation?
   }
@@ -132,10 +134,17 @@ public struct Plan: Sendable {
   }
 
   /// An activation whose last `lag` steps are carried into the next window.
-  public mutating func state(_ width: Int, lag: Int = 1, on axis: Axis = .time) -> Activation {
+  /// - Parameter name: what checkpoints call it inside its layer, such as `c`.
+  public mutating func state(
+    _ width: Int, named name: String = "h", lag: Int = 1, on axis: Axis = .time
+  ) -> Activation {
     precondition(lag == 1, "a state reaches one step back")
     let past = append(ActivationShape(width: width, axis: axis, use: .added, lag: 0))
-    return append(ActivationShape(width: width, axis: axis, use: .added, lag: lag, past: past))
+    let full = scope.prefix + name + scope.suffix
+    precondition(names.insert(full).inserted, "two states or parameters called \(full)")
+    return append(
+      ActivationShape(
+        width: width, axis: axis, use: .added, lag: lag, name: full, past: past))
   }
 
   /// Room for `count` numbers that nobody reads after the layer that asks has returned.
@@ -151,6 +160,9 @@ public struct Plan: Sendable {
 
   /// The width of an activation.
   public func width(_ x: Activation) -> Int { activations[x.index].width }
+
+  /// What checkpoints call a state, such as `rnn.c_l0`.
+  public func name(of state: Activation) -> String { activations[state.index].name }
 
   /// The states in the order in which they were asked for.
   public var states: [Activation] {

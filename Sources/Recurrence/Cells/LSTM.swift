@@ -95,7 +95,7 @@ public struct LSTM: RecurrentCell {
     let width = options.projection ?? n
     let spread = Distribution.uniform(1 / Double(n).squareRoot())
     preactivation = plan.activation(4 * n, derivative: .overwrites)
-    memory = plan.state(n)
+    memory = plan.state(n, named: "c")
     recurrent = plan.parameter("weight_hh", from: width, to: 4 * n, gates: 4, pytorch: spread)
     recurrentBias =
       options.biases == 2 ? plan.vector("bias_hh", count: 4 * n, pytorch: spread) : nil

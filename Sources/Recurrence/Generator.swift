@@ -1,0 +1,96 @@
+internal import Glibc
+internal import LinearAlgebra
+
+/// How the next symbol is drawn from the distribution of a model.
+public struct Sampling: Sendable {
+  /// Logits are divided by it; 0 takes the likeliest symbol.
+  public var temperature: Double
+  /// Only the k likeliest symbols; nil for all.
+  public var topK: Int?
+  /// Only the likeliest symbols that together have at least this probability (Holtzman 2019); 1 for all.
+  public var topP: Double
+  /// Symbols that are never drawn, such as `<unk>`.
+  public var excluded: Set<Int32>
+
+  public init(
+    temperature: Double = 1, topK: Int? = nil, topP: Double = 1, excluded: Set<Int32> = []
+  ) {
+    self.temperature = temperature
+    self.topK = topK
+    self.topP = topP
+    self.excluded = excluded
+  }
+
+  /// The symbols that may be drawn with their probabilities, likeliest first (ties by symbol).
+  func distribution(_ logits: Row) -> [(symbol: Int32, probability: Double)] {
+    let scale = temperature > 0 ? 1 / temperature : 1
+    var candidates = (0..<logits.count).map { (Int32($0), Double(logits[$0]) * scale) }
+    candidates.removeAll { excluded.contains($0.0) }
+    candidates.sort { $0.1 > $1.1 || ($0.1 == $1.1 && $0.0 < $1.0) }
+    if temperature == 0 { candidates = Array(candidates.prefix(1)) }
+    if let topK { candidates = Array(candidates.prefix(Swift.max(topK, 1))) }
+    guard let best = candidates.first?.1 else { return [] }
+    let weights = candidates.map { Glibc.exp($0.1 - best) }
+    let total = weights.reduce(0, +)
+    var kept: [(Int32, Double)] = []
+    var sum = 0.0
+    for (candidate, weight) in zip(candidates, weights) {
+      kept.append((candidate.0, weight / total))
+      sum += weight / total
+      if sum >= topP { break }
+    }
+    return kept.map { ($0.0, $0.1 / sum) }
+  }
+
+  /// Draws a symbol with a uniform number in [0, 1).
+  func draw(_ logits: Row, _ uniform: Double) -> Int32? {
+    let candidates = distribution(logits)
+    var remaining = uniform
+    for candidate in candidates {
+      remaining -= candidate.probability
+      if remaining < 0 { return candidate.symbol }
+    }
+    return candidates.last?.symbol
+  }
+}
+
+/// Draws symbols from a language model one at a time: ancestral sampling with carried state.
+public final class Generator {
+  private let model: LanguageModel
+  private let weights: ParameterVector
+  private let tape: Tape
+  private let batch = Batch(rows: 1)
+  private let random: Philox
+  private var drawn: UInt64 = 0
+  private var hasRead = false
+
+  /// - Parameter seed: the same seed, prompt and options give the same text.
+  public init(_ model: LanguageModel, weights: ParameterVector, seed: UInt64) {
+    self.model = model
+    self.weights = weights
+    tape = Tape(model.plan, steps: 1, streams: 1, derivatives: false)
+    random = Philox(seed: seed, name: "generate")
+    batch.begin(steps: 1, streams: 1)
+    batch.targets.start[0] = Batch.noTarget
+  }
+
+  /// Reads one symbol: a prompt's, or the one drawn last.
+  public func read(_ symbol: Int32) {
+    if hasRead { tape.turn() }
+    batch.inputs.start[0] = symbol
+    tape.begin(steps: 1, streams: 1)
+    model.read(Pass(batch, on: tape, weights: weights))
+    hasRead = true
+  }
+
+  /// Draws the symbol that follows what was read, and reads it.
+  /// - Returns: nil where `sampling` excludes every symbol.
+  public func next(_ sampling: Sampling = Sampling()) -> Int32? {
+    precondition(hasRead, "drawing before anything was read")
+    let logits = model.logits(at: 0, Pass(batch, on: tape, weights: weights))
+    defer { drawn += 1 }
+    guard let symbol = sampling.draw(logits[0], random.uniform(drawn)) else { return nil }
+    read(symbol)
+    return symbol
+  }
+}
