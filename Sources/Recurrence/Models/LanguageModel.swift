@@ -98,12 +98,16 @@ public struct LanguageModel: Sendable {
 }
 
 extension ModelOptions {
-  /// Whether one PyTorch module holds all layers: the same cell with the same options, nothing between.
+  /// Whether one PyTorch module holds all layers: one cell with one set of options, nothing between.
   public var fitsOneModule: Bool {
-    guard case .recurrent(let cell, let options) = layers[0].kind else { return false }
-    return layers.allSatisfy { layer in
-      guard case .recurrent(cell, let other) = layer.kind else { return false }
-      return !layer.residual && AnyHashable(options) == AnyHashable(other)
-    }
+    guard case .recurrent = layers[0].kind else { return false }
+    return layers.allSatisfy { !$0.residual && $0.kind == layers[0].kind }
+  }
+}
+
+extension LanguageModel {
+  /// Names under which a tied matrix is known besides its own, as safetensors files note them.
+  public var tiedNames: [String: String] {
+    options.tied ? ["decoder.weight": "encoder.weight"] : [:]
   }
 }

@@ -2,11 +2,20 @@
 ///
 ///     {cell: lstm, hidden: 200, dropout: 0.2, residual: true}
 ///     {linear: 100}
-public struct LayerOptions: Codable, Sendable {
+public struct LayerOptions: Codable, Equatable, Sendable {
   /// What the layer computes.
-  public enum Kind: Sendable {
+  public enum Kind: Equatable, Sendable {
     case recurrent(cell: String, any CellOptions)
     case linear(Int)
+
+    public static func == (a: Kind, b: Kind) -> Bool {
+      switch (a, b) {
+      case (.recurrent(let cell, let options), .recurrent(cell, let others)):
+        AnyHashable(options) == AnyHashable(others)
+      case (.linear(let width), .linear(width)): true
+      default: false
+      }
+    }
   }
 
   public var kind: Kind

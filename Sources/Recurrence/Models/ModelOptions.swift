@@ -6,7 +6,7 @@
 ///         - {cell: lstm, hidden: 200}
 ///         - {cell: gru, hidden: 160}
 ///       dropout: 0.2
-public struct ModelOptions: Codable, Sendable {
+public struct ModelOptions: Codable, Equatable, Sendable {
   /// The width of the embedding.
   public var embedding: Int
   public var layers: [LayerOptions]

@@ -1,0 +1,167 @@
+public import Collectives
+public import Datasets
+internal import Foundation
+internal import LinearAlgebra
+public import Recurrence
+
+/// Everything a run needs to go on, gathered on the root: what a checkpoint is written from.
+///
+/// Tensors lie where the trainer has them; a snapshot is to be written before the next step.
+public struct Snapshot {
+  /// Names of a checkpoint's files.
+  enum File {
+    static let model = "model.safetensors"
+    static let optimizer = "optimizer.safetensors"
+    static let average = "average.safetensors"
+    static let hidden = "hidden.safetensors"
+    static let vocabulary = "vocabulary.json"
+  }
+
+  /// Updates made so far. Everything random is a function of the seed and of the place in the data, so
+  /// no other counter is needed.
+  struct Counters: Codable {
+    var optimizer = 0
+    var average = 0
+  }
+
+  let coordinator: Coordinator.State
+  let cursor: StreamCursor
+  let counters: Counters
+  let tensors: [(file: String, tensors: [Tensor], metadata: [String: String])]
+
+  /// The files of tensors of a checkpoint.
+  var files: [CheckpointFile] {
+    tensors.map { CheckpointFile($0.file, tensors: $0.tensors, metadata: $0.metadata) }
+  }
+}
+
+extension Trainer {
+  /// Gathers the carried states of all streams on the root. Collective.
+  /// - Returns: nil on every other rank.
+  public func snapshot() throws(CommunicationError) -> Snapshot? {
+    var hidden: [Tensor] = []
+    for state in model.plan.states {
+      let rows = tape.carried(state, streams: streams.share.count)
+      let gathered = try world.gather(Array(UnsafeRawBufferPointer(rows.memory)))
+      guard world.isRoot else { continue }
+      let all = Buffer<Real>(count: streams.batchSize * rows.columns)
+      UnsafeMutableRawBufferPointer(all.elements()).copyBytes(from: gathered.joined())
+      hidden.append(
+        Tensor(model.plan.name(of: state), shape: [streams.batchSize, rows.columns], all))
+    }
+    guard world.isRoot else { return nil }
+    var tensors: [(file: String, tensors: [Tensor], metadata: [String: String])] = [
+      (Snapshot.File.model, weights.tensors(), model.tiedNames),
+      (Snapshot.File.hidden, hidden, [:]),
+      (
+        Snapshot.File.optimizer,
+        optimizer.moments.flatMap { $0.vector.tensors(prefix: $0.name + ".") }, [:]
+      ),
+    ]
+    if let average {
+      tensors.append((Snapshot.File.average, average.vector.tensors(), model.tiedNames))
+    }
+    return Snapshot(
+      coordinator: coordinator.state, cursor: streams.cursor,
+      counters: .init(optimizer: optimizer.updates, average: average?.updates ?? 0),
+      tensors: tensors)
+  }
+
+  /// Takes up a run where a checkpoint left it. Collective; only the root passes the checkpoint.
+  /// - Throws: `CheckpointError` on the root where the checkpoint does not fit, `FailedElsewhere` on the
+  ///   other ranks.
+  public func restore(_ checkpoint: Checkpoint?) throws {
+    let read = try world.unanimous { () throws in try checkpoint.map(read) ?? Restored() }
+    coordinator.state = try world.share(read.coordinator)
+    let counters = try world.share(read.counters)
+    optimizer.updates = counters.optimizer
+    average?.updates = counters.average
+    try world.share(weights)
+    for (_, vector) in optimizer.moments { try world.share(vector) }
+    if let average { try world.share(average.vector) }
+    let cursor = try world.share(read.cursor)
+    try world.unanimous { try streams.seek(cursor) }
+    for (index, state) in model.plan.states.enumerated() {
+      let bytes = try world.broadcast(world.isRoot ? read.hidden[index] : [])
+      let own = tape.carried(state, streams: streams.share.count)
+      let width = own.columns * MemoryLayout<Real>.stride
+      let first = streams.share.lowerBound * width
+      UnsafeMutableRawBufferPointer(own.memory).copyBytes(
+        from: bytes[first..<first + streams.share.count * width])
+    }
+  }
+
+  /// What a checkpoint holds besides the vectors.
+  private struct Restored {
+    var coordinator = Coordinator.State()
+    var cursor = StreamCursor()
+    var counters = Snapshot.Counters()
+    /// Each state of all streams, as bytes.
+    var hidden: [[UInt8]] = []
+  }
+
+  /// Reads a checkpoint; its vectors go into those of this rank.
+  private func read(_ checkpoint: Checkpoint) throws -> Restored {
+    let state = checkpoint.state
+    var restored = Restored(
+      coordinator: try state.schedule.decode(), cursor: try state.streams.decode(),
+      counters: try state.random.decode())
+    try checkpoint.tensors(of: Snapshot.File.model).load(into: [("", weights)])
+    try checkpoint.tensors(of: Snapshot.File.optimizer).load(
+      into: optimizer.moments.map { ($0.name + ".", $0.vector) })
+    if let average {
+      // A run that had no average so far begins one with the weights of now.
+      let file =
+        state.files.contains { $0.name == Snapshot.File.average }
+        ? Snapshot.File.average : Snapshot.File.model
+      try checkpoint.tensors(of: file).load(into: [("", average.vector)])
+    }
+    let file = try checkpoint.tensors(of: Snapshot.File.hidden)
+    for state in model.plan.states {
+      let shape = [streams.batchSize, model.plan.width(state)]
+      let values = Buffer<Real>(count: shape[0] * shape[1])
+      try file.copy(model.plan.name(of: state), shape: shape, into: values.elements())
+      restored.hidden.append(Array(UnsafeRawBufferPointer(values.elements())))
+    }
+    return restored
+  }
+
+  /// Starts from the weights in a file, or from those of the seed where there is none. Collective; only
+  /// the root passes the file, and every rank gets the root's numbers: processors of different kinds may
+  /// draw initial weights that differ in the last bit.
+  public func begin(from file: SafetensorsFile?) throws {
+    try world.unanimous { try file?.load(into: [("", weights)]) }
+    try world.share(weights)
+    average?.vector.update { $0.buffer.copy(from: weights.buffer) }
+  }
+}
+
+extension Matrix {
+  /// The numbers of a matrix that has no gaps between its rows.
+  fileprivate var memory: UnsafeMutableBufferPointer<Real> {
+    precondition(stride == columns && rows > 0, "a matrix with gaps, or none, as one piece")
+    return UnsafeMutableBufferPointer(start: self[0].elements.baseAddress, count: rows * columns)
+  }
+}
+
+extension Communicator {
+  /// The root's value, on every rank.
+  func share<Value: Codable>(_ value: Value) throws -> Value {
+    let bytes = isRoot ? Array(try JSONValue.encoder().encode(value)) : []
+    return try JSONValue.decoder.decode(Value.self, from: Data(try broadcast(bytes)))
+  }
+
+  /// Gives every rank the root's numbers.
+  func share(_ vector: ParameterVector) throws(CommunicationError) {
+    guard size > 1 else { return }
+    let memory = UnsafeMutableRawBufferPointer(vector.buffer.elements())
+    // In pieces, because what is under way is a copy.
+    let piece = 64 << 20
+    for start in Swift.stride(from: 0, to: memory.count, by: piece) {
+      let part = UnsafeMutableRawBufferPointer(
+        rebasing: memory[start..<Swift.min(start + piece, memory.count)])
+      let bytes = try broadcast(isRoot ? Array(part) : [])
+      vector.update { _ in part.copyBytes(from: bytes) }
+    }
+  }
+}

@@ -1,0 +1,148 @@
+public import Optimization
+
+/// Decides the learning rate, whether a step counts, and when to evaluate, to save and to stop.
+///
+/// Every rank has one, fed with the same reduced numbers, so every rank decides alike without asking;
+/// only the root acts on the world.
+public struct Coordinator: Sendable {
+  /// What a checkpoint keeps of the decisions so far.
+  public struct State: Codable, Equatable, Sendable {
+    /// Steps taken, those that were skipped too.
+    public internal(set) var step = 0
+    /// The epoch that the next window belongs to, from 1.
+    public internal(set) var epoch = 1
+    /// Targets seen over all epochs.
+    public internal(set) var tokens = 0
+    /// Steps in a row whose loss or gradient was not finite.
+    public internal(set) var skipped = 0
+    /// The step after which the model was last evaluated.
+    public internal(set) var evaluatedAt = 0
+    public internal(set) var plateau = Plateau()
+    public internal(set) var earlyStopping = EarlyStopping()
+    /// The last validation loss, in nats per target.
+    public internal(set) var validationLoss: Double?
+  }
+
+  public internal(set) var state = State()
+  let training: TrainingOptions
+  let evaluation: EvaluationOptions?
+  let checkpoint: CheckpointOptions
+  let schedule: Schedule
+  /// The length of the run.
+  public let totalSteps: Int
+  /// Windows in an epoch.
+  public let stepsPerEpoch: Int
+
+  private var stopAsked = false
+  private var clockAsked = false
+  private var improved = false
+  private var epochEnded = false
+
+  /// - Parameter evaluation: nil where there is no validation data.
+  /// - Throws: `ScheduleError` if the schedule needs what the run does not say.
+  init(
+    _ options: RunOptions, evaluation: EvaluationOptions?, stepsPerEpoch: Int
+  ) throws(ScheduleError) {
+    training = options.training
+    checkpoint = options.checkpoint
+    self.evaluation = evaluation
+    self.stepsPerEpoch = stepsPerEpoch
+    switch options.training.length {
+    case .epochs(let epochs): totalSteps = epochs * stepsPerEpoch
+    case .steps(let steps): totalSteps = steps
+    }
+    schedule = try Schedule(options.schedule, totalSteps: totalSteps)
+  }
+
+  /// The learning rate of the coming step.
+  public var rate: Double {
+    schedule.rate(step: state.step, epoch: state.epoch, plateauFactor: state.plateau.factor)
+  }
+
+  /// What the summed gradient is multiplied by: one over the targets, or over the streams.
+  func gradientScale(of tally: Tally) -> Double {
+    switch training.lossReduction {
+    case .mean: 1 / Double(max(tally.targets, 1))
+    case .sumOverTime: 1 / Double(training.batchSize)
+    }
+  }
+
+  /// What becomes of a step once its sums are known.
+  enum Verdict: Equatable {
+    /// The weights change.
+    case update
+    /// They do not, because no target was seen.
+    case nothingToLearn
+    /// They do not, because the loss or the gradient is not finite; the streams' state is put back.
+    case skip
+    /// The run ends, for the same reason.
+    case diverged
+  }
+
+  /// Judges a step by its summed loss and the norm of its gradient.
+  func judge(_ tally: Tally, norm: Double) -> Verdict {
+    if tally.targets == 0 { return .nothingToLearn }
+    if tally.loss.isFinite && norm.isFinite { return .update }
+    switch training.onNonfinite.policy {
+    case .stop: return .diverged
+    case .skip:
+      let limit = training.onNonfinite.limit
+      return state.skipped + 1 > limit ? .diverged : .skip
+    }
+  }
+
+  /// Takes in a step that is done.
+  mutating func finish(_ tally: Tally, _ verdict: Verdict, epochEnds: Bool) {
+    state.step += 1
+    state.tokens += tally.targets
+    state.skipped = verdict == .skip ? state.skipped + 1 : 0
+    if epochEnds { state.epoch += 1 }
+    epochEnded = epochEnds
+    stopAsked = tally.stopVotes > 0
+    clockAsked = tally.clockVotes > 0
+    improved = false
+  }
+
+  /// Takes in a validation loss; returns whether it is the best so far.
+  mutating func finish(evaluation loss: Double) -> Bool {
+    state.evaluatedAt = state.step
+    state.validationLoss = loss
+    schedule.observe(loss, in: &state.plateau)
+    improved = state.earlyStopping.observe(loss)
+    return improved
+  }
+
+  /// Whether every step has been taken.
+  public var isComplete: Bool { state.step >= totalSteps || hasGivenUp }
+
+  /// Whether validation has stopped improving.
+  public var hasGivenUp: Bool {
+    guard let earlyStop = training.earlyStop else { return false }
+    return state.earlyStopping.shouldStop(earlyStop)
+  }
+
+  /// Whether somebody asked for an early end that can be resumed.
+  var isInterrupted: Bool { stopAsked && !isComplete }
+
+  var isEvaluationDue: Bool {
+    guard let evaluation, state.evaluatedAt < state.step else { return false }
+    if state.step >= totalSteps { return true }
+    switch evaluation.every {
+    case .epoch: return epochEnded
+    case .steps(let steps): return state.step.isMultiple(of: steps)
+    case .seconds: return false
+    }
+  }
+
+  var isCheckpointDue: Bool {
+    if isComplete || stopAsked || improved { return true }
+    switch checkpoint.every {
+    case .epoch: return epochEnded
+    case .steps(let steps): return state.step.isMultiple(of: steps)
+    case .seconds: return clockAsked
+    }
+  }
+
+  /// Whether the latest evaluation is the best so far.
+  var isBest: Bool { improved }
+}

@@ -1,0 +1,76 @@
+public import Collectives
+public import Datasets
+internal import LinearAlgebra
+public import Recurrence
+
+/// The result of running a model over a text: sums over all targets, not means of means.
+public struct Score: Codable, Equatable, Sendable {
+  /// −ln p summed over all targets, in nats.
+  public var nats: Double
+  /// The number of targets.
+  public var targets: Int
+
+  public init(nats: Double, targets: Int) {
+    self.nats = nats
+    self.targets = targets
+  }
+
+  /// Nats per target.
+  public var loss: Double { nats / Double(max(targets, 1)) }
+  /// exp(loss)
+  public var perplexity: Double { exponential(loss) }
+  /// Bits per target: per character or byte where these are the symbols.
+  public var bits: Double { loss / naturalLogarithmOf2 }
+}
+
+/// Runs a model over a held-out text with carried state, on a tape of its own, so that training goes on
+/// as if nothing had happened.
+///
+/// Every symbol but each stream's first is scored once; documents reset the state as in training.
+public final class Evaluation {
+  private let streams: Streams
+  private let tape: Tape?
+  private let batch: Batch
+  private let world: any Communicator
+
+  /// - Throws: `DataError` where the text is too short for so many streams.
+  public init(
+    _ corpus: Corpus, plan: Plan, batchSize: Int, bptt: Int, world: any Communicator
+  ) throws(DataError) {
+    streams = try Streams(
+      corpus, batchSize: batchSize, bptt: bptt, rank: world.rank, world: world.size,
+      allowsEmptyShare: true)
+    let share = streams.share.count
+    batch = Batch(rows: max(streams.rows, 1))
+    // A rank without a stream of this text only waits for the others.
+    tape =
+      share == 0
+      ? nil
+      : Tape(
+        plan, steps: streams.rows / share, streams: share, derivatives: false,
+        resets: corpus.documentCount > 1)
+    self.world = world
+  }
+
+  /// Scores the whole text.
+  public func run(
+    _ model: LanguageModel, weights: ParameterVector
+  ) throws(CommunicationError) -> Score {
+    var sums = [0.0, 0.0]
+    if let tape {
+      streams.rewind()
+      tape.clearCarried()
+      for _ in 0..<streams.windowsPerEpoch {
+        streams.next(into: batch)
+        tape.begin(steps: batch.steps, streams: batch.streams)
+        let pass = Pass(batch, on: tape, weights: weights)
+        model.forward(pass)
+        tape.turn()
+        sums[0] += pass.loss.sum
+        sums[1] += Double(pass.loss.targets)
+      }
+    }
+    try world.sum(&sums)
+    return Score(nats: sums[0], targets: Int(sums[1]))
+  }
+}

@@ -1,0 +1,29 @@
+/// What the ranks tell each other at every step besides the gradient: one small vector of sums.
+///
+/// Every decision of a run is a function of these sums and of the step, so that every rank takes the
+/// same one.
+struct Tally {
+  /// The numbers to be summed over ranks.
+  var sums = [Double](repeating: 0, count: 4)
+
+  /// −ln p summed over the targets of the window, in nats.
+  var loss: Double {
+    get { sums[0] }
+    set { sums[0] = newValue }
+  }
+  /// The number of targets of the window.
+  var targets: Int {
+    get { Int(sums[1]) }
+    set { sums[1] = Double(newValue) }
+  }
+  /// How many ranks were asked to stop.
+  var stopVotes: Int {
+    get { Int(sums[2]) }
+    set { sums[2] = Double(newValue) }
+  }
+  /// 1 when the root's clock says that a checkpoint is due; only the root votes.
+  var clockVotes: Int {
+    get { Int(sums[3]) }
+    set { sums[3] = Double(newValue) }
+  }
+}

@@ -1,0 +1,145 @@
+public import Collectives
+public import Datasets
+internal import LinearAlgebra
+public import Optimization
+public import Recurrence
+
+/// How a run ended.
+public enum Outcome: Equatable, Sendable {
+  /// Every step was taken, or validation stopped improving.
+  case complete
+  /// Somebody asked for an early end; the run can be resumed.
+  case interrupted
+  /// The loss or the gradient was not finite at this step.
+  case diverged(step: Int)
+}
+
+/// Trains a language model on one rank of a world.
+///
+/// `step` is the whole method: a window of this rank's streams goes forward and backward, the gradients
+/// of all ranks are summed, and every rank makes the same update.
+public final class Trainer {
+  public let model: LanguageModel
+  public let weights: ParameterVector
+  public let optimizer: any Optimizer
+  public let average: WeightAverage?
+  public let streams: Streams
+  public internal(set) var coordinator: Coordinator
+
+  let world: any Communicator
+  let tape: Tape
+  private let gradient: ParameterVector
+  private let batch: Batch
+  private let clipper: Clipper
+  private let validation: Evaluation?
+  private let carriesState: Bool
+
+  /// Something that watches a run: the console, the metrics file, the checkpoints. Only the root's does
+  /// anything with the world.
+  let observer: any Observer
+
+  /// Sets up everything that a run needs; the weights are those of the seed.
+  /// - Throws: `DataError` where streams and data do not fit; `ScheduleError`.
+  public init(
+    _ options: RunOptions, dataset: Dataset, world: any Communicator,
+    observer: any Observer = SilentObserver()
+  ) throws {
+    self.world = world
+    self.observer = observer
+    model = LanguageModel(
+      options.model, vocabulary: dataset.vocabulary.count, seed: options.seed)
+    streams = try Streams(
+      dataset.train, batchSize: options.training.batchSize, bptt: options.training.bptt,
+      seed: options.seed, rank: world.rank, world: world.size)
+    validation = try dataset.valid.map { [model] in
+      try Evaluation(
+        $0, plan: model.plan, batchSize: options.evaluation.batchSize,
+        bptt: options.evaluation.bptt, world: world)
+    }
+    coordinator = try Coordinator(
+      options, evaluation: dataset.valid == nil ? nil : options.evaluation,
+      stepsPerEpoch: streams.windowsPerEpoch)
+    let layout = ParameterLayout(model.plan)
+    weights = ParameterVector(layout)
+    weights.initialize(seed: options.seed)
+    gradient = ParameterVector(layout)
+    optimizer = options.optimizer.makeOptimizer(for: layout)
+    average = options.average.map { [weights] in WeightAverage($0, of: weights) }
+    clipper = Clipper(options.clip ?? ClipOptions())
+    carriesState = options.training.carryState
+    let share = streams.share.count
+    tape = Tape(
+      model.plan, steps: streams.rows / share, streams: share, derivatives: true,
+      resets: dataset.train.documentCount > 1)
+    batch = Batch(rows: streams.rows)
+  }
+
+  /// Takes one step and says what it did.
+  func step() throws(CommunicationError) -> StepReport {
+    var watch = Stopwatch()
+    let (rate, epoch) = (coordinator.rate, coordinator.state.epoch)
+    if streams.isAtEpochStart || !carriesState { tape.clearCarried() }
+    streams.next(into: batch)
+    tape.begin(steps: batch.steps, streams: batch.streams)
+    gradient.buffer.clear()
+    let pass = Pass(batch, on: tape, weights: weights, gradient: gradient)
+    model.forward(pass)
+    model.backward(pass)
+    var tally = vote(on: pass.loss)
+    watch.compute = watch.lap()
+    try world.sum(gradient.buffer)
+    try world.sum(&tally.sums)
+    watch.communication = watch.lap()
+    let clipped = clipper.clip(
+      gradient, weights: weights, scale: coordinator.gradientScale(of: tally))
+    let verdict = coordinator.judge(tally, norm: clipped.norm)
+    if verdict == .update {
+      optimizer.update(weights, gradient: gradient, rate: rate, scale: clipped.scale)
+      average?.update(from: weights)
+    }
+    if verdict != .skip { tape.turn() }
+    coordinator.finish(tally, verdict, epochEnds: streams.isAtEpochStart)
+    watch.update = watch.lap()
+    return StepReport(
+      step: coordinator.state.step, epoch: epoch, tokens: coordinator.state.tokens,
+      score: Score(nats: tally.loss, targets: tally.targets), learningRate: rate,
+      gradientNorm: clipped.norm, verdict: verdict, time: watch)
+  }
+
+  /// Takes steps until the run is complete, or somebody asks for an early end.
+  public func run() throws -> Outcome {
+    while !coordinator.isComplete {
+      let report = try step()
+      observer.observe(report, coordinator)
+      if report.verdict == .diverged { return .diverged(step: report.step) }
+      if coordinator.isEvaluationDue {
+        let score = try evaluate()
+        let isBest = coordinator.finish(evaluation: score.loss)
+        observer.observe(score, isBest: isBest, coordinator)
+      }
+      if coordinator.isCheckpointDue { try save() }
+      if coordinator.isInterrupted { return .interrupted }
+    }
+    return .complete
+  }
+
+  /// Scores the validation text with the averaged weights where there is an average.
+  private func evaluate() throws(CommunicationError) -> Score {
+    guard let validation else { preconditionFailure("an evaluation without validation data") }
+    guard let average else { return try validation.run(model, weights: weights) }
+    return try validation.run(model, weights: average.vector)
+  }
+
+  private func vote(on loss: Loss) -> Tally {
+    var tally = Tally()
+    tally.loss = loss.sum
+    tally.targets = loss.targets
+    tally.stopVotes = StopRequest.isMade ? 1 : 0
+    tally.clockVotes = observer.wantsCheckpoint(coordinator) ? 1 : 0
+    return tally
+  }
+
+  private func save() throws {
+    try observer.save(try snapshot(), isBest: coordinator.isBest)
+  }
+}
