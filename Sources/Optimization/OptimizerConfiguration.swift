@@ -19,7 +19,9 @@ public struct OptimizerConfiguration: Codable, Sendable, Equatable {
 
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
-    rule = try container.require(.rule, "one of \(optimizers.keys.sorted())") { _ in true }
+    rule = try container.require(
+      .rule, "one of \(optimizers.keys.sorted().joined(separator: ", "))"
+    ) { _ in true }
     guard let type = optimizers[rule] else {
       throw container.unknown(
         "optimizer called", rule, known: Array(optimizers.keys), forKey: .rule)
