@@ -160,6 +160,20 @@ import Testing
     #expect(raw.bits == before)
   }
 
+  @Test("the same gradient is clipped to the same bits wherever it lies in memory")
+  func agreement() {
+    let options = ClipOptions(value: 0.9, adaptive: 0.3, perParameter: 0.7, norm: 0.8)
+    let there = gradient()
+    let block = Buffer<Real>(count: there.layout.count + 3)
+    let here = ParameterVector(
+      there.layout,
+      buffer: Buffer(adopting: block.start + 3, count: there.layout.count) { _ = block })
+    here.buffer.copy(from: there.buffer)
+    let clipped = Clipper(options).clip(there, weights: weights, scale: 0.3)
+    #expect(Clipper(options).clip(here, weights: weights, scale: 0.3) == clipped)
+    #expect(here.bits == there.bits)
+  }
+
   @Test("a frozen parameter's numbers count for nothing, not even when they are not finite")
   func frozen() {
     let raw = ParameterVector(reference.gradients[2], frozen: .nan)

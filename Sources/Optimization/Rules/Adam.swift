@@ -76,9 +76,7 @@ public struct Betas: Codable, Sendable, Equatable {
   }
 
   public init(from decoder: any Decoder) throws {
-    var container = try decoder.unkeyedContainer()
-    var values: [Double] = []
-    while !container.isAtEnd { values.append(try container.decode(Double.self)) }
+    let values = try [Double](from: decoder)
     guard values.count == 2, values.allSatisfy({ 0 <= $0 && $0 < 1 }) else {
       throw DecodingError.dataCorrupted(
         DecodingError.Context(
@@ -89,9 +87,7 @@ public struct Betas: Codable, Sendable, Equatable {
   }
 
   public func encode(to encoder: any Encoder) throws {
-    var container = encoder.unkeyedContainer()
-    try container.encode(mean)
-    try container.encode(square)
+    try [mean, square].encode(to: encoder)
   }
 }
 

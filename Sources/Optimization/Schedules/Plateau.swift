@@ -11,7 +11,7 @@ public struct Plateau: Codable, Sendable, Equatable {
     /// Evaluations without an improvement that are put up with; at 0 the first one lowers the rate.
     public var patience = 10
     public var threshold = 1e-4
-    /// The learning rate below which the plateau alone does not bring the peak of the schedule.
+    /// The plateau lowers the peak of the schedule no further than to this learning rate.
     public var minimum = 0.0
 
     public init() {}

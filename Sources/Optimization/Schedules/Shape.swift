@@ -107,7 +107,22 @@ extension Shape: Codable {
     case shape, every, factor, steps, final, restarts, decay, after
   }
 
-  private enum RestartKeys: String, CodingKey { case period, multiplier }
+  private struct Restarts: Codable {
+    let period: Int
+    let multiplier: Int
+
+    init(period: Int, multiplier: Int) {
+      self.period = period
+      self.multiplier = multiplier
+    }
+
+    init(from decoder: any Decoder) throws {
+      let container = try decoder.container(keyedBy: CodingKeys.self)
+      let positive = "a whole number of at least 1"
+      period = try container.require(.period, positive) { $0 >= 1 }
+      multiplier = try container.decode(.multiplier, or: 1, positive) { $0 >= 1 }
+    }
+  }
 
   /// Reads only the keys that the shape has, so that a strict reader finds the others.
   public init(from decoder: any Decoder) throws {
@@ -131,14 +146,13 @@ extension Shape: Codable {
         every: try container.decode(.every, or: 1, positive) { $0 >= 1 })
     case "linear":
       self = .linear(steps: try steps(), final: try final())
-    case "cosine" where container.contains(.restarts):
-      let restarts = try container.nestedContainer(keyedBy: RestartKeys.self, forKey: .restarts)
-      self = .restarts(
-        period: try restarts.require(.period, positive) { $0 >= 1 },
-        multiplier: try restarts.decode(.multiplier, or: 1, positive) { $0 >= 1 },
-        final: try final())
     case "cosine":
-      self = .cosine(steps: try steps(), final: try final())
+      if let restarts = try container.decodeIfPresent(Restarts.self, forKey: .restarts) {
+        self = .restarts(
+          period: restarts.period, multiplier: restarts.multiplier, final: try final())
+      } else {
+        self = .cosine(steps: try steps(), final: try final())
+      }
     case "inverse_square_root":
       self = .inverseSquareRoot
     case "wsd":
@@ -167,9 +181,8 @@ extension Shape: Codable {
       try container.encodeIfPresent(steps, forKey: .steps)
       try container.encode(final, forKey: .final)
     case .restarts(let period, let multiplier, let final):
-      var restarts = container.nestedContainer(keyedBy: RestartKeys.self, forKey: .restarts)
-      try restarts.encode(period, forKey: .period)
-      try restarts.encode(multiplier, forKey: .multiplier)
+      try container.encode(
+        Restarts(period: period, multiplier: multiplier), forKey: .restarts)
       try container.encode(final, forKey: .final)
     case .stableDecay(let steps, let decay, let final):
       try container.encodeIfPresent(steps, forKey: .steps)
