@@ -1,0 +1,151 @@
+internal import LinearAlgebra
+public import Recurrence
+
+/// How gradients are kept from growing too large: `clip: {norm: 5}`. All limits are of the scaled
+/// gradient, the derivative of the mean loss.
+public struct ClipOptions: Codable, Sendable, Equatable {
+  /// Each number stays within ± this.
+  public var value: Double?
+  /// ‖g‖ ≤ λ · max(‖w‖, 10⁻³) for each row of a matrix and each vector.
+  public var adaptive: Double?
+  /// ‖g‖ of each parameter stays below this.
+  public var perParameter: Double?
+  /// ‖g‖ over all parameters stays below this.
+  public var norm: Double?
+
+  private enum CodingKeys: String, CodingKey {
+    case value, adaptive, norm
+    case perParameter = "per_parameter"
+  }
+
+  /// No clipping where nothing is given.
+  public init(
+    value: Double? = nil, adaptive: Double? = nil, perParameter: Double? = nil,
+    norm: Double? = nil
+  ) {
+    self.value = value
+    self.adaptive = adaptive
+    self.perParameter = perParameter
+    self.norm = norm
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    func limit(_ key: CodingKeys) throws -> Double? {
+      try container.decode(key, "a finite number above 0, or leave it out") {
+        0 < $0 && $0.isFinite
+      }
+    }
+    value = try limit(.value)
+    adaptive = try limit(.adaptive)
+    perParameter = try limit(.perParameter)
+    norm = try limit(.norm)
+  }
+}
+
+/// What clipping found and what the optimizer is to do about it.
+public struct Clipped: Sendable, Equatable {
+  /// ‖scale · gradient‖ before any clipping, frozen parameters left out; not finite if a number was not.
+  public let norm: Double
+  /// The scale to give to the optimizer.
+  public let scale: Double
+}
+
+/// Clips gradients after their reduction.
+///
+/// The limits that are given act one after the other, from the small to the large: each number
+/// (`value`), each row (`adaptive`), each parameter (`per_parameter`), all of them (`norm`); each sees
+/// what those before it have left. A norm limit multiplies by min(1, limit/(‖g‖ + 10⁻⁶)), as PyTorch's
+/// `clip_grad_norm_` does. Limiting the global norm reads the gradient once and changes only the scale;
+/// the other limits change the gradient where it lies.
+///
+/// Norms are summed in double precision in the order of the layout, a tied matrix once and frozen
+/// parameters not at all, so the same gradient gives the same bits on every rank.
+///
+/// Sources: Pascanu et al. 2013 (`norm`), Brock et al. 2021 (`adaptive`, which leaves the output layer out).
+public struct Clipper: Sendable {
+  private let options: ClipOptions
+  private let output: Set<Parameter>
+
+  /// - Parameter output: parameters of the output layer besides those whose names start with `decoder.`,
+  ///   such as a matrix tied to the embedding.
+  public init(_ options: ClipOptions, output: Set<Parameter> = []) {
+    self.options = options
+    self.output = output
+  }
+
+  /// Measures and clips the gradient `scale · gradient`.
+  ///
+  /// A norm that is not finite is returned as it is, with the gradient and the scale untouched.
+  public func clip(
+    _ gradient: ParameterVector, weights: ParameterVector, scale: Double
+  ) -> Clipped {
+    precondition(scale > 0 && scale.isFinite, "a gradient times \(scale)")
+    precondition(
+      gradient.layout.count == weights.layout.count,
+      "a gradient of \(gradient.layout.count) numbers for \(weights.layout.count) weights")
+    let norm = scale * gradient.norm
+    guard norm.isFinite else { return Clipped(norm: norm, scale: scale) }
+    var remaining = norm
+    if options.value != nil || options.adaptive != nil || options.perParameter != nil {
+      for entry in gradient.layout.entries where !entry.isFrozen {
+        clip(entry, of: gradient, weights: weights, scale: scale)
+      }
+      if options.norm != nil { remaining = scale * gradient.norm }
+    }
+    guard let limit = options.norm else { return Clipped(norm: norm, scale: scale) }
+    return Clipped(norm: norm, scale: scale * factor(limit, remaining))
+  }
+
+  /// Applies the limits that concern one parameter alone.
+  private func clip(
+    _ entry: ParameterLayout.Entry, of gradient: ParameterVector, weights: ParameterVector,
+    scale: Double
+  ) {
+    if let value = options.value { clamp(gradient.row(entry), Real(value / scale)) }
+    if let ratio = options.adaptive, !isOutput(entry) {
+      for i in 0..<entry.rows {
+        let limit = ratio * max(norm(weights[entry][i]), 1e-3)
+        let found = scale * norm(gradient[entry][i])
+        if found > limit { multiply(gradient[entry][i], Real(limit / found)) }
+      }
+    }
+    if let limit = options.perParameter {
+      let factor = factor(limit, scale * norm(gradient.row(entry)))
+      if factor < 1 { multiply(gradient.row(entry), Real(factor)) }
+    }
+  }
+
+  private func isOutput(_ entry: ParameterLayout.Entry) -> Bool {
+    entry.name.hasPrefix("decoder.") || output.contains(entry.parameter)
+  }
+}
+
+extension ParameterVector {
+  /// The Euclidean norm over all parameters that are not frozen, in double precision.
+  public var norm: Double {
+    var total = 0.0
+    for entry in layout.entries where !entry.isFrozen {
+      total += squaredNorm(UnsafeBufferPointer(row(entry).elements))
+    }
+    return total.squareRoot()
+  }
+}
+
+private func norm(_ x: Row) -> Double {
+  squaredNorm(UnsafeBufferPointer(x.elements)).squareRoot()
+}
+
+/// What brings a norm below its limit.
+private func factor(_ limit: Double, _ norm: Double) -> Double { min(1, limit / (norm + 1e-6)) }
+
+@inline(never) private func clamp(_ g: Row, _ limit: Real) {
+  for j in 0..<g.count {
+    let x = g[j]
+    g[j] = x > limit ? limit : (x < -limit ? -limit : x)
+  }
+}
+
+@inline(never) private func multiply(_ g: Row, _ factor: Real) {
+  for j in 0..<g.count { g[j] *= factor }
+}

@@ -1,0 +1,127 @@
+internal import LinearAlgebra
+public import Recurrence
+
+/// Adam: steps of about the learning rate, whatever the size of the gradient.
+///
+///     g ← scale · gradient + λ w
+///     m ← m + (1 − β₁)(g − m)
+///     v ← β₂ v + (1 − β₂) g²
+///     w ← w − η/(1 − β₁ᵗ) · m / (√(v/(1 − β₂ᵗ)) + ε)
+///
+/// η is the learning rate, t the number of this update from 1, λ `weight_decay`
+/// (Kingma & Ba 2014; PyTorch's `Adam`). See `AdamW` for a decay that is not rescaled.
+public final class Adam: Optimizer {
+  public struct Options: OptimizerOptions {
+    public var betas = Betas()
+    public var epsilon = 1e-8
+    public var weightDecay = 0.0
+    public var decay = DecayScope.all
+
+    private enum CodingKeys: String, CodingKey {
+      case betas, epsilon, decay
+      case weightDecay = "weight_decay"
+    }
+
+    public init() {}
+
+    public init(from decoder: any Decoder) throws {
+      let container = try decoder.container(keyedBy: CodingKeys.self)
+      betas = try container.decodeIfPresent(Betas.self, forKey: .betas) ?? betas
+      epsilon = try container.decodeNonNegative(.epsilon, or: epsilon)
+      weightDecay = try container.decodeNonNegative(.weightDecay, or: weightDecay)
+      decay = try container.decodeDecayScope(.decay)
+    }
+  }
+
+  public var updates = 0
+  private let options: Options
+  private let m, v: ParameterVector
+
+  public init(_ options: Options, layout: ParameterLayout) {
+    self.options = options
+    m = ParameterVector(layout)
+    v = ParameterVector(layout)
+  }
+
+  public var moments: [(name: String, vector: ParameterVector)] {
+    [("exp_avg", m), ("exp_avg_sq", v)]
+  }
+
+  public func update(
+    _ weights: ParameterVector, gradient: ParameterVector, rate: Double, scale: Double
+  ) {
+    updates += 1
+    weights.updateLearnt(gradient: gradient) { entry in
+      let step = AdaptiveStep(
+        rate: rate * entry.rateFactor, scale: scale, betas: options.betas,
+        epsilon: options.epsilon, update: updates, penalty: options.weightDecay(of: entry),
+        shrinkage: 0)
+      adapt(weights.row(entry), gradient.row(entry), m.row(entry), v.row(entry), step)
+    }
+  }
+}
+
+/// The two decay rates of Adam's averages, written `[β₁, β₂]`.
+public struct Betas: Codable, Sendable, Equatable {
+  /// β₁, of the mean of the gradient.
+  public var mean = 0.9
+  /// β₂, of the mean of its square.
+  public var square = 0.999
+
+  public init() {}
+
+  public init(mean: Double, square: Double) {
+    self.mean = mean
+    self.square = square
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let values = try [Double](from: decoder)
+    guard values.count == 2, values.allSatisfy({ 0 <= $0 && $0 < 1 }) else {
+      throw DecodingError.dataCorrupted(
+        DecodingError.Context(
+          codingPath: decoder.codingPath,
+          debugDescription: "betas is \(values); write two numbers from 0 to below 1"))
+    }
+    self.init(mean: values[0], square: values[1])
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    try [mean, square].encode(to: encoder)
+  }
+}
+
+/// The numbers of one update of Adam or AdamW, worked out in double precision once per parameter.
+struct AdaptiveStep {
+  let scale, penalty, shrink, meanShare, squareKept, squareShare, unbias, epsilon, rate: Real
+
+  /// - Parameters:
+  ///   - penalty: decay in the gradient, as in Adam.
+  ///   - shrinkage: decay of the weights themselves, as in AdamW.
+  init(
+    rate: Double, scale: Double, betas: Betas, epsilon: Double, update: Int, penalty: Double,
+    shrinkage: Double
+  ) {
+    self.scale = Real(scale)
+    self.penalty = Real(penalty)
+    shrink = Real(1 - rate * shrinkage)
+    meanShare = Real(1 - betas.mean)
+    squareKept = Real(betas.square)
+    squareShare = Real(1 - betas.square)
+    unbias = Real(1 / (1 - power(betas.square, update)).squareRoot())
+    self.epsilon = Real(epsilon)
+    self.rate = Real(rate / (1 - power(betas.mean, update)))
+  }
+}
+
+/// One update of Adam or AdamW over one parameter.
+@inline(never) func adapt(_ w: Row, _ g: Row, _ m: Row, _ v: Row, _ k: AdaptiveStep) {
+  for j in 0..<w.count {
+    let gradient = k.scale * g[j] + k.penalty * w[j]
+    let mean = m[j] + k.meanShare * (gradient - m[j])
+    let square = k.squareKept * v[j] + k.squareShare * gradient * gradient
+    m[j] = mean
+    v[j] = square
+    w[j] = k.shrink * w[j] - k.rate * mean / (root(square) * k.unbias + k.epsilon)
+  }
+}

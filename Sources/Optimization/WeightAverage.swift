@@ -1,0 +1,89 @@
+internal import LinearAlgebra
+public import Recurrence
+
+/// A running average of the weights, which often evaluates better than the weights themselves.
+///
+///     a ← a + (1 − d)(w − a),   d = min(decay, (1 + t)/(warmup + t))
+///
+/// t is the number of updates of the average before this one. The average starts as a copy of the
+/// weights, so it needs no correction towards zero; the warm-up lets it forget the first, random
+/// weights soon: with the default of 10, d is 0.1 at first and reaches 0.999 after 9000 updates
+/// (Polyak & Juditsky 1992; the warm-up is TensorFlow's `ExponentialMovingAverage`).
+public final class WeightAverage {
+  /// What can be chosen: `average: {decay: 0.999, warmup: 10}`.
+  public struct Options: Codable, Sendable, Equatable {
+    public var decay = 0.999
+    /// 0 or 1 for none.
+    public var warmup = 10
+
+    public init() {}
+
+    public init(from decoder: any Decoder) throws {
+      let container = try decoder.container(keyedBy: CodingKeys.self)
+      decay = try container.decodeShare(.decay, or: decay)
+      warmup = try container.decodeCount(.warmup, or: warmup)
+    }
+  }
+
+  /// The average, saved beside the weights.
+  public let vector: ParameterVector
+  /// The number of updates so far; set when a run is resumed.
+  public var updates = 0
+  private let options: Options
+
+  /// Starts from a copy of the weights.
+  public init(_ options: Options, of weights: ParameterVector) {
+    self.options = options
+    vector = ParameterVector(weights.layout)
+    vector.buffer.copy(from: weights.buffer)
+  }
+
+  /// How much of the average the next update keeps.
+  public var decay: Double {
+    min(options.decay, Double(1 + updates) / Double(max(options.warmup, 1) + updates))
+  }
+
+  /// Follows the weights after each of their updates.
+  public func update(from weights: ParameterVector) {
+    precondition(
+      weights.layout.count == vector.layout.count,
+      "an average of \(vector.layout.count) numbers for \(weights.layout.count) weights")
+    let share = Real(1 - decay)
+    vector.update { average in
+      for entry in average.layout.entries where !entry.isFrozen {
+        approach(average.row(entry), weights.row(entry), share)
+      }
+    }
+    updates += 1
+  }
+
+  /// Runs `body` with the average in the place of the weights, and puts the weights back after it.
+  public func substitute<Result, Failure: Error>(
+    for weights: ParameterVector, during body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    exchange(weights)
+    defer { exchange(weights) }
+    return try body()
+  }
+
+  /// Exchanges the contents of the two vectors.
+  private func exchange(_ weights: ParameterVector) {
+    weights.update { weights in
+      vector.update { average in
+        for entry in weights.layout.entries { swapRows(weights.row(entry), average.row(entry)) }
+      }
+    }
+  }
+}
+
+@inline(never) private func approach(_ a: Row, _ w: Row, _ share: Real) {
+  for j in 0..<a.count { a[j] += share * (w[j] - a[j]) }
+}
+
+@inline(never) private func swapRows(_ x: Row, _ y: Row) {
+  for j in 0..<x.count {
+    let kept = x[j]
+    x[j] = y[j]
+    y[j] = kept
+  }
+}
