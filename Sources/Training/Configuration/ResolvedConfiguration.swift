@@ -1,0 +1,28 @@
+public import Foundation
+
+/// Options as they were resolved, written with every key and every digit.
+///
+/// Both forms can be given back as a configuration and decode to the same bits.
+public enum ResolvedConfiguration {
+  /// The options as JSON with sorted keys, for `config.json` and checkpoints.
+  public static func json(_ options: some Encodable) throws(ConfigurationError) -> Data {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    do {
+      return try encoder.encode(options)
+    } catch {
+      throw ConfigurationError(
+        at: .file("configuration"), "cannot be written as JSON (\(error)); use finite numbers")
+    }
+  }
+
+  /// The options as YAML with sorted keys, for `--print-config`.
+  public static func yaml(_ options: some Encodable) throws(ConfigurationError) -> String {
+    let json = try json(options)
+    do {
+      return YAMLEmitter(try JSONDecoder().decode(JSONValue.self, from: json)).text
+    } catch {
+      throw ConfigurationError(at: .file("configuration"), "cannot be written as YAML (\(error))")
+    }
+  }
+}
