@@ -1,5 +1,7 @@
 #pragma once
 #include <mpi.h>
+#include <stdio.h>
+#include <unistd.h>
 
 // Swift cannot import casts of addresses written as macros: one function for each that is used.
 static inline MPI_Comm unroll_comm_world(void) { return MPI_COMM_WORLD; }
@@ -11,3 +13,16 @@ static inline MPI_Op unroll_sum(void) { return MPI_SUM; }
 static inline MPI_Op unroll_max(void) { return MPI_MAX; }
 static inline void *unroll_in_place(void) { return MPI_IN_PLACE; }
 static inline MPI_Errhandler unroll_errors_return(void) { return MPI_ERRORS_RETURN; }
+static inline MPI_Status *unroll_status_ignore(void) { return MPI_STATUS_IGNORE; }
+
+// The ranks that can share memory with this one.
+static inline int unroll_split_by_node(MPI_Comm world, int rank, MPI_Comm *node) {
+  return MPI_Comm_split_type(world, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, node);
+}
+
+// MPI_Abort may return before the launcher ends this process.
+_Noreturn static inline void unroll_abort(int code) {
+  fflush(NULL);
+  MPI_Abort(MPI_COMM_WORLD, code);
+  _exit(code);
+}

@@ -1,0 +1,31 @@
+internal import Glibc
+
+/// A world of one rank, without any launcher or library.
+public final class SingleProcess: Communicator {
+  public let rank = 0
+  public let size = 1
+  public let nodeRank = 0
+  public let nodeSize = 1
+
+  public init() {}
+
+  public func sum(_ values: UnsafeMutableBufferPointer<Float>) {}
+  public func sum(_ values: UnsafeMutableBufferPointer<Double>) {}
+  public func sum(_ values: UnsafeMutableBufferPointer<Int32>) {}
+  public func max(_ values: UnsafeMutableBufferPointer<Double>) {}
+  public func max(_ values: UnsafeMutableBufferPointer<Int32>) {}
+
+  public func broadcast(_ bytes: [UInt8], from root: Int) -> [UInt8] {
+    precondition(root == 0, "root \(root) of a world of 1 rank")
+    return bytes
+  }
+
+  public func gather(_ bytes: [UInt8], at root: Int) -> [[UInt8]] {
+    precondition(root == 0, "root \(root) of a world of 1 rank")
+    return [bytes]
+  }
+
+  public func barrier() {}
+  public func abort(code: Int32) -> Never { exit(code) }
+  public func finish() {}
+}
