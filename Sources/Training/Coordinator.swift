@@ -51,7 +51,7 @@ public struct Coordinator: Sendable {
     case .epochs(let epochs): totalSteps = epochs * stepsPerEpoch
     case .steps(let steps): totalSteps = steps
     }
-    schedule = try Schedule(options.schedule, totalSteps: totalSteps)
+    schedule = try Schedule(options.training.schedule, totalSteps: totalSteps)
   }
 
   /// The learning rate of the coming step.

@@ -1,3 +1,6 @@
+public import Datasets
+public import Recurrence
+
 /// Everything that a configuration says about a run.
 ///
 /// Every section has a default for every key that has one, and is written in full into the run's
@@ -7,19 +10,23 @@ public struct RunOptions: Codable, Equatable, Sendable {
   public var name = "run"
   /// What all random numbers of the run come from.
   public var seed: UInt64 = 1
+  public var data: DataOptions
+  public var model: ModelOptions
   public var training: TrainingOptions
   public var checkpoint: CheckpointOptions
   public var evaluation: EvaluationOptions
   public var console: ConsoleOptions
 
   enum CodingKeys: String, CodingKey {
-    case name, seed, training, checkpoint, evaluation, console
+    case name, seed, data, model, training, checkpoint, evaluation, console
   }
 
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     name = try container.decode(.name, default: name)
     seed = try container.decode(.seed, default: seed)
+    data = try container.section(.data)
+    model = try container.section(.model)
     training = try container.section(.training)
     checkpoint = try container.section(.checkpoint)
     evaluation = try EvaluationOptions(

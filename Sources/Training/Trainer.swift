@@ -63,9 +63,10 @@ public final class Trainer {
     weights = ParameterVector(layout)
     weights.initialize(seed: options.seed)
     gradient = ParameterVector(layout)
-    optimizer = options.optimizer.makeOptimizer(for: layout)
-    average = options.average.map { [weights] in WeightAverage($0, of: weights) }
-    clipper = Clipper(options.clip ?? ClipOptions())
+    optimizer = options.training.optimizer.makeOptimizer(for: layout)
+    average = options.training.average.map { [weights] in WeightAverage($0, of: weights) }
+    clipper = Clipper(
+      options.training.clip ?? ClipOptions(), output: [model.head.weight])
     carriesState = options.training.carryState
     let share = streams.share.count
     tape = Tape(

@@ -10,8 +10,9 @@ public import LinearAlgebra
 public struct SoftmaxCrossEntropy: Sendable {
   /// The number of symbols.
   public let vocabulary: Int
+  /// The output matrix; of a tied model, the embedding's.
+  public let weight: Parameter
   let input: Activation
-  let weight: Parameter
   let bias: Parameter?
   let block: Int
   let logits, gathered, scattered: Scratch

@@ -1,3 +1,5 @@
+public import Optimization
+
 /// How long and in what portions a model is trained: the section `training` of a configuration.
 public struct TrainingOptions: Codable, Equatable, Sendable {
   /// Parallel streams over all ranks.
@@ -6,6 +8,14 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
   public var bptt = 35
   /// When training is complete.
   public var length = Length.epochs(10)
+  /// The rule that changes the weights, and its options.
+  public var optimizer = OptimizerConfiguration(Adam.self)
+  /// The learning rate over the run.
+  public var schedule = ScheduleOptions(learningRate: 0.001)
+  /// How the gradient is kept from growing too large; nil leaves it as it is.
+  public var clip: ClipOptions?
+  /// A running average of the weights, evaluated in their place; nil for none.
+  public var average: WeightAverage.Options?
   /// What the sum of the losses is divided by before it is differentiated.
   public var lossReduction = LossReduction.mean
   /// The number format of the products.
@@ -15,11 +25,11 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
   /// Whether hidden state passes from one window to the next within an epoch.
   public var carryState = true
   /// When to give up improving; nil trains for the whole length.
-  public var earlyStop: EarlyStopOptions?
+  public var earlyStop: EarlyStopping.Options?
 
   enum CodingKeys: String, CodingKey {
     case batchSize = "batch_size"
-    case bptt, epochs, steps
+    case bptt, epochs, steps, optimizer, schedule, clip, average
     case lossReduction = "loss_reduction"
     case precision
     case onNonfinite = "on_nonfinite"
@@ -33,11 +43,15 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     batchSize = try container.decode(.batchSize, default: batchSize, atLeast: 1)
     bptt = try container.decode(.bptt, default: bptt, atLeast: 1)
+    optimizer = try container.decode(.optimizer, default: optimizer)
+    schedule = try container.decode(.schedule, default: schedule)
+    clip = try container.decodeIfPresent(ClipOptions.self, forKey: .clip)
+    average = try container.decodeIfPresent(WeightAverage.Options.self, forKey: .average)
     lossReduction = try container.decode(.lossReduction, default: lossReduction)
     precision = try container.decode(.precision, default: precision)
     onNonfinite = try container.decode(.onNonfinite, default: onNonfinite)
     carryState = try container.decode(.carryState, default: carryState)
-    earlyStop = try container.decodeIfPresent(EarlyStopOptions.self, forKey: .earlyStop)
+    earlyStop = try container.decodeIfPresent(EarlyStopping.Options.self, forKey: .earlyStop)
 
     let epochs: Int? = try container.decode(.epochs, atLeast: 1)
     let steps: Int? = try container.decode(.steps, atLeast: 1)
@@ -63,6 +77,10 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     case .epochs(let epochs): try container.encode(epochs, forKey: .epochs)
     case .steps(let steps): try container.encode(steps, forKey: .steps)
     }
+    try container.encode(optimizer, forKey: .optimizer)
+    try container.encode(schedule, forKey: .schedule)
+    try container.encodeIfPresent(clip, forKey: .clip)
+    try container.encodeIfPresent(average, forKey: .average)
     try container.encode(lossReduction, forKey: .lossReduction)
     try container.encode(precision, forKey: .precision)
     try container.encode(onNonfinite, forKey: .onNonfinite)
@@ -129,23 +147,5 @@ public struct NonfiniteOptions: Codable, Equatable, Sendable {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     policy = try container.decode(.policy, default: policy)
     limit = try container.decode(.limit, default: limit, atLeast: 1)
-  }
-}
-
-/// When to end a run whose validation loss stopped improving: `early_stop`.
-public struct EarlyStopOptions: Codable, Equatable, Sendable {
-  /// The number of evaluations in a row without a better loss that ends the run.
-  public var patience: Int
-
-  enum CodingKeys: String, CodingKey {
-    case patience
-  }
-
-  public init(patience: Int) { self.patience = patience }
-
-  public init(from decoder: any Decoder) throws {
-    let container = try decoder.container(keyedBy: CodingKeys.self)
-    patience = try container.decode(Int.self, forKey: .patience)
-    try container.require(patience >= 1, .patience, "patience must be at least 1")
   }
 }
