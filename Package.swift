@@ -31,9 +31,10 @@ let numerical: [Target] = [
 let trainer: [Target] = [
   .systemLibrary(
     name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
+  .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
   .target(name: "ProcessorCheck"),
   module("Optimization", ["LinearAlgebra", "Recurrence"]),
-  module("Datasets", ["LinearAlgebra", "Recurrence"]),
+  module("Datasets", ["LinearAlgebra", "Recurrence", "CZlib"]),
   module("Collectives", ["LinearAlgebra", "COpenMPI"]),
   module(
     "Training",

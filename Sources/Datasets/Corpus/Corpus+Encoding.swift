@@ -1,0 +1,103 @@
+extension Corpus {
+  /// Opens the encoded form of a text, which is made first if it is missing or out of date.
+  ///
+  /// All ranks that share a cache folder call this, but only one of them with `writing`, and the others
+  /// after it has returned. The writer encodes again unless vocabulary, documents, and the sizes and
+  /// times of the files are as they were, and the cached file's checksums hold. The others check the
+  /// header, the sizes and the vocabulary.
+  /// - Throws: `DataError` if the text cannot be read or is not UTF-8 (bytes need not be), if the cache
+  ///   cannot be written, or if a reader finds no current file there.
+  public init(
+    _ text: TextFiles, vocabulary: Vocabulary, document: DocumentBoundary = .none, cache: String,
+    writing: Bool
+  ) throws(DataError) {
+    let path = Self.path(text, vocabulary, document, cache)
+    if writing {
+      let expected = Self.header(text, vocabulary, document)
+      if let file = try? CorpusFile(path), file.header.isMade(like: expected), file.isIntact {
+        self.init(file, 0..<file.header.tokenCount, name: text.name)
+        return
+      }
+      try Self.encode(text, vocabulary, document, to: path, expected)
+    }
+    try self.init(contentsOf: path, vocabulary: vocabulary, name: text.name)
+    guard file.header.sourceSizes == text.sizes else {
+      throw DataError(
+        "\(path) was encoded from another state of \(text.name): start again, the text is then "
+          + "encoded anew")
+    }
+  }
+
+  /// Opens an encoded corpus as it is.
+  /// - Throws: `DataError` if the file is missing, damaged, or encoded with another vocabulary.
+  public init(
+    contentsOf path: String, vocabulary: Vocabulary, name: String? = nil
+  ) throws(DataError) {
+    let file = try CorpusFile(path)
+    guard file.header.vocabularyHash == vocabulary.hash else {
+      throw DataError(
+        "\(path) was encoded with another vocabulary: remove it, or use the vocabulary it was made "
+          + "with")
+    }
+    self.init(file, 0..<file.header.tokenCount, name: name ?? path)
+  }
+
+  private static func path(
+    _ text: TextFiles, _ vocabulary: Vocabulary, _ document: DocumentBoundary, _ cache: String
+  ) -> String {
+    var fingerprint = Fingerprint()
+    text.identify(into: &fingerprint)
+    fingerprint.add(vocabulary.hash)
+    fingerprint.add(document.rawValue)
+    return "\(cache)/\(text.stem)-\(fingerprint.hexadecimal).tokens"
+  }
+
+  private static func header(
+    _ text: TextFiles, _ vocabulary: Vocabulary, _ document: DocumentBoundary
+  ) -> CorpusHeader {
+    var header = CorpusHeader()
+    header.vocabularyHash = vocabulary.hash
+    header.sourceSizes = text.sizes
+    header.sourceTimes = text.times
+    header.documentKind = document.code
+    return header
+  }
+
+  private static func encode(
+    _ text: TextFiles, _ vocabulary: Vocabulary, _ document: DocumentBoundary, to path: String,
+    _ header: CorpusHeader
+  ) throws(DataError) {
+    let encoder = LineEncoder(vocabulary)
+    var writer = try TokenWriter(path, symbols: vocabulary.count)
+    var documents = DocumentMarker(document)
+    var files: [Int] = []
+    try text.forEach(utf8: vocabulary.kind != .byte) { (bytes) throws(DataError) in
+      files.append(writer.count)
+      documents.beginFile(at: writer.count)
+      var lines = encoder.lines
+      while let line = lines.next(in: bytes) {
+        documents.beginLine(line, of: bytes, at: writer.count)
+        try encoder.encode(line, of: bytes, endingLastLine: true) { (token) throws(DataError) in
+          try writer.append(token)
+        }
+      }
+    }
+    try writer.finish(header, files: files, documents: documents.starts)
+  }
+}
+
+extension CorpusHeader {
+  /// Whether the encoding of the same text with the same vocabulary would be this one.
+  fileprivate func isMade(like other: CorpusHeader) -> Bool {
+    vocabularyHash == other.vocabularyHash && sourceSizes == other.sourceSizes
+      && sourceTimes == other.sourceTimes && documentKind == other.documentKind
+  }
+}
+
+extension TextFiles {
+  /// The first file's name, for names of files made from the text.
+  var stem: String {
+    let name = name.split(separator: "/").last ?? "text"
+    return String(name.prefix(40).map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" })
+  }
+}

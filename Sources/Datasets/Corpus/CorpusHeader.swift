@@ -1,0 +1,88 @@
+internal import CZlib
+
+/// The first 128 bytes of an encoded corpus, little endian:
+///
+///     0 "UNROLLTK" · 8 version · 12 token width · 16 tokens · 24 vocabulary hash · 32 hash of the
+///     sources' sizes · 40 hash of their times · 48 files · 56 documents · 64 CRC-32 of the tokens ·
+///     68 CRC-32 of the index · 72 kind of documents · 124 CRC-32 of the bytes before
+///
+/// Then come the tokens, padded to 8 bytes, and the index: for every file and then for every document
+/// the place of its first token, as 64-bit numbers.
+struct CorpusHeader: Equatable {
+  static let size = 128
+  private static let magic = Array("UNROLLTK".utf8)
+  private static let version: UInt32 = 1
+
+  var tokenWidth = 1
+  var tokenCount = 0
+  var vocabularyHash: UInt64 = 0
+  var sourceSizes: UInt64 = 0
+  var sourceTimes: UInt64 = 0
+  var fileCount = 0
+  var documentCount = 0
+  var tokensChecksum: UInt32 = 0
+  var indexChecksum: UInt32 = 0
+  var documentKind: UInt32 = 0
+
+  var indexOffset: Int { Self.size + (tokenCount * tokenWidth + 7) / 8 * 8 }
+  var indexSize: Int { 8 * (fileCount + documentCount) }
+  var fileSize: Int { indexOffset + indexSize }
+
+  init() {}
+
+  /// Reads a header, or says what is wrong with it.
+  init(_ bytes: UnsafeRawBufferPointer, of path: String) throws(DataError) {
+    func word(_ offset: Int) -> UInt32 {
+      UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+    }
+    func long(_ offset: Int) -> UInt64 {
+      UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+    }
+    guard bytes.count >= Self.size, bytes.prefix(8).elementsEqual(Self.magic) else {
+      throw DataError("\(path) is no encoded corpus: remove it, it is made again from the text")
+    }
+    guard word(8) == Self.version else {
+      throw DataError(
+        "\(path) was encoded by another version: remove it, it is made again from the text")
+    }
+    tokenWidth = Int(word(12))
+    tokenCount = Int(truncatingIfNeeded: long(16))
+    vocabularyHash = long(24)
+    sourceSizes = long(32)
+    sourceTimes = long(40)
+    fileCount = Int(truncatingIfNeeded: long(48))
+    documentCount = Int(truncatingIfNeeded: long(56))
+    tokensChecksum = word(64)
+    indexChecksum = word(68)
+    documentKind = word(72)
+    guard word(124) == checksum(UnsafeRawBufferPointer(rebasing: bytes[..<124])),
+      bytes.count == fileSize
+    else {
+      throw DataError(
+        "\(path) is damaged or incomplete (\(bytes.count) bytes): remove it, it is made again from "
+          + "the text")
+    }
+  }
+
+  var bytes: [UInt8] {
+    var bytes = Self.magic
+    func append(_ number: some FixedWidthInteger) {
+      withUnsafeBytes(of: number.littleEndian) { bytes += $0 }
+    }
+    append(Self.version)
+    append(UInt32(tokenWidth))
+    for number in [UInt64(tokenCount), vocabularyHash, sourceSizes, sourceTimes] { append(number) }
+    for number in [UInt64(fileCount), UInt64(documentCount)] { append(number) }
+    for number in [tokensChecksum, indexChecksum, documentKind] { append(number) }
+    bytes += [UInt8](repeating: 0, count: 124 - bytes.count)
+    append(bytes.withUnsafeBytes { checksum($0) })
+    return bytes
+  }
+}
+
+/// The CRC-32 (as in gzip and PNG) of bytes that follow those with the checksum `before`.
+func checksum(_ bytes: UnsafeRawBufferPointer, after before: UInt32 = 0) -> UInt32 {
+  guard let start = bytes.baseAddress, !bytes.isEmpty else { return before }
+  let first = start.assumingMemoryBound(to: UInt8.self)
+  return UInt32(truncatingIfNeeded: crc32_z(UInt(before), first, bytes.count))
+}

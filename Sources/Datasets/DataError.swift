@@ -1,0 +1,33 @@
+internal import Glibc
+
+/// What is wrong with a text, a vocabulary or a cached corpus: one sentence that names the file and
+/// ends with what to do.
+public struct DataError: Error, Equatable, CustomStringConvertible {
+  public let message: String
+
+  public init(_ message: String) { self.message = message }
+
+  public var description: String { message }
+
+  /// The failure of a system call on a file that was to be read.
+  static func unreadable(_ path: String, _ code: Int32 = errno) -> DataError {
+    if code == ENOENT {
+      return DataError(
+        "\(path) does not exist: check the path, which is relative to the folder where the command "
+          + "was started")
+    }
+    return DataError(
+      "\(path) cannot be read (\(reason(code))): check the path and its permissions")
+  }
+
+  /// The failure of a system call on a file that was to be written.
+  static func unwritable(_ path: String, _ code: Int32 = errno) -> DataError {
+    DataError(
+      "\(path) cannot be written (\(reason(code))): free some space or choose another folder, for "
+        + "a corpus with data.cache")
+  }
+
+  private static func reason(_ code: Int32) -> String {
+    String(cString: strerror(code))
+  }
+}

@@ -1,0 +1,161 @@
+/// The section `data` of a configuration.
+///
+///     data:
+///       train: [text.txt, more/]     # a file, a list of files and folders, or a folder
+///       valid: 0.05                  # files, or a fraction of train, cut off its end
+///       test: test.txt
+///       tokenizer: word              # byte | character | word | the path of a vocabulary
+///       vocabulary: {size: 10000, min_count: 2}
+///       document: none               # none | file | blank_line | line
+///       cache: cache                 # the folder of encoded texts
+public struct DataOptions: Codable, Sendable, Equatable {
+  public var train: Paths
+  public var valid: HeldOut?
+  public var test: HeldOut?
+  public var tokenizer: Tokenizer
+  public var vocabulary: VocabularyOptions
+  public var document: DocumentBoundary
+  /// The folder of encoded texts; whoever trains has a default.
+  public var cache: String?
+
+  public init(
+    train: Paths = [], valid: HeldOut? = nil, test: HeldOut? = nil,
+    tokenizer: Tokenizer = .character, vocabulary: VocabularyOptions = VocabularyOptions(),
+    document: DocumentBoundary = .none, cache: String? = nil
+  ) {
+    self.train = train
+    self.valid = valid
+    self.test = test
+    self.tokenizer = tokenizer
+    self.vocabulary = vocabulary
+    self.document = document
+    self.cache = cache
+  }
+
+  private enum Key: String, CodingKey {
+    case train, valid, test, tokenizer, vocabulary, document, cache
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: Key.self)
+    func refuse(_ key: Key, _ reason: String) -> DecodingError {
+      .dataCorruptedError(forKey: key, in: values, debugDescription: reason)
+    }
+    self.init()
+    train = try values.decodeIfPresent(Paths.self, forKey: .train) ?? train
+    valid = try values.decodeIfPresent(HeldOut.self, forKey: .valid)
+    test = try values.decodeIfPresent(HeldOut.self, forKey: .test)
+    for (key, part) in [(Key.valid, valid), (.test, test)] {
+      guard let fraction = part?.fraction else { continue }
+      guard fraction >= 0 && fraction < 1 else {
+        throw refuse(key, "the fraction \(fraction) of train is not in 0..<1: try 0.05")
+      }
+    }
+    guard (valid?.fraction ?? 0) + (test?.fraction ?? 0) < 1 else {
+      throw refuse(.test, "valid and test take all of train: lower the fractions")
+    }
+    if let name = try values.decodeIfPresent(String.self, forKey: .tokenizer) {
+      guard let known = Tokenizer(name) else {
+        throw refuse(
+          .tokenizer,
+          "'\(name)' is none of byte, character and word, and no path either: write ./\(name) for a "
+            + "vocabulary in a file of that name")
+      }
+      tokenizer = known
+    }
+    vocabulary =
+      try values.decodeIfPresent(VocabularyOptions.self, forKey: .vocabulary) ?? vocabulary
+    if vocabulary != VocabularyOptions(), tokenizer != .character, tokenizer != .word {
+      throw refuse(
+        .vocabulary,
+        "a vocabulary of bytes or from a file cannot be limited: remove size and min_count")
+    }
+    if let name = try values.decodeIfPresent(String.self, forKey: .document) {
+      guard let known = DocumentBoundary(rawValue: name) else {
+        let names = DocumentBoundary.allCases.map(\.rawValue).joined(separator: ", ")
+        throw refuse(.document, "'\(name)' is not among \(names): choose one of them")
+      }
+      document = known
+    }
+    cache = try values.decodeIfPresent(String.self, forKey: .cache)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: Key.self)
+    try values.encode(train, forKey: .train)
+    try values.encodeIfPresent(valid, forKey: .valid)
+    try values.encodeIfPresent(test, forKey: .test)
+    try values.encode(tokenizer.name, forKey: .tokenizer)
+    if vocabulary != VocabularyOptions() { try values.encode(vocabulary, forKey: .vocabulary) }
+    try values.encode(document.rawValue, forKey: .document)
+    try values.encodeIfPresent(cache, forKey: .cache)
+  }
+}
+
+/// How a text is cut into symbols.
+public enum Tokenizer: Sendable, Equatable {
+  case byte, character, word
+  /// Words of a list, or a vocabulary that this program wrote.
+  case vocabulary(path: String)
+
+  /// A name of a kind, or a path: what has a slash or a dot.
+  init?(_ name: String) {
+    switch name {
+    case "byte": self = .byte
+    case "character": self = .character
+    case "word": self = .word
+    case let path where path.contains("/") || path.contains("."): self = .vocabulary(path: path)
+    default: return nil
+    }
+  }
+
+  var name: String {
+    switch self {
+    case .byte: "byte"
+    case .character: "character"
+    case .word: "word"
+    case .vocabulary(let path): path.contains("/") ? path : "./" + path
+    }
+  }
+}
+
+/// Which symbols of the training text get a number of their own.
+public struct VocabularyOptions: Codable, Sendable, Equatable {
+  /// The greatest number of symbols, `<unk>` and `<eos>` included; nil is as many as there are.
+  public var size: Int?
+  /// How often a symbol must occur.
+  public var minCount: Int
+
+  public init(size: Int? = nil, minCount: Int = 1) {
+    self.size = size
+    self.minCount = minCount
+  }
+
+  private enum Key: String, CodingKey {
+    case size
+    case minCount = "min_count"
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: Key.self)
+    size = try values.decodeIfPresent(Int.self, forKey: .size)
+    minCount = try values.decodeIfPresent(Int.self, forKey: .minCount) ?? 1
+    if let size, size < 3 {
+      throw DecodingError.dataCorruptedError(
+        forKey: .size, in: values,
+        debugDescription:
+          "a vocabulary of \(size) has no room for <unk>, <eos> and a symbol: give 3 or more")
+    }
+    if minCount < 1 {
+      throw DecodingError.dataCorruptedError(
+        forKey: .minCount, in: values,
+        debugDescription: "\(minCount) occurrences are too few: give 1 or more")
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: Key.self)
+    try values.encodeIfPresent(size, forKey: .size)
+    try values.encode(minCount, forKey: .minCount)
+  }
+}

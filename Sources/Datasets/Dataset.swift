@@ -1,0 +1,81 @@
+/// The texts of a run, encoded: to train on, to validate on, to test on.
+public struct Dataset: Sendable {
+  public let vocabulary: Vocabulary
+  public let train: Corpus
+  public let valid: Corpus?
+  public let test: Corpus?
+
+  /// Opens the texts of a configuration, and makes their vocabulary and encoded forms first if these
+  /// are missing or out of date.
+  ///
+  /// All ranks call this: first one of those that share the cache folder, `writing`, then the others.
+  /// Of N symbols, fractions v and t leave the first N − ⌈N(v + t)⌉ to train on; the next are for
+  /// validation and the last ⌈Nt⌉ for the test. Only the part to train on makes the vocabulary.
+  /// - Parameters:
+  ///   - cache: the folder for encoded texts, unless the options name one.
+  ///   - vocabulary: a model's vocabulary, to be used in place of the one of the options.
+  /// - Throws: `DataError`.
+  public init(
+    _ options: DataOptions, vocabulary given: Vocabulary? = nil, cache: String, writing: Bool
+  ) throws(DataError) {
+    let cache = options.cache ?? cache
+    let text = try TextFiles(options.train.paths)
+    let fractions = (options.valid?.fraction ?? 0, options.test?.fraction ?? 0)
+    for (key, fraction) in [("valid", fractions.0), ("test", fractions.1)]
+    where !(0..<1).contains(fraction) {
+      throw DataError("data.\(key) is \(fraction), which is not in 0..<1: give a fraction of train")
+    }
+
+    let vocabulary: Vocabulary
+    if let given {
+      vocabulary = given
+    } else {
+      switch options.tokenizer {
+      case .byte: vocabulary = .bytes
+      case .vocabulary(let path): vocabulary = try Vocabulary(contentsOf: path)
+      case .character, .word:
+        let request = VocabularyRequest(
+          text: text, kind: options.tokenizer == .word ? .word : .character,
+          options: options.vocabulary, heldOut: fractions.0 + fractions.1)
+        vocabulary = try request.vocabulary(cache: cache, writing: writing)
+      }
+    }
+
+    func open(_ text: TextFiles) throws(DataError) -> Corpus {
+      try Corpus(
+        text, vocabulary: vocabulary, document: options.document, cache: cache, writing: writing)
+    }
+    let whole = try open(text)
+    let trained = whole.count - heldOutCount(whole.count, fractions.0 + fractions.1)
+    let tested = heldOutCount(whole.count, fractions.1)
+    func heldOut(_ part: HeldOut?, _ range: Range<Int>, _ name: String) throws(DataError) -> Corpus?
+    {
+      switch part {
+      case nil, .fraction(0): nil
+      case .text(let paths): try open(TextFiles(paths.paths))
+      case .fraction(let fraction):
+        whole.part(range, name: "the \(name) part (\(fraction)) of \(text.name)")
+      }
+    }
+    self.vocabulary = vocabulary
+    train = trained == whole.count ? whole : whole.part(0..<trained, name: text.name)
+    valid = try heldOut(options.valid, trained..<whole.count - tested, "validation")
+    test = try heldOut(options.test, whole.count - tested..<whole.count, "test")
+  }
+
+  /// Identifies all texts and the vocabulary by what is in them, so that ranks can agree on them and a
+  /// run that is taken up again can see that they are the same.
+  public var hash: UInt64 {
+    var fingerprint = Fingerprint()
+    fingerprint.add(vocabulary.hash)
+    fingerprint.add(train.hash)
+    fingerprint.add(valid?.hash ?? 0)
+    fingerprint.add(test?.hash ?? 0)
+    return fingerprint.value
+  }
+}
+
+/// ⌈count · fraction⌉, not one more where rounding of the fraction alone would make it so.
+func heldOutCount(_ count: Int, _ fraction: Double) -> Int {
+  Int((Double(count) * fraction * (1 - 1e-12)).rounded(.up))
+}

@@ -1,0 +1,58 @@
+/// One line of a text: its content, and where the next one begins.
+struct Line {
+  var content: Range<Int>
+  var end: Int
+
+  /// The line with its end mark.
+  var whole: Range<Int> { content.lowerBound..<end }
+  var hasEndMark: Bool { end > content.upperBound }
+}
+
+/// Walks over the lines of a text, the last of which may lack its end mark.
+struct LineScanner {
+  /// Whether "\r" and "\r\n" end a line too, as they do for a file that Python reads as text.
+  let universal: Bool
+  var position = 0
+
+  init(universal: Bool) { self.universal = universal }
+
+  mutating func next(in text: Span<UInt8>) -> Line? {
+    guard position < text.count else { return nil }
+    let start = position
+    var i = start
+    while i < text.count {
+      let byte = text[i]
+      if byte == newline || (byte == carriageReturn && universal) { break }
+      i += 1
+    }
+    var end = min(i + 1, text.count)
+    if i < text.count, text[i] == carriageReturn, end < text.count, text[end] == newline {
+      end += 1
+    }
+    position = end
+    return Line(content: start..<i, end: end)
+  }
+}
+
+/// Walks over the words of a line: what white space parts.
+struct WordScanner {
+  var rest: Range<Int>
+
+  init(_ range: Range<Int>) { rest = range }
+
+  mutating func next(in text: Span<UInt8>) -> Range<Int>? {
+    var start = rest.lowerBound
+    while start < rest.upperBound {
+      let space = whiteSpaceLength(text, start)
+      if space == 0 { break }
+      start += space
+    }
+    guard start < rest.upperBound else { return nil }
+    var end = start
+    while end < rest.upperBound, whiteSpaceLength(text, end) == 0 {
+      end += characterLength(text[end])
+    }
+    rest = end..<rest.upperBound
+    return start..<end
+  }
+}

@@ -1,0 +1,72 @@
+/// The place of the first byte that is no part of well-formed UTF-8 (Unicode 15, table 3-7).
+func firstInvalidByte(of text: Span<UInt8>) -> Int? {
+  var i = 0
+  while i < text.count {
+    let lead = text[i]
+    if lead < 0x80 {
+      i += 1
+      continue
+    }
+    let length: Int
+    var second: ClosedRange<UInt8> = 0x80...0xBF
+    switch lead {
+    case 0xC2...0xDF: length = 2
+    case 0xE0: (length, second) = (3, 0xA0...0xBF)
+    case 0xED: (length, second) = (3, 0x80...0x9F)
+    case 0xE1...0xEF: length = 3
+    case 0xF0: (length, second) = (4, 0x90...0xBF)
+    case 0xF1...0xF3: length = 4
+    case 0xF4: (length, second) = (4, 0x80...0x8F)
+    default: return i
+    }
+    guard i + length <= text.count, second.contains(text[i + 1]) else { return i }
+    for k in 2..<max(length, 2) where text[i + k] & 0xC0 != 0x80 { return i }
+    i += length
+  }
+  return nil
+}
+
+/// Refuses a text that is not UTF-8, with the line and the offset of the first wrong byte.
+func requireUTF8(_ text: Span<UInt8>, of path: String) throws(DataError) {
+  guard let offset = firstInvalidByte(of: text) else { return }
+  var line = 1
+  for i in 0..<offset where text[i] == newline { line += 1 }
+  throw DataError(
+    "\(path), line \(line) (byte \(offset)) is not UTF-8: convert the file, for example with iconv, "
+      + "or use tokenizer: byte")
+}
+
+let newline = UInt8(ascii: "\n")
+let carriageReturn = UInt8(ascii: "\r")
+
+/// The number of bytes of the character that starts with `lead`, in well-formed UTF-8.
+@inline(__always)
+func characterLength(_ lead: UInt8) -> Int {
+  lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4
+}
+
+/// The number of bytes of the white-space character at `i`, or 0 if the character there is another.
+///
+/// White space is what Python's `str.isspace` takes for it.
+@inline(__always)
+func whiteSpaceLength(_ text: Span<UInt8>, _ i: Int) -> Int {
+  let lead = text[i]
+  if lead < 0x80 {
+    return lead == 0x20 || (0x09...0x0D).contains(lead) || (0x1C...0x1F).contains(lead) ? 1 : 0
+  }
+  return wideWhiteSpaceLength(text, i)
+}
+
+@inline(never)
+private func wideWhiteSpaceLength(_ text: Span<UInt8>, _ i: Int) -> Int {
+  func byte(_ k: Int) -> UInt8 { i + k < text.count ? text[i + k] : 0 }
+  switch (text[i], byte(1), byte(2)) {
+  case (0xC2, 0x85, _), (0xC2, 0xA0, _): return 2  // next line, no-break space
+  case (0xE1, 0x9A, 0x80): return 3  // Ogham space mark
+  case (0xE2, 0x80, 0x80...0x8A): return 3  // en quad … hair space
+  case (0xE2, 0x80, 0xA8...0xA9), (0xE2, 0x80, 0xAF): return 3  // separators, narrow no-break
+  case (0xE2, 0x81, 0x9F): return 3  // medium mathematical space
+  case (0xE3, 0x80, 0x80): return 3  // ideographic space
+  default: return 0
+  }
+}

@@ -1,0 +1,125 @@
+internal import FoundationEssentials
+
+extension Vocabulary: Codable {
+  private enum Key: String, CodingKey { case version, kind, symbols }
+
+  /// Reads what `encode(to:)` writes.
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: Key.self)
+    guard try values.decode(Int.self, forKey: .version) == 1 else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .version, in: values,
+        debugDescription: "the vocabulary was written by a newer version: install that version")
+    }
+    let kind = try values.decode(Kind.self, forKey: .kind)
+    if kind == .byte {
+      self = .bytes
+      return
+    }
+    var table = SymbolTable()
+    for symbol in try values.decode([String].self, forKey: .symbols) {
+      guard table.insert(symbol.utf8).isNew else {
+        throw DecodingError.dataCorruptedError(
+          forKey: .symbols, in: values,
+          debugDescription: "the symbol '\(symbol)' is there twice: remove one")
+      }
+    }
+    let special = kind == .word ? [Self.unknownSymbol, Self.endOfLineSymbol] : [Self.unknownSymbol]
+    for symbol in special where table.find(symbol) == nil {
+      throw DecodingError.dataCorruptedError(
+        forKey: .symbols, in: values,
+        debugDescription:
+          "the symbol '\(String(decoding: symbol, as: UTF8.self))' is missing: add it")
+    }
+    self.init(kind: kind, table: table)
+  }
+
+  /// Writes the kind and the symbols in the order of their numbers; bytes need no list.
+  public func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: Key.self)
+    try values.encode(1, forKey: .version)
+    try values.encode(kind, forKey: .kind)
+    if kind != .byte {
+      let symbols = (0..<count).map { String(decoding: table[$0], as: UTF8.self) }
+      try values.encode(symbols, forKey: .symbols)
+    }
+  }
+
+  /// The contents of a `vocabulary.json`: the same bytes for the same vocabulary, a symbol a line.
+  public var json: [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    guard let data = try? encoder.encode(self) else {
+      preconditionFailure("strings and numbers cannot fail to be encoded")
+    }
+    return Array(data) + [newline]
+  }
+
+  /// Writes a `vocabulary.json`, whole or not at all.
+  /// - Throws: `DataError` if the file cannot be written.
+  public func write(to path: String) throws(DataError) {
+    let file = try ReplacementFile(path)
+    let json = json
+    try file.write(json.span.bytes)
+    try file.commit()
+  }
+
+  /// Reads a `vocabulary.json` that this program wrote, or a list of words, one a line.
+  ///
+  /// A word's number is its line's, from 0; `<unk>` and `<eos>` come last if the list lacks them.
+  /// - Throws: `DataError` if the file cannot be read, is not UTF-8, is empty, or has a line that
+  ///   is blank, has two words, or repeats another.
+  public init(contentsOf path: String) throws(DataError) {
+    let file = try MappedFile(path)
+    guard file.count > 0 else {
+      throw DataError("\(path) is empty: give a vocabulary, a word a line")
+    }
+    if path.hasSuffix(".json") {
+      do {
+        self = try JSONDecoder().decode(Vocabulary.self, from: Data(file.bytes))
+      } catch {
+        throw DataError("\(path) is no vocabulary (\(Self.reason(error))): restore the file")
+      }
+      return
+    }
+    let table = try file.withText { (text) throws(DataError) in try Self.list(text, path) }
+    self.init(kind: .word, table: table)
+  }
+
+  private static func list(_ text: Span<UInt8>, _ path: String) throws(DataError) -> SymbolTable {
+    try requireUTF8(text, of: path)
+    var table = SymbolTable()
+    var lines = LineScanner(universal: true)
+    var number = 0
+    while let line = lines.next(in: text) {
+      number += 1
+      var words = WordScanner(line.content)
+      guard let word = words.next(in: text) else {
+        throw DataError("\(path), line \(number) is blank: remove it or write a word there")
+      }
+      guard words.next(in: text) == nil else {
+        throw DataError("\(path), line \(number) has more than one word: write one word a line")
+      }
+      let (symbol, isNew) = table.insert(text, word)
+      guard isNew else {
+        throw DataError(
+          "\(path), line \(number) repeats '\(String(decoding: table[symbol], as: UTF8.self))' of "
+            + "line \(symbol + 1): remove one of them")
+      }
+    }
+    table.insert(unknownSymbol)
+    table.insert(endOfLineSymbol)
+    return table
+  }
+
+  private static func reason(_ error: any Error) -> String {
+    guard let error = error as? DecodingError else { return "it is no JSON" }
+    switch error {
+    case .dataCorrupted(let context): return context.debugDescription
+    case .keyNotFound(let key, _): return "the key \(key.stringValue) is missing"
+    case .typeMismatch(_, let context), .valueNotFound(_, let context):
+      return context.codingPath.map(\.stringValue).joined(separator: ".") + " has the wrong type"
+    @unknown default: return "it is no vocabulary"
+    }
+  }
+}
