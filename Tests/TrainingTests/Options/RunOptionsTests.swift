@@ -48,7 +48,7 @@ struct RunOptionsTests {
     #expect(options.training.onNonfinite.policy == .skip)
     #expect(options.training.onNonfinite.limit == 4)
     #expect(!options.training.carryState)
-    #expect(options.training.earlyStop == EarlyStopOptions(patience: 5))
+    #expect(options.training.earlyStop == EarlyStopping.Options(patience: 5))
     #expect(options.checkpoint.every == .seconds(90))
     #expect(options.checkpoint.keep == 2)
     #expect(options.evaluation.every == .steps(500))

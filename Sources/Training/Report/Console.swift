@@ -1,0 +1,150 @@
+internal import Datasets
+internal import Foundation
+
+/// The unit in which a person reads a loss.
+enum Unit {
+  case bitsPerCharacter, bitsPerByte, perplexity
+
+  init(_ kind: Vocabulary.Kind) {
+    switch kind {
+    case .byte: self = .bitsPerByte
+    case .character: self = .bitsPerCharacter
+    case .word: self = .perplexity
+    }
+  }
+
+  /// The loss in this unit, such as `2.113 bits per character`.
+  func words(_ score: Score) -> String {
+    switch self {
+    case .bitsPerByte: "\(fixed(score.bits, 3)) bits per byte"
+    case .bitsPerCharacter: "\(fixed(score.bits, 3)) bits per character"
+    case .perplexity: "perplexity \(fixed(score.perplexity, 2))"
+    }
+  }
+}
+
+/// Shows a run while it trains: one line drawn over and over where a person is watching, otherwise a
+/// line now and then.
+final class Console {
+  private let style: ConsoleOptions.Progress
+  private let every: Interval
+  private let unit: Unit
+  private let clock = ContinuousClock()
+  private var begun: ContinuousClock.Instant
+  private var shown: ContinuousClock.Instant
+  private var firstStep = 0
+  /// Since the last line: loss and targets, so that the figures shown are means and not single windows.
+  private var recent = Score(nats: 0, targets: 0)
+  private var drawn = 0
+
+  init(_ style: ConsoleOptions.Progress, every: Interval, unit: Unit) {
+    self.style = style
+    self.every = every
+    self.unit = unit
+    begun = clock.now
+    shown = clock.now
+  }
+
+  func words(_ score: Score) -> String {
+    "\(fixed(score.loss, 4)) nats, \(unit.words(score)) on \(score.targets) targets"
+      .replacing(" on 1 targets", with: "")
+  }
+
+  func begin(_ coordinator: Coordinator) {
+    begun = clock.now
+    shown = clock.now
+    firstStep = coordinator.state.step
+  }
+
+  func show(_ report: StepReport, _ coordinator: Coordinator) {
+    guard style != .none else { return }
+    recent.nats += report.score.nats
+    recent.targets += report.score.targets
+    guard isDue(report, coordinator) else { return }
+    let now = clock.now
+    let seconds = max((now - shown) / .seconds(1), 1e-9)
+    let done = report.step - firstStep
+    let left =
+      (now - begun) / .seconds(1) / Double(max(done, 1))
+      * Double(coordinator.totalSteps - report.step)
+    let figures =
+      "step \(report.step)/\(coordinator.totalSteps)  epoch \(report.epoch)  "
+      + "loss \(fixed(recent.loss, 4))  \(unit.words(recent))  "
+      + "rate \(short(report.learningRate))  |g| \(fixed(report.gradientNorm, 3))  "
+      + "\(Int(Double(recent.targets) / seconds)) tokens/s  left \(duration(left))"
+    if style == .bar {
+      let width = 20
+      let full = report.step * width / max(coordinator.totalSteps, 1)
+      draw(
+        "[" + String(repeating: "=", count: full) + String(repeating: " ", count: width - full)
+          + "] " + figures)
+    } else {
+      line(figures)
+    }
+    shown = now
+    recent = Score(nats: 0, targets: 0)
+  }
+
+  private func isDue(_ report: StepReport, _ coordinator: Coordinator) -> Bool {
+    if report.step == coordinator.totalSteps || report.step == firstStep + 1 { return true }
+    let since = clock.now - shown
+    if style == .bar { return since > .milliseconds(200) }
+    return switch every {
+    case .seconds(let seconds): since > .seconds(seconds)
+    case .steps(let steps): report.step.isMultiple(of: steps)
+    case .epoch: report.step.isMultiple(of: coordinator.stepsPerEpoch)
+    }
+  }
+
+  func show(_ score: Score, isBest: Bool, _ coordinator: Coordinator) {
+    guard style != .none else { return }
+    line(
+      "step \(coordinator.state.step): validation \(words(score))\(isBest ? ", the best so far" : "")")
+    // Time spent on evaluating is not time per token.
+    shown = clock.now
+  }
+
+  func saved(_ path: String) {
+    if style == .lines { line("saved \(path)") }
+    shown = clock.now
+  }
+
+  func end() {
+    if drawn > 0 { write("\n") }
+    drawn = 0
+  }
+
+  /// Replaces the line under the cursor.
+  private func draw(_ text: String) {
+    write("\r" + text + String(repeating: " ", count: max(0, drawn - text.count)))
+    drawn = text.count
+  }
+
+  /// Writes a line of its own.
+  private func line(_ text: String) {
+    if drawn > 0 { write("\r" + String(repeating: " ", count: drawn) + "\r") }
+    drawn = 0
+    write(text + "\n")
+  }
+
+  private func write(_ text: String) {
+    FileHandle.standardError.write(Data(text.utf8))
+  }
+}
+
+/// A number with some digits after the point.
+func fixed(_ value: Double, _ digits: Int) -> String {
+  guard value.isFinite else { return "\(value)" }
+  return String(format: "%.\(digits)f", value)
+}
+
+private func short(_ value: Double) -> String { String(format: "%.3g", value) }
+
+/// Hours, minutes and seconds.
+private func duration(_ seconds: Double) -> String {
+  guard seconds.isFinite, seconds >= 0 else { return "?" }
+  let whole = Int(seconds)
+  return whole >= 3600
+    ? String(format: "%d:%02d:%02d", whole / 3600, whole / 60 % 60, whole % 60)
+    : String(format: "%d:%02d", whole / 60, whole % 60)
+}

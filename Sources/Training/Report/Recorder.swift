@@ -1,0 +1,198 @@
+internal import Datasets
+internal import Foundation
+internal import LinearAlgebra
+internal import Logging
+internal import Recurrence
+
+/// The root's observer: shows the run on the console, writes its metrics and saves its checkpoints.
+final class Recorder: Observer {
+  private let request: RunRequest
+  private let store: CheckpointStore
+  private let dataset: Dataset
+  private let worldSize: Int
+  private let log: Logger
+  private let console: Console
+  private var metrics: MetricsFile?
+  private var lastCheckpoint = ContinuousClock.now
+  /// Shapes and names of the parameters; known once the model is made.
+  var modelHash = ""
+
+  init(
+    _ request: RunRequest, _ store: CheckpointStore, _ dataset: Dataset, _ worldSize: Int,
+    log: Logger
+  ) {
+    self.request = request
+    self.store = store
+    self.dataset = dataset
+    self.worldSize = worldSize
+    self.log = log
+    console = Console(
+      request.progress, every: request.options.console.every, unit: Unit(dataset.vocabulary.kind))
+  }
+
+  /// Refuses a checkpoint of another run.
+  func check(_ checkpoint: Checkpoint) throws {
+    let state = checkpoint.state
+    func refuse(_ what: String, _ advice: String) -> CheckpointError {
+      CheckpointError(
+        .damaged, checkpoint.path, "\(checkpoint.path) was made with another \(what): \(advice)")
+    }
+    if state.hashes.vocabulary != hexadecimal(dataset.vocabulary.hash) {
+      throw refuse("vocabulary", "resume with the data it was made with, or start a new run")
+    }
+    if state.hashes.data != hexadecimal(dataset.hash) {
+      throw refuse(
+        "text", "resume with the data it was made with, or start a new run with --init-from")
+    }
+    if state.hashes.model != modelHash {
+      throw refuse("model", "resume with its own configuration, or start a new run")
+    }
+    if state.batchSize != request.options.training.batchSize {
+      throw refuse(
+        "batch_size (\(state.batchSize))",
+        "resume with that batch_size, or start a new run with --init-from")
+    }
+    if state.seed != request.options.seed {
+      throw refuse("seed (\(state.seed))", "resume with that seed, or start a new run")
+    }
+    if state.worldSize != worldSize {
+      log.info(
+        """
+        Resuming on \(worldSize) \(worldSize == 1 ? "rank" : "ranks") what \(state.worldSize) began: \
+        the loss goes on to rounding.
+        """)
+    }
+  }
+
+  /// Opens the metrics of a run that has taken `step` steps.
+  func open(at step: Int) throws {
+    metrics = try MetricsFile(request.folder.metrics, keepingThrough: step)
+  }
+
+  /// Says what is about to be trained.
+  func announce(_ trainer: Trainer, _ warning: String?) {
+    if let warning { log.warning("\(warning)") }
+    let (streams, coordinator) = (trainer.streams, trainer.coordinator)
+    log.info(
+      """
+      \(request.options.name): \(trainer.weights.layout.learnt) parameters, \
+      \(dataset.vocabulary.count) symbols, \(dataset.train.count) for training, \
+      \(streams.batchSize) streams on \(worldSize) \(worldSize == 1 ? "rank" : "ranks"), \
+      \(coordinator.totalSteps) steps of \(streams.bptt), \(coordinator.stepsPerEpoch) an epoch, \
+      in \(request.folder.path)
+      """)
+    if streams.droppedCount > 0 {
+      log.info(
+        "\(streams.droppedCount) symbols at the end of the training text fill no stream.")
+    }
+    if coordinator.state.step > 0 {
+      log.info(
+        coordinator.isComplete
+          ? "The run was complete at step \(coordinator.state.step)."
+          : "Going on after step \(coordinator.state.step), in epoch \(coordinator.state.epoch).")
+    }
+    lastCheckpoint = .now
+    console.begin(coordinator)
+  }
+
+  func observe(_ report: StepReport, _ coordinator: Coordinator) {
+    append(StepLine(report: report))
+    console.show(report, coordinator)
+    if report.verdict == .skip {
+      log.warning(
+        """
+        Step \(report.step) was skipped: its loss is \(report.score.loss) and the norm of its \
+        gradient \(report.gradientNorm); lower the learning rate or clip if this goes on.
+        """)
+    }
+  }
+
+  func observe(_ score: Score, isBest: Bool, _ coordinator: Coordinator) {
+    let state = coordinator.state
+    append(
+      EvaluationLine(
+        step: state.step, epoch: state.epoch, tokens: state.tokens, validLoss: score.loss,
+        validPerplexity: score.perplexity, validBits: score.bits, best: isBest))
+    console.show(score, isBest: isBest, coordinator)
+  }
+
+  private func append(_ line: some Encodable) {
+    do {
+      try metrics?.append(line)
+    } catch {
+      // Numbers that cannot be kept are no reason to lose the run that makes them.
+      log.warning("\(error); the run goes on without its metrics.")
+      metrics = nil
+    }
+  }
+
+  func wantsCheckpoint(_ coordinator: Coordinator) -> Bool {
+    guard case .seconds(let seconds) = request.options.checkpoint.every else { return false }
+    return ContinuousClock.now - lastCheckpoint >= .seconds(seconds)
+  }
+
+  func save(_ snapshot: Snapshot?, isBest: Bool) throws {
+    guard let snapshot else { return }
+    let options = request.options
+    let state = CheckpointState(
+      step: snapshot.coordinator.step, epoch: snapshot.coordinator.epoch,
+      tokens: snapshot.coordinator.tokens, seed: options.seed,
+      streams: try JSONValue(encoding: snapshot.cursor),
+      random: try JSONValue(encoding: snapshot.counters),
+      schedule: try JSONValue(encoding: snapshot.coordinator),
+      plateau: try JSONValue(encoding: snapshot.coordinator.plateau),
+      earlyStop: try JSONValue(encoding: snapshot.coordinator.earlyStopping),
+      bestLoss: snapshot.coordinator.earlyStopping.best, worldSize: worldSize,
+      batchSize: options.training.batchSize, configuration: try JSONValue(encoding: options),
+      hashes: .init(
+        configuration: hexadecimal(Fingerprint.of(try ResolvedConfiguration.json(options))),
+        model: modelHash, data: hexadecimal(dataset.hash),
+        vocabulary: hexadecimal(dataset.vocabulary.hash)),
+      software: "unroll \(Version.number)")
+    let vocabulary = CheckpointFile(Snapshot.File.vocabulary, bytes: dataset.vocabulary.json)
+    let saved = try store.save(state, files: snapshot.files + [vocabulary], isBest: isBest)
+    for warning in saved.warnings { log.warning("\(warning)") }
+    lastCheckpoint = .now
+    console.saved(saved.path)
+  }
+
+  /// Says how the run ended.
+  func conclude(_ outcome: Outcome, _ test: Score?, _ trainer: Trainer) {
+    console.end()
+    let state = trainer.coordinator.state
+    switch outcome {
+    case .complete:
+      let reason =
+        trainer.coordinator.hasGivenUp ? "validation no longer improves" : "every step is taken"
+      log.info("Complete after \(state.step) steps, \(state.tokens) targets: \(reason).")
+    case .interrupted:
+      log.info("Stopped after step \(state.step) as asked; the same command resumes it.")
+    case .diverged(let step):
+      log.error(
+        """
+        The loss or the gradient was not finite at step \(step): lower the learning rate, clip the \
+        gradient, or resume from an earlier checkpoint.
+        """)
+    }
+    if let best = state.earlyStopping.best {
+      log.info("Best validation: \(console.words(Score(nats: best, targets: 1))).")
+    }
+    if let test {
+      log.info("Test: \(console.words(test)).")
+      append(TestLine(step: state.step, testLoss: test.loss, testPerplexity: test.perplexity))
+    }
+  }
+}
+
+/// The line of the test at the end of a run.
+private struct TestLine: Encodable {
+  let step: Int
+  let testLoss: Double
+  let testPerplexity: Double
+
+  enum CodingKeys: String, CodingKey {
+    case step
+    case testLoss = "test_loss"
+    case testPerplexity = "test_perplexity"
+  }
+}

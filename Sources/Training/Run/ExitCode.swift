@@ -1,0 +1,44 @@
+public import Collectives
+public import Datasets
+public import Optimization
+
+/// What the process returns to whoever started it, after BSD's sysexits.
+public enum ExitCode {
+  public static let done: Int32 = 0
+  /// The command line or the configuration is wrong.
+  public static let usage: Int32 = 64
+  /// The data or a checkpoint is wrong.
+  public static let data: Int32 = 65
+  /// Something inside failed.
+  public static let software: Int32 = 70
+  /// The run stopped early and can be resumed.
+  public static let resumable: Int32 = 75
+  /// The loss or the gradient was not finite.
+  public static let diverged: Int32 = 76
+
+  /// The code of an outcome.
+  public static func of(_ outcome: Outcome) -> Int32 {
+    switch outcome {
+    case .complete: done
+    case .interrupted: resumable
+    case .diverged: diverged
+    }
+  }
+
+  /// The code of an error that ends the process.
+  public static func of(_ error: any Error) -> Int32 {
+    switch error {
+    case is ConfigurationError, is ScheduleError, is UsageError: usage
+    case let error as CheckpointError: error.exitCode
+    case is DataError: data
+    default: software
+    }
+  }
+}
+
+/// Something asked for on the command line that cannot be done.
+public struct UsageError: Error, Equatable, CustomStringConvertible {
+  public let description: String
+
+  public init(_ description: String) { self.description = description }
+}

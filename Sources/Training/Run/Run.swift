@@ -1,0 +1,196 @@
+public import Collectives
+public import Datasets
+internal import Foundation
+internal import LinearAlgebra
+public import Logging
+public import Recurrence
+
+/// Where a run begins.
+public enum Resume: Equatable, Sendable {
+  /// At the latest checkpoint of its folder, if there is one.
+  case auto
+  /// At the beginning, in an unused folder.
+  case none
+  /// At this checkpoint.
+  case path(String)
+}
+
+/// What is to be run.
+public struct RunRequest: Sendable {
+  public var options: RunOptions
+  /// The text of the configuration, kept in the run's folder.
+  public var given: String
+  public var folder: RunFolder
+  public var resume: Resume
+  /// A checkpoint or a file of tensors whose weights the run starts from.
+  public var initFrom: String?
+  public var progress: ConsoleOptions.Progress
+
+  public init(
+    _ options: RunOptions, given: String = "", folder: RunFolder, resume: Resume = .auto,
+    initFrom: String? = nil, progress: ConsoleOptions.Progress = .none
+  ) {
+    self.options = options
+    self.given = given
+    self.folder = folder
+    self.resume = resume
+    self.initFrom = initFrom
+    self.progress = progress
+  }
+}
+
+/// A run from its folder to its outcome, on one rank of a world.
+///
+/// Whatever may go wrong before the first step is agreed on by all ranks; only the root touches the
+/// run's folder, decides what is resumed, and speaks.
+public final class Run {
+  public let trainer: Trainer
+  public let dataset: Dataset
+  private let request: RunRequest
+  private let world: any Communicator
+  private let store: CheckpointStore
+  private let recorder: Recorder?
+  private let log: Logger
+
+  /// Opens the data, makes the model and takes up the checkpoint, if any. Collective.
+  public init(_ request: RunRequest, world: any Communicator, log: Logger) throws {
+    self.request = request
+    self.world = world
+    self.log = log
+    let options = request.options
+    store = CheckpointStore(request.folder.checkpoints, keep: options.checkpoint.keep)
+    let resolved = Array(try ResolvedConfiguration.json(options))
+
+    // The root looks at the folder and at the weights to start from.
+    let (folder, store) = (request.folder, store)
+    let start = try world.unanimous { () throws -> Start? in
+      guard world.isRoot else { return nil }
+      if request.resume == .none && folder.isUsed {
+        throw UsageError(
+          "\(folder.path) holds a run already and --resume is none: choose another --run folder, or "
+            + "resume with --resume auto")
+      }
+      return try Start(request, store)
+    }
+    let vocabulary = try world.share(start?.vocabulary)
+    dataset = try Self.open(options.data, vocabulary, cache: folder.cache, world)
+    let recorder = world.isRoot ? Recorder(request, store, dataset, world.size, log: log) : nil
+    self.recorder = recorder
+    let dataset = dataset
+    trainer = try world.unanimous {
+      try Trainer(options, dataset: dataset, world: world, observer: recorder ?? SilentObserver())
+    }
+    recorder?.modelHash = trainer.model.hash
+    try Self.agree(resolved, dataset, trainer.model, world)
+    try trainer.begin(from: start?.weights)
+
+    // Nothing has been written until everything is known to fit.
+    let checkpoint = start?.checkpoint
+    let resumes = try world.share(checkpoint != nil)
+    if resumes {
+      try world.unanimous { try checkpoint.map { try recorder?.check($0) } }
+      try trainer.restore(checkpoint)
+    }
+    let state = trainer.coordinator.state
+    try world.unanimous {
+      guard let recorder else { return }
+      try folder.prepare(given: request.given, resolved: resolved)
+      try store.prepare()
+      try recorder.open(at: state.step)
+    }
+    recorder?.announce(trainer, start?.warning)
+  }
+
+  /// Trains until the run is complete, interrupted or diverged. Collective.
+  public func train() throws -> Outcome {
+    let outcome = try trainer.run()
+    var test: Score?
+    if outcome == .complete, dataset.test != nil { test = try scoreTest() }
+    recorder?.conclude(outcome, test, trainer)
+    return outcome
+  }
+
+  /// Scores the test text with the best checkpoint's weights. Collective.
+  private func scoreTest() throws -> Score? {
+    guard let corpus = dataset.test else { return nil }
+    let evaluation = request.options.evaluation
+    let scorer = try world.unanimous {
+      try Evaluation(
+        corpus, plan: trainer.model.plan, batchSize: evaluation.batchSize, bptt: evaluation.bptt,
+        world: world)
+    }
+    let file = try world.unanimous { () throws -> SafetensorsFile? in
+      guard world.isRoot, let step = store.best ?? store.latest else { return nil }
+      return try Checkpoint(verifying: store.path(ofStep: step)).bestWeights
+    }
+    try trainer.begin(from: file)
+    return try scorer.run(trainer.model, weights: trainer.weights)
+  }
+
+  /// Encodes the texts on one rank, then on one rank of each machine, then opens them everywhere: folders
+  /// may be shared between machines or not.
+  private static func open(
+    _ options: DataOptions, _ vocabulary: Vocabulary?, cache: String, _ world: any Communicator
+  ) throws -> Dataset {
+    var opened: Dataset?
+    for turn in 0..<3 {
+      let isMine =
+        turn == 0 ? world.isRoot : (turn == 1 ? world.nodeRank == 0 : true) && opened == nil
+      try world.unanimous {
+        guard isMine else { return }
+        if turn < 2 { try createFolders(options.cache ?? cache) }
+        opened = try Dataset(options, vocabulary: vocabulary, cache: cache, writing: turn < 2)
+      }
+    }
+    guard let opened else { preconditionFailure("no rank's turn to open the data") }
+    return opened
+  }
+
+  /// Refuses to train where ranks see different configurations, data or models.
+  private static func agree(
+    _ resolved: [UInt8], _ dataset: Dataset, _ model: LanguageModel, _ world: any Communicator
+  ) throws {
+    let digests: [(String, [UInt8])] = [
+      ("configuration", resolved),
+      ("data", Array(String(dataset.hash).utf8)),
+      ("model", Array(model.hash.utf8)),
+    ]
+    for (what, digest) in digests {
+      if case .dissent(let rank) = try world.agree(on: digest) {
+        try world.unanimous {
+          guard world.rank == rank else { return }
+          throw UsageError(
+            "Rank \(rank) on \(world.hostName) has another \(what) than rank 0: give every machine "
+              + "the same files")
+        }
+      }
+    }
+  }
+}
+
+/// What the root found to begin with.
+private struct Start {
+  var checkpoint: Checkpoint?
+  var weights: SafetensorsFile?
+  var vocabulary: Vocabulary?
+  var warning: String?
+
+  init(_ request: RunRequest, _ store: CheckpointStore) throws {
+    switch request.resume {
+    case .none: break
+    case .path(let path): checkpoint = try Checkpoint(verifying: CheckpointStore.locate(path))
+    case .auto:
+      let found = try store.resume()
+      checkpoint = found?.checkpoint
+      warning = found?.warning
+    }
+    guard checkpoint == nil, let source = request.initFrom else { return }
+    if source.hasSuffix(".safetensors") {
+      weights = try SafetensorsFile(source)
+    } else {
+      let other = try Checkpoint(verifying: CheckpointStore.locate(source))
+      weights = try other.bestWeights
+      vocabulary = try other.vocabulary()
+    }
+  }
+}
