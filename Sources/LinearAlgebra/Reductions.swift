@@ -121,3 +121,6 @@ public func squaredNorm(_ x: UnsafeBufferPointer<Real>) -> Double {
   }
   return total
 }
+
+/// The natural logarithm in double precision.
+public func logarithm(_ x: Real) -> Double { Glibc.log(Double(x)) }

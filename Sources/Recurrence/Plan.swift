@@ -4,6 +4,9 @@ public struct Parameter: Hashable, Sendable { public let index: Int }
 /// Something computed and remembered at every time step: an index into every `Tape` of its plan.
 public struct Activation: Hashable, Sendable { let index: Int }
 
+/// Memory for passing use inside one layer, the same for every window.
+public struct Scratch: Hashable, Sendable { let index: Int }
+
 /// A sequence of time steps of its own: an encoder and its decoder run on two axes of one tape.
 public struct Axis: Hashable, Sendable {
   let index: Int
@@ -52,6 +55,7 @@ public struct Plan: Sendable {
   private(set) var parameters: [ParameterShape] = []
   private(set) var activations: [ActivationShape] = []
   private(set) var axes = ["time"]
+  private(set) var scratches: [Int] = []
   private var names: Set<String> = []
 
   /// What surrounds the names and values of the parameters asked for next; set by the model.
@@ -132,6 +136,12 @@ public struct Plan: Sendable {
     precondition(lag == 1, "a state reaches one step back")
     let past = append(ActivationShape(width: width, axis: axis, use: .added, lag: 0))
     return append(ActivationShape(width: width, axis: axis, use: .added, lag: lag, past: past))
+  }
+
+  /// Room for `count` numbers that nobody reads after the layer that asks has returned.
+  public mutating func scratch(_ count: Int) -> Scratch {
+    scratches.append(count)
+    return Scratch(index: scratches.count - 1)
   }
 
   private mutating func append(_ shape: ActivationShape) -> Activation {

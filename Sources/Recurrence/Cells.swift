@@ -1,0 +1,31 @@
+/// Every recurrent cell by the name that configurations use: one line here and one file in Cells/.
+public let cells: [String: any RecurrentCell.Type] = [
+  "elman": Elman.self,
+  "gru": GRU.self,
+  "gru-reset-before": GRUResetBefore.self,
+  "lstm": LSTM.self,
+]
+
+// What cells' options have in common.
+extension KeyedDecodingContainer {
+  /// The number of units: required, at least 1.
+  func hiddenUnits(_ key: Key) throws -> Int {
+    let value = try decode(Int.self, forKey: key)
+    guard value >= 1 else {
+      throw DecodingError.dataCorruptedError(
+        forKey: key, in: self, debugDescription: "\(key.stringValue) must be at least 1")
+    }
+    return value
+  }
+
+  /// Two biases as in PyTorch unless one is asked for.
+  func numberOfBiases(_ key: Key) throws -> Int {
+    let value = try decodeIfPresent(Int.self, forKey: key) ?? 2
+    guard value == 1 || value == 2 else {
+      throw DecodingError.dataCorruptedError(
+        forKey: key, in: self,
+        debugDescription: "\(key.stringValue) must be 2, as in PyTorch, or 1")
+    }
+    return value
+  }
+}

@@ -1,0 +1,113 @@
+internal import LinearAlgebra
+
+/// The simple recurrent network: `h(t) = f(x(t) W + b + h(t−1) U + b′)`, f = tanh, relu, sigmoid or
+/// the identity (Elman 1990). PyTorch's `nn.RNN`.
+public struct Elman: RecurrentCell {
+  public enum Nonlinearity: String, Codable, CaseIterable, Sendable {
+    case tanh, relu, sigmoid, identity
+  }
+
+  public struct Options: CellOptions {
+    public var hidden: Int
+    /// f
+    public var nonlinearity: Nonlinearity
+    /// 2 as in PyTorch, or 1: b alone.
+    public var biases: Int
+
+    public init(hidden: Int, nonlinearity: Nonlinearity = .tanh, biases: Int = 2) {
+      self.hidden = hidden
+      self.nonlinearity = nonlinearity
+      self.biases = biases
+    }
+
+    public init(from decoder: any Decoder) throws {
+      let keys = try decoder.container(keyedBy: CodingKeys.self)
+      hidden = try keys.hiddenUnits(.hidden)
+      nonlinearity = try keys.decodeIfPresent(Nonlinearity.self, forKey: .nonlinearity) ?? .tanh
+      biases = try keys.numberOfBiases(.biases)
+    }
+  }
+
+  public static let equations = "h = f(x W + b + h₋ U + b′), f = tanh, relu, sigmoid or identity"
+  public static let source = "Elman 1990"
+  public static let gates = 1
+
+  public static func variants(hidden: Int) -> [Options] {
+    Nonlinearity.allCases.map { Options(hidden: hidden, nonlinearity: $0) }
+      + [Options(hidden: hidden, biases: 1)]
+  }
+
+  public let preactivation, output: Activation
+  public let recurrentBias: Parameter?
+  let recurrent: Parameter
+  let nonlinearity: Nonlinearity
+
+  public init(_ options: Options, in plan: inout Plan) {
+    let n = options.hidden
+    let spread = Distribution.uniform(1 / Double(n).squareRoot())
+    nonlinearity = options.nonlinearity
+    preactivation = plan.activation(n, derivative: .overwrites)
+    output = plan.state(n)
+    recurrent = plan.parameter("weight_hh", from: n, to: n, pytorch: spread)
+    recurrentBias = options.biases == 2 ? plan.vector("bias_hh", count: n, pytorch: spread) : nil
+  }
+
+  public func forward(_ t: Int, _ pass: Pass) {
+    let a = pass[preactivation, t]
+    let h = pass[output, t]
+    a.addProduct(pass.before(output, t), pass[recurrent])
+    for stream in 0..<pass.streams {
+      switch nonlinearity {
+      case .tanh: respondTanh(a[stream], h[stream])
+      case .relu: respondRelu(a[stream], h[stream])
+      case .sigmoid: respondSigmoid(a[stream], h[stream])
+      case .identity: respondIdentity(a[stream], h[stream])
+      }
+    }
+  }
+
+  public func backward(_ t: Int, _ pass: Pass) {
+    let h = pass[output, t]
+    let dh = pass.d[output, t]
+    let da = pass.d[preactivation, t]
+    for stream in 0..<pass.streams {
+      switch nonlinearity {
+      case .tanh: differentiateTanh(h[stream], dh[stream], da[stream])
+      case .relu: differentiateRelu(h[stream], dh[stream], da[stream])
+      case .sigmoid: differentiateSigmoid(h[stream], dh[stream], da[stream])
+      case .identity: differentiateIdentity(dh[stream], da[stream])
+      }
+    }
+    pass.d.before(output, t).addProduct(da, pass[recurrent].transposed)
+  }
+
+  public func accumulate(_ pass: Pass) {
+    pass.d[recurrent].addProduct(
+      pass.d[preactivation].transposed, pass.before(output, lag: 1))
+  }
+}
+
+@inline(never) private func respondTanh(_ a: Row, _ h: Row) {
+  for j in 0..<h.count { h[j] = tanh(a[j]) }
+}
+@inline(never) private func respondRelu(_ a: Row, _ h: Row) {
+  for j in 0..<h.count { h[j] = a[j] < 0 ? 0 : a[j] }
+}
+@inline(never) private func respondSigmoid(_ a: Row, _ h: Row) {
+  for j in 0..<h.count { h[j] = sigmoid(a[j]) }
+}
+@inline(never) private func respondIdentity(_ a: Row, _ h: Row) {
+  for j in 0..<h.count { h[j] = a[j] }
+}
+@inline(never) private func differentiateTanh(_ h: Row, _ dh: Row, _ da: Row) {
+  for j in 0..<h.count { da[j] = dh[j] * (1 - h[j] * h[j]) }
+}
+@inline(never) private func differentiateRelu(_ h: Row, _ dh: Row, _ da: Row) {
+  for j in 0..<h.count { da[j] = h[j] > 0 ? dh[j] : 0 }
+}
+@inline(never) private func differentiateSigmoid(_ h: Row, _ dh: Row, _ da: Row) {
+  for j in 0..<h.count { da[j] = dh[j] * (h[j] * (1 - h[j])) }
+}
+@inline(never) private func differentiateIdentity(_ dh: Row, _ da: Row) {
+  for j in 0..<dh.count { da[j] = dh[j] }
+}

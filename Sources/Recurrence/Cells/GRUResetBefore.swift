@@ -1,0 +1,117 @@
+internal import LinearAlgebra
+
+/// The gated recurrent unit as published, with the reset gate before the product (Cho 2014, third
+/// version):
+///
+///     r, z = σ(x W + b + h(t−1) U + b′)
+///     n = tanh(x Wₙ + bₙ + (r ∘ h(t−1)) Uₙ + b′ₙ)
+///     h(t) = (1 − z) ∘ n + z ∘ h(t−1)
+///
+/// Gates lie in the order r, z, n; `weight_hh` holds those of r and z, `weight_hn` that of n.
+public struct GRUResetBefore: RecurrentCell {
+  public typealias Options = GRU.Options
+
+  public static let equations = """
+    r,z = σ(x W + b + h₋ U + b′); n = tanh(x W + b + (r∘h₋) U + b′); h = (1−z)∘n + z∘h₋
+    """
+  public static let source = "Cho 2014, third version"
+  public static let gates = 3
+
+  public static func variants(hidden: Int) -> [Options] { GRU.variants(hidden: hidden) }
+
+  public let preactivation, output: Activation
+  public let recurrentBias: Parameter?
+  let gates, candidate: Parameter
+  /// r ∘ h(t−1)
+  let kept: Activation
+
+  public init(_ options: Options, in plan: inout Plan) {
+    let n = options.hidden
+    let spread = Distribution.uniform(1 / Double(n).squareRoot())
+    preactivation = plan.activation(3 * n, derivative: .overwrites)
+    kept = plan.activation(n)
+    output = plan.state(n)
+    gates = plan.parameter("weight_hh", from: n, to: 2 * n, gates: 2, pytorch: spread)
+    candidate = plan.parameter("weight_hn", from: n, to: n, pytorch: spread)
+    recurrentBias =
+      options.biases == 2 ? plan.vector("bias_hh", count: 3 * n, pytorch: spread) : nil
+  }
+
+  public func forward(_ t: Int, _ pass: Pass) {
+    let past = pass.before(output, t)
+    let a = pass[preactivation, t]
+    let kept = pass[kept, t]
+    let h = pass[output, t]
+    let n = a.columns / 3
+    a.slice(columns: 0..<2 * n).addProduct(past, pass[gates])
+    for s in 0..<pass.streams {
+      openGates(a[s][0..<2 * n])
+      multiply(a[s].part(0, of: 3), past[s], kept[s])
+    }
+    a.part(2, of: 3).addProduct(kept, pass[candidate])
+    for s in 0..<pass.streams {
+      mix(a[s].part(1, of: 3), a[s].part(2, of: 3), past[s], h[s])
+    }
+  }
+
+  public func backward(_ t: Int, _ pass: Pass) {
+    let past = pass.before(output, t)
+    let a = pass[preactivation, t]
+    let dh = pass.d[output, t]
+    let dKept = pass.d[kept, t]
+    let dPast = pass.d.before(output, t)
+    let n = a.columns / 3
+    for s in 0..<pass.streams {
+      let (z, candidate) = (a[s].part(1, of: 3), a[s].part(2, of: 3))
+      keep(dh[s], z, dPast[s])
+      differentiate(dh[s], past[s], z, candidate)
+    }
+    dKept.addProduct(a.part(2, of: 3), pass[candidate].transposed)
+    for s in 0..<pass.streams { reset(dKept[s], past[s], a[s].part(0, of: 3), dPast[s]) }
+    dPast.addProduct(a.slice(columns: 0..<2 * n), pass[gates].transposed)
+  }
+
+  public func accumulate(_ pass: Pass) {
+    let da = pass.d[preactivation]
+    let n = da.columns / 3
+    pass.d[gates].addProduct(
+      da.slice(columns: 0..<2 * n).transposed, pass.before(output, lag: 1))
+    pass.d[candidate].addProduct(da.part(2, of: 3).transposed, pass[kept])
+  }
+}
+
+/// a = σ(a)
+@inline(never) private func openGates(_ a: Row) {
+  for j in 0..<a.count { a[j] = sigmoid(a[j]) }
+}
+@inline(never) private func multiply(_ r: Row, _ past: Row, _ kept: Row) {
+  for j in 0..<kept.count { kept[j] = r[j] * past[j] }
+}
+/// n = tanh(n), h = (1 − z) ∘ n + z ∘ h₋
+@inline(never) private func mix(_ z: Row, _ n: Row, _ past: Row, _ h: Row) {
+  for j in 0..<h.count {
+    let value = tanh(n[j])
+    n[j] = value
+    h[j] = (1 - z[j]) * value + z[j] * past[j]
+  }
+}
+/// ∂h₋ += ∂h ∘ z
+@inline(never) private func keep(_ dh: Row, _ z: Row, _ dPast: Row) {
+  for j in 0..<dh.count { dPast[j] += dh[j] * z[j] }
+}
+/// z becomes ∂z = ∂h ∘ (h₋ − n) ∘ z ∘ (1 − z), and n becomes ∂n = ∂h ∘ (1 − z) ∘ (1 − n²)
+@inline(never) private func differentiate(_ dh: Row, _ past: Row, _ z: Row, _ n: Row) {
+  for j in 0..<dh.count {
+    let (gate, value) = (z[j], n[j])
+    z[j] = dh[j] * (past[j] - value) * (gate * (1 - gate))
+    n[j] = dh[j] * (1 - gate) * (1 - value * value)
+  }
+}
+/// ∂h₋ += ∂(r∘h₋) ∘ r, and r becomes ∂r = ∂(r∘h₋) ∘ h₋ ∘ r ∘ (1 − r)
+@inline(never) private func reset(_ dKept: Row, _ past: Row, _ r: Row, _ dPast: Row) {
+  for j in 0..<r.count {
+    let gate = r[j]
+    dPast[j] += dKept[j] * gate
+    r[j] = dKept[j] * past[j] * (gate * (1 - gate))
+  }
+}

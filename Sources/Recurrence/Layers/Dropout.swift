@@ -1,0 +1,48 @@
+internal import LinearAlgebra
+
+/// Sets each number to zero with probability `rate` while training, and scales the others by
+/// 1/(1 − rate): `y = m ∘ x / (1 − rate)`, on connections that are not recurrent (Zaremba 2014).
+///
+/// A mask is never stored: it is a function of the seed, the layer and (epoch, position in the stream,
+/// global stream, unit), so it is made again on the way back, after a resume and on any number of
+/// ranks. Variational dropout keeps one mask for all steps of a window of a stream (Gal 2016).
+public struct Dropout: Layer {
+  public let output: Activation
+  let input: Activation
+  let rate: Double
+  let isVariational: Bool
+  let random: Philox
+
+  /// - Parameter name: tells this layer's random numbers from those of others under the same seed.
+  public init(
+    _ rate: Double, variational: Bool, seed: UInt64, name: String, reading input: Activation,
+    in plan: inout Plan
+  ) {
+    precondition(rate >= 0 && rate < 1, "dropout of \(rate)")
+    self.rate = rate
+    isVariational = variational
+    random = Philox(seed: seed, name: name + " dropout")
+    self.input = input
+    output = plan.activation(plan.width(input))
+  }
+
+  public func forward(_ pass: Pass) {
+    guard pass.isTraining else { return pass[output].copy(pass[input]) }
+    pass[output].fill(0)
+    addMasked(pass[input], to: pass[output], pass)
+  }
+
+  public func backward(_ pass: Pass) { addMasked(pass.d[output], to: pass.d[input], pass) }
+
+  private func addMasked(_ source: Matrix, to destination: Matrix, _ pass: Pass) {
+    let batch = pass.batch
+    for t in 0..<pass.steps {
+      for s in 0..<pass.streams {
+        let row = t * pass.streams + s
+        random.addMasked(
+          source[row], to: destination[row], rate: rate, stream: batch.firstStream + s,
+          position: batch.position + (isVariational ? 0 : t), epoch: batch.epoch)
+      }
+    }
+  }
+}

@@ -1,0 +1,30 @@
+internal import LinearAlgebra
+
+/// A shortcut around a layer: `y = x + layer(x)`, where both have one width (He 2015).
+public struct Residual: Layer {
+  public let output: Activation
+  let inner: any Layer
+  let input: Activation
+
+  /// - Parameter inner: a layer that reads `input` and computes something of the same width.
+  public init(around inner: any Layer, reading input: Activation, in plan: inout Plan) {
+    let width = plan.width(inner.output)
+    precondition(
+      width == plan.width(input), "a shortcut from width \(plan.width(input)) to \(width)")
+    self.inner = inner
+    self.input = input
+    output = plan.activation(width)
+  }
+
+  public func forward(_ pass: Pass) {
+    inner.forward(pass)
+    pass[output].copy(pass[inner.output])
+    pass[output].add(pass[input])
+  }
+
+  public func backward(_ pass: Pass) {
+    pass.d[inner.output].add(pass.d[output])
+    inner.backward(pass)
+    pass.d[input].add(pass.d[output])
+  }
+}

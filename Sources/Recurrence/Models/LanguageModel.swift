@@ -1,0 +1,109 @@
+public import LinearAlgebra
+
+/// A recurrent language model: an embedding, a stack of layers and a softmax over the next symbol.
+///
+/// The model is a plan and a list of small values; its numbers live in a `ParameterVector` and a
+/// `Tape`. Parameters have the names of PyTorch's word_language_model (`encoder.weight`,
+/// `rnn.weight_ih_l0`, `decoder.weight`, …) where one PyTorch module can hold all the layers, and one
+/// module a layer (`layers.0.weight_ih_l0`) where widths differ or kinds mix.
+public struct LanguageModel: Sendable {
+  public let plan: Plan
+  public let options: ModelOptions
+  /// The number of symbols.
+  public let vocabulary: Int
+  public let head: SoftmaxCrossEntropy
+  let layers: [any Layer]
+
+  /// - Parameter seed: keys dropout; initial weights are drawn by `ParameterVector.initialize`.
+  public init(_ options: ModelOptions, vocabulary: Int, seed: UInt64) {
+    var plan = Plan()
+    var layers: [any Layer] = []
+
+    func dropout(_ rate: Double, after layer: any Layer, _ plan: inout Plan) -> any Layer {
+      guard rate > 0 else { return layer }
+      layers.append(layer)
+      return Dropout(
+        rate, variational: options.variational, seed: seed, name: plan.scope.layer,
+        reading: layer.output, in: &plan)
+    }
+
+    plan.scope.layer = "embedding"
+    plan.scope.initializer = options.embeddingInitializer ?? options.initializer
+    let embedding = Embedding(
+      vocabulary: vocabulary, width: options.embedding, isTied: options.tied, in: &plan)
+    layers.append(dropout(options.dropout, after: embedding, &plan))
+
+    let inOneModule = options.fitsOneModule
+    for (index, layer) in options.layers.enumerated() {
+      plan.scope.layer = "layer \(index)"
+      plan.scope.initializer = layer.initializer ?? options.initializer
+      plan.scope.rateFactor = layer.frozen ? 0 : layer.rate
+      plan.scope.prefix = inOneModule ? "rnn." : "layers.\(index)."
+      let input = layers.last!.output
+      var built: any Layer
+      switch layer.kind {
+      case .recurrent(let cell, let cellOptions):
+        plan.scope.suffix = inOneModule ? "_l\(index)" : "_l0"
+        built = Self.recurrent(cells[cell]!, cellOptions, reading: input, in: &plan)
+      case .linear(let width):
+        plan.scope.suffix = ""
+        built = Linear(width, reading: input, in: &plan)
+      }
+      if layer.residual { built = Residual(around: built, reading: input, in: &plan) }
+      layers.append(dropout(layer.dropout ?? options.dropout, after: built, &plan))
+    }
+
+    plan.scope = Plan.Scope()
+    plan.scope.layer = "output"
+    plan.scope.initializer = options.outputInitializer ?? options.initializer
+    head = SoftmaxCrossEntropy(
+      vocabulary: vocabulary, reading: layers.last!.output,
+      tied: options.tied ? embedding.table : nil, bias: options.outputBias, in: &plan)
+    self.plan = plan
+    self.layers = layers
+    self.options = options
+    self.vocabulary = vocabulary
+  }
+
+  private static func recurrent<Cell: RecurrentCell>(
+    _ cell: Cell.Type, _ options: any CellOptions, reading input: Activation,
+    in plan: inout Plan
+  ) -> any Layer {
+    guard let options = options as? Cell.Options else {
+      preconditionFailure("options of \(type(of: options)) for a \(cell)")
+    }
+    return Recurrent<Cell>(options, reading: input, in: &plan)
+  }
+
+  /// Runs the layers over a window and takes its loss; in training the head's derivatives too.
+  public func forward(_ pass: Pass) {
+    for layer in layers { layer.forward(pass) }
+    head.forward(pass)
+  }
+
+  /// Takes the derivatives of everything below the head.
+  public func backward(_ pass: Pass) {
+    for layer in layers.reversed() { layer.backward(pass) }
+  }
+
+  /// The logits of the next symbol at step t, streams × vocabulary, without a loss.
+  public func logits(at t: Int, _ pass: Pass) -> Matrix {
+    head.logits(at: t, pass)
+  }
+
+  /// Runs the layers alone.
+  public func read(_ pass: Pass) {
+    for layer in layers { layer.forward(pass) }
+  }
+}
+
+extension ModelOptions {
+  /// Whether one PyTorch module holds all layers: the same cell with the same options, nothing between.
+  public var fitsOneModule: Bool {
+    guard case .recurrent(let cell, let options) = layers[0].kind else { return false }
+    return layers.allSatisfy { layer in
+      guard case .recurrent(cell, let other) = layer.kind else { return false }
+      return !layer.residual && AnyHashable(options) == AnyHashable(other)
+    }
+  }
+}

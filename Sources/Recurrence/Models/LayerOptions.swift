@@ -1,0 +1,163 @@
+/// One layer of a model as a configuration describes it: a cell and its options, or a linear map.
+///
+///     {cell: lstm, hidden: 200, dropout: 0.2, residual: true}
+///     {linear: 100}
+public struct LayerOptions: Codable, Sendable {
+  /// What the layer computes.
+  public enum Kind: Sendable {
+    case recurrent(cell: String, any CellOptions)
+    case linear(Int)
+  }
+
+  public var kind: Kind
+  /// On this layer's output; replaces the model's dropout there.
+  public var dropout: Double?
+  /// A shortcut around the layer.
+  public var residual: Bool
+  /// Replaces the model's initializer in this layer.
+  public var initializer: Initializer?
+  /// The layer keeps its first weights.
+  public var frozen: Bool
+  /// Factor on the learning rate in this layer.
+  public var rate: Double
+
+  public init(
+    _ kind: Kind, dropout: Double? = nil, residual: Bool = false,
+    initializer: Initializer? = nil, frozen: Bool = false, rate: Double = 1
+  ) {
+    self.kind = kind
+    self.dropout = dropout
+    self.residual = residual
+    self.initializer = initializer
+    self.frozen = frozen
+    self.rate = rate
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case cell, linear, dropout, residual, initializer, frozen, rate
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    let cell = try keys.decodeIfPresent(String.self, forKey: .cell)
+    let linear = try keys.decodeIfPresent(Int.self, forKey: .linear)
+    switch (cell, linear) {
+    case (let name?, nil):
+      guard let type = cells[name] else {
+        let known = cells.keys.sorted().joined(separator: ", ")
+        throw DecodingError.dataCorruptedError(
+          forKey: .cell, in: keys, debugDescription: "no cell is called \(name); there are \(known)")
+      }
+      kind = .recurrent(cell: name, try Self.options(of: type, from: decoder))
+    case (nil, let width?):
+      guard width >= 1 else {
+        throw DecodingError.dataCorruptedError(
+          forKey: .linear, in: keys, debugDescription: "linear must be at least 1")
+      }
+      kind = .linear(width)
+    case (nil, nil):
+      throw DecodingError.keyNotFound(
+        CodingKeys.cell,
+        .init(codingPath: decoder.codingPath, debugDescription: "a layer needs a cell"))
+    case (_?, _?):
+      throw DecodingError.dataCorruptedError(
+        forKey: .linear, in: keys, debugDescription: "a layer is a cell or linear, not both")
+    }
+    dropout = try keys.dropoutRate(.dropout)
+    residual = try keys.decodeIfPresent(Bool.self, forKey: .residual) ?? false
+    initializer = try keys.decodeIfPresent(Initializer.self, forKey: .initializer)
+    frozen = try keys.decodeIfPresent(Bool.self, forKey: .frozen) ?? false
+    rate = try keys.decodeIfPresent(Double.self, forKey: .rate) ?? 1
+    guard rate >= 0 else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .rate, in: keys, debugDescription: "rate must not be negative")
+    }
+  }
+
+  private static func options<Cell: RecurrentCell>(
+    of cell: Cell.Type, from decoder: any Decoder
+  ) throws -> any CellOptions {
+    try Cell.Options(from: decoder)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var keys = encoder.container(keyedBy: CodingKeys.self)
+    switch kind {
+    case .recurrent(let cell, let options):
+      try keys.encode(cell, forKey: .cell)
+      try options.encode(to: encoder)
+    case .linear(let width): try keys.encode(width, forKey: .linear)
+    }
+    try keys.encodeIfPresent(dropout, forKey: .dropout)
+    try keys.encode(residual, forKey: .residual)
+    try keys.encodeIfPresent(initializer, forKey: .initializer)
+    try keys.encode(frozen, forKey: .frozen)
+    try keys.encode(rate, forKey: .rate)
+  }
+}
+
+extension KeyedDecodingContainer {
+  /// A probability below 1, or nothing.
+  func dropoutRate(_ key: Key) throws -> Double? {
+    guard let rate = try decodeIfPresent(Double.self, forKey: key) else { return nil }
+    guard rate >= 0 && rate < 1 else {
+      throw DecodingError.dataCorruptedError(
+        forKey: key, in: self, debugDescription: "\(key.stringValue) must be at least 0 and below 1")
+    }
+    return rate
+  }
+}
+
+extension Initializer: Codable {
+  private enum CodingKeys: String, CodingKey, CaseIterable { case uniform, normal }
+
+  /// A name, or a name with its spread: `orthogonal`, `{uniform: 0.1}`.
+  public init(from decoder: any Decoder) throws {
+    if let name = try? decoder.singleValueContainer().decode(String.self) {
+      switch name {
+      case "pytorch": self = .pytorch
+      case "xavier": self = .xavier
+      case "orthogonal": self = .orthogonal
+      default:
+        throw DecodingError.dataCorrupted(
+          .init(
+            codingPath: decoder.codingPath,
+            debugDescription:
+              "no initializer is called \(name); there are pytorch, orthogonal, xavier, "
+              + "{uniform: s} and {normal: s}"))
+      }
+      return
+    }
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    let uniform = try keys.decodeIfPresent(Double.self, forKey: .uniform)
+    let normal = try keys.decodeIfPresent(Double.self, forKey: .normal)
+    switch (uniform, normal) {
+    case (let s?, nil) where s >= 0: self = .uniform(s)
+    case (nil, let s?) where s >= 0: self = .normal(s)
+    default:
+      throw DecodingError.dataCorrupted(
+        .init(
+          codingPath: decoder.codingPath,
+          debugDescription: "an initializer with a spread is {uniform: s} or {normal: s}, s ≥ 0"))
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    switch self {
+    case .pytorch: try encode("pytorch", to: encoder)
+    case .xavier: try encode("xavier", to: encoder)
+    case .orthogonal: try encode("orthogonal", to: encoder)
+    case .uniform(let s):
+      var keys = encoder.container(keyedBy: CodingKeys.self)
+      try keys.encode(s, forKey: .uniform)
+    case .normal(let s):
+      var keys = encoder.container(keyedBy: CodingKeys.self)
+      try keys.encode(s, forKey: .normal)
+    }
+  }
+
+  private func encode(_ name: String, to encoder: any Encoder) throws {
+    var value = encoder.singleValueContainer()
+    try value.encode(name)
+  }
+}

@@ -1,0 +1,97 @@
+/// A language model as a configuration describes it.
+///
+///     model:
+///       embedding: 200
+///       layers:
+///         - {cell: lstm, hidden: 200}
+///         - {cell: gru, hidden: 160}
+///       dropout: 0.2
+public struct ModelOptions: Codable, Sendable {
+  /// The width of the embedding.
+  public var embedding: Int
+  public var layers: [LayerOptions]
+  /// The output layer uses the embedding's matrix (Press & Wolf 2016, Inan 2016).
+  public var tied: Bool
+  /// On the embedding's output, between layers and before the output layer (Zaremba 2014).
+  public var dropout: Double
+  /// One mask for all steps of a window of a stream (Gal 2016).
+  public var variational: Bool
+  public var initializer: Initializer
+  /// Replace `initializer` in the embedding and in the output layer.
+  public var embeddingInitializer: Initializer?
+  public var outputInitializer: Initializer?
+  /// Whether the output layer has a bias.
+  public var outputBias: Bool
+
+  public init(
+    embedding: Int, layers: [LayerOptions], tied: Bool = false, dropout: Double = 0,
+    variational: Bool = false, initializer: Initializer = .pytorch,
+    embeddingInitializer: Initializer? = nil, outputInitializer: Initializer? = nil,
+    outputBias: Bool = true
+  ) {
+    self.embedding = embedding
+    self.layers = layers
+    self.tied = tied
+    self.dropout = dropout
+    self.variational = variational
+    self.initializer = initializer
+    self.embeddingInitializer = embeddingInitializer
+    self.outputInitializer = outputInitializer
+    self.outputBias = outputBias
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case embedding, layers, tied, dropout, variational, initializer
+    case embeddingInitializer = "embedding_initializer"
+    case outputInitializer = "output_initializer"
+    case outputBias = "output_bias"
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    layers = try keys.decode([LayerOptions].self, forKey: .layers)
+    guard !layers.isEmpty else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .layers, in: keys, debugDescription: "a model needs at least one layer")
+    }
+    embedding = try keys.decode(Int.self, forKey: .embedding)
+    guard embedding >= 1 else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .embedding, in: keys, debugDescription: "embedding must be at least 1")
+    }
+    tied = try keys.decodeIfPresent(Bool.self, forKey: .tied) ?? false
+    dropout = try keys.dropoutRate(.dropout) ?? 0
+    variational = try keys.decodeIfPresent(Bool.self, forKey: .variational) ?? false
+    initializer = try keys.decodeIfPresent(Initializer.self, forKey: .initializer) ?? .pytorch
+    embeddingInitializer =
+      try keys.decodeIfPresent(Initializer.self, forKey: .embeddingInitializer)
+    outputInitializer = try keys.decodeIfPresent(Initializer.self, forKey: .outputInitializer)
+    outputBias = try keys.decodeIfPresent(Bool.self, forKey: .outputBias) ?? true
+    var width = embedding
+    for (index, layer) in layers.enumerated() {
+      if layer.residual && layer.width != width {
+        throw DecodingError.dataCorruptedError(
+          forKey: .layers, in: keys,
+          debugDescription: "layer \(index) is residual, so its width (\(layer.width)) must be that "
+            + "of what it reads (\(width))")
+      }
+      width = layer.width
+    }
+    if tied && width != embedding {
+      throw DecodingError.dataCorruptedError(
+        forKey: .tied, in: keys,
+        debugDescription: "tied needs an embedding (\(embedding)) as wide as the last layer "
+          + "(\(width)); add a last layer {linear: \(embedding)} or change embedding")
+    }
+  }
+}
+
+extension LayerOptions {
+  /// The width of the layer's output.
+  public var width: Int {
+    switch kind {
+    case .linear(let width): width
+    case .recurrent(_, let options): options.output
+    }
+  }
+}

@@ -1,0 +1,126 @@
+public import LinearAlgebra
+
+/// One run of a model over one window: what every layer and cell reads and writes through.
+///
+/// `pass[x]` is the value of x and `pass.d[x]` the derivative of the loss with respect to x, for a
+/// parameter or an activation; at one step (`pass[h, t]`, streams × width) or for all steps
+/// (`pass[h]`, steps · streams × width, time-major).
+public struct Pass {
+  let slots: UnsafeMutablePointer<Tape.Slot>
+  let tape: Tape
+  let weights: ParameterVector
+  public let batch: Batch
+  /// The steps and streams of the axis of time.
+  public let steps: Int
+  public let streams: Int
+  /// Dropout is applied and derivatives are taken.
+  public let isTraining: Bool
+  /// The derivative of the loss with respect to whatever it is asked for.
+  public let d: Derivatives
+
+  /// A pass over a batch with a tape that was laid out for it.
+  /// - Parameter gradient: where derivatives of the parameters are added; nil to evaluate.
+  public init(
+    _ batch: Batch, on tape: Tape, weights: ParameterVector, gradient: ParameterVector? = nil
+  ) {
+    precondition(gradient == nil || tape.hasDerivatives, "training on a tape without derivatives")
+    precondition(!batch.hasResets || tape.canReset, "resets on a tape made without them")
+    slots = tape.slots
+    self.tape = tape
+    self.weights = weights
+    self.batch = batch
+    steps = batch.steps
+    streams = batch.streams
+    isTraining = gradient != nil
+    d = Derivatives(slots: tape.slots, gradient: gradient)
+    tape.read(pasts: batch.hasResets)
+  }
+
+  /// What the head reports.
+  public var loss: Loss { tape.loss }
+
+  /// A parameter as a factor of products; `.matrix` and `.row` for elementwise use.
+  public subscript(p: Parameter) -> Weight { Weight(weights[p]) }
+
+  /// The value at one step.
+  public subscript(x: Activation, t: Int) -> Matrix { slots[x.index].value(t) }
+
+  /// The values at all steps.
+  public subscript(x: Activation) -> Matrix { slots[x.index].values(from: 0) }
+
+  /// The value of a state one step earlier, as step t sees it: the window before at t = 0, zero where
+  /// the stream starts anew.
+  public func before(_ h: Activation, _ t: Int) -> Matrix {
+    let slot = slots[h.index]
+    return slot.past < 0 ? slot.value(t - 1) : slots[slot.past].value(t)
+  }
+
+  /// The values of a state `lag` steps earlier, for all steps.
+  public func before(_ h: Activation, lag: Int) -> Matrix {
+    precondition(lag == 1, "a state reaches one step back")
+    let slot = slots[h.index]
+    return slot.past < 0 ? slot.values(from: -1) : slots[slot.past].values(from: 0)
+  }
+
+  /// Memory of the layer that asked for it.
+  public func scratch(_ scratch: Scratch) -> Buffer<Real> { tape.scratches[scratch.index] }
+
+  /// Fills in what step t of a state sees of the step before, where streams start anew.
+  func maskPast(of h: Activation, _ t: Int) {
+    let slot = slots[h.index]
+    guard slot.past >= 0 else { return }
+    let (last, past) = (slot.value(t - 1), slots[slot.past].value(t))
+    past.copy(last)
+    for s in 0..<streams where batch.resets.start[t * streams + s] != 0 {
+      past[s].elements.update(repeating: 0)
+    }
+  }
+
+  /// Takes the derivative of what step t saw back to the step before, but not across a reset.
+  func unmaskPast(of h: Activation, _ t: Int) {
+    let slot = slots[h.index]
+    guard slot.past >= 0 else { return }
+    let (last, past) = (slot.derivative(t - 1), slots[slot.past].derivative(t))
+    for s in 0..<streams where batch.resets.start[t * streams + s] == 0 {
+      last.slice(rows: s..<s + 1).add(past.slice(rows: s..<s + 1))
+    }
+  }
+}
+
+/// The derivative of the loss with respect to activations and parameters.
+///
+/// A derivative that others can see is only ever added to; it starts each window at zero.
+public struct Derivatives {
+  let slots: UnsafeMutablePointer<Tape.Slot>
+  let gradient: ParameterVector?
+
+  /// The gradient of a parameter, in the shape in which it is stored.
+  public subscript(p: Parameter) -> Matrix { gradient![p] }
+
+  /// The derivative with respect to the value at one step.
+  public subscript(x: Activation, t: Int) -> Matrix { slots[x.index].derivative(t) }
+
+  /// The derivatives at all steps.
+  public subscript(x: Activation) -> Matrix { slots[x.index].derivatives() }
+
+  /// The derivative with respect to what step t saw of a state's earlier step.
+  public func before(_ h: Activation, _ t: Int) -> Matrix {
+    let slot = slots[h.index]
+    return slot.past < 0 ? slot.derivative(t - 1) : slots[slot.past].derivative(t)
+  }
+}
+
+extension Tape.Slot {
+  @inline(__always) func value(_ t: Int) -> Matrix {
+    Matrix(value + t * streams * width, rows: streams, columns: width)
+  }
+  @inline(__always) func values(from t: Int) -> Matrix {
+    Matrix(value + t * streams * width, rows: steps * streams, columns: width)
+  }
+  @inline(__always) func derivative(_ t: Int) -> Matrix {
+    Matrix(derivative + t * streams * width, rows: streams, columns: width)
+  }
+  @inline(__always) func derivatives() -> Matrix {
+    Matrix(derivative, rows: steps * streams, columns: width)
+  }
+}

@@ -1,0 +1,173 @@
+public import LinearAlgebra
+
+/// The memory of one window: every activation at every time step, and the derivative of the loss with
+/// respect to it.
+///
+/// A tape is allocated once, for a capacity in steps and streams, and laid out anew by `begin` for
+/// whatever fits: a short last window, another number of streams, a single step. Laying out, turning
+/// and clearing allocate nothing.
+public final class Tape: @unchecked Sendable {
+  /// Where one activation lies in the current layout.
+  struct Slot {
+    /// Step 0; a state has `lag · streams` rows before it.
+    var value: UnsafeMutablePointer<Real>
+    var derivative: UnsafeMutablePointer<Real>
+    let width: Int
+    var steps = 0
+    var streams = 0
+    /// Of a state, where its last step with resets applied lies; −1 when nothing resets.
+    var past = -1
+  }
+
+  private struct Extent {
+    var steps = 0
+    var streams = 0
+    let values: Buffer<Real>
+    let derivatives: Buffer<Real>
+    /// How much of `derivatives` the current layout uses.
+    var used = 0
+  }
+
+  let slots: UnsafeMutablePointer<Slot>
+  let scratches: [Buffer<Real>]
+  /// Whether there is room for derivatives; without it a tape serves evaluation and generation.
+  public let hasDerivatives: Bool
+  /// Whether streams may start anew inside a window.
+  public let canReset: Bool
+  /// What the head reports of the window.
+  public let loss: Loss
+
+  private let shapes: [Plan.ActivationShape]
+  private var extents: [Extent]
+  private let carried: [Int: Buffer<Real>]
+
+  /// Allocates room for windows of up to `steps` × `streams` on every axis.
+  /// - Parameters:
+  ///   - derivatives: false for evaluation and generation, which need no way back.
+  ///   - resets: whether documents may begin inside a window; costs one more copy of every state.
+  public init(_ plan: Plan, steps: Int, streams: Int, derivatives: Bool, resets: Bool = false) {
+    precondition(steps > 0 && streams > 0, "a tape for \(steps) steps of \(streams) streams")
+    let activations = plan.activations
+    shapes = activations
+    hasDerivatives = derivatives
+    canReset = resets
+    loss = Loss(rows: steps * streams)
+    let pasts = Set(activations.compactMap { $0.past?.index })
+    extents = plan.axes.indices.map { axis in
+      var values = 0
+      var differentiated = 0
+      for (index, shape) in activations.enumerated()
+      where shape.axis.index == axis && (resets || !pasts.contains(index)) {
+        let size = shape.width * (steps + shape.lag) * streams
+        values += size
+        if derivatives && shape.use == .added { differentiated += size }
+      }
+      return Extent(values: Buffer(count: values), derivatives: Buffer(count: differentiated))
+    }
+    scratches = plan.scratches.map { Buffer(count: $0) }
+    var carried: [Int: Buffer<Real>] = [:]
+    for (index, shape) in activations.enumerated() where shape.lag > 0 {
+      carried[index] = Buffer(count: shape.lag * streams * shape.width)
+    }
+    self.carried = carried
+    slots = .allocate(capacity: max(activations.count, 1))
+    for (index, shape) in activations.enumerated() {
+      let start = extents[shape.axis.index].values.start
+      (slots + index).initialize(
+        to: Slot(value: start, derivative: start, width: shape.width))
+    }
+  }
+
+  deinit { slots.deallocate() }
+
+  /// The bytes this tape occupies.
+  public var bytes: Int {
+    let numbers =
+      extents.reduce(0) { $0 + $1.values.count + $1.derivatives.count }
+      + carried.values.reduce(0) { $0 + $1.count } + scratches.reduce(0) { $0 + $1.count }
+    return numbers * MemoryLayout<Real>.stride
+  }
+
+  /// Lays the tape out for a window, puts the carried states before its first step and clears the
+  /// derivatives that are added to.
+  public func begin(steps: Int, streams: Int, on axis: Axis = .time) {
+    precondition(steps > 0 && streams > 0, "a window of \(steps) steps of \(streams) streams")
+    let extent = extents[axis.index]
+    var (value, derivative) = (extent.values.start, extent.derivatives.start)
+    for index in 0..<shapes.count where shapes[index].axis == axis {
+      let shape = shapes[index]
+      if !canReset && isPast(index) { continue }
+      let before = shape.lag * streams * shape.width
+      let size = before + steps * streams * shape.width
+      slots[index].steps = steps
+      slots[index].streams = streams
+      slots[index].value = value + before
+      value += size
+      if hasDerivatives && shape.use == .added {
+        slots[index].derivative = derivative + before
+        derivative += size
+      } else {
+        slots[index].derivative = slots[index].value
+      }
+      if let last = carried[index] {
+        precondition(before <= last.count, "\(streams) streams on a tape for fewer")
+        (slots[index].value - before).update(from: last.start, count: before)
+      }
+    }
+    let used = derivative - extent.derivatives.start
+    precondition(
+      value - extent.values.start <= extent.values.count && used <= extent.derivatives.count,
+      "a window of \(steps) × \(streams) is longer than this tape")
+    extents[axis.index].steps = steps
+    extents[axis.index].streams = streams
+    extents[axis.index].used = used
+    extent.derivatives.clear(0..<used)
+  }
+
+  /// Whether states are seen with resets applied, or directly, one step late.
+  func read(pasts: Bool) {
+    for index in 0..<shapes.count { slots[index].past = pasts ? shapes[index].past?.index ?? -1 : -1 }
+  }
+
+  private func isPast(_ index: Int) -> Bool {
+    // A state's past is asked for right before the state itself.
+    index + 1 < shapes.count && shapes[index + 1].past?.index == index
+  }
+
+  /// Carries every state from the end of this window to the start of the next.
+  public func turn() {
+    for (index, last) in carried {
+      let slot = slots[index]
+      let count = shapes[index].lag * slot.streams * slot.width
+      let end = slot.value + slot.steps * slot.streams * slot.width
+      last.start.update(from: end - count, count: count)
+    }
+  }
+
+  /// Forgets what was carried: every stream starts from zero.
+  public func clearCarried() {
+    for last in carried.values { last.clear() }
+  }
+
+  /// What the next window will find of a state before its first step, `streams × width`.
+  public func carried(_ state: Activation, streams: Int) -> Matrix {
+    Matrix(carried[state.index]!, rows: streams, columns: shapes[state.index].width)
+  }
+}
+
+/// What the head of a model reports of one window: the loss in nats, never a mean.
+public final class Loss: @unchecked Sendable {
+  /// The sum over all targets of −ln p(target).
+  public var sum = 0.0
+  /// The number of targets.
+  public var targets = 0
+  /// −ln p of each row's target, 0 where there is none.
+  public let rows: Buffer<Real>
+
+  init(rows: Int) { self.rows = Buffer(count: rows) }
+
+  func clear() {
+    sum = 0
+    targets = 0
+  }
+}

@@ -1,0 +1,106 @@
+#if REAL_IS_DOUBLE
+  import LinearAlgebra
+  import Recurrence
+  import Testing
+
+  /// Every derivative against central differences, in double precision.
+  @Suite struct `Gradients` {
+    @Test func `of every cell and option agree with central differences`() {
+      forEveryCell(hidden: Trial.hidden) { name, cell, options in
+        let trial = Trial(name, cell, options)
+        expectAgreement(trial, "\(name) \(options)")
+      }
+    }
+
+    @Test func `of every cell and option agree where streams start anew inside the window`() {
+      forEveryCell(hidden: Trial.hidden) { name, cell, options in
+        let trial = Trial(name, cell, options)
+        expectAgreement(trial, "\(name) \(options)", resets: [(0, 1), (2, 0), (3, 1)])
+      }
+    }
+
+    @Test func `of stacks of different widths and kinds agree`() {
+      let options = ModelOptions(
+        embedding: 3,
+        layers: [
+          LayerOptions(.recurrent(cell: "lstm", LSTM.Options(hidden: 5))),
+          LayerOptions(.linear(4)),
+          LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 4)), residual: true),
+          LayerOptions(.linear(4), residual: true),
+          LayerOptions(.recurrent(cell: "elman", Elman.Options(hidden: 6))),
+        ])
+      expectAgreement(Trial(options), "stack", resets: [(1, 1)])
+    }
+
+    @Test func `of tied embeddings add both uses`() {
+      let options = ModelOptions(
+        embedding: 4, layers: [LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 4)))],
+        tied: true)
+      expectAgreement(Trial(options), "tied")
+    }
+
+    @Test(arguments: [false, true])
+    func `with dropout are those of the masked network`(variational: Bool) {
+      let options = ModelOptions(
+        embedding: 3,
+        layers: [
+          LayerOptions(.recurrent(cell: "lstm", LSTM.Options(hidden: 5)), dropout: 0.3),
+          LayerOptions(.recurrent(cell: "elman", Elman.Options(hidden: 6))),
+        ], dropout: 0.4, variational: variational)
+      expectAgreement(Trial(options), "dropout, variational \(variational)")
+    }
+
+    @Test func `leave out rows without a target`() {
+      let options = ModelOptions(
+        embedding: 3, layers: [LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 5)))])
+      let trial = Trial(options)
+      expectAgreement(trial, "missing targets") { batch in
+        batch.targets.start[1] = Batch.noTarget
+        batch.targets.start[6] = Batch.noTarget
+      }
+      #expect(trial.tape.loss.targets == Trial.steps * Trial.streams - 2)
+    }
+
+    /// Compares the gradient of the second of two windows, whose carried state is a constant.
+    private func expectAgreement(
+      _ trial: Trial, _ what: String, resets: [(Int, Int)] = [],
+      changing change: (Batch) -> Void = { _ in }
+    ) {
+      trial.fill(window: 0)
+      trial.run(training: true)
+      trial.tape.turn()
+      trial.fill(window: 1, resets: resets)
+      change(trial.batch)
+      trial.run(training: true)
+      for entry in trial.weights.layout.entries {
+        let exact = Array(trial.gradient.elements(of: entry))
+        var (difference, size) = (0.0, 0.0)
+        for k in 0..<entry.count {
+          let w = trial.weights.elements(of: entry)[k]
+          let step = 1e-5
+          let above = loss(trial, entry, k, w + step)
+          let below = loss(trial, entry, k, w - step)
+          trial.weights.update { $0.elements(of: entry)[k] = w }
+          let numerical = (above - below) / (2 * step)
+          difference += (numerical - exact[k]) * (numerical - exact[k])
+          size += max(numerical * numerical, exact[k] * exact[k])
+        }
+        #expect(size > 0, "\(what): \(entry.name) has no gradient")
+        let error = (difference / max(size, 1e-300)).squareRoot()
+        #expect(error < 1e-6, "\(what): \(entry.name) is off by \(error)")
+      }
+    }
+
+    /// The loss with one number changed, random numbers of dropout as in training.
+    private func loss(
+      _ trial: Trial, _ entry: ParameterLayout.Entry, _ k: Int, _ value: Double
+    ) -> Double {
+      trial.weights.update { $0.elements(of: entry)[k] = value }
+      trial.tape.begin(steps: trial.batch.steps, streams: trial.batch.streams)
+      let unused = ParameterVector(trial.weights.layout)
+      let pass = Pass(trial.batch, on: trial.tape, weights: trial.weights, gradient: unused)
+      trial.model.forward(pass)
+      return pass.loss.sum
+    }
+  }
+#endif

@@ -1,0 +1,94 @@
+import LinearAlgebra
+import Recurrence
+
+/// A small model with its numbers and a batch of random symbols: input, hidden, streams, steps and
+/// vocabulary are all different numbers.
+struct Trial {
+  static let input = 3
+  static let hidden = 5
+  static let streams = 2
+  static let steps = 4
+  static let vocabulary = 7
+
+  let model: LanguageModel
+  let weights: ParameterVector
+  let gradient: ParameterVector
+  let tape: Tape
+  let batch: Batch
+
+  init(
+    _ options: ModelOptions, streams: Int = Trial.streams, steps: Int = Trial.steps,
+    spread: Double = 0.4
+  ) {
+    var options = options
+    options.initializer = .uniform(spread)
+    model = LanguageModel(options, vocabulary: Self.vocabulary, seed: 11)
+    let layout = ParameterLayout(model.plan)
+    weights = ParameterVector(layout)
+    weights.initialize(seed: 5)
+    gradient = ParameterVector(layout)
+    tape = Tape(model.plan, steps: steps, streams: streams, derivatives: true, resets: true)
+    batch = Batch(rows: steps * streams)
+  }
+
+  /// A model of one cell between an embedding and an output layer.
+  init<Cell: RecurrentCell>(
+    _ name: String, _ cell: Cell.Type, _ options: any CellOptions, streams: Int = Trial.streams,
+    steps: Int = Trial.steps
+  ) {
+    self.init(
+      ModelOptions(embedding: Self.input, layers: [LayerOptions(.recurrent(cell: name, options))]),
+      streams: streams, steps: steps)
+  }
+
+  /// Fills the batch with the symbols of a window; resets are (step, stream).
+  func fill(
+    window: Int, streams: Int? = nil, steps: Int? = nil, firstStream: Int = 0,
+    resets: [(Int, Int)] = []
+  ) {
+    let (streams, steps) = (streams ?? Self.streams, steps ?? Self.steps)
+    batch.begin(steps: steps, streams: streams)
+    batch.position = window * Self.steps
+    batch.firstStream = firstStream
+    for t in 0..<steps {
+      for s in 0..<streams {
+        batch.inputs.start[t * streams + s] = symbol(window * Self.steps + t, firstStream + s)
+        batch.targets.start[t * streams + s] = symbol(window * Self.steps + t + 1, firstStream + s)
+        batch.resets.start[t * streams + s] = 0
+      }
+    }
+    for (t, s) in resets { batch.resets.start[t * streams + s] = 1 }
+    batch.hasResets = !resets.isEmpty
+  }
+
+  private func symbol(_ t: Int, _ stream: Int) -> Int32 {
+    let random = Philox(seed: 3, name: "symbols of \(stream)")
+    return Int32(random.uniform(UInt64(t)) * Double(Self.vocabulary))
+  }
+
+  /// The loss of the batch; with derivatives in `gradient` if asked.
+  @discardableResult
+  func run(training: Bool) -> Double {
+    tape.begin(steps: batch.steps, streams: batch.streams)
+    let pass = Pass(batch, on: tape, weights: weights, gradient: training ? gradient : nil)
+    if training { gradient.buffer.clear() }
+    model.forward(pass)
+    if training { model.backward(pass) }
+    return pass.loss.sum
+  }
+}
+
+/// Calls `body` for every cell and every variant of its options.
+func forEveryCell(
+  hidden: Int, _ body: (String, any RecurrentCell.Type, any CellOptions) throws -> Void
+) rethrows {
+  for (name, cell) in cells.sorted(by: { $0.key < $1.key }) {
+    for options in variants(of: cell, hidden: hidden) { try body(name, cell, options) }
+  }
+}
+
+private func variants<Cell: RecurrentCell>(
+  of cell: Cell.Type, hidden: Int
+) -> [any CellOptions] {
+  Cell.variants(hidden: hidden)
+}
