@@ -66,7 +66,7 @@ def recurrent(layer, inputs, count):
 
 
 class LanguageModel(nn.Module):
-    """Equal layers are one module, `rnn.weight_ih_l1`; different ones a list, `rnn.1.weight_ih_l0`."""
+    """Equal layers are one module, `rnn.weight_ih_l1`; others one each, `layers.1.weight_ih_l0`."""
 
     def __init__(self, case):
         super().__init__()
@@ -74,26 +74,26 @@ class LanguageModel(nn.Module):
         self.encoder = nn.Embedding(VOCABULARY, embedding)
         if all(layer == layers[0] for layer in layers):
             self.rnn = recurrent(layers[0], embedding, len(layers))
-            self.modules_in_order = [self.rnn]
+            self.recurrent = [self.rnn]
         else:
             widths = [embedding] + [output_width(layer) for layer in layers]
-            self.rnn = nn.ModuleList(
+            self.layers = nn.ModuleList(
                 recurrent(layer, width, 1) for layer, width in zip(layers, widths))
-            self.modules_in_order = list(self.rnn)
+            self.recurrent = list(self.layers)
         self.decoder = nn.Linear(output_width(layers[-1]), VOCABULARY)
         if case.get("tied"):
             self.decoder.weight = self.encoder.weight
 
     def forward(self, inputs, states):
         x, after = self.encoder(inputs), []
-        for module, state in zip(self.modules_in_order, states):
+        for module, state in zip(self.recurrent, states):
             x, state = module(x, state)
             after.append(state)
         return x, self.decoder(x), after
 
     def zero_states(self):
         states = []
-        for module in self.modules_in_order:
+        for module in self.recurrent:
             h = torch.zeros(module.num_layers, STREAMS, module.proj_size or module.hidden_size)
             c = torch.zeros(module.num_layers, STREAMS, module.hidden_size)
             states.append((h, c) if isinstance(module, nn.LSTM) else h)

@@ -97,13 +97,13 @@ struct Oracle: Decodable {
 }
 
 extension Oracle.Case {
-  /// The layer's PyTorch name of a parameter: equal layers share a module, different ones do not.
+  /// PyTorch's name of a layer's parameter: equal layers are one module, others one each.
   func parameterName(_ name: String, layer k: Int) -> String {
     let areEqual = layers.allSatisfy {
       $0.cell == layers[0].cell && $0.hidden == layers[0].hidden
         && $0.projection == layers[0].projection && $0.nonlinearity == layers[0].nonlinearity
     }
-    return areEqual ? "rnn.\(name)_l\(k)" : "rnn.\(k).\(name)_l0"
+    return areEqual ? "rnn.\(name)_l\(k)" : "layers.\(k).\(name)_l0"
   }
 }
 
