@@ -36,6 +36,7 @@ def train(arguments):
     for text in arguments.text:
         for word in words(text):
             index.setdefault(word, len(index))
+    index.setdefault("<unk>", len(index))  # Unroll's vocabularies always have it.
     data = streams(
         torch.tensor([index[word] for word in words(arguments.text[0])]), arguments.batch_size)
 

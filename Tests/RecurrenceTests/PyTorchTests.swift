@@ -40,7 +40,7 @@ import Testing
         tape.carried(state, streams: oracle.streams).numbers
       }
       for entry in layout.entries {
-        measured.gradients[entry.name] = gradient.elements(of: entry).map(Double.init)
+        measured.gradients[entry.name] = gradient.elements(of: entry).map { Double($0) }
       }
       for (what, difference) in oracle.differences(of: measured, in: window) {
         #expect(difference < Self.tolerance, "\(what) in window \(number)")
