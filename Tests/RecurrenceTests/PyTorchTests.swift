@@ -1,0 +1,100 @@
+import LinearAlgebra
+import Recurrence
+import Testing
+
+/// Whole language models against the losses, outputs, states and gradients that PyTorch finds.
+@Suite struct `PyTorch` {
+  static let tolerance = MemoryLayout<Real>.size == 8 ? 1e-9 : 1e-5
+
+  @Test(arguments: Oracle.cells.cases)
+  func `finds the same outputs, states, losses and gradients`(oracle: Oracle.Case) throws {
+    let model = LanguageModel(oracle.options, vocabulary: oracle.vocabulary, seed: 1)
+    let layout = ParameterLayout(model.plan)
+    let weights = ParameterVector(layout)
+    try weights.update { weights in
+      for entry in layout.entries {
+        let parameter = try #require(oracle.parameters[entry.name], "\(entry.name)")
+        #expect(entry.shape == parameter.shape, "\(entry.name)")
+        for (k, value) in parameter.values.enumerated() {
+          weights.elements(of: entry)[k] = Real(value)
+        }
+      }
+    }
+    let gradient = ParameterVector(layout)
+    let steps = oracle.windows.map(\.steps).max()!
+    let tape = Tape(model.plan, steps: steps, streams: oracle.streams, derivatives: true)
+    let batch = Batch(rows: steps * oracle.streams)
+    for (number, window) in oracle.windows.enumerated() {
+      batch.fill(window, streams: oracle.streams)
+      gradient.buffer.clear()
+      tape.begin(steps: window.steps, streams: oracle.streams)
+      let pass = Pass(batch, on: tape, weights: weights, gradient: gradient)
+      model.forward(pass)
+      model.backward(pass)
+      tape.turn()
+
+      var measured = Oracle.Measured()
+      measured.loss = pass.loss.sum
+      measured.outputs = pass[model.plan.states.last!].numbers
+      measured.after = oracle.states(of: model.plan) { state in
+        tape.carried(state, streams: oracle.streams).numbers
+      }
+      for entry in layout.entries {
+        measured.gradients[entry.name] = gradient.elements(of: entry).map { Double($0) }
+      }
+      for (what, difference) in oracle.differences(of: measured, in: window) {
+        #expect(difference < Self.tolerance, "\(what) in window \(number)")
+      }
+      #expect(pass.loss.targets == window.targets.count { $0 != Batch.noTarget })
+    }
+  }
+}
+
+extension Oracle.Case {
+  fileprivate var options: ModelOptions {
+    ModelOptions(
+      embedding: embedding, layers: layers.map { LayerOptions($0.kind) }, tied: tied)
+  }
+
+  /// The states of each layer; an LSTM's plan has c before h.
+  fileprivate func states(
+    of plan: Plan, _ numbers: (Activation) -> [Double]
+  ) -> [(h: [Double], c: [Double]?)] {
+    var rest = plan.states[...]
+    return layers.map { layer in
+      let c = layer.cell == "lstm" ? numbers(rest.removeFirst()) : nil
+      return (numbers(rest.removeFirst()), c)
+    }
+  }
+}
+
+extension Oracle.Layer {
+  fileprivate var kind: LayerOptions.Kind {
+    switch cell {
+    case "elman":
+      let nonlinearity = Elman.Nonlinearity(rawValue: nonlinearity!)!
+      return .recurrent(cell: cell, Elman.Options(hidden: hidden, nonlinearity: nonlinearity))
+    case "lstm":
+      return .recurrent(cell: cell, LSTM.Options(hidden: hidden, projection: projection))
+    case "gru": return .recurrent(cell: cell, GRU.Options(hidden: hidden))
+    default: preconditionFailure("no options of a cell called \(cell)")
+    }
+  }
+}
+
+extension Batch {
+  fileprivate func fill(_ window: Oracle.Window, streams: Int) {
+    begin(steps: window.steps, streams: streams)
+    for row in 0..<rows {
+      inputs.start[row] = window.inputs[row]
+      targets.start[row] = window.targets[row]
+      resets.start[row] = 0
+    }
+  }
+}
+
+extension Matrix {
+  fileprivate var numbers: [Double] {
+    (0..<rows).flatMap { i in self[i].elements.map { Double($0) } }
+  }
+}
