@@ -104,7 +104,9 @@
     precondition(
       rows == other.rows && columns == other.columns,
       "copying \(other.rows)×\(other.columns) into \(rows)×\(columns)")
-    for i in 0..<rows { (start + i * stride).update(from: other.start + i * other.stride, count: columns) }
+    for i in 0..<rows {
+      (start + i * stride).update(from: other.start + i * other.stride, count: columns)
+    }
   }
 
   /// Adds another matrix of the same shape.

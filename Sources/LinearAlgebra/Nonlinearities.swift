@@ -22,14 +22,18 @@
     // Adding 1.5 · 2²³ rounds to the nearest integer and leaves it in the low bits.
     let shifted = y * 1.44269504 + 12_582_912
     let n = shifted - 12_582_912
-    let r = (y - n * 0.693359375) + n * 2.12194440e-4
+    // ln 2 in two pieces: the product with the first is exact, so its difference is too, and the small
+    // rest joins the sum below among small numbers.
+    let coarse = y - n * 0.693359375
+    let fine = n * 2.12194440e-4
+    let r = coarse + fine
     var p: Float = 1.9875691500e-4
     p = p * r + 1.3981999507e-3
     p = p * r + 8.3334519073e-3
     p = p * r + 4.1665795894e-2
     p = p * r + 1.6666665459e-1
     p = p * r + 5.0000001201e-1
-    let e = p * (r * r) + r + 1
+    let e = (p * (r * r) + fine) + coarse + 1
     let exponent = Int32(bitPattern: shifted.bitPattern &- 0x4B40_0000)
     let half = exponent &>> 1
     let low = Float(bitPattern: UInt32(bitPattern: (half &+ 127) &<< 23))
@@ -38,23 +42,29 @@
   }
 
   /// The hyperbolic tangent: an odd polynomial near zero, where 1 − 2/(e²ˣ + 1) would lose every digit,
-  /// and that quotient elsewhere.
+  /// and that quotient elsewhere; the sign is put back at the end, so that −0 keeps it.
   @inlinable @inline(__always)
   public func tanh(_ x: Real) -> Real {
     let a = x.magnitude
-    let z = x * x
+    let z = a * a
     var p: Float = -5.70498872745e-3
     p = p * z + 2.06390887954e-2
     p = p * z - 5.37397155531e-2
     p = p * z + 1.33314422036e-1
     p = p * z - 3.33332819422e-1
-    let near = p * z * x + x
+    let near = p * z * a + a
     let far = 1 - 2 / (exp(2 * a) + 1)
-    let signed = x < 0 ? -far : far
-    return a < 0.625 ? near : signed
+    let y = a < 0.625 ? near : far
+    return Float(bitPattern: y.bitPattern | (x.bitPattern & 0x8000_0000))
   }
 #endif
 
 /// The logistic function, 1 / (1 + e⁻ˣ).
 @inlinable @inline(__always)
-public func sigmoid(_ x: Real) -> Real { 1 / (1 + exp(-x)) }
+public func sigmoid(_ x: Real) -> Real {
+  // The power that is at most 1 never overflows, and below zero it carries the result's last digits,
+  // which 1 / (1 + e⁻ˣ) would lose. Far below, s = e − e s does without the rounding of 1 + e.
+  let e = exp(-x.magnitude)
+  let s = (x < 0 ? e : 1) / (1 + e)
+  return x < -1 ? e - e * s : s
+}

@@ -8,6 +8,8 @@ public func makeOrthonormal(_ matrix: Matrix) {
   let wide = matrix.rows < matrix.columns
   let (m, n) = wide ? (matrix.columns, matrix.rows) : (matrix.rows, matrix.columns)
   guard n > 0 else { return }
+  // With one thread always, or the number of threads would show in the last bits of the weights.
+  ProductLibrary.start
   var a = [Real](repeating: 0, count: m * n)
   for i in 0..<m {
     for j in 0..<n { a[j * m + i] = wide ? matrix[j, i] : matrix[i, j] }

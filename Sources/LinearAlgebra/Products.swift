@@ -35,9 +35,13 @@ extension Matrix {
   /// C += A B
   public func addProduct(_ a: Matrix, _ b: Matrix) { multiply(a, false, b, false, keep: 1) }
   /// C += Aᵀ B
-  public func addProduct(_ a: Transposed, _ b: Matrix) { multiply(a.matrix, true, b, false, keep: 1) }
+  public func addProduct(_ a: Transposed, _ b: Matrix) {
+    multiply(a.matrix, true, b, false, keep: 1)
+  }
   /// C += A Bᵀ
-  public func addProduct(_ a: Matrix, _ b: Transposed) { multiply(a, false, b.matrix, true, keep: 1) }
+  public func addProduct(_ a: Matrix, _ b: Transposed) {
+    multiply(a, false, b.matrix, true, keep: 1)
+  }
   /// C += A W
   public func addProduct(_ a: Matrix, _ w: Weight) {
     multiply(a, false, w.matrix, !w.isTransposed, keep: 1)
@@ -45,9 +49,13 @@ extension Matrix {
   /// C = A B
   public func setProduct(_ a: Matrix, _ b: Matrix) { multiply(a, false, b, false, keep: 0) }
   /// C = Aᵀ B
-  public func setProduct(_ a: Transposed, _ b: Matrix) { multiply(a.matrix, true, b, false, keep: 0) }
+  public func setProduct(_ a: Transposed, _ b: Matrix) {
+    multiply(a.matrix, true, b, false, keep: 0)
+  }
   /// C = A Bᵀ
-  public func setProduct(_ a: Matrix, _ b: Transposed) { multiply(a, false, b.matrix, true, keep: 0) }
+  public func setProduct(_ a: Matrix, _ b: Transposed) {
+    multiply(a, false, b.matrix, true, keep: 0)
+  }
   /// C = A W
   public func setProduct(_ a: Matrix, _ w: Weight) {
     multiply(a, false, w.matrix, !w.isTransposed, keep: 0)

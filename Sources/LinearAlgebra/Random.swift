@@ -67,6 +67,10 @@ public struct Philox: Sendable {
   public func addMasked(
     _ source: Row, to destination: Row, rate: Double, stream: Int, position: Int, epoch: Int
   ) {
+    precondition(rate >= 0 && rate < 1, "a dropout rate of \(rate)")
+    precondition(
+      source.count == destination.count,
+      "masking a row of \(source.count) into one of \(destination.count)")
     let threshold = UInt32(min(rate * 0x1p32, Double(UInt32.max)))
     let scale = Real(1 / (1 - rate))
     let (s, p, e) = (

@@ -13,14 +13,14 @@ extension Row {
 
   /// The largest element; −∞ for an empty row. A NaN anywhere gives NaN.
   public var maximum: Real {
-    let m = reduce(
-      SIMD16<Real>(repeating: -.infinity), { $0.replacing(with: $1, where: $1 .> $0) },
-      { lanes, tail in Swift.max(lanes.max(), tail) }, tail: { Swift.max($0, $1) },
+    reduce(
+      SIMD16<Real>(repeating: -.infinity),
+      { $0.replacing(with: $1, where: ($1 .> $0) .| ($1 .!= $1)) },
+      { lanes, tail in (0..<16).reduce(tail) { larger($0, lanes[$1]) } }, tail: larger,
       tailStart: -.infinity)
-    return m
   }
 
-  /// ln Σ eˣʲ, without overflow.
+  /// ln Σ eˣʲ, without overflow; −∞ for an empty row. A NaN anywhere gives NaN.
   public var logSumExp: Real {
     let m = maximum
     guard m.isFinite else { return m }
@@ -71,6 +71,9 @@ extension Row {
     return finish(lanes, tail)
   }
 }
+
+/// The larger of two numbers, or NaN as soon as one is (`Swift.max` may drop it).
+@inline(__always) private func larger(_ x: Real, _ y: Real) -> Real { y > x || y.isNaN ? y : x }
 
 extension SIMD16 where Scalar: FloatingPoint {
   /// The sum of the lanes, halves joined pairwise.

@@ -1,0 +1,132 @@
+import Glibc
+import LinearAlgebra
+import Testing
+
+private let counts = [0, 1, 2, 15, 16, 17, 31, 32, 33, 100, 1003]
+
+@Suite("Reductions")
+struct ReductionsTests {
+  @Test("the sum agrees with one in double precision", arguments: counts)
+  func sum(_ count: Int) {
+    let x = normalNumbers(count, key: 21)
+    let exact = x.reduce(0.0) { $0 + Double($1) }
+    #expect((Double(withRow(x) { $0.sum }) - exact).magnitude <= tolerance(x.map(\.magnitude)))
+  }
+
+  @Test("the dot product agrees with one in double precision", arguments: counts)
+  func dot(_ count: Int) {
+    let x = normalNumbers(count, key: 22)
+    let y = normalNumbers(count, key: 23)
+    let exact = zip(x, y).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
+    let result = withRow(x) { a in withRow(y, offset: 3) { b in a.dot(b) } }
+    let sizes = zip(x, y).map { ($0 * $1).magnitude }
+    #expect((Double(result) - exact).magnitude <= tolerance(sizes))
+  }
+
+  @Test("the squared norm is taken in double precision", arguments: counts)
+  func norm(_ count: Int) {
+    let x = normalNumbers(count, key: 24).map { 1e15 * $0 }
+    let exact = x.reduce(0.0) { $0 + Double($1) * Double($1) }
+    let result = withRow(x) { squaredNorm(UnsafeBufferPointer($0.elements)) }
+    #expect((result - exact).magnitude <= 1e-13 * exact)
+  }
+
+  @Test("squares that a Float cannot hold do not overflow the norm")
+  func largeNorm() {
+    let x = [Real](repeating: 1e30, count: 37)
+    let result = withRow(x) { squaredNorm(UnsafeBufferPointer($0.elements)) }
+    #expect((result / 37e60 - 1).magnitude < 1e-6)
+  }
+
+  @Test("the largest element is found at any place", arguments: [1, 16, 35, 50])
+  func maximum(_ count: Int) {
+    for place in 0..<count {
+      var x = normalNumbers(count, key: 25).map { -100 - $0.magnitude }
+      x[place] = -5
+      #expect(withRow(x) { $0.maximum } == -5)
+    }
+  }
+
+  @Test("the largest of nothing is −∞, and infinities are numbers like others")
+  func infiniteMaximum() {
+    #expect(withRow([]) { $0.maximum } == -.infinity)
+    #expect(withRow([Real](repeating: -.infinity, count: 19)) { $0.maximum } == -.infinity)
+    for place in [0, 15, 16, 18] {
+      var x = [Real](repeating: -.infinity, count: 19)
+      x[place] = .infinity
+      #expect(withRow(x) { $0.maximum } == .infinity)
+    }
+  }
+
+  @Test("a NaN at any place gives a NaN, whatever stands around it")
+  func notANumber() {
+    for place in 0..<50 {
+      for other in [Real(3), -3, .infinity, -.infinity] {
+        var x = [Real](repeating: other, count: 50)
+        x[place] = .nan
+        let (sum, maximum, logSumExp) = withRow(x) { ($0.sum, $0.maximum, $0.logSumExp) }
+        #expect(sum.isNaN && maximum.isNaN && logSumExp.isNaN, "at \(place) among \(other)")
+      }
+    }
+  }
+
+  @Test("the logarithm of the sum of powers agrees with double precision", arguments: counts)
+  func logSumExp(_ count: Int) {
+    let x = normalNumbers(count, key: 26).map { 10 * $0 }
+    let exact = Glibc.log(x.reduce(0.0) { $0 + Glibc.exp(Double($1)) })
+    let result = Double(withRow(x) { $0.logSumExp })
+    #expect(result == exact || (result - exact).magnitude <= 50 * Double(Real.ulpOfOne))
+  }
+
+  @Test("the logarithm of the sum of powers survives large, small and infinite elements")
+  func extremeLogSumExp() {
+    let limit = 4 * 10_000 * Real.ulpOfOne
+    for size in [Real(1e4), -1e4] {
+      let result = withRow([Real](repeating: size, count: 20)) { $0.logSumExp }
+      #expect((result - (size + Real(Glibc.log(20.0)))).magnitude < limit)
+    }
+    #expect(withRow([-.infinity, 2, -.infinity]) { $0.logSumExp } == 2)
+    #expect(withRow([-.infinity, -.infinity]) { $0.logSumExp } == -.infinity)
+    #expect(withRow([.infinity, 2]) { $0.logSumExp } == .infinity)
+    #expect(withRow([]) { $0.logSumExp } == -.infinity)
+  }
+
+  @Test("the bits do not depend on where the numbers lie", arguments: counts)
+  func alignment(_ count: Int) {
+    let x = normalNumbers(count, key: 27)
+    let y = normalNumbers(count, key: 28)
+    func results(_ offset: Int) -> [UInt64] {
+      withRow(x, offset: offset) { a in
+        withRow(y, offset: 16 - offset) { b in
+          [
+            UInt64(a.sum.bitPattern), UInt64(a.maximum.bitPattern),
+            UInt64(a.logSumExp.bitPattern), UInt64(a.dot(b).bitPattern),
+            squaredNorm(UnsafeBufferPointer(a.elements)).bitPattern,
+          ]
+        }
+      }
+    }
+    let expected = results(0)
+    for offset in 1...16 { #expect(results(offset) == expected, "offset \(offset)") }
+  }
+
+  @Test("column sums are added to what is there")
+  func columnSums() {
+    let matrix = FramedMatrix(rows: 13, columns: 19, key: 29)
+    let before = FramedMatrix(rows: 1, columns: 19, key: 30)
+    let result = FramedMatrix(rows: 1, columns: 19, key: 30)
+    result.matrix.addColumnSums(matrix.matrix)
+    for j in 0..<19 {
+      let column = (0..<13).map { matrix.matrix[$0, j] } + [before.matrix[0, j]]
+      let exact = column.reduce(0.0) { $0 + Double($1) }
+      let difference = (Double(result.matrix[0, j]) - exact).magnitude
+      #expect(difference <= tolerance(column.map(\.magnitude)))
+    }
+    #expect(matrix.frameIsIntact && before.frameIsIntact && result.frameIsIntact)
+  }
+}
+
+/// The error that summing numbers of these sizes may have in any order.
+private func tolerance(_ sizes: [Real]) -> Double {
+  Double(Real(sizes.count + 1) * Real.ulpOfOne * sizes.reduce(0, +))
+}

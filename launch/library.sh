@@ -1,0 +1,68 @@
+# shellcheck shell=bash
+# What the commands of this folder share. Sourced, not run, so its variables are used elsewhere:
+# shellcheck disable=SC2034
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# The instruction set to build for. Each has its own build folder, so that none overwrites another.
+march=${MARCH:-native}
+scratch=$root/.build
+if [ "$march" != native ]; then scratch=$root/.build-$march; fi
+
+# The program, built or given.
+binary=${UNROLL_BINARY:-$scratch/release/unroll}
+
+# One sentence on stderr, and out: fail CODE SENTENCE
+fail() {
+  local code=$1
+  shift
+  echo "$(basename "$0"): $*" >&2
+  exit "$code"
+}
+
+# What every build and test of the package is called with: one set, so that they share one build.
+swift_options=(--package-path "$root" --scratch-path "$scratch" -c release
+  -Xcc "-march=$march" --explicit-target-dependency-import-check error)
+
+# Processors that this process may use; nproc alone would obey OMP_NUM_THREADS.
+processor_count() { env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc; }
+
+# Cores, not hardware threads, that this process may use.
+core_count() {
+  local cores processors
+  processors=$(processor_count)
+  cores=$(lscpu -p=CORE,SOCKET 2>/dev/null | grep -v '^#' | sort -u | wc -l)
+  if [ "$cores" -lt 1 ] || [ "$cores" -gt "$processors" ]; then cores=$processors; fi
+  echo "$cores"
+}
+
+# Whether ranks may be tied to cores: not where only some processors or a share of them is ours,
+# since every such process would be tied to the first cores of the machine.
+may_bind() {
+  [ "$(processor_count)" -eq "$(getconf _NPROCESSORS_ONLN)" ] || return 1
+  local quota
+  read -r quota _ 2>/dev/null </sys/fs/cgroup/cpu.max || return 0
+  [ "$quota" = max ]
+}
+
+# Sets mpirun_command to mpirun and the arguments for so many ranks on this machine, and exports
+# what the ranks need: prepare_mpirun RANKS
+prepare_mpirun() {
+  local ranks=$1
+  # One thread each: parallelism is ranks.
+  export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
+  if [ "$(id -u)" -eq 0 ]; then
+    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+  fi
+  # The shared memory and TCP transports by name: probing for others takes longer than starting.
+  mpirun_command=(mpirun -np "$ranks" --mca pml ob1 --mca btl "self,vader,tcp"
+    -x OPENBLAS_NUM_THREADS -x OMP_NUM_THREADS)
+  if [ "$ranks" -gt "$(core_count)" ]; then
+    # Ranks that share a core must give it away while they wait, or each sum takes milliseconds.
+    mpirun_command+=(--oversubscribe --bind-to none --mca mpi_yield_when_idle 1)
+  elif [ "$ranks" -gt 1 ] && may_bind; then
+    mpirun_command+=(--bind-to core)
+  else
+    mpirun_command+=(--oversubscribe --bind-to none)
+  fi
+}
