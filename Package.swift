@@ -39,7 +39,7 @@ let trainer: [Target] = [
   module(
     "Training",
     [
-      "LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Collectives",
+      "LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Collectives", "CZlib",
       .product(name: "Yams", package: "Yams"),
       .product(name: "Logging", package: "swift-log"),
     ]),

@@ -1,6 +1,6 @@
 public import Collectives
 public import Datasets
-internal import LinearAlgebra
+internal import Foundation
 public import Recurrence
 
 /// The result of running a model over a text: sums over all targets, not means of means.
@@ -18,9 +18,9 @@ public struct Score: Codable, Equatable, Sendable {
   /// Nats per target.
   public var loss: Double { nats / Double(max(targets, 1)) }
   /// exp(loss)
-  public var perplexity: Double { exponential(loss) }
+  public var perplexity: Double { exp(loss) }
   /// Bits per target: per character or byte where these are the symbols.
-  public var bits: Double { loss / naturalLogarithmOf2 }
+  public var bits: Double { loss / log(2) }
 }
 
 /// Runs a model over a held-out text with carried state, on a tape of its own, so that training goes on

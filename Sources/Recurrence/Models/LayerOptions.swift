@@ -10,9 +10,9 @@ public struct LayerOptions: Codable, Equatable, Sendable {
 
     public static func == (a: Kind, b: Kind) -> Bool {
       switch (a, b) {
-      case (.recurrent(let cell, let options), .recurrent(cell, let others)):
-        AnyHashable(options) == AnyHashable(others)
-      case (.linear(let width), .linear(width)): true
+      case (.recurrent(let cell, let options), .recurrent(let other, let others)):
+        cell == other && AnyHashable(options) == AnyHashable(others)
+      case (.linear(let width), .linear(let other)): width == other
       default: false
       }
     }

@@ -1,8 +1,8 @@
 public import Collectives
-public import Datasets
+internal import Datasets
 internal import Foundation
 internal import LinearAlgebra
-public import Recurrence
+internal import Recurrence
 
 /// Everything a run needs to go on, gathered on the root: what a checkpoint is written from.
 ///
@@ -71,18 +71,21 @@ extension Trainer {
   /// - Throws: `CheckpointError` on the root where the checkpoint does not fit, `FailedElsewhere` on the
   ///   other ranks.
   public func restore(_ checkpoint: Checkpoint?) throws {
-    let read = try world.unanimous { () throws in try checkpoint.map(read) ?? Restored() }
-    coordinator.state = try world.share(read.coordinator)
-    let counters = try world.share(read.counters)
+    let found = try world.unanimous { () throws -> Restored in
+      guard let checkpoint else { return Restored() }
+      return try read(checkpoint)
+    }
+    coordinator.state = try world.share(found.coordinator)
+    let counters = try world.share(found.counters)
     optimizer.updates = counters.optimizer
     average?.updates = counters.average
     try world.share(weights)
     for (_, vector) in optimizer.moments { try world.share(vector) }
     if let average { try world.share(average.vector) }
-    let cursor = try world.share(read.cursor)
+    let cursor = try world.share(found.cursor)
     try world.unanimous { try streams.seek(cursor) }
     for (index, state) in model.plan.states.enumerated() {
-      let bytes = try world.broadcast(world.isRoot ? read.hidden[index] : [])
+      let bytes = try world.broadcast(world.isRoot ? found.hidden[index] : [])
       let own = tape.carried(state, streams: streams.share.count)
       let width = own.columns * MemoryLayout<Real>.stride
       let first = streams.share.lowerBound * width

@@ -44,7 +44,7 @@ struct YAMLEmitter {
     case .null: "null"
     case .bool(let value): "\(value)"
     case .integer(let value): "\(value)"
-    case .natural(let value): "\(value)"
+    case .unsigned(let value): "\(value)"
     case .number(let value): value.description
     case .string(let value): scalar(value)
     case .array(let elements): "[" + elements.map(flow).joined(separator: ", ") + "]"

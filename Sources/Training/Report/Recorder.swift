@@ -145,7 +145,7 @@ final class Recorder: Observer {
       bestLoss: snapshot.coordinator.earlyStopping.best, worldSize: worldSize,
       batchSize: options.training.batchSize, configuration: try JSONValue(encoding: options),
       hashes: .init(
-        configuration: hexadecimal(Fingerprint.of(try ResolvedConfiguration.json(options))),
+        configuration: hexadecimal(checksum(Array(try ResolvedConfiguration.json(options)))),
         model: modelHash, data: hexadecimal(dataset.hash),
         vocabulary: hexadecimal(dataset.vocabulary.hash)),
       software: "unroll \(Version.number)")

@@ -1,6 +1,6 @@
-public import Collectives
-public import Datasets
-public import Optimization
+internal import Collectives
+internal import Datasets
+internal import Optimization
 
 /// What the process returns to whoever started it, after BSD's sysexits.
 public enum ExitCode {

@@ -3,7 +3,7 @@ public import Datasets
 internal import Foundation
 internal import LinearAlgebra
 public import Logging
-public import Recurrence
+internal import Recurrence
 
 /// Where a run begins.
 public enum Resume: Equatable, Sendable {
