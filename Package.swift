@@ -31,6 +31,7 @@ let numerical: [Target] = [
 let trainer: [Target] = [
   .systemLibrary(
     name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
+  .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
   .target(name: "ProcessorCheck"),
   module("Optimization", ["LinearAlgebra", "Recurrence"]),
   module("Datasets", ["LinearAlgebra", "Recurrence"]),
@@ -38,7 +39,7 @@ let trainer: [Target] = [
   module(
     "Training",
     [
-      "LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Collectives",
+      "LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Collectives", "CZlib",
       .product(name: "Yams", package: "Yams"),
       .product(name: "Logging", package: "swift-log"),
     ]),
