@@ -1,0 +1,104 @@
+/// A checkpoint on disk whose every byte is what was written.
+public struct Checkpoint: Sendable {
+  /// The name of the file that holds everything but tensors.
+  public static let stateFile = "state.json"
+
+  /// Its folder.
+  public let path: String
+  public let state: CheckpointState
+
+  /// Opens a checkpoint and reads every file of it once, to compare sizes and checksums.
+  public init(verifying path: String) throws(CheckpointError) {
+    state = try Checkpoint.state(of: path)
+    self.path = path
+    if let problem = Checkpoint.problems(of: state, in: path).first { throw problem }
+  }
+
+  /// One of its files, by name, such as `vocabulary.json`.
+  public func bytes(of file: String) throws(CheckpointError) -> [UInt8] {
+    try readFile(path + "/" + file)
+  }
+
+  /// One of its files of tensors, by name, such as `model.safetensors`.
+  public func tensors(of file: String) throws(CheckpointError) -> SafetensorsFile {
+    try SafetensorsFile(path + "/" + file)
+  }
+
+  /// Everything that is wrong with the checkpoint in a folder; nothing if it is whole.
+  public static func verify(_ path: String) -> [CheckpointError] {
+    do throws(CheckpointError) {
+      return problems(of: try state(of: path), in: path)
+    } catch {
+      return [error]
+    }
+  }
+
+  static func state(of path: String) throws(CheckpointError) -> CheckpointState {
+    let file = path + "/" + stateFile
+    if FileKind(path) == .folder && FileKind(file) == .nothing {
+      throw CheckpointError(
+        .damaged, path, "\(path) holds no \(stateFile) and is no checkpoint: use another one")
+    }
+    return try CheckpointState(decoding: readFile(file), path: file)
+  }
+
+  /// - Parameter sizesOnly: looks no file into, for lists.
+  static func problems(
+    of state: CheckpointState, in path: String, sizesOnly: Bool = false
+  ) -> [CheckpointError] {
+    var problems: [CheckpointError] = []
+    for file in state.files {
+      let path = path + "/" + file.name
+      do throws(CheckpointError) {
+        guard let size = fileSize(path) else {
+          throw CheckpointError(.damaged, path, "there is no file \(path): use another checkpoint")
+        }
+        guard size == file.size else {
+          throw CheckpointError(
+            .damaged, path,
+            "\(path) has \(size) bytes and not \(file.size): use another checkpoint")
+        }
+        guard !sizesOnly else { continue }
+        let (_, checksum) = try measureFile(path)
+        guard hexadecimal(checksum) == file.crc32 else {
+          throw CheckpointError(
+            .damaged, path,
+            "\(path) is damaged, its bytes do not have the checksum they were written with: "
+              + "use another checkpoint")
+        }
+      } catch {
+        problems.append(error)
+      }
+    }
+    return problems
+  }
+}
+
+/// A file of a checkpoint that is to be saved: its name and what writes it.
+public struct CheckpointFile {
+  public let name: String
+  let write: (FileWriter) throws(CheckpointError) -> Void
+
+  /// A file with any content.
+  public init(
+    _ name: String, write: @escaping (FileWriter) throws(CheckpointError) -> Void
+  ) {
+    precondition(
+      !name.isEmpty && !name.hasPrefix(".") && !name.contains("/")
+        && name != Checkpoint.stateFile, "a checkpoint's file called \(name)")
+    self.name = name
+    self.write = write
+  }
+
+  /// A file of tensors.
+  public init(_ name: String, tensors: [Tensor], metadata: [String: String] = [:]) {
+    self.init(name) { (file) throws(CheckpointError) in
+      try Safetensors.write(tensors, metadata: metadata, to: file)
+    }
+  }
+
+  /// A file with these bytes.
+  public init(_ name: String, bytes: [UInt8]) {
+    self.init(name) { (file) throws(CheckpointError) in try file.write(bytes) }
+  }
+}

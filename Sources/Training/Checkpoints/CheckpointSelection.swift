@@ -1,0 +1,172 @@
+internal import Glibc
+
+// Which checkpoints there are, which one a run goes on from, and which are deleted.
+extension CheckpointStore {
+  /// What a list shows of one checkpoint.
+  public struct Summary: Sendable {
+    public let step: Int
+    public let path: String
+    /// The size of all its files in bytes.
+    public let size: Int
+    /// When it was saved, in ISO 8601; nil if its state cannot be read.
+    public let time: String?
+    public let isLatest: Bool
+    public let isBest: Bool
+    /// What is wrong with it, as far as sizes and the state tell; `Checkpoint.verify` reads every byte.
+    public let problems: [CheckpointError]
+    public var isComplete: Bool { problems.isEmpty }
+  }
+
+  /// Where a run goes on.
+  public struct Resumption: Sendable {
+    public let checkpoint: Checkpoint
+    /// Why it is not the checkpoint that `latest` names, in one sentence.
+    public let warning: String?
+  }
+
+  enum Pointer: String { case latest, best }
+
+  /// All checkpoints, by step.
+  public func list() throws(CheckpointError) -> [Summary] {
+    let latest = target(of: .latest)
+    let best = target(of: .best)
+    var summaries: [Summary] = []
+    for step in try steps() {
+      let path = path(ofStep: step)
+      let state: CheckpointState?
+      let problems: [CheckpointError]
+      do throws(CheckpointError) {
+        let read = try Checkpoint.state(of: path)
+        state = read
+        problems = Checkpoint.problems(of: read, in: path, sizesOnly: true)
+      } catch {
+        state = nil
+        problems = [error]
+      }
+      let size = ((try? names(in: path)) ?? []).reduce(0) {
+        $0 + (fileSize(path + "/" + $1) ?? 0)
+      }
+      summaries.append(
+        Summary(
+          step: step, path: path, size: size, time: state?.time, isLatest: step == latest,
+          isBest: step == best, problems: problems))
+    }
+    return summaries
+  }
+
+  /// The step that `latest` names.
+  public var latest: Int? { target(of: .latest) }
+
+  /// The step that `best` names.
+  public var best: Int? { target(of: .best) }
+
+  /// The folder of a step's checkpoint.
+  public func path(ofStep step: Int) -> String {
+    directory + "/" + CheckpointStore.name(ofStep: step)
+  }
+
+  /// The checkpoint that `latest` names if it is whole, otherwise the newest that is; nil if there is
+  /// none at all.
+  ///
+  /// Reads every byte of the one it chooses. Throws if there are checkpoints but all are damaged, so
+  /// that a run never begins again from nothing without being told to.
+  public func resume() throws(CheckpointError) -> Resumption? {
+    guard FileKind(directory) != .nothing else { return nil }
+    let latest = target(of: .latest)
+    let order = preferred(try steps(), latest: latest)
+    var reason: String?
+    if latest == nil {
+      reason = "\(directory)/latest is missing or names no checkpoint"
+    } else if latest != order.first {
+      reason = "\(directory)/latest names \(CheckpointStore.name(ofStep: latest!)), which is gone"
+    }
+    var first: CheckpointError?
+    for step in order {
+      do throws(CheckpointError) {
+        let checkpoint = try Checkpoint(verifying: path(ofStep: step))
+        return Resumption(
+          checkpoint: checkpoint,
+          warning: reason.map { "\($0): going on from \(checkpoint.path), the newest whole one." })
+      } catch {
+        first = first ?? error
+        reason = reason ?? "\(path(ofStep: step)) is damaged"
+      }
+    }
+    guard let first else { return nil }
+    throw CheckpointError(
+      .damaged, directory,
+      "no checkpoint in \(directory) is whole (first problem: \(first.path)): bring one back from a "
+        + "copy, or start anew in another folder with --run")
+  }
+
+  /// The folder of a checkpoint for what a user names: it, a folder of checkpoints, or a run's folder.
+  public static func locate(_ path: String) throws(CheckpointError) -> String {
+    var path = path
+    while path.count > 1 && path.last == "/" { path.removeLast() }
+    if FileKind(path + "/" + Checkpoint.stateFile) == .file { return path }
+    for directory in [path, path + "/checkpoints"] {
+      let store = CheckpointStore(directory)
+      let steps = (try? store.steps()) ?? []
+      if let latest = store.latest, steps.contains(latest) { return store.path(ofStep: latest) }
+      if let newest = steps.last { return store.path(ofStep: newest) }
+    }
+    if FileKind(path) == .nothing { throw .reading(path, ENOENT) }
+    throw CheckpointError(
+      .missing, path,
+      "\(path) holds no checkpoint: give a folder such as checkpoints/step-00001000")
+  }
+
+  /// The steps that have a folder, in order.
+  private func steps() throws(CheckpointError) -> [Int] {
+    try names(in: directory).compactMap(CheckpointStore.step(ofName:)).sorted()
+  }
+
+  /// Newest first; those beyond `latest` last. They are of a run that was rolled back to an earlier
+  /// step and has since gone another way.
+  private func preferred(_ steps: [Int], latest: Int?) -> [Int] {
+    let latest = latest ?? Int.max
+    return steps.filter { $0 <= latest }.reversed() + steps.filter { $0 > latest }.reversed()
+  }
+
+  /// The step that a small file names, if it is one.
+  private func target(of pointer: Pointer) -> Int? {
+    guard let bytes = try? readFile(directory + "/" + pointer.rawValue) else { return nil }
+    let line = String(decoding: bytes, as: UTF8.self)
+    return CheckpointStore.step(ofName: line.hasSuffix("\n") ? String(line.dropLast()) : line)
+  }
+
+  func point(_ pointer: Pointer, to name: String) throws(CheckpointError) {
+    try replaceFile(
+      directory + "/" + pointer.rawValue,
+      temporary: directory + "/" + CheckpointStore.temporary + pointer.rawValue + "-" + nonce()
+    ) { (file) throws(CheckpointError) in try file.write(Array((name + "\n").utf8)) }
+  }
+
+  /// Deletes all but the last `keep` whole checkpoints and the best; returns what went wrong.
+  func prune() -> [String] {
+    do throws(CheckpointError) {
+      let latest = target(of: .latest)
+      let best = target(of: .best)
+      var whole = 0
+      for step in preferred(try steps(), latest: latest) {
+        let path = path(ofStep: step)
+        if whole < keep {
+          // A damaged one among the last is no reason to delete an older whole one.
+          let state = try? Checkpoint.state(of: path)
+          let problems = state.map { Checkpoint.problems(of: $0, in: path, sizesOnly: true) }
+          if problems?.isEmpty == true { whole += 1 }
+        } else if step != best && step != latest {
+          // Under another name first: a folder called `step-…` is whole, also while it is deleted.
+          let doomed =
+            directory + "/" + CheckpointStore.temporary + CheckpointStore.name(ofStep: step) + "-"
+            + nonce()
+          try rename(path, to: doomed)
+          try removeTree(doomed)
+        }
+      }
+      return []
+    } catch {
+      return [error.description]
+    }
+  }
+}

@@ -1,0 +1,129 @@
+internal import CZlib
+internal import Glibc
+
+/// A new file that is written front to back while its size and CRC-32 are taken.
+///
+/// Nothing is buffered: memory goes straight to the system, so that a file may be larger than what is
+/// left of the memory. A process that limits the size of its files must ignore SIGXFSZ to get an
+/// error instead of its end.
+public final class FileWriter {
+  public let path: String
+  /// The number of bytes written so far.
+  public private(set) var size = 0
+  /// The CRC-32 (zlib's) of the bytes written so far.
+  public private(set) var checksum: UInt32 = 0
+  private var descriptor: Int32
+
+  /// Creates a file that must not exist yet.
+  init(creating path: String) throws(CheckpointError) {
+    self.path = path
+    descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    if descriptor < 0 { throw .writing(path) }
+  }
+
+  deinit { if descriptor >= 0 { close(descriptor) } }
+
+  /// Appends bytes.
+  public func write(_ bytes: UnsafeRawBufferPointer) throws(CheckpointError) {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      // In pieces that stay in the cache between checksum and copy.
+      let piece = UnsafeRawBufferPointer(rebasing: rest.prefix(1 << 20))
+      let written = Glibc.write(descriptor, piece.baseAddress, piece.count)
+      if written < 0 {
+        if errno == EINTR { continue }
+        throw .writing(path)
+      }
+      checksum = extend(checksum, UnsafeRawBufferPointer(rebasing: piece[..<written]))
+      size += written
+      rest = rest.dropFirst(written)
+    }
+  }
+
+  /// Appends bytes.
+  public func write(_ bytes: [UInt8]) throws(CheckpointError) {
+    // `withUnsafeBytes` forgets the type of what is thrown; `Result` remembers it.
+    try bytes.withUnsafeBytes { bytes in
+      Result { () throws(CheckpointError) in try write(bytes) }
+    }.get()
+  }
+
+  /// Returns once everything is on the disk; closes the file.
+  func finish() throws(CheckpointError) {
+    // A failed fsync is never tried again: the system may have dropped the pages that failed.
+    if fsync(descriptor) != 0 { throw .writing(path) }
+    let closing = descriptor
+    descriptor = -1
+    if close(closing) != 0 && errno != EINTR { throw .writing(path) }
+  }
+}
+
+/// The CRC-32 of bytes that follow bytes whose CRC-32 is known; that of no bytes is 0.
+func extend(_ checksum: UInt32, _ bytes: UnsafeRawBufferPointer) -> UInt32 {
+  guard !bytes.isEmpty else { return checksum }
+  return UInt32(
+    crc32_z(UInt(checksum), bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count))
+}
+
+/// What a path leads to; a symbolic link counts as what it leads to.
+enum FileKind {
+  case nothing, file, folder, other
+
+  init(_ path: String) {
+    var info = stat()
+    guard stat(path, &info) == 0 else {
+      self = .nothing
+      return
+    }
+    switch info.st_mode & S_IFMT {
+    case S_IFREG: self = .file
+    case S_IFDIR: self = .folder
+    default: self = .other
+    }
+  }
+}
+
+/// The size of a file in bytes, or nil where there is none.
+func fileSize(_ path: String) -> Int? {
+  var info = stat()
+  guard stat(path, &info) == 0, info.st_mode & S_IFMT == S_IFREG else { return nil }
+  return Int(info.st_size)
+}
+
+/// Reads a whole file of small size.
+func readFile(_ path: String) throws(CheckpointError) -> [UInt8] {
+  var contents: [UInt8] = []
+  try readPieces(path) { contents.append(contentsOf: $0) }
+  return contents
+}
+
+/// Reads a file and returns its size and CRC-32. Not through a mapping: a disk that fails is then an
+/// error and not a signal.
+func measureFile(_ path: String) throws(CheckpointError) -> (size: Int, checksum: UInt32) {
+  var size = 0
+  var checksum: UInt32 = 0
+  try readPieces(path) {
+    checksum = extend(checksum, $0)
+    size += $0.count
+  }
+  return (size, checksum)
+}
+
+private func readPieces(
+  _ path: String, _ body: (UnsafeRawBufferPointer) -> Void
+) throws(CheckpointError) {
+  let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+  if descriptor < 0 { throw .reading(path) }
+  defer { close(descriptor) }
+  let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
+  defer { piece.deallocate() }
+  while true {
+    let count = read(descriptor, piece.baseAddress, piece.count)
+    if count < 0 {
+      if errno == EINTR { continue }
+      throw .reading(path)
+    }
+    if count == 0 { return }
+    body(UnsafeRawBufferPointer(rebasing: piece[..<count]))
+  }
+}

@@ -1,0 +1,99 @@
+internal import LinearAlgebra
+public import Recurrence
+
+extension ParameterVector {
+  /// Every parameter as a tensor under its name, where it lies in memory.
+  /// - Parameter prefix: put before each name, such as `exp_avg.` for a moment of Adam.
+  public func tensors(prefix: String = "") -> [Tensor] {
+    layout.entries.map {
+      Tensor(prefix + $0.name, shape: $0.shape, buffer, from: $0.offset)
+    }
+  }
+}
+
+extension SafetensorsFile {
+  /// Fills vectors from the tensors of the file; all of them, or none if any name or shape is wrong.
+  ///
+  /// Numbers of the same precision arrive with the bits they had; those of a half, bfloat16 or double
+  /// precision file are converted.
+  /// - Parameters:
+  ///   - vectors: each with what stands before its names in the file.
+  ///   - others: names that may be in the file besides.
+  public func load(
+    into vectors: [(prefix: String, vector: ParameterVector)], besides others: Set<String> = []
+  ) throws(CheckpointError) {
+    var missing: [String] = []
+    var wrong: [String] = []
+    var known = others
+    for (prefix, vector) in vectors {
+      for entry in vector.layout.entries {
+        let name = prefix + entry.name
+        guard let tensor = self[name] else {
+          missing.append(name)
+          continue
+        }
+        known.insert(tensor.name)
+        if tensor.shape != entry.shape {
+          wrong.append("\(name) as \(tensor.shape) and not \(entry.shape)")
+        } else if ![.float32, .float64, .float16, .bfloat16].contains(tensor.type) {
+          wrong.append("\(name) as \(tensor.type.rawValue) and not a floating-point type")
+        }
+      }
+    }
+    let unexpected = tensors.map(\.name).filter { !known.contains($0) }
+    let complaints =
+      [
+        missing.isEmpty
+          ? nil
+          : "has no " + list(missing.map { $0 + nearest($0, in: unexpected) }),
+        wrong.isEmpty ? nil : "holds " + list(wrong),
+        unexpected.isEmpty ? nil : "also holds " + list(unexpected.sorted()),
+      ].compactMap { $0 }
+    if !complaints.isEmpty {
+      throw CheckpointError(
+        .damaged, path,
+        "\(path) does not fit this model: it \(complaints.joined(separator: ", and it ")); "
+          + "use the configuration it was made with")
+    }
+    for (prefix, vector) in vectors {
+      try vector.update { (vector) throws(CheckpointError) in
+        for entry in vector.layout.entries {
+          try copy(prefix + entry.name, shape: entry.shape, into: vector.elements(of: entry))
+        }
+      }
+    }
+  }
+}
+
+/// The first few of many things.
+private func list(_ things: [String]) -> String {
+  things.count <= 4
+    ? things.joined(separator: ", ")
+    : things.prefix(3).joined(separator: ", ") + " and \(things.count - 3) more"
+}
+
+/// ` (nearest: x)` for the name most like another, or nothing where none is like it.
+func nearest(_ name: String, in names: [String]) -> String {
+  // The search is quadratic in the length of names; nobody reads a list of thousands.
+  let candidates = names.prefix(1000).map { (distance: distance(name, $0), name: $0) }
+  guard let best = candidates.min(by: { ($0.distance, $0.name) < ($1.distance, $1.name) }),
+    best.distance <= max(2, name.utf8.count / 2)
+  else { return "" }
+  return " (nearest: \(best.name))"
+}
+
+/// The number of bytes to insert, delete or replace to turn one name into another (Levenshtein, 1966).
+private func distance(_ first: String, _ second: String) -> Int {
+  let second = Array(second.utf8)
+  var row = Array(0...second.count)
+  for (i, a) in first.utf8.enumerated() {
+    var diagonal = row[0]
+    row[0] = i + 1
+    for (j, b) in second.enumerated() {
+      let replaced = diagonal + (a == b ? 0 : 1)
+      diagonal = row[j + 1]
+      row[j + 1] = min(replaced, row[j] + 1, diagonal + 1)
+    }
+  }
+  return row[second.count]
+}

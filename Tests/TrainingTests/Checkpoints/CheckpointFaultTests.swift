@@ -1,0 +1,162 @@
+import Foundation
+import Testing
+import Training
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// Faults of the disk, made by the system itself.
+@Suite("Checkpoints on a disk with faults") struct CheckpointFaultTests {
+  /// Saves step 1, lets the disk fail, and expects a sentence and nothing changed.
+  private func expectFailure(
+    in folder: String, kind: CheckpointError.Kind, saying words: String, numbers: Int = 300,
+    fault: (String) throws -> Void, repair: (String) throws -> Void = { _ in }
+  ) throws {
+    let directory = folder + "/checkpoints"
+    let store = CheckpointStore(directory)
+    try store.prepare()
+    _ = try store.save(state(step: 1), files: files(step: 1))
+    let before = try contents(directory)
+    try fault(directory)
+    let error = #expect(throws: CheckpointError.self) {
+      try store.save(state(step: 2), files: files(step: 2, numbers: numbers))
+    }
+    try repair(directory)
+    #expect(error?.kind == kind && error?.description.contains(words) == true, "\(error as Any)")
+    #expect(error?.description.contains(directory) == true)
+    #expect(error?.description.contains("\n") == false)
+    #expect(try contents(directory).filter { $0 != "step-00000002" } == before)
+    #expect(try store.resume()?.checkpoint.state.step == 1)
+  }
+
+  @Test(
+    "a full disk leaves the checkpoint before untouched",
+    .enabled(if: canMount, "mounting a small disk needs root and leave to mount"))
+  func full() throws {
+    try withMount("size=300k") { folder in
+      try expectFailure(
+        in: folder, kind: .cannotWrite, saying: "the disk is full", numbers: 100_000,
+        fault: { _ in })
+    }
+  }
+
+  @Test(
+    "a disk without room for another file is full too",
+    .enabled(if: canMount, "mounting a small disk needs root and leave to mount"))
+  func noInodes() throws {
+    try withMount("nr_inodes=14") { folder in
+      try expectFailure(
+        in: folder, kind: .cannotWrite, saying: "the disk is full",
+        fault: { directory in
+          var number = 0
+          while mkdir(folder + "/\(number)", 0o777) == 0 { number += 1 }
+          for last in 0..<2 { rmdir(folder + "/\(number - 1 - last)") }
+        })
+    }
+  }
+
+  @Test(
+    "a read-only disk is one sentence",
+    .enabled(if: canMount, "mounting a small disk needs root and leave to mount"))
+  func readOnly() throws {
+    try withMount("size=300k") { folder in
+      try expectFailure(
+        in: folder, kind: .cannotCreate, saying: "read-only",
+        fault: { _ in try run("mount", "-o", "remount,ro", folder) },
+        repair: { _ in try run("mount", "-o", "remount,rw", folder) })
+    }
+  }
+
+  @Test(
+    "a folder without permission is one sentence",
+    .enabled(if: getuid() != 0, "root may write everywhere"))
+  func permission() throws {
+    try withTemporaryFolder { folder in
+      try expectFailure(
+        in: folder, kind: .cannotCreate, saying: "may not write there",
+        fault: { chmod($0, 0o555) }, repair: { chmod($0, 0o755) })
+    }
+  }
+
+  @Test("a name taken by a file is one sentence") func taken() throws {
+    try withTemporaryFolder { folder in
+      try expectFailure(
+        in: folder, kind: .cannotCreate, saying: "a file or folder of another kind",
+        fault: { try put([1], at: $0 + "/step-00000002") },
+        repair: { directory in
+          let untouched = try bytes(at: directory + "/step-00000002")
+          #expect(untouched == [1])
+        })
+      try put([1], at: folder + "/file")
+      for path in [folder + "/file", folder + "/file/checkpoints"] {
+        let error = #expect(throws: CheckpointError.self) { try CheckpointStore(path).prepare() }
+        #expect(error?.exitCode == 73 && error?.description.contains("move it away") == true)
+      }
+    }
+  }
+
+  @Test("a folder that was deleted meanwhile is one sentence") func gone() throws {
+    try withTemporaryFolder { folder in
+      let store = CheckpointStore(folder + "/checkpoints")
+      try store.prepare()
+      try FileManager.default.removeItem(atPath: store.directory)
+      let error = #expect(throws: CheckpointError.self) {
+        try store.save(state(step: 1), files: files(step: 1))
+      }
+      #expect(error?.exitCode == 73 && error?.description.contains("folder is gone") == true)
+    }
+  }
+
+  @Test("a pointer that cannot be replaced fails the save and keeps both checkpoints")
+  func pointer() throws {
+    try withTemporaryFolder { folder in
+      let store = CheckpointStore(folder)
+      try store.prepare()
+      _ = try store.save(state(step: 1), files: files(step: 1))
+      try FileManager.default.removeItem(atPath: folder + "/latest")
+      try FileManager.default.createDirectory(
+        atPath: folder + "/latest/x", withIntermediateDirectories: true)
+      let error = #expect(throws: CheckpointError.self) {
+        try store.save(state(step: 2), files: files(step: 2))
+      }
+      #expect(error?.kind == .cannotCreate)
+      #expect(try contents(folder) == ["latest", "step-00000001", "step-00000002"])
+      #expect(try store.resume()?.checkpoint.state.step == 2)
+    }
+  }
+
+  private func withMount(_ options: String, _ body: (String) throws -> Void) throws {
+    try withTemporaryFolder { folder in
+      try run("mount", "-t", "tmpfs", "-o", options, "tmpfs", folder)
+      defer { try? run("umount", folder) }
+      try body(folder)
+    }
+  }
+}
+
+/// This user may mount a small disk of memory.
+private let canMount: Bool = {
+  guard getuid() == 0 else { return false }
+  do {
+    try withTemporaryFolder { folder in
+      try run("mount", "-t", "tmpfs", "tmpfs", folder)
+      try run("umount", folder)
+    }
+    return true
+  } catch {
+    return false
+  }
+}()
+
+private struct CommandFailure: Error { let status: Int32 }
+
+private func run(_ command: String...) throws {
+  let process = Process()
+  process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+  process.arguments = command
+  process.standardError = FileHandle.nullDevice
+  try process.run()
+  process.waitUntilExit()
+  if process.terminationStatus != 0 { throw CommandFailure(status: process.terminationStatus) }
+}

@@ -1,0 +1,208 @@
+import Foundation
+import Testing
+import Training
+
+@Suite("A store of checkpoints") struct CheckpointStoreTests {
+  private func withStore(keep: Int = 3, _ body: (CheckpointStore, String) throws -> Void) throws {
+    try withTemporaryFolder { folder in
+      let store = CheckpointStore(folder + "/run/checkpoints", keep: keep)
+      try store.prepare()
+      try body(store, store.directory)
+    }
+  }
+
+  @discardableResult
+  private func save(_ store: CheckpointStore, _ step: Int, isBest: Bool = false) throws -> String {
+    let saved = try store.save(state(step: step), files: files(step: step), isBest: isBest)
+    #expect(saved.warnings.isEmpty)
+    return saved.path
+  }
+
+  @Test("a saved checkpoint is whole, named by latest, and opens") func save() throws {
+    try withStore { store, folder in
+      #expect(try store.resume() == nil)
+      let path = try save(store, 1234)
+      #expect(path == folder + "/step-00001234")
+      #expect(try contents(folder) == ["latest", "step-00001234"])
+      #expect(
+        try contents(path) == [
+          "hidden.safetensors", "model.safetensors", "state.json", "vocabulary.json",
+        ])
+      #expect(
+        try String(decoding: bytes(at: folder + "/latest"), as: UTF8.self) == "step-00001234\n")
+      #expect(Checkpoint.verify(path).isEmpty)
+      let resumption = try #require(try store.resume())
+      #expect(resumption.warning == nil && resumption.checkpoint.path == path)
+      let hidden = try resumption.checkpoint.tensors(of: "hidden.safetensors")
+      #expect(try hidden.values("h", as: Float.self) == [1234, -1])
+      #expect(
+        try resumption.checkpoint.bytes(of: "vocabulary.json") == Array("[\"a\", \"b\"]\n".utf8))
+    }
+  }
+
+  @Test("the last ones and the best are kept, in the order of numbers") func retention() throws {
+    try withStore(keep: 2) { store, folder in
+      for step in [9_999_999, 99_999_999, 100_000_000, 100_000_001] {
+        try save(store, step, isBest: step == 9_999_999)
+      }
+      #expect(
+        try contents(folder) == [
+          "best", "latest", "step-09999999", "step-100000000", "step-100000001",
+        ])
+      let list = try store.list()
+      #expect(list.map(\.step) == [9_999_999, 100_000_000, 100_000_001])
+      #expect(list.map(\.isBest) == [true, false, false])
+      #expect(list.map(\.isLatest) == [false, false, true])
+      #expect(list.allSatisfy { $0.isComplete && $0.size > 1200 && $0.time?.prefix(4) == "2026" })
+      try save(store, 100_000_002, isBest: true)
+      #expect(try store.list().map(\.step) == [100_000_001, 100_000_002])
+      #expect(store.best == 100_000_002)
+    }
+  }
+
+  @Test("fewer than two are never kept") func two() throws {
+    try withStore(keep: 0) { store, _ in
+      for step in 1...4 { try save(store, step) }
+      #expect(try store.list().map(\.step) == [3, 4])
+    }
+  }
+
+  @Test("a damaged one among the last does not push out a whole one") func damagedCounts() throws {
+    try withStore(keep: 2) { store, _ in
+      try save(store, 1)
+      let second = try save(store, 2)
+      try FileManager.default.removeItem(atPath: second + "/model.safetensors")
+      try save(store, 3)
+      #expect(try store.list().map(\.step) == [1, 2, 3])
+      #expect(try store.list().map(\.isComplete) == [true, false, true])
+      try save(store, 4)
+      #expect(try store.list().map(\.step) == [3, 4])
+    }
+  }
+
+  @Test("saving a step again replaces it") func again() throws {
+    try withStore { store, folder in
+      try save(store, 1)
+      try save(store, 2)
+      let path = try store.save(
+        state(step: 2), files: [CheckpointFile("vocabulary.json", bytes: [1, 2, 3])]
+      ).path
+      #expect(try contents(path) == ["state.json", "vocabulary.json"])
+      #expect(Checkpoint.verify(path).isEmpty)
+      #expect(try contents(folder) == ["latest", "step-00000001", "step-00000002"])
+    }
+  }
+
+  @Test("after going back to an earlier step its checkpoints come first") func rolledBack() throws {
+    try withStore(keep: 3) { store, folder in
+      for step in [10, 20, 30] { try save(store, step) }
+      try save(store, 15)
+      // 30 is of the course that was given up: it stays only while there is room.
+      #expect(try store.list().map(\.step) == [10, 15, 30])
+      try put([0], at: folder + "/step-00000015/model.safetensors")
+      let resumption = try #require(try store.resume())
+      #expect(resumption.checkpoint.state.step == 10)
+      try save(store, 16)
+      try save(store, 17)
+      #expect(try store.list().map(\.step) == [10, 15, 16, 17])
+    }
+  }
+
+  @Test("what a killed run left is cleared, and nothing else") func stale() throws {
+    try withStore { store, folder in
+      try save(store, 1)
+      let manager = FileManager.default
+      try manager.createDirectory(
+        atPath: folder + "/.tmp-step-00000002-0123/inner", withIntermediateDirectories: true)
+      try put([1], at: folder + "/.tmp-step-00000002-0123/inner/model.safetensors")
+      try put([1], at: folder + "/.tmp-latest-0123")
+      try put([1], at: folder + "/notes.txt")
+      try manager.createSymbolicLink(
+        atPath: folder + "/.tmp-link", withDestinationPath: folder + "/step-00000001")
+      // Killed between the two renames of a replacement.
+      try manager.moveItem(
+        atPath: folder + "/step-00000001", toPath: folder + "/.replaced-step-00000001")
+      try store.prepare()
+      #expect(try contents(folder) == ["latest", "notes.txt", "step-00000001"])
+      #expect(Checkpoint.verify(folder + "/step-00000001").isEmpty)
+    }
+  }
+
+  @Test("where latest is of no use, the newest whole one is taken and said") func fallback() throws
+  {
+    try withStore { store, folder in
+      for step in [1, 2, 3] { try save(store, step) }
+      let pointer = folder + "/latest"
+      for text in ["", "step-3\n", "step-00000003 \n", "../../etc\n", "step--0000001\n"] {
+        try put(Array(text.utf8), at: pointer)
+        let resumption = try #require(try store.resume())
+        #expect(resumption.checkpoint.state.step == 3)
+        #expect(
+          resumption.warning
+            == "\(folder)/latest is missing or names no checkpoint: going on from "
+            + "\(folder)/step-00000003, the newest whole one.")
+      }
+      try put(Array("step-00000009\n".utf8), at: pointer)
+      #expect(try store.resume()?.warning?.contains("step-00000009, which is gone") == true)
+      try put(Array("step-00000002\n".utf8), at: pointer)
+      #expect(try store.resume()?.checkpoint.state.step == 2)
+      #expect(try store.resume()?.warning == nil)
+      try put([], at: folder + "/step-00000002/state.json")
+      #expect(try store.resume()?.checkpoint.state.step == 1)
+      #expect(try store.resume()?.warning?.contains("step-00000002 is damaged") == true)
+      for step in [1, 3] { try put([], at: folder + "/step-0000000\(step)/model.safetensors") }
+      let error = #expect(throws: CheckpointError.self) { try store.resume() }
+      #expect(error?.kind == .damaged && error?.description.contains(folder) == true)
+    }
+  }
+
+  @Test("a user may name a checkpoint, its folder, or the run") func locate() throws {
+    try withStore { store, folder in
+      try save(store, 1)
+      let path = try save(store, 2)
+      let run = String(folder.dropLast("/checkpoints".count))
+      for name in [path, path + "/", folder, run, run + "//"] {
+        #expect(try CheckpointStore.locate(name) == path)
+      }
+      let nothing = #expect(throws: CheckpointError.self) {
+        try CheckpointStore.locate(run + "/no")
+      }
+      #expect(nothing?.kind == .missing)
+      try FileManager.default.createDirectory(
+        atPath: run + "/empty", withIntermediateDirectories: true)
+      let empty = #expect(throws: CheckpointError.self) {
+        try CheckpointStore.locate(run + "/empty")
+      }
+      #expect(empty?.description.contains("holds no checkpoint") == true)
+    }
+  }
+
+  @Test("a changed byte at any place of any file is found") func flips() throws {
+    try withStore { store, _ in
+      let path = try save(store, 7)
+      for name in try contents(path) {
+        let file = path + "/" + name
+        let original = try bytes(at: file)
+        for position in original.indices where position < 80 || position % 19 == 0 {
+          // Any bit, and the bit that makes a small letter of a great one.
+          for mask: UInt8 in [1 << (position % 8), 0x20] {
+            var changed = original
+            changed[position] ^= mask
+            try put(changed, at: file)
+            if Checkpoint.verify(path).isEmpty {
+              Issue.record("byte \(position) of \(name), mask \(mask)")
+            }
+          }
+        }
+        for changed in [original.dropLast(), original + [0], []] {
+          try put(Array(changed), at: file)
+          #expect(!Checkpoint.verify(path).isEmpty, "\(name) with \(changed.count) bytes")
+        }
+        try FileManager.default.removeItem(atPath: file)
+        #expect(!Checkpoint.verify(path).isEmpty, "\(name) deleted")
+        try put(original, at: file)
+        #expect(Checkpoint.verify(path).isEmpty)
+      }
+    }
+  }
+}
