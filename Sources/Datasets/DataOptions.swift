@@ -86,7 +86,7 @@ public struct DataOptions: Codable, Sendable, Equatable {
     try values.encodeIfPresent(valid, forKey: .valid)
     try values.encodeIfPresent(test, forKey: .test)
     try values.encode(tokenizer.name, forKey: .tokenizer)
-    if vocabulary != VocabularyOptions() { try values.encode(vocabulary, forKey: .vocabulary) }
+    try values.encode(vocabulary, forKey: .vocabulary)
     try values.encode(document.rawValue, forKey: .document)
     try values.encodeIfPresent(cache, forKey: .cache)
   }

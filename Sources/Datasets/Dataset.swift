@@ -25,6 +25,9 @@ public struct Dataset: Sendable {
     where !(0..<1).contains(fraction) {
       throw DataError("data.\(key) is \(fraction), which is not in 0..<1: give a fraction of train")
     }
+    guard fractions.0 + fractions.1 < 1 else {
+      throw DataError("data.valid and data.test take all of \(text.name): lower the fractions")
+    }
 
     let vocabulary: Vocabulary
     if let given {

@@ -1,0 +1,101 @@
+import Datasets
+internal import Foundation
+import Testing
+
+@Suite struct TextFilesTests {
+  let folder = TemporaryFolder()
+
+  func read(_ paths: [String]) throws -> String {
+    let corpus = try Corpus(
+      TextFiles(paths), vocabulary: .bytes, cache: folder.cache, writing: true)
+    return Vocabulary.bytes.decode((0..<corpus.count).map { corpus[$0] })
+  }
+
+  func refusal(_ paths: [String]) -> String {
+    #expect(throws: DataError.self) { try TextFiles(paths) }?.message ?? ""
+  }
+
+  @Test func `A folder is its files in the order of their names, each once`() throws {
+    folder.write("texts/b.txt", "2")
+    folder.write("texts/a/z", "1")
+    folder.write("texts/c.txt", "3")
+    folder.write("texts/.hidden", "x")
+    folder.write("texts/empty", "")
+    try FileManager.default.createSymbolicLink(
+      atPath: folder.path + "/texts/d.txt", withDestinationPath: "b.txt")
+    try FileManager.default.createSymbolicLink(
+      atPath: folder.path + "/texts/loop", withDestinationPath: ".")
+    try FileManager.default.createSymbolicLink(
+      atPath: folder.path + "/texts/broken", withDestinationPath: "nowhere")
+    #expect(try read([folder.path + "/texts"]) == "123")
+    #expect(try read([folder.path + "/texts/c.txt", folder.path + "/texts/"]) == "3123")
+  }
+
+  @Test func `A path without a text is refused with its name`() {
+    #expect(refusal([]).contains("set data.train"))
+    #expect(refusal([folder.path + "/none.txt"]).contains("/none.txt does not exist"))
+    #expect(refusal([folder.write("empty.txt", "")]).contains("/empty.txt is empty"))
+    #expect(
+      refusal([folder.write("a.txt", "a") + "/b.txt"]).contains("/a.txt/b.txt cannot be read"))
+    folder.write("folder/.hidden", "x")
+    folder.write("folder/empty", "")
+    #expect(refusal([folder.path + "/folder"]).contains("has no file with text"))
+    #expect(refusal(["/dev/null"]).contains("neither a file nor a folder"))
+  }
+
+  @Test(.enabled(if: getuid() != 0, "root may read everything"))
+  func `A file without permission is refused`() throws {
+    let path = folder.write("secret.txt", "text")
+    try FileManager.default.setAttributes([.posixPermissions: 0], ofItemAtPath: path)
+    let error = #expect(throws: DataError.self) { try read([path]) }
+    #expect(error!.message.contains("Permission denied"))
+  }
+
+  @Test(
+    arguments: [
+      ([0x61, 0x0A, 0x62, 0xFF], 2, 3),  // never a byte of UTF-8
+      ([0x80], 1, 0),  // a trailing byte first
+      ([0x0A, 0x0A, 0xC3], 3, 2),  // cut off at the end
+      ([0x61, 0xE2, 0x82, 0x0A], 1, 1),  // cut off in the middle
+      ([0xC0, 0x80], 1, 0), ([0xE0, 0x9F, 0xBF], 1, 0),  // longer than need be
+      ([0x0A, 0xED, 0xA0, 0x80], 2, 1),  // half of a surrogate pair
+      ([0xF4, 0x90, 0x80, 0x80], 1, 0), ([0xF5, 0x80, 0x80, 0x80], 1, 0),  // beyond U+10FFFF
+      ([0xF0, 0x9F, 0x98, 0x41], 1, 0),
+    ] as [([UInt8], Int, Int)])
+  func `Text that is not UTF-8 is refused with the place`(
+    _ bytes: [UInt8], _ line: Int, _ offset: Int
+  ) throws {
+    let path = folder.write("text.txt", bytes)
+    for kind in [Vocabulary.Kind.character, .word] {
+      let error = #expect(throws: DataError.self) {
+        try Vocabulary(countedIn: TextFiles([path]), kind: kind)
+      }
+      #expect(error!.message.contains("text.txt, line \(line) (byte \(offset)) is not UTF-8"))
+    }
+    let good = try Vocabulary(
+      countedIn: TextFiles([folder.write("good.txt", "a")]), kind: .character)
+    #expect(throws: DataError.self) {
+      try Corpus(TextFiles([path]), vocabulary: good, cache: folder.cache, writing: true)
+    }
+    let left = (try? FileManager.default.contentsOfDirectory(atPath: folder.cache)) ?? []
+    #expect(left == [])
+    #expect(try read([path]).isEmpty == false)
+  }
+
+  @Test func `All of Unicode is UTF-8`() throws {
+    var text = String.UnicodeScalarView()
+    for code in UInt32(0)...0x10FFFF { Unicode.Scalar(code).map { text.append($0) } }
+    let path = folder.write("text.txt", String(text))
+    let vocabulary = try Vocabulary(countedIn: TextFiles([path]), kind: .character)
+    #expect(vocabulary.count == 0x110000 - 0x800 + 1)
+    #expect(vocabulary.id(of: "\u{10FFFF}".utf8) == Int32(0x10FFFF - 0x800))
+  }
+
+  @Test func `A cache that cannot be written is one sentence`() throws {
+    let path = folder.write("text.txt", "text")
+    let error = #expect(throws: DataError.self) {
+      try Corpus(TextFiles([path]), vocabulary: .bytes, cache: path + "/cache", writing: true)
+    }
+    #expect(error!.message.contains("cannot be written (Not a directory)"))
+  }
+}
