@@ -222,6 +222,9 @@ static int speaks(void) {
   return 1;
 }
 
+// As many missing instruction sets are named; the rest would only make the sentence longer.
+enum { NAMED = 4 };
+
 struct sentence {
   char text[2048];
   size_t length;
@@ -242,13 +245,16 @@ static void explain(const struct processor *processor) {
   append(&sentence, "The processor of ");
   append(&sentence, host);
   append(&sentence, " lacks ");
-  const char *separator = "";
+  size_t missing = 0;
   for (size_t i = 0; i < COUNT(required); i++) {
     if (offers(processor, &required[i])) continue;
-    append(&sentence, separator);
-    append(&sentence, required[i].name);
-    separator = ", ";
+    if (missing < NAMED) {
+      append(&sentence, missing > 0 ? ", " : "");
+      append(&sentence, required[i].name);
+    }
+    missing++;
   }
+  append(&sentence, missing > NAMED ? " and other instruction sets" : "");
   append(&sentence, ", for which this program was built");
 #ifdef UNROLL_MARCH
   append(&sentence, " (MARCH=" TEXT(UNROLL_MARCH) ")");
