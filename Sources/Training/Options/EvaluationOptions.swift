@@ -1,0 +1,39 @@
+/// When and how the model is evaluated on the validation data: the section `evaluation`.
+public struct EvaluationOptions: Codable, Equatable, Sendable {
+  /// The steps from one evaluation to the next, or the end of each epoch.
+  public var every = Interval.epoch
+  /// Parallel streams over all ranks; as in training unless set.
+  public var batchSize: Int
+  /// Time steps per window; as in training unless set.
+  public var bptt: Int
+
+  enum CodingKeys: String, CodingKey {
+    case every
+    case batchSize = "batch_size"
+    case bptt
+  }
+
+  public init(like training: TrainingOptions = TrainingOptions()) {
+    batchSize = training.batchSize
+    bptt = training.bptt
+  }
+
+  public init(from decoder: any Decoder) throws {
+    try self.init(from: decoder, like: TrainingOptions())
+  }
+
+  /// Decodes the section; what it leaves out is as in training.
+  public init(from decoder: any Decoder, like training: TrainingOptions) throws {
+    self.init(like: training)
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    every = try container.decode(.every, default: every)
+    batchSize = try container.decode(.batchSize, default: batchSize, atLeast: 1)
+    bptt = try container.decode(.bptt, default: bptt, atLeast: 1)
+    if case .seconds = every {
+      throw DecodingError.dataCorruptedError(
+        forKey: .every, in: container,
+        debugDescription: "evaluation.every is a number of steps or epoch, so that runs can be"
+          + " compared; write one of these")
+    }
+  }
+}

@@ -1,0 +1,151 @@
+/// How long and in what portions a model is trained: the section `training` of a configuration.
+public struct TrainingOptions: Codable, Equatable, Sendable {
+  /// Parallel streams over all ranks.
+  public var batchSize = 20
+  /// Time steps per window.
+  public var bptt = 35
+  /// When training is complete.
+  public var length = Length.epochs(10)
+  /// What the sum of the losses is divided by before it is differentiated.
+  public var lossReduction = LossReduction.mean
+  /// The number format of the products.
+  public var precision = Precision.float32
+  /// What happens when the loss or the norm of the gradient is not a finite number.
+  public var onNonfinite = NonfiniteOptions()
+  /// Whether hidden state passes from one window to the next within an epoch.
+  public var carryState = true
+  /// When to give up improving; nil trains for the whole length.
+  public var earlyStop: EarlyStopOptions?
+
+  enum CodingKeys: String, CodingKey {
+    case batchSize = "batch_size"
+    case bptt, epochs, steps
+    case lossReduction = "loss_reduction"
+    case precision
+    case onNonfinite = "on_nonfinite"
+    case carryState = "carry_state"
+    case earlyStop = "early_stop"
+  }
+
+  public init() {}
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    batchSize = try container.decode(.batchSize, default: batchSize, atLeast: 1)
+    bptt = try container.decode(.bptt, default: bptt, atLeast: 1)
+    lossReduction = try container.decode(.lossReduction, default: lossReduction)
+    precision = try container.decode(.precision, default: precision)
+    onNonfinite = try container.decode(.onNonfinite, default: onNonfinite)
+    carryState = try container.decode(.carryState, default: carryState)
+    earlyStop = try container.decodeIfPresent(EarlyStopOptions.self, forKey: .earlyStop)
+
+    let epochs: Int? = try container.decode(.epochs, atLeast: 1)
+    let steps: Int? = try container.decode(.steps, atLeast: 1)
+    switch (epochs, steps) {
+    case (nil, nil): break
+    case (let epochs?, nil): length = .epochs(epochs)
+    case (nil, let steps?): length = .steps(steps)
+    case (_?, _?):
+      throw DecodingError.dataCorruptedError(
+        forKey: .steps, in: container,
+        debugDescription: "training takes epochs or steps, not both; set one of them to null")
+    }
+    try container.require(
+      precision == .float32, .precision,
+      "precision bfloat16 is not in this version; use float32")
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(batchSize, forKey: .batchSize)
+    try container.encode(bptt, forKey: .bptt)
+    switch length {
+    case .epochs(let epochs): try container.encode(epochs, forKey: .epochs)
+    case .steps(let steps): try container.encode(steps, forKey: .steps)
+    }
+    try container.encode(lossReduction, forKey: .lossReduction)
+    try container.encode(precision, forKey: .precision)
+    try container.encode(onNonfinite, forKey: .onNonfinite)
+    try container.encode(carryState, forKey: .carryState)
+    try container.encode(earlyStop, forKey: .earlyStop)
+  }
+}
+
+extension TrainingOptions {
+  /// How long a model is trained.
+  public enum Length: Equatable, Sendable {
+    /// Passes over the training data.
+    case epochs(Int)
+    /// Updates of the weights.
+    case steps(Int)
+  }
+
+  /// What the sum of the losses of a window is divided by before it is differentiated.
+  public enum LossReduction: String, Codable, CaseIterable, Sendable {
+    /// By the number of targets.
+    case mean
+    /// By the number of streams only: a sum over time (Zaremba, Sutskever & Vinyals, 2014).
+    case sumOverTime = "sum_over_time"
+  }
+
+  /// The number format of the products of a training step; sums, states and weights are float32.
+  public enum Precision: String, Codable, CaseIterable, Sendable {
+    case float32, bfloat16
+  }
+}
+
+/// What happens when the loss or the norm of the gradient is not a finite number: `on_nonfinite`.
+///
+/// Written as one word, `skip` or `stop`, or as `{policy: skip, limit: 10}`.
+public struct NonfiniteOptions: Codable, Equatable, Sendable {
+  public enum Policy: String, Codable, CaseIterable, Sendable {
+    /// Leave the weights, put the streams' states back, and go on with the next window.
+    case skip
+    /// End the run as diverged.
+    case stop
+  }
+
+  public var policy = Policy.stop
+  /// The number of skipped steps in a row that turns `skip` into `stop`.
+  public var limit = 10
+
+  enum CodingKeys: String, CodingKey {
+    case policy, limit
+  }
+
+  public init() {}
+
+  public init(from decoder: any Decoder) throws {
+    if let word = try? decoder.singleValueContainer().decode(String.self) {
+      guard let policy = Policy(rawValue: word) else {
+        throw DecodingError.dataCorrupted(
+          .init(
+            codingPath: decoder.codingPath,
+            debugDescription: "on_nonfinite is skip or stop, found \"\(word)\"; choose one"))
+      }
+      self.policy = policy
+      return
+    }
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    policy = try container.decode(.policy, default: policy)
+    limit = try container.decode(.limit, default: limit, atLeast: 1)
+  }
+}
+
+/// When to end a run whose validation loss stopped improving: `early_stop`.
+public struct EarlyStopOptions: Codable, Equatable, Sendable {
+  /// The number of evaluations in a row without a better loss that ends the run.
+  public var patience: Int
+
+  enum CodingKeys: String, CodingKey {
+    case patience
+  }
+
+  public init(patience: Int) { self.patience = patience }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    patience = try container.decode(Int.self, forKey: .patience)
+    try container.require(patience >= 1, .patience, "patience must be at least 1")
+  }
+}

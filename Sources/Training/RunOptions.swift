@@ -1,0 +1,32 @@
+/// Everything that a configuration says about a run.
+///
+/// Every section has a default for every key that has one, and is written in full into the run's
+/// `config.json`.
+public struct RunOptions: Codable, Equatable, Sendable {
+  /// What people call the run; its folder has the same name unless another is given.
+  public var name = "run"
+  /// What all random numbers of the run come from.
+  public var seed: UInt64 = 1
+  public var training: TrainingOptions
+  public var checkpoint: CheckpointOptions
+  public var evaluation: EvaluationOptions
+  public var console: ConsoleOptions
+
+  enum CodingKeys: String, CodingKey {
+    case name, seed, training, checkpoint, evaluation, console
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    name = try container.decode(.name, default: name)
+    seed = try container.decode(.seed, default: seed)
+    training = try container.section(.training)
+    checkpoint = try container.section(.checkpoint)
+    evaluation = try EvaluationOptions(
+      from: container.superDecoder(forKey: .evaluation), like: training)
+    console = try container.section(.console)
+    try container.require(
+      !name.isEmpty && !name.contains("/") && !name.hasPrefix("."), .name,
+      "name becomes the name of a folder; write it without a slash or a leading point")
+  }
+}

@@ -1,0 +1,167 @@
+import Foundation
+import Testing
+import Training
+
+@Suite("Options of a run")
+struct RunOptionsTests {
+  @Test("A configuration that says nothing gives the defaults")
+  func defaults() throws {
+    let options = try decode(RunOptions.self, "")
+    #expect(options.name == "run")
+    #expect(options.seed == 1)
+    #expect(options.training == TrainingOptions())
+    #expect(options.training.batchSize == 20)
+    #expect(options.training.bptt == 35)
+    #expect(options.training.lossReduction == .mean)
+    #expect(options.training.carryState)
+    #expect(options.training.onNonfinite.policy == .stop)
+    #expect(options.checkpoint.keep == 3)
+    #expect(options.evaluation.every == .epoch)
+  }
+
+  @Test("Every key is read")
+  func everyKey() throws {
+    let options = try decode(
+      RunOptions.self,
+      """
+      name: shakespeare
+      seed: 18446744073709551615
+      training:
+        batch_size: 8
+        bptt: 12
+        steps: 1e3
+        loss_reduction: sum_over_time
+        precision: float32
+        on_nonfinite: {policy: skip, limit: 4}
+        carry_state: false
+        early_stop: {patience: 5}
+      checkpoint: {every: 90s, keep: 2}
+      evaluation: {every: 500, batch_size: 3, bptt: 7}
+      console: {progress: lines, every: 2h}
+      """)
+    #expect(options.name == "shakespeare")
+    #expect(options.seed == .max)
+    #expect(options.training.batchSize == 8)
+    #expect(options.training.bptt == 12)
+    #expect(options.training.length == .steps(1000))
+    #expect(options.training.lossReduction == .sumOverTime)
+    #expect(options.training.onNonfinite.policy == .skip)
+    #expect(options.training.onNonfinite.limit == 4)
+    #expect(!options.training.carryState)
+    #expect(options.training.earlyStop == EarlyStopOptions(patience: 5))
+    #expect(options.checkpoint.every == .seconds(90))
+    #expect(options.checkpoint.keep == 2)
+    #expect(options.evaluation.every == .steps(500))
+    #expect(options.evaluation.batchSize == 3)
+    #expect(options.evaluation.bptt == 7)
+    #expect(options.console.progress == .lines)
+    #expect(options.console.every == .seconds(7200))
+  }
+
+  @Test("Evaluation has the streams and the window of training unless told otherwise")
+  func evaluationLikeTraining() throws {
+    let options = try decode(
+      RunOptions.self, "training: {batch_size: 6, bptt: 9}\nevaluation: {bptt: 4}")
+    #expect(options.evaluation.batchSize == 6)
+    #expect(options.evaluation.bptt == 4)
+  }
+
+  @Test("What happens at a bad number is one word or a mapping")
+  func nonfinite() throws {
+    let options = try decode(RunOptions.self, "training: {on_nonfinite: skip}")
+    #expect(options.training.onNonfinite.policy == .skip)
+    #expect(options.training.onNonfinite.limit == 10)
+  }
+
+  @Test(
+    "An impossible value is refused where it stands",
+    arguments: [
+      ("training: {batch_size: 0}", "24: batch_size must be at least 1"),
+      ("training: {bptt: -1}", "18: bptt must be at least 1"),
+      ("training: {epochs: 0}", "20: epochs must be at least 1"),
+      ("training: {steps: 0}", "19: steps must be at least 1"),
+      (
+        "training: {epochs: 1, steps: 2}",
+        "30: training takes epochs or steps, not both; set one of them to null"
+      ),
+      (
+        "training: {loss_reduction: sum}",
+        "28: training.loss_reduction is one of mean, sum_over_time, found \"sum\";"
+          + " did you mean \"sum_over_time\"?"
+      ),
+      (
+        "training: {precision: bfloat16}",
+        "23: precision bfloat16 is not in this version; use float32"
+      ),
+      (
+        "training: {on_nonfinite: ignore}",
+        "26: on_nonfinite is skip or stop, found \"ignore\"; choose one"
+      ),
+      ("training: {on_nonfinite: {limit: 0}}", "34: limit must be at least 1"),
+      ("training: {early_stop: {patience: 0}}", "35: patience must be at least 1"),
+      ("training: {early_stop: {}}", "24: training.early_stop needs the key \"patience\"; add it"),
+      ("checkpoint: {keep: 1}", "20: keep must be at least 2"),
+      (
+        "checkpoint: {every: 10 minutes}",
+        "21: checkpoint.every is a number of steps (1000), a time (30s, 10m, 2h) or epoch;"
+          + " write one of these"
+      ),
+      (
+        "evaluation: {every: 10m}",
+        "21: evaluation.every is a number of steps or epoch, so that runs can be compared;"
+          + " write one of these"
+      ),
+      ("evaluation: {batch_size: 0}", "26: batch_size must be at least 1"),
+      (
+        "name: a/b",
+        "7: name becomes the name of a folder; write it without a slash or a leading point"
+      ),
+      ("seed: -1", "7: expected an integer ≥ 0 for seed, found \"-1\""),
+      ("training: {bs: 1}", "12: unknown key \"bs\" in training; did you mean \"batch_size\"?"),
+    ])
+  func impossible(yaml: String, expected: String) {
+    #expect(message(RunOptions.self, yaml) == "a.yaml:1:\(expected)")
+  }
+
+  @Test(
+    "An interval reads back as the shortest way to write it",
+    arguments: [
+      ("1000", "1000"), ("1e3", "1000"), ("epoch", "epoch"), ("30s", "30s"), ("90s", "90s"),
+      ("60s", "1m"), ("10m", "10m"), ("90m", "90m"), ("120m", "2h"), ("2h", "2h"),
+    ])
+  func intervals(text: String, shortest: String) throws {
+    let options = try decode(CheckpointOptions.self, "every: \(text)")
+    let yaml = try ResolvedConfiguration.yaml(options)
+    #expect(yaml == "every: \(shortest)\nkeep: 3\n")
+    #expect(try decode(CheckpointOptions.self, yaml) == options)
+  }
+
+  @Test(
+    "What is no interval is refused",
+    arguments: ["0", "-1", "1.5", "0s", "m", "-2m", "1d", "epochs", "\"5\"", "[1]"])
+  func noInterval(text: String) {
+    #expect(
+      message(CheckpointOptions.self, "every: \(text)").hasPrefix("a.yaml:1:8: every is a number"))
+  }
+
+  @Test("Resolved options hold every key and decode to the same options")
+  func roundTrip() throws {
+    let yamls = ["", "training: {steps: 7, early_stop: {patience: 2}}\ncheckpoint: {every: 10m}"]
+    for yaml in yamls {
+      let options = try decode(RunOptions.self, yaml)
+      #expect(try decode(RunOptions.self, try ResolvedConfiguration.yaml(options)) == options)
+      let json = try ResolvedConfiguration.json(options)
+      #expect(try JSONDecoder().decode(RunOptions.self, from: json) == options)
+    }
+  }
+
+  @Test("The keys of all sections are recorded, present or not")
+  func keys() throws {
+    let decoder = ConfigurationDecoder(Configuration())
+    _ = try decoder.decode(RunOptions.self)
+    for key in ["seed", "training.bptt", "checkpoint.keep", "evaluation.every", "console.progress"]
+    {
+      #expect(decoder.recordedKeys.contains(key))
+    }
+  }
+}
