@@ -79,6 +79,12 @@ public struct Configuration: Sendable {
     try ConfigurationDecoder(self, userInfo: userInfo).decode(type)
   }
 
+  /// Where a value was written, or else the nearest mapping around it: for messages about values
+  /// that turn out to be impossible only after decoding. `path` is as `set` takes it.
+  public func origin(of path: String) -> ConfigurationOrigin {
+    root.nearest(to: path.split(separator: ".").map(String.init)).origin
+  }
+
   private static func contents(of file: String) throws(ConfigurationError) -> String {
     let data: Data
     do {

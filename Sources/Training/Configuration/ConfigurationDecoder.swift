@@ -58,10 +58,13 @@ public final class ConfigurationDecoder {
 
   private func sentence(unknown key: String, among known: [String], at path: [String]) -> String {
     let place = path.isEmpty ? "" : " in " + path.joined(separator: ".")
+    let meant = Suggestion.namesElsewhere[key] ?? key
     let advice: String
-    // The right word in the wrong place says more than a word that is merely near.
-    if let elsewhere = record.paths.first(where: { $0 == key || $0.hasSuffix("." + key) }) {
-      advice = "did you mean \(elsewhere)?"
+    if known.contains(meant) {
+      advice = "did you mean \"\(meant)\"?"
+    } else if let path = record.paths.first(where: { $0 == meant || $0.hasSuffix("." + meant) }) {
+      // The right word in the wrong place says more than a word that is merely near.
+      advice = "did you mean \(path)?"
     } else {
       advice = Suggestion.advice(for: key, among: known)
     }
@@ -75,39 +78,28 @@ public final class ConfigurationDecoder {
       return missing(key.stringValue, in: context.codingPath)
     case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context),
       DecodingError.dataCorrupted(let context):
-      return ConfigurationError(at: nearest(context.codingPath).origin, context.debugDescription)
+      return ConfigurationError(
+        at: root.nearest(to: context.codingPath.map(\.stringValue)).origin, context.debugDescription
+      )
     default: return ConfigurationError(at: root.origin, "\(error)")
     }
   }
 
   private func missing(_ key: String, in codingPath: [any CodingKey]) -> ConfigurationError {
     let name = codingPath.isEmpty ? "the configuration" : dotted(codingPath)
-    let mapping = nearest(codingPath)
-    let known = record.keys(at: codingPath.map(\.stringValue))
+    let path = codingPath.map(\.stringValue)
+    let mapping = root.nearest(to: path)
+    let known = record.keys(at: path)
     let unknown = mapping.entries?.first {
-      !known.contains($0.key) && Suggestion.nearest($0.key, among: [key]) != nil
+      !known.contains($0.key)
+        && (Suggestion.namesElsewhere[$0.key] == key
+          || Suggestion.nearest($0.key, among: [key]) != nil)
     }
     guard let unknown else {
       return ConfigurationError(at: mapping.origin, "\(name) needs the key \"\(key)\"; add it")
     }
     return ConfigurationError(
       at: unknown.origin, "\(name) needs the key \"\(key)\"; is \"\(unknown.key)\" a misspelling?")
-  }
-
-  /// The value at a path, or else the last one on the way there.
-  private func nearest(_ codingPath: [any CodingKey]) -> ConfigurationNode {
-    var node = root
-    for key in codingPath {
-      let next: ConfigurationNode?
-      if case .list(let elements) = node.content {
-        next = key.intValue.flatMap { elements.indices.contains($0) ? elements[$0] : nil }
-      } else {
-        next = node[key.stringValue]
-      }
-      guard let next else { break }
-      node = next
-    }
-    return node
   }
 }
 

@@ -56,6 +56,18 @@ struct ConfigurationNode: Sendable {
     return String(short).debugDescription
   }
 
+  /// The value at a path, or else the last one on the way there.
+  func nearest(to path: some Collection<String>) -> ConfigurationNode {
+    guard let key = path.first else { return self }
+    let next: ConfigurationNode?
+    if case .list(let elements) = content {
+      next = Int(key).flatMap { elements.indices.contains($0) ? elements[$0] : nil }
+    } else {
+      next = self[key]
+    }
+    return next?.nearest(to: path.dropFirst()) ?? self
+  }
+
   /// This value with another laid over it: mappings merge key by key, anything else is replaced.
   func merged(with other: ConfigurationNode) -> ConfigurationNode {
     guard case .mapping(var merged) = content, case .mapping(let added) = other.content else {

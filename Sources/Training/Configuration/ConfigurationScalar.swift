@@ -71,7 +71,7 @@ extension ConfigurationScalar where Self: FixedWidthInteger {
     if let value = Self(digits) { return value }
     // `1e6` and `20.0` are integers too, as far as a Double counts in ones.
     guard digits.contains(where: { "eE.".contains($0) }), let value = Double(digits),
-      value.magnitude <= 0x1p53
+      value.magnitude < 0x1p53
     else { return nil }
     return Self(exactly: value)
   }

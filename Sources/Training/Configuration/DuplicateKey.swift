@@ -7,22 +7,23 @@ struct DuplicateKey {
 
   /// Where the key stands again.
   ///
-  /// The library tells only the first place and gives no tree. So the first key is renamed, without
-  /// moving anything, until the text can be read; then its twin is looked up in the tree.
+  /// The library tells only the first place and gives no tree. So the key is renamed there, without
+  /// moving anything, and others like it, until the text can be read; then its twin is looked up in
+  /// the tree.
   func second(in text: String) -> Mark? {
     var scalars = Array(text.unicodeScalars)
-    var next = self
+    var renamed = [self]
     // The private use area of Unicode has a new letter for every renaming.
     for letter in UInt32(0xE000)..<0xE040 {
-      let key = next.index(in: scalars)
-      guard scalars.indices.contains(key), let letter = Unicode.Scalar(letter) else { return nil }
-      scalars[key] = letter
+      guard let last = renamed.last, let index = last.index(in: scalars),
+        let letter = Unicode.Scalar(letter)
+      else { return nil }
+      scalars[index] = letter
       do {
-        let text = String(String.UnicodeScalarView(scalars))
-        return try Yams.compose(yaml: text).flatMap(next.twin(in:))
+        let root = try Yams.compose(yaml: String(String.UnicodeScalarView(scalars)))
+        return root.flatMap { twin(in: $0, renamed: renamed) }
       } catch YamlError.duplicatedKeysInMapping(let names, let context) {
-        next = DuplicateKey(name: names.first ?? "", mark: context.mark)
-        if next.name == name { return next.mark }
+        renamed.append(DuplicateKey(name: names.first ?? "", mark: context.mark))
       } catch {
         return nil
       }
@@ -31,7 +32,7 @@ struct DuplicateKey {
   }
 
   /// The index of the key's first letter.
-  private func index(in scalars: [Unicode.Scalar]) -> Int {
+  private func index(in scalars: [Unicode.Scalar]) -> Int? {
     var line = 1
     var index = 0
     while index < scalars.count, line < mark.line {
@@ -39,20 +40,32 @@ struct DuplicateKey {
       index += 1
     }
     index += mark.column - 1
-    let isQuoted = scalars.indices.contains(index) && ["\"", "'"].contains(scalars[index])
-    return isQuoted ? index + 1 : index
+    guard scalars.indices.contains(index) else { return nil }
+    return ["\"", "'"].contains(scalars[index]) ? index + 1 : index
   }
 
-  /// Where the mapping that has the renamed key at `mark` has a key of the old name.
-  private func twin(in node: Node) -> Mark? {
+  /// Where the mapping that has this key, renamed by now, has another of its name.
+  private func twin(in node: Node, renamed: [DuplicateKey]) -> Mark? {
     switch node {
     case .mapping(let mapping):
-      if mapping.keys.contains(where: { $0.mark?.description == mark.description }) {
-        return mapping.keys.first { $0.scalar?.string == name }?.mark
+      guard mapping.keys.contains(where: { $0.mark.map(stands(at:)) ?? false }) else {
+        return mapping.values.lazy.compactMap { twin(in: $0, renamed: renamed) }.first
       }
-      return mapping.values.lazy.compactMap(twin(in:)).first
-    case .sequence(let sequence): return sequence.lazy.compactMap(twin(in:)).first
+      let marks = mapping.compactMap { key, _ in
+        key.mark.map { (mark: $0, name: key.scalar?.string) }
+      }
+      return marks.first { key in
+        !stands(at: key.mark)
+          && (key.name == name
+            || renamed.contains { $0.name == name && $0.stands(at: key.mark) })
+      }?.mark
+    case .sequence(let sequence):
+      return sequence.lazy.compactMap { twin(in: $0, renamed: renamed) }.first
     case .scalar, .alias: return nil
     }
+  }
+
+  private func stands(at other: Mark) -> Bool {
+    mark.line == other.line && mark.column == other.column
   }
 }

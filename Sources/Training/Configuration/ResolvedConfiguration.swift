@@ -9,7 +9,16 @@ public enum ResolvedConfiguration {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     do {
-      return try encoder.encode(options)
+      var text = String.UnicodeScalarView()
+      for scalar in String(decoding: try encoder.encode(options), as: UTF8.self).unicodeScalars {
+        // Outside of strings JSON has none of the characters that YAML wants escaped.
+        if scalar == "\n" || scalar.isPrintableInYAML {
+          text.append(scalar)
+        } else {
+          text.append(contentsOf: scalar.escapeSequence.unicodeScalars)
+        }
+      }
+      return Data(String(text).utf8)
     } catch {
       throw ConfigurationError(
         at: .file("configuration"), "cannot be written as JSON (\(error)); use finite numbers")

@@ -1,5 +1,12 @@
 /// Finds the known word that somebody meant by an unknown one.
 public enum Suggestion {
+  /// What other trainers call some of our keys.
+  static let namesElsewhere = [
+    "lr": "learning_rate", "wd": "weight_decay", "bs": "batch_size", "nhid": "hidden",
+    "hidden_size": "hidden", "emsize": "embedding", "seq_len": "bptt", "sequence_length": "bptt",
+    "num_epochs": "epochs", "max_steps": "steps", "grad_clip": "clip",
+  ]
+
   /// The known word nearest to `word`, or nil if none is near enough to be what was meant.
   ///
   /// Near is, in this order: a misspelling (at most one edit per three letters; an edit inserts,

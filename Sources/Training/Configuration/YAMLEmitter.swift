@@ -52,10 +52,11 @@ struct YAMLEmitter {
     }
   }
 
-  /// A string, in quotes unless it is a plain word or path to every reader of YAML.
+  /// A string, in quotes unless it is a plain word, path or time to every reader of YAML.
   private static func scalar(_ string: String) -> String {
     let isWord =
-      string.wholeMatch(of: /[A-Za-z_][A-Za-z0-9_.\/+-]*|\.{0,2}\/[A-Za-z0-9_.\/+-]+/) != nil
+      string.wholeMatch(of: /[A-Za-z_][A-Za-z0-9_.\/+-]*|[0-9]+[smh]|\.{0,2}\/[A-Za-z0-9_.\/+-]+/)
+      != nil
     let reserved = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"]
     return isWord && !reserved.contains(string.lowercased()) ? string : quoted(string)
   }
@@ -68,15 +69,29 @@ struct YAMLEmitter {
       case "\\": result += "\\\\"
       case "\n": result += "\\n"
       case "\t": result += "\\t"
-      // What YAML lets stand in a text, except the line breaks of Unicode and the byte order mark.
-      case " "..."~", "\u{a0}"..."\u{2027}", "\u{202a}"..."\u{d7ff}", "\u{e000}"..."\u{fefe}",
-        "\u{ff00}"..."\u{fffd}", "\u{10000}"...:
-        result.unicodeScalars.append(scalar)
-      default:
-        let digits = String(scalar.value, radix: 16)
-        result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      case _ where scalar.isPrintableInYAML: result.unicodeScalars.append(scalar)
+      default: result += scalar.escapeSequence
       }
     }
     return result + "\""
+  }
+}
+
+extension Unicode.Scalar {
+  /// Whether the character may stand in quotes as it is and stays what it is: no control
+  /// characters, no line breaks of Unicode, no byte order mark.
+  var isPrintableInYAML: Bool {
+    switch self {
+    case " "..."~", "\u{a0}"..."\u{2027}", "\u{202a}"..."\u{d7ff}", "\u{e000}"..."\u{fefe}",
+      "\u{ff00}"..."\u{fffd}", "\u{10000}"...:
+      true
+    default: false
+    }
+  }
+
+  /// What JSON and YAML both write for a character of the basic plane.
+  var escapeSequence: String {
+    let digits = String(value, radix: 16)
+    return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
   }
 }

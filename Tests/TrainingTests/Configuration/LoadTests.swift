@@ -49,6 +49,17 @@ struct LoadTests {
         == "0.yaml:2:11: expected an integer for training.epochs, found \"x\"")
   }
 
+  @Test("The place of a value can be asked for")
+  func places() throws {
+    var configuration = try Configuration(
+      yaml: "model:\n  layers: [{hidden: 1}, {hidden: 2}]", file: "a.yaml")
+    try configuration.set("training.epochs=3")
+    #expect(configuration.origin(of: "model.layers.1.hidden").description == "a.yaml:2:34")
+    #expect(configuration.origin(of: "model.layers.7").description == "a.yaml:2:11")
+    #expect(configuration.origin(of: "training.epochs").description == "--set training.epochs=3")
+    #expect(configuration.origin(of: "seed").description == "a.yaml:1:1")
+  }
+
   @Test("A later null takes a value away")
   func null() throws {
     #expect(try load(["seed: 1", "seed: null"]).run == Run())

@@ -16,7 +16,7 @@ private struct Everything: Codable, Equatable {
     "yes", "no", "Yes", "on", "y", "1e3", "1_000", "0x10", "null", "Null", "~", "", " a ", "a: b",
     "#x", "a #x", "- a", "-", "?", "*a", "&a", "!a", "%a", "@a", "`a", "[a", "{a", "a, b", "'",
     "\"",
-    "\\", "a\nb", "a\n", "\t", "\r\n", "\u{0}", "\u{7f}", "\u{85}", "\u{2028}", "\u{feff}", "é",
+    "\\", "a\nb", "a\n", "\t", "\r\n", "\u{0}", "\u{7f}", "\u{85}", "\u{2028}", "a\u{feff}b", "é",
     "e\u{301}", "日本語", "🙂", "\u{10ffff}", "true", "False", ".inf", ".5", "1:30", "2001-01-01", "<<",
     "=", "/usr/share", "./a/b", "../a", "~/x", "a-b_c.d", "C:\\x", "<eos>", "key: [1]", "10m",
     "...",
@@ -85,6 +85,14 @@ struct RoundTripTests {
 
       """
     #expect(try ResolvedConfiguration.yaml(try decode(Run.self, yaml)) == yaml)
+  }
+
+  @Test("A word that some reader of YAML takes for something else is in quotes")
+  func quotes() throws {
+    for word in ["no", "Yes", "on", "null", "1e3", "0x1F", "1:30", ""] {
+      #expect(try ResolvedConfiguration.yaml(["a": word]) == "a: \"\(word)\"\n")
+    }
+    #expect(try ResolvedConfiguration.yaml(["no": "text.txt"]) == "\"no\": text.txt\n")
   }
 
   @Test("A number that is not finite is refused")

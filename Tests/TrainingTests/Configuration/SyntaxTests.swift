@@ -34,6 +34,7 @@ struct SyntaxTests {
       ("name: a\r\ntraining:\r\n  epochs: 1\r\n  epochs: 2\r\n", 4, 3, 3),
       ("model: {layers: [{b: 1, é: 1, \"é\": 2}]}", 1, 31, 1),
       ("{a: {x: 1, x: 2}, b: {y: 1, y: 2}}", 1, 12, 1), ("a: 1\na: 2\na: 3", 2, 1, 1),
+      ("{a: {x: 1, x: 2}, b: {x: 1, x: 2}}", 1, 12, 1),
       ("{\"a\": 1, \"a\": 2}", 1, 10, 1),
     ])
   func duplicates(yaml: String, line: Int, column: Int, firstLine: Int) {

@@ -29,7 +29,7 @@ struct UnknownKeyTests {
       "model:\n  layers:\n    - {cell: lstm, hidden: 3}\n    - {cell: lstm, hidden: 4, drop: 1}"
     #expect(
       message(Run.self, yaml)
-        == "a.yaml:4:32: unknown key \"drop\" in model.layers.1; did you mean \"dropout\"?")
+        == "a.yaml:4:31: unknown key \"drop\" in model.layers.1; did you mean \"dropout\"?")
   }
 
   @Test("A key that belongs to another section is sent there")
@@ -38,6 +38,19 @@ struct UnknownKeyTests {
     #expect(
       message(Run.self, yaml) == "a.yaml:1:36: unknown key \"learning_rate\" in training;"
         + " did you mean training.optimizer.learning_rate?")
+  }
+
+  @Test("A key of another trainer is translated, wherever ours stands")
+  func otherTrainers() {
+    #expect(
+      message(Run.self, "training: {optimizer: {rule: sgd}, lr: 1}").hasSuffix(
+        "unknown key \"lr\" in training; did you mean training.optimizer.learning_rate?"))
+    #expect(
+      message(Run.self, "model: {layers: [{cell: lstm, hidden: 3, nhid: 1}]}").hasSuffix(
+        "unknown key \"nhid\" in model.layers.0; did you mean \"hidden\"?"))
+    #expect(
+      message(Run.self, "model: {layers: [{cell: lstm, hidden_size: 3}]}").hasSuffix(
+        "needs the key \"hidden\"; is \"hidden_size\" a misspelling?"))
   }
 
   @Test("A key near to none is answered with all keys there are")

@@ -117,7 +117,7 @@ struct RunOptionsTests {
         "7: name becomes the name of a folder; write it without a slash or a leading point"
       ),
       ("seed: -1", "7: expected an integer ≥ 0 for seed, found \"-1\""),
-      ("training: {lr: 1}", "12: unknown key \"lr\" in training; did you mean \"loss_reduction\"?"),
+      ("training: {bs: 1}", "12: unknown key \"bs\" in training; did you mean \"batch_size\"?"),
     ])
   func impossible(yaml: String, expected: String) {
     #expect(message(RunOptions.self, yaml) == "a.yaml:1:\(expected)")
@@ -132,10 +132,7 @@ struct RunOptionsTests {
   func intervals(text: String, shortest: String) throws {
     let options = try decode(CheckpointOptions.self, "every: \(text)")
     let yaml = try ResolvedConfiguration.yaml(options)
-    #expect(
-      yaml
-        == "every: \(shortest.first == "e" || shortest.last == "0" ? shortest : "\"\(shortest)\"")\nkeep: 3\n"
-    )
+    #expect(yaml == "every: \(shortest)\nkeep: 3\n")
     #expect(try decode(CheckpointOptions.self, yaml) == options)
   }
 
