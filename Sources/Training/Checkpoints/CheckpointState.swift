@@ -150,10 +150,10 @@ extension CheckpointState {
   }
 }
 
-private func checksum(_ bytes: [UInt8]) -> UInt32 { bytes.withUnsafeBytes { extend(0, $0) } }
+func checksum(_ bytes: [UInt8]) -> UInt32 { bytes.withUnsafeBytes { extend(0, $0) } }
 
-/// Eight hexadecimal digits.
-func hexadecimal(_ value: UInt32) -> String {
+/// All hexadecimal digits of a number, leading zeros too.
+func hexadecimal(_ value: some FixedWidthInteger) -> String {
   let digits = String(value, radix: 16)
-  return String(repeating: "0", count: 8 - digits.count) + digits
+  return String(repeating: "0", count: value.bitWidth / 4 - digits.count) + digits
 }

@@ -101,3 +101,14 @@ extension JSONValue: Codable {
     }
   }
 }
+
+extension JSONValue {
+  /// Whether the value does not fit on a line.
+  var isNested: Bool {
+    switch self {
+    case .array(let elements): !elements.isEmpty
+    case .object(let members): !members.isEmpty
+    default: false
+    }
+  }
+}
