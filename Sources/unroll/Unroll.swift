@@ -1,5 +1,25 @@
-import ArgumentParser
+internal import ArgumentParser
+internal import Training
 
 @main
 struct Unroll: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "unroll",
+    abstract: "Trains recurrent language models on CPUs, alone or under mpirun.",
+    discussion: """
+      Exit codes: 0 done, 64 wrong usage or configuration, 65 bad data or checkpoint, 70 internal, \
+      73 or 74 cannot write, 75 stopped early and resumable, 76 diverged.
+      """,
+    version: Version.number,
+    subcommands: [Train.self, Evaluate.self, Generate.self, ScoreLines.self])
+
+  /// Parses the arguments once per job: of several ranks, only the first says what is wrong.
+  static func main() {
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch {
+      leave(error)
+    }
+  }
 }

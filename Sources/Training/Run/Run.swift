@@ -25,10 +25,13 @@ public struct RunRequest: Sendable {
   /// A checkpoint or a file of tensors whose weights the run starts from.
   public var initFrom: String?
   public var progress: ConsoleOptions.Progress
+  /// Everything is opened and checked, and nothing is written into the run's folder but encoded texts.
+  public var isRehearsal: Bool
 
   public init(
     _ options: RunOptions, given: String = "", folder: RunFolder, resume: Resume = .auto,
-    initFrom: String? = nil, progress: ConsoleOptions.Progress = .none
+    initFrom: String? = nil, progress: ConsoleOptions.Progress = .none,
+    isRehearsal: Bool = false
   ) {
     self.options = options
     self.given = given
@@ -36,6 +39,7 @@ public struct RunRequest: Sendable {
     self.resume = resume
     self.initFrom = initFrom
     self.progress = progress
+    self.isRehearsal = isRehearsal
   }
 }
 
@@ -91,6 +95,7 @@ public final class Run {
       try world.unanimous { try checkpoint.map { try recorder?.check($0) } }
       try trainer.restore(checkpoint)
     }
+    if request.isRehearsal { return }
     let state = trainer.coordinator.state
     try world.unanimous {
       guard let recorder else { return }

@@ -1,0 +1,56 @@
+public import Datasets
+internal import LinearAlgebra
+public import Recurrence
+
+/// The log-probability of single lines: each is read from a state of zero, after the end of a line.
+public final class LineScorer {
+  private let model: LanguageModel
+  private let weights: ParameterVector
+  private let vocabulary: Vocabulary
+  private let tape: Tape
+  private let batch: Batch
+  private let lineEnd: [Int32]
+  private static let window = 64
+
+  /// - Throws: `DataError` where the vocabulary has no end of line.
+  public init(
+    _ model: LanguageModel, weights: ParameterVector, vocabulary: Vocabulary
+  ) throws(DataError) {
+    self.model = model
+    self.weights = weights
+    self.vocabulary = vocabulary
+    lineEnd = vocabulary.encode("\n")
+    guard !lineEnd.isEmpty, lineEnd != vocabulary.unknown.map({ [$0] }) else {
+      throw DataError(
+        "the model's vocabulary has no end of line, so lines have no probability: score whole texts "
+          + "with unroll evaluate")
+    }
+    tape = Tape(model.plan, steps: Self.window, streams: 1, derivatives: false)
+    batch = Batch(rows: Self.window)
+  }
+
+  /// −ln p of the line's symbols and of its end.
+  public func score(_ line: String) -> Score {
+    let body = vocabulary.encode(line)
+    let symbols = lineEnd + body + (body.last == lineEnd.last ? [] : lineEnd)
+    var score = Score(nats: 0, targets: 0)
+    tape.clearCarried()
+    var start = 0
+    while start < symbols.count - 1 {
+      let steps = min(Self.window, symbols.count - 1 - start)
+      batch.begin(steps: steps, streams: 1)
+      for t in 0..<steps {
+        batch.inputs.start[t] = symbols[start + t]
+        batch.targets.start[t] = symbols[start + t + 1]
+      }
+      tape.begin(steps: steps, streams: 1)
+      let pass = Pass(batch, on: tape, weights: weights)
+      model.forward(pass)
+      tape.turn()
+      score.nats += pass.loss.sum
+      score.targets += pass.loss.targets
+      start += steps
+    }
+    return score
+  }
+}

@@ -1,0 +1,60 @@
+internal import ArgumentParser
+internal import Datasets
+internal import Foundation
+internal import Recurrence
+internal import Training
+
+struct Generate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Draws text from a model, symbol by symbol.")
+
+  @Argument(help: "A checkpoint, or the folder of a run.", completion: .directory)
+  var checkpoint: String
+
+  @Option(help: "Text to go on from; the start of a line unless given.")
+  var prompt = ""
+
+  @Option(help: "The number of symbols to draw.")
+  var length = 500
+
+  @Option(help: "Logits are divided by it; 0 takes the likeliest symbol.")
+  var temperature = 1.0
+
+  @Option(name: .customLong("top-k"), help: "Draw from the K likeliest symbols only.")
+  var topK: Int?
+
+  @Option(
+    name: .customLong("top-p"),
+    help: "Draw from the likeliest symbols that together have this probability.")
+  var topP = 1.0
+
+  @Option(help: "The same seed, prompt and options give the same text.")
+  var seed: UInt64 = 1
+
+  func validate() throws {
+    guard length >= 0 else { throw ValidationError("--length must not be negative.") }
+    guard temperature >= 0 else { throw ValidationError("--temperature must not be negative.") }
+    guard topK ?? 1 >= 1 else { throw ValidationError("--top-k must be at least 1.") }
+    guard topP > 0 && topP <= 1 else { throw ValidationError("--top-p must be above 0, at most 1.") }
+  }
+
+  func run() throws {
+    let (model, weights, vocabulary) = try Checkpoint(
+      verifying: CheckpointStore.locate(checkpoint)
+    ).model()
+    let generator = Generator(model, weights: weights, seed: seed)
+    let start = vocabulary.encode(prompt)
+    // A text begins where a line does.
+    for symbol in start.isEmpty ? vocabulary.encode("\n") : start { generator.read(symbol) }
+    if start.isEmpty && vocabulary.encode("\n").isEmpty { generator.read(0) }
+    let sampling = Sampling(
+      temperature: temperature, topK: topK, topP: topP,
+      excluded: vocabulary.unknown.map { [$0] } ?? [])
+    var drawn = start
+    for _ in 0..<length {
+      guard let symbol = generator.next(sampling) else { break }
+      drawn.append(symbol)
+    }
+    FileHandle.standardOutput.write(Data(vocabulary.decodedBytes(drawn) + [UInt8(ascii: "\n")]))
+  }
+}

@@ -1,0 +1,60 @@
+internal import ArgumentParser
+internal import Collectives
+internal import Foundation
+internal import Logging
+internal import Training
+
+/// Ends the process with what an error says: one sentence from one rank, and the documented exit code.
+func leave(_ error: any Error) -> Never {
+  let isSpeaker = Launch().rank == 0
+  // Help, version, completions, exit codes and usage errors are the argument parser's.
+  let parserCode = Unroll.exitCode(for: error).rawValue
+  if error is ExitCode || error is CleanExit || error is ValidationError || parserCode != 1 {
+    if isSpeaker { Unroll.exit(withError: error) }
+    exit(parserCode)
+  }
+  if isSpeaker { say(error) }
+  exit(Training.ExitCode.of(error))
+}
+
+/// Prints an error as one sentence on standard error.
+func say(_ error: any Error) {
+  FileHandle.standardError.write(Data("unroll: \(error)\n".utf8))
+}
+
+/// Runs a body in the world that the launcher started, and leaves it in order.
+///
+/// Errors that all ranks agreed on are printed by the rank they happened on; any other error, once the
+/// ranks are in the world, ends the whole job with its code.
+func inWorld(_ body: (any Communicator) throws -> Int32) throws -> Never {
+  let world = try joinWorld()
+  do {
+    let code = try body(world)
+    try world.finish()
+    exit(code)
+  } catch is FailedElsewhere {
+    // The rank that failed speaks and gives the exit code.
+    try world.finish()
+    exit(Training.ExitCode.done)
+  } catch {
+    let host = world.size > 1 ? "rank \(world.rank) on \(world.hostName): " : ""
+    FileHandle.standardError.write(Data("unroll: \(host)\(error)\n".utf8))
+    try world.abort(code: Training.ExitCode.of(error))
+  }
+}
+
+/// Writes messages of the program to standard error, without dates: metrics.jsonl has the times.
+struct ConsoleLog: LogHandler {
+  var metadata: Logger.Metadata = [:]
+  var logLevel = Logger.Level.info
+
+  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { metadata[key] }
+    set { metadata[key] = newValue }
+  }
+
+  func log(event: LogEvent) {
+    let level = event.level >= .warning ? "\(event.level): " : ""
+    FileHandle.standardError.write(Data("\(level)\(event.message)\n".utf8))
+  }
+}

@@ -1,0 +1,102 @@
+internal import ArgumentParser
+internal import Collectives
+internal import Foundation
+internal import Logging
+internal import Training
+
+extension ConsoleOptions.Progress: ExpressibleByArgument {}
+
+/// Files and assignments that make a configuration.
+struct ConfigurationArguments: ParsableArguments {
+  @Argument(
+    help: "Configuration files; later ones are laid over earlier ones.",
+    completion: .file(extensions: ["yaml", "yml"]))
+  var configurations: [String]
+
+  @Option(
+    name: .customLong("set"), parsing: .singleValue,
+    help: "Sets one key, as in training.bptt=35.")
+  var assignments: [String] = []
+
+  func load() throws -> RunOptions {
+    try Configuration.decode(RunOptions.self, from: configurations, set: assignments)
+  }
+
+  /// What is kept in the run's folder: one file as it is, or what several of them came to.
+  func text(_ options: RunOptions) throws -> String {
+    if configurations.count == 1, assignments.isEmpty {
+      return (try? String(contentsOfFile: configurations[0], encoding: .utf8)) ?? ""
+    }
+    let origin = (configurations + assignments.map { "--set \($0)" }).joined(separator: " ")
+    return "# From \(origin)\n" + (try ResolvedConfiguration.yaml(options))
+  }
+}
+
+struct Train: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Trains a model, alone or under mpirun.",
+    discussion: """
+      The run's folder holds the configuration, metrics.jsonl and the checkpoints. Started again, the \
+      same command goes on at the latest checkpoint. SIGTERM, SIGINT and SIGUSR1 end the run early \
+      with a checkpoint and exit code 75.
+      """)
+
+  @OptionGroup var arguments: ConfigurationArguments
+
+  @Option(help: "The run's folder; runs/NAME unless given.", completion: .directory)
+  var run: String?
+
+  @Option(help: "auto, none, or the path of a checkpoint to go on from.")
+  var resume = "auto"
+
+  @Option(help: "Start from the weights of this checkpoint or .safetensors file.")
+  var initFrom: String?
+
+  @Option(help: "auto, bar, lines or none.")
+  var progress: ConsoleOptions.Progress?
+
+  @Flag(help: "Check the configuration, the data and the checkpoint, and train nothing.")
+  var check = false
+
+  @Flag(help: "Print the configuration with every default filled in, and stop.")
+  var printConfig = false
+
+  func run() throws {
+    let options = try arguments.load()
+    if printConfig {
+      if Launch().rank == 0 { print(try ResolvedConfiguration.yaml(options), terminator: "") }
+      return
+    }
+    if initFrom != nil, resume != "auto", resume != "none" {
+      throw UsageError("--init-from starts a new run and --resume goes on with one: give one of them")
+    }
+    let request = RunRequest(
+      options, given: try arguments.text(options),
+      folder: RunFolder(run ?? "runs/\(options.name)"),
+      resume: resume == "auto" ? .auto : resume == "none" ? .none : .path(resume),
+      initFrom: initFrom, progress: style(options), isRehearsal: check)
+    try inWorld { world in
+      let log = Logger(label: "unroll") { _ in ConsoleLog() }
+      let run = try Run(request, world: world, log: log)
+      if check {
+        if world.isRoot { print("Configuration, data and checkpoint are in order.") }
+        return Training.ExitCode.done
+      }
+      StopRequest.listen()
+      return Training.ExitCode.of(try run.train())
+    }
+  }
+
+  /// How progress is shown: as asked, or a bar where a person is watching.
+  private func style(_ options: RunOptions) -> ConsoleOptions.Progress {
+    let asked = progress ?? options.console.progress
+    if asked != .auto { return asked }
+    // Under mpirun, standard output is a terminal even when it goes to a file; the launcher knows.
+    if let told = ProcessInfo.processInfo.environment["UNROLL_PROGRESS"],
+      let style = ConsoleOptions.Progress(rawValue: told), style != .auto
+    {
+      return style
+    }
+    return Launch().launcher == .none && isatty(STDERR_FILENO) == 1 ? .bar : .lines
+  }
+}
