@@ -126,7 +126,9 @@ public final class Tape: @unchecked Sendable {
 
   /// Whether states are seen with resets applied, or directly, one step late.
   func read(pasts: Bool) {
-    for index in 0..<shapes.count { slots[index].past = pasts ? shapes[index].past?.index ?? -1 : -1 }
+    for index in 0..<shapes.count {
+      slots[index].past = pasts ? shapes[index].past?.index ?? -1 : -1
+    }
   }
 
   private func isPast(_ index: Int) -> Bool {

@@ -35,7 +35,7 @@ struct Evaluate: ParsableCommand {
         of: data, with: CheckpointStore.locate(checkpoint), batchSize: batchSize, bptt: bptt,
         world: world)
       if world.isRoot { print(json ? try result.json : result.words) }
-      return Training.ExitCode.done
+      return ExitStatus.done
     }
   }
 }

@@ -35,7 +35,9 @@ struct Generate: ParsableCommand {
     guard length >= 0 else { throw ValidationError("--length must not be negative.") }
     guard temperature >= 0 else { throw ValidationError("--temperature must not be negative.") }
     guard topK ?? 1 >= 1 else { throw ValidationError("--top-k must be at least 1.") }
-    guard topP > 0 && topP <= 1 else { throw ValidationError("--top-p must be above 0, at most 1.") }
+    guard topP > 0 && topP <= 1 else {
+      throw ValidationError("--top-p must be above 0, at most 1.")
+    }
   }
 
   func run() throws {

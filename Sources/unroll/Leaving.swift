@@ -14,7 +14,7 @@ func leave(_ error: any Error) -> Never {
     exit(parserCode)
   }
   if isSpeaker { say(error) }
-  exit(Training.ExitCode.of(error))
+  exit(ExitStatus.of(error))
 }
 
 /// Prints an error as one sentence on standard error.
@@ -35,11 +35,11 @@ func inWorld(_ body: (any Communicator) throws -> Int32) throws -> Never {
   } catch is FailedElsewhere {
     // The rank that failed speaks and gives the exit code.
     try world.finish()
-    exit(Training.ExitCode.done)
+    exit(ExitStatus.done)
   } catch {
     let host = world.size > 1 ? "rank \(world.rank) on \(world.hostName): " : ""
     FileHandle.standardError.write(Data("unroll: \(host)\(error)\n".utf8))
-    try world.abort(code: Training.ExitCode.of(error))
+    try world.abort(code: ExitStatus.of(error))
   }
 }
 

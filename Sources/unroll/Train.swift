@@ -1,8 +1,8 @@
-internal import ArgumentParser
+public import ArgumentParser
 internal import Collectives
 internal import Foundation
 internal import Logging
-internal import Training
+public import Training
 
 extension ConsoleOptions.Progress: ExpressibleByArgument {}
 
@@ -43,8 +43,10 @@ struct Train: ParsableCommand {
 
   @OptionGroup var arguments: ConfigurationArguments
 
-  @Option(help: "The run's folder; runs/NAME unless given.", completion: .directory)
-  var run: String?
+  @Option(
+    name: .customLong("run"), help: "The run's folder; runs/NAME unless given.",
+    completion: .directory)
+  var folder: String?
 
   @Option(help: "auto, none, or the path of a checkpoint to go on from.")
   var resume = "auto"
@@ -68,11 +70,12 @@ struct Train: ParsableCommand {
       return
     }
     if initFrom != nil, resume != "auto", resume != "none" {
-      throw UsageError("--init-from starts a new run and --resume goes on with one: give one of them")
+      throw UsageError(
+        "--init-from starts a new run and --resume goes on with one: give one of them")
     }
     let request = RunRequest(
       options, given: try arguments.text(options),
-      folder: RunFolder(run ?? "runs/\(options.name)"),
+      folder: RunFolder(folder ?? "runs/\(options.name)"),
       resume: resume == "auto" ? .auto : resume == "none" ? .none : .path(resume),
       initFrom: initFrom, progress: style(options), isRehearsal: check)
     try inWorld { world in
@@ -80,10 +83,10 @@ struct Train: ParsableCommand {
       let run = try Run(request, world: world, log: log)
       if check {
         if world.isRoot { print("Configuration, data and checkpoint are in order.") }
-        return Training.ExitCode.done
+        return ExitStatus.done
       }
       StopRequest.listen()
-      return Training.ExitCode.of(try run.train())
+      return ExitStatus.of(try run.train())
     }
   }
 

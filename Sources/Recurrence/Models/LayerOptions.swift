@@ -55,7 +55,8 @@ public struct LayerOptions: Codable, Equatable, Sendable {
       guard let type = cells[name] else {
         let known = cells.keys.sorted().joined(separator: ", ")
         throw DecodingError.dataCorruptedError(
-          forKey: .cell, in: keys, debugDescription: "no cell is called \(name); there are \(known)")
+          forKey: .cell, in: keys, debugDescription: "no cell is called \(name); there are \(known)"
+        )
       }
       kind = .recurrent(cell: name, try Self.options(of: type, from: decoder))
     case (nil, let width?):
@@ -111,7 +112,8 @@ extension KeyedDecodingContainer {
     guard let rate = try decodeIfPresent(Double.self, forKey: key) else { return nil }
     guard rate >= 0 && rate < 1 else {
       throw DecodingError.dataCorruptedError(
-        forKey: key, in: self, debugDescription: "\(key.stringValue) must be at least 0 and below 1")
+        forKey: key, in: self, debugDescription: "\(key.stringValue) must be at least 0 and below 1"
+      )
     }
     return rate
   }

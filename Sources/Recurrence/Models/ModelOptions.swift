@@ -72,7 +72,8 @@ public struct ModelOptions: Codable, Equatable, Sendable {
       if layer.residual && layer.width != width {
         throw DecodingError.dataCorruptedError(
           forKey: .layers, in: keys,
-          debugDescription: "layer \(index) is residual, so its width (\(layer.width)) must be that "
+          debugDescription:
+            "layer \(index) is residual, so its width (\(layer.width)) must be that "
             + "of what it reads (\(width))")
       }
       width = layer.width

@@ -18,7 +18,8 @@ extension Checkpoint {
       return try JSONDecoder().decode(Vocabulary.self, from: data)
     } catch {
       throw CheckpointError(
-        .damaged, path, "\(path)/\(Snapshot.File.vocabulary) is no vocabulary: use another checkpoint")
+        .damaged, path,
+        "\(path)/\(Snapshot.File.vocabulary) is no vocabulary: use another checkpoint")
     }
   }
 

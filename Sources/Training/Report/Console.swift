@@ -35,6 +35,8 @@ final class Console {
   private var firstStep = 0
   /// Since the last line: loss and targets, so that the figures shown are means and not single windows.
   private var recent = Score(nats: 0, targets: 0)
+  /// What these steps took, without evaluations and checkpoints.
+  private var recentSeconds = 0.0
   private var drawn = 0
 
   init(_ style: ConsoleOptions.Progress, every: Interval, unit: Unit) {
@@ -60,9 +62,9 @@ final class Console {
     guard style != .none else { return }
     recent.nats += report.score.nats
     recent.targets += report.score.targets
+    recentSeconds += report.time.total
     guard isDue(report, coordinator) else { return }
     let now = clock.now
-    let seconds = max((now - shown) / .seconds(1), 1e-9)
     let done = report.step - firstStep
     let left =
       (now - begun) / .seconds(1) / Double(max(done, 1))
@@ -71,7 +73,7 @@ final class Console {
       "step \(report.step)/\(coordinator.totalSteps)  epoch \(report.epoch)  "
       + "loss \(fixed(recent.loss, 4))  \(unit.words(recent))  "
       + "rate \(short(report.learningRate))  |g| \(fixed(report.gradientNorm, 3))  "
-      + "\(Int(Double(recent.targets) / seconds)) tokens/s  left \(duration(left))"
+      + "\(Int(Double(recent.targets) / max(recentSeconds, 1e-9))) tokens/s  left \(duration(left))"
     if style == .bar {
       let width = 20
       let full = report.step * width / max(coordinator.totalSteps, 1)
@@ -83,6 +85,7 @@ final class Console {
     }
     shown = now
     recent = Score(nats: 0, targets: 0)
+    recentSeconds = 0
   }
 
   private func isDue(_ report: StepReport, _ coordinator: Coordinator) -> Bool {
@@ -99,14 +102,12 @@ final class Console {
   func show(_ score: Score, isBest: Bool, _ coordinator: Coordinator) {
     guard style != .none else { return }
     line(
-      "step \(coordinator.state.step): validation \(words(score))\(isBest ? ", the best so far" : "")")
-    // Time spent on evaluating is not time per token.
-    shown = clock.now
+      "step \(coordinator.state.step): validation \(words(score))\(isBest ? ", the best so far" : "")"
+    )
   }
 
   func saved(_ path: String) {
     if style == .lines { line("saved \(path)") }
-    shown = clock.now
   }
 
   func end() {

@@ -52,7 +52,8 @@ struct MetricsFile {
 
   private static func unwritable(_ path: String) -> CheckpointError {
     CheckpointError(
-      .cannotWrite, path, "\(path) cannot be written: free some space or choose another --run folder")
+      .cannotWrite, path,
+      "\(path) cannot be written: free some space or choose another --run folder")
   }
 }
 

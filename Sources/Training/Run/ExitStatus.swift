@@ -3,7 +3,7 @@ internal import Datasets
 internal import Optimization
 
 /// What the process returns to whoever started it, after BSD's sysexits.
-public enum ExitCode {
+public enum ExitStatus {
   public static let done: Int32 = 0
   /// The command line or the configuration is wrong.
   public static let usage: Int32 = 64
