@@ -39,43 +39,43 @@ public struct CheckpointError: Error, Equatable, Sendable, CustomStringConvertib
     case ENOSPC:
       CheckpointError(
         .cannotWrite, path,
-        "cannot write \(path) because the disk is full; earlier checkpoints are untouched: "
-          + "free space on that disk and resume")
+        "cannot write \(path) because the disk is full; what was saved before is untouched: "
+          + "free space on that disk and go on from there")
     case EDQUOT:
       CheckpointError(
         .cannotWrite, path,
-        "cannot write \(path) because the disk quota is used up; earlier checkpoints are "
-          + "untouched: delete files or ask for more, then resume")
+        "cannot write \(path) because the disk quota is used up; what was saved before is "
+          + "untouched: delete files or ask for more, then go on from there")
     case EFBIG:
       CheckpointError(
         .cannotWrite, path,
-        "cannot write \(path) because it would exceed the largest file allowed; earlier "
-          + "checkpoints are untouched: raise `ulimit -f` and resume")
+        "cannot write \(path) because it would exceed the largest file allowed; what was "
+          + "saved before is untouched: raise `ulimit -f` and go on from there")
     case EROFS:
       CheckpointError(
         .cannotCreate, path,
-        "cannot create \(path) because the disk is mounted read-only: choose another run folder "
-          + "with --run, or mount it for writing")
+        "cannot create \(path) because the disk is mounted read-only: choose another folder, "
+          + "or mount it for writing")
     case EACCES, EPERM:
       CheckpointError(
         .cannotCreate, path,
-        "cannot create \(path) because this user may not write there: choose another run folder "
-          + "with --run, or change its permissions")
+        "cannot create \(path) because this user may not write there: choose another folder, "
+          + "or change its permissions")
     case EEXIST, ENOTDIR, EISDIR:
       CheckpointError(
         .cannotCreate, path,
         "cannot create \(path) because a file or folder of another kind has a name on that path: "
-          + "move it away, or choose another run folder with --run")
+          + "move it away, or choose another folder")
     case ENOENT:
       CheckpointError(
         .cannotCreate, path,
-        "cannot create \(path) because its folder is gone: restore it, or choose another run "
-          + "folder with --run")
+        "cannot create \(path) because its folder is gone: make it again, or choose "
+          + "another folder")
     default:
       CheckpointError(
         .cannotWrite, path,
-        "cannot write \(path) (\(reason(code))); earlier checkpoints are untouched: "
-          + "check that disk and resume")
+        "cannot write \(path) (\(reason(code))); what was saved before is untouched: "
+          + "check that disk and go on from there")
     }
   }
 

@@ -109,7 +109,7 @@ struct SavingProcess {
     "a call that fails is reported with its path, and the checkpoint before is whole",
     .enabled(if: hasTracer, "needs strace"),
     arguments: [
-      ("fsync", "EIO"), ("fsync", "ENOSPC"), ("rename", "ENOSPC"), ("mkdir", "EDQUOT"),
+      ("fsync", "EIO"), ("rename", "ENOSPC"), ("mkdir", "EDQUOT"),
     ])
   func failing(call: String, error: String) throws {
     var failures = 0

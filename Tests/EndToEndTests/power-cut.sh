@@ -1,0 +1,57 @@
+#!/bin/bash
+# Cuts the power at every fsync of a program that saves checkpoints on ext4, and checks what is left.
+#
+#   sudo Tests/EndToEndTests/power-cut.sh        after `swift build --build-tests`; needs strace, mkfs.ext4
+#
+# The file system lies in an image on a loop device. The program is killed before its n-th fsync, and
+# the image is copied at that moment: what ext4 still holds in memory is not in the copy, as after a
+# power cut. The copy is mounted, which replays its journal, and must hold a whole checkpoint no older
+# than the last that was reported. TESTS names another test binary than that of the release build.
+set -euo pipefail
+[ "$(id -u)" = 0 ] || { echo "power-cut.sh: run it as root, it mounts disks" >&2; exit 64; }
+root=$(cd "$(dirname "$0")/../.." && pwd)
+tests=${TESTS:-$root/.build/release/UnrollPackageTests.xctest}
+[ -x "$tests" ] || { echo "power-cut.sh: no $tests: run swift build -c release --build-tests" >&2; exit 64; }
+
+work=$(mktemp -d)
+disk=$work/disk cut=$work/cut
+mkdir "$disk" "$cut"
+release() {
+  umount -q "$cut" 2>/dev/null || true
+  umount -q "$disk" 2>/dev/null || true
+}
+trap 'release; rm -rf "$work"' EXIT
+
+# In a shell of its own, which reports to the log that its child was killed.
+run() { ("$@" --testing-library swift-testing; exit $?) >"$work/log" 2>&1; }
+
+for n in $(seq 1 200); do
+  truncate -s 0 "$work/disk.img"
+  truncate -s 24M "$work/disk.img"
+  mkfs.ext4 -q -F "$work/disk.img"
+  mount -o loop "$work/disk.img" "$disk"
+  sync -f "$disk"
+  : >"$work/reported"
+  export UNROLL_TEST_REPORT=$work/reported
+  status=0
+  UNROLL_TEST_SAVING_PROCESS=$disk run strace -f -o /dev/null -e trace=fsync \
+    -e "inject=fsync:signal=KILL:when=$n" "$tests" --filter SavingProcess || status=$?
+  cp --sparse=always "$work/disk.img" "$work/cut.img"
+  umount "$disk"
+
+  mount -o loop "$work/cut.img" "$cut"
+  left=$(ls -A "$cut/checkpoints" 2>/dev/null | tr '\n' ' ' || true)
+  if ! UNROLL_TEST_CUT_FOLDER=$cut run "$tests" --filter powerCut; then
+    cat "$work/log"
+    echo "FAILED: power cut at fsync $n, reported $(wc -l <"$work/reported"), left: $left" >&2
+    exit 1
+  fi
+  umount "$cut"
+  echo "fsync $n: reported $(wc -l <"$work/reported"), left: $left"
+  if [ "$status" = 0 ]; then
+    echo "every power cut left a whole checkpoint no older than the last reported"
+    exit 0
+  fi
+done
+echo "power-cut.sh: the program never ended by itself" >&2
+exit 1
