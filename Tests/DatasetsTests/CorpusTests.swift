@@ -106,7 +106,7 @@ private func documents(
     folder.write(name, bytes)
     folder.write("text.txt", "grown since: some text, long enough")
     let error = #expect(throws: DataError.self) { try open(.bytes, path, writing: false) }
-    #expect(error!.message.contains("another state of"))
+    #expect(try #require(error).message.contains("another state of"))
   }
 
   @Test func `A corpus of another vocabulary is refused`() throws {
@@ -118,7 +118,7 @@ private func documents(
     let error = #expect(throws: DataError.self) {
       try Corpus(contentsOf: file, vocabulary: .bytes)
     }
-    #expect(error!.message.contains("\(file) was encoded with another vocabulary"))
+    #expect(try #require(error).message.contains("\(file) was encoded with another vocabulary"))
   }
 
   @Test func `Documents begin where they are said to`() throws {

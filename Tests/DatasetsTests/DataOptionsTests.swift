@@ -96,6 +96,15 @@ private func refusal(_ json: String) -> (path: String, reason: String) {
     #expect(data.train.count == expected)
   }
 
+  @Test func `Two fractions are cut as their decimal sum says`() throws {
+    let data = try open(
+      DataOptions(
+        train: [folder.write("text.txt", "0123456789")], valid: .fraction(0.1),
+        test: .fraction(0.2), tokenizer: .byte))
+    #expect(0.1 + 0.2 > 0.3)
+    #expect(data.train.count == 7 && data.valid!.count == 1 && data.test!.count == 2)
+  }
+
   @Test func `Words are cut by words`() throws {
     let text = "a b c\nd e\nf g h i\n"  // 12 symbols
     let data = try open(

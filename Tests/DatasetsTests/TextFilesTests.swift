@@ -48,7 +48,7 @@ import Testing
     let path = folder.write("secret.txt", "text")
     try FileManager.default.setAttributes([.posixPermissions: 0], ofItemAtPath: path)
     let error = #expect(throws: DataError.self) { try read([path]) }
-    #expect(error!.message.contains("Permission denied"))
+    #expect(try #require(error).message.contains("Permission denied"))
   }
 
   @Test(
@@ -70,7 +70,9 @@ import Testing
       let error = #expect(throws: DataError.self) {
         try Vocabulary(countedIn: TextFiles([path]), kind: kind)
       }
-      #expect(error!.message.contains("text.txt, line \(line) (byte \(offset)) is not UTF-8"))
+      #expect(
+        try #require(error).message.contains("text.txt, line \(line) (byte \(offset)) is not UTF-8")
+      )
     }
     let good = try Vocabulary(
       countedIn: TextFiles([folder.write("good.txt", "a")]), kind: .character)
@@ -96,6 +98,6 @@ import Testing
     let error = #expect(throws: DataError.self) {
       try Corpus(TextFiles([path]), vocabulary: .bytes, cache: path + "/cache", writing: true)
     }
-    #expect(error!.message.contains("cannot be written (Not a directory)"))
+    #expect(try #require(error).message.contains("cannot be written (Not a directory)"))
   }
 }
