@@ -16,15 +16,11 @@ struct AbortTests {
   func jobEnds(_ rank: Int) throws {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: try #require(Self.mpirun))
-    process.arguments = [
-      "--oversubscribe", "--bind-to", "none", "-np", "2",
-    ]
-    let own = try FileManager.default.destinationOfSymbolicLink(
-      atPath: "/proc/self/exe")
-    process.arguments! += [
-      own,
-      "--testing-library", "swift-testing", "--no-parallel", "--filter", "AbortTests/oneRankAborts",
-    ]
+    process.arguments =
+      ["--oversubscribe", "--bind-to", "none", "-np", "2"]
+      + [try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")]
+      + ["--testing-library", "swift-testing", "--no-parallel"]
+      + ["--filter", "AbortTests/oneRankAborts"]
     process.environment = ProcessInfo.processInfo.environment.merging([
       Self.variable: "\(rank)", "OMPI_ALLOW_RUN_AS_ROOT": "1",
       "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",

@@ -7,8 +7,8 @@ import Testing
 
   @Test("Threads sum in the order of the ranks, whoever comes first")
   func order() throws {
-    // ((1e8 + 1) − 1e8) + 1 in single precision is 1; other orders give 0 or 2.
-    let terms: [Float] = [1e8, 1, -1e8, 1]
+    // ((1e8 + 1) − 1e8) + 3 is 3 in single precision, where 1e8 + 1 is 1e8; backwards it is 1.
+    let terms: [Float] = [1e8, 1, -1e8, 3]
     for round in 0..<40 {
       let sums = try Threads.run(4) { world in
         // Another rank is late in every round.
@@ -19,7 +19,7 @@ import Testing
         }
         return value
       }
-      #expect(sums == [1, 1, 1, 1])
+      #expect(sums == [3, 3, 3, 3])
     }
   }
 
