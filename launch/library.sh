@@ -22,7 +22,7 @@ fail() {
 
 # What every build and test of the package is called with: one set, so that they share one build.
 swift_options=(--package-path "$root" --scratch-path "$scratch" -c release
-  -Xcc "-march=$march" --explicit-target-dependency-import-check error)
+  -Xcc "-march=$march" -Xcc "-DUNROLL_MARCH=$march" --explicit-target-dependency-import-check error)
 
 # Processors that this process may use; nproc alone would obey OMP_NUM_THREADS.
 processor_count() { env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc; }

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Foundation
 internal import Training
 
 @main
@@ -15,6 +16,8 @@ struct Unroll: ParsableCommand {
 
   /// Parses the arguments once per job: of several ranks, only the first says what is wrong.
   static func main() {
+    // A limit on file sizes is an error to be reported, not a signal to die of.
+    signal(SIGXFSZ, SIG_IGN)
     do {
       var command = try parseAsRoot()
       try command.run()

@@ -55,6 +55,7 @@ public final class Run {
   private let store: CheckpointStore
   private let recorder: Recorder?
   private let log: Logger
+  private let lock: FolderLock?
 
   /// Opens the data, makes the model and takes up the checkpoint, if any. Collective.
   public init(_ request: RunRequest, world: any Communicator, log: Logger) throws {
@@ -67,6 +68,7 @@ public final class Run {
 
     // The root looks at the folder and at the weights to start from.
     let (folder, store) = (request.folder, store)
+    var lock: FolderLock?
     let start = try world.unanimous { () throws -> Start? in
       guard world.isRoot else { return nil }
       if request.resume == .none && folder.isUsed {
@@ -74,8 +76,13 @@ public final class Run {
           "\(folder.path) holds a run already and --resume is none: choose another --run folder, or "
             + "resume with --resume auto")
       }
+      if !request.isRehearsal {
+        lock = try folder.lock()
+        try store.prepare()
+      }
       return try Start(request, store)
     }
+    self.lock = lock
     let vocabulary = try world.share(start?.vocabulary)
     dataset = try Self.open(options.data, vocabulary, cache: folder.cache, world)
     let recorder = world.isRoot ? Recorder(request, store, dataset, world.size, log: log) : nil
@@ -100,7 +107,6 @@ public final class Run {
     try world.unanimous {
       guard let recorder else { return }
       try folder.prepare(given: request.given, resolved: resolved)
-      try store.prepare()
       try recorder.open(at: state.step)
     }
     recorder?.announce(trainer, start?.warning)

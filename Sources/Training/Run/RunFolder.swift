@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Glibc
 
 /// The folder of a run: its configuration, its metrics and its checkpoints.
 public struct RunFolder: Sendable {
@@ -30,4 +31,31 @@ public struct RunFolder: Sendable {
       }
     }
   }
+}
+
+extension RunFolder {
+  /// Keeps every other process from training in this folder for as long as the lock lives.
+  /// - Throws: `UsageError` where another process has it; `CheckpointError` where the folder cannot be
+  ///   made.
+  func lock() throws -> FolderLock {
+    try createFolders(path)
+    let file = path + "/.lock"
+    let descriptor = open(file, O_CREAT | O_RDWR | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw CheckpointError.writing(file) }
+    // The kernel gives the lock back when the process ends, however it ends. A file system without
+    // locks is no reason to refuse.
+    if flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK {
+      close(descriptor)
+      throw UsageError(
+        "\(path) is in use by another run: wait for its end, or choose another --run folder")
+    }
+    return FolderLock(descriptor)
+  }
+}
+
+/// A lock on a run's folder, given back when it is gone.
+final class FolderLock {
+  private let descriptor: Int32
+  fileprivate init(_ descriptor: Int32) { self.descriptor = descriptor }
+  deinit { close(descriptor) }
 }
