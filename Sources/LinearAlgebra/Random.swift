@@ -77,12 +77,38 @@ public struct Philox: Sendable {
       UInt32(truncatingIfNeeded: stream), UInt32(truncatingIfNeeded: position),
       UInt32(truncatingIfNeeded: epoch)
     )
-    var j = 0
-    while j < source.count {
-      let w = words(SIMD4(UInt32(truncatingIfNeeded: j >> 2), s, p, e))
-      let n = min(4, source.count - j)
-      for i in 0..<n where w[i] >= threshold { destination[j + i] += scale * source[j + i] }
-      j += 4
+    // A few words at a time on the stack, so that both loops become vector instructions.
+    let piece = 128
+    withUnsafeTemporaryAllocation(of: UInt32.self, capacity: piece) { drawn in
+      var j = 0
+      while j < source.count {
+        draw(SIMD4(UInt32(truncatingIfNeeded: j >> 2), s, p, e), into: drawn)
+        let part = j..<min(j + piece, source.count)
+        addKept(source[part], to: destination[part], drawn, threshold, scale)
+        j += piece
+      }
     }
   }
+
+  /// Fills memory with the words of a counter and of those that follow it in its first element.
+  @inline(never)
+  private func draw(_ first: SIMD4<UInt32>, into drawn: UnsafeMutableBufferPointer<UInt32>) {
+    for block in 0..<drawn.count / 4 {
+      let w = words(
+        SIMD4(first[0] &+ UInt32(truncatingIfNeeded: block), first[1], first[2], first[3]))
+      drawn[4 * block] = w[0]
+      drawn[4 * block + 1] = w[1]
+      drawn[4 * block + 2] = w[2]
+      drawn[4 * block + 3] = w[3]
+    }
+  }
+}
+
+/// y += scale · x where the word drawn is not below the threshold.
+@inline(never)
+private func addKept(
+  _ x: Row, to y: Row, _ drawn: UnsafeMutableBufferPointer<UInt32>, _ threshold: UInt32,
+  _ scale: Real
+) {
+  for j in 0..<y.count { y[j] += drawn[j] < threshold ? 0 : scale * x[j] }
 }
