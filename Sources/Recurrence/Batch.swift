@@ -41,8 +41,6 @@ public final class Batch: @unchecked Sendable {
 
   public var rows: Int { steps * streams }
 
-  /// The number of targets asked for.
-  public var targetCount: Int {
-    targets.elements(count: rows).reduce(0) { $0 + ($1 == Self.noTarget ? 0 : 1) }
-  }
+  /// Whether anything is to be predicted in a row.
+  func hasTarget(_ row: Int) -> Bool { targets.start[row] != Self.noTarget }
 }

@@ -64,6 +64,8 @@ struct Train: ParsableCommand {
   var printConfig = false
 
   func run() throws {
+    // From here on, so that a request that comes while data is being read ends the run in order too.
+    if !check && !printConfig { StopRequest.listen() }
     let options = try arguments.load()
     if printConfig {
       if Launch().rank == 0 { print(try ResolvedConfiguration.yaml(options), terminator: "") }
@@ -85,7 +87,6 @@ struct Train: ParsableCommand {
         if world.isRoot { print("Configuration, data and checkpoint are in order.") }
         return ExitStatus.done
       }
-      StopRequest.listen()
       return ExitStatus.of(try run.train())
     }
   }

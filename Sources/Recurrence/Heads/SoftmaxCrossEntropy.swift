@@ -50,12 +50,12 @@ public struct SoftmaxCrossEntropy: Sendable {
   }
 
   private func evaluate(_ rows: Range<Int>, _ pass: Pass) {
-    let targets = pass.batch.targets.start
-    let losses = pass.loss.rows.start
+    let targets = pass.batch.targets.elements()
+    let losses = pass.loss.rows.elements()
     var asked = 0
     for row in rows {
       losses[row] = 0
-      if targets[row] != Batch.noTarget { asked += 1 }
+      if pass.batch.hasTarget(row) { asked += 1 }
     }
     guard asked > 0 else { return }
     let all = asked == rows.count
@@ -64,11 +64,11 @@ public struct SoftmaxCrossEntropy: Sendable {
       h = pass[input].slice(rows: rows)
     } else {
       h = Matrix(pass.scratch(gathered), rows: asked, columns: pass[input].columns)
-      gather(rows, from: pass[input], targets, into: h)
+      gather(rows, from: pass[input], pass.batch, into: h)
     }
     let l = scores(of: h, pass)
     var k = 0
-    for row in rows where targets[row] != Batch.noTarget {
+    for row in rows where pass.batch.hasTarget(row) {
       let target = Int(targets[row])
       precondition(target >= 0 && target < vocabulary, "target \(target) of \(vocabulary)")
       let m = l[k].maximum
@@ -93,7 +93,7 @@ public struct SoftmaxCrossEntropy: Sendable {
     } else {
       let dh = Matrix(pass.scratch(scattered), rows: asked, columns: h.columns)
       dh.setProduct(l, pass[weight].transposed)
-      scatter(dh, rows, targets, into: pass.d[input])
+      scatter(dh, rows, pass.batch, into: pass.d[input])
     }
   }
 
@@ -125,21 +125,19 @@ public struct SoftmaxCrossEntropy: Sendable {
   for j in 0..<l.count { l[j] *= factor }
 }
 private func gather(
-  _ rows: Range<Int>, from source: Matrix, _ targets: UnsafeMutablePointer<Int32>,
-  into h: Matrix
+  _ rows: Range<Int>, from source: Matrix, _ batch: Batch, into h: Matrix
 ) {
   var k = 0
-  for row in rows where targets[row] != Batch.noTarget {
+  for row in rows where batch.hasTarget(row) {
     h.slice(rows: k..<k + 1).copy(source.slice(rows: row..<row + 1))
     k += 1
   }
 }
 private func scatter(
-  _ dh: Matrix, _ rows: Range<Int>, _ targets: UnsafeMutablePointer<Int32>,
-  into destination: Matrix
+  _ dh: Matrix, _ rows: Range<Int>, _ batch: Batch, into destination: Matrix
 ) {
   var k = 0
-  for row in rows where targets[row] != Batch.noTarget {
+  for row in rows where batch.hasTarget(row) {
     destination.slice(rows: row..<row + 1).add(dh.slice(rows: k..<k + 1))
     k += 1
   }

@@ -69,19 +69,18 @@ final class Console {
     let left =
       (now - begun) / .seconds(1) / Double(max(done, 1))
       * Double(coordinator.totalSteps - report.step)
-    let figures =
-      "step \(report.step)/\(coordinator.totalSteps)  epoch \(report.epoch)  "
-      + "loss \(fixed(recent.loss, 4))  \(unit.words(recent))  "
-      + "rate \(short(report.learningRate))  |g| \(fixed(report.gradientNorm, 3))  "
-      + "\(Int(Double(recent.targets) / max(recentSeconds, 1e-9))) tokens/s  left \(duration(left))"
+    // The most telling first: what does not fit on a narrow terminal is left out from the end.
+    let figures = [
+      "step \(report.step)/\(coordinator.totalSteps)", "epoch \(report.epoch)",
+      "loss \(fixed(recent.loss, 4))", unit.words(recent),
+      "\(Int(Double(recent.targets) / max(recentSeconds, 1e-9))) tokens/s",
+      "left \(duration(left))", "rate \(short(report.learningRate))",
+      "|g| \(fixed(report.gradientNorm, 3))",
+    ]
     if style == .bar {
-      let width = 20
-      let full = report.step * width / max(coordinator.totalSteps, 1)
-      draw(
-        "[" + String(repeating: "=", count: full) + String(repeating: " ", count: width - full)
-          + "] " + figures)
+      draw(bar(report.step, of: coordinator.totalSteps), figures)
     } else {
-      line(figures)
+      line(figures.joined(separator: "  "))
     }
     shown = now
     recent = Score(nats: 0, targets: 0)
@@ -115,8 +114,19 @@ final class Console {
     drawn = 0
   }
 
-  /// Replaces the line under the cursor.
-  private func draw(_ text: String) {
+  private func bar(_ step: Int, of total: Int) -> String {
+    let width = 10
+    let full = step * width / max(total, 1)
+    return "[" + String(repeating: "=", count: full) + String(repeating: " ", count: width - full)
+      + "]"
+  }
+
+  /// Replaces the line under the cursor by as many figures as fit behind the bar.
+  private func draw(_ bar: String, _ figures: [String]) {
+    var text = bar
+    for figure in figures where text.count + figure.count + 2 < terminalWidth() {
+      text += "  " + figure
+    }
     write("\r" + text + String(repeating: " ", count: max(0, drawn - text.count)))
     drawn = text.count
   }
@@ -131,6 +141,15 @@ final class Console {
   private func write(_ text: String) {
     FileHandle.standardError.write(Data(text.utf8))
   }
+}
+
+/// The columns of the terminal on standard error, or those that a launcher tells of in COLUMNS.
+private func terminalWidth() -> Int {
+  var size = winsize()
+  if ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 {
+    return Int(size.ws_col)
+  }
+  return ProcessInfo.processInfo.environment["COLUMNS"].flatMap { Int($0) } ?? 80
 }
 
 /// A number with some digits after the point.

@@ -1,0 +1,74 @@
+import LinearAlgebra
+import Recurrence
+import Testing
+
+@Suite struct `Dropout masks` {
+  private static let width = 40
+  private static let streams = 3
+  private static let steps = 5
+
+  /// Which numbers survive at each step of each stream, in row t · streams + s.
+  private func survivors(
+    variational: Bool, position: Int = 0, epoch: Int = 1, seed: UInt64 = 9, rate: Double = 0.4
+  ) -> [[Bool]] {
+    var plan = Plan()
+    let embedding = Embedding(vocabulary: 2, width: Self.width, isTied: false, in: &plan)
+    let dropout = Dropout(
+      rate, variational: variational, seed: seed, name: "layer 3", reading: embedding.output,
+      in: &plan)
+    let layout = ParameterLayout(plan)
+    let weights = ParameterVector(layout)
+    weights.update { weights in
+      for k in 0..<weights.buffer.count { weights.buffer.start[k] = 1 }
+    }
+    let tape = Tape(plan, steps: Self.steps, streams: Self.streams, derivatives: true)
+    let batch = Batch(rows: Self.steps * Self.streams)
+    batch.begin(steps: Self.steps, streams: Self.streams)
+    (batch.position, batch.epoch) = (position, epoch)
+    tape.begin(steps: Self.steps, streams: Self.streams)
+    let pass = Pass(batch, on: tape, weights: weights, gradient: ParameterVector(layout))
+    embedding.forward(pass)
+    dropout.forward(pass)
+    let y = pass[dropout.output]
+    for i in 0..<y.rows {
+      for j in 0..<y.columns where y[i, j] != 0 {
+        #expect(abs(Double(y[i, j]) - 1 / (1 - rate)) < 1e-6, "survivors are scaled")
+      }
+    }
+    return (0..<y.rows).map { i in (0..<y.columns).map { y[i, $0] != 0 } }
+  }
+
+  @Test func `differ from step to step and from stream to stream`() {
+    let masks = survivors(variational: false)
+    #expect(Set(masks).count == Self.steps * Self.streams)
+  }
+
+  @Test func `of variational dropout are one for all steps of a window of a stream`() {
+    let masks = survivors(variational: true)
+    for t in 1..<Self.steps {
+      for s in 0..<Self.streams {
+        #expect(masks[t * Self.streams + s] == masks[s], "step \(t) of stream \(s)")
+      }
+    }
+    #expect(Set(masks).count == Self.streams)
+    #expect(survivors(variational: true, position: Self.steps) != masks)
+  }
+
+  @Test func `depend on the position in the stream, the epoch and the seed`() {
+    let masks = survivors(variational: false)
+    #expect(survivors(variational: false) == masks)
+    #expect(survivors(variational: false, epoch: 2) != masks)
+    #expect(survivors(variational: false, seed: 8) != masks)
+    // Two steps later, the first rows are those of step 2.
+    let later = survivors(variational: false, position: 2)
+    #expect(Array(later.prefix(3 * Self.streams)) == Array(masks.suffix(3 * Self.streams)))
+  }
+
+  @Test func `drop as many as they should`() {
+    let masks = survivors(variational: false)
+    let kept = masks.joined().count { $0 }
+    let expected = 0.6 * Double(masks.count * Self.width)
+    #expect(
+      abs(Double(kept) - expected) < 5 * (0.24 * Double(masks.count * Self.width)).squareRoot())
+  }
+}

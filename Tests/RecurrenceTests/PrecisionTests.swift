@@ -1,0 +1,52 @@
+import Foundation
+import LinearAlgebra
+import Recurrence
+import Testing
+
+/// Gradients in single precision against those of the build in double precision, which are kept in
+/// Tests/Oracles/gradients.json. `UNROLL_REAL=double UNROLL_WRITE_ORACLES=1 swift test` writes the file
+/// anew.
+@Suite struct `Precision` {
+  @Test func `gradients of every cell and option in both precisions agree`() throws {
+    var computed: [String: [String: [Double]]] = [:]
+    forEveryCell(hidden: Trial.hidden) { name, cell, options in
+      let trial = Trial(name, cell, options)
+      // Numbers that both precisions hold exactly, so that both have the same network.
+      trial.weights.update { weights in
+        for k in 0..<weights.buffer.count {
+          weights.buffer.start[k] = (weights.buffer.start[k] * 256).rounded() / 256
+        }
+      }
+      trial.fill(window: 0)
+      trial.run(training: false)
+      trial.tape.turn()
+      trial.fill(window: 1, resets: [(2, 1)])
+      trial.run(training: true)
+      computed["\(name) \(options)"] = Dictionary(
+        uniqueKeysWithValues: trial.gradient.layout.entries.map {
+          ($0.name, trial.gradient.elements(of: $0).map { Double($0) })
+        })
+    }
+    let file = URL(filePath: #filePath).deletingLastPathComponent()
+      .appending(path: "../Oracles/gradients.json")
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    if ProcessInfo.processInfo.environment["UNROLL_WRITE_ORACLES"] != nil {
+      try #require(MemoryLayout<Real>.size == 8, "the file is written in double precision")
+      try encoder.encode(computed).write(to: file)
+    }
+    let kept = try JSONDecoder().decode(
+      [String: [String: [Double]]].self, from: Data(contentsOf: file))
+    #expect(Set(kept.keys) == Set(computed.keys), "write the file anew for new cells and options")
+    let tolerance = MemoryLayout<Real>.size == 8 ? 1e-10 : 1e-4
+    for (cell, gradients) in computed {
+      for (parameter, values) in gradients {
+        let exact = try #require(kept[cell]?[parameter], "\(cell): \(parameter)")
+        let size = exact.reduce(0) { $0 + $1 * $1 }.squareRoot()
+        let error = zip(values, exact).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }.squareRoot()
+        #expect(values.count == exact.count)
+        #expect(error <= tolerance * size, "\(cell): \(parameter) is off by \(error / size)")
+      }
+    }
+  }
+}
