@@ -52,10 +52,15 @@ public struct Diagnosis: Sendable {
     let ranks = try gathered.map {
       try JSONValue.decoder.decode(RankFacts.self, from: Data($0))
     }
+    return Diagnosis(of: ranks, launch: launch, builtFor: builtFor, folder: folder)
+  }
+
+  /// Judges what the ranks of a world report.
+  package init(of ranks: [RankFacts], launch: Launch, builtFor: String, folder: String) {
     let program = Finding.fine("program", "unroll \(Version.number), built for \(builtFor)")
-    return Diagnosis(
-      findings: [program] + processors(ranks) + messagePassing(launch) + layout(ranks)
-        + products(ranks) + sharedMemory(ranks) + [disk(folder)])
+    findings =
+      [program] + Self.processors(ranks) + Self.messagePassing(launch) + Self.layout(ranks)
+      + Self.products(ranks) + Self.sharedMemory(ranks) + [Self.disk(folder)]
   }
 
   /// The findings, a line each, with an indented line where there is something to do.
