@@ -60,7 +60,10 @@ let trainer: [Target] = [
   tests("Collectives", ["LinearAlgebra", "Collectives"]),
   tests(
     "Training",
-    ["LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Collectives", "Training"]),
+    [
+      "LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Collectives", "Training",
+      .product(name: "Logging", package: "swift-log"),
+    ]),
   tests("EndToEnd", ["unroll"], exclude: ["power-cut.sh"]),
 ]
 

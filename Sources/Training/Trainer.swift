@@ -140,7 +140,8 @@ public final class Trainer {
     return tally
   }
 
-  private func save() throws {
+  /// Hands the run as it stands to the observer. Collective.
+  func save() throws {
     try observer.save(try snapshot(), isBest: coordinator.isBest)
   }
 }

@@ -48,10 +48,11 @@ struct Train: ParsableCommand {
     completion: .directory)
   var folder: String?
 
-  @Option(help: "auto, none, or the path of a checkpoint to go on from.")
+  @Option(help: "auto, none, or the path of a checkpoint to go on from.", completion: .directory)
   var resume = "auto"
 
-  @Option(help: "Start from the weights of this checkpoint or .safetensors file.")
+  @Option(
+    help: "Start from the weights of this checkpoint or .safetensors file.", completion: .file())
   var initFrom: String?
 
   @Option(help: "auto, bar, lines or none.")

@@ -10,9 +10,16 @@ struct Unroll: ParsableCommand {
     discussion: """
       Exit codes: 0 done, 64 wrong usage or configuration, 65 bad data or checkpoint, 70 internal, \
       73 or 74 cannot write, 75 stopped early and resumable, 76 diverged.
+
+      Completion of commands, options and files by the shell: \
+      unroll --generate-completion-script bash, zsh or fish prints a script; \
+      for bash: source <(unroll --generate-completion-script bash)
       """,
     version: Version.number,
-    subcommands: [Train.self, Evaluate.self, Generate.self, ScoreLines.self])
+    subcommands: [
+      Train.self, Evaluate.self, Generate.self, ScoreLines.self, Export.self, Import.self,
+      CheckpointCommand.self, Networks.self, Doctor.self,
+    ])
 
   /// Parses the arguments once per job: of several ranks, only the first says what is wrong.
   static func main() {

@@ -4,8 +4,9 @@
     python load_checkpoint.py CHECKPOINT exported.safetensors TEXT [--unroll PATH]
 
 loads the exported file into PyTorch's word_language_model with load_state_dict(strict=True), and the
-checkpoint's own model.safetensors with safetensors' load_model(strict=True), which knows that a tied
-matrix is stored once; takes the loss of both on TEXT, state carried from its first symbol to its
+checkpoint's own weights (average.safetensors where the run kept an average, as `unroll evaluate` does)
+with safetensors' load_model, which knows that a tied matrix is stored once and may miss nothing but
+biases that the model was made without; takes the loss of both on TEXT, state carried from its first symbol to its
 last; runs `unroll evaluate CHECKPOINT --data TEXT --json`; and exits with 1 if any two of the three
 losses differ by more than the tolerance. CHECKPOINT is a folder with model.safetensors and
 vocabulary.json, of a model whose layers fit one PyTorch module.
@@ -59,6 +60,18 @@ def evaluate(model, data, window):
     return total / (len(data) - 1)
 
 
+def load_own(model, checkpoint):
+    """Loads a checkpoint's own weights; biases that it lacks are zero."""
+    average = checkpoint / "average.safetensors"
+    file = average if average.exists() else checkpoint / "model.safetensors"
+    missing, unexpected = load_model(model, file, strict=False)
+    lacking = [name for name in missing if name != "decoder.bias" and ".bias_hh_" not in name]
+    if lacking or unexpected:
+        sys.exit(f"{file} lacks {lacking} and also holds {list(unexpected)}")
+    for name in missing:
+        torch.nn.init.zeros_(model.get_parameter(name))
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -82,7 +95,7 @@ def main():
     losses["PyTorch, exported file"] = evaluate(model, data, 500)
 
     model = model_for(tensors, arguments.nonlinearity)
-    load_model(model, arguments.checkpoint / "model.safetensors", strict=True)
+    load_own(model, arguments.checkpoint)
     losses["PyTorch, checkpoint"] = evaluate(model, data, 500)
 
     command = [arguments.unroll, "evaluate", arguments.checkpoint, "--data", arguments.text, "--json"]

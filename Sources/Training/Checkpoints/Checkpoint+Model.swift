@@ -6,10 +6,12 @@ extension Checkpoint {
   /// The weights to be used: the averaged ones where the run kept an average.
   public var bestWeights: SafetensorsFile {
     get throws(CheckpointError) {
-      let hasAverage = state.files.contains { $0.name == Snapshot.File.average }
       return try tensors(of: hasAverage ? Snapshot.File.average : Snapshot.File.model)
     }
   }
+
+  /// Whether the run kept an average of its weights.
+  public var hasAverage: Bool { state.files.contains { $0.name == Snapshot.File.average } }
 
   /// The symbols of the model.
   public func vocabulary() throws -> Vocabulary {
@@ -36,11 +38,13 @@ extension Checkpoint {
   }
 
   /// The model with its weights.
-  public func model() throws -> (LanguageModel, ParameterVector, Vocabulary) {
+  /// - Parameter raw: the weights as trained, also where the run kept an average of them.
+  public func model(raw: Bool = false) throws -> (LanguageModel, ParameterVector, Vocabulary) {
     let (options, vocabulary) = (try options(), try vocabulary())
     let model = LanguageModel(options.model, vocabulary: vocabulary.count, seed: options.seed)
     let weights = ParameterVector(ParameterLayout(model.plan))
-    try bestWeights.load(into: [("", weights)])
+    let file = raw ? try tensors(of: Snapshot.File.model) : try bestWeights
+    try file.load(into: [("", weights)])
     return (model, weights, vocabulary)
   }
 }

@@ -19,20 +19,24 @@ extension SafetensorsFile {
   /// - Parameters:
   ///   - vectors: each with what stands before its names in the file.
   ///   - others: names that may be in the file besides.
+  ///   - otherNames: for a name that is not in the file, the one to look under.
   public func load(
-    into vectors: [(prefix: String, vector: ParameterVector)], besides others: Set<String> = []
+    into vectors: [(prefix: String, vector: ParameterVector)], besides others: Set<String> = [],
+    otherNames: [String: String] = [:]
   ) throws(CheckpointError) {
     var missing: [String] = []
     var wrong: [String] = []
     var known = others
+    var stored: [String: String] = [:]
     for (prefix, vector) in vectors {
       for entry in vector.layout.entries {
         let name = prefix + entry.name
-        guard let tensor = self[name] else {
+        guard let tensor = self[name] ?? otherNames[name].flatMap({ self[$0] }) else {
           missing.append(name)
           continue
         }
         known.insert(tensor.name)
+        stored[name] = tensor.name
         if tensor.shape != entry.shape {
           wrong.append("\(name) as \(tensor.shape) and not \(entry.shape)")
         } else if ![.float32, .float64, .float16, .bfloat16].contains(tensor.type) {
@@ -58,7 +62,8 @@ extension SafetensorsFile {
     for (prefix, vector) in vectors {
       try vector.update { (vector) throws(CheckpointError) in
         for entry in vector.layout.entries {
-          try copy(prefix + entry.name, shape: entry.shape, into: vector.elements(of: entry))
+          let name = prefix + entry.name
+          try copy(stored[name] ?? name, shape: entry.shape, into: vector.elements(of: entry))
         }
       }
     }

@@ -133,7 +133,7 @@ extension Trainer {
   /// the root passes the file, and every rank gets the root's numbers: processors of different kinds may
   /// draw initial weights that differ in the last bit.
   public func begin(from file: SafetensorsFile?) throws {
-    try world.unanimous { try file?.load(into: [("", weights)]) }
+    try world.unanimous { try file?.load(model, into: weights) }
     try world.share(weights)
     average?.vector.update { $0.buffer.copy(from: weights.buffer) }
   }

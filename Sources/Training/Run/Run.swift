@@ -121,6 +121,9 @@ public final class Run {
     return outcome
   }
 
+  /// Saves a checkpoint of the run as it stands, before its first step too. Collective.
+  public func save() throws { try trainer.save() }
+
   /// Scores the test text with the best checkpoint's weights. Collective.
   private func scoreTest() throws -> Score? {
     guard let corpus = dataset.test else { return nil }
@@ -196,7 +199,7 @@ private struct Start {
       warning = found?.warning
     }
     guard checkpoint == nil, let source = request.initFrom else { return }
-    if source.hasSuffix(".safetensors") {
+    if FileKind(source) == .file || source.hasSuffix(".safetensors") {
       weights = try SafetensorsFile(source)
     } else {
       let other = try Checkpoint(verifying: CheckpointStore.locate(source))

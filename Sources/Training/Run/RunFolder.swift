@@ -17,7 +17,9 @@ public struct RunFolder: Sendable {
   public var cache: String { path + "/data" }
 
   /// Whether a run was begun here.
-  public var isUsed: Bool { FileManager.default.fileExists(atPath: metrics) }
+  public var isUsed: Bool {
+    FileManager.default.fileExists(atPath: metrics) || CheckpointStore(checkpoints).latest != nil
+  }
 
   /// Makes the folder and writes the configuration into it.
   /// - Parameter given: the text of the configuration.

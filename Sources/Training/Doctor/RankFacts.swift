@@ -1,0 +1,76 @@
+public import Collectives
+internal import Glibc
+internal import LinearAlgebra
+
+/// What a rank finds out about the machine it runs on.
+public struct RankFacts: Codable, Equatable, Sendable {
+  /// The size of a file system and what is free of it, in bytes.
+  public struct Space: Codable, Equatable, Sendable {
+    public var size: Int
+    public var free: Int
+
+    public init(size: Int, free: Int) {
+      self.size = size
+      self.free = free
+    }
+
+    /// The space of the file system that holds a path; nil where there is none.
+    init?(of path: String) {
+      var info = statvfs()
+      guard statvfs(path, &info) == 0 else { return nil }
+      size = Int(info.f_blocks) * Int(info.f_frsize)
+      free = Int(info.f_bavail) * Int(info.f_frsize)
+    }
+  }
+
+  public var rank: Int
+  public var host: String
+  public var processorName: String
+  /// The processors that this process may use, by number.
+  public var processors: [Int]
+  /// For each of them the core it belongs to: processors of one core share its arithmetic.
+  public var cores: [String]
+  /// The processors of the machine.
+  public var onlineProcessors: Int
+  /// Processors' worth of time that a container is given, where it is limited.
+  public var quota: Double?
+  /// The kernels that the product library has chosen.
+  public var kernels: String
+  public var productThreads: Int
+  public var sharedMemory: Space?
+  /// Whether ranks may read each other's memory.
+  public var canReadAcross: Bool
+
+  public init(
+    rank: Int, host: String, processorName: String, processors: [Int], cores: [String],
+    onlineProcessors: Int, quota: Double? = nil, kernels: String, productThreads: Int,
+    sharedMemory: Space?, canReadAcross: Bool
+  ) {
+    self.rank = rank
+    self.host = host
+    self.processorName = processorName
+    self.processors = processors
+    self.cores = cores
+    self.onlineProcessors = onlineProcessors
+    self.quota = quota
+    self.kernels = kernels
+    self.productThreads = productThreads
+    self.sharedMemory = sharedMemory
+    self.canReadAcross = canReadAcross
+  }
+
+  /// Looks around.
+  public init(of world: any Communicator) {
+    rank = world.rank
+    host = world.hostName
+    processorName = System.processorName
+    processors = System.allowedProcessors
+    cores = processors.map(System.core)
+    onlineProcessors = System.onlineProcessors
+    quota = System.quota
+    kernels = ProductLibrary.kernels
+    productThreads = ProductLibrary.threads
+    sharedMemory = Space(of: "/dev/shm")
+    canReadAcross = MPI.canReadAcrossProcesses
+  }
+}

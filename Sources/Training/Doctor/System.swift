@@ -1,0 +1,79 @@
+internal import Foundation
+
+/// What Linux tells of the machine in files.
+enum System {
+  /// The processor's name, such as `AMD EPYC 7763`.
+  static var processorName: String {
+    line(of: "/proc/cpuinfo", named: "model name") ?? line(of: "/proc/cpuinfo", named: "CPU part")
+      .map { "ARM part \($0)" } ?? "unknown processor"
+  }
+
+  /// The processors that the scheduler may put this process on.
+  static var allowedProcessors: [Int] {
+    numbers(line(of: "/proc/self/status", named: "Cpus_allowed_list") ?? "")
+  }
+
+  static var onlineProcessors: Int {
+    let count = numbers(text("/sys/devices/system/cpu/online") ?? "").count
+    return count > 0 ? count : ProcessInfo.processInfo.activeProcessorCount
+  }
+
+  /// A name that all processors of one core share.
+  static func core(of processor: Int) -> String {
+    let folder = "/sys/devices/system/cpu/cpu\(processor)/topology"
+    return text(folder + "/thread_siblings_list") ?? String(processor)
+  }
+
+  /// Processors' worth of time that a control group allows.
+  static var quota: Double? {
+    let words = (text("/sys/fs/cgroup/cpu.max") ?? "").split(separator: " ").compactMap {
+      Double($0)
+    }
+    return words.count == 2 && words[1] > 0 ? words[0] / words[1] : nil
+  }
+
+  /// Numbers written as in `0-3,8,10-11`.
+  static func numbers(_ list: String) -> [Int] {
+    list.split(separator: ",").flatMap { part -> [Int] in
+      let ends = part.split(separator: "-").compactMap { Int($0) }
+      guard let first = ends.first, let last = ends.last, first <= last else { return [] }
+      return Array(first...last)
+    }
+  }
+
+  /// The path of a program that the shell would find.
+  static func program(_ name: String) -> String? {
+    let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
+    return folders.map { "\($0)/\(name)" }.first {
+      FileManager.default.isExecutableFile(atPath: $0)
+    }
+  }
+
+  /// The first line that a program prints when asked for its version.
+  static func version(of program: String) -> String? {
+    let process = Process()
+    let output = Pipe()
+    process.executableURL = URL(filePath: program)
+    process.arguments = ["--version"]
+    process.standardOutput = output
+    process.standardError = FileHandle.nullDevice
+    guard (try? process.run()) != nil else { return nil }
+    let data = output.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    return String(decoding: data, as: UTF8.self).split(separator: "\n").first.map(String.init)
+  }
+
+  private static func text(_ path: String) -> String? {
+    guard let data = FileManager.default.contents(atPath: path) else { return nil }
+    return String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+  }
+
+  /// What stands after the colon in the first line of a name.
+  private static func line(of path: String, named name: String) -> String? {
+    for line in (text(path) ?? "").split(separator: "\n") where line.hasPrefix(name) {
+      guard let colon = line.firstIndex(of: ":") else { continue }
+      return line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
+    }
+    return nil
+  }
+}

@@ -1,0 +1,59 @@
+internal import Foundation
+internal import Recurrence
+
+extension ModelOptions {
+  /// The model in one line: `embedding 200 → lstm 200, dropout 0.2 → gru 160 → softmax, tied`.
+  var words: String {
+    func dropped(_ rate: Double) -> String { rate > 0 ? ", dropout \(rate)" : "" }
+    let layers = layers.map { layer in
+      let kind =
+        switch layer.kind {
+        case .linear(let width): "linear \(width)"
+        case .recurrent(let cell, let options): "\(cell) \(options.hidden)" + self.details(options)
+        }
+      return kind + (layer.residual ? ", residual" : "") + (layer.frozen ? ", frozen" : "")
+        + dropped(layer.dropout ?? dropout)
+    }
+    let output = "softmax" + (tied ? ", tied" : "") + (outputBias ? "" : ", no bias")
+    return (["embedding \(embedding)" + dropped(dropout)] + layers + [output])
+      .joined(separator: " → ")
+  }
+
+  /// The options of a cell besides its width, where they are not the defaults.
+  private func details(_ options: any CellOptions) -> String {
+    guard case .object(let members)? = try? JSONValue(encoding: options),
+      case .object(let defaults)? = defaultOptions(like: options, hidden: options.hidden)
+    else { return "" }
+    return members.filter { defaults[$0.key] != $0.value }
+      .sorted { $0.key < $1.key }
+      .map { ", \($0.key) \($0.value.plain)" }.joined()
+  }
+}
+
+/// The options of a cell of which only the width is given, as they are written.
+func defaultOptions<Options: CellOptions>(like options: Options, hidden: Int) -> JSONValue? {
+  defaultOptions(Options.self, hidden: hidden)
+}
+
+/// The options of a cell of which only the width is given, as they are written.
+func defaultOptions<Options: CellOptions>(_ type: Options.Type, hidden: Int) -> JSONValue? {
+  let given = JSONValue.object(["hidden": .integer(hidden)])
+  guard let options = try? given.decode(type) else { return nil }
+  return try? JSONValue(encoding: options)
+}
+
+extension JSONValue {
+  /// The value as a configuration has it.
+  var plain: String {
+    switch self {
+    case .string(let text): text
+    case .integer(let value): String(value)
+    case .unsigned(let value): String(value)
+    case .number(let value): String(value)
+    case .bool(let value): String(value)
+    case .null: "null"
+    case .array, .object:
+      (try? JSONValue.encoder().encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    }
+  }
+}

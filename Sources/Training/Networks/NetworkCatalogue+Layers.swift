@@ -1,0 +1,62 @@
+// What has no registry: there is one of each.
+extension NetworkCatalogue.Network {
+  static var layers: [Self] {
+    [
+      Self(
+        name: "embedding", equations: ["x = E[symbol]"], source: "Bengio 2003",
+        options: [
+          Option(key: "embedding", standard: nil, others: []),
+          Option(
+            key: "embedding_initializer", standard: .null, others: [.string("{uniform: 0.1}")]),
+        ],
+        parameters: [Parameter(name: "encoder.weight", shape: ["symbols", "embedding"])],
+        example: "embedding 200 of 65 symbols has \(65 * 200) parameters"),
+      Self(
+        name: "linear", equations: ["y = x W + b"], source: "{linear: units} in model.layers",
+        options: [Option(key: "linear", standard: nil, others: [])],
+        parameters: [
+          Parameter(name: "weight", shape: ["linear", "input"]),
+          Parameter(name: "bias", shape: ["linear"]),
+        ],
+        example: "linear 100 reading 200 has \(100 * 201) parameters"),
+      Self(
+        name: "dropout",
+        equations: [
+          "y = m∘x / (1 − p) in training with m = 0 at the rate p, otherwise y = x",
+          "variational: m is the same for all steps of a window",
+        ],
+        source: "Zaremba 2014; variational: Gal 2016",
+        options: [
+          Option(key: "dropout", standard: .integer(0), others: [.number(0.2)]),
+          Option(key: "variational", standard: .bool(false), others: [.bool(true)]),
+        ],
+        parameters: [], example: ""),
+      Self(
+        name: "residual", equations: ["y = x + layer(x), both of one width"], source: "He 2015",
+        options: [Option(key: "residual", standard: .bool(false), others: [.bool(true)])],
+        parameters: [], example: ""),
+    ]
+  }
+
+  static var heads: [Self] {
+    [
+      Self(
+        name: "softmax",
+        equations: [
+          "l = h W + b", "p = exp l / Σ exp l", "loss = −ln p(target), in nats",
+          "tied: W is the embedding's matrix",
+        ],
+        source: "tied: Press & Wolf 2016, Inan 2016",
+        options: [
+          Option(key: "tied", standard: .bool(false), others: [.bool(true)]),
+          Option(key: "output_bias", standard: .bool(true), others: [.bool(false)]),
+          Option(key: "output_initializer", standard: .null, others: [.string("{uniform: 0.1}")]),
+        ],
+        parameters: [
+          Parameter(name: "decoder.weight", shape: ["symbols", "input"]),
+          Parameter(name: "decoder.bias", shape: ["symbols"]),
+        ],
+        example: "65 symbols reading 200 have \(65 * 201) parameters, tied 65")
+    ]
+  }
+}

@@ -1,0 +1,71 @@
+internal import Foundation
+internal import LinearAlgebra
+internal import Recurrence
+
+/// A checkpoint's weights as PyTorch's `load_state_dict(strict=True)` takes them.
+///
+/// Names, shapes and the order of gates are PyTorch's already. A tied matrix is there under both of its
+/// names, and a bias that the model was made without is zero.
+public struct PyTorchExport {
+  public let tensors: [Tensor]
+  /// What the file says of itself: the program, the step, which weights, and the model's options.
+  public let metadata: [String: String]
+
+  /// - Parameter raw: the weights as trained, also where the run kept an average of them.
+  /// - Throws: `CheckpointError` where the checkpoint cannot be read, or PyTorch has no such module.
+  public init(_ checkpoint: Checkpoint, raw: Bool = false) throws {
+    let (model, weights, _) = try checkpoint.model(raw: raw)
+    if let part = model.partWithoutModule {
+      throw CheckpointError(
+        .damaged, checkpoint.path,
+        "\(checkpoint.path) cannot be exported, because \(part): use its model.safetensors as it is"
+      )
+    }
+    var tensors = weights.tensors()
+    for (other, name) in model.tiedNames {
+      guard let entry = weights.layout.entry(named: name) else { continue }
+      tensors.append(Tensor(other, shape: entry.shape, weights.buffer, from: entry.offset))
+    }
+    for bias in model.biasesLeftOut {
+      tensors.append(Tensor(bias.name, shape: [bias.count], Buffer<Real>(count: bias.count)))
+    }
+    self.tensors = tensors
+    let options = try JSONValue.encoder().encode(model.options)
+    metadata = [
+      "format": "pt",
+      "software": checkpoint.state.software,
+      "step": String(checkpoint.state.step),
+      "weights": checkpoint.hasAverage && !raw ? "averaged" : "as trained",
+      "model": String(decoding: options, as: UTF8.self),
+    ]
+  }
+
+  /// Writes the file in one step: it is whole under its name, or what was there before still is.
+  public func save(to path: String) throws(CheckpointError) {
+    let folder = parent(of: path)
+    func refuse(_ reason: String) -> CheckpointError {
+      CheckpointError(.cannotCreate, path, "cannot create \(path) because \(reason)")
+    }
+    switch FileKind(folder) {
+    case .folder: break
+    case .nothing: throw refuse("there is no folder \(folder): make it first")
+    case .file, .other: throw refuse("\(folder) is no folder: choose another path")
+    }
+    switch FileKind(path) {
+    case .nothing, .file: break
+    case .folder: throw refuse("it is a folder: give the path of a file in it")
+    // A device or a pipe would be replaced by the file.
+    case .other: throw refuse("it is no regular file: give another path")
+    }
+    if FileKind(folder + "/" + Checkpoint.stateFile) == .file {
+      throw refuse("\(folder) is a checkpoint, which stays as it is: choose another folder")
+    }
+    do {
+      try Safetensors.save(tensors, metadata: metadata, to: path)
+    } catch {
+      // Of a file that was to be replaced in the end, the reader knows the name and not the temporary.
+      throw CheckpointError(
+        error.kind, path, error.description.replacing(error.path, with: path))
+    }
+  }
+}

@@ -1,0 +1,39 @@
+internal import LinearAlgebra
+internal import Recurrence
+
+// What PyTorch's modules have that a model here may lack, and the other way round.
+extension LanguageModel {
+  /// The first part of the model for which PyTorch has no module, such as
+  /// `layer 1 has peepholes, which nn.LSTM lacks`; nil if modules hold all of it.
+  ///
+  /// Dropout and shortcuts have no numbers: whoever writes the modules adds them.
+  var partWithoutModule: String? {
+    for (index, layer) in options.layers.enumerated() {
+      guard case .recurrent(let cell, let options) = layer.kind else { continue }
+      switch options {
+      case let options as LSTM.Options where cell == "lstm":
+        if options.peephole != .none { return "layer \(index) has peepholes, which nn.LSTM lacks" }
+      case is GRU.Options where cell == "gru": break
+      case let options as Elman.Options where cell == "elman":
+        guard options.nonlinearity == .tanh || options.nonlinearity == .relu else {
+          return "layer \(index) has the nonlinearity \(options.nonlinearity.rawValue), and nn.RNN "
+            + "has tanh and relu only"
+        }
+      default: return "layer \(index) is a \(cell), for which PyTorch has no module"
+      }
+    }
+    return nil
+  }
+
+  /// Biases that PyTorch's modules always have and that this model was made without: zero there.
+  var biasesLeftOut: [(name: String, count: Int)] {
+    let layout = ParameterLayout(plan)
+    var leftOut: [(name: String, count: Int)] = []
+    for entry in layout.entries {
+      let second = entry.name.replacing("bias_ih", with: "bias_hh")
+      if layout.entry(named: second) == nil { leftOut.append((second, entry.count)) }
+    }
+    if layout.entry(named: "decoder.bias") == nil { leftOut.append(("decoder.bias", vocabulary)) }
+    return leftOut
+  }
+}

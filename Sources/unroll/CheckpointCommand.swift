@@ -1,0 +1,67 @@
+internal import ArgumentParser
+internal import Training
+
+struct CheckpointCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "checkpoint",
+    abstract: "Lists, verifies and describes checkpoints.",
+    subcommands: [List.self, Verify.self, Inspect.self])
+
+  struct List: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Shows every checkpoint of a run.",
+      discussion: """
+        Of each: step, time, size, whether latest or best names it, and whether it is whole as far as \
+        sizes tell; unroll checkpoint verify reads every byte.
+        """)
+
+    @Argument(help: "The folder of a run, or of its checkpoints.", completion: .directory)
+    var path: String
+
+    @Flag(help: "Print a JSON array.")
+    var json = false
+
+    func run() throws {
+      let list = try CheckpointList(path)
+      print(json ? try list.json : list.words)
+    }
+  }
+
+  struct Verify: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Reads every byte of a checkpoint, or of all those of a run.",
+      discussion: """
+        Sizes and checksums are compared with those that were written. Each problem is a line on \
+        standard error, and then the exit code is 65.
+        """)
+
+    @Argument(
+      help: "A checkpoint, the folder of a run, or of its checkpoints.", completion: .directory)
+    var path: String
+
+    func run() throws {
+      let (whole, problems) = try CheckpointList.verify(path)
+      for checkpoint in whole { print("\(checkpoint): whole") }
+      problems.forEach(say)
+      if !problems.isEmpty { throw ExitCode(ExitStatus.data) }
+    }
+  }
+
+  struct Inspect: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Describes a checkpoint: where it stands, its model, tensors and configuration.",
+      discussion: "Of a run, the latest checkpoint. Every byte is read and verified first.")
+
+    @Argument(help: "A checkpoint, or the folder of a run.", completion: .directory)
+    var path: String
+
+    @Flag(help: "Print one JSON object, with the whole configuration.")
+    var json = false
+
+    func run() throws {
+      let inspection = try CheckpointInspection(
+        Checkpoint(verifying: CheckpointStore.locate(path)))
+      print(json ? try inspection.json : inspection.words)
+    }
+  }
+}

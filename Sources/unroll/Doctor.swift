@@ -1,0 +1,27 @@
+internal import ArgumentParser
+internal import Collectives
+internal import ProcessorCheck
+internal import Training
+
+struct Doctor: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Checks the machine, or under mpirun the hosts of a job, and says what to do.",
+    discussion: """
+      Looked at are processors, Open MPI, how ranks are spread over hosts and cores, the product \
+      library, shared memory and the disk. Exit code 0 when training would work, 70 otherwise.
+      """)
+
+  @Option(help: "The folder that runs would be written to.", completion: .directory)
+  var folder = "."
+
+  func run() throws {
+    let launch = Launch()
+    try inWorld { world in
+      let diagnosis = try Diagnosis.make(
+        in: world, launch: launch, builtFor: String(cString: unroll_built_for()), folder: folder)
+      if let diagnosis { print(diagnosis.words) }
+      // The code of a job is that of whichever rank has one.
+      return diagnosis?.isUsable == false ? ExitStatus.software : ExitStatus.done
+    }
+  }
+}

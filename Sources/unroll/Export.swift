@@ -1,0 +1,39 @@
+internal import ArgumentParser
+internal import Training
+
+struct Export: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Writes a checkpoint's weights as a file that PyTorch loads.",
+    discussion: """
+      The file has the names, shapes and order of gates of PyTorch's modules, so that \
+      load_state_dict(strict=True) takes it: encoder, rnn and decoder of the word_language_model \
+      example where all layers fit one module, otherwise layers.0, layers.1 and so on. A tied matrix \
+      is written under both names, and a bias that the model is made without as zeros.
+
+      Refused, with exit code 65, is a model for which PyTorch has no module: peepholes, \
+      gru-reset-before, sigmoid and identity of an elman layer.
+      """)
+
+  @Argument(help: "A checkpoint, or the folder of a run.", completion: .directory)
+  var checkpoint: String
+
+  @Argument(
+    help: ArgumentHelp("The file to write; an old one is replaced.", valueName: "out.safetensors"),
+    completion: .file(extensions: ["safetensors"]))
+  var output: String
+
+  @Flag(
+    help: """
+      The weights as trained. Without it, and where the run keeps an average of its weights, that is \
+      written: what evaluate and generate use too.
+      """)
+  var raw = false
+
+  func run() throws {
+    let export = try PyTorchExport(
+      Checkpoint(verifying: CheckpointStore.locate(checkpoint)), raw: raw)
+    try export.save(to: output)
+    let count = export.tensors.count
+    print("\(output): \(count) tensors, \(export.metadata["weights"] ?? "") weights")
+  }
+}

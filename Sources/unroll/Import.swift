@@ -1,0 +1,52 @@
+internal import ArgumentParser
+internal import Collectives
+internal import Foundation
+internal import Logging
+internal import Training
+
+struct Import: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Makes a run that begins with the weights of a file.",
+    discussion: """
+      The file has PyTorch's names, as unroll export or torch's safetensors write them; every name and \
+      shape must be right. float64, float16 and bfloat16 become float32. The configuration describes \
+      the model, and its data must be there. The run gets a checkpoint of step 0, from which unroll \
+      train goes on with the same configuration and folder, and which evaluate and generate take too.
+      """)
+
+  @Argument(
+    help: ArgumentHelp("The file of weights.", valueName: "in.safetensors"),
+    completion: .file(extensions: ["safetensors"]))
+  var input: String
+
+  @OptionGroup var arguments: ConfigurationArguments
+
+  @Option(
+    name: .customLong("run"), help: "The folder of the new run; it must not hold a run yet.",
+    completion: .directory)
+  var folder: String
+
+  func run() throws {
+    let options = try arguments.load()
+    var isFolder: ObjCBool = false
+    if FileManager.default.fileExists(atPath: input, isDirectory: &isFolder), isFolder.boolValue {
+      throw UsageError(
+        "\(input) is a folder: give a .safetensors file, or begin with a checkpoint's weights by "
+          + "unroll train --init-from")
+    }
+    if RunFolder(folder).isUsed {
+      throw UsageError("\(folder) holds a run already: choose another --run folder")
+    }
+    // Read before anything is made, so that a wrong file leaves nothing behind.
+    _ = try SafetensorsFile(input)
+    let request = RunRequest(
+      options, given: try arguments.text(options), folder: RunFolder(folder), resume: .none,
+      initFrom: input)
+    try inWorld { world in
+      let log = Logger(label: "unroll") { _ in ConsoleLog() }
+      try Run(request, world: world, log: log).save()
+      if world.isRoot { print("\(folder): ready for unroll train with --run \(folder)") }
+      return ExitStatus.done
+    }
+  }
+}

@@ -1,0 +1,83 @@
+import Collectives
+import Foundation
+import Testing
+import Training
+
+@Suite("The doctor") struct DiagnosisTests {
+  private static let alone = Launch { _ in nil }
+
+  private static func rank(
+    _ rank: Int, on processors: [Int], of online: Int = 4, host: String = "a",
+    sharedMemory: Int = 1 << 30, quota: Double? = nil, name: String = "CPU"
+  ) -> RankFacts {
+    RankFacts(
+      rank: rank, host: host, processorName: name, processors: processors,
+      cores: processors.map(String.init), onlineProcessors: online, quota: quota,
+      kernels: "Kernels", productThreads: 1,
+      sharedMemory: .init(size: sharedMemory, free: sharedMemory), canReadAcross: true)
+  }
+
+  /// What is found about one subject.
+  private static func findings(_ what: String, _ ranks: [RankFacts]) -> [Diagnosis.Finding] {
+    Diagnosis(of: ranks, launch: alone, builtFor: "x", folder: NSTemporaryDirectory())
+      .findings.filter { $0.what == what }
+  }
+
+  @Test("sees ranks that share a core, too many ranks, and cores that nobody uses") func cores() {
+    func cores(_ ranks: [RankFacts]) -> Diagnosis.Finding? { Self.findings("cores", ranks).first }
+    let all = [0, 1, 2, 3]
+    #expect(cores((0..<4).map { Self.rank($0, on: [$0]) }) == nil)
+    #expect(cores((0..<4).map { Self.rank($0, on: all) }) == nil)
+    #expect(cores((0..<2).map { Self.rank($0, on: [2 * $0, 2 * $0 + 1]) })?.severity == .note)
+    let shared = cores([Self.rank(0, on: [0]), Self.rank(1, on: [1]), Self.rank(2, on: [0])])
+    #expect(shared?.severity == .warning)
+    #expect(
+      cores([Self.rank(0, on: [1]), Self.rank(1, on: [1])])?.advice?.contains("--bind-to") == true)
+    #expect(cores((0..<5).map { Self.rank($0, on: all) })?.value == "a: 5 ranks on 4 cores")
+    #expect(cores([Self.rank(0, on: all)])?.value == "a: 1 of 4 used")
+    #expect(cores([Self.rank(0, on: all, quota: 1.5)]) == nil)
+    // The same core of two hosts is two cores.
+    #expect(
+      cores([Self.rank(0, on: [0], of: 1), Self.rank(1, on: [0], of: 1, host: "b")]) == nil)
+  }
+
+  @Test("a shared memory too small for the ranks is a failure, Docker's 64 MiB a warning")
+  func sharedMemory() {
+    func severity(_ ranks: Int, _ size: Int) -> Diagnosis.Severity? {
+      Self.findings(
+        "shared memory", (0..<ranks).map { Self.rank($0, on: [0, 1, 2, 3], sharedMemory: size) }
+      ).first?.severity
+    }
+    #expect(severity(2, 1 << 30) == .fine)
+    #expect(severity(16, 64 << 20) == .warning)
+    #expect(severity(17, 64 << 20) == .failure)
+    #expect(severity(1, 0) == .failure)
+  }
+
+  @Test("processors of two kinds are a warning") func kinds() {
+    let ranks = [Self.rank(0, on: [0]), Self.rank(1, on: [0], host: "b", name: "Other")]
+    #expect(Self.findings("processor", ranks).map(\.severity) == [.fine, .fine, .warning])
+  }
+
+  @Test("a folder that cannot be written makes the machine unusable") func folder() {
+    let ranks = [Self.rank(0, on: [0])]
+    func isUsable(_ folder: String) -> Bool {
+      Diagnosis(of: ranks, launch: Self.alone, builtFor: "x", folder: folder).isUsable
+    }
+    #expect(isUsable(NSTemporaryDirectory()))
+    #expect(!isUsable("/nowhere/at/all"))
+    #expect(!isUsable("/proc"))
+  }
+
+  @Test("asks every rank and speaks on the root") func world() throws {
+    let words = try Threads.run(3) { world in
+      try Diagnosis.make(
+        in: world, launch: Self.alone, builtFor: "this test", folder: NSTemporaryDirectory())?.words
+    }
+    #expect(words[1] == nil && words[2] == nil)
+    let lines = try #require(words[0]).split(separator: "\n")
+    #expect(lines.filter { $0.hasPrefix("binding") }.count == 3)
+    #expect(lines[0].contains("built for this test"))
+    #expect(lines.contains { $0.hasPrefix("message passing") && $0.contains("Open MPI") })
+  }
+}
