@@ -8,12 +8,19 @@ public let cells: [String: any RecurrentCell.Type] = [
 
 // What cells' options have in common.
 extension KeyedDecodingContainer {
-  /// The number of units: required, at least 1.
+  /// The number of units: required.
   func hiddenUnits(_ key: Key) throws -> Int {
-    let value = try decode(Int.self, forKey: key)
-    guard value >= 1 else {
+    try checkedWidth(try decode(Int.self, forKey: key), key)
+  }
+
+  /// A width, refused where it is less than 1 or too large for products of widths to be counted.
+  func checkedWidth(_ value: Int, _ key: Key) throws -> Int {
+    let largest = 1 << 24
+    guard (1...largest).contains(value) else {
       throw DecodingError.dataCorruptedError(
-        forKey: key, in: self, debugDescription: "\(key.stringValue) must be at least 1")
+        forKey: key, in: self,
+        debugDescription: value < 1
+          ? "\(key.stringValue) must be at least 1" : "\(key.stringValue) must be at most \(largest)")
     }
     return value
   }

@@ -23,14 +23,14 @@ public struct Sampling: Sendable {
 
   /// The symbols that may be drawn with their probabilities, likeliest first (ties by symbol).
   func distribution(_ logits: Row) -> [(symbol: Int32, probability: Double)] {
-    let scale = temperature > 0 ? 1 / temperature : 1
-    var candidates = (0..<logits.count).map { (Int32($0), Double(logits[$0]) * scale) }
+    var candidates = (0..<logits.count).map { (Int32($0), Double(logits[$0])) }
     candidates.removeAll { excluded.contains($0.0) }
     candidates.sort { $0.1 > $1.1 || ($0.1 == $1.1 && $0.0 < $1.0) }
     if temperature == 0 { candidates = Array(candidates.prefix(1)) }
     if let topK { candidates = Array(candidates.prefix(Swift.max(topK, 1))) }
     guard let best = candidates.first?.1 else { return [] }
-    let weights = candidates.map { Glibc.exp($0.1 - best) }
+    // The best first, so that no quotient is NaN however low the temperature.
+    let weights = candidates.map { $0.1 == best ? 1 : Glibc.exp(($0.1 - best) / temperature) }
     let total = weights.reduce(0, +)
     var kept: [(Int32, Double)] = []
     var sum = 0.0

@@ -21,6 +21,8 @@ public struct Coordinator: Sendable {
     public internal(set) var earlyStopping = EarlyStopping()
     /// The last validation loss, in nats per target.
     public internal(set) var validationLoss: Double?
+    /// The step of the checkpoint whose validation loss is the best; nil if there is none any more.
+    public internal(set) var bestStep: Int?
   }
 
   public internal(set) var state = State()
@@ -37,6 +39,8 @@ public struct Coordinator: Sendable {
   private var clockAsked = false
   private var improved = false
   private var epochEnded = false
+  /// The epoch of the step that was taken last.
+  private(set) var lastEpoch = 1
 
   /// - Parameter evaluation: nil where there is no validation data.
   /// - Throws: `ScheduleError` if the schedule needs what the run does not say.
@@ -48,7 +52,9 @@ public struct Coordinator: Sendable {
     self.evaluation = evaluation
     self.stepsPerEpoch = stepsPerEpoch
     switch options.training.length {
-    case .epochs(let epochs): totalSteps = epochs * stepsPerEpoch
+    case .epochs(let epochs):
+      let (steps, overflows) = epochs.multipliedReportingOverflow(by: stepsPerEpoch)
+      totalSteps = overflows ? .max : steps
     case .steps(let steps): totalSteps = steps
     }
     schedule = try Schedule(options.training.schedule, totalSteps: totalSteps)
@@ -96,6 +102,7 @@ public struct Coordinator: Sendable {
     state.step += 1
     state.tokens += tally.targets
     state.skipped = verdict == .skip ? state.skipped + 1 : 0
+    lastEpoch = state.epoch
     if epochEnds { state.epoch += 1 }
     epochEnded = epochEnds
     stopAsked = tally.stopVotes > 0
@@ -109,11 +116,21 @@ public struct Coordinator: Sendable {
     state.validationLoss = loss
     schedule.observe(loss, in: &state.plateau)
     improved = state.earlyStopping.observe(loss)
+    if improved { state.bestStep = state.step }
     return improved
   }
 
-  /// Whether every step has been taken.
-  public var isComplete: Bool { state.step >= totalSteps || hasGivenUp }
+  /// Whether every step has been taken, or validation has stopped improving.
+  public var isComplete: Bool { hasReachedEnd || hasGivenUp }
+
+  /// Whether every step has been taken. Epochs are counted as such, because a run may be resumed with
+  /// windows of another length.
+  private var hasReachedEnd: Bool {
+    switch training.length {
+    case .epochs(let epochs): state.epoch > epochs
+    case .steps(let steps): state.step >= steps
+    }
+  }
 
   /// Whether validation has stopped improving.
   public var hasGivenUp: Bool {
@@ -126,7 +143,7 @@ public struct Coordinator: Sendable {
 
   var isEvaluationDue: Bool {
     guard let evaluation, state.evaluatedAt < state.step else { return false }
-    if state.step >= totalSteps { return true }
+    if hasReachedEnd { return true }
     switch evaluation.every {
     case .epoch: return epochEnded
     case .steps(let steps): return state.step.isMultiple(of: steps)

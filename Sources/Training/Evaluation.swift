@@ -48,7 +48,7 @@ public final class Evaluation {
       ? nil
       : Tape(
         plan, steps: streams.rows / share, streams: share, derivatives: false,
-        resets: corpus.documentCount > 1)
+        resets: corpus.documentCount > 0)
     self.world = world
   }
 

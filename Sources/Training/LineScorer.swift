@@ -31,8 +31,7 @@ public final class LineScorer {
 
   /// −ln p of the line's symbols and of its end.
   public func score(_ line: String) -> Score {
-    let body = vocabulary.encode(line)
-    let symbols = lineEnd + body + (body.last == lineEnd.last ? [] : lineEnd)
+    let symbols = lineEnd + vocabulary.encode(line + "\n")
     var score = Score(nats: 0, targets: 0)
     tape.clearCarried()
     var start = 0

@@ -21,6 +21,23 @@ public struct RunOptions: Codable, Equatable, Sendable {
     case name, seed, data, model, training, checkpoint, evaluation, console
   }
 
+  /// A run described in Swift; what is left out has the defaults of a configuration.
+  public init(
+    name: String = "run", seed: UInt64 = 1, data: DataOptions, model: ModelOptions,
+    training: TrainingOptions = TrainingOptions(),
+    checkpoint: CheckpointOptions = CheckpointOptions(), evaluation: EvaluationOptions? = nil,
+    console: ConsoleOptions = ConsoleOptions()
+  ) {
+    self.name = name
+    self.seed = seed
+    self.data = data
+    self.model = model
+    self.training = training
+    self.checkpoint = checkpoint
+    self.evaluation = evaluation ?? EvaluationOptions(like: training)
+    self.console = console
+  }
+
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     name = try container.decode(.name, default: name)

@@ -5,21 +5,29 @@ internal import Logging
 internal import Training
 
 /// Ends the process with what an error says: one sentence from one rank, and the documented exit code.
+///
+/// Before the ranks have met, each finds the same mistake by itself. The first rank says it, upon which
+/// the launcher ends the others; another rank that is still there after a while has a mistake of its own.
 func leave(_ error: any Error) -> Never {
-  let isSpeaker = Launch().rank == 0
+  let launch = Launch()
   // Help, version, completions, exit codes and usage errors are the argument parser's.
   let parserCode = Unroll.exitCode(for: error).rawValue
-  if error is ExitCode || error is CleanExit || error is ValidationError || parserCode != 1 {
-    if isSpeaker { Unroll.exit(withError: error) }
-    exit(parserCode)
+  let isParsers = error is ExitCode || error is ValidationError || parserCode != 1
+  if parserCode == 0 && launch.rank > 0 { exit(0) }
+  if launch.rank > 0 {
+    sleep(3)
+    say("rank \(launch.rank): \(isParsers ? Unroll.message(for: error) : "\(error)")")
+  } else if isParsers {
+    Unroll.exit(withError: error)
+  } else {
+    say("\(error)")
   }
-  if isSpeaker { say(error) }
-  exit(ExitStatus.of(error))
+  exit(isParsers ? parserCode : ExitStatus.of(error))
 }
 
-/// Prints an error as one sentence on standard error.
-func say(_ error: any Error) {
-  FileHandle.standardError.write(Data("unroll: \(error)\n".utf8))
+/// Prints one sentence on standard error.
+func say(_ sentence: String) {
+  FileHandle.standardError.write(Data("unroll: \(sentence)\n".utf8))
 }
 
 /// Runs a body in the world that the launcher started, and leaves it in order.
@@ -38,7 +46,7 @@ func inWorld(_ body: (any Communicator) throws -> Int32) throws -> Never {
     exit(ExitStatus.done)
   } catch {
     let host = world.size > 1 ? "rank \(world.rank) on \(world.hostName): " : ""
-    FileHandle.standardError.write(Data("unroll: \(host)\(error)\n".utf8))
+    say("\(host)\(error)")
     try world.abort(code: ExitStatus.of(error))
   }
 }

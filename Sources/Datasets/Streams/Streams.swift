@@ -69,7 +69,7 @@ public final class Streams {
   /// The greatest number of rows of a window on this rank: what a `Batch` must have room for.
   public var rows: Int { min(bptt, length - 1) * share.count }
 
-  public var windowsPerEpoch: Int { (length - 1 + bptt - 1) / bptt }
+  public var windowsPerEpoch: Int { (length - 2) / bptt + 1 }
 
   /// The number of targets of an epoch over all ranks.
   public var targetsPerEpoch: Int { batchSize * (length - 1) }

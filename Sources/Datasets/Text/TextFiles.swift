@@ -97,6 +97,16 @@ public struct TextFiles: Sendable {
     return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
   }
 
+  /// The number of characters, Unicode scalars, of a text in UTF-8.
+  public func characterCount() throws(DataError) -> Int {
+    var count = 0
+    try forEach(utf8: false) { (text) throws(DataError) in
+      // Every byte that does not continue a scalar begins one.
+      for i in text.indices where text[i] & 0xC0 != 0x80 { count += 1 }
+    }
+    return count
+  }
+
   /// Identifies the files by their absolute paths, whatever is in them.
   func identify(into fingerprint: inout Fingerprint) {
     for file in files {

@@ -76,7 +76,8 @@ public enum Shape: Sendable, Equatable {
       if multiplier == 1 { step %= period }
       while step >= period {
         step -= period
-        period *= multiplier
+        let (longer, overflows) = period.multipliedReportingOverflow(by: multiplier)
+        period = overflows ? .max : longer
       }
       return wave(from: peak, to: final, step, of: period)
     case .inverseSquareRoot:

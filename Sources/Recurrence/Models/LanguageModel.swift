@@ -16,6 +16,7 @@ public struct LanguageModel: Sendable {
 
   /// - Parameter seed: keys dropout; initial weights are drawn by `ParameterVector.initialize`.
   public init(_ options: ModelOptions, vocabulary: Int, seed: UInt64) {
+    if let problem = options.problem { preconditionFailure(problem.sentence) }
     var plan = Plan()
     var layers: [any Layer] = []
 
@@ -28,6 +29,7 @@ public struct LanguageModel: Sendable {
     }
 
     plan.scope.layer = "embedding"
+    plan.scope.rateFactor = options.embeddingRate
     plan.scope.initializer = options.embeddingInitializer ?? options.initializer
     let embedding = Embedding(
       vocabulary: vocabulary, width: options.embedding, isTied: options.tied, in: &plan)
@@ -44,7 +46,8 @@ public struct LanguageModel: Sendable {
       switch layer.kind {
       case .recurrent(let cell, let cellOptions):
         plan.scope.suffix = inOneModule ? "_l\(index)" : "_l0"
-        built = Self.recurrent(cells[cell]!, cellOptions, reading: input, in: &plan)
+        guard let type = cells[cell] else { preconditionFailure("no cell is called \(cell)") }
+        built = Self.recurrent(type, cellOptions, reading: input, in: &plan)
       case .linear(let width):
         plan.scope.suffix = ""
         built = Linear(width, reading: input, in: &plan)
@@ -55,6 +58,7 @@ public struct LanguageModel: Sendable {
 
     plan.scope = Plan.Scope()
     plan.scope.layer = "output"
+    plan.scope.rateFactor = options.outputRate
     plan.scope.initializer = options.outputInitializer ?? options.initializer
     head = SoftmaxCrossEntropy(
       vocabulary: vocabulary, reading: layers.last!.output,

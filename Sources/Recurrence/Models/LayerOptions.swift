@@ -60,11 +60,7 @@ public struct LayerOptions: Codable, Equatable, Sendable {
       }
       kind = .recurrent(cell: name, try Self.options(of: type, from: decoder))
     case (nil, let width?):
-      guard width >= 1 else {
-        throw DecodingError.dataCorruptedError(
-          forKey: .linear, in: keys, debugDescription: "linear must be at least 1")
-      }
-      kind = .linear(width)
+      kind = .linear(try keys.checkedWidth(width, .linear))
     case (nil, nil):
       throw DecodingError.keyNotFound(
         CodingKeys.cell,
@@ -77,11 +73,7 @@ public struct LayerOptions: Codable, Equatable, Sendable {
     residual = try keys.decodeIfPresent(Bool.self, forKey: .residual) ?? false
     initializer = try keys.decodeIfPresent(Initializer.self, forKey: .initializer)
     frozen = try keys.decodeIfPresent(Bool.self, forKey: .frozen) ?? false
-    rate = try keys.decodeIfPresent(Double.self, forKey: .rate) ?? 1
-    guard rate >= 0 else {
-      throw DecodingError.dataCorruptedError(
-        forKey: .rate, in: keys, debugDescription: "rate must not be negative")
-    }
+    rate = try keys.rateFactor(.rate)
   }
 
   private static func options<Cell: RecurrentCell>(
@@ -107,6 +99,16 @@ public struct LayerOptions: Codable, Equatable, Sendable {
 }
 
 extension KeyedDecodingContainer {
+  /// A factor on the learning rate, 1 unless given.
+  func rateFactor(_ key: Key) throws -> Double {
+    let rate = try decodeIfPresent(Double.self, forKey: key) ?? 1
+    guard rate >= 0 else {
+      throw DecodingError.dataCorruptedError(
+        forKey: key, in: self, debugDescription: "\(key.stringValue) must not be negative")
+    }
+    return rate
+  }
+
   /// A probability below 1, or nothing.
   func dropoutRate(_ key: Key) throws -> Double? {
     guard let rate = try decodeIfPresent(Double.self, forKey: key) else { return nil }

@@ -22,12 +22,16 @@ public struct ModelOptions: Codable, Equatable, Sendable {
   public var outputInitializer: Initializer?
   /// Whether the output layer has a bias.
   public var outputBias: Bool
+  /// Factors on the learning rate in the embedding and in the output layer; 0 freezes one. A tied matrix
+  /// is the embedding's.
+  public var embeddingRate: Double
+  public var outputRate: Double
 
   public init(
     embedding: Int, layers: [LayerOptions], tied: Bool = false, dropout: Double = 0,
     variational: Bool = false, initializer: Initializer = .pytorch,
     embeddingInitializer: Initializer? = nil, outputInitializer: Initializer? = nil,
-    outputBias: Bool = true
+    outputBias: Bool = true, embeddingRate: Double = 1, outputRate: Double = 1
   ) {
     self.embedding = embedding
     self.layers = layers
@@ -38,6 +42,8 @@ public struct ModelOptions: Codable, Equatable, Sendable {
     self.embeddingInitializer = embeddingInitializer
     self.outputInitializer = outputInitializer
     self.outputBias = outputBias
+    self.embeddingRate = embeddingRate
+    self.outputRate = outputRate
   }
 
   enum CodingKeys: String, CodingKey {
@@ -45,6 +51,8 @@ public struct ModelOptions: Codable, Equatable, Sendable {
     case embeddingInitializer = "embedding_initializer"
     case outputInitializer = "output_initializer"
     case outputBias = "output_bias"
+    case embeddingRate = "embedding_rate"
+    case outputRate = "output_rate"
   }
 
   public init(from decoder: any Decoder) throws {
@@ -54,11 +62,7 @@ public struct ModelOptions: Codable, Equatable, Sendable {
       throw DecodingError.dataCorruptedError(
         forKey: .layers, in: keys, debugDescription: "a model needs at least one layer")
     }
-    embedding = try keys.decode(Int.self, forKey: .embedding)
-    guard embedding >= 1 else {
-      throw DecodingError.dataCorruptedError(
-        forKey: .embedding, in: keys, debugDescription: "embedding must be at least 1")
-    }
+    embedding = try keys.checkedWidth(try keys.decode(Int.self, forKey: .embedding), .embedding)
     tied = try keys.decodeIfPresent(Bool.self, forKey: .tied) ?? false
     dropout = try keys.dropoutRate(.dropout) ?? 0
     variational = try keys.decodeIfPresent(Bool.self, forKey: .variational) ?? false
@@ -67,23 +71,34 @@ public struct ModelOptions: Codable, Equatable, Sendable {
       try keys.decodeIfPresent(Initializer.self, forKey: .embeddingInitializer)
     outputInitializer = try keys.decodeIfPresent(Initializer.self, forKey: .outputInitializer)
     outputBias = try keys.decodeIfPresent(Bool.self, forKey: .outputBias) ?? true
+    embeddingRate = try keys.rateFactor(.embeddingRate)
+    outputRate = try keys.rateFactor(.outputRate)
+    if let (key, problem) = problem {
+      throw DecodingError.dataCorruptedError(forKey: key, in: keys, debugDescription: problem)
+    }
+  }
+
+  /// What does not fit together, if anything, and the key to blame.
+  var problem: (key: CodingKeys, sentence: String)? {
     var width = embedding
     for (index, layer) in layers.enumerated() {
       if layer.residual && layer.width != width {
-        throw DecodingError.dataCorruptedError(
-          forKey: .layers, in: keys,
-          debugDescription:
-            "layer \(index) is residual, so its width (\(layer.width)) must be that "
-            + "of what it reads (\(width))")
+        return (
+          .layers,
+          "layer \(index) is residual, so its width (\(layer.width)) must be that of what it reads "
+            + "(\(width))"
+        )
       }
       width = layer.width
     }
     if tied && width != embedding {
-      throw DecodingError.dataCorruptedError(
-        forKey: .tied, in: keys,
-        debugDescription: "tied needs an embedding (\(embedding)) as wide as the last layer "
-          + "(\(width)); add a last layer {linear: \(embedding)} or change embedding")
+      return (
+        .tied,
+        "tied needs an embedding (\(embedding)) as wide as the last layer (\(width)); add a last layer "
+          + "{linear: \(embedding)} or change embedding"
+      )
     }
+    return nil
   }
 }
 

@@ -50,8 +50,14 @@ extension Checkpoint {
 }
 
 extension LanguageModel {
-  /// Tells models of different shapes apart.
-  var hash: String {
-    ParameterLayout(plan).entries.map { "\($0.name)\($0.shape)" }.joined(separator: " ")
+  /// Tells apart models that compute different things: by the names and shapes of their parameters and
+  /// by what their layers are. How they are drawn, dropped and learnt may change from run to run.
+  var identity: String {
+    let layers = options.layers.map { layer in
+      let bare = try? JSONValue.encoder().encode(LayerOptions(layer.kind, residual: layer.residual))
+      return String(decoding: bare ?? Data(), as: UTF8.self)
+    }
+    let parameters = ParameterLayout(plan).entries.map { "\($0.name)\($0.shape)" }
+    return (layers + parameters).joined(separator: " ")
   }
 }

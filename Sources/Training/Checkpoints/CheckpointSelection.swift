@@ -135,6 +135,16 @@ extension CheckpointStore {
     return CheckpointStore.step(ofName: line.hasSuffix("\n") ? String(line.dropLast()) : line)
   }
 
+  /// Makes `best` name the checkpoint of a step, or nothing where there is no such checkpoint.
+  func setBest(_ step: Int?) throws(CheckpointError) {
+    if step == best { return }
+    if let step, try steps().contains(step) {
+      try point(.best, to: CheckpointStore.name(ofStep: step))
+    } else if best != nil {
+      try removeTree(directory + "/" + Pointer.best.rawValue)
+    }
+  }
+
   func point(_ pointer: Pointer, to name: String) throws(CheckpointError) {
     try replaceFile(
       directory + "/" + pointer.rawValue,

@@ -31,13 +31,13 @@ public struct CheckpointState: Codable, Equatable, Sendable {
   }
 
   public private(set) var format = CheckpointState.format
-  /// Updates made so far.
+  /// Steps taken so far, those that were skipped too.
   public var step: Int
   public var epoch: Int
   /// Targets seen so far, over all epochs.
   public var tokens: Int
   public var seed: UInt64
-  /// Where each global stream stands in the data.
+  /// Where the streams stand in the data; they advance together.
   public var streams: JSONValue
   /// Counters of the random numbers drawn so far.
   public var random: JSONValue

@@ -103,6 +103,16 @@ extension JSONValue: Codable {
 }
 
 extension JSONValue {
+  /// The paths of the members that are not the same in another value, such as `training.bptt`.
+  func differences(from other: JSONValue, at path: String = "") -> [String] {
+    if self == other { return [] }
+    guard case .object(let a) = self, case .object(let b) = other else { return [path] }
+    return Set(a.keys).union(b.keys).sorted().flatMap { key in
+      (a[key] ?? .null).differences(
+        from: b[key] ?? .null, at: path.isEmpty ? key : path + "." + key)
+    }
+  }
+
   /// Whether the value does not fit on a line.
   var isNested: Bool {
     switch self {

@@ -45,7 +45,11 @@ extension Trainer {
       let gathered = try world.gather(Array(UnsafeRawBufferPointer(rows.memory)))
       guard world.isRoot else { continue }
       let all = Buffer<Real>(count: streams.batchSize * rows.columns)
-      UnsafeMutableRawBufferPointer(all.elements()).copyBytes(from: gathered.joined())
+      var rest = UnsafeMutableRawBufferPointer(all.elements())[...]
+      for part in gathered {
+        UnsafeMutableRawBufferPointer(rebasing: rest).copyBytes(from: part)
+        rest = rest.dropFirst(part.count)
+      }
       hidden.append(
         Tensor(model.plan.name(of: state), shape: [streams.batchSize, rows.columns], all))
     }

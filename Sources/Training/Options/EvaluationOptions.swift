@@ -27,8 +27,8 @@ public struct EvaluationOptions: Codable, Equatable, Sendable {
     self.init(like: training)
     let container = try decoder.container(keyedBy: CodingKeys.self)
     every = try container.decode(.every, default: every)
-    batchSize = try container.decode(.batchSize, default: batchSize, atLeast: 1)
-    bptt = try container.decode(.bptt, default: bptt, atLeast: 1)
+    batchSize = try container.decode(.batchSize, default: batchSize, from: 1...largestCount)
+    bptt = try container.decode(.bptt, default: bptt, from: 1...largestCount)
     if case .seconds = every {
       throw DecodingError.dataCorruptedError(
         forKey: .every, in: container,

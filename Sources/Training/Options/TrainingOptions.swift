@@ -41,8 +41,8 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
 
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
-    batchSize = try container.decode(.batchSize, default: batchSize, atLeast: 1)
-    bptt = try container.decode(.bptt, default: bptt, atLeast: 1)
+    batchSize = try container.decode(.batchSize, default: batchSize, from: 1...largestCount)
+    bptt = try container.decode(.bptt, default: bptt, from: 1...largestCount)
     optimizer = try container.decode(.optimizer, default: optimizer)
     schedule = try container.decode(.schedule, default: schedule)
     clip = try container.decodeIfPresent(ClipOptions.self, forKey: .clip)
@@ -53,8 +53,8 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     carryState = try container.decode(.carryState, default: carryState)
     earlyStop = try container.decodeIfPresent(EarlyStopping.Options.self, forKey: .earlyStop)
 
-    let epochs: Int? = try container.decode(.epochs, atLeast: 1)
-    let steps: Int? = try container.decode(.steps, atLeast: 1)
+    let epochs: Int? = try container.decode(.epochs, from: 1...largestCount)
+    let steps: Int? = try container.decode(.steps, from: 1...largestCount)
     switch (epochs, steps) {
     case (nil, nil): break
     case (let epochs?, nil): length = .epochs(epochs)
@@ -124,7 +124,7 @@ public struct NonfiniteOptions: Codable, Equatable, Sendable {
   }
 
   public var policy = Policy.stop
-  /// The number of skipped steps in a row that turns `skip` into `stop`.
+  /// More skipped steps in a row than this turn `skip` into `stop`.
   public var limit = 10
 
   enum CodingKeys: String, CodingKey {

@@ -60,8 +60,11 @@ final class Console {
 
   func show(_ report: StepReport, _ coordinator: Coordinator) {
     guard style != .none else { return }
-    recent.nats += report.score.nats
-    recent.targets += report.score.targets
+    // A step that was skipped says nothing of the loss.
+    if report.score.nats.isFinite {
+      recent.nats += report.score.nats
+      recent.targets += report.score.targets
+    }
     recentSeconds += report.time.total
     guard isDue(report, coordinator) else { return }
     let now = clock.now
@@ -109,6 +112,12 @@ final class Console {
     if style == .lines { line("saved \(path)") }
   }
 
+  /// Makes room for a line that somebody else writes.
+  func clear() {
+    if drawn > 0 { write("\r" + String(repeating: " ", count: drawn) + "\r") }
+    drawn = 0
+  }
+
   func end() {
     if drawn > 0 { write("\n") }
     drawn = 0
@@ -133,8 +142,7 @@ final class Console {
 
   /// Writes a line of its own.
   private func line(_ text: String) {
-    if drawn > 0 { write("\r" + String(repeating: " ", count: drawn) + "\r") }
-    drawn = 0
+    clear()
     write(text + "\n")
   }
 
@@ -162,7 +170,7 @@ private func short(_ value: Double) -> String { String(format: "%.3g", value) }
 
 /// Hours, minutes and seconds.
 private func duration(_ seconds: Double) -> String {
-  guard seconds.isFinite, seconds >= 0 else { return "?" }
+  guard seconds >= 0, seconds < 1e9 else { return "?" }
   let whole = Int(seconds)
   return whole >= 3600
     ? String(format: "%d:%02d:%02d", whole / 3600, whole / 60 % 60, whole % 60)

@@ -14,8 +14,8 @@ final class Recorder: Observer {
   private let console: Console
   private var metrics: MetricsFile?
   private var lastCheckpoint = ContinuousClock.now
-  /// Shapes and names of the parameters; known once the model is made.
-  var modelHash = ""
+  /// What the model is; known once the model is made.
+  var modelIdentity = ""
 
   init(
     _ request: RunRequest, _ store: CheckpointStore, _ dataset: Dataset, _ worldSize: Int,
@@ -30,7 +30,13 @@ final class Recorder: Observer {
       request.progress, every: request.options.console.every, unit: Unit(dataset.vocabulary.kind))
   }
 
-  /// Refuses a checkpoint of another run.
+  /// Warns without disturbing what is drawn on the console.
+  private func warn(_ sentence: String) {
+    console.clear()
+    log.warning("\(sentence)")
+  }
+
+  /// Refuses a checkpoint of another run, and says what else has changed since.
   func check(_ checkpoint: Checkpoint) throws {
     let state = checkpoint.state
     func refuse(_ what: String, _ advice: String) -> CheckpointError {
@@ -44,7 +50,7 @@ final class Recorder: Observer {
       throw refuse(
         "text", "resume with the data it was made with, or start a new run with --init-from")
     }
-    if state.hashes.model != modelHash {
+    if state.hashes.model != modelIdentity {
       throw refuse("model", "resume with its own configuration, or start a new run")
     }
     if state.batchSize != request.options.training.batchSize {
@@ -55,6 +61,11 @@ final class Recorder: Observer {
     if state.seed != request.options.seed {
       throw refuse("seed (\(state.seed))", "resume with that seed, or start a new run")
     }
+    let resolved = try JSONValue(encoding: request.options)
+    let changed = state.configuration.differences(from: resolved)
+    if !changed.isEmpty {
+      log.info("Changed since the checkpoint: \(changed.joined(separator: ", ")).")
+    }
     if state.worldSize != worldSize {
       log.info(
         """
@@ -64,9 +75,12 @@ final class Recorder: Observer {
     }
   }
 
-  /// Opens the metrics of a run that has taken `step` steps.
-  func open(at step: Int) throws {
-    metrics = try MetricsFile(request.folder.metrics, keepingThrough: step)
+  /// Opens the metrics of a run that stands where `state` says, and makes `best` name the checkpoint that
+  /// was the best by then: a run that went back to an earlier step must not keep the best of a future
+  /// that did not happen.
+  func open(at state: Coordinator.State) throws {
+    metrics = try MetricsFile(request.folder.metrics, keepingThrough: state.step)
+    try store.setBest(state.bestStep)
   }
 
   /// Says what is about to be trained.
@@ -99,7 +113,7 @@ final class Recorder: Observer {
     append(StepLine(report: report))
     console.show(report, coordinator)
     if report.verdict == .skip {
-      log.warning(
+      warn(
         """
         Step \(report.step) was skipped: its loss is \(report.score.loss) and the norm of its \
         gradient \(report.gradientNorm); lower the learning rate or clip if this goes on.
@@ -111,7 +125,7 @@ final class Recorder: Observer {
     let state = coordinator.state
     append(
       EvaluationLine(
-        step: state.step, epoch: state.epoch, tokens: state.tokens, validLoss: score.loss,
+        step: state.step, epoch: coordinator.lastEpoch, tokens: state.tokens, validLoss: score.loss,
         validPerplexity: score.perplexity, validBits: score.bits, best: isBest))
     console.show(score, isBest: isBest, coordinator)
   }
@@ -121,7 +135,7 @@ final class Recorder: Observer {
       try metrics?.append(line)
     } catch {
       // Numbers that cannot be kept are no reason to lose the run that makes them.
-      log.warning("\(error); the run goes on without its metrics.")
+      warn("\(error); the run goes on without its metrics.")
       metrics = nil
     }
   }
@@ -146,12 +160,12 @@ final class Recorder: Observer {
       batchSize: options.training.batchSize, configuration: try JSONValue(encoding: options),
       hashes: .init(
         configuration: hexadecimal(checksum(Array(try ResolvedConfiguration.json(options)))),
-        model: modelHash, data: hexadecimal(dataset.hash),
+        model: modelIdentity, data: hexadecimal(dataset.hash),
         vocabulary: hexadecimal(dataset.vocabulary.hash)),
       software: "unroll \(Version.number)")
     let vocabulary = CheckpointFile(Snapshot.File.vocabulary, bytes: dataset.vocabulary.json)
     let saved = try store.save(state, files: snapshot.files + [vocabulary], isBest: isBest)
-    for warning in saved.warnings { log.warning("\(warning)") }
+    for warning in saved.warnings { warn(warning) }
     lastCheckpoint = .now
     console.saved(saved.path)
   }

@@ -91,7 +91,7 @@ public final class Run {
     trainer = try world.unanimous {
       try Trainer(options, dataset: dataset, world: world, observer: recorder ?? SilentObserver())
     }
-    recorder?.modelHash = trainer.model.hash
+    recorder?.modelIdentity = trainer.model.identity
     try Self.agree(resolved, dataset, trainer.model, world)
     try trainer.begin(from: start?.weights)
 
@@ -107,7 +107,7 @@ public final class Run {
     try world.unanimous {
       guard let recorder else { return }
       try folder.prepare(given: request.given, resolved: resolved)
-      try recorder.open(at: state.step)
+      try recorder.open(at: state)
     }
     recorder?.announce(trainer, start?.warning)
   }
@@ -133,12 +133,18 @@ public final class Run {
         corpus, plan: trainer.model.plan, batchSize: evaluation.batchSize, bptt: evaluation.bptt,
         world: world)
     }
-    let file = try world.unanimous { () throws -> SafetensorsFile? in
-      guard world.isRoot, let step = store.best ?? store.latest else { return nil }
-      return try Checkpoint(verifying: store.path(ofStep: step)).bestWeights
+    let weights = ParameterVector(trainer.weights.layout)
+    try world.unanimous {
+      guard world.isRoot else { return }
+      guard let step = store.best ?? store.latest else {
+        throw CheckpointError(
+          .missing, store.directory,
+          "there is no checkpoint in \(store.directory) to test: start the run again")
+      }
+      try Checkpoint(verifying: store.path(ofStep: step)).bestWeights.load(into: [("", weights)])
     }
-    try trainer.begin(from: file)
-    return try scorer.run(trainer.model, weights: trainer.weights)
+    try world.share(weights)
+    return try scorer.run(trainer.model, weights: weights)
   }
 
   /// Encodes the texts on one rank, then on one rank of each machine, then opens them everywhere: folders
@@ -167,7 +173,7 @@ public final class Run {
     let digests: [(String, [UInt8])] = [
       ("configuration", resolved),
       ("data", Array(String(dataset.hash).utf8)),
-      ("model", Array(model.hash.utf8)),
+      ("model", Array(model.identity.utf8)),
     ]
     for (what, digest) in digests {
       if case .dissent(let rank) = try world.agree(on: digest) {
@@ -198,7 +204,12 @@ private struct Start {
       checkpoint = found?.checkpoint
       warning = found?.warning
     }
-    guard checkpoint == nil, let source = request.initFrom else { return }
+    guard let source = request.initFrom else { return }
+    if let checkpoint {
+      // What began with the symbols of other weights goes on with them, whatever its own text has.
+      vocabulary = try checkpoint.vocabulary()
+      return
+    }
     if FileKind(source) == .file || source.hasSuffix(".safetensors") {
       weights = try SafetensorsFile(source)
     } else {

@@ -18,7 +18,8 @@ public struct RunFolder: Sendable {
 
   /// Whether a run was begun here.
   public var isUsed: Bool {
-    FileManager.default.fileExists(atPath: metrics) || CheckpointStore(checkpoints).latest != nil
+    FileManager.default.fileExists(atPath: metrics)
+      || (try? CheckpointStore(checkpoints).list())?.isEmpty == false
   }
 
   /// Makes the folder and writes the configuration into it.
