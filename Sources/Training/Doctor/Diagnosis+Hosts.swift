@@ -54,13 +54,6 @@ extension Diagnosis {
     func warning(_ value: String, _ advice: String) -> Finding {
       .warning("cores", "\(host): \(value)", advice)
     }
-    if ranks.count > count {
-      return warning(
-        "\(ranks.count) ranks on \(count) \(count == 1 ? "core" : "cores")",
-        count == 1 && ranks[0].onlineProcessors > 1
-          ? "give mpirun --bind-to none, or start one rank a core with launch/local"
-          : "ranks that share a core wait for each other: start at most \(count)")
-    }
     // Of ranks that may go to several cores the scheduler keeps each on its own.
     let bound = ranks.filter { $0.processors.count < $0.onlineProcessors }
     for (index, first) in bound.enumerated() {
@@ -70,8 +63,13 @@ extension Diagnosis {
         guard let core = shared.min(), min(own.count, others.count) == 1 else { continue }
         return warning(
           "ranks \(first.rank) and \(second.rank) share core \(core)",
-          "give mpirun --map-by core --bind-to core, or --bind-to none")
+          "give mpirun --map-by core --bind-to core, or --bind-to none, or start fewer ranks")
       }
+    }
+    if ranks.count > count {
+      return warning(
+        "\(ranks.count) ranks on \(count) \(count == 1 ? "core" : "cores")",
+        "ranks that share a core wait for each other: start at most \(count)")
     }
     if ranks.count < count {
       return Finding(

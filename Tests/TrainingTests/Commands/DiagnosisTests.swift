@@ -30,7 +30,7 @@ import Training
     #expect(cores((0..<4).map { Self.rank($0, on: all) }) == nil)
     #expect(cores((0..<2).map { Self.rank($0, on: [2 * $0, 2 * $0 + 1]) })?.severity == .note)
     let shared = cores([Self.rank(0, on: [0]), Self.rank(1, on: [1]), Self.rank(2, on: [0])])
-    #expect(shared?.severity == .warning)
+    #expect(shared?.severity == .warning && shared?.value == "a: ranks 0 and 2 share core 0")
     #expect(
       cores([Self.rank(0, on: [1]), Self.rank(1, on: [1])])?.advice?.contains("--bind-to") == true)
     #expect(cores((0..<5).map { Self.rank($0, on: all) })?.value == "a: 5 ranks on 4 cores")
