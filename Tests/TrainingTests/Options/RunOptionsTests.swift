@@ -3,11 +3,15 @@ import Optimization
 import Testing
 import Training
 
+/// The one section without which there is no run; on a line of its own, so that positions in the first
+/// line are those of what is tested.
+private let model = "\nmodel: {embedding: 4, layers: [{cell: elman, hidden: 5}]}\n"
+
 @Suite("Options of a run")
 struct RunOptionsTests {
-  @Test("A configuration that says nothing gives the defaults")
+  @Test("A configuration that says nothing but the model gives the defaults")
   func defaults() throws {
-    let options = try decode(RunOptions.self, "")
+    let options = try decode(RunOptions.self, model)
     #expect(options.name == "run")
     #expect(options.seed == 1)
     #expect(options.training == TrainingOptions())
@@ -39,7 +43,8 @@ struct RunOptionsTests {
       checkpoint: {every: 90s, keep: 2}
       evaluation: {every: 500, batch_size: 3, bptt: 7}
       console: {progress: lines, every: 2h}
-      """)
+
+      """ + model)
     #expect(options.name == "shakespeare")
     #expect(options.seed == .max)
     #expect(options.training.batchSize == 8)
@@ -62,14 +67,14 @@ struct RunOptionsTests {
   @Test("Evaluation has the streams and the window of training unless told otherwise")
   func evaluationLikeTraining() throws {
     let options = try decode(
-      RunOptions.self, "training: {batch_size: 6, bptt: 9}\nevaluation: {bptt: 4}")
+      RunOptions.self, "training: {batch_size: 6, bptt: 9}\nevaluation: {bptt: 4}" + model)
     #expect(options.evaluation.batchSize == 6)
     #expect(options.evaluation.bptt == 4)
   }
 
   @Test("What happens at a bad number is one word or a mapping")
   func nonfinite() throws {
-    let options = try decode(RunOptions.self, "training: {on_nonfinite: skip}")
+    let options = try decode(RunOptions.self, "training: {on_nonfinite: skip}" + model)
     #expect(options.training.onNonfinite.policy == .skip)
     #expect(options.training.onNonfinite.limit == 10)
   }
@@ -99,7 +104,10 @@ struct RunOptionsTests {
         "26: on_nonfinite is skip or stop, found \"ignore\"; choose one"
       ),
       ("training: {on_nonfinite: {limit: 0}}", "34: limit must be at least 1"),
-      ("training: {early_stop: {patience: 0}}", "35: patience must be at least 1"),
+      (
+        "training: {early_stop: {patience: 0}}",
+        "35: patience is 0; write a whole number of at least 1"
+      ),
       ("training: {early_stop: {}}", "24: training.early_stop needs the key \"patience\"; add it"),
       ("checkpoint: {keep: 1}", "20: keep must be at least 2"),
       (
@@ -121,7 +129,7 @@ struct RunOptionsTests {
       ("training: {bs: 1}", "12: unknown key \"bs\" in training; did you mean \"batch_size\"?"),
     ])
   func impossible(yaml: String, expected: String) {
-    #expect(message(RunOptions.self, yaml) == "a.yaml:1:\(expected)")
+    #expect(message(RunOptions.self, yaml + model) == "a.yaml:1:\(expected)")
   }
 
   @Test(
@@ -149,7 +157,7 @@ struct RunOptionsTests {
   func roundTrip() throws {
     let yamls = ["", "training: {steps: 7, early_stop: {patience: 2}}\ncheckpoint: {every: 10m}"]
     for yaml in yamls {
-      let options = try decode(RunOptions.self, yaml)
+      let options = try decode(RunOptions.self, yaml + model)
       #expect(try decode(RunOptions.self, try ResolvedConfiguration.yaml(options)) == options)
       let json = try ResolvedConfiguration.json(options)
       #expect(try JSONDecoder().decode(RunOptions.self, from: json) == options)
@@ -158,7 +166,7 @@ struct RunOptionsTests {
 
   @Test("The keys of all sections are recorded, present or not")
   func keys() throws {
-    let decoder = ConfigurationDecoder(Configuration())
+    let decoder = ConfigurationDecoder(try Configuration(yaml: model, file: "a.yaml"))
     _ = try decoder.decode(RunOptions.self)
     for key in ["seed", "training.bptt", "checkpoint.keep", "evaluation.every", "console.progress"]
     {
