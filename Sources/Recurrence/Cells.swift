@@ -20,7 +20,8 @@ extension KeyedDecodingContainer {
       throw DecodingError.dataCorruptedError(
         forKey: key, in: self,
         debugDescription: value < 1
-          ? "\(key.stringValue) must be at least 1" : "\(key.stringValue) must be at most \(largest)")
+          ? "\(key.stringValue) must be at least 1"
+          : "\(key.stringValue) must be at most \(largest)")
     }
     return value
   }

@@ -52,17 +52,12 @@ public final class Tape: @unchecked Sendable {
     hasDerivatives = derivatives
     canReset = resets
     loss = Loss(rows: steps * streams)
-    let pasts = Set(activations.compactMap { $0.past?.index })
     extents = plan.axes.indices.map { axis in
-      var values = 0
-      var differentiated = 0
-      for (index, shape) in activations.enumerated()
-      where shape.axis.index == axis && (resets || !pasts.contains(index)) {
-        let size = shape.width * (steps + shape.lag) * streams
-        values += size
-        if derivatives && shape.use == .added { differentiated += size }
-      }
-      return Extent(values: Buffer(count: values), derivatives: Buffer(count: differentiated))
+      let size = Self.size(
+        plan, Axis(index: axis), steps: steps, streams: streams, derivatives: derivatives,
+        resets: resets)
+      return Extent(
+        values: Buffer(count: size.values), derivatives: Buffer(count: size.derivatives))
     }
     scratches = plan.scratches.map { Buffer(count: $0) }
     var carried: [Int: Buffer<Real>] = [:]
@@ -80,12 +75,34 @@ public final class Tape: @unchecked Sendable {
 
   deinit { slots.deallocate() }
 
-  /// The bytes this tape occupies.
-  public var bytes: Int {
-    let numbers =
-      extents.reduce(0) { $0 + $1.values.count + $1.derivatives.count }
-      + carried.values.reduce(0) { $0 + $1.count } + scratches.reduce(0) { $0 + $1.count }
-    return numbers * MemoryLayout<Real>.stride
+  /// The numbers that an axis has room for.
+  private static func size(
+    _ plan: Plan, _ axis: Axis, steps: Int, streams: Int, derivatives: Bool, resets: Bool
+  ) -> (values: Int, derivatives: Int) {
+    let pasts = Set(plan.activations.compactMap { $0.past?.index })
+    var values = 0
+    var differentiated = 0
+    for (index, shape) in plan.activations.enumerated()
+    where shape.axis == axis && (resets || !pasts.contains(index)) {
+      let size = shape.width * (steps + shape.lag) * streams
+      values += size
+      if derivatives && shape.use == .added { differentiated += size }
+    }
+    return (values, differentiated)
+  }
+
+  /// The bytes that a tape of this capacity would occupy, nearly all of them known without making it.
+  public static func bytes(
+    _ plan: Plan, steps: Int, streams: Int, derivatives: Bool, resets: Bool = false
+  ) -> Double {
+    var numbers = Double(plan.scratches.reduce(0, +))
+    for axis in plan.axes.indices {
+      // For one row each, because the numbers of a whole window may be too many to count.
+      let size = size(
+        plan, Axis(index: axis), steps: 1, streams: 1, derivatives: derivatives, resets: resets)
+      numbers += Double(size.values + size.derivatives) * Double(steps) * Double(streams)
+    }
+    return numbers * Double(MemoryLayout<Real>.stride)
   }
 
   /// Lays the tape out for a window, puts the carried states before its first step and clears the

@@ -42,7 +42,7 @@ struct CheckpointCommand: ParsableCommand {
     func run() throws {
       let (whole, problems) = try CheckpointList.verify(path)
       for checkpoint in whole { print("\(checkpoint): whole") }
-      problems.forEach(say)
+      for problem in problems { say("\(problem)") }
       if !problems.isEmpty { throw ExitCode(ExitStatus.data) }
     }
   }

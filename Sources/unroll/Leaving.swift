@@ -12,8 +12,8 @@ func leave(_ error: any Error) -> Never {
   let launch = Launch()
   // Help, version, completions, exit codes and usage errors are the argument parser's.
   let parserCode = Unroll.exitCode(for: error).rawValue
-  let isParsers = error is ExitCode || error is ValidationError || parserCode != 1
-  if parserCode == 0 && launch.rank > 0 { exit(0) }
+  let isParsers = error is ValidationError || parserCode != 1
+  if error is ExitCode || parserCode == 0 && launch.rank > 0 { exit(parserCode) }
   if launch.rank > 0 {
     sleep(3)
     say("rank \(launch.rank): \(isParsers ? Unroll.message(for: error) : "\(error)")")

@@ -88,6 +88,7 @@ public final class Run {
     let recorder = world.isRoot ? Recorder(request, store, dataset, world.size, log: log) : nil
     self.recorder = recorder
     let dataset = dataset
+    try world.unanimous { try MemoryNeed(options, dataset, world).check() }
     trainer = try world.unanimous {
       try Trainer(options, dataset: dataset, world: world, observer: recorder ?? SilentObserver())
     }
