@@ -67,18 +67,19 @@ let trainer: [Target] = [
   tests("EndToEnd", ["unroll"], exclude: ["power-cut.sh"]),
 ]
 
+// Each is a product of its own, and all of them together are another.
+let modules = [
+  "LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Collectives", "Training",
+]
+
 let package = Package(
   name: "Unroll",
   products: double
     ? []
     : [
-      .library(
-        name: "Unroll",
-        targets: [
-          "LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Collectives", "Training",
-        ]),
+      .library(name: "Unroll", targets: modules),
       .executable(name: "unroll", targets: ["unroll"]),
-    ],
+    ] + modules.map { .library(name: $0, targets: [$0]) },
   dependencies: double
     ? []
     : [
