@@ -60,8 +60,15 @@ let trainer: [Target] = [
   tests("Collectives", ["LinearAlgebra", "Collectives"]),
   tests(
     "Training",
-    ["LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Collectives", "Training"]),
-  tests("EndToEnd", ["unroll"], exclude: ["power-cut.sh"]),
+    [
+      "LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Collectives", "Training",
+      .product(name: "Logging", package: "swift-log"),
+    ]),
+  tests(
+    "EndToEnd", ["unroll"],
+    exclude: [
+      "common.bash", "errors.sh", "kill.sh", "power-cut.sh", "ranks.sh", "signals.sh", "use.sh",
+    ]),
 ]
 
 let package = Package(

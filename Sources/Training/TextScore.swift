@@ -12,11 +12,12 @@ public struct TextScore: Sendable {
   private let kind: Vocabulary.Kind
 
   /// Scores texts with a checkpoint's model. Collective.
+  /// - Parameter path: a checkpoint, or the folder of a run.
   public init(
     of texts: [String], with path: String, batchSize: Int, bptt: Int, world: any Communicator
   ) throws {
     let (model, weights, vocabulary) = try world.unanimous {
-      try Checkpoint(verifying: path).model()
+      try Checkpoint(verifying: CheckpointStore.locate(path)).model()
     }
     let cache = FileManager.default.temporaryDirectory.path + "/unroll-\(nonce())"
     defer { try? removeTree(cache) }

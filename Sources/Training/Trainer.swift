@@ -37,6 +37,8 @@ public final class Trainer {
   /// Something that watches a run: the console, the metrics file, the checkpoints. Only the root's does
   /// anything with the world.
   let observer: any Observer
+  /// Whether somebody wants this rank to stop; asked once at every step.
+  package var isAskedToStop: () -> Bool = { StopRequest.isMade }
 
   /// Sets up everything that a run needs; the weights are those of the seed.
   /// - Throws: `DataError` where streams and data do not fit; `ScheduleError`.
@@ -135,7 +137,7 @@ public final class Trainer {
     var tally = Tally()
     tally.loss = loss.sum
     tally.targets = loss.targets
-    tally.stopVotes = StopRequest.isMade ? 1 : 0
+    tally.stopVotes = isAskedToStop() ? 1 : 0
     tally.clockVotes = observer.wantsCheckpoint(coordinator) ? 1 : 0
     return tally
   }

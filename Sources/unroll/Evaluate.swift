@@ -32,8 +32,7 @@ struct Evaluate: ParsableCommand {
   func run() throws {
     try inWorld { world in
       let result = try TextScore(
-        of: data, with: CheckpointStore.locate(checkpoint), batchSize: batchSize, bptt: bptt,
-        world: world)
+        of: data, with: checkpoint, batchSize: batchSize, bptt: bptt, world: world)
       if world.isRoot { print(json ? try result.json : result.words) }
       return ExitStatus.done
     }

@@ -78,6 +78,8 @@ struct Train: ParsableCommand {
       folder: RunFolder(folder ?? "runs/\(options.name)"),
       resume: resume == "auto" ? .auto : resume == "none" ? .none : .path(resume),
       initFrom: initFrom, progress: style(options), isRehearsal: check)
+    // Already while texts are encoded: the run then stops after its first step, with a checkpoint.
+    if !check { StopRequest.listen() }
     try inWorld { world in
       let log = Logger(label: "unroll") { _ in ConsoleLog() }
       let run = try Run(request, world: world, log: log)
@@ -85,7 +87,6 @@ struct Train: ParsableCommand {
         if world.isRoot { print("Configuration, data and checkpoint are in order.") }
         return ExitStatus.done
       }
-      StopRequest.listen()
       return ExitStatus.of(try run.train())
     }
   }

@@ -23,12 +23,16 @@ struct MetricsFile {
     }
   }
 
-  /// The whole lines of steps up to `step`.
+  /// The whole lines of steps up to `step`, without those of a test: it comes again at the end.
   private static func lines(of data: Data, through step: Int) -> Data {
-    struct Line: Decodable { let step: Int }
+    struct Line: Decodable {
+      let step: Int
+      let test_loss: Double?
+    }
     var kept = Data()
     for line in data.split(separator: UInt8(ascii: "\n")) {
-      guard let read = try? JSONDecoder().decode(Line.self, from: Data(line)), read.step <= step
+      guard let read = try? JSONDecoder().decode(Line.self, from: Data(line)), read.step <= step,
+        read.test_loss == nil
       else { continue }
       kept.append(contentsOf: line)
       kept.append(UInt8(ascii: "\n"))

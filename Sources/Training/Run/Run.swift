@@ -195,7 +195,12 @@ private struct Start {
       checkpoint = found?.checkpoint
       warning = found?.warning
     }
-    guard checkpoint == nil, let source = request.initFrom else { return }
+    guard let source = request.initFrom else { return }
+    if let checkpoint {
+      // What began with the symbols of other weights goes on with them, whatever its own text has.
+      vocabulary = try checkpoint.vocabulary()
+      return
+    }
     if source.hasSuffix(".safetensors") {
       weights = try SafetensorsFile(source)
     } else {
