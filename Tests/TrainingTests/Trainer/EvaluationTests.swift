@@ -105,7 +105,9 @@ extension TrainerTests {
           let (model, weights, vocabulary) = try checkpoint.model()
           let again = Self.plain(
             trial.texts["valid.txt"]!, vocabulary, model, weights, streams: 3, lines: false)
-          if abs(again.loss - loss) > 1e-4 * loss { found.append("\(step): \(again.loss), not \(loss)") }
+          if abs(again.loss - loss) > 1e-4 * loss {
+            found.append("\(step): \(again.loss), not \(loss)")
+          }
           if loss < best { (best, bestStep) = (loss, step) }
           if checkpoint.state.bestLoss != best { found.append("best at \(step)") }
           guard step > 4 else { continue }
@@ -171,6 +173,21 @@ extension TrainerTests {
         return found
       }
       for found in results { #expect(found.isEmpty) }
+    }
+
+    @Test("An epoch starts from states of zero", arguments: World.all)
+    func epochStart(_ world: World) throws {
+      // At a rate that changes no weight, an epoch is like the one before.
+      let trial = Trial(
+        "model.dropout=0", "training.steps=40", "training.optimizer={rule: sgd}",
+        "training.schedule.learning_rate=1e-30")
+      let results = try world.run { world, folder in
+        try trial.train(world, folder)
+        return try Metrics(folder).values("loss")
+      }
+      for losses in results {
+        #expect(losses.count == 40 && losses.prefix(20) == losses.suffix(20))
+      }
     }
 
     @Test("and schedules follow epochs", arguments: World.all)
