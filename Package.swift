@@ -13,11 +13,8 @@ func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target 
   .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
-func tests(
-  _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []
-) -> Target {
-  .testTarget(
-    name: name + "Tests", dependencies: dependencies, exclude: exclude, swiftSettings: settings)
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name + "Tests", dependencies: dependencies, swiftSettings: settings)
 }
 
 // The modules, lowest layer first.
@@ -64,7 +61,6 @@ let trainer: [Target] = [
       "LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Collectives", "Training",
       .product(name: "Logging", package: "swift-log"),
     ]),
-  tests("EndToEnd", ["unroll"], exclude: ["power-cut.sh"]),
 ]
 
 // Each is a product of its own, and all of them together are another.

@@ -81,6 +81,8 @@ struct Train: ParsableCommand {
       folder: RunFolder(folder ?? "runs/\(options.name)"),
       resume: resume == "auto" ? .auto : resume == "none" ? .none : .path(resume),
       initFrom: initFrom, progress: style(options), isRehearsal: check)
+    // Already while texts are encoded: the run then stops after its first step, with a checkpoint.
+    if !check { StopRequest.listen() }
     try inWorld { world in
       let log = Logger(label: "unroll") { _ in ConsoleLog() }
       let run = try Run(request, world: world, log: log)

@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# Whatever is wrong, one process says one sentence, all end, and the exit code is the documented one.
+set -euo pipefail
+source "$(dirname "$0")/common.bash"
+text 4000 1 >"$work/train.txt"
+text 900 2 >"$work/valid.txt"
+config "$work/config.yaml"
+
+# refused CODE WORDS ARGUMENTS…: alone and with two processes.
+refused() {
+  local wanted=$1 words=$2 ranks code sentences
+  shift 2
+  for ranks in 1 2; do
+    code=0
+    under "$ranks" "$@" >"$work/out" 2>"$work/err" </dev/null || code=$?
+    [ "$code" -eq "$wanted" ] || die "$words: exit code $code, not $wanted: $(cat "$work/err")"
+    sentences=$(grep -cE '^(unroll|error|Error): ' "$work/err" || true)
+    [ "$sentences" -eq 1 ] || die "$words: $sentences sentences from $ranks: $(cat "$work/err")"
+    grep -E '^(unroll|error|Error): ' "$work/err" | grep -qF -- "$words" || die "no '$words' in: $(cat "$work/err")"
+    if grep -qiE 'fatal error|backtrace|crash|stack dump|\*\*\*' "$work/err"; then die "$(cat "$work/err")"; fi
+  done
+  pass "$wanted  $(grep -E '^(unroll|error|Error): ' "$work/err" | sed "s|$work/||g" | cut -c 1-100)"
+}
+
+train() { echo train "$work/config.yaml" --run "$work/$RANDOM$RANDOM"; }
+
+# Split into words on purpose: no path of these has a space.
+# shellcheck disable=SC2046
+{
+  sed 's/  bptt:/  btpt:/' "$work/config.yaml" >"$work/unknown.yaml"
+  refused 64 "unknown.yaml:12:3" train "$work/unknown.yaml" --run "$work/a"
+  grep -q "bptt" "$work/err" || die "the nearest key is not named: $(cat "$work/err")"
+  refused 64 "training.bptt" $(train) --set training.bptt=many
+  refused 64 "nothing.yaml" train "$work/nothing.yaml"
+  refused 64 "training" $(train) --set training.epochs=3
+  refused 65 "missing.txt" $(train) --set data.train="$work/missing.txt"
+  : >"$work/empty.txt"
+  refused 65 "empty.txt" $(train) --set data.train="$work/empty.txt"
+  printf 'abc\xff\xfedef\n%s' "$(cat "$work/train.txt")" >"$work/binary.txt"
+  refused 65 "binary.txt" $(train) --set data.train="$work/binary.txt"
+  printf 'abcdef\n' >"$work/short.txt"
+  refused 65 "short.txt" $(train) --set data.train="$work/short.txt"
+  refused 65 "valid.txt" $(train) --set evaluation.batch_size=600
+}
+
+code=0
+under 3 train "$work/config.yaml" --run "$work/streams" --set training.batch_size=2 2>"$work/err" || code=$?
+[ "$code" -eq 65 ] || die "batch_size 2 on 3 ranks: $code $(cat "$work/err")"
+[ "$(grep -c '^unroll: ' "$work/err")" -eq 1 ] || die "$(cat "$work/err")"
+pass "65  two streams for three processes"
+
+used=$work/used
+under 1 train "$work/config.yaml" --run "$used" --set training.steps=30 2>"$work/log" || die "$(cat "$work/log")"
+refused 64 "holds a run already" train "$work/config.yaml" --run "$used" --resume none
+refused 65 "another seed" train "$work/config.yaml" --run "$used" --set seed=4
+text 900 7 | tr a-j A-J >"$work/other.txt"
+refused 65 "another vocabulary" train "$work/config.yaml" --run "$used" --set data.train="$work/other.txt"
+refused 65 "nowhere" train "$work/config.yaml" --run "$work/b" --resume "$work/nowhere"
+refused 65 "nowhere" evaluate "$work/nowhere" --data "$work/valid.txt"
+refused 65 "gone.txt" evaluate "$used" --data "$work/gone.txt"
+refused 73 "train.txt" train "$work/config.yaml" --run "$work/train.txt/run"
+refused 76 "was not finite" train "$work/config.yaml" --run "$work/diverging" \
+  --set "training.optimizer={rule: sgd}" --set training.clip=null --set training.schedule.learning_rate=1e38
+
+# One damaged checkpoint: the one before, with a warning. All damaged: refused.
+damage() { printf 'not these bytes' | dd of="$1/model.safetensors" bs=1 seek=3000 conv=notrunc status=none; }
+damage "$(latest "$used")"
+for ranks in 1 2; do
+  cp -r "$used" "$used-$ranks"
+  under "$ranks" train "$work/config.yaml" --run "$used-$ranks" --set training.steps=31 2>"$work/err" ||
+    die "a damaged checkpoint: $(cat "$work/err")"
+  [ "$(grep -c '^warning: .*is damaged' "$work/err")" -eq 1 ] || die "$(cat "$work/err")"
+done
+pass "0   a damaged checkpoint is passed over with one warning"
+for folder in "$used"/checkpoints/step-*; do damage "$folder"; done
+refused 65 "is whole" train "$work/config.yaml" --run "$used"
+
+# A disk that fills up: only root can make one.
+if [ "$(id -u)" -eq 0 ] && mkdir "$work/disk" && mount -t tmpfs -o size=1200k tmpfs "$work/disk" 2>/dev/null; then
+  cleanup() {
+    umount -l "$work/disk" 2>/dev/null || true
+    rm -rf "$work"
+  }
+  for ranks in 1 2; do
+    run=$work/disk/run-$ranks code=0
+    # One step after another is kept, until the disk is full.
+    under "$ranks" train "$work/config.yaml" --run "$run" --set checkpoint.every=3 --set checkpoint.keep=50 2>"$work/err" || code=$?
+    [ "$code" -eq 74 ] || die "a full disk: $code $(cat "$work/err")"
+    [ "$(grep -c '^unroll: ' "$work/err")" -eq 1 ] || die "$(cat "$work/err")"
+    under 1 evaluate "$run" --data "$work/valid.txt" >"$work/out" || die "the checkpoint before is gone"
+    if compgen -G "$run/checkpoints/.tmp-*" >/dev/null; then die "half a checkpoint is left"; fi
+    rm -rf "$run"
+  done
+  pass "74  a full disk, and the checkpoint before is whole"
+else
+  echo "skip  a full disk: only root can mount one"
+fi

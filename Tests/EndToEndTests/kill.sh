@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# A run of two processes, one of which is killed at a random step, and the same command again: the
+# result has the same bytes as that of a run that nothing happened to.
+set -euo pipefail
+source "$(dirname "$0")/common.bash"
+text 9000 1 >"$work/train.txt"
+text 1500 2 >"$work/valid.txt"
+config "$work/config.yaml"
+
+under 2 train "$work/config.yaml" --run "$work/whole" 2>"$work/log" || die "a whole run: $(cat "$work/log")"
+
+# The ranks are children of mpirun: $1 is mpirun, $2 the number of the rank.
+rank_of() {
+  local child found=()
+  for child in $(cat "/proc/$1/task/"*/children); do
+    if [ "$(readlink "/proc/$child/exe")" = "$(readlink -f "$binary")" ]; then found+=("$child"); fi
+  done
+  [ ${#found[@]} -gt "$2" ] && echo "${found[$2]}"
+}
+
+for attempt in 1 2 3; do
+  run=$work/killed-$attempt step=$((RANDOM % 170 + 5)) victim=$((RANDOM % 2))
+  prepare_mpirun 2
+  "${mpirun_command[@]}" --quiet "$binary" train "$work/config.yaml" --run "$run" 2>"$work/log" &
+  mpirun=$!
+  wait_for "$mpirun" has_lines "$run/metrics.jsonl" "$step" || die "ended before step $step: $(cat "$work/log")"
+  pid=$(rank_of "$mpirun" "$victim") || die "rank $victim is no child of mpirun"
+  kill -KILL "$pid"
+  code=0
+  wait "$mpirun" || code=$?
+  [ "$code" -eq 137 ] || die "mpirun returned $code after a kill"
+  under 2 train "$work/config.yaml" --run "$run" 2>"$work/log" || die "after the kill: $(cat "$work/log")"
+  grep -q "^Going on after step" "$work/log" || [ "$step" -lt 12 ] || die "began anew: $(cat "$work/log")"
+  same "$run" "$work/whole" "rank $victim killed about step $step"
+  pass "rank $victim killed about step $step, resumed: the same bytes and metrics"
+done

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# What is done with a trained model: the same seed draws the same text, a score does not depend on the
+# number of processes, and the lines of a text add up.
+set -euo pipefail
+source "$(dirname "$0")/common.bash"
+text 6000 1 >"$work/train.txt"
+text 1500 2 >"$work/valid.txt"
+config "$work/config.yaml"
+run=$work/run
+under 2 train "$work/config.yaml" --run "$run" 2>"$work/log" || die "$(cat "$work/log")"
+
+draw() { under 1 generate "$run" --length 200 --prompt "abc" "$@"; }
+[ "$(draw --seed 5)" = "$(draw --seed 5)" ] || die "one seed, two texts"
+[ "$(draw --seed 5)" != "$(draw --seed 6)" ] || die "two seeds, one text"
+[ "$(draw --temperature 0 --seed 5)" = "$(draw --temperature 0 --seed 6)" ] || die "the likeliest text needs no seed"
+[ "$(draw --top-k 1)" = "$(draw --temperature 0)" ] || die "the likeliest of one"
+[ "$(draw | head -c 3)" = abc ] || die "the prompt comes first"
+pass "generate: the same seed draws the same text"
+
+# number KEY: of a line of JSON on standard input.
+number() { sed -nE "s/.*\"$1\":([-0-9.e+]+).*/\1/p"; }
+# near A B TOLERANCE
+near() { awk -v a="$1" -v b="$2" -v t="$3" 'BEGIN { d = a - b; exit !(a != "" && (d < 0 ? -d : d) <= t * (a < 0 ? -a : a)) }'; }
+
+for streams in 1 3; do
+  under 1 evaluate "$run" --data "$work/valid.txt" --batch-size $streams --json >"$work/one"
+  under 2 evaluate "$run" --data "$work/valid.txt" --batch-size $streams --bptt 33 --json >"$work/two"
+  [ "$(wc -l <"$work/two")" -eq 1 ] || die "more than one rank speaks: $(cat "$work/two")"
+  near "$(number loss <"$work/one")" "$(number loss <"$work/two")" 1e-5 || die "$(cat "$work/one" "$work/two")"
+  [ "$(number targets <"$work/one")" -eq $((1500 - streams)) ] || [ "$streams" -ne 1 ] || die "$(cat "$work/one")"
+  [ "$(number targets <"$work/one")" -eq "$(number targets <"$work/two")" ] || die "$(cat "$work/one" "$work/two")"
+done
+trained=$(sed -nE 's/.*"valid_loss":([^,}]*).*/\1/p' "$run/metrics.jsonl" | tail -n 1)
+under 1 evaluate "$run" --data "$work/valid.txt" --batch-size 3 --json >"$work/one"
+near "$trained" "$(number loss <"$work/one")" 1e-5 || die "the last validation was $trained: $(cat "$work/one")"
+pass "evaluate: the same on one and two processes, in any windows, and as while training"
+
+# A line is read after an end of line, so as a text of its own it is what evaluate scores.
+under 1 score "$run" "$work/valid.txt" >"$work/scores"
+[ "$(wc -l <"$work/scores")" -eq "$(grep -c '' "$work/valid.txt")" ] || die "not a score for each line"
+total=0
+for line in 2 5 9; do
+  sed -n "${line}p" "$work/valid.txt" >"$work/line"
+  { echo; cat "$work/line"; } >"$work/text"
+  under 1 evaluate "$run" --data "$work/text" --json >"$work/one"
+  total=$(awk -v a="$(number loss <"$work/one")" -v n="$(number targets <"$work/one")" 'BEGIN { printf "%.6f", -a * n }')
+  scored=$(sed -n "${line}p" "$work/scores")
+  near "$total" "$(cut -f 1 <<<"$scored")" 1e-4 || die "line $line: $total and $scored"
+  [ "$(cut -f 2 <<<"$scored")" = "$(number targets <"$work/one")" ] || die "line $line: $scored"
+done
+pass "score: a line has the probability that evaluate gives it"

@@ -1,0 +1,105 @@
+import Collectives
+import Testing
+import Training
+
+extension TrainerTests {
+  @Suite("Resume") struct ResumeTests {
+    /// 403 symbols in 4 streams of 100: an epoch is 20 windows, the last of 4 steps.
+    static let trials: [(String, Trial)] = [
+      ("Adam", Trial()),
+      ("variational dropout", Trial("model.variational=true")),
+      (
+        "momentum and a schedule",
+        Trial(
+          "training.optimizer={rule: sgd, momentum: 0.9, nesterov: true}",
+          "training.schedule={shape: cosine, learning_rate: 0.3, warmup: 7}")
+      ),
+      (
+        "average and plateau",
+        Trial(
+          "training.average={decay: 0.9, warmup: 3}", "data.valid=FOLDER/valid.txt",
+          "training.schedule={learning_rate: 0.5, plateau: {factor: 0.5, patience: 0}}",
+          "evaluation={every: 3, batch_size: 2, bptt: 7}", "training.optimizer={rule: rmsprop}")
+      ),
+      ("documents", Trial("data.document=line")),
+      ("sum over time", Trial("training.loss_reduction=sum_over_time", "model.dropout=0.1")),
+      ("several files", .severalFiles),
+    ]
+
+    @Test(
+      "A run that was stopped ends with the bytes of one that was not", arguments: World.all,
+      trials.map(\.0))
+    func exact(_ world: World, _ name: String) throws {
+      let trial = Self.trials.first { $0.0 == name }!.1.with("training.steps=43")
+      let results = try world.run { world, folder in
+        let whole = try trial.train(world, folder, run: "whole")
+        var found: [String] = []
+        // Inside an epoch, right before its last window, at its end, and after it.
+        for stop in [9, 19, 20, 21] {
+          let name = "stopped at \(stop)"
+          let first = try trial.train(world, folder, run: name, stop: stop)
+          if first.outcome != .interrupted || first.step != stop { found.append("\(first)") }
+          let second = try trial.train(world, folder, run: name)
+          if second.outcome != .complete { found.append("\(second.outcome)") }
+          if second.weights != whole.weights { found.append("\(name): weights in memory") }
+          let kept = try Kept(folder, run: name)
+          found += kept.differences(try Kept(folder, run: "whole")).map { "\(name): \($0)" }
+          let (stopped, other) = try (Metrics(folder, run: name), Metrics(folder, run: "whole"))
+          if stopped.withoutTimes != other.withoutTimes { found.append("\(name): metrics") }
+        }
+        return found
+      }
+      for found in results { #expect(found.isEmpty) }
+    }
+
+    @Test("A run resumed at every step ends with the same bytes", arguments: World.all)
+    func everyStep(_ world: World) throws {
+      let trial = Trial("training.steps=24", "training.average={decay: 0.9}")
+      let results = try world.run { world, folder in
+        try trial.train(world, folder, run: "whole")
+        for step in 1...23 { try trial.train(world, folder, run: "cut", stop: step) }
+        try trial.train(world, folder, run: "cut")
+        return try Kept(folder, run: "cut").differences(Kept(folder, run: "whole"))
+      }
+      for found in results { #expect(found.isEmpty) }
+    }
+
+    @Test(
+      "A run goes back to an earlier checkpoint and comes to the same end", arguments: World.all)
+    func earlier(_ world: World) throws {
+      let trial = Trial("checkpoint.every=6")
+      let results = try world.run { world, folder in
+        try trial.train(world, folder)
+        let end = try Kept(folder)
+        let metrics = try Metrics(folder).withoutTimes
+        let path = CheckpointStore(folder + "/run/checkpoints").path(ofStep: 12)
+        try trial.train(world, folder, resume: .path(path))
+        return try end.differences(Kept(folder))
+          + (Metrics(folder).withoutTimes == metrics ? [] : ["metrics"])
+      }
+      for found in results { #expect(found.isEmpty) }
+    }
+
+    @Test("Saving changes nothing", arguments: World.all)
+    func savingIsNeutral(_ world: World) throws {
+      let results = try world.run { world, folder in
+        try Trial().train(world, folder, run: "seldom")
+        try Trial("checkpoint.every=1").train(world, folder, run: "often")
+        return try Kept(folder, run: "often").differences(Kept(folder, run: "seldom"))
+      }
+      for found in results { #expect(found.isEmpty) }
+    }
+  }
+}
+
+extension Trial {
+  /// Files of different lengths, in another order in every epoch.
+  static let severalFiles: Trial = {
+    var trial = Trial("data.train=FOLDER/many", "data.document=file")
+    trial.texts = [
+      "many/a.txt": text(97, seed: 3), "many/b.txt": text(171, seed: 4),
+      "many/c.txt": text(60, seed: 5), "many/d.txt": text(75, seed: 6),
+    ]
+    return trial
+  }()
+}
