@@ -60,5 +60,9 @@ extension RunFolder {
 final class FolderLock {
   private let descriptor: Int32
   fileprivate init(_ descriptor: Int32) { self.descriptor = descriptor }
-  deinit { close(descriptor) }
+  deinit {
+    // Closing is not enough while a process that this one has just forked still holds the file.
+    flock(descriptor, LOCK_UN)
+    close(descriptor)
+  }
 }
