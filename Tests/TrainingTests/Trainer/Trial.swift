@@ -61,7 +61,7 @@ struct Trial: Sendable {
         let file = URL(filePath: folder + "/" + name)
         try FileManager.default.createDirectory(
           at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-        try Data(text.utf8).write(to: file)
+        try Data(text.utf8).write(to: file, options: .atomic)
       }
     }
     try world.barrier()
