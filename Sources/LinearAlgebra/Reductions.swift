@@ -47,6 +47,11 @@ extension Row {
     return lanes.foldedSum + tail
   }
 
+  /// Σ xⱼ² in double precision.
+  public var squaredNorm: Double {
+    LinearAlgebra.squaredNorm(UnsafeBufferPointer(start: start, count: count))
+  }
+
   @inline(__always) func load(_ j: Int) -> SIMD16<Real> {
     UnsafeRawPointer(start + j).loadUnaligned(as: SIMD16<Real>.self)
   }

@@ -126,14 +126,14 @@ extension ParameterVector {
   public var norm: Double {
     var total = 0.0
     for entry in layout.entries where !entry.isFrozen {
-      total += squaredNorm(UnsafeBufferPointer(row(entry).elements))
+      total += row(entry).squaredNorm
     }
     return total.squareRoot()
   }
 }
 
 private func norm(_ x: Row) -> Double {
-  squaredNorm(UnsafeBufferPointer(x.elements)).squareRoot()
+  x.squaredNorm.squareRoot()
 }
 
 /// What brings a norm below its limit.

@@ -11,7 +11,7 @@ struct Generate: ParsableCommand {
   @Argument(help: "A checkpoint, or the folder of a run.", completion: .directory)
   var checkpoint: String
 
-  @Option(help: "Text to go on from; the start of a line unless given.")
+  @Option(help: "Text to go on from; it is read as the start of a line.")
   var prompt = ""
 
   @Option(help: "The number of symbols to draw.")
@@ -46,9 +46,10 @@ struct Generate: ParsableCommand {
     ).model()
     let generator = Generator(model, weights: weights, seed: seed)
     let start = vocabulary.encode(prompt)
-    // A text begins where a line does.
-    for symbol in start.isEmpty ? vocabulary.encode("\n") : start { generator.read(symbol) }
-    if start.isEmpty && vocabulary.encode("\n").isEmpty { generator.read(0) }
+    // A text begins where a line does: a state of zero alone is a place that training hardly knows.
+    let opening = vocabulary.encode("\n").filter { $0 != vocabulary.unknown }
+    for symbol in opening + start { generator.read(symbol) }
+    if opening.isEmpty && start.isEmpty { generator.read(0) }
     let sampling = Sampling(
       temperature: temperature, topK: topK, topP: topP,
       excluded: vocabulary.unknown.map { [$0] } ?? [])
