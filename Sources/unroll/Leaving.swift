@@ -15,6 +15,8 @@ func leave(_ error: any Error) -> Never {
   let isParsers = error is ValidationError || parserCode != 1
   if error is ExitCode || parserCode == 0 && launch.rank > 0 { exit(parserCode) }
   if launch.rank > 0 {
+    // The launcher's request to end is to be obeyed in silence.
+    signal(SIGTERM, SIG_DFL)
     sleep(3)
     say("rank \(launch.rank): \(isParsers ? Unroll.message(for: error) : "\(error)")")
   } else if isParsers {
