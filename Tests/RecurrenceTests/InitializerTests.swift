@@ -1,0 +1,110 @@
+import LinearAlgebra
+import Recurrence
+import Testing
+
+@Suite struct `First weights` {
+  private static let options = ModelOptions(
+    embedding: 6,
+    layers: [
+      LayerOptions(.recurrent(cell: "lstm", LSTM.Options(hidden: 40, forgetBias: 1.5))),
+      LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 30))),
+    ])
+
+  private func weights(
+    _ initializer: Initializer, seed: UInt64 = 4,
+    changing change: (inout ModelOptions) -> Void = { _ in }
+  ) -> [String: [Double]] {
+    var options = Self.options
+    options.initializer = initializer
+    change(&options)
+    let model = LanguageModel(options, vocabulary: 50, seed: 1)
+    let weights = ParameterVector(ParameterLayout(model.plan))
+    weights.initialize(seed: seed)
+    return Dictionary(
+      uniqueKeysWithValues: weights.layout.entries.map {
+        ($0.name, weights.elements(of: $0).map { Double($0) })
+      })
+  }
+
+  private func deviation(_ values: [Double]) -> Double {
+    (values.reduce(0) { $0 + $1 * $1 } / Double(values.count)).squareRoot()
+  }
+
+  @Test func `are PyTorch's unless asked otherwise`() throws {
+    let w = weights(.pytorch)
+    let recurrent = try #require(w["layers.0.weight_hh_l0"])
+    let bound = 1 / 40.0.squareRoot()
+    #expect(recurrent.allSatisfy { abs($0) <= bound })
+    // A uniform number in ±s deviates by s/√3.
+    #expect(abs(deviation(recurrent) / (bound / 3.0.squareRoot()) - 1) < 0.05)
+    #expect(abs(recurrent.reduce(0, +) / Double(recurrent.count)) < bound / 20)
+    #expect(abs(deviation(try #require(w["encoder.weight"])) - 1) < 0.15)
+    let output = try #require(w["decoder.weight"])
+    #expect(output.allSatisfy { abs($0) <= 1 / 30.0.squareRoot() })
+    #expect(deviation(try #require(w["layers.1.bias_hh_l0"])) > 0)
+  }
+
+  @Test func `of the uniform initializer have one spread, biases too`() throws {
+    for (name, values) in weights(.uniform(0.1)) where name != "layers.0.bias_ih_l0" {
+      #expect(values.allSatisfy { abs($0) <= 0.1 }, "\(name)")
+      #expect(deviation(values) > 0.03, "\(name)")
+    }
+  }
+
+  @Test(arguments: [Initializer.normal(0.02), .xavier, .orthogonal])
+  func `have zero biases, but for the forget gate's`(_ initializer: Initializer) throws {
+    let w = weights(initializer)
+    for (name, values) in w where name.contains("bias") && name != "layers.0.bias_ih_l0" {
+      #expect(values.allSatisfy { $0 == 0 }, "\(name)")
+    }
+    let bias = try #require(w["layers.0.bias_ih_l0"])
+    for (j, value) in bias.enumerated() { #expect(value == (40..<80 ~= j ? 1.5 : 0)) }
+  }
+
+  @Test func `of the normal and xavier initializers have their spread`() throws {
+    #expect(
+      abs(deviation(try #require(weights(.normal(0.02))["layers.0.weight_hh_l0"])) - 0.02) < 1e-3)
+    // Each gate by itself: from 6 inputs to 40 units.
+    let bound = (6.0 / 46).squareRoot()
+    let input = try #require(weights(.xavier)["layers.0.weight_ih_l0"])
+    #expect(input.allSatisfy { abs($0) <= bound })
+    #expect(abs(deviation(input) / (bound / 3.0.squareRoot()) - 1) < 0.1)
+  }
+
+  @Test func `of the orthogonal initializer are orthonormal gate by gate`() throws {
+    let u = try #require(weights(.orthogonal)["layers.1.weight_hh_l0"])
+    for gate in 0..<3 {
+      for i in 0..<30 {
+        for k in 0...i {
+          let product = (0..<30).reduce(0.0) {
+            $0 + u[(gate * 30 + i) * 30 + $1] * u[(gate * 30 + k) * 30 + $1]
+          }
+          #expect(abs(product - (i == k ? 1 : 0)) < 1e-5, "rows \(i) and \(k) of gate \(gate)")
+        }
+      }
+    }
+  }
+
+  @Test func `depend on the seed and the parameter's name alone`() throws {
+    let w = weights(.pytorch)
+    #expect(weights(.pytorch) == w)
+    #expect(weights(.pytorch, seed: 5)["decoder.bias"] != w["decoder.bias"])
+    #expect(w["layers.0.bias_hh_l0"] != w["layers.0.bias_ih_l0"])
+    let larger = weights(.pytorch) {
+      $0.layers.append(LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 30))))
+    }
+    #expect(larger["layers.0.weight_hh_l0"] == w["layers.0.weight_hh_l0"])
+  }
+
+  @Test func `of a layer, the embedding or the output may be drawn in a way of their own`() throws {
+    let w = weights(.pytorch) {
+      $0.embeddingInitializer = .uniform(0.01)
+      $0.outputInitializer = .normal(0.001)
+      $0.layers[1].initializer = .uniform(0)
+    }
+    #expect(try #require(w["encoder.weight"]).allSatisfy { abs($0) <= 0.01 })
+    #expect(deviation(try #require(w["decoder.weight"])) < 0.002)
+    #expect(try #require(w["layers.1.weight_hh_l0"]).allSatisfy { $0 == 0 })
+    #expect(deviation(try #require(w["layers.0.weight_hh_l0"])) > 0.05)
+  }
+}
