@@ -64,7 +64,7 @@ struct ConsoleLog: LogHandler {
   }
 
   func log(event: LogEvent) {
-    let level = event.level >= .warning ? "\(event.level): " : ""
+    let level = event.level >= .error ? "unroll: " : event.level == .warning ? "warning: " : ""
     FileHandle.standardError.write(Data("\(level)\(event.message)\n".utf8))
   }
 }
