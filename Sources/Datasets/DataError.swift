@@ -4,8 +4,13 @@ internal import Glibc
 /// ends with what to do.
 public struct DataError: Error, Equatable, CustomStringConvertible {
   public let message: String
+  /// The data is fine, but a file made of it cannot be written.
+  public let isUnwritable: Bool
 
-  public init(_ message: String) { self.message = message }
+  public init(_ message: String, isUnwritable: Bool = false) {
+    self.message = message
+    self.isUnwritable = isUnwritable
+  }
 
   public var description: String { message }
 
@@ -24,7 +29,7 @@ public struct DataError: Error, Equatable, CustomStringConvertible {
   static func unwritable(_ path: String, _ code: Int32 = errno) -> DataError {
     DataError(
       "\(path) cannot be written (\(reason(code))): free some space or choose another folder, for "
-        + "a corpus with data.cache")
+        + "a corpus with data.cache", isUnwritable: true)
   }
 
   private static func reason(_ code: Int32) -> String {

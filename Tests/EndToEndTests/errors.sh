@@ -92,6 +92,9 @@ if [ "$(id -u)" -eq 0 ] && mkdir "$work/disk" && mount -t tmpfs -o size=1200k tm
     rm -rf "$run"
   done
   pass "74  a full disk, and the checkpoint before is whole"
+  # Full before the texts are encoded.
+  head -c 2M /dev/zero >"$work/disk/full" 2>/dev/null || true
+  refused 74 "No space left" train "$work/config.yaml" --run "$work/run" --set data.cache="$work/disk"
 else
   echo "skip  a full disk: only root can mount one"
 fi

@@ -11,6 +11,8 @@ public enum ExitStatus {
   public static let data: Int32 = 65
   /// Something inside failed.
   public static let software: Int32 = 70
+  /// A file cannot be written.
+  public static let unwritable: Int32 = 74
   /// The run stopped early and can be resumed.
   public static let resumable: Int32 = 75
   /// The loss or the gradient was not finite.
@@ -30,7 +32,7 @@ public enum ExitStatus {
     switch error {
     case is ConfigurationError, is ScheduleError, is UsageError: usage
     case let error as CheckpointError: error.exitCode
-    case is DataError: data
+    case let error as DataError: error.isUnwritable ? unwritable : data
     default: software
     }
   }
