@@ -56,34 +56,8 @@ public final class WeightAverage {
     }
     updates += 1
   }
-
-  /// Runs `body` with the average in the place of the weights, and puts the weights back after it.
-  public func substitute<Result, Failure: Error>(
-    for weights: ParameterVector, during body: () throws(Failure) -> Result
-  ) throws(Failure) -> Result {
-    exchange(weights)
-    defer { exchange(weights) }
-    return try body()
-  }
-
-  /// Exchanges the contents of the two vectors.
-  private func exchange(_ weights: ParameterVector) {
-    weights.update { weights in
-      vector.update { average in
-        for entry in weights.layout.entries { swapRows(weights.row(entry), average.row(entry)) }
-      }
-    }
-  }
 }
 
 @inline(never) private func approach(_ a: Row, _ w: Row, _ share: Real) {
   for j in 0..<a.count { a[j] += share * (w[j] - a[j]) }
-}
-
-@inline(never) private func swapRows(_ x: Row, _ y: Row) {
-  for j in 0..<x.count {
-    let kept = x[j]
-    x[j] = y[j]
-    y[j] = kept
-  }
 }

@@ -50,31 +50,6 @@ import Testing
     }
   }
 
-  @Test(
-    "the average takes the weights' place for an evaluation and gives it back, also on an error")
-  func substitution() throws {
-    struct Interrupted: Error {}
-    let weights = ParameterVector(reference.start)
-    let average = WeightAverage(options(decay: 0.9, warmup: 1), of: weights)
-    add(1, to: weights)
-    average.update(from: weights)
-    let own = weights.bits, mean = average.vector.bits
-    #expect(own != mean)
-    var version = weights.version
-    let seen = average.substitute(for: weights) {
-      #expect(weights.version > version)
-      version = weights.version
-      return weights.bits
-    }
-    #expect(seen == mean)
-    #expect(weights.version > version)
-    #expect(weights.bits == own && average.vector.bits == mean)
-    #expect(throws: Interrupted.self) {
-      try average.substitute(for: weights) { () throws(Interrupted) in throw Interrupted() }
-    }
-    #expect(weights.bits == own && average.vector.bits == mean)
-  }
-
   @Test("an average goes on to the same bits from its vector and its number of updates")
   func restored() {
     let weights = ParameterVector(reference.start)

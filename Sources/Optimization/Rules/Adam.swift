@@ -10,11 +10,41 @@ public import Recurrence
 ///
 /// η is the learning rate, t the number of this update from 1, λ `weight_decay`
 /// (Kingma & Ba 2014; PyTorch's `Adam`). See `AdamW` for a decay that is not rescaled.
-public final class Adam: Optimizer {
+public typealias Adam = AdaptiveMoments<DecayInGradient>
+
+/// Adam with weight decay that acts on the weights alone, not through the moments.
+///
+///     w ← (1 − η λ) w, then an update of Adam without λ
+///
+/// η is the learning rate, λ `weight_decay`, 0.01 unless said otherwise
+/// (Loshchilov & Hutter 2017; PyTorch's `AdamW`).
+public typealias AdamW = AdaptiveMoments<DecayOfWeights>
+
+/// Where weight decay acts, and how strongly unless asked otherwise.
+public protocol DecayPlace: Sendable {
+  static var weightDecay: Double { get }
+  /// The weights shrink by themselves; otherwise the decay is added to the gradient.
+  static var isDecoupled: Bool { get }
+}
+
+/// As in Adam.
+public enum DecayInGradient: DecayPlace {
+  public static let weightDecay = 0.0
+  public static let isDecoupled = false
+}
+
+/// As in AdamW.
+public enum DecayOfWeights: DecayPlace {
+  public static let weightDecay = 0.01
+  public static let isDecoupled = true
+}
+
+/// The common part of `Adam` and `AdamW`: running means of the gradient and of its square.
+public final class AdaptiveMoments<Place: DecayPlace>: Optimizer {
   public struct Options: OptimizerOptions {
     public var betas = Betas()
     public var epsilon = 1e-8
-    public var weightDecay = 0.0
+    public var weightDecay = Place.weightDecay
     public var decay = DecayScope.all
 
     private enum CodingKeys: String, CodingKey {
@@ -52,10 +82,11 @@ public final class Adam: Optimizer {
   ) {
     updates += 1
     weights.updateLearnt(gradient: gradient) { entry in
+      let decay = options.weightDecay(of: entry)
       let step = AdaptiveStep(
         rate: rate * entry.rateFactor, scale: scale, betas: options.betas,
-        epsilon: options.epsilon, update: updates, penalty: options.weightDecay(of: entry),
-        shrinkage: 0)
+        epsilon: options.epsilon, update: updates, penalty: Place.isDecoupled ? 0 : decay,
+        shrinkage: Place.isDecoupled ? decay : 0)
       adapt(weights.row(entry), gradient.row(entry), m.row(entry), v.row(entry), step)
     }
   }

@@ -80,25 +80,5 @@ private func list(_ things: [String]) -> String {
 /// ` (nearest: x)` for the name most like another, or nothing where none is like it.
 func nearest(_ name: String, in names: [String]) -> String {
   // The search is quadratic in the length of names; nobody reads a list of thousands.
-  let candidates = names.prefix(1000).map { (distance: distance(name, $0), name: $0) }
-  guard let best = candidates.min(by: { ($0.distance, $0.name) < ($1.distance, $1.name) }),
-    best.distance <= max(2, name.utf8.count / 2)
-  else { return "" }
-  return " (nearest: \(best.name))"
-}
-
-/// The number of bytes to insert, delete or replace to turn one name into another (Levenshtein, 1966).
-private func distance(_ first: String, _ second: String) -> Int {
-  let second = Array(second.utf8)
-  var row = Array(0...second.count)
-  for (i, a) in first.utf8.enumerated() {
-    var diagonal = row[0]
-    row[0] = i + 1
-    for (j, b) in second.enumerated() {
-      let replaced = diagonal + (a == b ? 0 : 1)
-      diagonal = row[j + 1]
-      row[j + 1] = min(replaced, row[j] + 1, diagonal + 1)
-    }
-  }
-  return row[second.count]
+  Suggestion.nearest(name, among: names.prefix(1000)).map { " (nearest: \($0))" } ?? ""
 }
