@@ -9,6 +9,7 @@ public struct Pass {
   let slots: UnsafeMutablePointer<Tape.Slot>
   let tape: Tape
   let weights: ParameterVector
+  private let products: WeightProducts
   public let batch: Batch
   /// The steps and streams of the axis of time.
   public let steps: Int
@@ -28,11 +29,12 @@ public struct Pass {
     slots = tape.slots
     self.tape = tape
     self.weights = weights
+    products = weights.makeProducts()
     self.batch = batch
     steps = batch.steps
     streams = batch.streams
     isTraining = gradient != nil
-    d = Derivatives(slots: tape.slots, gradient: gradient)
+    d = Derivatives(slots: tape.slots, gradient: gradient, products: products)
     tape.read(pasts: batch.hasResets)
   }
 
@@ -40,7 +42,7 @@ public struct Pass {
   public var loss: Loss { tape.loss }
 
   /// A parameter as a factor of products; `.matrix` and `.row` for elementwise use.
-  public subscript(p: Parameter) -> Weight { Weight(weights[p]) }
+  public subscript(p: Parameter) -> Weight { products.weight(p.index, weights[p]) }
 
   /// The value at one step.
   public subscript(x: Activation, t: Int) -> Matrix { slots[x.index].value(t) }
@@ -93,9 +95,10 @@ public struct Pass {
 public struct Derivatives {
   let slots: UnsafeMutablePointer<Tape.Slot>
   let gradient: ParameterVector?
+  let products: WeightProducts
 
   /// The gradient of a parameter, in the shape in which it is stored.
-  public subscript(p: Parameter) -> Matrix { gradient![p] }
+  public subscript(p: Parameter) -> WeightGradient { products.gradient(gradient![p]) }
 
   /// The derivative with respect to the value at one step.
   public subscript(x: Activation, t: Int) -> Matrix { slots[x.index].derivative(t) }

@@ -168,7 +168,7 @@ public struct LSTM: RecurrentCell {
       pass.d[projection].addProduct(pass.d[output].transposed, pass[unprojected])
     }
     if let peepholes {
-      let dp = pass.d[peepholes][0]
+      let dp = pass.d[peepholes].row
       let past = pass.before(memory, lag: 1)
       let seenByOutput = peephole == .gers ? pass[memory] : past
       for row in 0..<da.rows {

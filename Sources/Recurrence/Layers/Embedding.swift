@@ -23,7 +23,7 @@ public struct Embedding: Layer {
   }
 
   public func backward(_ pass: Pass) {
-    let (dx, gradient) = (pass.d[output], pass.d[table])
+    let (dx, gradient) = (pass.d[output], pass.d[table].matrix)
     for row in 0..<dx.rows {
       let symbol = Int(pass.batch.inputs.start[row])
       gradient.slice(rows: symbol..<symbol + 1).add(dx.slice(rows: row..<row + 1))
