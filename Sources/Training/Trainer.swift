@@ -63,6 +63,7 @@ public final class Trainer {
       stepsPerEpoch: streams.windowsPerEpoch)
     let layout = ParameterLayout(model.plan)
     weights = ParameterVector(layout)
+    weights.precision = options.training.precision
     weights.initialize(seed: options.seed)
     gradient = ParameterVector(layout)
     optimizer = options.training.optimizer.makeOptimizer(for: layout)

@@ -6,6 +6,11 @@ public enum Precision: String, Codable, CaseIterable, Sendable {
   /// significand (Kalamkar et al. 2019): the weights once after every update, activations and
   /// derivatives as they come. Master weights, gradients, states and gates stay single.
   case bfloat16
+
+  /// What a factor becomes.
+  public func nearest(to x: Float) -> Float {
+    self == .float32 ? x : Float(bitPattern: UInt32(bfloat16Bits(x)) &<< 16)
+  }
 }
 
 /// The nearest bfloat16, ties to even, as its bits; NaN stays NaN.
@@ -46,6 +51,6 @@ public enum Precision: String, Codable, CaseIterable, Sendable {
   }
 
   @inline(never) private func roundRow(_ x: Row, into y: Row) {
-    for j in 0..<x.count { y[j] = Float(bitPattern: UInt32(bfloat16Bits(x[j])) &<< 16) }
+    for j in 0..<x.count { y[j] = Precision.bfloat16.nearest(to: x[j]) }
   }
 #endif

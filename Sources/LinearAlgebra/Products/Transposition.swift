@@ -12,7 +12,8 @@ extension Matrix {
       while j < columns {
         let width = Swift.min(block, columns - j)
         if lines == block && width == block {
-          transposeBlock(start + i * stride + j, stride, other.start + j * other.stride + i, other.stride)
+          transposeBlock(
+            start + i * stride + j, stride, other.start + j * other.stride + i, other.stride)
         } else {
           for q in 0..<width { for p in 0..<lines { other[j + q][i + p] = self[i + p][j + q] } }
         }

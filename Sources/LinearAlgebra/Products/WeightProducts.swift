@@ -16,7 +16,7 @@ public final class WeightProducts {
     public func gradient(_ stored: Matrix) -> WeightGradient { WeightGradient(stored) }
   #else
     /// How a product with a weight is done.
-    enum Path: CaseIterable {
+    package enum Path: CaseIterable {
       /// With the matrix as it is stored.
       case stored
       /// With a transposed copy where rows are few: then oneDNN need not rearrange it at each use.
@@ -42,7 +42,7 @@ public final class WeightProducts {
       self.init(weights, precision: precision, path: Self.path(for: precision))
     }
 
-    init(_ weights: [Matrix], precision: Precision, path: Path) {
+    package init(_ weights: [Matrix], precision: Precision, path: Path) {
       self.precision = precision
       self.path = path
       packs = weights.map { PackedWeight($0, in: self) }
