@@ -33,7 +33,7 @@ static void open_library(void) {
   setenv("OMP_NUM_THREADS", "1", 1);
   void *library = dlopen(wish && *wish ? wish : FILE_NAME, RTLD_NOW | RTLD_LOCAL);
   if (!library) {
-    snprintf(problem, sizeof problem, "%s was not found (install libdnnl%d)", FILE_NAME,
+    snprintf(problem, sizeof problem, "not there (%s); install libdnnl%d", dlerror(),
              DNNL_VERSION_MAJOR);
     return;
   }
