@@ -7,6 +7,35 @@ public struct Activation: Hashable, Sendable { let index: Int }
 /// Memory for passing use inside one layer, the same for every window.
 public struct Scratch: Hashable, Sendable { let index: Int }
 
+/// How many rows a layer's passing memory has.
+public enum ScratchRows: Sendable {
+  /// So many, whatever the window.
+  case fixed(Int)
+  /// One for every stream.
+  case streams
+  /// Those of the largest block when the steps of all streams are cut evenly into blocks of at most so
+  /// many rows.
+  case blocks(of: Int)
+
+  func count(steps: Int, streams: Int) -> Int {
+    switch self {
+    case .fixed(let rows): return rows
+    case .streams: return streams
+    case .blocks(let limit):
+      let (rows, isTooMany) = steps.multipliedReportingOverflow(by: streams)
+      return isTooMany ? limit : evenBlock(of: rows, atMost: limit)
+    }
+  }
+}
+
+/// The rows of a block when `rows` are cut evenly into as few blocks as the limit allows: 700 rows at
+/// most 400 at a time are twice 350, because products of few rows are slow.
+func evenBlock(of rows: Int, atMost limit: Int) -> Int {
+  guard rows > limit else { return rows }
+  let blocks = (rows - 1) / limit + 1
+  return (rows - 1) / blocks + 1
+}
+
 /// A sequence of time steps of its own: an encoder and its decoder run on two axes of one tape.
 public struct Axis: Hashable, Sendable {
   let index: Int
@@ -57,7 +86,7 @@ public struct Plan: Sendable {
   private(set) var parameters: [ParameterShape] = []
   private(set) var activations: [ActivationShape] = []
   private(set) var axes = ["time"]
-  private(set) var scratches: [Int] = []
+  private(set) var scratches: [(width: Int, rows: ScratchRows)] = []
   private var names: Set<String> = []
 
   /// What surrounds the names and values of the parameters asked for next; set by the model.
@@ -148,8 +177,11 @@ public struct Plan: Sendable {
   }
 
   /// Room for `count` numbers that nobody reads after the layer that asks has returned.
-  public mutating func scratch(_ count: Int) -> Scratch {
-    scratches.append(count)
+  public mutating func scratch(_ count: Int) -> Scratch { scratch(count, rows: .fixed(1)) }
+
+  /// Rows of `width` numbers that nobody reads after the layer that asks has returned.
+  public mutating func scratch(_ width: Int, rows: ScratchRows) -> Scratch {
+    scratches.append((width, rows))
     return Scratch(index: scratches.count - 1)
   }
 

@@ -59,7 +59,9 @@ public final class Tape: @unchecked Sendable {
       return Extent(
         values: Buffer(count: size.values), derivatives: Buffer(count: size.derivatives))
     }
-    scratches = plan.scratches.map { Buffer(count: $0) }
+    scratches = plan.scratches.map {
+      Buffer(count: $0.width * $0.rows.count(steps: steps, streams: streams))
+    }
     var carried: [Int: Buffer<Real>] = [:]
     for (index, shape) in activations.enumerated() where shape.lag > 0 {
       carried[index] = Buffer(count: shape.lag * streams * shape.width)
@@ -95,7 +97,9 @@ public final class Tape: @unchecked Sendable {
   public static func bytes(
     _ plan: Plan, steps: Int, streams: Int, derivatives: Bool, resets: Bool = false
   ) -> Double {
-    var numbers = Double(plan.scratches.reduce(0, +))
+    var numbers = plan.scratches.reduce(0.0) {
+      $0 + Double($1.width) * Double($1.rows.count(steps: steps, streams: streams))
+    }
     for axis in plan.axes.indices {
       // For one row each, because the numbers of a whole window may be too many to count.
       let size = size(
