@@ -34,6 +34,7 @@ public struct Pass {
     isTraining = gradient != nil
     d = Derivatives(slots: tape.slots, gradient: gradient)
     tape.read(pasts: batch.hasResets)
+    batch.findDistinct()
   }
 
   /// What the head reports.

@@ -42,6 +42,15 @@ public struct Plan: Sendable {
     var past: Activation?
   }
 
+  /// Memory of `width` numbers for each row of a window, at most for `limit` rows.
+  struct ScratchShape: Sendable {
+    let width: Int
+    let limit: Int
+
+    /// The numbers that a tape of so many rows has room for.
+    func count(rows: Int) -> Int { width * min(rows, limit) }
+  }
+
   /// One parameter as it was asked for.
   struct ParameterShape: Sendable {
     let name: String
@@ -57,7 +66,7 @@ public struct Plan: Sendable {
   private(set) var parameters: [ParameterShape] = []
   private(set) var activations: [ActivationShape] = []
   private(set) var axes = ["time"]
-  private(set) var scratches: [Int] = []
+  private(set) var scratches: [ScratchShape] = []
   private var names: Set<String> = []
 
   /// What surrounds the names and values of the parameters asked for next; set by the model.
@@ -148,8 +157,12 @@ public struct Plan: Sendable {
   }
 
   /// Room for `count` numbers that nobody reads after the layer that asks has returned.
-  public mutating func scratch(_ count: Int) -> Scratch {
-    scratches.append(count)
+  public mutating func scratch(_ count: Int) -> Scratch { scratch(count, forEachOf: 1) }
+
+  /// Room for `width` numbers for each row of a window, or for each of `limit` things where a window
+  /// has more rows than there are things.
+  public mutating func scratch(_ width: Int, forEachOf limit: Int) -> Scratch {
+    scratches.append(ScratchShape(width: width, limit: limit))
     return Scratch(index: scratches.count - 1)
   }
 

@@ -59,7 +59,7 @@ public final class Tape: @unchecked Sendable {
       return Extent(
         values: Buffer(count: size.values), derivatives: Buffer(count: size.derivatives))
     }
-    scratches = plan.scratches.map { Buffer(count: $0) }
+    scratches = plan.scratches.map { Buffer(count: $0.count(rows: steps * streams)) }
     var carried: [Int: Buffer<Real>] = [:]
     for (index, shape) in activations.enumerated() where shape.lag > 0 {
       carried[index] = Buffer(count: shape.lag * streams * shape.width)
@@ -95,12 +95,13 @@ public final class Tape: @unchecked Sendable {
   public static func bytes(
     _ plan: Plan, steps: Int, streams: Int, derivatives: Bool, resets: Bool = false
   ) -> Double {
-    var numbers = Double(plan.scratches.reduce(0, +))
+    // In Double, because the numbers of a whole window may be too many to count.
+    let rows = Double(steps) * Double(streams)
+    var numbers = plan.scratches.reduce(0) { $0 + Double($1.width) * min(rows, Double($1.limit)) }
     for axis in plan.axes.indices {
-      // For one row each, because the numbers of a whole window may be too many to count.
       let size = size(
         plan, Axis(index: axis), steps: 1, streams: 1, derivatives: derivatives, resets: resets)
-      numbers += Double(size.values + size.derivatives) * Double(steps) * Double(streams)
+      numbers += Double(size.values + size.derivatives) * rows
     }
     return numbers * Double(MemoryLayout<Real>.stride)
   }
