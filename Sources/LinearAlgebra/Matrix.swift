@@ -136,6 +136,6 @@
   @inlinable public init(of matrix: Matrix) { self.matrix = matrix }
 }
 
-@inline(never) private func addRow(_ x: Row, to y: Row) {
+@inline(never) func addRow(_ x: Row, to y: Row) {
   for j in 0..<y.count { y[j] += x[j] }
 }

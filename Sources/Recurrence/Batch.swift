@@ -14,6 +14,9 @@ public final class Batch: @unchecked Sendable {
   /// Whether any entry of `resets` is 1; must be set by whoever fills in the batch.
   public var hasResets = false
 
+  /// The different ones of `inputs`, as the last `Pass` over this batch found them.
+  public let distinct: DistinctSymbols
+
   public private(set) var steps = 0
   public private(set) var streams = 0
   /// Epochs from 1, the position of step 0 in its stream, and the global index of stream 0: what
@@ -27,6 +30,7 @@ public final class Batch: @unchecked Sendable {
     inputs = Buffer(count: rows)
     targets = Buffer(count: rows)
     resets = Buffer(count: rows)
+    distinct = DistinctSymbols(rows: rows)
   }
 
   /// Lays the batch out for a window; whoever calls fills in every row.
@@ -40,6 +44,9 @@ public final class Batch: @unchecked Sendable {
   }
 
   public var rows: Int { steps * streams }
+
+  /// Finds the different inputs; a `Pass` does it when it begins, so nobody who fills in a batch has to.
+  func findDistinct() { distinct.find(in: inputs, rows: rows) }
 
   /// Whether anything is to be predicted in a row.
   func hasTarget(_ row: Int) -> Bool { targets.start[row] != Self.noTarget }

@@ -36,6 +36,7 @@ public struct Pass {
     isTraining = gradient != nil
     d = Derivatives(slots: tape.slots, gradient: gradient, products: products)
     tape.read(pasts: batch.hasResets)
+    batch.findDistinct()
   }
 
   /// What the head reports.

@@ -13,6 +13,8 @@ public enum ScratchRows: Sendable {
   case fixed(Int)
   /// One for every stream.
   case streams
+  /// One for every step of every stream, or for each of so many things where there are fewer of them.
+  case each(of: Int)
   /// Those of the largest block when the steps of all streams are cut evenly into blocks of at most so
   /// many rows.
   case blocks(of: Int)
@@ -21,6 +23,9 @@ public enum ScratchRows: Sendable {
     switch self {
     case .fixed(let rows): return rows
     case .streams: return streams
+    case .each(let limit):
+      let (rows, isTooMany) = steps.multipliedReportingOverflow(by: streams)
+      return isTooMany ? limit : min(rows, limit)
     case .blocks(let limit):
       let (rows, isTooMany) = steps.multipliedReportingOverflow(by: streams)
       return isTooMany ? limit : evenBlock(of: rows, atMost: limit)

@@ -97,14 +97,15 @@ public final class Tape: @unchecked Sendable {
   public static func bytes(
     _ plan: Plan, steps: Int, streams: Int, derivatives: Bool, resets: Bool = false
   ) -> Double {
+    // In Double, because the numbers of a whole window may be too many to count.
+    let rows = Double(steps) * Double(streams)
     var numbers = plan.scratches.reduce(0.0) {
       $0 + Double($1.width) * Double($1.rows.count(steps: steps, streams: streams))
     }
     for axis in plan.axes.indices {
-      // For one row each, because the numbers of a whole window may be too many to count.
       let size = size(
         plan, Axis(index: axis), steps: 1, streams: 1, derivatives: derivatives, resets: resets)
-      numbers += Double(size.values + size.derivatives) * Double(steps) * Double(streams)
+      numbers += Double(size.values + size.derivatives) * rows
     }
     return numbers * Double(MemoryLayout<Real>.stride)
   }

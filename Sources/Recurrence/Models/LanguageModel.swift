@@ -31,9 +31,16 @@ public struct LanguageModel: Sendable {
     plan.scope.layer = "embedding"
     plan.scope.rateFactor = options.embeddingRate
     plan.scope.initializer = options.embeddingInitializer ?? options.initializer
-    let embedding = Embedding(
+    let lookup = Lookup(
       vocabulary: vocabulary, width: options.embedding, isTied: options.tied, in: &plan)
-    layers.append(dropout(options.dropout, after: embedding, &plan))
+    // Dropout and a shortcut read every row by itself; a layer alone, one per different symbol.
+    let first: Source
+    if options.dropout > 0 || options.layers[0].residual {
+      layers.append(dropout(options.dropout, after: Embedding(lookup, in: &plan), &plan))
+      first = .activation(layers.last!.output)
+    } else {
+      first = .lookup(lookup)
+    }
 
     let inOneModule = options.fitsOneModule
     for (index, layer) in options.layers.enumerated() {
@@ -41,7 +48,7 @@ public struct LanguageModel: Sendable {
       plan.scope.initializer = layer.initializer ?? options.initializer
       plan.scope.rateFactor = layer.frozen ? 0 : layer.rate
       plan.scope.prefix = inOneModule ? "rnn." : "layers.\(index)."
-      let input = layers.last!.output
+      let input = layers.last.map { .activation($0.output) } ?? first
       var built: any Layer
       switch layer.kind {
       case .recurrent(let cell, let cellOptions):
@@ -52,7 +59,9 @@ public struct LanguageModel: Sendable {
         plan.scope.suffix = ""
         built = Linear(width, reading: input, in: &plan)
       }
-      if layer.residual { built = Residual(around: built, reading: input, in: &plan) }
+      if layer.residual {
+        built = Residual(around: built, reading: layers.last!.output, in: &plan)
+      }
       layers.append(dropout(layer.dropout ?? options.dropout, after: built, &plan))
     }
 
@@ -62,7 +71,7 @@ public struct LanguageModel: Sendable {
     plan.scope.initializer = options.outputInitializer ?? options.initializer
     head = SoftmaxCrossEntropy(
       vocabulary: vocabulary, reading: layers.last!.output,
-      tied: options.tied ? embedding.table : nil, bias: options.outputBias, in: &plan)
+      tied: options.tied ? lookup.table : nil, bias: options.outputBias, in: &plan)
     self.plan = plan
     self.layers = layers
     self.options = options
@@ -70,7 +79,7 @@ public struct LanguageModel: Sendable {
   }
 
   private static func recurrent<Cell: RecurrentCell>(
-    _ cell: Cell.Type, _ options: any CellOptions, reading input: Activation,
+    _ cell: Cell.Type, _ options: any CellOptions, reading input: Source,
     in plan: inout Plan
   ) -> any Layer {
     guard let options = options as? Cell.Options else {

@@ -24,6 +24,8 @@ extension TrainerTests {
       ("documents", Trial("data.document=line")),
       ("sum over time", Trial("training.loss_reduction=sum_over_time", "model.dropout=0.1")),
       ("several files", .severalFiles),
+      ("many symbols", .manySymbols),
+      ("many symbols, Adagrad", .manySymbols.with("training.optimizer={rule: adagrad}")),
     ]
 
     @Test(
@@ -94,6 +96,19 @@ extension TrainerTests {
 
 extension Trial {
   /// Files of different lengths, in another order in every epoch.
+  /// Some 300 different symbols, of which a window reads at most 20, and no dropout: the first layer
+  /// reads the table itself.
+  static let manySymbols: Trial = {
+    var trial = Trial(
+      "model.dropout=0", "training.optimizer={rule: sgd}", "training.schedule.learning_rate=0.3")
+    trial.texts["train.txt"] = String(
+      text(403, seed: 1).unicodeScalars.enumerated().map { place, letter in
+        // Now and then a letter is left as it is, so that some symbols are frequent.
+        Character(place % 4 == 0 ? letter : Unicode.Scalar(UInt16(0x4E00 + place * 7 % 353))!)
+      })
+    return trial
+  }()
+
   static let severalFiles: Trial = {
     var trial = Trial("data.train=FOLDER/many", "data.document=file")
     trial.texts = [

@@ -13,6 +13,7 @@ extension TrainerTests {
       ("Adam", trial),
       ("variational", trial.with("model.variational=true", "model.tied=true", "model.embedding=6")),
       ("documents", trial.with("data.document=line")),
+      ("no dropout", trial.with("model.dropout=0", "data.document=line")),
       (
         "sum over time",
         trial.with(

@@ -1,0 +1,51 @@
+public import LinearAlgebra
+
+/// The different symbols of a window, each once, and which of them every row reads.
+///
+/// A window of 128 steps of 64 streams of bytes has 8192 rows and some hundred different symbols:
+/// what depends on the symbol alone is computed that often. Found in time and memory that grow with the
+/// rows and not with the vocabulary.
+public final class DistinctSymbols: @unchecked Sendable {
+  /// In the order in which the window reads them first; `count` of them are in use.
+  public let symbols: Buffer<Int32>
+  /// For each row, the place of its input in `symbols`.
+  public let places: Buffer<Int32>
+  public private(set) var count = 0
+
+  /// Open addressing (Knuth 1973, 6.4): a place in `symbols` plus one, or 0; at most half is in use.
+  private let slots: Buffer<Int32>
+  private let shift: UInt32
+
+  /// Room for windows of up to `rows` rows.
+  init(rows: Int) {
+    symbols = Buffer(count: rows)
+    places = Buffer(count: rows)
+    var bits: UInt32 = 1
+    while 1 << bits < 2 * rows { bits += 1 }
+    slots = Buffer(count: 1 << bits)
+    shift = 32 - bits
+  }
+
+  /// Finds the different ones of the first `rows` inputs; allocates nothing.
+  func find(in inputs: Buffer<Int32>, rows: Int) {
+    let (inputs, slots) = (inputs.elements(count: rows), slots.elements())
+    let (symbols, places) = (symbols.elements(count: rows), places.elements(count: rows))
+    self.slots.clear()
+    var found: Int32 = 0
+    for row in 0..<rows {
+      let symbol = inputs[row]
+      // The high bits of a multiple by 2³²/φ spread symbols that follow each other.
+      var slot = Int((UInt32(bitPattern: symbol) &* 0x9E37_79B9) >> shift)
+      while slots[slot] != 0 && symbols[Int(slots[slot]) - 1] != symbol {
+        slot = (slot + 1) & (slots.count - 1)
+      }
+      if slots[slot] == 0 {
+        symbols[Int(found)] = symbol
+        found += 1
+        slots[slot] = found
+      }
+      places[row] = slots[slot] - 1
+    }
+    count = Int(found)
+  }
+}
