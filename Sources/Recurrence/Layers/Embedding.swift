@@ -20,6 +20,7 @@ public struct Embedding: Layer {
       precondition(symbol >= 0 && symbol < table.rows, "symbol \(symbol) of \(table.rows)")
       x.slice(rows: row..<row + 1).copy(table.slice(rows: symbol..<symbol + 1))
     }
+    pass.mark(.embedding)
   }
 
   public func backward(_ pass: Pass) {
@@ -28,5 +29,6 @@ public struct Embedding: Layer {
       let symbol = Int(pass.batch.inputs.start[row])
       gradient.slice(rows: symbol..<symbol + 1).add(dx.slice(rows: row..<row + 1))
     }
+    pass.mark(.embedding)
   }
 }

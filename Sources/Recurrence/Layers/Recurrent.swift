@@ -35,9 +35,11 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
     if let second = cell.recurrentBias { biases.add(pass[second].matrix) }
     a.slice(rows: 1..<a.rows).fillEveryRow(biases[0])
     a.addProduct(pass[input], pass[weight])
+    pass.mark(.input)
     for t in 0..<pass.steps {
       for state in states { pass.maskPast(of: state, t) }
       cell.forward(t, pass)
+      pass.mark(.pointwise)
     }
   }
 
@@ -45,8 +47,10 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
     for t in (0..<pass.steps).reversed() {
       cell.backward(t, pass)
       for state in states { pass.unmaskPast(of: state, t) }
+      pass.mark(.recurrent)
     }
     cell.accumulate(pass)
+    pass.mark(.recurrent)
     let da = pass.d[cell.preactivation]
     pass.d[weight].addProduct(da.transposed, pass[input])
     pass.d[input].addProduct(da, pass[weight].transposed)
@@ -55,5 +59,6 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
     total.addColumnSums(da)
     pass.d[bias].add(total)
     if let second = cell.recurrentBias { pass.d[second].add(total) }
+    pass.mark(.input)
   }
 }
