@@ -43,6 +43,21 @@ public struct GeneratedText: Sendable {
     return low
   }
 
+  /// Writes the symbols as 32-bit little-endian numbers, whole or not at all.
+  /// - Throws: `DataError` if the file cannot be written.
+  public func write(to path: String) throws(DataError) {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(4 * symbols.count)
+    for symbol in symbols {
+      for shift in stride(from: 0, to: 32, by: 8) {
+        bytes.append(UInt8(truncatingIfNeeded: symbol >> Int32(shift)))
+      }
+    }
+    let file = try ReplacementFile(path)
+    try file.write(bytes.span.bytes)
+    try file.commit()
+  }
+
   /// The text as one to train on, with a vocabulary of made-up words.
   ///
   /// It passes through a file in `folder`, which is removed before this returns.
@@ -51,7 +66,7 @@ public struct GeneratedText: Sendable {
     var table = SymbolTable()
     table.insert(Vocabulary.unknownSymbol)
     table.insert(Vocabulary.endOfLineSymbol)
-    for symbol in 2..<max(vocabulary, 2) { table.insert("w\(symbol)".utf8) }
+    for symbol in 2..<vocabulary { table.insert("w\(symbol)".utf8) }
     let words = Vocabulary(kind: .word, table: table)
     let path = "\(folder)/unroll-generated-\(getpid())-\(UInt64.random(in: 0...(.max))).tokens"
     var writer = try TokenWriter(path, symbols: vocabulary)

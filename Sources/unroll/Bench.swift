@@ -50,10 +50,18 @@ struct Bench: ParsableCommand {
   @Option(help: "The number of timed steps; about ten seconds' unless given.")
   var steps: Int?
 
+  @Option(help: "Steps before the timed ones.")
+  var warmUp = 2
+
   @Option(
     help: "Write the generated symbols here, 32-bit numbers stream after stream.",
     completion: .file())
   var writeText: String?
+
+  @Option(
+    help: "Write the first weights here, as a file that PyTorch loads.",
+    completion: .file(extensions: ["safetensors"]))
+  var writeWeights: String?
 
   @Flag(help: "Print one JSON object.")
   var json = false
@@ -73,13 +81,12 @@ struct Bench: ParsableCommand {
       ? nil : try Configuration.decode(RunOptions.self, from: configurations)
     // Before MPI starts, so that a mistake is said at once.
     let ranks = Launch().size ?? 1
-    let request = try BenchRequest(task, shape, configuration: given, steps: steps, ranks: ranks)
-    try inWorld { world in
-      let benchmark = Benchmark(request)
-      try world.unanimous {
-        if world.isRoot, let writeText { try benchmark.write(to: writeText) }
-      }
-      let report = try benchmark.run(in: world)
+    var request = try BenchRequest(
+      task, shape, configuration: given, steps: steps, warmUp: warmUp, ranks: ranks)
+    request.textPath = writeText
+    request.weightsPath = writeWeights
+    try inWorld { [request] world in
+      let report = try Benchmark(request).run(in: world)
       if world.isRoot { print(json ? try report.json : report.words) }
       return ExitStatus.done
     }

@@ -114,14 +114,13 @@ public struct BenchReport: Encodable, Sendable {
     model = request.options.model.words
     parameters = layout.learnt
     vocabulary = request.vocabulary
-    batchSize = isDrawing ? 1 : (training.batchSize + world.size - 1) / world.size
-    bptt = isDrawing ? 1 : training.bptt
+    batchSize = (training.batchSize + world.size - 1) / world.size
+    bptt = training.bptt
     precision = training.precision.rawValue
     ranks = world.size
     steps = times.count
     stepMilliseconds = Times(milliseconds: Array(slowest[..<5]))
-    let tokens =
-      1000 * Double(isDrawing ? world.size : training.batchSize * training.bptt)
+    let tokens = 1000 * Double(training.batchSize * training.bptt)
     tokensPerSecond = tokens / stepMilliseconds.median
     tokensPerSecondLow = tokens / stepMilliseconds.upperQuartile
     tokensPerSecondHigh = tokens / stepMilliseconds.lowerQuartile

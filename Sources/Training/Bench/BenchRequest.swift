@@ -36,22 +36,31 @@ public struct BenchRequest: Sendable {
   public var vocabulary: Int
   /// nil for about ten seconds.
   public var steps: Int?
+  /// Steps before the timed ones.
+  public var warmUp: Int
+  /// Where to write the symbols and the first weights, for another program to do the same with.
+  public var textPath, weightsPath: String?
 
   /// A model of equal layers trained by SGD at rate 1 with its gradient's norm below 0.25, or the model
   /// and the training of a configuration, with what the shape has in place of theirs.
   /// - Throws: `UsageError` where a number is impossible or is nowhere to be found.
   public init(
-    _ task: Task, _ shape: Shape, configuration: RunOptions? = nil, steps: Int? = nil, ranks: Int
+    _ task: Task, _ shape: Shape, configuration: RunOptions? = nil, steps: Int? = nil,
+    warmUp: Int = 2, ranks: Int
   ) throws(UsageError) {
     self.task = task
     self.steps = steps
+    self.warmUp = warmUp
     let largest = 1 << 24
-    func check(_ value: Int?, _ flag: String, from smallest: Int = 1) throws(UsageError) {
+    func check(
+      _ value: Int?, _ flag: String, from smallest: Int = 1, to largest: Int = largest
+    ) throws(UsageError) {
       guard let value, !(smallest...largest).contains(value) else { return }
       throw UsageError("\(flag) is \(value): give \(smallest) to \(largest)")
     }
     try check(steps, "--steps")
-    try check(shape.layers, "--layers")
+    try check(warmUp, "--warm-up", to: 1000)
+    try check(shape.layers, "--layers", to: 1000)
     try check(shape.hidden, "--hidden")
     try check(shape.embedding, "--embedding")
     try check(shape.vocabulary, "--vocabulary", from: 2)
@@ -76,6 +85,10 @@ public struct BenchRequest: Sendable {
       vocabulary = given
     } else {
       vocabulary = try Self.vocabulary(configuration)
+    }
+    if task == .generate {
+      options.training.batchSize = ranks
+      options.training.bptt = 1
     }
     let rows = Double(options.training.batchSize) * Double(options.training.bptt)
     guard rows <= Double(largest) else {

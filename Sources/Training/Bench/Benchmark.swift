@@ -1,17 +1,17 @@
 public import Collectives
-public import Datasets
+internal import Datasets
 internal import Foundation
 internal import LinearAlgebra
 internal import Recurrence
 
 /// Measures steps of a model on a generated text, through the code that trains, evaluates and draws.
 ///
-/// Two steps warm up; the timed steps follow; then a few more with a `Profile` tell where time goes, so
+/// Some steps warm up; the timed steps follow; then a few more with a `Profile` tell where time goes, so
 /// that looking does not disturb the figures; then the machine's own limits are measured.
 public struct Benchmark: Sendable {
   public let request: BenchRequest
   /// Every rank makes the same.
-  public let text: GeneratedText
+  private let text: GeneratedText
   /// Resident bytes before anything was made.
   private let memoryAtStart: Int
 
@@ -23,22 +23,8 @@ public struct Benchmark: Sendable {
     // As many windows as a short run takes, but few enough to be drawn in an instant.
     let windows = max(4, 200_000 / (training.batchSize * training.bptt))
     text = GeneratedText(
-      count: request.task == .generate ? 1 : training.batchSize * (windows * training.bptt + 1),
+      count: training.batchSize * (windows * training.bptt + 1),
       vocabulary: request.vocabulary, seed: request.options.seed)
-  }
-
-  /// The symbols as 32-bit little-endian numbers: stream 0 whole, then stream 1, and so on.
-  public func write(to path: String) throws {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(4 * text.symbols.count)
-    for symbol in text.symbols {
-      for shift in stride(from: 0, to: 32, by: 8) {
-        bytes.append(UInt8(truncatingIfNeeded: symbol >> Int32(shift)))
-      }
-    }
-    do { try Data(bytes).write(to: URL(filePath: path), options: .atomic) } catch {
-      throw DataError("\(path) cannot be written: give --write-text another path")
-    }
   }
 
   /// Runs and measures. Collective; the report is that of the whole world, phases are this rank's.
@@ -46,20 +32,26 @@ public struct Benchmark: Sendable {
   public func run(in world: any Communicator) throws -> BenchReport {
     let subject = try world.unanimous { try self.subject(in: world) }
     let setup = System.secondsSinceStart
+    try world.unanimous {
+      guard world.isRoot else { return }
+      if let path = request.textPath { try text.write(to: path) }
+      if let path = request.weightsPath {
+        try Safetensors.save(subject.weights.tensors(), metadata: ["format": "pt"], to: path)
+      }
+    }
     let first = try timed(subject)
-    let second = try timed(subject)
-    let steps = try request.steps ?? agreedSteps(second.seconds, world)
+    var last = first
+    for _ in 1..<request.warmUp { last = try timed(subject) }
+    let steps = try request.steps ?? agreedSteps(last.seconds, world)
     try world.barrier()
     var times: [Double] = []
     times.reserveCapacity(steps)
-    var last = first.score
     for _ in 0..<steps {
-      let step = try timed(subject)
-      times.append(step.seconds)
-      last = step.score
+      last = try timed(subject)
+      times.append(last.seconds)
     }
     let profile = Profile()
-    let profiled = min(max(steps / 4, 2), 50)
+    let profiled = min(max(steps / 4, 1), 50)
     subject.report(to: profile)
     for _ in 0..<profiled { _ = try subject.step() }
     subject.report(to: nil)
@@ -68,8 +60,9 @@ public struct Benchmark: Sendable {
     let products = Machine.measured()
     let bandwidth = Machine.readBandwidth()
     return try BenchReport(
-      request, layout: subject.layout, world: world, times: times,
-      phases: Phase.allCases.map { profile[$0] / Double(profiled) }, losses: (first.score, last),
+      request, layout: subject.weights.layout, world: world, times: times,
+      phases: Phase.allCases.map { profile[$0] / Double(profiled) },
+      losses: (first.score, last.score),
       products: products, bandwidth: bandwidth, memory: (memoryAtStart, memory), setup: setup)
   }
 
@@ -90,29 +83,30 @@ public struct Benchmark: Sendable {
   /// Makes the model and what runs it.
   private func subject(in world: any Communicator) throws -> any BenchSubject {
     let options = request.options
-    if request.task == .generate { return DrawingSubject(options, text) }
     // In memory where there is such a folder; the file lives for a moment only.
     let shared = "/dev/shm"
     let isShared = FileManager.default.isWritableFile(atPath: shared)
     let dataset = try text.dataset(
       in: isShared ? shared : FileManager.default.temporaryDirectory.path)
     try MemoryNeed(options, dataset, world).check()
-    return request.task == .train
-      ? try TrainingSubject(options, dataset, world)
-      : try EvaluationSubject(options, dataset, world)
+    return switch request.task {
+    case .train: try TrainingSubject(options, dataset, world)
+    case .evaluate: try EvaluationSubject(options, dataset, world)
+    case .generate: DrawingSubject(options, dataset)
+    }
   }
 }
 
 /// Something whose steps are measured.
 protocol BenchSubject {
-  var layout: ParameterLayout { get }
+  var weights: ParameterVector { get }
   func step() throws -> Score
   func report(to profile: Profile?)
 }
 
 private struct TrainingSubject: BenchSubject {
   let trainer: Trainer
-  var layout: ParameterLayout { trainer.weights.layout }
+  var weights: ParameterVector { trainer.weights }
 
   init(_ options: RunOptions, _ dataset: Dataset, _ world: any Communicator) throws {
     trainer = try Trainer(options, dataset: dataset, world: world)
@@ -126,7 +120,6 @@ private struct EvaluationSubject: BenchSubject {
   let model: LanguageModel
   let weights: ParameterVector
   let evaluation: Evaluation
-  var layout: ParameterLayout { weights.layout }
 
   init(_ options: RunOptions, _ dataset: Dataset, _ world: any Communicator) throws {
     model = LanguageModel(
@@ -145,14 +138,14 @@ private struct EvaluationSubject: BenchSubject {
 private struct DrawingSubject: BenchSubject {
   let weights: ParameterVector
   let generator: Generator
-  var layout: ParameterLayout { weights.layout }
 
-  init(_ options: RunOptions, _ text: GeneratedText) {
-    let model = LanguageModel(options.model, vocabulary: text.vocabulary, seed: options.seed)
+  init(_ options: RunOptions, _ dataset: Dataset) {
+    let model = LanguageModel(
+      options.model, vocabulary: dataset.vocabulary.count, seed: options.seed)
     weights = ParameterVector(ParameterLayout(model.plan))
     weights.initialize(seed: options.seed)
     generator = Generator(model, weights: weights, seed: options.seed)
-    generator.read(text.symbols[0])
+    generator.read(dataset.train[0])
   }
 
   func step() throws -> Score {
