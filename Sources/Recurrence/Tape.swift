@@ -36,6 +36,8 @@ public final class Tape: @unchecked Sendable {
   public let canReset: Bool
   /// What the head reports of the window.
   public let loss: Loss
+  /// Where a pass reports how long its parts take; nil costs nothing.
+  public var profile: Profile?
 
   private let shapes: [Plan.ActivationShape]
   private var extents: [Extent]

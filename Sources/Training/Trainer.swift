@@ -39,6 +39,11 @@ public final class Trainer {
   let observer: any Observer
   /// Whether somebody wants this rank to stop; asked once at every step.
   package var isAskedToStop: () -> Bool = { StopRequest.isMade }
+  /// Where steps report how long their parts take; nil costs nothing.
+  var profile: Profile? {
+    get { tape.profile }
+    set { tape.profile = newValue }
+  }
 
   /// Sets up everything that a run needs; the weights are those of the seed.
   /// - Throws: `DataError` where streams and data do not fit; `ScheduleError`.
@@ -83,9 +88,13 @@ public final class Trainer {
     var watch = Stopwatch()
     let (rate, epoch) = (coordinator.rate, coordinator.state.epoch)
     if streams.isAtEpochStart || !carriesState { tape.clearCarried() }
+    profile?.start()
     streams.next(into: batch)
+    profile?.mark(.data)
     tape.begin(steps: batch.steps, streams: batch.streams)
+    profile?.mark(.other)
     gradient.buffer.clear()
+    profile?.mark(.optimizer)
     let pass = Pass(batch, on: tape, weights: weights, gradient: gradient)
     model.forward(pass)
     model.backward(pass)
@@ -94,6 +103,7 @@ public final class Trainer {
     try world.sum(gradient.buffer)
     try world.sum(&tally.sums)
     watch.communication = watch.lap()
+    profile?.mark(.reduction)
     let clipped = clipper.clip(
       gradient, weights: weights, scale: coordinator.gradientScale(of: tally))
     let verdict = coordinator.judge(tally, norm: clipped.norm)
@@ -101,9 +111,11 @@ public final class Trainer {
       optimizer.update(weights, gradient: gradient, rate: rate, scale: clipped.scale)
       average?.update(from: weights)
     }
+    profile?.mark(.optimizer)
     if verdict != .skip { tape.turn() }
     coordinator.finish(tally, verdict, epochEnds: streams.isAtEpochStart)
     watch.update = watch.lap()
+    profile?.mark(.other)
     return StepReport(
       step: coordinator.state.step, epoch: epoch, tokens: coordinator.state.tokens,
       score: Score(nats: tally.loss, targets: tally.targets), learningRate: rate,

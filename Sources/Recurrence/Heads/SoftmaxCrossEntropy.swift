@@ -101,7 +101,7 @@ public struct SoftmaxCrossEntropy: Sendable {
   /// exp(l − max l) becomes ∂l, and the bias's gradient takes it while it is in cache.
   private func differentiate(_ l: Row, _ target: Int, _ factor: Real, _ pass: Pass) {
     if let bias {
-      let db = pass.d[bias][0]
+      let db = pass.d[bias].row
       scale(l, factor, addingTo: db)
       db[target] -= 1
     } else {
