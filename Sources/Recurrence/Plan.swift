@@ -1,3 +1,5 @@
+internal import LinearAlgebra
+
 /// A learnt matrix or vector: an index into every `ParameterVector` of the plan it comes from.
 public struct Parameter: Hashable, Sendable { public let index: Int }
 
@@ -31,14 +33,6 @@ public enum ScratchRows: Sendable {
       return isTooMany ? limit : evenBlock(of: rows, atMost: limit)
     }
   }
-}
-
-/// The rows of a block when `rows` are cut evenly into as few blocks as the limit allows: 700 rows at
-/// most 400 at a time are twice 350, because products of few rows are slow.
-func evenBlock(of rows: Int, atMost limit: Int) -> Int {
-  guard rows > limit else { return rows }
-  let blocks = (rows - 1) / limit + 1
-  return (rows - 1) / blocks + 1
 }
 
 /// A sequence of time steps of its own: an encoder and its decoder run on two axes of one tape.

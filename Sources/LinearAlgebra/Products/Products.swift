@@ -55,10 +55,17 @@ extension Matrix {
     }
     #if !REAL_IS_DOUBLE
       if Self.suitsOneDNN(m, n, k, transposeB) && ProductLibrary.hasOneDNN {
-        let isDone = onednn_sgemm(
-          transposeA, transposeB, m, n, k, a.start, max(a.stride, 1), b.start, max(b.stride, 1),
-          keep, start, max(stride, 1))
-        precondition(isDone, "oneDNN had no memory for a product of \(m)×\(k) and \(k)×\(n)")
+        // The rows of A that it brings into order at once should stay in cache until they are used.
+        let block = transposeA ? evenBlock(of: m, atMost: 1024, multipleOf: 16) : m
+        var i = 0
+        while i < m {
+          let height = min(block, m - i)
+          let isDone = onednn_sgemm(
+            transposeA, transposeB, height, n, k, a.start + i * (transposeA ? 1 : a.stride),
+            max(a.stride, 1), b.start, max(b.stride, 1), keep, start + i * stride, max(stride, 1))
+          precondition(isDone, "oneDNN had no memory for a product of \(m)×\(k) and \(k)×\(n)")
+          i += height
+        }
         return
       }
     #endif
@@ -73,6 +80,15 @@ extension Matrix {
   private static func suitsOneDNN(_ m: Int, _ n: Int, _ k: Int, _ transposeB: Bool) -> Bool {
     m * n * k > 1_000_000 && (!transposeB || m >= 512)
   }
+}
+
+/// The size of a part when so many things are cut evenly into as few parts as the limit allows: 700 at
+/// most 400 at a time are twice 350.
+public func evenBlock(of count: Int, atMost limit: Int, multipleOf unit: Int = 1) -> Int {
+  guard count > limit else { return count }
+  let blocks = (count - 1) / limit + 1
+  let size = (count - 1) / blocks + 1
+  return (size + unit - 1) / unit * unit
 }
 
 #if REAL_IS_DOUBLE

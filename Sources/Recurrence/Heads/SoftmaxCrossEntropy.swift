@@ -30,8 +30,8 @@ public struct SoftmaxCrossEntropy: Sendable {
     bias =
       hasBias ? plan.vector("decoder.bias", count: vocabulary, pytorch: spread) : nil
     // Each block reads the weights and reads and writes their gradient anew, so blocks are as large as
-    // memory allows: 16 MB of logits, but rows enough for products to run at speed.
-    let rows = ScratchRows.blocks(of: min(max(4_194_304 / vocabulary, 64), 1024))
+    // memory allows: 32 MB of logits, but rows enough for products to run at speed.
+    let rows = ScratchRows.blocks(of: min(max(8_388_608 / vocabulary, 64), 1024))
     logits = plan.scratch(vocabulary, rows: rows)
     gathered = plan.scratch(width, rows: rows)
     scattered = plan.scratch(width, rows: rows)
