@@ -77,6 +77,8 @@ public final class ParameterVector: @unchecked Sendable {
   public let buffer: Buffer<Real>
   /// Rises with every change of the weights; a packed copy older than this is packed again.
   public private(set) var version = 0
+  /// By parameter; of row-sparse ones, the rows that may not be zero. All of them until `clear`.
+  let touched: [RowSet?]
   private let views: UnsafeMutablePointer<Matrix>
 
   /// A vector of zeros, or one that lives in memory allocated by somebody else.
@@ -86,6 +88,11 @@ public final class ParameterVector: @unchecked Sendable {
       buffer.count == layout.count, "\(layout.count) parameters in a buffer of \(buffer.count)")
     self.layout = layout
     self.buffer = buffer
+    var touched = [RowSet?](repeating: nil, count: layout.entries.count)
+    for entry in layout.rowSparse {
+      touched[entry.parameter.index] = RowSet(of: entry.rows, isFull: true)
+    }
+    self.touched = touched
     views = .allocate(capacity: max(layout.entries.count, 1))
     for entry in layout.entries {
       (views + entry.parameter.index).initialize(

@@ -95,8 +95,14 @@ public struct Derivatives {
   let slots: UnsafeMutablePointer<Tape.Slot>
   let gradient: ParameterVector?
 
-  /// The gradient of a parameter, in the shape in which it is stored.
+  /// The gradient of a parameter, in the shape in which it is stored; of a row-sparse one, only
+  /// `addScattered` may add to it.
   public subscript(p: Parameter) -> Matrix { gradient![p] }
+
+  /// Adds row i of `terms` to row `places[i]` of the gradient of a parameter.
+  public func addScattered(_ terms: Matrix, at places: Buffer<Int32>, to p: Parameter) {
+    gradient!.addScattered(terms, at: places, to: p)
+  }
 
   /// The derivative with respect to the value at one step.
   public subscript(x: Activation, t: Int) -> Matrix { slots[x.index].derivative(t) }
