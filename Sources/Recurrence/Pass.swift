@@ -97,7 +97,10 @@ public struct Derivatives {
 
   /// The gradient of a parameter, in the shape in which it is stored; of a row-sparse one, only
   /// `addScattered` may add to it.
-  public subscript(p: Parameter) -> Matrix { gradient![p] }
+  public subscript(p: Parameter) -> Matrix {
+    precondition(gradient!.touched[p.index] == nil, "a product for a gradient that is row-sparse")
+    return gradient![p]
+  }
 
   /// Adds row i of `terms` to row `places[i]` of the gradient of a parameter.
   public func addScattered(_ terms: Matrix, at places: Buffer<Int32>, to p: Parameter) {
