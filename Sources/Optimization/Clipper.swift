@@ -59,8 +59,8 @@ public struct Clipped: Sendable, Equatable {
 /// `clip_grad_norm_` does. Limiting the global norm reads the gradient once and changes only the scale;
 /// the other limits change the gradient where it lies.
 ///
-/// Norms are summed in double precision in the order of the layout, a tied matrix once and frozen
-/// parameters not at all, so the same gradient gives the same bits on every rank.
+/// Norms are summed in double precision in the order of the layout, a tied matrix once, frozen
+/// parameters and rows that no window has touched not at all, so the same gradient gives the same bits on every rank.
 ///
 /// Sources: Pascanu et al. 2013 (`norm`), Brock et al. 2021 (`adaptive`, which leaves the output layer out).
 public struct Clipper: Sendable {
@@ -102,17 +102,21 @@ public struct Clipper: Sendable {
     _ entry: ParameterLayout.Entry, of gradient: ParameterVector, weights: ParameterVector,
     scale: Double
   ) {
-    if let value = options.value { clamp(gradient.row(entry), Real(value / scale)) }
+    if let value = options.value {
+      gradient.forEachTouched(entry) { clamp(gradient.row($0), Real(value / scale)) }
+    }
     if let ratio = options.adaptive, !isOutput(entry) {
-      for i in 0..<entry.rows {
+      gradient.forEachTouchedRow(entry) { i in
         let limit = ratio * max(norm(weights[entry][i]), 1e-3)
         let found = scale * norm(gradient[entry][i])
         if found > limit { multiply(gradient[entry][i], Real(limit / found)) }
       }
     }
     if let limit = options.perParameter {
-      let factor = factor(limit, scale * norm(gradient.row(entry)))
-      if factor < 1 { multiply(gradient.row(entry), Real(factor)) }
+      let factor = factor(limit, scale * gradient.squaredNorm(of: entry).squareRoot())
+      if factor < 1 {
+        gradient.forEachTouched(entry) { multiply(gradient.row($0), Real(factor)) }
+      }
     }
   }
 
@@ -126,9 +130,24 @@ extension ParameterVector {
   public var norm: Double {
     var total = 0.0
     for entry in layout.entries where !entry.isFrozen {
-      total += row(entry).squaredNorm
+      total += squaredNorm(of: entry)
     }
     return total.squareRoot()
+  }
+
+  /// The sum of squares of a parameter; of a row-sparse one row by row, so that rows of zeros, which are
+  /// passed over, would not change a bit.
+  fileprivate func squaredNorm(of entry: ParameterLayout.Entry) -> Double {
+    guard entry.isRowSparse else { return row(entry).squaredNorm }
+    var total = 0.0
+    forEachTouchedRow(entry) { total += self[entry][$0].squaredNorm }
+    return total
+  }
+
+  /// Calls `body` with each row of a parameter that may not be zero.
+  fileprivate func forEachTouchedRow(_ entry: ParameterLayout.Entry, _ body: (Int) -> Void) {
+    guard let rows = touchedRows(entry.parameter) else { return (0..<entry.rows).forEach(body) }
+    rows.forEachRun { $0.forEach(body) }
   }
 }
 

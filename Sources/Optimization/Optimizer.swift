@@ -77,19 +77,36 @@ extension KeyedDecodingContainer {
 
 extension ParameterVector {
   /// All numbers of a parameter in one row: a rule treats each number alike.
-  func row(_ entry: ParameterLayout.Entry) -> Row {
-    Row(buffer.start + entry.offset, count: entry.count)
-  }
+  func row(_ entry: ParameterLayout.Entry) -> Row { row(entry.range) }
+
+  /// Some of the numbers in one row.
+  func row(_ range: Range<Int>) -> Row { Row(buffer.start + range.lowerBound, count: range.count) }
 
   /// Lets `body` change every parameter that is not frozen.
   func updateLearnt(
     gradient: ParameterVector, _ body: (ParameterLayout.Entry) -> Void
   ) {
+    updateLearnt(gradient: gradient, ignoresZeros: { _ in false }) { entry, _ in body(entry) }
+  }
+
+  /// Lets `body` change the numbers of every parameter that is not frozen, range by range.
+  /// - Parameter ignoresZeros: whether a gradient of zero changes neither the weight nor a moment, to the
+  ///   bit; then the rows of a row-sparse parameter that no window has touched are passed over.
+  func updateLearnt(
+    gradient: ParameterVector, ignoresZeros: (ParameterLayout.Entry) -> Bool,
+    _ body: (ParameterLayout.Entry, Range<Int>) -> Void
+  ) {
     precondition(
       gradient.layout.count == layout.count,
       "a gradient of \(gradient.layout.count) numbers for \(layout.count) weights")
     update { weights in
-      for entry in weights.layout.entries where !entry.isFrozen { body(entry) }
+      for entry in weights.layout.entries where !entry.isFrozen {
+        if ignoresZeros(entry) {
+          gradient.forEachTouched(entry) { body(entry, $0) }
+        } else {
+          body(entry, entry.range)
+        }
+      }
     }
   }
 }

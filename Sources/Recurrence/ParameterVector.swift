@@ -77,6 +77,8 @@ public final class ParameterVector: @unchecked Sendable {
   public let buffer: Buffer<Real>
   /// Rises with every change of the weights; a packed copy older than this is packed again.
   public private(set) var version = 0
+  /// By parameter; of row-sparse ones, the rows that may not be zero. All of them until `clear`.
+  let touched: [RowSet?]
   /// The numbers that products with these weights multiply.
   public var precision = Precision.float32 {
     didSet { if precision != oldValue { products = nil } }
@@ -91,6 +93,11 @@ public final class ParameterVector: @unchecked Sendable {
       buffer.count == layout.count, "\(layout.count) parameters in a buffer of \(buffer.count)")
     self.layout = layout
     self.buffer = buffer
+    var touched = [RowSet?](repeating: nil, count: layout.entries.count)
+    for entry in layout.rowSparse {
+      touched[entry.parameter.index] = RowSet(of: entry.rows, isFull: true)
+    }
+    self.touched = touched
     views = .allocate(capacity: max(layout.entries.count, 1))
     for entry in layout.entries {
       (views + entry.parameter.index).initialize(

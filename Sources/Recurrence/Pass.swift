@@ -98,8 +98,17 @@ public struct Derivatives {
   let gradient: ParameterVector?
   let products: WeightProducts
 
-  /// The gradient of a parameter, in the shape in which it is stored.
-  public subscript(p: Parameter) -> WeightGradient { products.gradient(gradient![p]) }
+  /// The gradient of a parameter, in the shape in which it is stored; of a row-sparse one, only
+  /// `addScattered` may add to it.
+  public subscript(p: Parameter) -> WeightGradient {
+    precondition(gradient!.touched[p.index] == nil, "a product for a gradient that is row-sparse")
+    return products.gradient(gradient![p])
+  }
+
+  /// Adds row i of `terms` to row `places[i]` of the gradient of a parameter.
+  public func addScattered(_ terms: Matrix, at places: Buffer<Int32>, to p: Parameter) {
+    gradient!.addScattered(terms, at: places, to: p)
+  }
 
   /// The derivative with respect to the value at one step.
   public subscript(x: Activation, t: Int) -> Matrix { slots[x.index].derivative(t) }

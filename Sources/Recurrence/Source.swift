@@ -40,6 +40,6 @@ public struct Lookup: Sendable {
 
   /// Adds `dx`, a row for each different symbol, to the gradient of the table.
   func add(_ dx: Matrix, _ pass: Pass) {
-    pass.d[table].addScattered(dx, at: pass.batch.distinct.symbols)
+    pass.d.addScattered(dx, at: pass.batch.distinct.symbols, to: table)
   }
 }

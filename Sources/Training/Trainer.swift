@@ -29,6 +29,7 @@ public final class Trainer {
   let world: any Communicator
   let tape: Tape
   private let gradient: ParameterVector
+  private let reduction: Reduction
   private let batch: Batch
   private let clipper: Clipper
   private let validation: Evaluation?
@@ -71,6 +72,7 @@ public final class Trainer {
     weights.precision = options.training.precision
     weights.initialize(seed: options.seed)
     gradient = ParameterVector(layout)
+    reduction = Reduction(of: layout, over: world)
     optimizer = options.training.optimizer.makeOptimizer(for: layout)
     average = options.training.average.map { [weights] in WeightAverage($0, of: weights) }
     clipper = Clipper(
@@ -93,14 +95,14 @@ public final class Trainer {
     profile?.mark(.data)
     tape.begin(steps: batch.steps, streams: batch.streams)
     profile?.mark(.other)
-    gradient.buffer.clear()
+    gradient.clear()
     profile?.mark(.optimizer)
     let pass = Pass(batch, on: tape, weights: weights, gradient: gradient)
     model.forward(pass)
     model.backward(pass)
     var tally = vote(on: pass.loss)
     watch.compute = watch.lap()
-    try world.sum(gradient.buffer)
+    try reduction.sum(gradient)
     try world.sum(&tally.sums)
     watch.communication = watch.lap()
     profile?.mark(.reduction)

@@ -72,10 +72,6 @@ public struct WeightGradient {
 
   /// G += A
   public func add(_ other: Matrix) { matrix.add(other) }
-  /// Adds row i of A to row `places[i]`: the gradient of a lookup.
-  public func addScattered(_ a: Matrix, at places: Buffer<Int32>) {
-    matrix.addScattered(a, at: places)
-  }
   /// G += Σ over the rows of A: the gradient of a bias.
   public func addColumnSums(_ a: Matrix) { matrix.addColumnSums(a) }
 }

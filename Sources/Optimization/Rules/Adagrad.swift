@@ -52,11 +52,15 @@ public final class Adagrad: Optimizer {
     _ weights: ParameterVector, gradient: ParameterVector, rate: Double, scale: Double
   ) {
     let rate = rate / (1 + Double(updates) * options.learningRateDecay)
-    weights.updateLearnt(gradient: gradient) { entry in
+    // With ε = 0, a number whose sum is still zero becomes 0/0.
+    weights.updateLearnt(
+      gradient: gradient,
+      ignoresZeros: { options.weightDecay(of: $0) == 0 && Real(options.epsilon) > 0 }
+    ) { entry, numbers in
       let step = Step(
         rate: Real(rate * entry.rateFactor), scale: Real(scale),
         decay: Real(options.weightDecay(of: entry)), epsilon: Real(options.epsilon))
-      descend(weights.row(entry), gradient.row(entry), sum.row(entry), step)
+      descend(weights.row(numbers), gradient.row(numbers), sum.row(numbers), step)
     }
     updates += 1
   }

@@ -59,13 +59,16 @@ public final class SGD: Optimizer {
     _ weights: ParameterVector, gradient: ParameterVector, rate: Double, scale: Double
   ) {
     let kept = updates == 0 ? 1 : 1 - options.dampening
-    weights.updateLearnt(gradient: gradient) { entry in
+    weights.updateLearnt(
+      gradient: gradient,
+      ignoresZeros: { momentum == nil && options.weightDecay(of: $0) == 0 }
+    ) { entry, numbers in
       let step = Step(
         rate: Real(rate * entry.rateFactor), scale: Real(scale),
         decay: Real(options.weightDecay(of: entry)), momentum: Real(options.momentum),
         kept: Real(kept))
-      let w = weights.row(entry), g = gradient.row(entry)
-      guard let b = momentum?.row(entry) else { return descend(w, g, step) }
+      let w = weights.row(numbers), g = gradient.row(numbers)
+      guard let b = momentum?.row(numbers) else { return descend(w, g, step) }
       if options.nesterov {
         lookAhead(w, g, b, step)
       } else {

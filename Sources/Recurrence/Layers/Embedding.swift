@@ -27,7 +27,7 @@ public struct Embedding: Layer {
   }
 
   public func backward(_ pass: Pass) {
-    pass.d[table].addScattered(pass.d[output], at: pass.batch.inputs)
+    pass.d.addScattered(pass.d[output], at: pass.batch.inputs, to: table)
     pass.mark(.embedding)
   }
 }

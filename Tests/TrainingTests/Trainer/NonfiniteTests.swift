@@ -15,7 +15,7 @@ extension TrainerTests {
       run name: String = "run", journal: Journal = Journal()
     ) throws -> Ending {
       try trial.train(
-        Poisoned(world, at: steps), folder, run: name, journal: journal)
+        poisoned(world, at: steps), folder, run: name, journal: journal)
     }
 
     @Test(
@@ -110,16 +110,28 @@ extension TrainerTests {
   }
 }
 
-/// A world in which the last rank's gradient holds a NaN at some steps.
-final class Poisoned: Communicator, @unchecked Sendable {
-  private let world: any Communicator
-  private let steps: Set<Int>
-  /// Gradients are the only Floats that are summed, once a step.
-  private var step = 0
+/// A world in which the last rank's gradient holds a NaN at some steps, at its fourth place or its last.
+func poisoned(
+  _ world: any Communicator, at steps: Set<Int>, last: Bool = false
+) -> Intercepted {
+  // Gradients are the only Floats that are summed, once a step.
+  Intercepted(world) { step, values in
+    guard world.rank == world.size - 1 && steps.contains(step) else { return }
+    values[last ? values.count - 1 : 3] = .nan
+  }
+}
 
-  init(_ world: any Communicator, at steps: Set<Int>) {
+/// A world in which somebody sees every vector of Floats before it is summed, and its number from 1.
+final class Intercepted: Communicator, @unchecked Sendable {
+  private let world: any Communicator
+  private let see: (Int, UnsafeMutableBufferPointer<Float>) -> Void
+  private var number = 0
+
+  init(
+    _ world: any Communicator, _ see: @escaping (Int, UnsafeMutableBufferPointer<Float>) -> Void
+  ) {
     self.world = world
-    self.steps = steps
+    self.see = see
   }
 
   var rank: Int { world.rank }
@@ -128,8 +140,8 @@ final class Poisoned: Communicator, @unchecked Sendable {
   var nodeSize: Int { world.nodeSize }
 
   func sum(_ values: UnsafeMutableBufferPointer<Float>) throws(CommunicationError) {
-    step += 1
-    if rank == size - 1 && steps.contains(step) { values[3] = .nan }
+    number += 1
+    see(number, values)
     try world.sum(values)
   }
   func sum(_ values: UnsafeMutableBufferPointer<Double>) throws(CommunicationError) {

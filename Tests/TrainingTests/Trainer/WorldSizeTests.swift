@@ -13,6 +13,13 @@ extension TrainerTests {
       ("Adam", trial),
       ("variational", trial.with("model.variational=true", "model.tied=true", "model.embedding=6")),
       ("documents", trial.with("data.document=line")),
+      ("many symbols", .manySymbols.with("training.steps=37", "training.batch_size=5")),
+      (
+        "many symbols, Adagrad, by parameter",
+        .manySymbols.with(
+          "training.steps=37", "training.batch_size=5", "training.optimizer={rule: adagrad}",
+          "training.clip={value: 0.05, per_parameter: 0.3}")
+      ),
       ("no dropout", trial.with("model.dropout=0", "data.document=line")),
       (
         "sum over time",

@@ -1,0 +1,71 @@
+internal import LinearAlgebra
+
+/// Some rows of a matrix, one bit for each row.
+public final class RowSet: @unchecked Sendable {
+  /// The number of rows of the matrix.
+  public let rows: Int
+  /// Bits beyond the last row are 0.
+  private let words: Buffer<UInt64>
+
+  /// A set of none of the rows, or of all.
+  public init(of rows: Int, isFull: Bool = false) {
+    self.rows = rows
+    words = Buffer(count: (rows + 63) / 64)
+    if isFull { for row in 0..<rows { insert(row) } }
+  }
+
+  public func insert(_ row: Int) {
+    precondition(row >= 0 && row < rows, "row \(row) of \(rows)")
+    words.elements()[row >> 6] |= 1 << UInt64(row & 63)
+  }
+
+  public func removeAll() { words.clear() }
+
+  /// The number of rows in the set.
+  public var count: Int { words.elements().reduce(0) { $0 + $1.nonzeroBitCount } }
+
+  /// Calls `body` with each longest range of rows that are in the set, in rising order.
+  public func forEachRun(_ body: (Range<Int>) -> Void) {
+    var start = next(from: 0, inSet: true)
+    while start < rows {
+      let end = next(from: start, inSet: false)
+      body(start..<end)
+      start = next(from: end, inSet: true)
+    }
+  }
+
+  /// Calls `body` with each longest range of rows that are in the set, in falling order.
+  public func forEachRunBackwards(_ body: (Range<Int>) -> Void) {
+    var end = previous(below: rows, inSet: true)
+    while end > 0 {
+      let start = previous(below: end, inSet: false)
+      body(start..<end)
+      end = previous(below: start, inSet: true)
+    }
+  }
+
+  /// The first row not below `row` that is in the set or, if asked for, not in it; `rows` if none is.
+  private func next(from row: Int, inSet: Bool) -> Int {
+    let words = words.elements()
+    var row = row
+    while row < rows {
+      let word = (inSet ? words[row >> 6] : ~words[row >> 6]) >> UInt64(row & 63)
+      if word != 0 { return min(row + word.trailingZeroBitCount, rows) }
+      row = (row | 63) + 1
+    }
+    return rows
+  }
+
+  /// One more than the last row below `end` that is in the set or, if asked for, not in it; 0 if none is.
+  private func previous(below end: Int, inSet: Bool) -> Int {
+    let words = words.elements()
+    var end = end
+    while end > 0 {
+      let last = end - 1
+      let word = (inSet ? words[last >> 6] : ~words[last >> 6]) << UInt64(63 - last & 63)
+      if word != 0 { return end - word.leadingZeroBitCount }
+      end = last & ~63
+    }
+    return 0
+  }
+}

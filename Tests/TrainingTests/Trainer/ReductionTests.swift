@@ -1,0 +1,100 @@
+import Collectives
+import LinearAlgebra
+import Recurrence
+import Testing
+import Training
+
+extension TrainerTests {
+  @Suite("The sum of a gradient") struct ReductionTests {
+    static let rows = 130
+    static let columns = 3
+    static let layout: ParameterLayout = {
+      var plan = Plan()
+      _ = plan.parameter("table", from: columns, to: rows, pytorch: .zero, isRowSparse: true)
+      _ = plan.parameter("weight", from: 5, to: 7, pytorch: .zero)
+      return ParameterLayout(plan)
+    }()
+
+    /// The rows that a rank touches in each step: none, one by a single rank, few that differ between ranks,
+    /// the same on all, more than half, all.
+    static func touched(step: Int, rank: Int, of size: Int) -> [Int] {
+      switch step {
+      case 0: []
+      case 1: rank == size - 1 ? [129] : []
+      case 2: [0, 5 * rank + 1, 5 * rank + 2, 64 + rank, 128]
+      case 3: [63, 64, 65]
+      case 4: Array(0..<70)
+      case 5: Array(0..<rows)
+      default: [7 * rank]
+      }
+    }
+
+    @Test(
+      "is that of all its numbers, and sends of a table only rows that some rank has touched",
+      arguments: World.all)
+    func sum(_ world: World) throws {
+      let results = try world.run { world, folder -> [String] in
+        var found: [String] = []
+        var sent: [Int] = []
+        let reduction = Reduction(
+          of: Self.layout, over: Intercepted(world) { _, values in sent.append(values.count) })
+        let gradient = ParameterVector(Self.layout)
+        let entry = Self.layout.entry(named: "table")!
+        let random = Philox(seed: 3, name: "rank \(world.rank)")
+        for step in [2, 0, 1, 2, 5, 3, 4, 6, 0] {
+          gradient.clear()
+          let dense = Self.layout.entry(named: "weight")!.range
+          var places = Array(dense)
+          for row in Self.touched(step: step, rank: world.rank, of: world.size) {
+            gradient.touchedRows(entry.parameter)!.insert(row)
+            places += Array(entry.range(ofRows: row..<row + 1))
+          }
+          for place in places {
+            gradient.buffer.elements()[place] =
+              Float(random.uniform(UInt64(10_000 * step + place)) - 0.5)
+          }
+          let plain = Buffer<Float>(count: Self.layout.count)
+          plain.copy(from: gradient.buffer)
+          try world.sum(plain)
+          sent = []
+          try reduction.sum(gradient)
+
+          let union = Set(
+            (0..<world.size).flatMap { Self.touched(step: step, rank: $0, of: world.size) })
+          var kept: [Int] = []
+          gradient.touchedRows(entry.parameter)!.forEachRun { kept += Array($0) }
+          if kept != union.sorted() && world.size > 1 { found.append("\(step): rows \(kept)") }
+          let expected =
+            world.size == 1 || 2 * union.count > Self.rows
+            ? Self.layout.count : Self.layout.dense.count + Self.columns * union.count
+          if sent != [expected] { found.append("\(step): sent \(sent)") }
+          let worst = zip(plain.elements(), gradient.buffer.elements())
+            .map { abs($0 - $1) }.max()!
+          if !(worst < 1e-6) { found.append("\(step): off by \(worst)") }
+          let bits = gradient.buffer.elements().flatMap { number in
+            withUnsafeBytes(of: number.bitPattern) { Array($0) }
+          }
+          if try world.agree(on: bits) != .unanimous { found.append("\(step): ranks differ") }
+        }
+        return found
+      }
+      for found in results { #expect(found.isEmpty) }
+    }
+
+    @Test(
+      "Bad numbers in a table are gone after the step that is skipped", arguments: World.several)
+    func badNumbers(_ world: World) throws {
+      let trial = Trial.manySymbols.with("training.on_nonfinite=skip")
+      let results = try world.run { world, folder in
+        // The last number that is sent belongs to a row of the table.
+        let ending = try trial.train(poisoned(world, at: [1, 6, 7], last: true), folder)
+        return (ending, try Metrics(folder).steps("updated"))
+      }
+      for (ending, skipped) in results {
+        #expect(ending.outcome == .complete && skipped == [1, 6, 7])
+        #expect(ending.weights.allSatisfy { $0.isFinite })
+        #expect(ending.weights == results[0].0.weights)
+      }
+    }
+  }
+}
