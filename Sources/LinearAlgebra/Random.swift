@@ -51,6 +51,14 @@ public struct Philox: Sendable {
     Self.unit(words(Self.counter(index >> 2))[Int(index & 3)])
   }
 
+  /// Calls a body with `uniform` of 0, 1, … `count` − 1, four of which come from one counter.
+  public func forEachUniform(_ count: Int, _ body: (Int, Double) -> Void) {
+    for first in stride(from: 0, to: count, by: 4) {
+      let words = words(Self.counter(UInt64(first >> 2)))
+      for index in first..<min(first + 4, count) { body(index, Self.unit(words[index & 3])) }
+    }
+  }
+
   /// The `index`-th number of a normal distribution with mean 0 and deviation 1 (Box & Muller 1958).
   public func normal(_ index: UInt64) -> Double {
     let w = words(Self.counter(index))

@@ -65,11 +65,11 @@ public struct InitialValue: Sendable {
     let block = matrix.rows / blocks
     switch initializer {
     case .pytorch: preconditionFailure("resolved when the parameter was planned")
-    case .uniform(let s): each(of: matrix) { s * (2 * random.uniform($0) - 1) }
+    case .uniform(let s): uniform(matrix, within: s, from: random)
     case .normal(let s): each(of: matrix) { s * random.normal($0) }
     case .xavier:
       let s = (6 / Double(max(block + matrix.columns, 1))).squareRoot()
-      each(of: matrix) { s * (2 * random.uniform($0) - 1) }
+      uniform(matrix, within: s, from: random)
     case .orthogonal:
       each(of: matrix) { random.normal($0) }
       for k in 0..<blocks {
@@ -79,6 +79,13 @@ public struct InitialValue: Sendable {
     for part in parts {
       let row = matrix[0].part(part.index, of: part.count)
       for j in 0..<row.count { row[j] = Real(part.value) }
+    }
+  }
+
+  private func uniform(_ matrix: Matrix, within s: Double, from random: Philox) {
+    let columns = matrix.columns
+    random.forEachUniform(matrix.rows * columns) { place, number in
+      matrix[place / columns, place % columns] = Real(s * (2 * number - 1))
     }
   }
 

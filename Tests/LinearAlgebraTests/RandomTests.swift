@@ -38,6 +38,17 @@ struct RandomTests {
     for lag in [1, 2, 3, 4, 5] { #expect(correlation(x, lag: lag).magnitude < 4 / 447.0) }
   }
 
+  @Test("numbers drawn in a row are those drawn one by one", arguments: [0, 1, 4, 7, 42])
+  func inARow(_ count: Int) {
+    let random = Philox(seed: 5, name: "row")
+    var found: [Double] = []
+    random.forEachUniform(count) { index, number in
+      #expect(index == found.count)
+      found.append(number)
+    }
+    #expect(found == (0..<count).map { random.uniform(UInt64($0)) })
+  }
+
   @Test("a number depends on seed, name and index alone, also beyond 32 bits")
   func identity() {
     let random = Philox(seed: 7, name: "weight_ih")
