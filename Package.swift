@@ -21,8 +21,9 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let numerical: [Target] = [
   .systemLibrary(
     name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+  .target(name: "COneDNN"),
   .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
-  module("LinearAlgebra", ["COpenBLAS"]),
+  module("LinearAlgebra", ["COpenBLAS", "COneDNN"]),
   module("Recurrence", ["LinearAlgebra"]),
   tests("LinearAlgebra", ["LinearAlgebra"]),
   tests("Recurrence", ["LinearAlgebra", "Recurrence", "AllocationCounter"]),

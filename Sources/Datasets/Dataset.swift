@@ -5,6 +5,13 @@ public struct Dataset: Sendable {
   public let valid: Corpus?
   public let test: Corpus?
 
+  init(vocabulary: Vocabulary, train: Corpus, valid: Corpus?, test: Corpus?) {
+    self.vocabulary = vocabulary
+    self.train = train
+    self.valid = valid
+    self.test = test
+  }
+
   /// Opens the texts of a configuration, and makes their vocabulary and encoded forms first if these
   /// are missing or out of date.
   ///

@@ -6,18 +6,62 @@ internal import Glibc
 extension Row {
   /// Σ xⱼ
   public var sum: Real {
-    reduce(
-      SIMD16<Real>.zero, { $0 + $1 }, { lanes, tail in lanes.foldedSum + tail },
-      tail: { $0 + $1 })
+    var lanes = SIMD16<Real>.zero
+    let whole = count & ~15
+    var j = 0
+    while j < whole {
+      lanes += load(j)
+      j += 16
+    }
+    var tail: Real = 0
+    while j < count {
+      tail += self[j]
+      j += 1
+    }
+    return lanes.foldedSum + tail
   }
 
   /// The largest element; −∞ for an empty row. A NaN anywhere gives NaN.
   public var maximum: Real {
-    reduce(
-      SIMD16<Real>(repeating: -.infinity),
-      { $0.replacing(with: $1, where: ($1 .> $0) .| ($1 .!= $1)) },
-      { lanes, tail in (0..<16).reduce(tail) { larger($0, lanes[$1]) } }, tail: larger,
-      tailStart: -.infinity)
+    // Four chains, because one would wait for its comparison at every step.
+    var a = SIMD16<Real>(repeating: -.infinity)
+    var (b, c, d) = (a, a, a)
+    let whole = count & ~63
+    var j = 0
+    while j < whole {
+      a = larger(a, load(j))
+      b = larger(b, load(j + 16))
+      c = larger(c, load(j + 32))
+      d = larger(d, load(j + 48))
+      j += 64
+    }
+    let lanes = larger(larger(a, b), larger(c, d))
+    var tail = -Real.infinity
+    while j < count {
+      tail = larger(tail, self[j])
+      j += 1
+    }
+    return (0..<16).reduce(tail) { larger($0, lanes[$1]) }
+  }
+
+  /// Replaces every element by its power less `m`, xⱼ = e^(xⱼ − m), and returns their sum, in the
+  /// same order as `sum` takes it.
+  public func exponentiate(minus m: Real) -> Real {
+    var lanes = SIMD16<Real>.zero
+    let whole = count & ~15
+    var j = 0
+    while j < whole {
+      for k in j..<j + 16 { self[k] = exp(self[k] - m) }
+      lanes += load(j)
+      j += 16
+    }
+    var tail: Real = 0
+    while j < count {
+      self[j] = exp(self[j] - m)
+      tail += self[j]
+      j += 1
+    }
+    return lanes.foldedSum + tail
   }
 
   /// ln Σ eˣʲ, without overflow; −∞ for an empty row. A NaN anywhere gives NaN.
@@ -55,30 +99,13 @@ extension Row {
   @inline(__always) func load(_ j: Int) -> SIMD16<Real> {
     UnsafeRawPointer(start + j).loadUnaligned(as: SIMD16<Real>.self)
   }
-
-  @inline(__always) private func reduce(
-    _ initial: SIMD16<Real>, _ join: (SIMD16<Real>, SIMD16<Real>) -> SIMD16<Real>,
-    _ finish: (SIMD16<Real>, Real) -> Real, tail joinTail: (Real, Real) -> Real,
-    tailStart: Real = 0
-  ) -> Real {
-    var lanes = initial
-    let whole = count & ~15
-    var j = 0
-    while j < whole {
-      lanes = join(lanes, load(j))
-      j += 16
-    }
-    var tail = tailStart
-    while j < count {
-      tail = joinTail(tail, self[j])
-      j += 1
-    }
-    return finish(lanes, tail)
-  }
 }
 
 /// The larger of two numbers, or NaN as soon as one is (`Swift.max` may drop it).
 @inline(__always) private func larger(_ x: Real, _ y: Real) -> Real { y > x || y.isNaN ? y : x }
+@inline(__always) private func larger(_ x: SIMD16<Real>, _ y: SIMD16<Real>) -> SIMD16<Real> {
+  x.replacing(with: y, where: (y .> x) .| (y .!= y))
+}
 
 extension SIMD16 where Scalar: FloatingPoint {
   /// The sum of the lanes, halves joined pairwise.

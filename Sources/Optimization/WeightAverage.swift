@@ -35,6 +35,7 @@ public final class WeightAverage {
   public init(_ options: Options, of weights: ParameterVector) {
     self.options = options
     vector = ParameterVector(weights.layout)
+    vector.precision = weights.precision
     vector.buffer.copy(from: weights.buffer)
   }
 

@@ -63,6 +63,11 @@ public final class Generator {
   private let random: Philox
   private var drawn: UInt64 = 0
   private var hasRead = false
+  /// Where the time of reading and drawing is reported.
+  package var profile: Profile? {
+    get { tape.profile }
+    set { tape.profile = newValue }
+  }
 
   /// - Parameter seed: the same seed, prompt and options give the same text.
   public init(_ model: LanguageModel, weights: ParameterVector, seed: UInt64) {
@@ -88,8 +93,10 @@ public final class Generator {
   public func next(_ sampling: Sampling = Sampling()) -> Int32? {
     precondition(hasRead, "drawing before anything was read")
     let logits = model.logits(at: 0, Pass(batch, on: tape, weights: weights))
+    profile?.mark(.output)
     defer { drawn += 1 }
     guard let symbol = sampling.draw(logits[0], random.uniform(drawn)) else { return nil }
+    profile?.mark(.sampling)
     read(symbol)
     return symbol
   }

@@ -79,7 +79,12 @@ public final class ParameterVector: @unchecked Sendable {
   public private(set) var version = 0
   /// By parameter; of row-sparse ones, the rows that may not be zero. All of them until `clear`.
   let touched: [RowSet?]
+  /// The numbers that products with these weights multiply.
+  public var precision = Precision.float32 {
+    didSet { if precision != oldValue { products = nil } }
+  }
   private let views: UnsafeMutablePointer<Matrix>
+  private var products: WeightProducts?
 
   /// A vector of zeros, or one that lives in memory allocated by somebody else.
   public init(_ layout: ParameterLayout, buffer: Buffer<Real>? = nil) {
@@ -113,11 +118,23 @@ public final class ParameterVector: @unchecked Sendable {
     buffer.elements(from: entry.offset, count: entry.count)
   }
 
+  /// What multiplies by these weights; made at its first use, so that a gradient or a moment has none.
+  func makeProducts() -> WeightProducts {
+    if let products { return products }
+    let made = WeightProducts(
+      (0..<layout.entries.count).map { views[$0] }, precision: precision)
+    products = made
+    return made
+  }
+
   /// The one way to change weights: everything that was derived from the old ones is made anew.
   public func update<Failure: Error>(
     _ body: (ParameterVector) throws(Failure) -> Void
   ) throws(Failure) {
-    defer { version += 1 }
+    defer {
+      version += 1
+      products?.weightsChanged()
+    }
     try body(self)
   }
 

@@ -9,6 +9,7 @@ public struct Pass {
   let slots: UnsafeMutablePointer<Tape.Slot>
   let tape: Tape
   let weights: ParameterVector
+  private let products: WeightProducts
   public let batch: Batch
   /// The steps and streams of the axis of time.
   public let steps: Int
@@ -28,11 +29,12 @@ public struct Pass {
     slots = tape.slots
     self.tape = tape
     self.weights = weights
+    products = weights.makeProducts()
     self.batch = batch
     steps = batch.steps
     streams = batch.streams
     isTraining = gradient != nil
-    d = Derivatives(slots: tape.slots, gradient: gradient)
+    d = Derivatives(slots: tape.slots, gradient: gradient, products: products)
     tape.read(pasts: batch.hasResets)
     batch.findDistinct()
   }
@@ -41,7 +43,7 @@ public struct Pass {
   public var loss: Loss { tape.loss }
 
   /// A parameter as a factor of products; `.matrix` and `.row` for elementwise use.
-  public subscript(p: Parameter) -> Weight { Weight(weights[p]) }
+  public subscript(p: Parameter) -> Weight { products.weight(p.index, weights[p]) }
 
   /// The value at one step.
   public subscript(x: Activation, t: Int) -> Matrix { slots[x.index].value(t) }
@@ -94,12 +96,13 @@ public struct Pass {
 public struct Derivatives {
   let slots: UnsafeMutablePointer<Tape.Slot>
   let gradient: ParameterVector?
+  let products: WeightProducts
 
   /// The gradient of a parameter, in the shape in which it is stored; of a row-sparse one, only
   /// `addScattered` may add to it.
-  public subscript(p: Parameter) -> Matrix {
+  public subscript(p: Parameter) -> WeightGradient {
     precondition(gradient!.touched[p.index] == nil, "a product for a gradient that is row-sparse")
-    return gradient![p]
+    return products.gradient(gradient![p])
   }
 
   /// Adds row i of `terms` to row `places[i]` of the gradient of a parameter.

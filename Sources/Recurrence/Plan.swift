@@ -1,3 +1,5 @@
+internal import LinearAlgebra
+
 /// A learnt matrix or vector: an index into every `ParameterVector` of the plan it comes from.
 public struct Parameter: Hashable, Sendable { public let index: Int }
 
@@ -6,6 +8,32 @@ public struct Activation: Hashable, Sendable { let index: Int }
 
 /// Memory for passing use inside one layer, the same for every window.
 public struct Scratch: Hashable, Sendable { let index: Int }
+
+/// How many rows a layer's passing memory has.
+public enum ScratchRows: Sendable {
+  /// So many, whatever the window.
+  case fixed(Int)
+  /// One for every stream.
+  case streams
+  /// One for every step of every stream, or for each of so many things where there are fewer of them.
+  case each(of: Int)
+  /// Those of the largest block when the steps of all streams are cut evenly into blocks of at most so
+  /// many rows.
+  case blocks(of: Int)
+
+  func count(steps: Int, streams: Int) -> Int {
+    switch self {
+    case .fixed(let rows): return rows
+    case .streams: return streams
+    case .each(let limit):
+      let (rows, isTooMany) = steps.multipliedReportingOverflow(by: streams)
+      return isTooMany ? limit : min(rows, limit)
+    case .blocks(let limit):
+      let (rows, isTooMany) = steps.multipliedReportingOverflow(by: streams)
+      return isTooMany ? limit : evenBlock(of: rows, atMost: limit)
+    }
+  }
+}
 
 /// A sequence of time steps of its own: an encoder and its decoder run on two axes of one tape.
 public struct Axis: Hashable, Sendable {
@@ -42,15 +70,6 @@ public struct Plan: Sendable {
     var past: Activation?
   }
 
-  /// Memory of `width` numbers for each row of a window, at most for `limit` rows.
-  struct ScratchShape: Sendable {
-    let width: Int
-    let limit: Int
-
-    /// The numbers that a tape of so many rows has room for.
-    func count(rows: Int) -> Int { width * min(rows, limit) }
-  }
-
   /// One parameter as it was asked for.
   struct ParameterShape: Sendable {
     let name: String
@@ -66,7 +85,7 @@ public struct Plan: Sendable {
   private(set) var parameters: [ParameterShape] = []
   private(set) var activations: [ActivationShape] = []
   private(set) var axes = ["time"]
-  private(set) var scratches: [ScratchShape] = []
+  private(set) var scratches: [(width: Int, rows: ScratchRows)] = []
   private var names: Set<String> = []
 
   /// What surrounds the names and values of the parameters asked for next; set by the model.
@@ -157,12 +176,11 @@ public struct Plan: Sendable {
   }
 
   /// Room for `count` numbers that nobody reads after the layer that asks has returned.
-  public mutating func scratch(_ count: Int) -> Scratch { scratch(count, forEachOf: 1) }
+  public mutating func scratch(_ count: Int) -> Scratch { scratch(count, rows: .fixed(1)) }
 
-  /// Room for `width` numbers for each row of a window, or for each of `limit` things where a window
-  /// has more rows than there are things.
-  public mutating func scratch(_ width: Int, forEachOf limit: Int) -> Scratch {
-    scratches.append(ScratchShape(width: width, limit: limit))
+  /// Rows of `width` numbers that nobody reads after the layer that asks has returned.
+  public mutating func scratch(_ width: Int, rows: ScratchRows) -> Scratch {
+    scratches.append((width, rows))
     return Scratch(index: scratches.count - 1)
   }
 

@@ -36,6 +36,8 @@ public final class Tape: @unchecked Sendable {
   public let canReset: Bool
   /// What the head reports of the window.
   public let loss: Loss
+  /// Where a pass reports how long its parts take; nil costs nothing.
+  public var profile: Profile?
 
   private let shapes: [Plan.ActivationShape]
   private var extents: [Extent]
@@ -59,7 +61,9 @@ public final class Tape: @unchecked Sendable {
       return Extent(
         values: Buffer(count: size.values), derivatives: Buffer(count: size.derivatives))
     }
-    scratches = plan.scratches.map { Buffer(count: $0.count(rows: steps * streams)) }
+    scratches = plan.scratches.map {
+      Buffer(count: $0.width * $0.rows.count(steps: steps, streams: streams))
+    }
     var carried: [Int: Buffer<Real>] = [:]
     for (index, shape) in activations.enumerated() where shape.lag > 0 {
       carried[index] = Buffer(count: shape.lag * streams * shape.width)
@@ -97,7 +101,9 @@ public final class Tape: @unchecked Sendable {
   ) -> Double {
     // In Double, because the numbers of a whole window may be too many to count.
     let rows = Double(steps) * Double(streams)
-    var numbers = plan.scratches.reduce(0) { $0 + Double($1.width) * min(rows, Double($1.limit)) }
+    var numbers = plan.scratches.reduce(0.0) {
+      $0 + Double($1.width) * Double($1.rows.count(steps: steps, streams: streams))
+    }
     for axis in plan.axes.indices {
       let size = size(
         plan, Axis(index: axis), steps: 1, streams: 1, derivatives: derivatives, resets: resets)

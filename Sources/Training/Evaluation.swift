@@ -61,16 +61,43 @@ public final class Evaluation {
       streams.rewind()
       tape.clearCarried()
       for _ in 0..<streams.windowsPerEpoch {
-        streams.next(into: batch)
-        tape.begin(steps: batch.steps, streams: batch.streams)
-        let pass = Pass(batch, on: tape, weights: weights)
-        model.forward(pass)
-        tape.turn()
-        sums[0] += pass.loss.sum
-        sums[1] += Double(pass.loss.targets)
+        let loss = next(model, weights: weights, on: tape)
+        sums[0] += loss.sum
+        sums[1] += Double(loss.targets)
       }
     }
     try world.sum(&sums)
     return Score(nats: sums[0], targets: Int(sums[1]))
+  }
+
+  /// Scores this rank's part of the next window; the one after the last is the first.
+  private func next(_ model: LanguageModel, weights: ParameterVector, on tape: Tape) -> Loss {
+    tape.profile?.start()
+    streams.next(into: batch)
+    tape.profile?.mark(.data)
+    tape.begin(steps: batch.steps, streams: batch.streams)
+    let pass = Pass(batch, on: tape, weights: weights)
+    tape.profile?.mark(.other)
+    model.forward(pass)
+    tape.turn()
+    tape.profile?.mark(.other)
+    return pass.loss
+  }
+}
+
+// For measurements.
+extension Evaluation {
+  /// Where windows report how long their parts take; nil costs nothing.
+  var profile: Profile? {
+    get { tape?.profile }
+    set { tape?.profile = newValue }
+  }
+
+  /// Scores this rank's part of the next window, as `run` does.
+  func next(_ model: LanguageModel, weights: ParameterVector) -> Score {
+    guard let tape else { return Score(nats: 0, targets: 0) }
+    if streams.isAtEpochStart { tape.clearCarried() }
+    let loss = next(model, weights: weights, on: tape)
+    return Score(nats: loss.sum, targets: loss.targets)
   }
 }

@@ -1,6 +1,7 @@
 public import Collectives
 internal import Datasets
 internal import Foundation
+public import LinearAlgebra
 internal import Recurrence
 
 /// What `unroll evaluate` says of a text.
@@ -12,13 +13,16 @@ public struct TextScore: Sendable {
   public let bitsPerCharacter: Double
 
   /// Scores texts with a checkpoint's model; documents begin where they did in training. Collective.
-  /// - Parameter path: a checkpoint, or the folder of a run.
+  /// - Parameters:
+  ///   - path: a checkpoint, or the folder of a run.
+  ///   - precision: the number format of the products; nil for that of the run.
   public init(
-    of texts: [String], with path: String, batchSize: Int, bptt: Int, world: any Communicator
+    of texts: [String], with path: String, batchSize: Int, bptt: Int, precision: Precision? = nil,
+    world: any Communicator
   ) throws {
     let (options, (model, weights, vocabulary)) = try world.unanimous {
       let checkpoint = try Checkpoint(verifying: CheckpointStore.locate(path))
-      return (try checkpoint.options(), try checkpoint.model())
+      return (try checkpoint.options(), try checkpoint.model(precision: precision))
     }
     let cache = FileManager.default.temporaryDirectory.path + "/unroll-\(nonce())"
     defer { try? removeTree(cache) }

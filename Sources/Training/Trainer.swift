@@ -40,6 +40,11 @@ public final class Trainer {
   let observer: any Observer
   /// Whether somebody wants this rank to stop; asked once at every step.
   package var isAskedToStop: () -> Bool = { StopRequest.isMade }
+  /// Where steps report how long their parts take; nil costs nothing.
+  var profile: Profile? {
+    get { tape.profile }
+    set { tape.profile = newValue }
+  }
 
   /// Sets up everything that a run needs; the weights are those of the seed.
   /// - Throws: `DataError` where streams and data do not fit; `ScheduleError`.
@@ -64,6 +69,7 @@ public final class Trainer {
       stepsPerEpoch: streams.windowsPerEpoch)
     let layout = ParameterLayout(model.plan)
     weights = ParameterVector(layout)
+    weights.precision = options.training.precision
     weights.initialize(seed: options.seed)
     gradient = ParameterVector(layout)
     reduction = Reduction(of: layout, over: world)
@@ -84,9 +90,13 @@ public final class Trainer {
     var watch = Stopwatch()
     let (rate, epoch) = (coordinator.rate, coordinator.state.epoch)
     if streams.isAtEpochStart || !carriesState { tape.clearCarried() }
+    profile?.start()
     streams.next(into: batch)
+    profile?.mark(.data)
     tape.begin(steps: batch.steps, streams: batch.streams)
+    profile?.mark(.other)
     gradient.clear()
+    profile?.mark(.optimizer)
     let pass = Pass(batch, on: tape, weights: weights, gradient: gradient)
     model.forward(pass)
     model.backward(pass)
@@ -95,6 +105,7 @@ public final class Trainer {
     try reduction.sum(gradient)
     try world.sum(&tally.sums)
     watch.communication = watch.lap()
+    profile?.mark(.reduction)
     let clipped = clipper.clip(
       gradient, weights: weights, scale: coordinator.gradientScale(of: tally))
     let verdict = coordinator.judge(tally, norm: clipped.norm)
@@ -102,9 +113,11 @@ public final class Trainer {
       optimizer.update(weights, gradient: gradient, rate: rate, scale: clipped.scale)
       average?.update(from: weights)
     }
+    profile?.mark(.optimizer)
     if verdict != .skip { tape.turn() }
     coordinator.finish(tally, verdict, epochEnds: streams.isAtEpochStart)
     watch.update = watch.lap()
+    profile?.mark(.other)
     return StepReport(
       step: coordinator.state.step, epoch: epoch, tokens: coordinator.state.tokens,
       score: Score(nats: tally.loss, targets: tally.targets), learningRate: rate,

@@ -21,6 +21,8 @@ struct Evaluate: ParsableCommand {
   @Option(help: "Time steps per window; changes memory and speed, not the result.")
   var bptt = 512
 
+  @OptionGroup var format: PrecisionOption
+
   @Flag(help: "Print one JSON object.")
   var json = false
 
@@ -32,7 +34,8 @@ struct Evaluate: ParsableCommand {
   func run() throws {
     try inWorld { world in
       let result = try TextScore(
-        of: data, with: checkpoint, batchSize: batchSize, bptt: bptt, world: world)
+        of: data, with: checkpoint, batchSize: batchSize, bptt: bptt, precision: format.precision,
+        world: world)
       if world.isRoot { print(json ? try result.json : result.words) }
       return ExitStatus.done
     }

@@ -31,6 +31,8 @@ struct Generate: ParsableCommand {
   @Option(help: "The same seed, prompt and options give the same text.")
   var seed: UInt64 = 1
 
+  @OptionGroup var format: PrecisionOption
+
   func validate() throws {
     guard length >= 0 else { throw ValidationError("--length must not be negative.") }
     guard temperature >= 0 else { throw ValidationError("--temperature must not be negative.") }
@@ -43,7 +45,7 @@ struct Generate: ParsableCommand {
   func run() throws {
     let (model, weights, vocabulary) = try Checkpoint(
       verifying: CheckpointStore.locate(checkpoint)
-    ).model()
+    ).model(precision: format.precision)
     let generator = Generator(model, weights: weights, seed: seed)
     let start = vocabulary.encode(prompt)
     // A text begins where a line does: a state of zero alone is a place that training hardly knows.

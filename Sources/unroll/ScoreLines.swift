@@ -18,10 +18,12 @@ struct ScoreLines: ParsableCommand {
   @Argument(help: "A text; standard input unless given.", completion: .file())
   var file: String?
 
+  @OptionGroup var format: PrecisionOption
+
   func run() throws {
     let (model, weights, vocabulary) = try Checkpoint(
       verifying: CheckpointStore.locate(checkpoint)
-    ).model()
+    ).model(precision: format.precision)
     let text: Data
     if let file {
       guard let read = FileManager.default.contents(atPath: file) else {

@@ -17,11 +17,15 @@ extern void *__libc_memalign(size_t alignment, size_t size);
 static _Thread_local bool counting;
 static _Thread_local long count;
 
-// Counts an allocation, unless OpenBLAS made it: its kernels for tiny matrices allocate for themselves.
+// Counts an allocation, unless a product library made it, which allocate for themselves: oneDNN through
+// C++'s operator new.
 static void note(void *caller) {
+  static const char *const libraries[] = {"openblas", "dnnl", "stdc++", "gomp"};
   if (!counting) return;
   Dl_info object;
-  if (dladdr(caller, &object) && object.dli_fname && strstr(object.dli_fname, "openblas")) return;
+  if (dladdr(caller, &object) && object.dli_fname)
+    for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++)
+      if (strstr(object.dli_fname, libraries[i])) return;
   count += 1;
 }
 

@@ -38,7 +38,7 @@ struct ReductionsTests {
     #expect((result / 37e60 - 1).magnitude < 1e-6)
   }
 
-  @Test("the largest element is found at any place", arguments: [1, 16, 35, 50])
+  @Test("the largest element is found at any place", arguments: [1, 16, 35, 50, 64, 150])
   func maximum(_ count: Int) {
     for place in 0..<count {
       var x = normalNumbers(count, key: 25).map { -100 - $0.magnitude }
@@ -60,9 +60,9 @@ struct ReductionsTests {
 
   @Test("a NaN at any place gives a NaN, whatever stands around it")
   func notANumber() {
-    for place in 0..<50 {
+    for place in 0..<150 {
       for other in [Real(3), -3, .infinity, -.infinity] {
-        var x = [Real](repeating: other, count: 50)
+        var x = [Real](repeating: other, count: 150)
         x[place] = .nan
         let (sum, maximum, logSumExp) = withRow(x) { ($0.sum, $0.maximum, $0.logSumExp) }
         #expect(sum.isNaN && maximum.isNaN && logSumExp.isNaN, "at \(place) among \(other)")
@@ -89,6 +89,30 @@ struct ReductionsTests {
     #expect(withRow([-.infinity, -.infinity]) { $0.logSumExp } == -.infinity)
     #expect(withRow([.infinity, 2]) { $0.logSumExp } == .infinity)
     #expect(withRow([]) { $0.logSumExp } == -.infinity)
+  }
+
+  @Test("powers less the largest, and their sum, agree with double precision", arguments: counts)
+  func exponentiate(_ count: Int) {
+    let x = normalNumbers(count, key: 31).map { 10 * $0 }
+    let m = (x.max() ?? 0) - 0.25
+    let exact = x.map { Glibc.exp(Double($0 - m)) }
+    withRow(x) { row in
+      let sum = row.exponentiate(minus: m)
+      #expect(sum == row.sum)
+      #expect((Double(sum) - exact.reduce(0, +)).magnitude <= tolerance(exact.map { Real($0) }))
+      for j in 0..<count {
+        #expect((Double(row[j]) - exact[j]).magnitude <= 2 * Double(Real.ulpOfOne) * exact[j])
+      }
+    }
+  }
+
+  @Test("a NaN among powers makes their sum a NaN")
+  func exponentiateNaN() {
+    for place in 0..<40 {
+      var x = [Real](repeating: 0.5, count: 40)
+      x[place] = .nan
+      #expect(withRow(x) { $0.exponentiate(minus: 0.5) }.isNaN)
+    }
   }
 
   @Test("the bits do not depend on where the numbers lie", arguments: counts)

@@ -105,9 +105,11 @@ import Testing
     expectClose(short, Array(outputs(trial).prefix(short.count)), "a window of 3 of 4 steps")
   }
 
-  @Test func `a training window allocates nothing, for every cell`() {
+  @Test(arguments: Precision.allCases)
+  func `a training window allocates nothing, for every cell`(_ precision: Precision) {
     forEveryCell(hidden: Trial.hidden) { name, cell, options in
       let trial = Trial(name, cell, options)
+      trial.weights.precision = precision
       trial.fill(window: 0)
       trial.run(training: true)
       func window(resets: Bool) {

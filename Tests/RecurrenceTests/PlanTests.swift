@@ -40,6 +40,23 @@ import Testing
     #expect(bytes(derivatives: true, resets: false) < bytes(derivatives: true, resets: true))
   }
 
+  @Test func `passing memory has a row a stream, or the rows of the largest even block`() {
+    func rows(_ rows: ScratchRows, steps: Int, streams: Int) -> Double {
+      var plan = Plan()
+      _ = plan.scratch(3, rows: rows)
+      return Tape.bytes(plan, steps: steps, streams: streams, derivatives: false)
+        / Double(3 * MemoryLayout<Real>.stride)
+    }
+    #expect(rows(.fixed(9), steps: 35, streams: 20) == 9)
+    #expect(rows(.streams, steps: 35, streams: 20) == 20)
+    #expect(rows(.blocks(of: 400), steps: 35, streams: 20) == 350)
+    #expect(rows(.blocks(of: 350), steps: 35, streams: 20) == 350)
+    #expect(rows(.blocks(of: 349), steps: 35, streams: 20) == 234)
+    #expect(rows(.blocks(of: 1024), steps: 35, streams: 20) == 700)
+    #expect(rows(.blocks(of: 64), steps: 1, streams: 1) == 1)
+    #expect(rows(.blocks(of: 64), steps: .max, streams: 5) == 64)
+  }
+
   @Test func `parameters lie on cache lines, the output layer first, the embedding last`() {
     let model = LanguageModel(
       ModelOptions(

@@ -6,7 +6,7 @@ import Testing
 /// Gradients in single precision against those of the build in double precision, which are kept in
 /// Tests/Oracles/gradients.json. `UNROLL_REAL=double UNROLL_WRITE_ORACLES=1 swift test` writes the file
 /// anew.
-@Suite struct `Precision` {
+@Suite struct `Single precision` {
   @Test func `gradients of every cell and option in both precisions agree`() throws {
     var computed: [String: [String: [Double]]] = [:]
     forEveryCell(hidden: Trial.hidden) { name, cell, options in

@@ -58,6 +58,7 @@ public struct GRU: RecurrentCell {
     let u = pass[fromState, t]
     let h = pass[output, t]
     u.setProduct(past, pass[recurrent])
+    pass.mark(.recurrent)
     if let bias { u.addToEveryRow(pass[bias].row) }
     for s in 0..<pass.streams {
       openGate(a[s].part(0, of: 3), u[s].part(0, of: 3))
@@ -84,6 +85,7 @@ public struct GRU: RecurrentCell {
       copy(ur, to: r)
       copy(uz, to: z)
     }
+    pass.mark(.pointwise)
     dPast.addProduct(u, pass[recurrent].transposed)
   }
 

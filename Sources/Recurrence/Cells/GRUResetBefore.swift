@@ -44,11 +44,14 @@ public struct GRUResetBefore: RecurrentCell {
     let h = pass[output, t]
     let n = a.columns / 3
     a.slice(columns: 0..<2 * n).addProduct(past, pass[gates])
+    pass.mark(.recurrent)
     for s in 0..<pass.streams {
       openGates(a[s][0..<2 * n])
       multiply(a[s].part(0, of: 3), past[s], kept[s])
     }
+    pass.mark(.pointwise)
     a.part(2, of: 3).addProduct(kept, pass[candidate])
+    pass.mark(.recurrent)
     for s in 0..<pass.streams {
       mix(a[s].part(1, of: 3), a[s].part(2, of: 3), past[s], h[s])
     }
@@ -66,8 +69,11 @@ public struct GRUResetBefore: RecurrentCell {
       keep(dh[s], z, dPast[s])
       differentiate(dh[s], past[s], z, candidate)
     }
+    pass.mark(.pointwise)
     dKept.addProduct(a.part(2, of: 3), pass[candidate].transposed)
+    pass.mark(.recurrent)
     for s in 0..<pass.streams { reset(dKept[s], past[s], a[s].part(0, of: 3), dPast[s]) }
+    pass.mark(.pointwise)
     dPast.addProduct(a.slice(columns: 0..<2 * n), pass[gates].transposed)
   }
 

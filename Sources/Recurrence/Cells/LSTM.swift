@@ -118,6 +118,7 @@ public struct LSTM: RecurrentCell {
     let c = pass[memory, t]
     let h = pass[unprojected, t]
     a.addProduct(pass.before(output, t), pass[recurrent])
+    pass.mark(.recurrent)
     for s in 0..<pass.streams {
       let (i, f, g, o) = parts(a[s])
       if let peepholes {
@@ -131,7 +132,10 @@ public struct LSTM: RecurrentCell {
       if let peepholes, peephole == .gers { look(at: c[s], pass[peepholes].row.part(2, of: 3), o) }
       respond(o, c[s], h[s])
     }
-    if let projection { pass[output, t].setProduct(h, pass[projection]) }
+    guard let projection else { return }
+    pass.mark(.pointwise)
+    pass[output, t].setProduct(h, pass[projection])
+    pass.mark(.recurrent)
   }
 
   public func backward(_ t: Int, _ pass: Pass) {
@@ -142,6 +146,7 @@ public struct LSTM: RecurrentCell {
     let dPast = pass.d.before(memory, t)
     if let projection {
       pass.d[unprojected, t].addProduct(pass.d[output, t], pass[projection].transposed)
+      pass.mark(.recurrent)
     }
     let dh = pass.d[unprojected, t]
     for s in 0..<pass.streams {
@@ -158,6 +163,7 @@ public struct LSTM: RecurrentCell {
         if peephole == .previous { look(at: o, p.part(2, of: 3), dPast[s]) }
       }
     }
+    pass.mark(.pointwise)
     pass.d.before(output, t).addProduct(a, pass[recurrent].transposed)
   }
 
@@ -168,7 +174,7 @@ public struct LSTM: RecurrentCell {
       pass.d[projection].addProduct(pass.d[output].transposed, pass[unprojected])
     }
     if let peepholes {
-      let dp = pass.d[peepholes][0]
+      let dp = pass.d[peepholes].row
       let past = pass.before(memory, lag: 1)
       let seenByOutput = peephole == .gers ? pass[memory] : past
       for row in 0..<da.rows {

@@ -4,9 +4,9 @@ public import LinearAlgebra
 ///
 ///     l = h W + b,   loss = ln Σⱼ exp lⱼ − l(target),   ∂l = softmax(l) − 1(target)
 ///
-/// In training, `forward` walks blocks of rows that stay in cache, takes the loss and adds to the
-/// derivatives at once, so the logits of a whole window never exist. Rows without a target cost
-/// nothing. The gradient is that of the *sum* over targets; whoever updates divides.
+/// In training, `forward` walks blocks of rows, takes the loss and adds to the derivatives at once, so
+/// the logits of a long window never exist. Rows without a target cost nothing. The gradient is that of
+/// the *sum* over targets; whoever updates divides.
 public struct SoftmaxCrossEntropy: Sendable {
   /// The number of symbols.
   public let vocabulary: Int
@@ -14,7 +14,6 @@ public struct SoftmaxCrossEntropy: Sendable {
   public let weight: Parameter
   let input: Activation
   let bias: Parameter?
-  let block: Int
   let logits, gathered, scattered: Scratch
 
   /// - Parameter tied: the embedding whose table is also the weight here; nil for a weight of its own.
@@ -30,17 +29,19 @@ public struct SoftmaxCrossEntropy: Sendable {
       tied ?? plan.parameter("decoder.weight", from: width, to: vocabulary, pytorch: spread)
     bias =
       hasBias ? plan.vector("decoder.bias", count: vocabulary, pytorch: spread) : nil
-    // About a megabyte of logits, but enough rows for the products to run at speed.
-    block = min(max(262_144 / vocabulary, 64), 1024)
-    logits = plan.scratch(block * vocabulary)
-    gathered = plan.scratch(block * width)
-    scattered = plan.scratch(block * width)
+    // Each block reads the weights and reads and writes their gradient anew, so blocks are as large as
+    // memory allows: 32 MB of logits, but rows enough for products to run at speed.
+    let rows = ScratchRows.blocks(of: min(max(8_388_608 / vocabulary, 64), 1024))
+    logits = plan.scratch(vocabulary, rows: rows)
+    gathered = plan.scratch(width, rows: rows)
+    scattered = plan.scratch(width, rows: rows)
   }
 
   /// Takes the loss of every target, and in training its derivatives.
   public func forward(_ pass: Pass) {
     pass.loss.clear()
     let h = pass[input]
+    let block = evenBlock(of: h.rows, atMost: room(pass))
     var row = 0
     while row < h.rows {
       let rows = row..<min(row + block, h.rows)
@@ -71,23 +72,15 @@ public struct SoftmaxCrossEntropy: Sendable {
     for row in rows where pass.batch.hasTarget(row) {
       let target = Int(targets[row])
       precondition(target >= 0 && target < vocabulary, "target \(target) of \(vocabulary)")
-      let m = l[k].maximum
-      let score = Double(l[k][target]) - Double(m)
-      exponentiate(l[k], m)
-      let total = l[k].sum
-      let loss = logarithm(total) - score
-      losses[row] = Real(loss)
-      pass.loss.sum += loss
-      if pass.isTraining {
-        scale(l[k], 1 / total)
-        l[k][target] -= 1
-      }
+      let loss = entropy(l[k], target)
+      losses[row] = Real(loss.nats)
+      pass.loss.sum += loss.nats
+      if pass.isTraining { differentiate(l[k], target, 1 / loss.total, pass) }
       k += 1
     }
     pass.loss.targets += asked
     guard pass.isTraining else { return }
     pass.d[weight].addProduct(l.transposed, h)
-    if let bias { pass.d[bias].addColumnSums(l) }
     if all {
       pass.d[input].slice(rows: rows).addProduct(l, pass[weight].transposed)
     } else {
@@ -96,6 +89,29 @@ public struct SoftmaxCrossEntropy: Sendable {
       scatter(dh, rows, pass.batch, into: pass.d[input])
     }
   }
+
+  /// The loss of one row, whose logits become exp(l − max l), and their sum.
+  private func entropy(_ l: Row, _ target: Int) -> (nats: Double, total: Real) {
+    let m = l.maximum
+    let score = Double(l[target]) - Double(m)
+    let total = l.exponentiate(minus: m)
+    return (logarithm(total) - score, total)
+  }
+
+  /// exp(l − max l) becomes ∂l, and the bias's gradient takes it while it is in cache.
+  private func differentiate(_ l: Row, _ target: Int, _ factor: Real, _ pass: Pass) {
+    if let bias {
+      let db = pass.d[bias].row
+      scale(l, factor, addingTo: db)
+      db[target] -= 1
+    } else {
+      scale(l, factor)
+    }
+    l[target] -= 1
+  }
+
+  /// The rows of logits that there is memory for.
+  private func room(_ pass: Pass) -> Int { pass.scratch(logits).count / vocabulary }
 
   /// The logits of some rows, in memory that the next call overwrites.
   private func scores(of h: Matrix, _ pass: Pass) -> Matrix {
@@ -112,17 +128,22 @@ public struct SoftmaxCrossEntropy: Sendable {
   /// The logits of every stream at step t, in memory that the next call overwrites.
   public func logits(at t: Int, _ pass: Pass) -> Matrix {
     let h = pass[input, t]
-    precondition(h.rows <= block, "logits of \(h.rows) streams at once")
+    precondition(h.rows <= room(pass), "logits of \(h.rows) streams at once")
     return scores(of: h, pass)
   }
 }
 
-/// l = exp(l − m)
-@inline(never) private func exponentiate(_ l: Row, _ m: Real) {
-  for j in 0..<l.count { l[j] = exp(l[j] - m) }
-}
+/// l = f l
 @inline(never) private func scale(_ l: Row, _ factor: Real) {
   for j in 0..<l.count { l[j] *= factor }
+}
+/// l = f l, ∂b += l
+@inline(never) private func scale(_ l: Row, _ factor: Real, addingTo db: Row) {
+  for j in 0..<l.count {
+    let dl = l[j] * factor
+    l[j] = dl
+    db[j] += dl
+  }
 }
 private func gather(
   _ rows: Range<Int>, from source: Matrix, _ batch: Batch, into h: Matrix

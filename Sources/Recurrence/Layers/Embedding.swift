@@ -23,9 +23,11 @@ public struct Embedding: Layer {
 
   public func forward(_ pass: Pass) {
     pass[output].gather(pass[table].matrix, at: pass.batch.inputs)
+    pass.mark(.embedding)
   }
 
   public func backward(_ pass: Pass) {
     pass.d.addScattered(pass.d[output], at: pass.batch.inputs, to: table)
+    pass.mark(.embedding)
   }
 }

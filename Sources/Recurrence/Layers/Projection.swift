@@ -36,8 +36,8 @@ struct Projection: Sendable {
     switch source {
     case .activation: (rows, projected) = (nil, nil)
     case .lookup(let lookup):
-      rows = plan.scratch(lookup.width, forEachOf: lookup.vocabulary)
-      projected = plan.scratch(width, forEachOf: lookup.vocabulary)
+      rows = plan.scratch(lookup.width, rows: .each(of: lookup.vocabulary))
+      projected = plan.scratch(width, rows: .each(of: lookup.vocabulary))
     }
   }
 

@@ -27,9 +27,11 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
 
   public func forward(_ pass: Pass) {
     projection.forward(into: pass[cell.preactivation], pass)
+    pass.mark(.input)
     for t in 0..<pass.steps {
       for state in states { pass.maskPast(of: state, t) }
       cell.forward(t, pass)
+      pass.mark(.pointwise)
     }
   }
 
@@ -37,8 +39,11 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
     for t in (0..<pass.steps).reversed() {
       cell.backward(t, pass)
       for state in states { pass.unmaskPast(of: state, t) }
+      pass.mark(.recurrent)
     }
     cell.accumulate(pass)
+    pass.mark(.recurrent)
     projection.backward(from: pass.d[cell.preactivation], pass)
+    pass.mark(.input)
   }
 }

@@ -90,13 +90,17 @@ public struct LanguageModel: Sendable {
 
   /// Runs the layers over a window and takes its loss; in training the head's derivatives too.
   public func forward(_ pass: Pass) {
-    for layer in layers { layer.forward(pass) }
+    read(pass)
     head.forward(pass)
+    pass.mark(.output)
   }
 
   /// Takes the derivatives of everything below the head.
   public func backward(_ pass: Pass) {
-    for layer in layers.reversed() { layer.backward(pass) }
+    for layer in layers.reversed() {
+      layer.backward(pass)
+      pass.mark(.other)
+    }
   }
 
   /// The logits of the next symbol at step t, streams × vocabulary, without a loss.
@@ -106,7 +110,10 @@ public struct LanguageModel: Sendable {
 
   /// Runs the layers alone.
   public func read(_ pass: Pass) {
-    for layer in layers { layer.forward(pass) }
+    for layer in layers {
+      layer.forward(pass)
+      pass.mark(.other)
+    }
   }
 }
 

@@ -102,6 +102,11 @@ public struct ModelOptions: Codable, Equatable, Sendable {
   }
 }
 
+extension ModelOptions {
+  /// What does not fit together, if anything.
+  public var objection: String? { problem?.sentence }
+}
+
 extension LayerOptions {
   /// The width of the layer's output.
   public var width: Int {

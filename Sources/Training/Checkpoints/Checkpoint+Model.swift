@@ -1,5 +1,6 @@
 public import Datasets
 internal import Foundation
+public import LinearAlgebra
 public import Recurrence
 
 extension Checkpoint {
@@ -38,11 +39,16 @@ extension Checkpoint {
   }
 
   /// The model with its weights.
-  /// - Parameter raw: the weights as trained, also where the run kept an average of them.
-  public func model(raw: Bool = false) throws -> (LanguageModel, ParameterVector, Vocabulary) {
+  /// - Parameters:
+  ///   - raw: the weights as trained, also where the run kept an average of them.
+  ///   - precision: the number format of its products; nil for that of the run.
+  public func model(
+    raw: Bool = false, precision: Precision? = nil
+  ) throws -> (LanguageModel, ParameterVector, Vocabulary) {
     let (options, vocabulary) = (try options(), try vocabulary())
     let model = LanguageModel(options.model, vocabulary: vocabulary.count, seed: options.seed)
     let weights = ParameterVector(ParameterLayout(model.plan))
+    weights.precision = precision ?? options.training.precision
     let file = raw ? try tensors(of: Snapshot.File.model) : try bestWeights
     try file.load(into: [("", weights)])
     return (model, weights, vocabulary)

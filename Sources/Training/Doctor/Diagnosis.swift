@@ -60,7 +60,7 @@ public struct Diagnosis: Sendable {
     let program = Finding.fine("program", "unroll \(Version.number), built for \(builtFor)")
     findings =
       [program] + Self.processors(ranks) + Self.messagePassing(launch) + Self.layout(ranks)
-      + Self.products(ranks) + Self.sharedMemory(ranks) + [Self.disk(folder)]
+      + Self.products(ranks) + Self.bfloat16(ranks) + Self.sharedMemory(ranks) + [Self.disk(folder)]
   }
 
   /// The findings, a line each, with an indented line where there is something to do.
@@ -113,29 +113,6 @@ extension Diagnosis {
           "one process trains without it; for more install openmpi-bin, or add its folder to PATH"))
     }
     return findings
-  }
-
-  static func products(_ ranks: [RankFacts]) -> [Finding] {
-    let library = ProductLibrary.description.split(separator: " ").prefix(2).joined(separator: " ")
-    let kernels = Set(ranks.map(\.kernels)).sorted()
-    let threads = Set(ranks.map(\.productThreads)).sorted()
-    let value =
-      "\(library), kernels for \(kernels.joined(separator: ", ")), "
-      + threads.map(String.init).joined(separator: " to ")
-      + (threads == [1] ? " thread a rank" : " threads a rank")
-    if threads != [1] {
-      return [
-        .warning("products", value, "parallelism is ranks: set OPENBLAS_NUM_THREADS=1")
-      ]
-    }
-    return [
-      kernels.count == 1
-        ? .fine("products", value)
-        : .warning(
-          "products", value,
-          "results repeat bit by bit on equal processors only: set OPENBLAS_CORETYPE to one of them"
-        )
-    ]
   }
 
   static func disk(_ folder: String) -> Finding {

@@ -37,6 +37,11 @@ public struct RankFacts: Codable, Equatable, Sendable {
   /// The kernels that the product library has chosen.
   public var kernels: String
   public var productThreads: Int
+  /// oneDNN as it was found, or nil and why it is not used.
+  public var oneDNN: String?
+  public var oneDNNProblem: String?
+  /// Whether the processor multiplies bfloat16 numbers itself.
+  public var hasBFloat16: Bool
   public var sharedMemory: Space?
   /// Whether ranks may read each other's memory.
   public var canReadAcross: Bool
@@ -44,7 +49,8 @@ public struct RankFacts: Codable, Equatable, Sendable {
   public init(
     rank: Int, host: String, processorName: String, processors: [Int], cores: [String],
     onlineProcessors: Int, quota: Double? = nil, kernels: String, productThreads: Int,
-    sharedMemory: Space?, canReadAcross: Bool
+    oneDNN: String?, oneDNNProblem: String? = nil, hasBFloat16: Bool, sharedMemory: Space?,
+    canReadAcross: Bool
   ) {
     self.rank = rank
     self.host = host
@@ -55,6 +61,9 @@ public struct RankFacts: Codable, Equatable, Sendable {
     self.quota = quota
     self.kernels = kernels
     self.productThreads = productThreads
+    self.oneDNN = oneDNN
+    self.oneDNNProblem = oneDNNProblem
+    self.hasBFloat16 = hasBFloat16
     self.sharedMemory = sharedMemory
     self.canReadAcross = canReadAcross
   }
@@ -70,6 +79,9 @@ public struct RankFacts: Codable, Equatable, Sendable {
     quota = System.quota
     kernels = ProductLibrary.kernels
     productThreads = ProductLibrary.threads
+    oneDNN = ProductLibrary.oneDNN
+    oneDNNProblem = ProductLibrary.oneDNNProblem
+    hasBFloat16 = ProductLibrary.hasBFloat16
     sharedMemory = Space(of: "/dev/shm")
     canReadAcross = MPI.canReadAcrossProcesses
   }

@@ -77,3 +77,27 @@ enum System {
     return nil
   }
 }
+
+// What this process has used so far.
+extension System {
+  /// The bytes of memory that the process has at this moment.
+  static var residentBytes: Int { kibibytes("VmRSS") * 1024 }
+  /// The most that it has had.
+  static var peakResidentBytes: Int { kibibytes("VmHWM") * 1024 }
+
+  /// Seconds since the process was started, to a hundredth.
+  static var secondsSinceStart: Double {
+    // The name of the program, in parentheses, may have blanks; times are counted from its end.
+    let fields = (text("/proc/self/stat") ?? "").split(separator: ")").last?.split(separator: " ")
+    guard let fields, fields.count > 19, let ticks = Double(fields[19]) else { return .nan }
+    var now = timespec()
+    clock_gettime(CLOCK_BOOTTIME, &now)
+    return Double(now.tv_sec) + Double(now.tv_nsec) * 1e-9
+      - ticks / Double(sysconf(Int32(_SC_CLK_TCK)))
+  }
+
+  private static func kibibytes(_ name: String) -> Int {
+    let words = line(of: "/proc/self/status", named: name)?.split(separator: " ")
+    return words?.first.flatMap { Int($0) } ?? 0
+  }
+}

@@ -1,3 +1,4 @@
+public import LinearAlgebra
 public import Optimization
 
 /// How long and in what portions a model is trained: the section `training` of a configuration.
@@ -18,7 +19,7 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
   public var average: WeightAverage.Options?
   /// What the sum of the losses is divided by before it is differentiated.
   public var lossReduction = LossReduction.mean
-  /// The number format of the products.
+  /// The number format of the products with parameters.
   public var precision = Precision.float32
   /// What happens when the loss or the norm of the gradient is not a finite number.
   public var onNonfinite = NonfiniteOptions()
@@ -64,9 +65,6 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
         forKey: .steps, in: container,
         debugDescription: "training takes epochs or steps, not both; set one of them to null")
     }
-    try container.require(
-      precision == .float32, .precision,
-      "precision bfloat16 is not in this version; use float32")
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -104,11 +102,6 @@ extension TrainingOptions {
     case mean
     /// By the number of streams only: a sum over time (Zaremba, Sutskever & Vinyals, 2014).
     case sumOverTime = "sum_over_time"
-  }
-
-  /// The number format of the products of a training step; sums, states and weights are float32.
-  public enum Precision: String, Codable, CaseIterable, Sendable {
-    case float32, bfloat16
   }
 }
 

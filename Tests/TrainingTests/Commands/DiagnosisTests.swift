@@ -13,7 +13,7 @@ import Training
     RankFacts(
       rank: rank, host: host, processorName: name, processors: processors,
       cores: processors.map(String.init), onlineProcessors: online, quota: quota,
-      kernels: "Kernels", productThreads: 1,
+      kernels: "Kernels", productThreads: 1, oneDNN: "oneDNN 2", hasBFloat16: true,
       sharedMemory: .init(size: sharedMemory, free: sharedMemory), canReadAcross: true)
   }
 

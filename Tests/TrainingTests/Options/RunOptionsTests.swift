@@ -96,8 +96,9 @@ struct RunOptionsTests {
           + " did you mean \"sum_over_time\"?"
       ),
       (
-        "training: {precision: bfloat16}",
-        "23: precision bfloat16 is not in this version; use float32"
+        "training: {precision: float16}",
+        "23: training.precision is one of float32, bfloat16, found \"float16\";"
+          + " did you mean \"bfloat16\"?"
       ),
       (
         "training: {on_nonfinite: ignore}",

@@ -1,36 +1,8 @@
+internal import COneDNN
 internal import COpenBLAS
 
-/// A parameter as a factor of products: `x · W`, where `W` maps `from` inputs to `to` outputs.
-///
-/// Parameters are stored `[out, in]`, as PyTorch stores them, so `W` is the transpose of what lies in
-/// memory. Whoever multiplies by a weight does not see how it is stored: a copy packed for the
-/// processor can take the place of the matrix here without any cell changing.
-public struct Weight {
-  /// The stored numbers, `[out, in]`, for elementwise use.
-  public let matrix: Matrix
-  let isTransposed: Bool
-
-  public init(_ stored: Matrix) {
-    matrix = stored
-    isTransposed = false
-  }
-
-  private init(_ stored: Matrix, isTransposed: Bool) {
-    matrix = stored
-    self.isTransposed = isTransposed
-  }
-
-  /// The factor that takes derivatives of the outputs back to the inputs.
-  public var transposed: Weight { Weight(matrix, isTransposed: !isTransposed) }
-
-  /// The only row of a parameter that is a vector, such as a bias.
-  public var row: Row {
-    precondition(matrix.rows == 1, "a parameter of \(matrix.rows) rows used as a vector")
-    return matrix[0]
-  }
-}
-
-// Every matrix product of the program.
+// Every matrix product of the program, in single precision (see `Weight` and `WeightGradient` for those
+// that may round their operands).
 extension Matrix {
   /// C += A B
   public func addProduct(_ a: Matrix, _ b: Matrix) { multiply(a, false, b, false, keep: 1) }
@@ -43,9 +15,7 @@ extension Matrix {
     multiply(a, false, b.matrix, true, keep: 1)
   }
   /// C += A W
-  public func addProduct(_ a: Matrix, _ w: Weight) {
-    multiply(a, false, w.matrix, !w.isTransposed, keep: 1)
-  }
+  public func addProduct(_ a: Matrix, _ w: Weight) { w.multiply(a, into: self, keep: 1) }
   /// C = A B
   public func setProduct(_ a: Matrix, _ b: Matrix) { multiply(a, false, b, false, keep: 0) }
   /// C = Aᵀ B
@@ -57,12 +27,10 @@ extension Matrix {
     multiply(a, false, b.matrix, true, keep: 0)
   }
   /// C = A W
-  public func setProduct(_ a: Matrix, _ w: Weight) {
-    multiply(a, false, w.matrix, !w.isTransposed, keep: 0)
-  }
+  public func setProduct(_ a: Matrix, _ w: Weight) { w.multiply(a, into: self, keep: 0) }
 
   /// C = keep · C + op(A) op(B), shapes checked.
-  private func multiply(
+  func multiply(
     _ a: Matrix, _ transposeA: Bool, _ b: Matrix, _ transposeB: Bool, keep: Real
   ) {
     let m = transposeA ? a.columns : a.rows
@@ -85,11 +53,42 @@ extension Matrix {
         b.start, Int32(b.stride), a.start, 1, keep, start, 1)
       return
     }
+    #if !REAL_IS_DOUBLE
+      if Self.suitsOneDNN(m, n, k, transposeB) && ProductLibrary.hasOneDNN {
+        // The rows of A that it brings into order at once should stay in cache until they are used.
+        let block = transposeA ? evenBlock(of: m, atMost: 1024, multipleOf: 16) : m
+        var i = 0
+        while i < m {
+          let height = min(block, m - i)
+          let isDone = onednn_sgemm(
+            transposeA, transposeB, height, n, k, a.start + i * (transposeA ? 1 : a.stride),
+            max(a.stride, 1), b.start, max(b.stride, 1), keep, start + i * stride, max(stride, 1))
+          precondition(isDone, "oneDNN had no memory for a product of \(m)×\(k) and \(k)×\(n)")
+          i += height
+        }
+        return
+      }
+    #endif
     gemm(
       CblasRowMajor, transposeA ? CblasTrans : CblasNoTrans, transposeB ? CblasTrans : CblasNoTrans,
       Int32(m), Int32(n), Int32(k), 1, a.start, Int32(max(a.stride, 1)), b.start,
       Int32(max(b.stride, 1)), keep, start, Int32(max(stride, 1)))
   }
+
+  /// Where oneDNN's product is faster than that of OpenBLAS (docs/performance.md): large ones, unless it
+  /// would have to bring a transposed B into order for too few rows of A.
+  private static func suitsOneDNN(_ m: Int, _ n: Int, _ k: Int, _ transposeB: Bool) -> Bool {
+    m * n * k > 1_000_000 && (!transposeB || m >= 512)
+  }
+}
+
+/// The size of a part when so many things are cut evenly into as few parts as the limit allows: 700 at
+/// most 400 at a time are twice 350.
+public func evenBlock(of count: Int, atMost limit: Int, multipleOf unit: Int = 1) -> Int {
+  guard count > limit else { return count }
+  let blocks = (count - 1) / limit + 1
+  let size = (count - 1) / blocks + 1
+  return (size + unit - 1) / unit * unit
 }
 
 #if REAL_IS_DOUBLE
@@ -99,19 +98,3 @@ extension Matrix {
   private let gemm = cblas_sgemm
   private let gemv = cblas_sgemv
 #endif
-
-/// What multiplies matrices on this machine.
-public enum ProductLibrary {
-  /// One thread per process: parallelism is processes. Set before the first product.
-  static let start: Void = openblas_set_num_threads(1)
-
-  /// Version and build of the library, such as `OpenBLAS 0.3.21 … Zen MAX_THREADS=64`.
-  public static var description: String { String(cString: openblas_get_config()) }
-  /// The processor type whose kernels were chosen, such as `SkylakeX`.
-  public static var kernels: String { String(cString: openblas_get_corename()) }
-  /// The threads that a product uses.
-  public static var threads: Int {
-    start
-    return Int(openblas_get_num_threads())
-  }
-}

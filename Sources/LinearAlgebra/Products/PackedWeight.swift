@@ -1,0 +1,137 @@
+#if !REAL_IS_DOUBLE
+  internal import COneDNN
+
+  /// The copies of one weight that products use in place of the stored matrix, each made anew at its first
+  /// use after a change of the weight.
+  final class PackedWeight {
+    /// A copy for x · W, or for the way back.
+    private struct Copy {
+      /// Of the weights that it was made from; the uses since then, whether or not it exists.
+      var version = -1
+      var uses = 0
+      var isMade = false
+      var numbers: Buffer<UInt8>?
+      /// How oneDNN likes it to lie.
+      var layout: OpaquePointer?
+    }
+
+    private let matrix: Matrix
+    private unowned(unsafe) let products: WeightProducts
+    private var forward = Copy()
+    private var backward = Copy()
+
+    init(_ matrix: Matrix, in products: WeightProducts) {
+      self.matrix = matrix
+      self.products = products
+    }
+
+    deinit {
+      if let layout = forward.layout { onednn_pack_free(layout) }
+      if let layout = backward.layout { onednn_pack_free(layout) }
+    }
+
+    /// C = keep · C + A W, or with the transposed weight.
+    /// - Returns: whether it was done; if not, the stored matrix is as good as any copy.
+    func multiply(_ a: Matrix, into c: Matrix, isTransposed: Bool, keep: Real) -> Bool {
+      switch products.path {
+      case .stored: return false
+      case .transposed:
+        guard !isTransposed && isWorthwhile(a) && isUsedAgain(&forward) else { return false }
+        c.multiply(a, false, transposedCopy(), false, keep: keep)
+        return true
+      case .blocked:
+        guard isWorthwhile(a) && a.stride == a.columns else { return false }
+        return isTransposed
+          ? isUsedAgain(&backward) && multiply(a, c, keep, &backward, isTransposed: true)
+          : isUsedAgain(&forward) && multiply(a, c, keep, &forward, isTransposed: false)
+      case .bfloat16:
+        let isDone =
+          isTransposed
+          ? multiply(a, c, keep, &backward, isTransposed: true)
+          : multiply(a, c, keep, &forward, isTransposed: false)
+        if isDone { return true }
+        fallthrough
+      case .rounded:
+        let left = products.rounded(a)
+        c.multiply(left, false, roundedCopy(), !isTransposed, keep: keep)
+        return true
+      }
+    }
+
+    /// In single precision a copy pays where a product has so few rows that the library's own
+    /// rearranging of the weights is a large part of its work, as at every time step.
+    private func isWorthwhile(_ a: Matrix) -> Bool {
+      a.rows > 1 && a.rows <= 128 && a.rows * matrix.rows * matrix.columns > 1_000_000
+    }
+
+    /// Whether these weights have been used before since they changed: making a copy costs about one use.
+    private func isUsedAgain(_ copy: inout Copy) -> Bool {
+      if copy.version != products.version {
+        copy.version = products.version
+        copy.uses = 0
+        copy.isMade = false
+      }
+      copy.uses += 1
+      return copy.uses > 1
+    }
+
+    /// The weights as `[in, out]`.
+    private func transposedCopy() -> Matrix {
+      let copy = floats(&forward, rows: matrix.columns, columns: matrix.rows)
+      if !forward.isMade {
+        matrix.transpose(into: copy)
+        forward.isMade = true
+      }
+      return copy
+    }
+
+    /// The weights as they are stored, rounded to bfloat16 and kept as single numbers.
+    private func roundedCopy() -> Matrix {
+      // Serves both ways; `forward` may hold another copy where a kernel was missing for one shape only.
+      if rounded.version != products.version {
+        rounded.version = products.version
+        matrix.round(into: floats(&rounded, rows: matrix.rows, columns: matrix.columns))
+      }
+      return floats(&rounded, rows: matrix.rows, columns: matrix.columns)
+    }
+    private var rounded = Copy()
+
+    private func floats(_ copy: inout Copy, rows: Int, columns: Int) -> Matrix {
+      let bytes = rows * columns * MemoryLayout<Float>.stride
+      if copy.numbers == nil { copy.numbers = Buffer(count: bytes) }
+      let start = UnsafeMutableRawPointer(copy.numbers!.start)
+      return Matrix(
+        start.assumingMemoryBound(to: Float.self), rows: rows, columns: columns)
+    }
+
+    /// A product with a blocked copy; false where oneDNN has no fast kernel for it.
+    private func multiply(
+      _ a: Matrix, _ c: Matrix, _ keep: Real, _ copy: inout Copy, isTransposed: Bool
+    ) -> Bool {
+      var shape = onednn_shape()
+      shape.m = a.rows
+      shape.k = a.columns
+      shape.n = c.columns
+      shape.ldc = c.stride
+      shape.keep = keep == 1
+      shape.blocked_b = true
+      shape.type = products.path == .bfloat16 ? ONEDNN_BFLOAT16 : ONEDNN_FLOAT32
+      if copy.layout == nil { copy.layout = onednn_pack_make(shape) }
+      guard let layout = copy.layout, let product = products.product(shape, layout) else {
+        return false
+      }
+      if copy.numbers == nil { copy.numbers = Buffer(count: onednn_pack_bytes(layout)) }
+      if copy.version != products.version || !copy.isMade {
+        copy.version = products.version
+        copy.isMade = onednn_pack_fill(layout, matrix.start, !isTransposed, copy.numbers!.start)
+        precondition(copy.isMade, "oneDNN could not pack \(matrix.rows)×\(matrix.columns)")
+      }
+      let left =
+        products.path == .bfloat16
+        ? UnsafeRawPointer(products.roundedBits(a, .left)) : UnsafeRawPointer(a.start)
+      let isDone = onednn_product_run(product, left, copy.numbers!.start, c.start)
+      precondition(isDone, "oneDNN failed in a product of \(a.rows)×\(a.columns)×\(c.columns)")
+      return true
+    }
+  }
+#endif

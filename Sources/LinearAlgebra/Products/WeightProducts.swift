@@ -1,0 +1,153 @@
+internal import COneDNN
+
+/// The products with one model's parameters: their precision, the packed copies of the weights, and the
+/// memory for rounded factors.
+///
+/// It belongs to the weights it was made for and to the thread that uses them.
+public final class WeightProducts {
+  public let precision: Precision
+  /// Rises with every change of the weights.
+  private(set) var version = 0
+
+  #if REAL_IS_DOUBLE
+    public init(_ weights: [Matrix], precision: Precision) { self.precision = precision }
+
+    public func weight(_ index: Int, _ stored: Matrix) -> Weight { Weight(stored) }
+    public func gradient(_ stored: Matrix) -> WeightGradient { WeightGradient(stored) }
+  #else
+    /// How a product with a weight is done.
+    package enum Path: CaseIterable {
+      /// With the matrix as it is stored.
+      case stored
+      /// With a transposed copy where rows are few: then oneDNN need not rearrange it at each use.
+      case transposed
+      /// With a copy in oneDNN's own blocks where rows are few.
+      case blocked
+      /// With a copy in oneDNN's own blocks of bfloat16 numbers.
+      case bfloat16
+      /// With bfloat16 numbers that are stored and multiplied as single ones.
+      case rounded
+    }
+
+    let path: Path
+    private var packs: [PackedWeight] = []
+    private var products: [Key: OpaquePointer?] = [:]
+    private var left = Buffer<UInt16>(count: 0)
+    private var right = Buffer<UInt16>(count: 0)
+    private var leftSingles = Buffer<Float>(count: 0)
+    private var rightSingles = Buffer<Float>(count: 0)
+
+    /// Products with these weights, which stay where they are.
+    public convenience init(_ weights: [Matrix], precision: Precision) {
+      self.init(weights, precision: precision, path: Self.path(for: precision))
+    }
+
+    package init(_ weights: [Matrix], precision: Precision, path: Path) {
+      self.precision = precision
+      self.path = path
+      packs = weights.map { PackedWeight($0, in: self) }
+    }
+
+    deinit { freeProducts() }
+
+    /// The fastest way on this machine; the same on all machines of a kind.
+    private static func path(for precision: Precision) -> Path {
+      switch precision {
+      case .float32:
+        !ProductLibrary.hasOneDNN ? .stored : onednn_prefers_blocked() ? .blocked : .transposed
+      case .bfloat16: ProductLibrary.hasBFloat16 ? .bfloat16 : .rounded
+      }
+    }
+
+    /// Weight number `index`, as a factor.
+    public func weight(_ index: Int, _ stored: Matrix) -> Weight {
+      Weight(stored, isTransposed: false, packs: packs[index])
+    }
+
+    /// A gradient of these weights.
+    public func gradient(_ stored: Matrix) -> WeightGradient {
+      WeightGradient(stored, products: self)
+    }
+
+    /// G += Aᵀ B with rounded factors; false where they are not rounded.
+    func addGradient(_ a: Matrix, _ b: Matrix, to g: Matrix) -> Bool {
+      guard precision == .bfloat16, a.rows > 0, a.columns > 0, b.columns > 0 else { return false }
+      precondition(
+        a.columns == g.rows && a.rows == b.rows && b.columns == g.columns,
+        "product of \(a.columns)×\(a.rows) and \(b.rows)×\(b.columns) into \(g.rows)×\(g.columns)")
+      if path == .bfloat16 {
+        var shape = onednn_shape()
+        shape.m = a.columns
+        shape.k = a.rows
+        shape.n = b.columns
+        shape.ldc = g.stride
+        shape.keep = true
+        shape.type = ONEDNN_BFLOAT16
+        shape.transpose_a = true
+        if let product = product(shape, nil) {
+          let isDone = onednn_product_run(
+            product, roundedBits(a, .left), roundedBits(b, .right), g.start)
+          precondition(isDone, "oneDNN failed in a product of \(shape.m)×\(shape.k)×\(shape.n)")
+          return true
+        }
+      }
+      g.multiply(rounded(a), true, rounded(b, .right), false, keep: 1)
+      return true
+    }
+
+    enum Side { case left, right }
+
+    /// The numbers rounded to bfloat16, in memory that the next call for this side overwrites.
+    func roundedBits(_ a: Matrix, _ side: Side) -> UnsafeMutablePointer<UInt16> {
+      let count = a.rows * a.columns
+      if side == .left {
+        if left.count < count { left = Buffer(count: count) }
+        a.round(into: left.start)
+        return left.start
+      }
+      if right.count < count { right = Buffer(count: count) }
+      a.round(into: right.start)
+      return right.start
+    }
+
+    /// The same, kept as single numbers.
+    func rounded(_ a: Matrix, _ side: Side = .left) -> Matrix {
+      let count = a.rows * a.columns
+      if side == .left && leftSingles.count < count { leftSingles = Buffer(count: count) }
+      if side == .right && rightSingles.count < count { rightSingles = Buffer(count: count) }
+      let memory = side == .left ? leftSingles : rightSingles
+      let rounded = Matrix(memory, rows: a.rows, columns: a.columns)
+      a.round(into: rounded)
+      return rounded
+    }
+
+    /// What distinguishes one product from another.
+    private struct Key: Hashable {
+      let m, n, k, stride: Int
+      let flags: Int
+      let layout: OpaquePointer?
+    }
+
+    /// oneDNN's product of a shape, made at its first use; nil where there is no fast one.
+    func product(_ shape: onednn_shape, _ layout: OpaquePointer?) -> OpaquePointer? {
+      let flags =
+        (shape.keep ? 1 : 0) + (shape.transpose_a ? 2 : 0) + Int(shape.type.rawValue) * 4
+      let key = Key(
+        m: shape.m, n: shape.n, k: shape.k, stride: shape.ldc, flags: flags, layout: layout)
+      if let known = products[key] { return known }
+      // Windows of ever other lengths would fill the memory.
+      if products.count >= 512 { freeProducts() }
+      let made = onednn_product_make(shape, layout)
+      products[key] = .some(made)
+      return made
+    }
+
+    private func freeProducts() {
+      for case let product? in products.values { onednn_product_free(product) }
+      products.removeAll(keepingCapacity: true)
+    }
+  #endif
+
+  /// To be called after every change of the weights: copies are made anew before their next use.
+  public func weightsChanged() { version += 1 }
+}
