@@ -21,8 +21,9 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let numerical: [Target] = [
   .systemLibrary(
     name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+  .systemLibrary(name: "CArithmetic"),
   .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
-  module("LinearAlgebra", ["COpenBLAS"]),
+  module("LinearAlgebra", ["CArithmetic", "COpenBLAS"]),
   module("Recurrence", ["LinearAlgebra"]),
   tests("LinearAlgebra", ["LinearAlgebra"]),
   tests("Recurrence", ["LinearAlgebra", "Recurrence", "AllocationCounter"]),
