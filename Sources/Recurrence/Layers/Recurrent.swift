@@ -43,6 +43,7 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
 
   public func backward(_ pass: Pass) {
     for t in (0..<pass.steps).reversed() {
+      for state in states { pass.clearPast(of: state, t) }
       cell.backward(t, pass)
       for state in states { pass.unmaskPast(of: state, t) }
     }
