@@ -21,9 +21,10 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let numerical: [Target] = [
   .systemLibrary(
     name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+  .systemLibrary(name: "CArithmetic"),
   .target(name: "COneDNN"),
   .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
-  module("LinearAlgebra", ["COpenBLAS", "COneDNN"]),
+  module("LinearAlgebra", ["CArithmetic", "COpenBLAS", "COneDNN"]),
   module("Recurrence", ["LinearAlgebra"]),
   tests("LinearAlgebra", ["LinearAlgebra"]),
   tests("Recurrence", ["LinearAlgebra", "Recurrence", "AllocationCounter"]),

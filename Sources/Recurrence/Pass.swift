@@ -30,6 +30,7 @@ public struct Pass {
     self.tape = tape
     self.weights = weights
     products = weights.makeProducts()
+    products.clock = tape.profile?.products
     self.batch = batch
     steps = batch.steps
     streams = batch.streams
@@ -79,11 +80,19 @@ public struct Pass {
     }
   }
 
+  /// Makes the derivative of what step t sees of the step before zero, where streams start anew.
+  func clearPast(of h: Activation, _ t: Int) {
+    let slot = slots[h.index]
+    if slot.past >= 0 { slots[slot.past].derivative(t).fill(0) }
+  }
+
   /// Takes the derivative of what step t saw back to the step before, but not across a reset.
   func unmaskPast(of h: Activation, _ t: Int) {
     let slot = slots[h.index]
     guard slot.past >= 0 else { return }
     let (last, past) = (slot.derivative(t - 1), slots[slot.past].derivative(t))
+    // What rolls is set, and holds the derivative of the step after until then.
+    if slot.derivativeSteps != -1 { last.fill(0) }
     for s in 0..<streams where batch.resets.start[t * streams + s] == 0 {
       last.slice(rows: s..<s + 1).add(past.slice(rows: s..<s + 1))
     }
@@ -125,15 +134,17 @@ public struct Derivatives {
 
 extension Tape.Slot {
   @inline(__always) func value(_ t: Int) -> Matrix {
-    Matrix(value + t * streams * width, rows: streams, columns: width)
+    Matrix(value + (t & valueSteps) * streams * width, rows: streams, columns: width)
   }
   @inline(__always) func values(from t: Int) -> Matrix {
-    Matrix(value + t * streams * width, rows: steps * streams, columns: width)
+    precondition(valueSteps == -1, "all steps of what is kept for one")
+    return Matrix(value + t * streams * width, rows: steps * streams, columns: width)
   }
   @inline(__always) func derivative(_ t: Int) -> Matrix {
-    Matrix(derivative + t * streams * width, rows: streams, columns: width)
+    Matrix(derivative + (t & derivativeSteps) * streams * width, rows: streams, columns: width)
   }
   @inline(__always) func derivatives() -> Matrix {
-    Matrix(derivative, rows: steps * streams, columns: width)
+    precondition(derivativeSteps == -1, "all steps of a derivative that rolls")
+    return Matrix(derivative, rows: steps * streams, columns: width)
   }
 }

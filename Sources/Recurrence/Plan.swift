@@ -48,6 +48,9 @@ public enum DerivativeUse: Sendable {
   case added
   /// Private to its owner, which overwrites the values with their derivatives on the way back.
   case overwrites
+  /// Of a state that only its cell reads: the cell's step t reads the derivative at t and sets the one
+  /// at t − 1, so two steps are kept. It starts at zero after the last step.
+  case rolling
   /// Never asked for.
   case none
 }
@@ -64,6 +67,10 @@ public struct Plan: Sendable {
     let use: DerivativeUse
     /// How many earlier steps are carried into a window; 0 for what is no state.
     let lag: Int
+    /// The layer that asked for it.
+    let layer: String
+    /// Whether each step takes the place of the one before.
+    var isMomentary = false
     /// For a state: what checkpoints call it.
     var name = ""
     /// For a state: the activation that holds its last step with resets applied.
@@ -158,21 +165,36 @@ public struct Plan: Sendable {
   public mutating func activation(
     _ width: Int, on axis: Axis = .time, derivative: DerivativeUse = .added
   ) -> Activation {
-    append(ActivationShape(width: width, axis: axis, use: derivative, lag: 0))
+    append(
+      ActivationShape(width: width, axis: axis, use: derivative, lag: 0, layer: scope.layer))
+  }
+
+  /// Room for `width` numbers of every stream at one step: what step t leaves in it is gone after that
+  /// step, forward or backward.
+  public mutating func momentary(_ width: Int, on axis: Axis = .time) -> Activation {
+    append(
+      ActivationShape(
+        width: width, axis: axis, use: .none, lag: 0, layer: scope.layer, isMomentary: true))
   }
 
   /// An activation whose last `lag` steps are carried into the next window.
-  /// - Parameter name: what checkpoints call it inside its layer, such as `c`.
+  /// - Parameters:
+  ///   - name: what checkpoints call it inside its layer, such as `c`.
+  ///   - derivative: `added` where others read the state, `rolling` where only its cell does.
   public mutating func state(
-    _ width: Int, named name: String = "h", lag: Int = 1, on axis: Axis = .time
+    _ width: Int, named name: String = "h", lag: Int = 1, on axis: Axis = .time,
+    derivative: DerivativeUse = .added
   ) -> Activation {
     precondition(lag == 1, "a state reaches one step back")
-    let past = append(ActivationShape(width: width, axis: axis, use: .added, lag: 0))
+    precondition(derivative == .added || derivative == .rolling, "a state others overwrite")
+    let past = append(
+      ActivationShape(width: width, axis: axis, use: .rolling, lag: 0, layer: scope.layer))
     let full = scope.prefix + name + scope.suffix
     precondition(names.insert(full).inserted, "two states or parameters called \(full)")
     return append(
       ActivationShape(
-        width: width, axis: axis, use: .added, lag: lag, name: full, past: past))
+        width: width, axis: axis, use: derivative, lag: lag, layer: scope.layer, name: full,
+        past: past))
   }
 
   /// Room for `count` numbers that nobody reads after the layer that asks has returned.
@@ -191,6 +213,23 @@ public struct Plan: Sendable {
 
   /// The width of an activation.
   public func width(_ x: Activation) -> Int { activations[x.index].width }
+
+  /// Numbers that a tape keeps for every step of every stream, layer by layer; what lasts for a step or
+  /// two, and logits, of which there are blocks, are left out.
+  /// - Parameter resets: whether documents may begin inside a window.
+  public func numbersPerToken(
+    resets: Bool
+  ) -> [(layer: String, values: Int, derivatives: Int)] {
+    var result: [(layer: String, values: Int, derivatives: Int)] = []
+    let pasts = Set(activations.compactMap(\.past))
+    for (index, shape) in activations.enumerated() {
+      if shape.isMomentary || !resets && pasts.contains(Activation(index: index)) { continue }
+      if result.last?.layer != shape.layer { result.append((shape.layer, 0, 0)) }
+      result[result.count - 1].values += shape.width
+      if shape.use == .added { result[result.count - 1].derivatives += shape.width }
+    }
+    return result
+  }
 
   /// What checkpoints call a state, such as `rnn.c_l0`.
   public func name(of state: Activation) -> String { activations[state.index].name }

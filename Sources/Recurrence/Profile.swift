@@ -1,4 +1,4 @@
-internal import Glibc
+internal import LinearAlgebra
 
 /// What the time of a step goes to.
 public enum Phase: Int, CaseIterable, Sendable {
@@ -32,32 +32,37 @@ public enum Phase: Int, CaseIterable, Sendable {
 public final class Profile {
   /// The seconds of each phase, in the order of `Phase.allCases`.
   public private(set) var seconds = [Double](repeating: 0, count: Phase.allCases.count)
+  let products = ProductClock()
   private var last = 0
+  private var lastOfProducts = 0
 
   public init() {}
 
   /// Counts from now on.
-  public func start() { last = Self.nanoseconds }
+  public func start() {
+    last = ProductClock.now
+    lastOfProducts = products.nanoseconds
+  }
 
-  /// Says that the time since the mark before went to this phase.
-  public func mark(_ phase: Phase) {
-    let now = Self.nanoseconds
-    seconds[phase.rawValue] += Double(now - last) * 1e-9
-    last = now
+  /// Says that the time since the mark before went to this phase; its products with weights to
+  /// another, if one is named.
+  public func mark(_ phase: Phase, products other: Phase? = nil) {
+    let elapsed = ProductClock.now - last
+    let inProducts = products.nanoseconds - lastOfProducts
+    seconds[(other ?? phase).rawValue] += Double(inProducts) * 1e-9
+    seconds[phase.rawValue] += Double(elapsed - inProducts) * 1e-9
+    last += elapsed
+    lastOfProducts += inProducts
   }
 
   /// The seconds of one phase.
   public subscript(phase: Phase) -> Double { seconds[phase.rawValue] }
-
-  private static var nanoseconds: Int {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return time.tv_sec * 1_000_000_000 + time.tv_nsec
-  }
 }
 
 extension Pass {
   /// Says what the time since the mark before went to; nothing where no profile is taken.
   @inline(__always)
-  public func mark(_ phase: Phase) { tape.profile?.mark(phase) }
+  public func mark(_ phase: Phase, products other: Phase? = nil) {
+    tape.profile?.mark(phase, products: other)
+  }
 }

@@ -13,6 +13,10 @@ public final class Tape: @unchecked Sendable {
     var value: UnsafeMutablePointer<Real>
     var derivative: UnsafeMutablePointer<Real>
     let width: Int
+    /// Which bits of a step count: all, or the last where derivatives of two steps take turns, or none
+    /// where each step takes the place of the one before.
+    let valueSteps: Int
+    var derivativeSteps: Int
     var steps = 0
     var streams = 0
     /// Of a state, where its last step with resets applied lies; −1 when nothing resets.
@@ -56,10 +60,10 @@ public final class Tape: @unchecked Sendable {
     loss = Loss(rows: steps * streams)
     extents = plan.axes.indices.map { axis in
       let size = Self.size(
-        plan, Axis(index: axis), steps: steps, streams: streams, derivatives: derivatives,
-        resets: resets)
+        plan, Axis(index: axis), steps: Double(steps), streams: Double(streams),
+        derivatives: derivatives, resets: resets)
       return Extent(
-        values: Buffer(count: size.values), derivatives: Buffer(count: size.derivatives))
+        values: Buffer(count: Int(size.values)), derivatives: Buffer(count: Int(size.derivatives)))
     }
     scratches = plan.scratches.map {
       Buffer(count: $0.width * $0.rows.count(steps: steps, streams: streams))
@@ -73,24 +77,34 @@ public final class Tape: @unchecked Sendable {
     for (index, shape) in activations.enumerated() {
       let start = extents[shape.axis.index].values.start
       (slots + index).initialize(
-        to: Slot(value: start, derivative: start, width: shape.width))
+        to: Slot(
+          value: start, derivative: start, width: shape.width,
+          valueSteps: shape.isMomentary ? 0 : -1,
+          derivativeSteps: shape.isMomentary ? 0 : shape.use == .rolling && derivatives ? 1 : -1))
     }
   }
 
   deinit { slots.deallocate() }
 
-  /// The numbers that an axis has room for.
+  /// The numbers that an axis has room for; in Double, because those of a window that somebody asks
+  /// for may be too many to count.
   private static func size(
-    _ plan: Plan, _ axis: Axis, steps: Int, streams: Int, derivatives: Bool, resets: Bool
-  ) -> (values: Int, derivatives: Int) {
+    _ plan: Plan, _ axis: Axis, steps: Double, streams: Double, derivatives: Bool, resets: Bool
+  ) -> (values: Double, derivatives: Double) {
     let pasts = Set(plan.activations.compactMap { $0.past?.index })
-    var values = 0
-    var differentiated = 0
+    var values = 0.0
+    var differentiated = 0.0
     for (index, shape) in plan.activations.enumerated()
     where shape.axis == axis && (resets || !pasts.contains(index)) {
-      let size = shape.width * (steps + shape.lag) * streams
-      values += size
-      if derivatives && shape.use == .added { differentiated += size }
+      let row = Double(shape.width) * streams
+      let size = row * (steps + Double(shape.lag))
+      values += shape.isMomentary ? row : size
+      guard derivatives else { continue }
+      switch shape.use {
+      case .added: differentiated += size
+      case .rolling: differentiated += 2 * row
+      case .overwrites, .none: break
+      }
     }
     return (values, differentiated)
   }
@@ -100,14 +114,14 @@ public final class Tape: @unchecked Sendable {
     _ plan: Plan, steps: Int, streams: Int, derivatives: Bool, resets: Bool = false
   ) -> Double {
     // In Double, because the numbers of a whole window may be too many to count.
-    let rows = Double(steps) * Double(streams)
     var numbers = plan.scratches.reduce(0.0) {
       $0 + Double($1.width) * Double($1.rows.count(steps: steps, streams: streams))
     }
     for axis in plan.axes.indices {
       let size = size(
-        plan, Axis(index: axis), steps: 1, streams: 1, derivatives: derivatives, resets: resets)
-      numbers += Double(size.values + size.derivatives) * rows
+        plan, Axis(index: axis), steps: Double(steps), streams: Double(streams),
+        derivatives: derivatives, resets: resets)
+      numbers += size.values + size.derivatives
     }
     return numbers * Double(MemoryLayout<Real>.stride)
   }
@@ -121,8 +135,9 @@ public final class Tape: @unchecked Sendable {
     for index in 0..<shapes.count where shapes[index].axis == axis {
       let shape = shapes[index]
       if !canReset && isPast(index) { continue }
-      let before = shape.lag * streams * shape.width
-      let size = before + steps * streams * shape.width
+      let row = streams * shape.width
+      let before = shape.lag * row
+      let size = shape.isMomentary ? row : before + steps * row
       slots[index].steps = steps
       slots[index].streams = streams
       slots[index].value = value + before
@@ -130,6 +145,9 @@ public final class Tape: @unchecked Sendable {
       if hasDerivatives && shape.use == .added {
         slots[index].derivative = derivative + before
         derivative += size
+      } else if hasDerivatives && shape.use == .rolling {
+        slots[index].derivative = derivative
+        derivative += 2 * row
       } else {
         slots[index].derivative = slots[index].value
       }

@@ -87,7 +87,10 @@ struct Train: ParsableCommand {
       let log = Logger(label: "unroll") { _ in ConsoleLog() }
       let run = try Run(request, world: world, log: log)
       if check {
-        if world.isRoot { print("Configuration, data and checkpoint are in order.") }
+        if world.isRoot {
+          print("Configuration, data and checkpoint are in order.")
+          print(run.memory)
+        }
         return ExitStatus.done
       }
       return ExitStatus.of(try run.train())

@@ -19,6 +19,16 @@
       }
     }
 
+    @Test(arguments: [1, 2, 7])
+    func `agree in windows of any length, where derivatives take turns in two places`(steps: Int) {
+      forEveryCell(hidden: Trial.hidden) { name, cell, options in
+        for resets in [[], [(0, 0)] + (steps > 1 ? [(steps - 1, 1)] : [])] {
+          let trial = Trial(name, cell, options, steps: 7)
+          expectAgreement(trial, "\(name) \(options), \(steps) steps", steps: steps, resets: resets)
+        }
+      }
+    }
+
     @Test func `of stacks of different widths and kinds agree`() {
       let options = ModelOptions(
         embedding: 3,
@@ -63,13 +73,13 @@
 
     /// Compares the gradient of the second of two windows, whose carried state is a constant.
     private func expectAgreement(
-      _ trial: Trial, _ what: String, resets: [(Int, Int)] = [],
+      _ trial: Trial, _ what: String, steps: Int = Trial.steps, resets: [(Int, Int)] = [],
       changing change: (Batch) -> Void = { _ in }
     ) {
-      trial.fill(window: 0)
+      trial.fill(window: 0, steps: steps)
       trial.run(training: true)
       trial.tape.turn()
-      trial.fill(window: 1, resets: resets)
+      trial.fill(window: 1, steps: steps, resets: resets)
       change(trial.batch)
       trial.run(training: true)
       for entry in trial.weights.layout.entries {

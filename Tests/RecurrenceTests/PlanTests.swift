@@ -57,6 +57,66 @@ import Testing
     #expect(rows(.blocks(of: 64), steps: .max, streams: 5) == 64)
   }
 
+  @Test func `a derivative that rolls has two steps, and what is momentary one`() {
+    var plan = Plan()
+    plan.scope.layer = "lower"
+    let kept = plan.activation(2)
+    let rolling = plan.state(3, derivative: .rolling)
+    plan.scope.layer = "upper"
+    let momentary = plan.momentary(5)
+    let shown = plan.state(4, named: "s")
+    let tape = Tape(plan, steps: 7, streams: 6, derivatives: true)
+    let batch = Batch(rows: 42)
+    let gradient = ParameterVector(ParameterLayout(plan))
+    batch.begin(steps: 7, streams: 6)
+    tape.begin(steps: 7, streams: 6)
+    let pass = Pass(batch, on: tape, weights: gradient, gradient: gradient)
+
+    // Written at every step, each place holds what was written there last, and nothing else moves.
+    pass.d[kept].fill(-1)
+    pass.d[shown].fill(-2)
+    for t in 0..<7 {
+      pass[momentary, t].fill(Real(10 + t))
+      pass.d[rolling, t].fill(Real(t))
+    }
+    for t in 0..<7 {
+      #expect(pass[momentary, t][5, 4] == 16)
+      #expect(pass.d[rolling, t][5, 2] == (t % 2 == 0 ? 6 : 5))
+      #expect(pass.d.before(rolling, t)[5, 2] == (t % 2 == 0 ? 5 : 6))
+    }
+    for row in 0..<42 { #expect(pass.d[kept][row, 1] == -1 && pass.d[shown][row, 3] == -2) }
+    tape.begin(steps: 6, streams: 6)
+    #expect(pass.d[rolling, 5][0, 0] == 0)
+
+    // A window has 7 · 6 tokens; a state has a step more, and of what rolls there are two steps.
+    let values = 6 * (7 * 2 + 8 * 3 + 5 + 8 * 4)
+    let derivatives = 6 * (7 * 2 + 2 * 3 + 8 * 4)
+    let bytes = Tape.bytes(plan, steps: 7, streams: 6, derivatives: true)
+    #expect(bytes == Double((values + derivatives) * MemoryLayout<Real>.stride))
+    for (resets, past) in [(false, 0), (true, 1)] {
+      let numbers = plan.numbersPerToken(resets: resets)
+      #expect(numbers.map(\.layer) == ["lower", "upper"])
+      #expect(numbers.map(\.values) == [2 + 3 + past * 3, 4 + past * 4])
+      #expect(numbers.map(\.derivatives) == [2, 4])
+    }
+  }
+
+  @Test(arguments: [("elman", 2, 1), ("lstm", 6, 1), ("gru", 5, 1), ("gru-reset-before", 5, 1)])
+  func `a cell keeps for the way back what it reads there`(
+    cell: String, values: Int, derivatives: Int
+  ) throws {
+    // In numbers a unit; the cell's output and its derivative included.
+    let type = try #require(cells[cell])
+    func keeps<Cell: RecurrentCell>(_ cell: Cell.Type) throws {
+      var plan = Plan()
+      _ = Cell(try #require(Cell.variants(hidden: 9).first), in: &plan)
+      let numbers = plan.numbersPerToken(resets: false)
+      #expect(
+        numbers.map(\.values) == [9 * values] && numbers.map(\.derivatives) == [9 * derivatives])
+    }
+    try keeps(type)
+  }
+
   @Test func `parameters lie on cache lines, the output layer first, the embedding last`() {
     let model = LanguageModel(
       ModelOptions(

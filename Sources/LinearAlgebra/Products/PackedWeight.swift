@@ -16,7 +16,7 @@
     }
 
     private let matrix: Matrix
-    private unowned(unsafe) let products: WeightProducts
+    unowned(unsafe) let products: WeightProducts
     private var forward = Copy()
     private var backward = Copy()
 

@@ -30,6 +30,15 @@ public struct Weight {
   /// C = keep · C + A W
   func multiply(_ a: Matrix, into c: Matrix, keep: Real) {
     #if !REAL_IS_DOUBLE
+      if let clock = packs?.products.clock {
+        return clock.time { multiplyUntimed(a, into: c, keep: keep) }
+      }
+    #endif
+    multiplyUntimed(a, into: c, keep: keep)
+  }
+
+  private func multiplyUntimed(_ a: Matrix, into c: Matrix, keep: Real) {
+    #if !REAL_IS_DOUBLE
       if let packs, c.rows > 0, c.columns > 0, a.columns > 0 {
         let (inner, outer) =
           isTransposed ? (matrix.rows, matrix.columns) : (matrix.columns, matrix.rows)
@@ -60,6 +69,16 @@ public struct WeightGradient {
   public var row: Row {
     precondition(matrix.rows == 1, "a gradient of \(matrix.rows) rows used as a vector")
     return matrix[0]
+  }
+
+  /// That of some of the rows: some of the outputs.
+  public func slice(rows range: Range<Int>) -> WeightGradient {
+    WeightGradient(matrix.slice(rows: range), products: products)
+  }
+
+  /// That of some of the columns: of a bias, some of the outputs.
+  public func slice(columns range: Range<Int>) -> WeightGradient {
+    WeightGradient(matrix.slice(columns: range), products: products)
   }
 
   /// G += Aᵀ B: derivatives of the outputs at many steps, times the inputs there.

@@ -6,6 +6,8 @@ internal import COneDNN
 /// It belongs to the weights it was made for and to the thread that uses them.
 public final class WeightProducts {
   public let precision: Precision
+  /// Counts the time of products with the weights; nil where nobody asks.
+  public var clock: ProductClock?
   /// Rises with every change of the weights.
   private(set) var version = 0
 

@@ -56,7 +56,6 @@ public struct Elman: RecurrentCell {
     let a = pass[preactivation, t]
     let h = pass[output, t]
     a.addProduct(pass.before(output, t), pass[recurrent])
-    pass.mark(.recurrent)
     for stream in 0..<pass.streams {
       switch nonlinearity {
       case .tanh: respondTanh(a[stream], h[stream])
@@ -79,7 +78,6 @@ public struct Elman: RecurrentCell {
       case .identity: differentiateIdentity(dh[stream], da[stream])
       }
     }
-    pass.mark(.pointwise)
     pass.d.before(output, t).addProduct(da, pass[recurrent].transposed)
   }
 

@@ -39,14 +39,18 @@ public struct GRU: RecurrentCell {
   public let preactivation, output: Activation
   let recurrent: Parameter
   let bias: Parameter?
-  /// h(t−1) U + b′, apart from the input's part because r multiplies a third of it.
+  /// h(t−1) U + b′ of one step, apart from the input's part because r multiplies a third of it, and on
+  /// the way back its derivative.
   let fromState: Activation
+  /// h(t−1) Uₙ + b′ₙ, the third that r multiplies, of all steps; the rest is that of the preactivation.
+  let candidate: Activation
 
   public init(_ options: Options, in plan: inout Plan) {
     let n = options.hidden
     let spread = Distribution.uniform(1 / Double(n).squareRoot())
     preactivation = plan.activation(3 * n, derivative: .overwrites)
-    fromState = plan.activation(3 * n, derivative: .overwrites)
+    fromState = plan.momentary(3 * n)
+    candidate = plan.activation(n, derivative: .overwrites)
     output = plan.state(n)
     recurrent = plan.parameter("weight_hh", from: n, to: 3 * n, gates: 3, pytorch: spread)
     bias = options.biases == 2 ? plan.vector("bias_hh", count: 3 * n, pytorch: spread) : nil
@@ -56,16 +60,19 @@ public struct GRU: RecurrentCell {
     let past = pass.before(output, t)
     let a = pass[preactivation, t]
     let u = pass[fromState, t]
+    let kept = pass[candidate, t]
     let h = pass[output, t]
-    u.setProduct(past, pass[recurrent])
-    pass.mark(.recurrent)
-    if let bias { u.addToEveryRow(pass[bias].row) }
+    let n = h.columns
+    if let bias {
+      u.fillEveryRow(pass[bias].row)
+      u.addProduct(past, pass[recurrent])
+    } else {
+      u.setProduct(past, pass[recurrent])
+    }
     for s in 0..<pass.streams {
-      openGate(a[s].part(0, of: 3), u[s].part(0, of: 3))
-      openGate(a[s].part(1, of: 3), u[s].part(1, of: 3))
-      let (r, z, n) = (a[s].part(0, of: 3), a[s].part(1, of: 3), a[s].part(2, of: 3))
-      propose(n, r, u[s].part(2, of: 3))
-      mix(z, n, past[s], h[s])
+      openGates(a[s][0..<2 * n], u[s][0..<2 * n])
+      let (r, z, n) = parts(a[s])
+      respond(r, z, n, u[s].part(2, of: 3), past[s], kept[s], h[s])
     }
   }
 
@@ -73,63 +80,79 @@ public struct GRU: RecurrentCell {
     let past = pass.before(output, t)
     let a = pass[preactivation, t]
     let u = pass[fromState, t]
+    let kept = pass[candidate, t]
     let dh = pass.d[output, t]
     let dPast = pass.d.before(output, t)
     for s in 0..<pass.streams {
-      let (r, z, n) = (a[s].part(0, of: 3), a[s].part(1, of: 3), a[s].part(2, of: 3))
-      let (ur, uz, un) = (u[s].part(0, of: 3), u[s].part(1, of: 3), u[s].part(2, of: 3))
-      keep(dh[s], z, dPast[s])
-      differentiateUpdate(dh[s], n, past[s], z, uz)
-      differentiateCandidate(dh[s], z, n)
-      differentiateReset(n, un, r, ur)
-      copy(ur, to: r)
-      copy(uz, to: z)
+      let (r, z, n) = parts(a[s])
+      let (ur, uz, un) = parts(u[s])
+      differentiateMix(dh[s], past[s], z, n, uz, dPast[s])
+      differentiateReset(n, r, kept[s], ur, un)
     }
-    pass.mark(.pointwise)
     dPast.addProduct(u, pass[recurrent].transposed)
   }
 
   public func accumulate(_ pass: Pass) {
-    let du = pass.d[fromState]
-    pass.d[recurrent].addProduct(du.transposed, pass.before(output, lag: 1))
-    if let bias { pass.d[bias].addColumnSums(du) }
+    let past = pass.before(output, lag: 1)
+    let n = past.columns
+    let gates = pass.d[preactivation].slice(columns: 0..<2 * n)
+    let third = pass.d[candidate]
+    let dU = pass.d[recurrent]
+    dU.slice(rows: 0..<2 * n).addProduct(gates.transposed, past)
+    dU.slice(rows: 2 * n..<3 * n).addProduct(third.transposed, past)
+    if let bias {
+      let db = pass.d[bias]
+      db.slice(columns: 0..<2 * n).addColumnSums(gates)
+      db.slice(columns: 2 * n..<3 * n).addColumnSums(third)
+    }
   }
 }
 
+@inline(__always) private func parts(_ a: Row) -> (r: Row, z: Row, n: Row) {
+  (a.part(0, of: 3), a.part(1, of: 3), a.part(2, of: 3))
+}
 /// a = σ(a + u)
-@inline(never) private func openGate(_ a: Row, _ u: Row) {
+@inline(never) private func openGates(_ a: Row, _ u: Row) {
   for j in 0..<a.count { a[j] = sigmoid(a[j] + u[j]) }
 }
-/// n = tanh(n + r ∘ u)
-@inline(never) private func propose(_ n: Row, _ r: Row, _ u: Row) {
-  for j in 0..<n.count { n[j] = tanh(n[j] + r[j] * u[j]) }
-}
-/// h = (1 − z) ∘ n + z ∘ h₋
-@inline(never) private func mix(_ z: Row, _ n: Row, _ past: Row, _ h: Row) {
-  for j in 0..<h.count { h[j] = (1 - z[j]) * n[j] + z[j] * past[j] }
-}
-/// ∂h₋ += ∂h ∘ z
-@inline(never) private func keep(_ dh: Row, _ z: Row, _ dPast: Row) {
-  for j in 0..<dh.count { dPast[j] += dh[j] * z[j] }
-}
-/// ∂z = ∂h ∘ (h₋ − n) ∘ z ∘ (1 − z); z itself is still needed.
-@inline(never) private func differentiateUpdate(
-  _ dh: Row, _ n: Row, _ past: Row, _ z: Row, _ dz: Row
+/// n = tanh(n + r ∘ u), h = (1 − z) ∘ n + z ∘ h₋; u is kept.
+@inline(never) private func respond(
+  _ r: Row, _ z: Row, _ n: Row, _ u: Row, _ past: Row, _ kept: Row, _ h: Row
 ) {
-  for j in 0..<dh.count { dz[j] = dh[j] * (past[j] - n[j]) * (z[j] * (1 - z[j])) }
-}
-/// n becomes ∂n = ∂h ∘ (1 − z) ∘ (1 − n²)
-@inline(never) private func differentiateCandidate(_ dh: Row, _ z: Row, _ n: Row) {
-  for j in 0..<dh.count { n[j] = dh[j] * (1 - z[j]) * (1 - n[j] * n[j]) }
-}
-/// ∂r = ∂n ∘ u ∘ r ∘ (1 − r), and u becomes ∂u = ∂n ∘ r
-@inline(never) private func differentiateReset(_ dn: Row, _ u: Row, _ r: Row, _ dr: Row) {
-  for j in 0..<dn.count {
-    let through = dn[j] * r[j]
-    dr[j] = through * u[j] * (1 - r[j])
-    u[j] = through
+  for j in 0..<h.count {
+    let value = tanh(n[j] + r[j] * u[j])
+    kept[j] = u[j]
+    n[j] = value
+    h[j] = (1 - z[j]) * value + z[j] * past[j]
   }
 }
-private func copy(_ x: Row, to y: Row) {
-  for j in 0..<y.count { y[j] = x[j] }
+/// ∂h₋ += ∂h ∘ z, n becomes ∂n = ∂h ∘ (1 − z) ∘ (1 − n²), and z, as well as u's part of it, becomes
+/// ∂z = ∂h ∘ (h₋ − n) ∘ z ∘ (1 − z)
+@inline(never) private func differentiateMix(
+  _ dh: Row, _ past: Row, _ z: Row, _ n: Row, _ uz: Row, _ dPast: Row
+) {
+  for j in 0..<dh.count {
+    let (gate, value) = (z[j], n[j])
+    let open = dh[j] * (1 - gate)
+    let dz = open * (past[j] - value) * gate
+    dPast[j] += dh[j] * gate
+    n[j] = open * (1 - value * value)
+    z[j] = dz
+    uz[j] = dz
+  }
+}
+/// The kept u and its part of ∂u become ∂n ∘ r; r and its part of ∂u become
+/// ∂r = ∂n ∘ u ∘ r ∘ (1 − r)
+@inline(never) private func differentiateReset(
+  _ dn: Row, _ r: Row, _ kept: Row, _ ur: Row, _ un: Row
+) {
+  for j in 0..<dn.count {
+    let gate = r[j]
+    let through = dn[j] * gate
+    let dr = through * kept[j] * (1 - gate)
+    kept[j] = through
+    un[j] = through
+    r[j] = dr
+    ur[j] = dr
+  }
 }

@@ -22,14 +22,15 @@ public struct GRUResetBefore: RecurrentCell {
   public let preactivation, output: Activation
   public let recurrentBias: Parameter?
   let gates, candidate: Parameter
-  /// r ∘ h(t−1)
-  let kept: Activation
+  /// r ∘ h(t−1), and the derivative of one step.
+  let kept, dKept: Activation
 
   public init(_ options: Options, in plan: inout Plan) {
     let n = options.hidden
     let spread = Distribution.uniform(1 / Double(n).squareRoot())
     preactivation = plan.activation(3 * n, derivative: .overwrites)
-    kept = plan.activation(n)
+    kept = plan.activation(n, derivative: .none)
+    dKept = plan.momentary(n)
     output = plan.state(n)
     gates = plan.parameter("weight_hh", from: n, to: 2 * n, gates: 2, pytorch: spread)
     candidate = plan.parameter("weight_hn", from: n, to: n, pytorch: spread)
@@ -44,14 +45,10 @@ public struct GRUResetBefore: RecurrentCell {
     let h = pass[output, t]
     let n = a.columns / 3
     a.slice(columns: 0..<2 * n).addProduct(past, pass[gates])
-    pass.mark(.recurrent)
     for s in 0..<pass.streams {
-      openGates(a[s][0..<2 * n])
-      multiply(a[s].part(0, of: 3), past[s], kept[s])
+      openGates(a[s].part(0, of: 3), a[s].part(1, of: 3), past[s], kept[s])
     }
-    pass.mark(.pointwise)
     a.part(2, of: 3).addProduct(kept, pass[candidate])
-    pass.mark(.recurrent)
     for s in 0..<pass.streams {
       mix(a[s].part(1, of: 3), a[s].part(2, of: 3), past[s], h[s])
     }
@@ -61,19 +58,14 @@ public struct GRUResetBefore: RecurrentCell {
     let past = pass.before(output, t)
     let a = pass[preactivation, t]
     let dh = pass.d[output, t]
-    let dKept = pass.d[kept, t]
+    let dKept = pass[dKept, t]
     let dPast = pass.d.before(output, t)
     let n = a.columns / 3
     for s in 0..<pass.streams {
-      let (z, candidate) = (a[s].part(1, of: 3), a[s].part(2, of: 3))
-      keep(dh[s], z, dPast[s])
-      differentiate(dh[s], past[s], z, candidate)
+      differentiate(dh[s], past[s], a[s].part(1, of: 3), a[s].part(2, of: 3), dPast[s])
     }
-    pass.mark(.pointwise)
-    dKept.addProduct(a.part(2, of: 3), pass[candidate].transposed)
-    pass.mark(.recurrent)
+    dKept.setProduct(a.part(2, of: 3), pass[candidate].transposed)
     for s in 0..<pass.streams { reset(dKept[s], past[s], a[s].part(0, of: 3), dPast[s]) }
-    pass.mark(.pointwise)
     dPast.addProduct(a.slice(columns: 0..<2 * n), pass[gates].transposed)
   }
 
@@ -86,12 +78,14 @@ public struct GRUResetBefore: RecurrentCell {
   }
 }
 
-/// a = σ(a)
-@inline(never) private func openGates(_ a: Row) {
-  for j in 0..<a.count { a[j] = sigmoid(a[j]) }
-}
-@inline(never) private func multiply(_ r: Row, _ past: Row, _ kept: Row) {
-  for j in 0..<kept.count { kept[j] = r[j] * past[j] }
+/// r, z = σ(r, z), kept = r ∘ h₋
+@inline(never) private func openGates(_ r: Row, _ z: Row, _ past: Row, _ kept: Row) {
+  for j in 0..<kept.count {
+    let reset = sigmoid(r[j])
+    r[j] = reset
+    z[j] = sigmoid(z[j])
+    kept[j] = reset * past[j]
+  }
 }
 /// n = tanh(n), h = (1 − z) ∘ n + z ∘ h₋
 @inline(never) private func mix(_ z: Row, _ n: Row, _ past: Row, _ h: Row) {
@@ -101,16 +95,17 @@ public struct GRUResetBefore: RecurrentCell {
     h[j] = (1 - z[j]) * value + z[j] * past[j]
   }
 }
-/// ∂h₋ += ∂h ∘ z
-@inline(never) private func keep(_ dh: Row, _ z: Row, _ dPast: Row) {
-  for j in 0..<dh.count { dPast[j] += dh[j] * z[j] }
-}
-/// z becomes ∂z = ∂h ∘ (h₋ − n) ∘ z ∘ (1 − z), and n becomes ∂n = ∂h ∘ (1 − z) ∘ (1 − n²)
-@inline(never) private func differentiate(_ dh: Row, _ past: Row, _ z: Row, _ n: Row) {
+/// ∂h₋ += ∂h ∘ z, z becomes ∂z = ∂h ∘ (h₋ − n) ∘ z ∘ (1 − z), and n becomes
+/// ∂n = ∂h ∘ (1 − z) ∘ (1 − n²)
+@inline(never) private func differentiate(
+  _ dh: Row, _ past: Row, _ z: Row, _ n: Row, _ dPast: Row
+) {
   for j in 0..<dh.count {
     let (gate, value) = (z[j], n[j])
-    z[j] = dh[j] * (past[j] - value) * (gate * (1 - gate))
-    n[j] = dh[j] * (1 - gate) * (1 - value * value)
+    let open = dh[j] * (1 - gate)
+    dPast[j] += dh[j] * gate
+    z[j] = open * (past[j] - value) * gate
+    n[j] = open * (1 - value * value)
   }
 }
 /// ∂h₋ += ∂(r∘h₋) ∘ r, and r becomes ∂r = ∂(r∘h₋) ∘ h₋ ∘ r ∘ (1 − r)

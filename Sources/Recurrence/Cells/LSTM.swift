@@ -89,13 +89,15 @@ public struct LSTM: RecurrentCell {
   let projection: Parameter?
   /// o ∘ tanh c: what P projects, or the output itself.
   let unprojected: Activation
+  /// Its derivative, of one step where there is a projection.
+  let dUnprojected: Activation?
 
   public init(_ options: Options, in plan: inout Plan) {
     let n = options.hidden
     let width = options.projection ?? n
     let spread = Distribution.uniform(1 / Double(n).squareRoot())
     preactivation = plan.activation(4 * n, derivative: .overwrites)
-    memory = plan.state(n, named: "c")
+    memory = plan.state(n, named: "c", derivative: .rolling)
     recurrent = plan.parameter("weight_hh", from: width, to: 4 * n, gates: 4, pytorch: spread)
     recurrentBias =
       options.biases == 2 ? plan.vector("bias_hh", count: 4 * n, pytorch: spread) : nil
@@ -106,9 +108,11 @@ public struct LSTM: RecurrentCell {
     if options.projection == nil {
       projection = nil
       unprojected = output
+      dUnprojected = nil
     } else {
       projection = plan.parameter("weight_hr", from: n, to: width, pytorch: spread)
-      unprojected = plan.activation(n)
+      unprojected = plan.activation(n, derivative: .none)
+      dUnprojected = plan.momentary(n)
     }
   }
 
@@ -118,7 +122,6 @@ public struct LSTM: RecurrentCell {
     let c = pass[memory, t]
     let h = pass[unprojected, t]
     a.addProduct(pass.before(output, t), pass[recurrent])
-    pass.mark(.recurrent)
     for s in 0..<pass.streams {
       let (i, f, g, o) = parts(a[s])
       if let peepholes {
@@ -127,15 +130,12 @@ public struct LSTM: RecurrentCell {
         look(at: past[s], p.part(1, of: 3), f)
         if peephole == .previous { look(at: past[s], p.part(2, of: 3), o) }
       }
-      openGates(a[s][0..<2 * c.columns])
       remember(i, f, g, past[s], c[s])
       if let peepholes, peephole == .gers { look(at: c[s], pass[peepholes].row.part(2, of: 3), o) }
       respond(o, c[s], h[s])
     }
     guard let projection else { return }
-    pass.mark(.pointwise)
     pass[output, t].setProduct(h, pass[projection])
-    pass.mark(.recurrent)
   }
 
   public func backward(_ t: Int, _ pass: Pass) {
@@ -144,18 +144,16 @@ public struct LSTM: RecurrentCell {
     let c = pass[memory, t]
     let dc = pass.d[memory, t]
     let dPast = pass.d.before(memory, t)
-    if let projection {
-      pass.d[unprojected, t].addProduct(pass.d[output, t], pass[projection].transposed)
-      pass.mark(.recurrent)
+    var dh = pass.d[output, t]
+    if let projection, let dUnprojected {
+      dh = pass[dUnprojected, t]
+      dh.setProduct(pass.d[output, t], pass[projection].transposed)
     }
-    let dh = pass.d[unprojected, t]
     for s in 0..<pass.streams {
       let (i, f, g, o) = parts(a[s])
       differentiateOutput(dh[s], c[s], o, dc[s])
       if let peepholes, peephole == .gers { look(at: o, pass[peepholes].row.part(2, of: 3), dc[s]) }
-      keep(dc[s], f, dPast[s])
-      differentiateForget(dc[s], past[s], f)
-      differentiateInput(dc[s], i, g)
+      differentiateMemory(dc[s], past[s], i, f, g, dPast[s])
       if let peepholes {
         let p = pass[peepholes].row
         look(at: i, p.part(0, of: 3), dPast[s])
@@ -163,7 +161,6 @@ public struct LSTM: RecurrentCell {
         if peephole == .previous { look(at: o, p.part(2, of: 3), dPast[s]) }
       }
     }
-    pass.mark(.pointwise)
     pass.d.before(output, t).addProduct(a, pass[recurrent].transposed)
   }
 
@@ -194,16 +191,14 @@ public struct LSTM: RecurrentCell {
 @inline(never) private func look(at c: Row, _ p: Row, _ a: Row) {
   for j in 0..<a.count { a[j] += p[j] * c[j] }
 }
-/// a = σ(a)
-@inline(never) private func openGates(_ a: Row) {
-  for j in 0..<a.count { a[j] = sigmoid(a[j]) }
-}
-/// g = tanh(g), c = f ∘ c₋ + i ∘ g
+/// i, f = σ(i, f), g = tanh(g), c = f ∘ c₋ + i ∘ g
 @inline(never) private func remember(_ i: Row, _ f: Row, _ g: Row, _ past: Row, _ c: Row) {
   for j in 0..<c.count {
-    let candidate = tanh(g[j])
+    let (input, forget, candidate) = (sigmoid(i[j]), sigmoid(f[j]), tanh(g[j]))
+    i[j] = input
+    f[j] = forget
     g[j] = candidate
-    c[j] = f[j] * past[j] + i[j] * candidate
+    c[j] = forget * past[j] + input * candidate
   }
 }
 /// o = σ(o), h = o ∘ tanh c
@@ -218,23 +213,21 @@ public struct LSTM: RecurrentCell {
 @inline(never) private func differentiateOutput(_ dh: Row, _ c: Row, _ o: Row, _ dc: Row) {
   for j in 0..<dh.count {
     let (squashed, gate) = (tanh(c[j]), o[j])
-    dc[j] += dh[j] * gate * (1 - squashed * squashed)
-    o[j] = dh[j] * squashed * (gate * (1 - gate))
+    let through = dh[j] * gate
+    dc[j] += through * (1 - squashed * squashed)
+    o[j] = through * squashed * (1 - gate)
   }
 }
-/// ∂c₋ += ∂c ∘ f
-@inline(never) private func keep(_ dc: Row, _ f: Row, _ dPast: Row) {
-  for j in 0..<dc.count { dPast[j] += dc[j] * f[j] }
-}
-/// f becomes ∂f = ∂c ∘ c₋ ∘ f ∘ (1 − f)
-@inline(never) private func differentiateForget(_ dc: Row, _ past: Row, _ f: Row) {
-  for j in 0..<dc.count { f[j] = dc[j] * past[j] * (f[j] * (1 - f[j])) }
-}
-/// i becomes ∂i = ∂c ∘ g ∘ i ∘ (1 − i), and g becomes ∂g = ∂c ∘ i ∘ (1 − g²)
-@inline(never) private func differentiateInput(_ dc: Row, _ i: Row, _ g: Row) {
+/// ∂c₋ = ∂c ∘ f, and the gates become ∂i = ∂c ∘ g ∘ i ∘ (1 − i), ∂f = ∂c ∘ c₋ ∘ f ∘ (1 − f) and
+/// ∂g = ∂c ∘ i ∘ (1 − g²)
+@inline(never) private func differentiateMemory(
+  _ dc: Row, _ past: Row, _ i: Row, _ f: Row, _ g: Row, _ dPast: Row
+) {
   for j in 0..<dc.count {
-    let (gate, candidate) = (i[j], g[j])
-    i[j] = dc[j] * candidate * (gate * (1 - gate))
-    g[j] = dc[j] * gate * (1 - candidate * candidate)
+    let (input, forget, candidate) = (i[j], f[j], g[j])
+    dPast[j] = dc[j] * forget
+    i[j] = dc[j] * candidate * (input * (1 - input))
+    f[j] = dc[j] * past[j] * (forget * (1 - forget))
+    g[j] = dc[j] * input * (1 - candidate * candidate)
   }
 }

@@ -31,16 +31,17 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
     for t in 0..<pass.steps {
       for state in states { pass.maskPast(of: state, t) }
       cell.forward(t, pass)
-      pass.mark(.pointwise)
     }
+    pass.mark(.pointwise, products: .recurrent)
   }
 
   public func backward(_ pass: Pass) {
     for t in (0..<pass.steps).reversed() {
+      for state in states { pass.clearPast(of: state, t) }
       cell.backward(t, pass)
       for state in states { pass.unmaskPast(of: state, t) }
-      pass.mark(.recurrent)
     }
+    pass.mark(.pointwise, products: .recurrent)
     cell.accumulate(pass)
     pass.mark(.recurrent)
     projection.backward(from: pass.d[cell.preactivation], pass)

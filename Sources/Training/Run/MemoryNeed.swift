@@ -8,7 +8,10 @@ internal import Recurrence
 struct MemoryNeed {
   /// Bytes of the numbers of one rank: weights, gradient, two moments, an average, and the tape.
   let ofRank: Double
+  /// The part of it that one window takes.
+  let ofTape: Double
   let ranks: Int
+  private let layers: [(layer: String, values: Int, derivatives: Int)]
 
   init(_ options: RunOptions, _ dataset: Dataset, _ world: any Communicator) {
     let plan = LanguageModel(
@@ -18,12 +21,12 @@ struct MemoryNeed {
     let parameters = Double(ParameterLayout(plan).count * MemoryLayout<Float>.stride)
     let streams = (options.training.batchSize + world.size - 1) / world.size
     let steps = min(options.training.bptt, dataset.train.count / options.training.batchSize)
-    ofRank =
-      Double(vectors) * parameters
-      + Tape.bytes(
-        plan, steps: max(steps, 1), streams: streams, derivatives: true,
-        resets: dataset.train.documentCount > 0)
+    let resets = dataset.train.documentCount > 0
+    ofTape = Tape.bytes(
+      plan, steps: max(steps, 1), streams: streams, derivatives: true, resets: resets)
+    ofRank = Double(vectors) * parameters + ofTape
     ranks = world.nodeSize
+    layers = plan.numbersPerToken(resets: resets)
   }
 
   /// - Throws: `UsageError` where it is more than the machine has.
@@ -31,10 +34,26 @@ struct MemoryNeed {
     let installed = Double(sysconf(Int32(_SC_PHYS_PAGES))) * Double(sysconf(Int32(_SC_PAGESIZE)))
     let needed = ofRank * Double(ranks)
     guard installed > 0, needed > installed else { return }
-    func gibibytes(_ bytes: Double) -> String { fixed(bytes / 0x1p30, 1) + " GiB" }
     throw UsageError(
       "the run needs about \(gibibytes(needed)) of memory on this machine, which has "
         + "\(gibibytes(installed)): lower hidden, the vocabulary's size, batch_size or bptt, or use "
         + "more machines")
   }
+
+  private func gibibytes(_ bytes: Double) -> String { fixed(bytes / 0x1p30, 1) + " GiB" }
+
+  /// What a rank needs, and what each layer keeps of a token from the way there for the way back.
+  var table: String {
+    func blank(_ count: Int) -> String { String(repeating: " ", count: max(count, 1)) }
+    func row(_ name: String, _ values: String, _ derivatives: String) -> String {
+      name + blank(20 - name.count) + blank(10 - values.count) + values
+        + blank(13 - derivatives.count) + derivatives
+    }
+    let lines = layers.map { row($0.layer, "\($0.values)", "\($0.derivatives)") }
+    return """
+      A rank needs at most \(mebibytes(ofRank)), of which a window takes \(mebibytes(ofTape)).
+      \(([row("Numbers per token", "values", "derivatives")] + lines).joined(separator: "\n"))
+      """
+  }
+  private func mebibytes(_ bytes: Double) -> String { fixed(bytes / 0x1p20, 0) + " MiB" }
 }

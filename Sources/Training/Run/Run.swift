@@ -56,6 +56,9 @@ public final class Run {
   private let recorder: Recorder?
   private let log: Logger
   private let lock: FolderLock?
+  private let need: MemoryNeed
+  /// What a rank needs of memory, and each layer of it, as `--check` prints it.
+  public var memory: String { need.table }
 
   /// Opens the data, makes the model and takes up the checkpoint, if any. Collective.
   public init(_ request: RunRequest, world: any Communicator, log: Logger) throws {
@@ -88,7 +91,9 @@ public final class Run {
     let recorder = world.isRoot ? Recorder(request, store, dataset, world.size, log: log) : nil
     self.recorder = recorder
     let dataset = dataset
-    try world.unanimous { try MemoryNeed(options, dataset, world).check() }
+    let need = MemoryNeed(options, dataset, world)
+    self.need = need
+    try world.unanimous { try need.check() }
     trainer = try world.unanimous {
       try Trainer(options, dataset: dataset, world: world, observer: recorder ?? SilentObserver())
     }
