@@ -54,11 +54,14 @@ public struct Philox: Sendable {
   /// The `index`-th number of a normal distribution with mean 0 and deviation 1 (Box & Muller 1958).
   public func normal(_ index: UInt64) -> Double {
     let w = words(Self.counter(index))
-    let radius = Glibc.sqrt(-2 * Glibc.log(1 - Self.unit(w[0])))
-    return radius * Glibc.cos(2 * .pi * Self.unit(w[1]))
+    return Self.normal(w[0], w[1])
   }
 
-  private static func counter(_ index: UInt64) -> SIMD4<UInt32> {
+  static func normal(_ a: UInt32, _ b: UInt32) -> Double {
+    Glibc.sqrt(-2 * Glibc.log(1 - unit(a))) * Glibc.cos(2 * .pi * unit(b))
+  }
+
+  static func counter(_ index: UInt64) -> SIMD4<UInt32> {
     SIMD4(UInt32(truncatingIfNeeded: index), UInt32(truncatingIfNeeded: index >> 32), 0, 0)
   }
 
@@ -92,7 +95,7 @@ public struct Philox: Sendable {
 
   /// Fills memory with the words of a counter and of those that follow it in its first element.
   @inline(never)
-  private func draw(_ first: SIMD4<UInt32>, into drawn: UnsafeMutableBufferPointer<UInt32>) {
+  func draw(_ first: SIMD4<UInt32>, into drawn: UnsafeMutableBufferPointer<UInt32>) {
     for block in 0..<drawn.count / 4 {
       let w = words(
         SIMD4(first[0] &+ UInt32(truncatingIfNeeded: block), first[1], first[2], first[3]))

@@ -65,13 +65,13 @@ public struct InitialValue: Sendable {
     let block = matrix.rows / blocks
     switch initializer {
     case .pytorch: preconditionFailure("resolved when the parameter was planned")
-    case .uniform(let s): each(of: matrix) { s * (2 * random.uniform($0) - 1) }
-    case .normal(let s): each(of: matrix) { s * random.normal($0) }
+    case .uniform(let s): random.fillUniform(matrix, scale: s)
+    case .normal(let s): random.fillNormal(matrix, scale: s)
     case .xavier:
       let s = (6 / Double(max(block + matrix.columns, 1))).squareRoot()
-      each(of: matrix) { s * (2 * random.uniform($0) - 1) }
+      random.fillUniform(matrix, scale: s)
     case .orthogonal:
-      each(of: matrix) { random.normal($0) }
+      random.fillNormal(matrix, scale: 1)
       for k in 0..<blocks {
         makeOrthonormal(matrix.slice(rows: k * block..<(k + 1) * block))
       }
@@ -79,12 +79,6 @@ public struct InitialValue: Sendable {
     for part in parts {
       let row = matrix[0].part(part.index, of: part.count)
       for j in 0..<row.count { row[j] = Real(part.value) }
-    }
-  }
-
-  private func each(of matrix: Matrix, _ value: (UInt64) -> Double) {
-    for i in 0..<matrix.rows {
-      for j in 0..<matrix.columns { matrix[i, j] = Real(value(UInt64(i * matrix.columns + j))) }
     }
   }
 }

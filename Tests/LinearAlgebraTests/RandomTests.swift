@@ -38,6 +38,25 @@ struct RandomTests {
     for lag in [1, 2, 3, 4, 5] { #expect(correlation(x, lag: lag).magnitude < 4 / 447.0) }
   }
 
+  @Test("a matrix is filled with the numbers that come one by one", arguments: [1, 3, 130, 517])
+  func filling(_ columns: Int) {
+    let random = Philox(seed: 3, name: "filling")
+    for margin in [0, 3] {
+      let a = FramedMatrix(rows: 5, columns: columns, margin: margin)
+      let b = FramedMatrix(rows: 5, columns: columns, margin: margin)
+      random.fillUniform(a.matrix, scale: 0.3)
+      random.fillNormal(b.matrix, scale: 0.7)
+      for i in 0..<5 {
+        for j in 0..<columns {
+          let index = UInt64(i * columns + j)
+          #expect(a.matrix[i, j] == Real(0.3 * (2 * random.uniform(index) - 1)))
+          #expect(b.matrix[i, j] == Real(0.7 * random.normal(index)))
+        }
+      }
+      #expect(a.frameIsIntact && b.frameIsIntact)
+    }
+  }
+
   @Test("a number depends on seed, name and index alone, also beyond 32 bits")
   func identity() {
     let random = Philox(seed: 7, name: "weight_ih")

@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import platform
-import socket
 import statistics
 import subprocess
 import sys
@@ -47,8 +46,15 @@ DISTRIBUTED = ["lstm-650"]
 MODES = [("float32", False), ("float32", True), ("bfloat16", False), ("bfloat16", True)]
 
 
+class Parser(argparse.ArgumentParser):
+    """One sentence and the exit code of wrong usage, as the program has it."""
+
+    def error(self, message):
+        self.exit(64, f"bench: {message}\n")
+
+
 def parse():
-    parser = argparse.ArgumentParser(prog="launch/bench", description="Measures training, evaluation and drawing.")
+    parser = Parser(prog="launch/bench", description="Measures training, evaluation and drawing.")
     parser.add_argument("--against", choices=["pytorch"], help="run the same in PyTorch, in turn")
     parser.add_argument("--shape", action="append", choices=list(SHAPES), help="only this; may be repeated")
     parser.add_argument("--rounds", type=int, default=3, help="fresh processes of each program (3)")
@@ -71,19 +77,28 @@ class Failure(Exception):
     """A program that did not end as it should; its last words."""
 
 
-def finish(process, seconds=3600):
+def finish(processes, seconds=3600):
+    """What the first process printed, once all have ended; one that fails ends the others."""
+    deadline = time.monotonic() + seconds
     try:
-        output, errors = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        raise Failure(f"no end after {seconds} s")
+        while any(process.poll() is None for process in processes):
+            if any(process.poll() for process in processes) or time.monotonic() > deadline:
+                break
+            time.sleep(0.02)
     finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-    if process.returncode != 0:
-        words = errors.decode(errors="replace").strip().splitlines()
-        raise Failure(words[-1].removeprefix("unroll: ") if words else f"exit code {process.returncode}")
-    return output.decode()
+        is_late = time.monotonic() > deadline
+        failed = next((process for process in processes if process.poll()), None)
+        for process in processes:
+            if process.poll() is None:
+                process.kill()
+    outputs = [process.communicate() for process in processes]
+    if is_late:
+        raise Failure(f"no end after {seconds} s")
+    if failed is not None:
+        words = outputs[processes.index(failed)][1].decode(errors="replace").strip().splitlines()
+        words = [word for word in words if "Error" in word][-1:] or words
+        raise Failure(words[-1].removeprefix("unroll: ") if words else f"exit code {failed.returncode}")
+    return outputs[0][0].decode().splitlines()[-1]
 
 
 def start(command, core=None, **environment):
@@ -102,6 +117,7 @@ class Runner:
         allowed = sorted(os.sched_getaffinity(0))
         self.core = options.core if options.core is not None else allowed[0]
         self.cores = allowed
+        self.meetings = 0
 
     def arguments(self, shape):
         steps = 2 if self.options.quick and shape["task"] != "generate" else shape["steps"]
@@ -115,7 +131,7 @@ class Runner:
             process = start(self.options.mpirun.split() + ["--quiet"] + command)
         else:
             process = start(command, self.core)
-        return json.loads(finish(process))
+        return json.loads(finish([process]))
 
     def pytorch(self, shape, precision, compiled, text, weights, ranks=1):
         command = [self.options.python, os.path.join(here, "pytorch.py"), "--precision", precision]
@@ -123,20 +139,12 @@ class Runner:
         if compiled:
             command.append("--compile")
         if ranks == 1:
-            return json.loads(finish(start(command, self.core)).splitlines()[-1])
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            port = str(listener.getsockname()[1])
-        world = {"WORLD_SIZE": str(ranks), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port,
-                 "GLOO_SOCKET_IFNAME": "lo"}  # fmt: skip
+            return json.loads(finish([start(command, self.core)]))
+        self.meetings += 1
+        meeting = os.path.join(self.folder, f"meeting-{self.meetings}")
+        world = {"WORLD_SIZE": str(ranks), "MEETING_FILE": meeting, "GLOO_SOCKET_IFNAME": "lo"}
         processes = [start(command, self.cores[rank], RANK=str(rank), **world) for rank in range(ranks)]
-        try:
-            outputs = [finish(process) for process in processes]
-            return json.loads(outputs[0].splitlines()[-1])
-        finally:
-            for process in processes:
-                if process.poll() is None:
-                    process.kill()
+        return json.loads(finish(processes, 600))
 
 
 def contenders(runner, options, shape, text, weights):
@@ -219,10 +227,14 @@ def measure(runner, options, name):
                 continue
             if sys.stderr.isatty():
                 print(f"\r\033[K{name}, round {number + 1} of {rounds}: {contender['name']}", end="", file=sys.stderr)
-            try:
-                contender["runs"].append(contender["run"]())
-            except Failure as failure:
-                contender["failure"] = str(failure)
+            # Processes of gloo do not always find each other; once more is fair.
+            for attempt in range(1 if contender["ours"] or options.ranks == 1 else 3):
+                try:
+                    contender["runs"].append(contender["run"]())
+                    contender["failure"] = None
+                    break
+                except Failure as failure:
+                    contender["failure"] = str(failure)
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
     print(f"\n{shape['title']}, {rounds} round{'s' if rounds > 1 else ''}" + (

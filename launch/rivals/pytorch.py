@@ -2,7 +2,7 @@
 
 The same generated symbols (--text, written by `unroll bench --write-text`) and the same first weights
 (--weights, by --write-weights) give the same losses. One process, one thread; several processes, told
-by RANK and WORLD_SIZE, train with DistributedDataParallel over gloo.
+by RANK, WORLD_SIZE and MEETING_FILE, train with DistributedDataParallel over gloo.
 """
 
 import argparse
@@ -103,7 +103,9 @@ network = model
 if world > 1:
     import torch.distributed as dist
 
-    dist.init_process_group("gloo")
+    # A file needs no port and no name of the host.
+    meeting = "file://" + os.environ["MEETING_FILE"]
+    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=world)
     network = nn.parallel.DistributedDataParallel(
         model, gradient_as_bucket_view=True, static_graph=True
     )

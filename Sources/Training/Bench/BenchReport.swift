@@ -7,7 +7,7 @@ internal import Recurrence
 public struct BenchReport: Encodable, Sendable {
   /// How long steps took, in milliseconds; of several ranks, on the slowest.
   public struct Times: Encodable, Sendable {
-    let median, lowerQuartile, upperQuartile, shortest, longest: Double
+    public let median, lowerQuartile, upperQuartile, shortest, longest: Double
 
     /// - Parameter seconds: one number a step.
     init(_ seconds: [Double]) {
@@ -151,12 +151,12 @@ public struct BenchReport: Encodable, Sendable {
 extension ParameterLayout {
   /// Multiplications with weights for one symbol of one stream, as the equations say: every matrix
   /// once, but the embedding, of which a row is looked up.
-  var multiplyAdds: Int {
+  package var multiplyAdds: Int {
     entries.reduce(0) { $0 + ($1.isVector || $1.isRowSparse ? 0 : $1.count) }
   }
 
   /// The bytes of all weights that one symbol of one stream needs: of the embedding, one row.
-  var bytesReadPerSymbol: Int {
+  package var bytesReadPerSymbol: Int {
     entries.reduce(0) { $0 + ($1.isRowSparse ? $1.columns : $1.count) } * MemoryLayout<Real>.stride
   }
 }

@@ -41,7 +41,8 @@ enum Machine {
       let result = Matrix(c, rows: product.rows, columns: product.columns)
       var found = product
       found.gflops =
-        product.operations * 1e-9 / withExtendedLifetime(weights) {
+        product.operations * 1e-9
+        / withExtendedLifetime(weights) {
           fastest { result.setProduct(left, weights.weight(0, stored)) }
         }
       return found

@@ -1,0 +1,196 @@
+import Collectives
+import Foundation
+import LinearAlgebra
+import Recurrence
+import Testing
+import Training
+
+@Suite("Benchmarks") struct BenchTests {
+  /// Embedding, hidden, vocabulary, streams and steps are different numbers.
+  static func shape(cell: String = "lstm") -> BenchRequest.Shape {
+    var shape = BenchRequest.Shape()
+    shape.cell = cell
+    shape.layers = 2
+    shape.hidden = 7
+    shape.embedding = 5
+    shape.vocabulary = 60
+    shape.batchSize = 3
+    shape.bptt = 11
+    return shape
+  }
+
+  static func request(
+    _ task: BenchRequest.Task = .train, _ shape: BenchRequest.Shape = shape(), ranks: Int = 1
+  ) throws -> BenchRequest {
+    try BenchRequest(task, shape, steps: 4, ranks: ranks)
+  }
+
+  static func layout(_ request: BenchRequest) -> ParameterLayout {
+    ParameterLayout(
+      LanguageModel(request.options.model, vocabulary: request.vocabulary, seed: 1).plan)
+  }
+
+  /// Multiplications a symbol: the first layer reads 5, the second 7, the output layer 7.
+  static let multiplyAdds = [
+    "elman": 7 * 5 + 7 * 7 + 7 * 7 + 7 * 7 + 60 * 7,
+    "lstm": 28 * 5 + 28 * 7 + 28 * 7 + 28 * 7 + 60 * 7,
+    "gru": 21 * 5 + 21 * 7 + 21 * 7 + 21 * 7 + 60 * 7,
+    "gru-reset-before": 21 * 5 + 21 * 7 + 21 * 7 + 21 * 7 + 60 * 7,
+  ]
+
+  @Test("the operations of every cell are those counted by hand", arguments: cells.keys.sorted())
+  func operations(_ cell: String) throws {
+    let layout = Self.layout(try Self.request(.train, Self.shape(cell: cell)))
+    #expect(layout.multiplyAdds == Self.multiplyAdds[cell])
+    // A symbol reads every weight, but of the embedding one row.
+    let whole = layout.learnt - 60 * 5 + 5
+    #expect(layout.bytesReadPerSymbol == 4 * whole)
+  }
+
+  @Test("a tied matrix is multiplied with once, and a projection makes products smaller")
+  func operationsOfOptions() throws {
+    let options = try Configuration(
+      yaml: """
+        data: {train: text.txt, tokenizer: byte}
+        model: {embedding: 6, tied: true, layers: [{cell: lstm, hidden: 9, projection: 6}]}
+        training: {batch_size: 5, bptt: 4}
+        """, file: "test"
+    ).decode(RunOptions.self)
+    let request = try BenchRequest(
+      .train, BenchRequest.Shape(), configuration: options, ranks: 2)
+    #expect(request.vocabulary == 256)
+    #expect(request.options.training.batchSize == 5)
+    #expect(Self.layout(request).multiplyAdds == 36 * 6 + 36 * 6 + 6 * 9 + 256 * 6)
+    var shape = BenchRequest.Shape()
+    shape.batchSize = 5
+    shape.vocabulary = 30
+    let other = try BenchRequest(.train, shape, configuration: options, ranks: 2)
+    #expect(other.options.training.batchSize == 10)
+    #expect(Self.layout(other).multiplyAdds == 36 * 6 + 36 * 6 + 6 * 9 + 30 * 6)
+  }
+
+  @Test("what cannot be measured is refused with a sentence")
+  func refusals() throws {
+    let changes: [(String, (inout BenchRequest.Shape) -> Void)] = [
+      ("--hidden", { $0.hidden = 0 }), ("--layers", { $0.layers = 0 }),
+      ("--layers", { $0.layers = 1001 }), ("--embedding", { $0.embedding = -1 }),
+      ("--vocabulary", { $0.vocabulary = 1 }), ("--batch-size", { $0.batchSize = 0 }),
+      ("--bptt", { $0.bptt = 1 << 25 }), ("--cell", { $0.cell = "lstn" }),
+      ("--precision", { $0.precision = "float16" }),
+      (
+        "--batch-size",
+        {
+          $0.batchSize = 1 << 20
+          $0.bptt = 1 << 20
+        }
+      ),
+    ]
+    for (flag, change) in changes {
+      var shape = Self.shape()
+      change(&shape)
+      let error = #expect(throws: UsageError.self) { try Self.request(.train, shape) }
+      #expect(error?.description.contains(flag) == true)
+    }
+    #expect(throws: UsageError.self) {
+      try BenchRequest(.train, Self.shape(), steps: 0, ranks: 1)
+    }
+    let options = try Configuration(
+      yaml: """
+        data: {train: text.txt, tokenizer: word}
+        model: {embedding: 6, tied: true, layers: [{cell: gru, hidden: 6}]}
+        """, file: "test"
+    ).decode(RunOptions.self)
+    let error = #expect(throws: UsageError.self) {
+      try BenchRequest(.train, BenchRequest.Shape(), configuration: options, ranks: 1)
+    }
+    #expect(error?.description.contains("--vocabulary") == true)
+    var shape = BenchRequest.Shape()
+    shape.vocabulary = 40
+    shape.embedding = 9
+    #expect(throws: UsageError.self) {
+      try BenchRequest(.train, shape, configuration: options, ranks: 1)
+    }
+  }
+
+  static func measure(_ request: BenchRequest) throws -> (BenchReport, JSONValue) {
+    let report = try Benchmark(request).run(in: SingleProcess())
+    let json = try JSONDecoder().decode(JSONValue.self, from: Data(report.json.utf8))
+    return (report, json)
+  }
+
+  @Test("a report has every figure, and its loss is that of an untrained model")
+  func report() throws {
+    try withTemporaryFolder { folder in
+      var request = try Self.request()
+      request.textPath = folder + "/text"
+      request.weightsPath = folder + "/weights"
+      let (report, json) = try Self.measure(request)
+      try check(report, json)
+      // 200,000 symbols and more, in whole windows of three streams.
+      #expect(try bytes(at: request.textPath!).count == 4 * 3 * (200_000 / 33 * 11 + 1))
+      #expect(try SafetensorsFile(request.weightsPath!).tensors.count == 11)
+    }
+  }
+
+  private func check(_ report: BenchReport, _ json: JSONValue) throws {
+    guard case .object(let members) = json else {
+      Issue.record("no object")
+      return
+    }
+    #expect(
+      members.keys.sorted() == [
+        "batch_size", "bptt", "first_loss", "fraction_of_peak", "gflops", "kernels", "last_loss",
+        "model", "operations_per_token", "parameters", "peak_gflops", "peak_memory_bytes", "phases",
+        "precision", "products", "ranks", "read_gigabytes_per_second", "setup_seconds",
+        "start_memory_bytes", "step_milliseconds", "steps", "task", "tokens_per_second",
+        "tokens_per_second_high", "tokens_per_second_low", "vocabulary", "weight_bytes",
+        "weight_gigabytes_per_second",
+      ])
+    #expect(report.operationsPerToken == Double(6 * Self.multiplyAdds["lstm"]!))
+    #expect(json["step_milliseconds"]?["lower_quartile"]?.double ?? 0 > 0)
+    #expect(report.steps == 4 && report.batchSize == 3 && report.bptt == 11)
+    #expect(abs(report.firstLoss - log(60)) < 0.3)
+    #expect(report.lastLoss != report.firstLoss)
+    #expect(report.words.split(separator: "\n").count > 8)
+
+    // The same weights and windows, one step earlier or later, forward only.
+    let (evaluation, _) = try Self.measure(try Self.request(.evaluate))
+    #expect(abs(evaluation.firstLoss - report.firstLoss) < 1e-6)
+    #expect(evaluation.operationsPerToken == Double(2 * Self.multiplyAdds["lstm"]!))
+    for used in [
+      "input_projection", "recurrent_products", "pointwise", "output_layer", "embedding",
+    ] {
+      #expect(report.phases[used] ?? 0 > 0)
+      #expect(evaluation.phases[used] ?? 0 > 0)
+    }
+    #expect(report.phases["optimizer"] ?? 0 > 0)
+    #expect(evaluation.phases["optimizer"] == 0)
+    #expect(report.phases["sampling"] == 0)
+  }
+
+  @Test("drawing reads all weights for each symbol")
+  func drawing() throws {
+    let (report, _) = try Self.measure(try Self.request(.generate))
+    #expect(report.batchSize == 1 && report.bptt == 1)
+    #expect(report.phases["sampling"] ?? 0 > 0)
+    #expect(report.phases["recurrent_products"] ?? 0 > 0)
+    let layout = Self.layout(try Self.request(.generate))
+    #expect(report.weightBytes == 4 * (layout.learnt - 60 * 5 + 5))
+    let rate = Double(report.weightBytes) * report.tokensPerSecond * 1e-9
+    #expect(abs(report.weightGigabytesPerSecond - rate) < 1e-6 * rate)
+  }
+
+  @Test("every rank has the batch size that was asked for")
+  func ranks() throws {
+    let request = try Self.request(ranks: 2)
+    #expect(request.options.training.batchSize == 6)
+    let reports = try Threads.run(2) { world in try Benchmark(request).run(in: world) }
+    for report in reports {
+      #expect(report.ranks == 2 && report.batchSize == 3)
+      #expect(
+        abs(report.tokensPerSecond * report.stepMilliseconds.median - 66_000) < 1)
+      #expect(report.phases["reduction"] ?? 0 > 0)
+    }
+    #expect(reports[0].firstLoss == reports[1].firstLoss)
+  }
+}
