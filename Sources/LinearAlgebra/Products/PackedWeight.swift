@@ -134,4 +134,7 @@
       return true
     }
   }
+#else
+  /// There are no copies in double precision.
+  final class PackedWeight {}
 #endif
