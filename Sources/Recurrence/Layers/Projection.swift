@@ -48,6 +48,7 @@ struct Projection: Sendable {
       let e = matrix(rows!, lookup.width, pass)
       let p = matrix(projected!, y.columns, pass)
       lookup.read(into: e, pass)
+      pass.mark(.embedding)
       project(e, into: p, pass)
       y.gather(p, at: pass.batch.distinct.places)
     }
@@ -68,7 +69,9 @@ struct Projection: Sendable {
       accumulate(dp, e, pass)
       // E is not needed any more: its derivative takes its place.
       e.setProduct(dp, pass[weight].transposed)
+      pass.mark(.input)
       lookup.add(e, pass)
+      pass.mark(.embedding)
     }
   }
 
