@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// A block of memory of fixed size, zeroed and aligned to a cache line, that frees itself.
 ///
 /// Weights, gradients, optimizer moments and the tape each live in one buffer. Views into it
@@ -11,11 +13,33 @@ public final class Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
   public init(count: Int) {
     precondition(count >= 0, "a buffer of \(count) elements")
     let bytes = max(count, 1) * MemoryLayout<Element>.stride
-    let raw = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
-    raw.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+    let raw: UnsafeMutableRawPointer
+    if bytes >= 2 * Self.largePage {
+      (raw, release) = Self.mapped(bytes)
+    } else {
+      let small = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+      small.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+      (raw, release) = (small, { small.deallocate() })
+    }
     start = raw.bindMemory(to: Element.self, capacity: max(count, 1))
     self.count = count
-    release = { raw.deallocate() }
+  }
+
+  private static var largePage: Int { 2 << 20 }
+
+  /// Zeros in large pages where the system has them: weights that do not fit the caches are read half as
+  /// fast again. What is never touched takes no memory.
+  private static func mapped(_ bytes: Int) -> (UnsafeMutableRawPointer, () -> Void) {
+    let length = bytes + largePage
+    guard
+      let whole = mmap(
+        nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+      whole != MAP_FAILED
+    else { preconditionFailure("no memory for a buffer of \(bytes) bytes") }
+    let start = whole.alignedUp(toMultipleOf: largePage)
+    // Advice: nothing is lost where it is not taken.
+    madvise(start, bytes, MADV_HUGEPAGE)
+    return (start, { munmap(whole, length) })
   }
 
   /// Takes over memory that somebody else allocated, such as a window shared by the ranks of a node.

@@ -1,5 +1,5 @@
 internal import Glibc
-internal import LinearAlgebra
+package import LinearAlgebra
 
 /// How the next symbol is drawn from the distribution of a model.
 public struct Sampling: Sendable {
@@ -22,7 +22,7 @@ public struct Sampling: Sendable {
   }
 
   /// The symbols that may be drawn with their probabilities, likeliest first (ties by symbol).
-  func distribution(_ logits: Row) -> [(symbol: Int32, probability: Double)] {
+  package func distribution(_ logits: Row) -> [(symbol: Int32, probability: Double)] {
     var candidates = (0..<logits.count).map { (Int32($0), Double(logits[$0])) }
     candidates.removeAll { excluded.contains($0.0) }
     candidates.sort { $0.1 > $1.1 || ($0.1 == $1.1 && $0.0 < $1.0) }
@@ -42,8 +42,11 @@ public struct Sampling: Sendable {
     return kept.map { ($0.0, $0.1 / sum) }
   }
 
-  /// Draws a symbol with a uniform number in [0, 1).
-  func draw(_ logits: Row, _ uniform: Double) -> Int32? {
+  /// Draws a symbol with a uniform number in [0, 1); the logits are overwritten.
+  ///
+  /// Where every symbol may be drawn, their order does not matter, and none of them is sorted.
+  package func draw(_ logits: Row, _ uniform: Double) -> Int32? {
+    if temperature > 0 && topK == nil && topP >= 1 { return drawFromAll(logits, uniform) }
     let candidates = distribution(logits)
     var remaining = uniform
     for candidate in candidates {
@@ -52,6 +55,26 @@ public struct Sampling: Sendable {
     }
     return candidates.last?.symbol
   }
+
+  private func drawFromAll(_ logits: Row, _ uniform: Double) -> Int32? {
+    for symbol in excluded where Int(symbol) < logits.count { logits[Int(symbol)] = -.infinity }
+    let best = logits.maximum
+    guard best > -.infinity else { return nil }
+    cool(logits, best, Real(1 / temperature))
+    var remaining = uniform * Double(logits.exponentiate(minus: 0))
+    var last: Int32?
+    for j in 0..<logits.count where logits[j] > 0 {
+      remaining -= Double(logits[j])
+      last = Int32(j)
+      if remaining < 0 { break }
+    }
+    return last
+  }
+}
+
+/// l = (l − max l) / T; the best stays 0 where 1/T is infinite.
+@inline(never) private func cool(_ l: Row, _ best: Real, _ inverse: Real) {
+  for j in 0..<l.count { l[j] = l[j] == best ? 0 : (l[j] - best) * inverse }
 }
 
 /// Draws symbols from a language model one at a time: ancestral sampling with carried state.

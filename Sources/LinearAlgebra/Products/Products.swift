@@ -46,6 +46,11 @@ extension Matrix {
       return
     }
     ProductLibrary.start
+    #if !REAL_IS_DOUBLE
+      if m == 1 && !transposeA && transposeB {
+        return b.multiply(a[0], into: self[0], keep: keep)
+      }
+    #endif
     if m == 1 && !transposeA {
       // One stream: a matrix–vector product, a third faster than the general one.
       gemv(

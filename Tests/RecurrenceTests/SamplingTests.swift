@@ -1,0 +1,75 @@
+import LinearAlgebra
+import Recurrence
+import Testing
+
+/// How a symbol is drawn from logits.
+@Suite struct `Sampling a symbol` {
+  static let logits: [Real] = [0.5, -1, 2, 0.25, -3, 1.5, 0.5]
+
+  /// The share of each symbol among draws at evenly spaced uniform numbers.
+  private func shares(_ sampling: Sampling, draws: Int = 20_000) -> [Double] {
+    var counts = [Int](repeating: 0, count: Self.logits.count)
+    let memory = Buffer<Real>(count: counts.count)
+    let row = Matrix(memory, rows: 1, columns: counts.count)[0]
+    for draw in 0..<draws {
+      for (j, logit) in Self.logits.enumerated() { row[j] = logit }
+      let uniform = (Double(draw) + 0.5) / Double(draws)
+      counts[Int(sampling.draw(row, uniform)!)] += 1
+    }
+    return counts.map { Double($0) / Double(draws) }
+  }
+
+  /// The probabilities by their definition.
+  private func expected(_ sampling: Sampling) -> [Double] {
+    let weights = Self.logits.indices.map { j in
+      sampling.excluded.contains(Int32(j)) ? 0 : exp(Double(Self.logits[j]) / sampling.temperature)
+    }
+    let total = weights.reduce(0, +)
+    return weights.map { $0 / total }
+  }
+
+  private func exp(_ x: Double) -> Double {
+    // A plain series, so that nothing of the program is in the expectation.
+    var (term, sum) = (1.0, 1.0)
+    for k in 1..<80 {
+      term *= x / Double(k)
+      sum += term
+    }
+    return sum
+  }
+
+  @Test(arguments: [0.5, 1, 3], [[], [2], [0, 5]] as [Set<Int32>])
+  func `symbols come as often as their probability says`(
+    _ temperature: Double, _ excluded: Set<Int32>
+  ) {
+    let sampling = Sampling(temperature: temperature, excluded: excluded)
+    for (share, probability) in zip(shares(sampling), expected(sampling)) {
+      #expect((share - probability).magnitude < 2e-4)
+    }
+    // All of them, but sorted: the way of the likeliest ones.
+    var sorted = sampling
+    sorted.topK = Self.logits.count
+    for (share, probability) in zip(shares(sorted), expected(sampling)) {
+      #expect((share - probability).magnitude < 2e-4)
+    }
+  }
+
+  @Test func `only the likeliest are drawn where that is asked`() {
+    let two = shares(Sampling(topK: 2))
+    #expect(two.indices.filter { two[$0] > 0 } == [2, 5])
+    #expect((two[2] - exp(0.5) / (1 + exp(0.5))).magnitude < 2e-4)
+    // 2 and 1.5 have 0.459 and 0.278 of the probability.
+    let most = shares(Sampling(topP: 0.7))
+    #expect(most.indices.filter { most[$0] > 0 } == [2, 5])
+    #expect(shares(Sampling(temperature: 0))[2] == 1)
+    #expect(shares(Sampling(temperature: 1e-300))[2] == 1)
+    #expect(shares(Sampling(temperature: 1e-300, excluded: [2]))[5] == 1)
+  }
+
+  @Test func `nothing is drawn where everything is excluded`() {
+    let memory = Buffer<Real>(count: 3)
+    let row = Matrix(memory, rows: 1, columns: 3)[0]
+    #expect(Sampling(excluded: [0, 1, 2]).draw(row, 0.5) == nil)
+    #expect(Sampling(topK: 2, excluded: [0, 1, 2]).draw(row, 0.5) == nil)
+  }
+}
