@@ -14,7 +14,8 @@ struct ProductShape: Sendable, CustomTestStringConvertible {
     ProductShape(3, 5, 7), ProductShape(17, 33, 9), ProductShape(2, 64, 131),
     ProductShape(20, 19, 1), ProductShape(5, 1, 6),
     // One row: the matrix–vector path.
-    ProductShape(1, 7, 5), ProductShape(1, 87, 6), ProductShape(1, 130, 67), ProductShape(1, 1, 1), ProductShape(1, 6, 1),
+    ProductShape(1, 7, 5), ProductShape(1, 87, 6), ProductShape(1, 130, 67), ProductShape(1, 1, 1),
+    ProductShape(1, 6, 1),
     // Nothing to sum, or nothing to fill.
     ProductShape(3, 0, 4), ProductShape(1, 0, 4), ProductShape(0, 3, 4), ProductShape(3, 4, 0),
     ProductShape(1, 4, 0),
