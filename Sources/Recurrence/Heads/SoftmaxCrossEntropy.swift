@@ -14,17 +14,21 @@ public struct SoftmaxCrossEntropy: Sendable {
   public let weight: Parameter
   let input: Activation
   let bias: Parameter?
+  let objective: TrainingObjective
   let logits, gathered, scattered: Scratch
 
-  /// - Parameter tied: the embedding whose table is also the weight here; nil for a weight of its own.
+  /// - Parameters:
+  ///   - tied: the embedding whose table is also the weight here; nil for a weight of its own.
+  ///   - objective: what is differentiated in place of the plain cross-entropy.
   public init(
     vocabulary: Int, reading input: Activation, tied: Parameter?, bias hasBias: Bool,
-    in plan: inout Plan
+    objective: TrainingObjective = TrainingObjective(), in plan: inout Plan
   ) {
     let width = plan.width(input)
     let spread = Distribution.uniform(1 / Double(width).squareRoot())
     self.vocabulary = vocabulary
     self.input = input
+    self.objective = objective
     weight =
       tied ?? plan.parameter("decoder.weight", from: width, to: vocabulary, pytorch: spread)
     bias =
@@ -75,7 +79,7 @@ public struct SoftmaxCrossEntropy: Sendable {
       let loss = entropy(l[k], target)
       losses[row] = Real(loss.nats)
       pass.loss.sum += loss.nats
-      if pass.isTraining { differentiate(l[k], target, 1 / loss.total, pass) }
+      if pass.isTraining { differentiate(l[k], target, loss.largest, loss.total, pass) }
       k += 1
     }
     pass.loss.targets += asked
@@ -90,24 +94,31 @@ public struct SoftmaxCrossEntropy: Sendable {
     }
   }
 
-  /// The loss of one row, whose logits become exp(l − max l), and their sum.
-  private func entropy(_ l: Row, _ target: Int) -> (nats: Double, total: Real) {
+  /// The loss of one row, whose logits become exp(l − max l), their sum, and max l.
+  private func entropy(_ l: Row, _ target: Int) -> (nats: Double, total: Real, largest: Real) {
     let m = l.maximum
     let score = Double(l[target]) - Double(m)
     let total = l.exponentiate(minus: m)
-    return (logarithm(total) - score, total)
+    return (logarithm(total) - score, total, m)
   }
 
-  /// exp(l − max l) becomes ∂l, and the bias's gradient takes it while it is in cache.
-  private func differentiate(_ l: Row, _ target: Int, _ factor: Real, _ pass: Pass) {
+  /// exp(l − max l) becomes ∂l, and the bias's gradient takes it while it is in cache:
+  /// ∂l = (1 + 2 z ln Σ exp l) softmax(l) − ε/V − (1 − ε) 1(target)
+  private func differentiate(
+    _ l: Row, _ target: Int, _ largest: Real, _ total: Real, _ pass: Pass
+  ) {
+    let normaliser = Double(largest) + logarithm(total)
+    let factor = Real(1 + 2 * objective.zLoss * normaliser) / total
+    let evenly = Real(objective.labelSmoothing / Double(vocabulary))
+    let certainty = Real(1 - objective.labelSmoothing)
     if let bias {
       let db = pass.d[bias][0]
-      scale(l, factor, addingTo: db)
-      db[target] -= 1
+      scale(l, factor, less: evenly, addingTo: db)
+      db[target] -= certainty
     } else {
-      scale(l, factor)
+      scale(l, factor, less: evenly)
     }
-    l[target] -= 1
+    l[target] -= certainty
   }
 
   /// The rows of logits that there is memory for.
@@ -133,14 +144,16 @@ public struct SoftmaxCrossEntropy: Sendable {
   }
 }
 
-/// l = f l
-@inline(never) private func scale(_ l: Row, _ factor: Real) {
-  for j in 0..<l.count { l[j] *= factor }
+/// l = f l − s
+@inline(never) private func scale(_ l: Row, _ factor: Real, less shift: Real) {
+  for j in 0..<l.count { l[j] = l[j] * factor - shift }
 }
-/// l = f l, ∂b += l
-@inline(never) private func scale(_ l: Row, _ factor: Real, addingTo db: Row) {
+/// l = f l − s, ∂b += l
+@inline(never) private func scale(
+  _ l: Row, _ factor: Real, less shift: Real, addingTo db: Row
+) {
   for j in 0..<l.count {
-    let dl = l[j] * factor
+    let dl = l[j] * factor - shift
     l[j] = dl
     db[j] += dl
   }
