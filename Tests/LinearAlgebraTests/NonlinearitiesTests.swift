@@ -93,7 +93,8 @@ private func expectAccurate(
     }
   #endif
   var centres: [Real] = [
-    0, .leastNormalMagnitude, .ulpOfOne, 0.346574, 1, 9, 10, 18, 87.33655, 88, 88.7228, 89, 103.97, 104,
+    0, .leastNormalMagnitude, .ulpOfOne, 0.346574, 1, 9, 10, 18, 87.33655, 88, 88.7228, 89, 103.97,
+    104,
     709.78, 745.1, .greatestFiniteMagnitude,
   ]
   // Where the integer part of x / ln 2 changes, also for tanh, which asks for exp(2x).
