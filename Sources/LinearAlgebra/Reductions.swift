@@ -44,6 +44,31 @@ extension Row {
     return (0..<16).reduce(tail) { larger($0, lanes[$1]) }
   }
 
+  /// Adds another row to this one and returns its largest element, as `maximum` finds it.
+  public func maximum(adding other: Row) -> Real {
+    precondition(count == other.count, "adding a row of \(other.count) to one of \(count)")
+    var a = SIMD16<Real>(repeating: -.infinity)
+    var (b, c, d) = (a, a, a)
+    let whole = count & ~63
+    var j = 0
+    while j < whole {
+      for k in j..<j + 64 { self[k] += other[k] }
+      a = larger(a, load(j))
+      b = larger(b, load(j + 16))
+      c = larger(c, load(j + 32))
+      d = larger(d, load(j + 48))
+      j += 64
+    }
+    let lanes = larger(larger(a, b), larger(c, d))
+    var tail = -Real.infinity
+    while j < count {
+      self[j] += other[j]
+      tail = larger(tail, self[j])
+      j += 1
+    }
+    return (0..<16).reduce(tail) { larger($0, lanes[$1]) }
+  }
+
   /// Replaces every element by its power less `m`, xⱼ = e^(xⱼ − m), and returns their sum, in the
   /// same order as `sum` takes it.
   public func exponentiate(minus m: Real) -> Real {

@@ -55,7 +55,8 @@ public final class Trainer {
     self.world = world
     self.observer = observer
     model = LanguageModel(
-      options.model, vocabulary: dataset.vocabulary.count, seed: options.seed)
+      options.model, vocabulary: dataset.vocabulary.count, seed: options.seed,
+      objective: options.training.objective)
     streams = try Streams(
       dataset.train, batchSize: options.training.batchSize, bptt: options.training.bptt,
       seed: options.seed, rank: world.rank, world: world.size)

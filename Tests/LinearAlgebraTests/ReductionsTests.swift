@@ -47,6 +47,17 @@ struct ReductionsTests {
     }
   }
 
+  @Test("a row is added before its largest element is found", arguments: [0, 1, 15, 16, 63, 64, 67, 200])
+  func maximumOfSum(_ count: Int) {
+    let (x, y) = (normalNumbers(count, key: 8), normalNumbers(count, key: 9))
+    withRow(x, offset: 1) { row in
+      let largest = withRow(y, offset: 3) { row.maximum(adding: $0) }
+      let sums = zip(x, y).map { $0 + $1 }
+      #expect(Array(row.elements) == sums)
+      #expect(largest == (sums.max() ?? -.infinity))
+    }
+  }
+
   @Test("the largest of nothing is −∞, and infinities are numbers like others")
   func infiniteMaximum() {
     #expect(withRow([]) { $0.maximum } == -.infinity)

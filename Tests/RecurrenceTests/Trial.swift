@@ -18,11 +18,11 @@ struct Trial {
 
   init(
     _ options: ModelOptions, streams: Int = Trial.streams, steps: Int = Trial.steps,
-    spread: Double = 0.4
+    spread: Double = 0.4, objective: TrainingObjective = TrainingObjective()
   ) {
     var options = options
     options.initializer = .uniform(spread)
-    model = LanguageModel(options, vocabulary: Self.vocabulary, seed: 11)
+    model = LanguageModel(options, vocabulary: Self.vocabulary, seed: 11, objective: objective)
     let layout = ParameterLayout(model.plan)
     weights = ParameterVector(layout)
     weights.initialize(seed: 5)

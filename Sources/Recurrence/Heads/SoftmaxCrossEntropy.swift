@@ -14,17 +14,21 @@ public struct SoftmaxCrossEntropy: Sendable {
   public let weight: Parameter
   let input: Activation
   let bias: Parameter?
+  let objective: TrainingObjective
   let logits, gathered, scattered: Scratch
 
-  /// - Parameter tied: the embedding whose table is also the weight here; nil for a weight of its own.
+  /// - Parameters:
+  ///   - tied: the embedding whose table is also the weight here; nil for a weight of its own.
+  ///   - objective: what is differentiated in place of the plain cross-entropy.
   public init(
     vocabulary: Int, reading input: Activation, tied: Parameter?, bias hasBias: Bool,
-    in plan: inout Plan
+    objective: TrainingObjective = TrainingObjective(), in plan: inout Plan
   ) {
     let width = plan.width(input)
     let spread = Distribution.uniform(1 / Double(width).squareRoot())
     self.vocabulary = vocabulary
     self.input = input
+    self.objective = objective
     weight =
       tied ?? plan.parameter("decoder.weight", from: width, to: vocabulary, pytorch: spread)
     bias =
@@ -72,10 +76,10 @@ public struct SoftmaxCrossEntropy: Sendable {
     for row in rows where pass.batch.hasTarget(row) {
       let target = Int(targets[row])
       precondition(target >= 0 && target < vocabulary, "target \(target) of \(vocabulary)")
-      let loss = entropy(l[k], target)
+      let loss = entropy(l[k], target, pass)
       losses[row] = Real(loss.nats)
       pass.loss.sum += loss.nats
-      if pass.isTraining { differentiate(l[k], target, 1 / loss.total, pass) }
+      if pass.isTraining { differentiate(l[k], target, loss.largest, loss.total, pass) }
       k += 1
     }
     pass.loss.targets += asked
@@ -90,38 +94,43 @@ public struct SoftmaxCrossEntropy: Sendable {
     }
   }
 
-  /// The loss of one row, whose logits become exp(l − max l), and their sum.
-  private func entropy(_ l: Row, _ target: Int) -> (nats: Double, total: Real) {
-    let m = l.maximum
+  /// The loss of one row, whose logits still lack the bias and become exp(l − max l), their sum, and
+  /// max l.
+  private func entropy(
+    _ l: Row, _ target: Int, _ pass: Pass
+  ) -> (nats: Double, total: Real, largest: Real) {
+    let m = if let bias { l.maximum(adding: pass[bias].row) } else { l.maximum }
     let score = Double(l[target]) - Double(m)
     let total = l.exponentiate(minus: m)
-    return (logarithm(total) - score, total)
+    return (logarithm(total) - score, total, m)
   }
 
-  /// exp(l − max l) becomes ∂l, and the bias's gradient takes it while it is in cache.
-  private func differentiate(_ l: Row, _ target: Int, _ factor: Real, _ pass: Pass) {
+  /// exp(l − max l) becomes ∂l, and the bias's gradient takes it while it is in cache:
+  /// ∂l = (1 + 2 z ln Σ exp l) softmax(l) − ε/V − (1 − ε) 1(target)
+  private func differentiate(
+    _ l: Row, _ target: Int, _ largest: Real, _ total: Real, _ pass: Pass
+  ) {
+    let normaliser = Double(largest) + logarithm(total)
+    let factor = Real(1 + 2 * objective.zLoss * normaliser) / total
+    let evenly = Real(objective.labelSmoothing / Double(vocabulary))
+    let certainty = Real(1 - objective.labelSmoothing)
     if let bias {
       let db = pass.d[bias].row
-      scale(l, factor, addingTo: db)
-      db[target] -= 1
+      scale(l, factor, less: evenly, addingTo: db)
+      db[target] -= certainty
     } else {
-      scale(l, factor)
+      scale(l, factor, less: evenly)
     }
-    l[target] -= 1
+    l[target] -= certainty
   }
 
   /// The rows of logits that there is memory for.
   private func room(_ pass: Pass) -> Int { pass.scratch(logits).count / vocabulary }
 
-  /// The logits of some rows, in memory that the next call overwrites.
+  /// h W for some rows, in memory that the next call overwrites.
   private func scores(of h: Matrix, _ pass: Pass) -> Matrix {
     let l = Matrix(pass.scratch(logits), rows: h.rows, columns: vocabulary)
-    if let bias {
-      l.fillEveryRow(pass[bias].row)
-      l.addProduct(h, pass[weight])
-    } else {
-      l.setProduct(h, pass[weight])
-    }
+    l.setProduct(h, pass[weight])
     return l
   }
 
@@ -129,18 +138,22 @@ public struct SoftmaxCrossEntropy: Sendable {
   public func logits(at t: Int, _ pass: Pass) -> Matrix {
     let h = pass[input, t]
     precondition(h.rows <= room(pass), "logits of \(h.rows) streams at once")
-    return scores(of: h, pass)
+    let l = scores(of: h, pass)
+    if let bias { l.addToEveryRow(pass[bias].row) }
+    return l
   }
 }
 
-/// l = f l
-@inline(never) private func scale(_ l: Row, _ factor: Real) {
-  for j in 0..<l.count { l[j] *= factor }
+/// l = f l − s
+@inline(never) private func scale(_ l: Row, _ factor: Real, less shift: Real) {
+  for j in 0..<l.count { l[j] = l[j] * factor - shift }
 }
-/// l = f l, ∂b += l
-@inline(never) private func scale(_ l: Row, _ factor: Real, addingTo db: Row) {
+/// l = f l − s, ∂b += l
+@inline(never) private func scale(
+  _ l: Row, _ factor: Real, less shift: Real, addingTo db: Row
+) {
   for j in 0..<l.count {
-    let dl = l[j] * factor
+    let dl = l[j] * factor - shift
     l[j] = dl
     db[j] += dl
   }

@@ -14,8 +14,13 @@ public struct LanguageModel: Sendable {
   public let head: SoftmaxCrossEntropy
   let layers: [any Layer]
 
-  /// - Parameter seed: keys dropout; initial weights are drawn by `ParameterVector.initialize`.
-  public init(_ options: ModelOptions, vocabulary: Int, seed: UInt64) {
+  /// - Parameters:
+  ///   - seed: keys dropout; initial weights are drawn by `ParameterVector.initialize`.
+  ///   - objective: what training differentiates in place of the plain cross-entropy.
+  public init(
+    _ options: ModelOptions, vocabulary: Int, seed: UInt64,
+    objective: TrainingObjective = TrainingObjective()
+  ) {
     if let problem = options.problem { preconditionFailure(problem.sentence) }
     var plan = Plan()
     var layers: [any Layer] = []
@@ -71,7 +76,8 @@ public struct LanguageModel: Sendable {
     plan.scope.initializer = options.outputInitializer ?? options.initializer
     head = SoftmaxCrossEntropy(
       vocabulary: vocabulary, reading: layers.last!.output,
-      tied: options.tied ? lookup.table : nil, bias: options.outputBias, in: &plan)
+      tied: options.tied ? lookup.table : nil, bias: options.outputBias,
+      objective: objective, in: &plan)
     self.plan = plan
     self.layers = layers
     self.options = options

@@ -1,5 +1,6 @@
 public import LinearAlgebra
 public import Optimization
+public import Recurrence
 
 /// How long and in what portions a model is trained: the section `training` of a configuration.
 public struct TrainingOptions: Codable, Equatable, Sendable {
@@ -19,6 +20,8 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
   public var average: WeightAverage.Options?
   /// What the sum of the losses is divided by before it is differentiated.
   public var lossReduction = LossReduction.mean
+  /// What is differentiated in place of the plain cross-entropy: `label_smoothing` and `z_loss`.
+  public var objective = TrainingObjective()
   /// The number format of the products with parameters.
   public var precision = Precision.float32
   /// What happens when the loss or the norm of the gradient is not a finite number.
@@ -32,6 +35,8 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     case batchSize = "batch_size"
     case bptt, epochs, steps, optimizer, schedule, clip, average
     case lossReduction = "loss_reduction"
+    case labelSmoothing = "label_smoothing"
+    case zLoss = "z_loss"
     case precision
     case onNonfinite = "on_nonfinite"
     case carryState = "carry_state"
@@ -49,6 +54,8 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     clip = try container.decodeIfPresent(ClipOptions.self, forKey: .clip)
     average = try container.decodeIfPresent(WeightAverage.Options.self, forKey: .average)
     lossReduction = try container.decode(.lossReduction, default: lossReduction)
+    objective.labelSmoothing = try container.decode(.labelSmoothing, default: 0)
+    objective.zLoss = try container.decode(.zLoss, default: 0)
     precision = try container.decode(.precision, default: precision)
     onNonfinite = try container.decode(.onNonfinite, default: onNonfinite)
     carryState = try container.decode(.carryState, default: carryState)
@@ -65,6 +72,11 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
         forKey: .steps, in: container,
         debugDescription: "training takes epochs or steps, not both; set one of them to null")
     }
+    try container.require(
+      (0..<1).contains(objective.labelSmoothing), .labelSmoothing,
+      "label_smoothing must be at least 0 and below 1")
+    try container.require(
+      objective.zLoss >= 0 && objective.zLoss.isFinite, .zLoss, "z_loss must be at least 0")
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -80,6 +92,8 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     try container.encodeIfPresent(clip, forKey: .clip)
     try container.encodeIfPresent(average, forKey: .average)
     try container.encode(lossReduction, forKey: .lossReduction)
+    try container.encode(objective.labelSmoothing, forKey: .labelSmoothing)
+    try container.encode(objective.zLoss, forKey: .zLoss)
     try container.encode(precision, forKey: .precision)
     try container.encode(onNonfinite, forKey: .onNonfinite)
     try container.encode(carryState, forKey: .carryState)

@@ -1,5 +1,6 @@
 import Foundation
 import Optimization
+import Recurrence
 import Testing
 import Training
 
@@ -18,6 +19,7 @@ struct RunOptionsTests {
     #expect(options.training.batchSize == 20)
     #expect(options.training.bptt == 35)
     #expect(options.training.lossReduction == .mean)
+    #expect(options.training.objective == TrainingObjective())
     #expect(options.training.carryState)
     #expect(options.training.onNonfinite.policy == .stop)
     #expect(options.checkpoint.keep == 3)
@@ -36,6 +38,8 @@ struct RunOptionsTests {
         bptt: 12
         steps: 1e3
         loss_reduction: sum_over_time
+        label_smoothing: 0.1
+        z_loss: 1e-4
         precision: float32
         on_nonfinite: {policy: skip, limit: 4}
         carry_state: false
@@ -51,6 +55,8 @@ struct RunOptionsTests {
     #expect(options.training.bptt == 12)
     #expect(options.training.length == .steps(1000))
     #expect(options.training.lossReduction == .sumOverTime)
+    #expect(
+      options.training.objective == TrainingObjective(labelSmoothing: 0.1, zLoss: 1e-4))
     #expect(options.training.onNonfinite.policy == .skip)
     #expect(options.training.onNonfinite.limit == 4)
     #expect(!options.training.carryState)
@@ -104,6 +110,11 @@ struct RunOptionsTests {
         "training: {on_nonfinite: ignore}",
         "26: on_nonfinite is skip or stop, found \"ignore\"; choose one"
       ),
+      (
+        "training: {label_smoothing: 1}",
+        "29: label_smoothing must be at least 0 and below 1"
+      ),
+      ("training: {z_loss: -1}", "20: z_loss must be at least 0"),
       ("training: {on_nonfinite: {limit: 0}}", "34: limit must be at least 1"),
       (
         "training: {early_stop: {patience: 0}}",

@@ -23,6 +23,7 @@ extension TrainerTests {
       ),
       ("documents", Trial("data.document=line")),
       ("sum over time", Trial("training.loss_reduction=sum_over_time", "model.dropout=0.1")),
+      ("label smoothing", Trial("training.label_smoothing=0.2", "training.z_loss=0.01")),
       ("several files", .severalFiles),
       ("many symbols", .manySymbols),
       ("many symbols, Adagrad", .manySymbols.with("training.optimizer={rule: adagrad}")),
