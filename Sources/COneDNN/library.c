@@ -20,6 +20,7 @@ static char version[32];
 #define FILE_NAME "libdnnl.so." TEXT(DNNL_VERSION_MAJOR)
 
 static struct functions functions;
+static sigset_t held;
 static char problem[512];
 static bool is_open;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -60,9 +61,18 @@ static void open_library(void) {
   if (set_threads) set_threads(1);
   // A product asks for megabytes of memory and gives them back. Left alone, the C library would hand them
   // to the kernel and fetch cleared pages again at the next one, a tenth of the time of a step.
-  mallopt(M_MMAP_THRESHOLD, 1 << 28);
+  mallopt(M_MMAP_THRESHOLD, 1 << 25);
   mallopt(M_TRIM_THRESHOLD, 1 << 29);
+  // What the program's own instructions raise cannot wait.
+  sigfillset(&held);
+  const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
+  for (size_t i = 0; i < sizeof own / sizeof *own; i++) sigdelset(&held, own[i]);
   is_open = true;
+}
+
+void onednn_hold_signals(sigset_t *before) { pthread_sigmask(SIG_BLOCK, &held, before); }
+void onednn_release_signals(const sigset_t *before) {
+  pthread_sigmask(SIG_SETMASK, before, NULL);
 }
 
 const char *onednn_open(void) {

@@ -3,6 +3,8 @@
 #pragma once
 #include "onednn.h"
 
+#include <signal.h>
+
 #if __has_include(<dnnl.h>)
 #include <dnnl.h>
 #include <dnnl_version.h>
@@ -41,5 +43,11 @@ struct functions {
 
 // NULL until the library is open.
 const struct functions *onednn_functions(void);
+
+// Kernels of oneDNN keep numbers below the stack's end, where a signal handler is free to write: seen in
+// version 2.6.3, whose sgemm then overwrites memory at random. So no signal is delivered while one
+// of them runs; it arrives right afterwards, some milliseconds late.
+void onednn_hold_signals(sigset_t *before);
+void onednn_release_signals(const sigset_t *before);
 
 #endif

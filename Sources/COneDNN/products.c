@@ -1,5 +1,6 @@
 // Products and packs.
 
+#define _GNU_SOURCE
 #include "library.h"
 
 #include <stdlib.h>
@@ -12,8 +13,13 @@ enum { ORIENTATIONS = 2 };
 bool onednn_sgemm(bool transpose_a, bool transpose_b, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
                   const float *a, ptrdiff_t lda, const float *b, ptrdiff_t ldb, float keep,
                   float *c, ptrdiff_t ldc) {
-  return onednn_functions()->dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k,
-                                        1, a, lda, b, ldb, keep, c, ldc) == dnnl_success;
+  sigset_t before;
+  onednn_hold_signals(&before);
+  dnnl_status_t status =
+      onednn_functions()->dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, 1, a,
+                                     lda, b, ldb, keep, c, ldc);
+  onednn_release_signals(&before);
+  return status == dnnl_success;
 }
 
 // Descriptions of memory are structures in version 2 and handles in version 3.
@@ -117,8 +123,13 @@ static bool run(struct primitive *p, const void *const data[]) {
       return false;
     arguments[i] = (dnnl_exec_arg_t){p->arguments[i], p->memories[i]};
   }
-  return f->dnnl_primitive_execute(p->primitive, p->stream, p->count, arguments) == dnnl_success &&
-         f->dnnl_stream_wait(p->stream) == dnnl_success;
+  sigset_t before;
+  onednn_hold_signals(&before);
+  bool good =
+      f->dnnl_primitive_execute(p->primitive, p->stream, p->count, arguments) == dnnl_success &&
+      f->dnnl_stream_wait(p->stream) == dnnl_success;
+  onednn_release_signals(&before);
+  return good;
 }
 
 static dnnl_data_type_t data_type(struct onednn_shape s) {

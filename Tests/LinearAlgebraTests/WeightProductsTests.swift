@@ -1,4 +1,5 @@
 #if !REAL_IS_DOUBLE
+  import Glibc
   import LinearAlgebra
   import Testing
 
@@ -84,6 +85,40 @@
         }
       }
       #expect(g.frameIsIntact && a.frameIsIntact && b.frameIsIntact)
+    }
+
+    @Test("a signal during a product spoils nothing", arguments: paths)
+    func signals(_ path: Path) async {
+      // In a process of its own, because a timer's signal is the whole process's.
+      await #expect(processExitsWith: .success) { [path = path as WeightProducts.Path] in
+        let trial = Trial(WeightShape(20, 650, 800), path)
+        let x = FramedMatrix(rows: 20, columns: 650, key: 1)
+        let y = FramedMatrix(rows: 20, columns: 800)
+        let dw = FramedMatrix(rows: 800, columns: 650)
+        func multiply() -> [Float] {
+          let weight = trial.products.weight(0, trial.stored.matrix)
+          y.matrix.setProduct(x.matrix, weight)
+          dw.matrix.fill(0)
+          trial.products.gradient(dw.matrix).addProduct(y.matrix.transposed, x.matrix)
+          x.matrix.setProduct(y.matrix, weight.transposed)
+          defer { for i in 0..<20 { for j in 0..<650 { x.matrix[i, j] = Float(i - j % 7) } } }
+          return y.numbers + dw.numbers + x.numbers
+        }
+        for _ in 0..<3 { _ = multiply() }
+        let expected = multiply()
+        signal(SIGALRM) { _ in
+          // Something on the stack, as any handler has.
+          withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 1024) {
+            $0.initialize(repeating: 0x55)
+          }
+        }
+        var every = itimerval()
+        every.it_interval.tv_usec = 200
+        every.it_value.tv_usec = 200
+        setitimer(__itimer_which_t(ITIMER_REAL.rawValue), &every, nil)
+        for _ in 0..<200 { precondition(multiply() == expected, "a product that a signal spoilt") }
+        precondition(y.frameIsIntact && dw.frameIsIntact)
+      }
     }
 
     @Test("bfloat16 is the nearest, ties to even, and keeps what is not finite")

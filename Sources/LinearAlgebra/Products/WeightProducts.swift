@@ -18,7 +18,7 @@ public final class WeightProducts {
     public func gradient(_ stored: Matrix) -> WeightGradient { WeightGradient(stored) }
   #else
     /// How a product with a weight is done.
-    package enum Path: CaseIterable {
+    package enum Path: String, CaseIterable, Codable, Sendable {
       /// With the matrix as it is stored.
       case stored
       /// With a transposed copy where rows are few: then oneDNN need not rearrange it at each use.
