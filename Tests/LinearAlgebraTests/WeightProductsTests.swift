@@ -1,5 +1,5 @@
 #if !REAL_IS_DOUBLE
-  import Glibc
+  import Foundation
   import LinearAlgebra
   import Testing
 
@@ -89,7 +89,7 @@
 
     @Test("a signal during a product spoils nothing", arguments: paths)
     func signals(_ path: Path) async {
-      // In a process of its own, because a timer's signal is the whole process's.
+      // In a process of its own, which a signal may end.
       await #expect(processExitsWith: .success) { [path = path as WeightProducts.Path] in
         let trial = Trial(WeightShape(20, 650, 800), path)
         let x = FramedMatrix(rows: 20, columns: 650, key: 1)
@@ -112,10 +112,15 @@
             $0.initialize(repeating: 0x55)
           }
         }
-        var every = itimerval()
-        every.it_interval.tv_usec = 200
-        every.it_value.tv_usec = 200
-        setitimer(__itimer_which_t(ITIMER_REAL.rawValue), &every, nil)
+        // At this thread, again and again; threads of a pool do not listen by themselves.
+        var alarm = sigset_t()
+        sigemptyset(&alarm)
+        sigaddset(&alarm, SIGALRM)
+        pthread_sigmask(SIG_UNBLOCK, &alarm, nil)
+        let worker = pthread_self()
+        Thread.detachNewThread {
+          while pthread_kill(worker, SIGALRM) == 0 { usleep(100) }
+        }
         for _ in 0..<200 { precondition(multiply() == expected, "a product that a signal spoilt") }
         precondition(y.frameIsIntact && dw.frameIsIntact)
       }
