@@ -47,7 +47,9 @@ struct ReductionsTests {
     }
   }
 
-  @Test("a row is added before its largest element is found", arguments: [0, 1, 15, 16, 63, 64, 67, 200])
+  @Test(
+    "a row is added before its largest element is found",
+    arguments: [0, 1, 15, 16, 63, 64, 67, 200])
   func maximumOfSum(_ count: Int) {
     let (x, y) = (normalNumbers(count, key: 8), normalNumbers(count, key: 9))
     withRow(x, offset: 1) { row in
