@@ -31,6 +31,7 @@ public struct Pass {
     self.weights = weights
     products = weights.makeProducts()
     products.clock = tape.profile?.products
+    products.rowsOfStep = batch.steps > 1 ? batch.streams : 0
     self.batch = batch
     steps = batch.steps
     streams = batch.streams

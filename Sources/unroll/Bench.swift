@@ -44,7 +44,7 @@ struct Bench: ParsableCommand {
   @Option(help: "Time steps per window; 35 unless given.")
   var bptt: Int?
 
-  @Option(help: "The number format of the products: float32.")
+  @Option(help: "float32 or bfloat16: the number format of the products.")
   var precision: String?
 
   @Option(help: "The number of timed steps; about ten seconds' unless given.")

@@ -92,6 +92,7 @@
       // In a process of its own, which a signal may end.
       await #expect(processExitsWith: .success) { [path = path as WeightProducts.Path] in
         let trial = Trial(WeightShape(20, 650, 800), path)
+        trial.products.rowsOfStep = 20
         let x = FramedMatrix(rows: 20, columns: 650, key: 1)
         let y = FramedMatrix(rows: 20, columns: 800)
         let dw = FramedMatrix(rows: 800, columns: 650)
@@ -182,6 +183,7 @@
 
     func check(use: Int, rows: Int? = nil) {
       let rows = rows ?? shape.rows
+      products.rowsOfStep = rows
       let weight = products.weight(0, stored.matrix)
       let x = FramedMatrix(rows: rows, columns: shape.from, margin: 2, key: 1)
       let y = FramedMatrix(rows: rows, columns: shape.to, margin: 5, key: 2)

@@ -3,13 +3,14 @@
 
   /// The copies of one weight that products use in place of the stored matrix, each made anew at its first
   /// use after a change of the weight.
+  ///
+  /// Which copy a product uses follows from its shape and never from what was done before: a run that was
+  /// resumed has to make the same bits.
   final class PackedWeight {
     /// A copy for x · W, or for the way back.
     private struct Copy {
-      /// Of the weights that it was made from; the uses since then, whether or not it exists.
+      /// Of the weights that it was made from.
       var version = -1
-      var uses = 0
-      var isMade = false
       var numbers: Buffer<UInt8>?
       /// How oneDNN likes it to lie.
       var layout: OpaquePointer?
@@ -36,14 +37,14 @@
       switch products.path {
       case .stored: return false
       case .transposed:
-        guard !isTransposed && isWorthwhile(a) && isUsedAgain(&forward) else { return false }
+        guard !isTransposed && isWorthwhile(a) else { return false }
         c.multiply(a, false, transposedCopy(), false, keep: keep)
         return true
       case .blocked:
         guard isWorthwhile(a) && a.stride == a.columns else { return false }
         return isTransposed
-          ? isUsedAgain(&backward) && multiply(a, c, keep, &backward, isTransposed: true)
-          : isUsedAgain(&forward) && multiply(a, c, keep, &forward, isTransposed: false)
+          ? multiply(a, c, keep, &backward, isTransposed: true)
+          : multiply(a, c, keep, &forward, isTransposed: false)
       case .bfloat16:
         let isDone =
           isTransposed
@@ -58,29 +59,20 @@
       }
     }
 
-    /// In single precision a copy pays where a product has so few rows that the library's own
-    /// rearranging of the weights is a large part of its work, as at every time step.
+    /// In single precision a copy, which costs about one use, pays for products of a time step: there are
+    /// many of them, of so few rows that the library's own rearranging of the weights is a large part
+    /// of its work.
     private func isWorthwhile(_ a: Matrix) -> Bool {
-      a.rows > 1 && a.rows <= 128 && a.rows * matrix.rows * matrix.columns > 1_000_000
-    }
-
-    /// Whether these weights have been used before since they changed: making a copy costs about one use.
-    private func isUsedAgain(_ copy: inout Copy) -> Bool {
-      if copy.version != products.version {
-        copy.version = products.version
-        copy.uses = 0
-        copy.isMade = false
-      }
-      copy.uses += 1
-      return copy.uses > 1
+      a.rows == products.rowsOfStep && a.rows > 1 && a.rows <= 128
+        && a.rows * matrix.rows * matrix.columns > 1_000_000
     }
 
     /// The weights as `[in, out]`.
     private func transposedCopy() -> Matrix {
       let copy = floats(&forward, rows: matrix.columns, columns: matrix.rows)
-      if !forward.isMade {
+      if forward.version != products.version {
         matrix.transpose(into: copy)
-        forward.isMade = true
+        forward.version = products.version
       }
       return copy
     }
@@ -116,15 +108,20 @@
       shape.keep = keep == 1
       shape.blocked_b = true
       shape.type = products.path == .bfloat16 ? ONEDNN_BFLOAT16 : ONEDNN_FLOAT32
-      if copy.layout == nil { copy.layout = onednn_pack_make(shape) }
+      if copy.layout == nil {
+        // For one number of rows, whichever product comes first.
+        var typical = shape
+        typical.m = 32
+        copy.layout = onednn_pack_make(typical)
+      }
       guard let layout = copy.layout, let product = products.product(shape, layout) else {
         return false
       }
       if copy.numbers == nil { copy.numbers = Buffer(count: onednn_pack_bytes(layout)) }
-      if copy.version != products.version || !copy.isMade {
+      if copy.version != products.version {
         copy.version = products.version
-        copy.isMade = onednn_pack_fill(layout, matrix.start, !isTransposed, copy.numbers!.start)
-        precondition(copy.isMade, "oneDNN could not pack \(matrix.rows)×\(matrix.columns)")
+        let isMade = onednn_pack_fill(layout, matrix.start, !isTransposed, copy.numbers!.start)
+        precondition(isMade, "oneDNN could not pack \(matrix.rows)×\(matrix.columns)")
       }
       let left =
         products.path == .bfloat16

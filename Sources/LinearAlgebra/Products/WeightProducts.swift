@@ -6,6 +6,8 @@ internal import COneDNN
 /// It belongs to the weights it was made for and to the thread that uses them.
 public final class WeightProducts {
   public let precision: Precision
+  /// The rows of a product at one time step where a window has many steps; 0 where it has one.
+  public var rowsOfStep = 0
   /// Counts the time of products with the weights; nil where nobody asks.
   public var clock: ProductClock?
   /// Rises with every change of the weights.

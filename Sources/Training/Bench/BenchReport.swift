@@ -136,7 +136,8 @@ public struct BenchReport: Encodable, Sendable {
     setupSeconds = slowest[7]
     (firstLoss, lastLoss) = (losses.first.loss, losses.last.loss)
     readGigabytesPerSecond = bandwidth
-    weightBytes = layout.bytesReadPerSymbol
+    weightBytes =
+      training.precision == .bfloat16 ? layout.bytesReadPerSymbol / 2 : layout.bytesReadPerSymbol
     weightGigabytesPerSecond =
       isDrawing ? Double(weightBytes) * 1e-6 / stepMilliseconds.median : 0
     kernels = ProductLibrary.kernels
@@ -155,7 +156,8 @@ extension ParameterLayout {
     entries.reduce(0) { $0 + ($1.isVector || $1.isRowSparse ? 0 : $1.count) }
   }
 
-  /// The bytes of all weights that one symbol of one stream needs: of the embedding, one row.
+  /// The bytes of all weights, in single precision, that one symbol of one stream needs: of the embedding,
+  /// one row.
   package var bytesReadPerSymbol: Int {
     entries.reduce(0) { $0 + ($1.isRowSparse ? $1.columns : $1.count) } * MemoryLayout<Real>.stride
   }

@@ -38,6 +38,7 @@ enum Machine {
       let left = Matrix(a, rows: product.rows, columns: product.inner)
       let stored = Matrix(w, rows: product.columns, columns: product.inner)
       let weights = WeightProducts([stored], precision: precision)
+      weights.rowsOfStep = product.rows
       let result = Matrix(c, rows: product.rows, columns: product.columns)
       var found = product
       found.gflops =
