@@ -20,6 +20,8 @@
     unowned(unsafe) let products: WeightProducts
     private var forward = Copy()
     private var backward = Copy()
+    /// Serves both ways.
+    private var rounded = Copy()
 
     init(_ matrix: Matrix, in products: WeightProducts) {
       self.matrix = matrix
@@ -79,15 +81,12 @@
 
     /// The weights as they are stored, rounded to bfloat16 and kept as single numbers.
     private func roundedCopy() -> Matrix {
-      // Serves both ways; `forward` may hold another copy where a kernel was missing for one shape only.
       if rounded.version != products.version {
         rounded.version = products.version
         matrix.round(into: floats(&rounded, rows: matrix.rows, columns: matrix.columns))
       }
       return floats(&rounded, rows: matrix.rows, columns: matrix.columns)
     }
-    private var rounded = Copy()
-
     private func floats(_ copy: inout Copy, rows: Int, columns: Int) -> Matrix {
       let bytes = rows * columns * MemoryLayout<Float>.stride
       if copy.numbers == nil { copy.numbers = Buffer(count: bytes) }

@@ -103,26 +103,27 @@ public final class WeightProducts {
 
     /// The numbers rounded to bfloat16, in memory that the next call for this side overwrites.
     func roundedBits(_ a: Matrix, _ side: Side) -> UnsafeMutablePointer<UInt16> {
-      let count = a.rows * a.columns
-      if side == .left {
-        if left.count < count { left = Buffer(count: count) }
-        a.round(into: left.start)
-        return left.start
-      }
-      if right.count < count { right = Buffer(count: count) }
-      a.round(into: right.start)
-      return right.start
+      let memory = side == .left ? Self.room(for: a, in: &left) : Self.room(for: a, in: &right)
+      a.round(into: memory.start)
+      return memory.start
     }
 
     /// The same, kept as single numbers.
     func rounded(_ a: Matrix, _ side: Side = .left) -> Matrix {
-      let count = a.rows * a.columns
-      if side == .left && leftSingles.count < count { leftSingles = Buffer(count: count) }
-      if side == .right && rightSingles.count < count { rightSingles = Buffer(count: count) }
-      let memory = side == .left ? leftSingles : rightSingles
+      let memory =
+        side == .left
+        ? Self.room(for: a, in: &leftSingles) : Self.room(for: a, in: &rightSingles)
       let rounded = Matrix(memory, rows: a.rows, columns: a.columns)
       a.round(into: rounded)
       return rounded
+    }
+
+    /// Memory that is made larger where it has too little room.
+    private static func room<Element>(
+      for a: Matrix, in memory: inout Buffer<Element>
+    ) -> Buffer<Element> {
+      if memory.count < a.rows * a.columns { memory = Buffer(count: a.rows * a.columns) }
+      return memory
     }
 
     /// What distinguishes one product from another.
