@@ -1,49 +1,135 @@
 public import LinearAlgebra
 
-/// One window of parallel streams of symbols, time-major: row `t · streams + s` is step t of stream s.
+/// One window of parallel streams, time-major: row `t · streams + s` is step t of stream s.
+///
+/// Streams of a running text all have `steps` steps. Whole sequences are padded to the longest: stream s
+/// has `lengths[s]` of them, nothing is asked for after its end, and `resets` is 1 there, so that
+/// whatever a cell computes of padding stays small.
 public final class Batch: @unchecked Sendable {
   /// A target that asks for nothing: the head leaves the row out.
   public static let noTarget: Int32 = -1
 
+  /// How many numbers a window holds besides symbols.
+  public struct Widths: Hashable, Sendable {
+    /// Of what is read at a step, where that is a frame of numbers and no symbol.
+    public var features: Int
+    /// Of what is to be predicted at a step, where that is numbers and no symbol.
+    public var values: Int
+    /// Of what is known of a whole stream.
+    public var condition: Int
+
+    public init(features: Int = 0, values: Int = 0, condition: Int = 0) {
+      self.features = features
+      self.values = values
+      self.condition = condition
+    }
+  }
+
   /// The symbol read at each step.
   public let inputs: Buffer<Int32>
-  /// The symbol to be predicted at each step, or `noTarget`.
+  /// The symbol to be predicted at each step, or `noTarget`; where numbers are to be predicted, 0 or
+  /// `noTarget`.
   public let targets: Buffer<Int32>
-  /// 1 where the stream starts anew: its state is zero before it reads this step's input.
+  /// 1 where the stream starts anew: its state is its initial one before it reads this step's input.
   public let resets: Buffer<UInt8>
   /// Whether any entry of `resets` is 1; must be set by whoever fills in the batch.
   public var hasResets = false
+  /// Whether every stream starts anew at step 0, whatever its entry in `resets`.
+  public var startsAnew = false
+
+  public let widths: Widths
+  /// The frame read at each step, rows × `widths.features`.
+  public let features: Buffer<Real>
+  /// The numbers to be predicted at each step, rows × `widths.values`.
+  public let values: Buffer<Real>
+  /// What is known of each stream, streams × `widths.condition`.
+  public let condition: Buffer<Real>
+  /// The number of steps of each stream; `begin` sets all of them to `steps`.
+  public let lengths: Buffer<Int32>
+  /// What random numbers of each stream are keyed by: the index of a stream or of a sequence over all
+  /// ranks, so that they depend on no number of ranks; `begin` counts from `firstStream`.
+  public let keys: Buffer<Int32>
+  /// What an encoder reads: the same streams, with steps of their own.
+  public let source: Batch?
 
   /// The different ones of `inputs`, as the last `Pass` over this batch found them.
   public let distinct: DistinctSymbols
 
   public private(set) var steps = 0
   public private(set) var streams = 0
-  /// Epochs from 1, the position of step 0 in its stream, and the global index of stream 0: what
-  /// dropout is keyed by, so that no rank's random numbers depend on how many ranks there are.
+  /// Epochs from 1 and the position of step 0 in its stream: with `keys`, what dropout is keyed by.
   public var epoch = 1
   public var position = 0
-  public var firstStream = 0
 
-  /// Room for up to `rows` rows of steps × streams.
-  public init(rows: Int) {
+  /// Room for up to `rows` rows of steps × streams, of up to `streams` streams (as many as rows unless
+  /// given).
+  public init(
+    rows: Int, streams: Int? = nil, widths: Widths = Widths(), source: Batch? = nil
+  ) {
+    let most = streams ?? rows
     inputs = Buffer(count: rows)
     targets = Buffer(count: rows)
     resets = Buffer(count: rows)
+    self.widths = widths
+    features = Buffer(count: rows * widths.features)
+    values = Buffer(count: rows * widths.values)
+    condition = Buffer(count: most * widths.condition)
+    lengths = Buffer(count: most)
+    keys = Buffer(count: most)
     distinct = DistinctSymbols(rows: rows)
+    self.source = source
   }
 
   /// Lays the batch out for a window; whoever calls fills in every row.
-  public func begin(steps: Int, streams: Int) {
+  /// - Parameter firstStream: the index of stream 0 over all ranks.
+  public func begin(steps: Int, streams: Int, firstStream: Int = 0) {
     precondition(
-      steps * streams <= inputs.count,
+      steps * streams <= inputs.count && streams <= lengths.count,
       "a window of \(steps) × \(streams) in a batch of \(inputs.count) rows")
     self.steps = steps
     self.streams = streams
     hasResets = false
+    startsAnew = false
+    let (lengths, keys) = (lengths.elements(count: streams), keys.elements(count: streams))
+    for s in 0..<streams {
+      lengths[s] = Int32(steps)
+      keys[s] = Int32(firstStream + s)
+    }
   }
 
   public var rows: Int { steps * streams }
+
+  /// The index of stream 0 over all ranks.
+  public var firstStream: Int { Int(keys.start[0]) }
+
+  /// What is read at each step as a matrix, rows × `widths.features`.
+  public var featureRows: Matrix { Matrix(features, rows: rows, columns: widths.features) }
+  /// What is to be predicted at each step as a matrix, rows × `widths.values`.
+  public var valueRows: Matrix { Matrix(values, rows: rows, columns: widths.values) }
+  /// What is known of each stream as a matrix, streams × `widths.condition`.
+  public var conditionRows: Matrix {
+    Matrix(condition, rows: streams, columns: widths.condition)
+  }
+
+  /// Marks everything after the streams' ends: nothing is asked for there, and states stay initial.
+  public func pad() {
+    let (lengths, targets) = (lengths.elements(count: streams), targets.elements(count: rows))
+    let resets = resets.elements(count: rows)
+    for s in 0..<streams where Int(lengths[s]) < steps {
+      hasResets = true
+      for t in Int(lengths[s])..<steps {
+        targets[t * streams + s] = Self.noTarget
+        resets[t * streams + s] = 1
+      }
+    }
+  }
+
+  /// The part of the window that lies on an axis.
+  func on(_ axis: Axis) -> Batch {
+    if axis == .time { return self }
+    guard let source else { preconditionFailure("a batch without the axis \(axis.index)") }
+    return source
+  }
 
   /// Finds the different inputs; a `Pass` does it when it begins, so nobody who fills in a batch has to.
   func findDistinct() { distinct.find(in: inputs, rows: rows) }

@@ -11,7 +11,7 @@ public struct Pass {
   let weights: ParameterVector
   private let products: WeightProducts
   public let batch: Batch
-  /// The steps and streams of the axis of time.
+  /// The steps and streams of the axis that the pass walks along.
   public let steps: Int
   public let streams: Int
   /// Dropout is applied and derivatives are taken.
@@ -37,9 +37,26 @@ public struct Pass {
     streams = batch.streams
     isTraining = gradient != nil
     d = Derivatives(slots: tape.slots, gradient: gradient, products: products)
-    tape.read(pasts: batch.hasResets)
+    tape.read(pasts: batch)
     batch.findDistinct()
+    batch.source?.findDistinct()
   }
+
+  /// The same pass on another axis.
+  private init(_ pass: Pass, along axis: Axis) {
+    slots = pass.slots
+    tape = pass.tape
+    weights = pass.weights
+    products = pass.products
+    batch = pass.batch.on(axis)
+    steps = batch.steps
+    streams = batch.streams
+    isTraining = pass.isTraining
+    d = pass.d
+  }
+
+  /// What layers on an axis walk along: its steps, streams and symbols.
+  public func along(_ axis: Axis) -> Pass { Pass(self, along: axis) }
 
   /// What the head reports.
   public var loss: Loss { tape.loss }

@@ -1,5 +1,18 @@
 public import LinearAlgebra
 
+/// How large a window is: `streams` of up to `steps` steps, which an encoder reads `sourceSteps` for.
+public struct WindowSize: Hashable, Sendable {
+  public var steps: Int
+  public var streams: Int
+  public var sourceSteps: Int
+
+  public init(steps: Int, streams: Int, sourceSteps: Int? = nil) {
+    self.steps = steps
+    self.streams = streams
+    self.sourceSteps = sourceSteps ?? steps
+  }
+}
+
 /// The memory of one window: every activation at every time step, and the derivative of the loss with
 /// respect to it.
 ///
@@ -50,24 +63,35 @@ public final class Tape: @unchecked Sendable {
   /// Allocates room for windows of up to `steps` × `streams` on every axis.
   /// - Parameters:
   ///   - derivatives: false for evaluation and generation, which need no way back.
-  ///   - resets: whether documents may begin inside a window; costs one more copy of every state.
-  public init(_ plan: Plan, steps: Int, streams: Int, derivatives: Bool, resets: Bool = false) {
-    precondition(steps > 0 && streams > 0, "a tape for \(steps) steps of \(streams) streams")
+  ///   - resets: whether streams may start anew inside a window; costs one more copy of every state.
+  public convenience init(
+    _ plan: Plan, steps: Int, streams: Int, derivatives: Bool, resets: Bool = false
+  ) {
+    self.init(
+      plan, fitting: [WindowSize(steps: steps, streams: streams)], derivatives: derivatives,
+      resets: resets)
+  }
+
+  /// Allocates room for windows of any of some sizes.
+  public init(
+    _ plan: Plan, fitting sizes: [WindowSize], derivatives: Bool, resets: Bool = false
+  ) {
+    precondition(
+      !sizes.isEmpty && sizes.allSatisfy { $0.steps > 0 && $0.streams > 0 },
+      "a tape for windows of \(sizes)")
     let activations = plan.activations
     shapes = activations
     hasDerivatives = derivatives
     canReset = resets
-    loss = Loss(rows: steps * streams)
+    loss = Loss(rows: sizes.map { $0.steps * $0.streams }.max()!)
     extents = plan.axes.indices.map { axis in
       let size = Self.size(
-        plan, Axis(index: axis), steps: Double(steps), streams: Double(streams),
-        derivatives: derivatives, resets: resets)
+        plan, Axis(index: axis), sizes, derivatives: derivatives, resets: resets)
       return Extent(
         values: Buffer(count: Int(size.values)), derivatives: Buffer(count: Int(size.derivatives)))
     }
-    scratches = plan.scratches.map {
-      Buffer(count: $0.width * $0.rows.count(steps: steps, streams: streams))
-    }
+    scratches = plan.scratches.map { Buffer(count: Int(Self.count($0, sizes))) }
+    let streams = sizes.map(\.streams).max()!
     var carried: [Int: Buffer<Real>] = [:]
     for (index, shape) in activations.enumerated() where shape.lag > 0 {
       carried[index] = Buffer(count: shape.lag * streams * shape.width)
@@ -109,21 +133,60 @@ public final class Tape: @unchecked Sendable {
     return (values, differentiated)
   }
 
-  /// The bytes that a tape of this capacity would occupy, nearly all of them known without making it.
+  /// The numbers that an axis needs room for so that windows of each of some sizes fit.
+  private static func size(
+    _ plan: Plan, _ axis: Axis, _ sizes: [WindowSize], derivatives: Bool, resets: Bool
+  ) -> (values: Double, derivatives: Double) {
+    sizes.reduce((0, 0)) { most, window in
+      let size = size(
+        plan, axis, steps: Double(axis == .time ? window.steps : window.sourceSteps),
+        streams: Double(window.streams), derivatives: derivatives, resets: resets)
+      return (max(most.0, size.values), max(most.1, size.derivatives))
+    }
+  }
+
+  /// The numbers of passing memory that fit windows of each of some sizes.
+  private static func count(
+    _ scratch: (width: Int, rows: ScratchRows), _ sizes: [WindowSize]
+  ) -> Double {
+    let rows = sizes.map { window in
+      max(
+        scratch.rows.count(steps: window.steps, streams: window.streams),
+        scratch.rows.count(steps: window.sourceSteps, streams: window.streams))
+    }
+    return Double(scratch.width) * Double(rows.max()!)
+  }
+
+  /// The bytes that a tape for windows of up to `steps` × `streams` would occupy.
   public static func bytes(
     _ plan: Plan, steps: Int, streams: Int, derivatives: Bool, resets: Bool = false
   ) -> Double {
+    bytes(
+      plan, fitting: [WindowSize(steps: steps, streams: streams)], derivatives: derivatives,
+      resets: resets)
+  }
+
+  /// The bytes that a tape of this capacity would occupy, nearly all of them known without making it.
+  public static func bytes(
+    _ plan: Plan, fitting sizes: [WindowSize], derivatives: Bool, resets: Bool = false
+  ) -> Double {
     // In Double, because the numbers of a whole window may be too many to count.
-    var numbers = plan.scratches.reduce(0.0) {
-      $0 + Double($1.width) * Double($1.rows.count(steps: steps, streams: streams))
-    }
+    var numbers = plan.scratches.reduce(0.0) { $0 + count($1, sizes) }
     for axis in plan.axes.indices {
       let size = size(
-        plan, Axis(index: axis), steps: Double(steps), streams: Double(streams),
+        plan, Axis(index: axis), sizes,
         derivatives: derivatives, resets: resets)
       numbers += size.values + size.derivatives
     }
     return numbers * Double(MemoryLayout<Real>.stride)
+  }
+
+  /// Lays every axis out for a batch.
+  public func begin(_ batch: Batch) {
+    begin(steps: batch.steps, streams: batch.streams)
+    if let source = batch.source, extents.count > 1 {
+      begin(steps: source.steps, streams: source.streams, on: Axis(index: 1))
+    }
   }
 
   /// Lays the tape out for a window, puts the carried states before its first step and clears the
@@ -166,10 +229,11 @@ public final class Tape: @unchecked Sendable {
     extent.derivatives.clear(0..<used)
   }
 
-  /// Whether states are seen with resets applied, or directly, one step late.
-  func read(pasts: Bool) {
+  /// States are seen with resets applied on axes where a batch has some, or directly, one step late.
+  func read(pasts batch: Batch) {
     for index in 0..<shapes.count {
-      slots[index].past = pasts ? shapes[index].past?.index ?? -1 : -1
+      let resets = shapes[index].axis == .time ? batch.hasResets : batch.source?.hasResets ?? false
+      slots[index].past = resets ? shapes[index].past?.index ?? -1 : -1
     }
   }
 

@@ -41,14 +41,13 @@ public final class Evaluation {
       corpus, batchSize: batchSize, bptt: bptt, rank: world.rank, world: world.size,
       allowsEmptyShare: true)
     let share = streams.share.count
-    batch = Batch(rows: max(streams.rows, 1))
+    batch = streams.makeBatch()
     // A rank without a stream of this text only waits for the others.
     tape =
       share == 0
       ? nil
       : Tape(
-        plan, steps: streams.rows / share, streams: share, derivatives: false,
-        resets: corpus.documentCount > 0)
+        plan, fitting: streams.windowSizes, derivatives: false, resets: streams.mayReset)
     self.world = world
   }
 
@@ -75,7 +74,7 @@ public final class Evaluation {
     tape.profile?.start()
     streams.next(into: batch)
     tape.profile?.mark(.data)
-    tape.begin(steps: batch.steps, streams: batch.streams)
+    tape.begin(batch)
     let pass = Pass(batch, on: tape, weights: weights)
     tape.profile?.mark(.other)
     model.forward(pass)

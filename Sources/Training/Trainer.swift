@@ -79,11 +79,9 @@ public final class Trainer {
     clipper = Clipper(
       options.training.clip ?? ClipOptions(), output: [model.head.weight])
     carriesState = options.training.carryState
-    let share = streams.share.count
     tape = Tape(
-      model.plan, steps: streams.rows / share, streams: share, derivatives: true,
-      resets: dataset.train.documentCount > 0)
-    batch = Batch(rows: streams.rows)
+      model.plan, fitting: streams.windowSizes, derivatives: true, resets: streams.mayReset)
+    batch = streams.makeBatch()
   }
 
   /// Takes one step and says what it did.
@@ -94,7 +92,7 @@ public final class Trainer {
     profile?.start()
     streams.next(into: batch)
     profile?.mark(.data)
-    tape.begin(steps: batch.steps, streams: batch.streams)
+    tape.begin(batch)
     profile?.mark(.other)
     gradient.clear()
     profile?.mark(.optimizer)

@@ -26,10 +26,10 @@ private struct Window: Equatable {
 }
 
 private func windows(_ streams: Streams, _ count: Int) -> [Window] {
-  let batch = Batch(rows: streams.rows)
+  let batch = streams.makeBatch()
   return (0..<count).map { _ in
     // Whatever was there before must not show.
-    for i in 0..<streams.rows { batch.resets.elements()[i] = 1 }
+    for i in 0..<batch.resets.count { batch.resets.elements()[i] = 1 }
     streams.next(into: batch)
     return Window(batch)
   }
@@ -61,7 +61,8 @@ private func windows(_ streams: Streams, _ count: Int) -> [Window] {
   @Test func `A text is cut into streams, and these into windows`() throws {
     let streams = try Streams(counting([35]), batchSize: 3, bptt: 4)
     #expect(streams.length == 11 && streams.droppedCount == 2)
-    #expect(streams.windowsPerEpoch == 3 && streams.targetsPerEpoch == 30 && streams.rows == 12)
+    #expect(streams.windowsPerEpoch == 3 && streams.targetsPerEpoch == 30)
+    #expect(streams.windowSizes == [WindowSize(steps: 4, streams: 3)])
     #expect(streams.isAtEpochStart && streams.nextSteps == 4)
     let read = windows(streams, 4)
     #expect(read.map(\.steps) == [4, 4, 2, 4])

@@ -47,9 +47,8 @@ struct Trial {
     resets: [(Int, Int)] = []
   ) {
     let (streams, steps) = (streams ?? Self.streams, steps ?? Self.steps)
-    batch.begin(steps: steps, streams: streams)
+    batch.begin(steps: steps, streams: streams, firstStream: firstStream)
     batch.position = window * Self.steps
-    batch.firstStream = firstStream
     for t in 0..<steps {
       for s in 0..<streams {
         batch.inputs.start[t * streams + s] = symbol(window * Self.steps + t, firstStream + s)

@@ -10,7 +10,7 @@ public import Recurrence
 ///
 /// The files of a text with several are shuffled in every epoch, and the streams are cut from what
 /// comes out.
-public final class Streams {
+public final class Streams: Feed {
   public let corpus: Corpus
   /// The number of streams over all ranks.
   public let batchSize: Int
@@ -66,8 +66,21 @@ public final class Streams {
   /// The symbols at the end that no stream has.
   public var droppedCount: Int { corpus.count - batchSize * length }
 
-  /// The greatest number of rows of a window on this rank: what a `Batch` must have room for.
-  public var rows: Int { min(bptt, length - 1) * share.count }
+  /// A window and the shorter last one of an epoch have room in one of this size.
+  public var windowSizes: [WindowSize] {
+    share.isEmpty
+      ? [] : [WindowSize(steps: min(bptt, length - 1), streams: share.count)]
+  }
+
+  public func makeBatch() -> Batch {
+    Batch(rows: max(min(bptt, length - 1) * share.count, 1), streams: max(share.count, 1))
+  }
+
+  public var mayReset: Bool { corpus.documentCount > 0 }
+
+  public var carried: (share: Range<Int>, total: Int) { (share, batchSize) }
+
+  public var startsAnew: Bool { isAtEpochStart }
 
   public var windowsPerEpoch: Int { (length - 2) / bptt + 1 }
 
@@ -110,10 +123,9 @@ public final class Streams {
   public func next(into batch: Batch) {
     let steps = nextSteps
     let streams = share.count
-    batch.begin(steps: steps, streams: streams)
+    batch.begin(steps: steps, streams: streams, firstStream: share.lowerBound)
     batch.epoch = place.epoch
     batch.position = place.position
-    batch.firstStream = share.lowerBound
     batch.resets.clear(0..<steps * streams)
     for stream in 0..<streams {
       fill(stream, of: streams, steps: steps, from: (share.lowerBound + stream) * length, in: batch)

@@ -36,11 +36,12 @@ public struct Dropout: Layer {
 
   private func addMasked(_ source: Matrix, to destination: Matrix, _ pass: Pass) {
     let batch = pass.batch
+    let keys = batch.keys.elements(count: pass.streams)
     for t in 0..<pass.steps {
       for s in 0..<pass.streams {
         let row = t * pass.streams + s
         random.addMasked(
-          source[row], to: destination[row], rate: rate, stream: batch.firstStream + s,
+          source[row], to: destination[row], rate: rate, stream: Int(keys[s]),
           position: batch.position + (isVariational ? 0 : t), epoch: batch.epoch)
       }
     }

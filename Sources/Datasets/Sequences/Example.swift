@@ -1,0 +1,59 @@
+public import LinearAlgebra
+public import Recurrence
+
+/// One sequence and what is to be learnt of it.
+///
+/// Of `steps` steps each reads a symbol or a frame of numbers, and asks for a symbol, for numbers, or
+/// for nothing.
+public struct Example: Equatable, Sendable {
+  /// The symbol read at each step; empty where frames are read.
+  public var inputs: [Int32] = []
+  /// The frames read, one after the other; empty where symbols are read.
+  public var frames: [Real] = []
+  /// The symbol asked for at each step, or `Batch.noTarget`; 0 where numbers are asked for.
+  public var targets: [Int32] = []
+  /// The numbers asked for, a row for each step (any where nothing is asked for); empty where symbols
+  /// are.
+  public var values: [Real] = []
+  /// What is known of the whole sequence, a vector; empty for nothing.
+  public var condition: [Real] = []
+  /// What an encoder reads before; empty for nothing.
+  public var source: [Int32] = []
+
+  public init() {}
+
+  public var steps: Int { targets.count }
+}
+
+/// What all examples of a set have in common.
+public struct ExampleShape: Hashable, Sendable {
+  /// Of frames, values and the condition; 0 for what examples do not have.
+  public var widths: Batch.Widths
+  /// Whether there is a source to encode.
+  public var hasSource: Bool
+
+  public init(widths: Batch.Widths = Batch.Widths(), hasSource: Bool = false) {
+    self.widths = widths
+    self.hasSource = hasSource
+  }
+}
+
+/// A set of sequences, from files or from a generator.
+///
+/// An example is a function of the epoch and of its index alone, so that every rank can ask for any.
+public protocol ExampleSet: Sendable {
+  /// What sentences call it: a path, or the name of a task.
+  var name: String { get }
+  /// The number of examples of an epoch.
+  var count: Int { get }
+  var shape: ExampleShape { get }
+  /// Whether an epoch's examples differ from those of the epoch before.
+  var isFresh: Bool { get }
+  /// The most steps that an example and its source have.
+  var longest: (steps: Int, source: Int) { get }
+  /// The steps of an example and of its source, without making it where that is possible.
+  func steps(of index: Int, epoch: Int) -> (steps: Int, source: Int)
+  func example(_ index: Int, epoch: Int) -> Example
+  /// Identifies the examples by what is in them or by what generates them.
+  var hash: UInt64 { get }
+}
