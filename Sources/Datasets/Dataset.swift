@@ -1,15 +1,28 @@
-/// The texts of a run, encoded: to train on, to validate on, to test on.
-public struct Dataset: Sendable {
-  public let vocabulary: Vocabulary
-  public let train: Corpus
-  public let valid: Corpus?
-  public let test: Corpus?
+public import Recurrence
 
+/// The data of a run: to train on, to validate on, to test on.
+public struct Dataset: Sendable {
+  /// The symbols that are read; without one where frames are.
+  public let vocabulary: Vocabulary
+  /// The symbols that are predicted: those that are read, where these are a text's.
+  public let outputs: Vocabulary
+  /// The symbols that an encoder reads; nil where nothing is encoded.
+  public let source: Vocabulary?
+  /// What a model of this data reads and predicts.
+  public let interface: ModelInterface
+  public let train: DataPart
+  public let valid: DataPart?
+  public let test: DataPart?
+
+  /// A text's: the next symbol is to be predicted.
   init(vocabulary: Vocabulary, train: Corpus, valid: Corpus?, test: Corpus?) {
     self.vocabulary = vocabulary
-    self.train = train
-    self.valid = valid
-    self.test = test
+    outputs = vocabulary
+    source = nil
+    interface = ModelInterface(vocabulary: vocabulary.count)
+    self.train = .text(train)
+    self.valid = valid.map { .text($0) }
+    self.test = test.map { .text($0) }
   }
 
   /// Opens the texts of a configuration, and makes their vocabulary and encoded forms first if these
@@ -67,10 +80,11 @@ public struct Dataset: Sendable {
         whole.part(range, name: "the \(name) part (\(fraction)) of \(text.name)")
       }
     }
-    self.vocabulary = vocabulary
-    train = trained == whole.count ? whole : whole.part(0..<trained, name: text.name)
-    valid = try heldOut(options.valid, trained..<whole.count - tested, "validation")
-    test = try heldOut(options.test, whole.count - tested..<whole.count, "test")
+    self.init(
+      vocabulary: vocabulary,
+      train: trained == whole.count ? whole : whole.part(0..<trained, name: text.name),
+      valid: try heldOut(options.valid, trained..<whole.count - tested, "validation"),
+      test: try heldOut(options.test, whole.count - tested..<whole.count, "test"))
   }
 
   /// Identifies all texts and the vocabulary by what is in them, so that ranks can agree on them and a
@@ -78,6 +92,8 @@ public struct Dataset: Sendable {
   public var hash: UInt64 {
     var fingerprint = Fingerprint()
     fingerprint.add(vocabulary.hash)
+    if outputs != vocabulary { fingerprint.add(outputs.hash) }
+    if let source { fingerprint.add(source.hash) }
     fingerprint.add(train.hash)
     fingerprint.add(valid?.hash ?? 0)
     fingerprint.add(test?.hash ?? 0)

@@ -79,7 +79,7 @@ public struct Sampling: Sendable {
 
 /// Draws symbols from a language model one at a time: ancestral sampling with carried state.
 public final class Generator {
-  private let model: LanguageModel
+  private let model: SequenceModel
   private let weights: ParameterVector
   private let tape: Tape
   private let batch = Batch(rows: 1)
@@ -93,7 +93,7 @@ public final class Generator {
   }
 
   /// - Parameter seed: the same seed, prompt and options give the same text.
-  public init(_ model: LanguageModel, weights: ParameterVector, seed: UInt64) {
+  public init(_ model: SequenceModel, weights: ParameterVector, seed: UInt64) {
     self.model = model
     self.weights = weights
     tape = Tape(model.plan, steps: 1, streams: 1, derivatives: false)

@@ -274,7 +274,8 @@ public final class Loss: @unchecked Sendable {
 
   init(rows: Int) { self.rows = Buffer(count: rows) }
 
-  func clear() {
+  /// Forgets the window before.
+  public func clear() {
     sum = 0
     targets = 0
   }

@@ -28,38 +28,33 @@ public struct Score: Codable, Equatable, Sendable {
 ///
 /// Every symbol but each stream's first is scored once; documents reset the state as in training.
 public final class Evaluation {
-  private let streams: Streams
+  private let feed: any Feed
   private let tape: Tape?
   private let batch: Batch
   private let world: any Communicator
 
   /// - Throws: `DataError` where the text is too short for so many streams.
   public init(
-    _ corpus: Corpus, plan: Plan, batchSize: Int, bptt: Int, world: any Communicator
+    _ part: DataPart, plan: Plan, _ options: EvaluationOptions, world: any Communicator
   ) throws(DataError) {
-    streams = try Streams(
-      corpus, batchSize: batchSize, bptt: bptt, rank: world.rank, world: world.size,
-      allowsEmptyShare: true)
-    let share = streams.share.count
-    batch = streams.makeBatch()
-    // A rank without a stream of this text only waits for the others.
+    feed = try part.feed(options.feed(in: world))
+    batch = feed.makeBatch()
+    // A rank that has nothing of it to read only waits for the others.
     tape =
-      share == 0
+      feed.windowSizes.isEmpty
       ? nil
-      : Tape(
-        plan, fitting: streams.windowSizes, derivatives: false, resets: streams.mayReset)
+      : Tape(plan, fitting: feed.windowSizes, derivatives: false, resets: feed.mayReset)
     self.world = world
   }
 
   /// Scores the whole text.
   public func run(
-    _ model: LanguageModel, weights: ParameterVector
+    _ model: any Model, weights: ParameterVector
   ) throws(CommunicationError) -> Score {
     var sums = [0.0, 0.0]
     if let tape {
-      streams.rewind()
-      tape.clearCarried()
-      for _ in 0..<streams.windowsPerEpoch {
+      feed.rewind()
+      for _ in 0..<feed.windowsPerEpoch {
         let loss = next(model, weights: weights, on: tape)
         sums[0] += loss.sum
         sums[1] += Double(loss.targets)
@@ -70,10 +65,15 @@ public final class Evaluation {
   }
 
   /// Scores this rank's part of the next window; the one after the last is the first.
-  private func next(_ model: LanguageModel, weights: ParameterVector, on tape: Tape) -> Loss {
+  private func next(_ model: any Model, weights: ParameterVector, on tape: Tape) -> Loss {
+    if feed.startsAnew { tape.clearCarried() }
     tape.profile?.start()
-    streams.next(into: batch)
+    feed.next(into: batch)
     tape.profile?.mark(.data)
+    guard batch.streams > 0 else {
+      tape.loss.clear()
+      return tape.loss
+    }
     tape.begin(batch)
     let pass = Pass(batch, on: tape, weights: weights)
     tape.profile?.mark(.other)
@@ -93,9 +93,8 @@ extension Evaluation {
   }
 
   /// Scores this rank's part of the next window, as `run` does.
-  func next(_ model: LanguageModel, weights: ParameterVector) -> Score {
+  func next(_ model: any Model, weights: ParameterVector) -> Score {
     guard let tape else { return Score(nats: 0, targets: 0) }
-    if streams.isAtEpochStart { tape.clearCarried() }
     let loss = next(model, weights: weights, on: tape)
     return Score(nats: loss.sum, targets: loss.targets)
   }

@@ -4,7 +4,7 @@ public import Recurrence
 
 /// The log-probability of single lines: each is read from a state of zero, after the end of a line.
 public final class LineScorer {
-  private let model: LanguageModel
+  private let model: SequenceModel
   private let weights: ParameterVector
   private let vocabulary: Vocabulary
   private let tape: Tape
@@ -14,7 +14,7 @@ public final class LineScorer {
 
   /// - Throws: `DataError` where the vocabulary has no end of line.
   public init(
-    _ model: LanguageModel, weights: ParameterVector, vocabulary: Vocabulary
+    _ model: SequenceModel, weights: ParameterVector, vocabulary: Vocabulary
   ) throws(DataError) {
     self.model = model
     self.weights = weights

@@ -31,8 +31,10 @@ public struct TextScore: Sendable {
       try createFolders(cache)
       let data = DataOptions(train: Paths(texts), document: options.data.document)
       let dataset = try Dataset(data, vocabulary: vocabulary, cache: cache, writing: true)
-      let evaluation = try Evaluation(
-        dataset.train, plan: model.plan, batchSize: batchSize, bptt: bptt, world: world)
+      var windows = EvaluationOptions()
+      windows.batchSize = batchSize
+      windows.bptt = bptt
+      let evaluation = try Evaluation(dataset.train, plan: model.plan, windows, world: world)
       let characters = Double(try TextFiles(texts).characterCount())
       return (evaluation, characters / Double(dataset.train.count))
     }

@@ -19,11 +19,11 @@ public enum Outcome: Equatable, Sendable {
 /// `step` is the whole method: a window of this rank's streams goes forward and backward, the gradients
 /// of all ranks are summed, and every rank makes the same update.
 public final class Trainer {
-  public let model: LanguageModel
+  public let model: any Model
   public let weights: ParameterVector
   public let optimizer: any Optimizer
   public let average: WeightAverage?
-  public let streams: Streams
+  public let feed: any Feed
   public internal(set) var coordinator: Coordinator
 
   let world: any Communicator
@@ -54,20 +54,15 @@ public final class Trainer {
   ) throws {
     self.world = world
     self.observer = observer
-    model = LanguageModel(
-      options.model, vocabulary: dataset.vocabulary.count, seed: options.seed,
-      objective: options.training.objective)
-    streams = try Streams(
-      dataset.train, batchSize: options.training.batchSize, bptt: options.training.bptt,
-      seed: options.seed, rank: world.rank, world: world.size)
+    model = options.model.makeModel(
+      dataset.interface, seed: options.seed, objective: options.training.objective)
+    feed = try dataset.train.feed(options.training.feed(seed: options.seed, in: world))
     validation = try dataset.valid.map { [model] in
-      try Evaluation(
-        $0, plan: model.plan, batchSize: options.evaluation.batchSize,
-        bptt: options.evaluation.bptt, world: world)
+      try Evaluation($0, plan: model.plan, options.evaluation, world: world)
     }
     coordinator = try Coordinator(
       options, evaluation: dataset.valid == nil ? nil : options.evaluation,
-      stepsPerEpoch: streams.windowsPerEpoch)
+      stepsPerEpoch: feed.windowsPerEpoch)
     let layout = ParameterLayout(model.plan)
     weights = ParameterVector(layout)
     weights.precision = options.training.precision
@@ -77,29 +72,25 @@ public final class Trainer {
     optimizer = options.training.optimizer.makeOptimizer(for: layout)
     average = options.training.average.map { [weights] in WeightAverage($0, of: weights) }
     clipper = Clipper(
-      options.training.clip ?? ClipOptions(), output: [model.head.weight])
+      options.training.clip ?? ClipOptions(), output: Set(model.outputWeights))
     carriesState = options.training.carryState
     tape = Tape(
-      model.plan, fitting: streams.windowSizes, derivatives: true, resets: streams.mayReset)
-    batch = streams.makeBatch()
+      model.plan, fitting: feed.windowSizes, derivatives: true, resets: feed.mayReset)
+    batch = feed.makeBatch()
   }
 
   /// Takes one step and says what it did.
   func step() throws(CommunicationError) -> StepReport {
     var watch = Stopwatch()
     let (rate, epoch) = (coordinator.rate, coordinator.state.epoch)
-    if streams.isAtEpochStart || !carriesState { tape.clearCarried() }
+    if feed.startsAnew || !carriesState { tape.clearCarried() }
     profile?.start()
-    streams.next(into: batch)
+    feed.next(into: batch)
     profile?.mark(.data)
-    tape.begin(batch)
-    profile?.mark(.other)
     gradient.clear()
     profile?.mark(.optimizer)
-    let pass = Pass(batch, on: tape, weights: weights, gradient: gradient)
-    model.forward(pass)
-    model.backward(pass)
-    var tally = vote(on: pass.loss)
+    differentiate()
+    var tally = vote(on: tape.loss)
     watch.compute = watch.lap()
     try reduction.sum(gradient)
     try world.sum(&tally.sums)
@@ -114,13 +105,23 @@ public final class Trainer {
     }
     profile?.mark(.optimizer)
     if verdict != .skip { tape.turn() }
-    coordinator.finish(tally, verdict, epochEnds: streams.isAtEpochStart)
+    coordinator.finish(tally, verdict, epochEnds: feed.isAtEpochStart)
     watch.update = watch.lap()
     profile?.mark(.other)
     return StepReport(
       step: coordinator.state.step, epoch: epoch, tokens: coordinator.state.tokens,
       score: Score(nats: tally.loss, targets: tally.targets), learningRate: rate,
       gradientNorm: clipped.norm, verdict: verdict, time: watch)
+  }
+
+  /// Runs the model over the batch, there and back.
+  private func differentiate() {
+    guard batch.streams > 0 else { return tape.loss.clear() }
+    tape.begin(batch)
+    profile?.mark(.other)
+    let pass = Pass(batch, on: tape, weights: weights, gradient: gradient)
+    model.forward(pass)
+    model.backward(pass)
   }
 
   /// Takes steps until the run is complete, or somebody asks for an early end.

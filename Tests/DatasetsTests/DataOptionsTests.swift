@@ -73,12 +73,12 @@ private func refusal(_ json: String) -> (path: String, reason: String) {
     // 103 symbols: ⌈30.9⌉ are held out, ⌈20.6⌉ of them for the test.
     #expect(data.train.count == 72 && data.valid!.count == 10 && data.test!.count == 21)
     let all = [data.train, data.valid!, data.test!].flatMap { part in
-      (0..<part.count).map { part[$0] }
+      (0..<part.count).map { part.corpus![$0] }
     }
     #expect(all == data.vocabulary.encode(text))
     // x, y and z are not in the part to train on.
     #expect(data.vocabulary.count == 11)
-    #expect(data.test!.occurrences(of: data.vocabulary.unknown!) == 3)
+    #expect(data.test!.corpus!.occurrences(of: data.vocabulary.unknown!) == 3)
     options.valid = nil
     options.test = nil
     let whole = try open(options)
@@ -122,8 +122,8 @@ private func refusal(_ json: String) -> (path: String, reason: String) {
     let writer = try open(options)
     let reader = try open(options, writing: false)
     #expect(reader.hash == writer.hash && reader.vocabulary == writer.vocabulary)
-    #expect(reader.train.documentStarts == [0, 3, 5])
-    #expect((0..<3).map { reader.valid![$0] } == reader.vocabulary.encode("a z\n"))
+    #expect(reader.train.corpus!.documentStarts == [0, 3, 5])
+    #expect((0..<3).map { reader.valid!.corpus![$0] } == reader.vocabulary.encode("a z\n"))
     // A text that changes makes a new vocabulary.
     folder.write("b.txt", "e e e e\n")
     #expect(try open(options).vocabulary.encode("e") == [2])
@@ -140,7 +140,7 @@ private func refusal(_ json: String) -> (path: String, reason: String) {
     let options = DataOptions(
       train: [folder.write("a.txt", "a b c\n")], tokenizer: .vocabulary(path: list))
     let data = try open(options)
-    #expect((0..<4).map { data.train[$0] } == [1, 0, 2, 3])
+    #expect((0..<4).map { data.train.corpus![$0] } == [1, 0, 2, 3])
     var missing = options
     missing.tokenizer = .vocabulary(path: list + "x")
     #expect(throws: DataError.self) { try open(missing) }

@@ -49,7 +49,7 @@ import Testing
     let dataset = try text.dataset(in: folder.path)
     #expect(dataset.vocabulary.count == 300)
     #expect(dataset.train.count == 1201)
-    #expect((0..<1201).allSatisfy { dataset.train[$0] == text.symbols[$0] })
+    #expect((0..<1201).allSatisfy { dataset.train.corpus![$0] == text.symbols[$0] })
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
     let path = folder.path + "/text"
     try text.write(to: path)

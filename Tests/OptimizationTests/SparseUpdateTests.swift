@@ -6,7 +6,7 @@ import Testing
 /// Updates that pass over the rows of an embedding which no window has read, against updates that do not.
 @Suite struct SparseUpdateTests {
   static let vocabulary = 90
-  static let model = LanguageModel(
+  static let model = SequenceModel(
     ModelOptions(
       embedding: 5, layers: [LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 7)))]),
     vocabulary: vocabulary, seed: 1)

@@ -65,7 +65,7 @@ def recurrent(layer, inputs, count):
             return nn.GRU(inputs, layer["hidden"], count)
 
 
-class LanguageModel(nn.Module):
+class SequenceModel(nn.Module):
     """Equal layers are one module, `rnn.weight_ih_l1`; others one each, `layers.1.weight_ih_l0`."""
 
     def __init__(self, case):
@@ -174,7 +174,7 @@ def window(case, model, steps, states):
 
 def compute(number, case):
     torch.manual_seed(case.get("seed", number))
-    model = LanguageModel(case)
+    model = SequenceModel(case)
     draw_parameters(model)
     states, windows = model.zero_states(), []
     for steps in WINDOWS:

@@ -17,7 +17,7 @@ import Testing
     var options = Self.options
     options.initializer = initializer
     change(&options)
-    let model = LanguageModel(options, vocabulary: 50, seed: 1)
+    let model = SequenceModel(options, vocabulary: 50, seed: 1)
     let weights = ParameterVector(ParameterLayout(model.plan))
     weights.initialize(seed: seed)
     return Dictionary(

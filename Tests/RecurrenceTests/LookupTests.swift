@@ -136,7 +136,7 @@ private func makeWindows() -> [(String, [Batch])] {
     forEveryCell(hidden: Route.width) { name, cell, options in
       var model = ModelOptions(
         embedding: Route.width, layers: [LayerOptions(.recurrent(cell: name, options))])
-      func plan() -> Plan { LanguageModel(model, vocabulary: vocabulary, seed: 1).plan }
+      func plan() -> Plan { SequenceModel(model, vocabulary: vocabulary, seed: 1).plan }
       func route(gathered: Bool) -> Plan {
         Route(vocabulary: vocabulary, gathered: gathered) {
           make(cell, options, reading: $0, in: &$1)

@@ -24,7 +24,7 @@ import Testing
     let oracle = try JSONDecoder().decode(Oracle.self, from: Data(contentsOf: file))
     #expect(oracle.cases.count == 4)
     for entry in oracle.cases {
-      let model = LanguageModel(
+      let model = SequenceModel(
         ModelOptions(embedding: oracle.embedding, layers: [LayerOptions(.linear(oracle.width))]),
         vocabulary: oracle.vocabulary, seed: 1,
         objective: TrainingObjective(labelSmoothing: entry.label_smoothing, zLoss: entry.z_loss))

@@ -118,7 +118,7 @@ import Testing
   }
 
   @Test func `parameters lie on cache lines, the output layer first, the embedding last`() {
-    let model = LanguageModel(
+    let model = SequenceModel(
       ModelOptions(
         embedding: 3, layers: [LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 5)))]),
       vocabulary: 7, seed: 1)

@@ -8,7 +8,7 @@ import Testing
 
   @Test(arguments: Oracle.cells.cases)
   func `finds the same outputs, states, losses and gradients`(oracle: Oracle.Case) throws {
-    let model = LanguageModel(oracle.options, vocabulary: oracle.vocabulary, seed: 1)
+    let model = SequenceModel(oracle.options, vocabulary: oracle.vocabulary, seed: 1)
     let layout = ParameterLayout(model.plan)
     let weights = ParameterVector(layout)
     try weights.update { weights in

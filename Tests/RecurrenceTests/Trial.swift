@@ -10,7 +10,7 @@ struct Trial {
   static let steps = 4
   static let vocabulary = 7
 
-  let model: LanguageModel
+  let model: SequenceModel
   let weights: ParameterVector
   let gradient: ParameterVector
   let tape: Tape
@@ -22,7 +22,7 @@ struct Trial {
   ) {
     var options = options
     options.initializer = .uniform(spread)
-    model = LanguageModel(options, vocabulary: Self.vocabulary, seed: 11, objective: objective)
+    model = SequenceModel(options, vocabulary: Self.vocabulary, seed: 11, objective: objective)
     let layout = ParameterLayout(model.plan)
     weights = ParameterVector(layout)
     weights.initialize(seed: 5)

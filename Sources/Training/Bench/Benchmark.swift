@@ -117,19 +117,18 @@ private struct TrainingSubject: BenchSubject {
 }
 
 private struct EvaluationSubject: BenchSubject {
-  let model: LanguageModel
+  let model: SequenceModel
   let weights: ParameterVector
   let evaluation: Evaluation
 
   init(_ options: RunOptions, _ dataset: Dataset, _ world: any Communicator) throws {
-    model = LanguageModel(
+    model = SequenceModel(
       options.model, vocabulary: dataset.vocabulary.count, seed: options.seed)
     weights = ParameterVector(ParameterLayout(model.plan))
     weights.precision = options.training.precision
     weights.initialize(seed: options.seed)
     evaluation = try Evaluation(
-      dataset.train, plan: model.plan, batchSize: options.training.batchSize,
-      bptt: options.training.bptt, world: world)
+      dataset.train, plan: model.plan, EvaluationOptions(like: options.training), world: world)
   }
 
   func step() throws -> Score { evaluation.next(model, weights: weights) }
@@ -141,13 +140,13 @@ private struct DrawingSubject: BenchSubject {
   let generator: Generator
 
   init(_ options: RunOptions, _ dataset: Dataset) {
-    let model = LanguageModel(
+    let model = SequenceModel(
       options.model, vocabulary: dataset.vocabulary.count, seed: options.seed)
     weights = ParameterVector(ParameterLayout(model.plan))
     weights.precision = options.training.precision
     weights.initialize(seed: options.seed)
     generator = Generator(model, weights: weights, seed: options.seed)
-    generator.read(dataset.train[0])
+    generator.read(dataset.train.corpus![0])
   }
 
   func step() throws -> Score {

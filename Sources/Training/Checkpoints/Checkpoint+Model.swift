@@ -44,9 +44,9 @@ extension Checkpoint {
   ///   - precision: the number format of its products; nil for that of the run.
   public func model(
     raw: Bool = false, precision: Precision? = nil
-  ) throws -> (LanguageModel, ParameterVector, Vocabulary) {
+  ) throws -> (SequenceModel, ParameterVector, Vocabulary) {
     let (options, vocabulary) = (try options(), try vocabulary())
-    let model = LanguageModel(options.model, vocabulary: vocabulary.count, seed: options.seed)
+    let model = SequenceModel(options.model, vocabulary: vocabulary.count, seed: options.seed)
     let weights = ParameterVector(ParameterLayout(model.plan))
     weights.precision = precision ?? options.training.precision
     let file = raw ? try tensors(of: Snapshot.File.model) : try bestWeights
@@ -55,15 +55,11 @@ extension Checkpoint {
   }
 }
 
-extension LanguageModel {
+extension Model {
   /// Tells apart models that compute different things: by the names and shapes of their parameters and
-  /// by what their layers are. How they are drawn, dropped and learnt may change from run to run.
+  /// by what their parts are. How they are drawn, dropped and learnt may change from run to run.
   var identity: String {
-    let layers = options.layers.map { layer in
-      let bare = try? JSONValue.encoder().encode(LayerOptions(layer.kind, residual: layer.residual))
-      return String(decoding: bare ?? Data(), as: UTF8.self)
-    }
     let parameters = ParameterLayout(plan).entries.map { "\($0.name)\($0.shape)" }
-    return (layers + parameters).joined(separator: " ")
+    return (structure + parameters).joined(separator: " ")
   }
 }

@@ -40,18 +40,19 @@ extension Trainer {
   /// - Returns: nil on every other rank.
   public func snapshot() throws(CommunicationError) -> Snapshot? {
     var hidden: [Tensor] = []
-    for state in model.plan.states {
-      let rows = tape.carried(state, streams: streams.share.count)
+    let (share, total) = feed.carried
+    for state in model.plan.states where total > 0 {
+      let rows = tape.carried(state, streams: share.count)
       let gathered = try world.gather(Array(UnsafeRawBufferPointer(rows.memory)))
       guard world.isRoot else { continue }
-      let all = Buffer<Real>(count: streams.batchSize * rows.columns)
+      let all = Buffer<Real>(count: total * rows.columns)
       var rest = UnsafeMutableRawBufferPointer(all.elements())[...]
       for part in gathered {
         UnsafeMutableRawBufferPointer(rebasing: rest).copyBytes(from: part)
         rest = rest.dropFirst(part.count)
       }
       hidden.append(
-        Tensor(model.plan.name(of: state), shape: [streams.batchSize, rows.columns], all))
+        Tensor(model.plan.name(of: state), shape: [total, rows.columns], all))
     }
     guard world.isRoot else { return nil }
     var tensors: [(file: String, tensors: [Tensor], metadata: [String: String])] = [
@@ -66,7 +67,7 @@ extension Trainer {
       tensors.append((Snapshot.File.average, average.vector.tensors(), model.tiedNames))
     }
     return Snapshot(
-      coordinator: coordinator.state, cursor: streams.cursor,
+      coordinator: coordinator.state, cursor: feed.cursor,
       counters: .init(optimizer: optimizer.updates, average: average?.updates ?? 0),
       tensors: tensors)
   }
@@ -87,14 +88,15 @@ extension Trainer {
     for (_, vector) in optimizer.moments { try world.share(vector) }
     if let average { try world.share(average.vector) }
     let cursor = try world.share(found.cursor)
-    try world.unanimous { try streams.seek(cursor) }
-    for (index, state) in model.plan.states.enumerated() {
+    try world.unanimous { try feed.seek(cursor) }
+    let (share, total) = feed.carried
+    for (index, state) in model.plan.states.enumerated() where total > 0 {
       let bytes = try world.broadcast(world.isRoot ? found.hidden[index] : [])
-      let own = tape.carried(state, streams: streams.share.count)
+      let own = tape.carried(state, streams: share.count)
       let width = own.columns * MemoryLayout<Real>.stride
-      let first = streams.share.lowerBound * width
+      let first = share.lowerBound * width
       UnsafeMutableRawBufferPointer(own.memory).copyBytes(
-        from: bytes[first..<first + streams.share.count * width])
+        from: bytes[first..<first + share.count * width])
     }
   }
 
@@ -124,8 +126,12 @@ extension Trainer {
       try checkpoint.tensors(of: file).load(into: [("", average.vector)])
     }
     let file = try checkpoint.tensors(of: Snapshot.File.hidden)
-    for state in model.plan.states {
-      let shape = [streams.batchSize, model.plan.width(state)]
+    let place = feed.cursor
+    defer { try? feed.seek(place) }
+    try feed.seek(restored.cursor)
+    let total = feed.carried.total
+    for state in model.plan.states where total > 0 {
+      let shape = [total, model.plan.width(state)]
       let values = Buffer<Real>(count: shape[0] * shape[1])
       try file.copy(model.plan.name(of: state), shape: shape, into: values.elements())
       restored.hidden.append(Array(UnsafeRawBufferPointer(values.elements())))

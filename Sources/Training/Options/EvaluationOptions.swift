@@ -1,3 +1,6 @@
+internal import Collectives
+internal import Datasets
+
 /// When and how the model is evaluated on the validation data: the section `evaluation`.
 public struct EvaluationOptions: Codable, Equatable, Sendable {
   /// The steps from one evaluation to the next, or the end of each epoch.
@@ -5,7 +8,7 @@ public struct EvaluationOptions: Codable, Equatable, Sendable {
   /// Parallel streams over all ranks; as in training unless set.
   public var batchSize: Int
   /// Time steps per window; as in training unless set.
-  public var bptt: Int
+  public var givenBptt: Int?
 
   enum CodingKeys: String, CodingKey {
     case every
@@ -15,7 +18,7 @@ public struct EvaluationOptions: Codable, Equatable, Sendable {
 
   public init(like training: TrainingOptions = TrainingOptions()) {
     batchSize = training.batchSize
-    bptt = training.bptt
+    givenBptt = training.givenBptt
   }
 
   public init(from decoder: any Decoder) throws {
@@ -28,12 +31,34 @@ public struct EvaluationOptions: Codable, Equatable, Sendable {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     every = try container.decode(.every, default: every)
     batchSize = try container.decode(.batchSize, default: batchSize, from: 1...largestCount)
-    bptt = try container.decode(.bptt, default: bptt, from: 1...largestCount)
+    givenBptt = try container.decode(.bptt, from: 1...largestCount) ?? givenBptt
     if case .seconds = every {
       throw DecodingError.dataCorruptedError(
         forKey: .every, in: container,
         debugDescription: "evaluation.every is a number of steps or epoch, so that runs can be"
           + " compared; write one of these")
     }
+  }
+}
+
+extension EvaluationOptions {
+  /// Time steps per window of a text.
+  public var bptt: Int {
+    get { givenBptt ?? FeedRequest.textSteps }
+    set { givenBptt = newValue }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(every, forKey: .every)
+    try container.encode(batchSize, forKey: .batchSize)
+    try container.encodeIfPresent(givenBptt, forKey: .bptt)
+  }
+
+  /// How a rank reads the data to evaluate on.
+  func feed(in world: any Communicator) -> FeedRequest {
+    FeedRequest(
+      batchSize: batchSize, bptt: givenBptt, isBucketed: false, rank: world.rank,
+      world: world.size, allowsEmptyShare: true)
   }
 }

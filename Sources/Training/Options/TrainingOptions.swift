@@ -1,13 +1,19 @@
+internal import Collectives
+internal import Datasets
 public import LinearAlgebra
 public import Optimization
 public import Recurrence
 
 /// How long and in what portions a model is trained: the section `training` of a configuration.
 public struct TrainingOptions: Codable, Equatable, Sendable {
-  /// Parallel streams over all ranks.
+  /// Parallel streams, or sequences of a batch, over all ranks.
   public var batchSize = 20
-  /// Time steps per window.
-  public var bptt = 35
+  /// Time steps per window; nil for 35 of a text, and for whole sequences.
+  public var givenBptt: Int?
+  /// The most steps of a batch of sequences over all ranks, padding included, in place of `batchSize`.
+  public var batchTokens: Int?
+  /// Whether sequences of like lengths come together.
+  public var isBucketed = true
   /// When training is complete.
   public var length = Length.epochs(10)
   /// The rule that changes the weights, and its options.
@@ -33,6 +39,8 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
 
   enum CodingKeys: String, CodingKey {
     case batchSize = "batch_size"
+    case batchTokens = "batch_tokens"
+    case isBucketed = "bucket"
     case bptt, epochs, steps, optimizer, schedule, clip, average
     case lossReduction = "loss_reduction"
     case labelSmoothing = "label_smoothing"
@@ -48,7 +56,9 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     batchSize = try container.decode(.batchSize, default: batchSize, from: 1...largestCount)
-    bptt = try container.decode(.bptt, default: bptt, from: 1...largestCount)
+    givenBptt = try container.decode(.bptt, from: 1...largestCount)
+    batchTokens = try container.decode(.batchTokens, from: 1...largestCount)
+    isBucketed = try container.decode(.isBucketed, default: isBucketed)
     optimizer = try container.decode(.optimizer, default: optimizer)
     schedule = try container.decode(.schedule, default: schedule)
     clip = try container.decodeIfPresent(ClipOptions.self, forKey: .clip)
@@ -82,7 +92,9 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(batchSize, forKey: .batchSize)
-    try container.encode(bptt, forKey: .bptt)
+    try container.encodeIfPresent(givenBptt, forKey: .bptt)
+    try container.encodeIfPresent(batchTokens, forKey: .batchTokens)
+    try container.encode(isBucketed, forKey: .isBucketed)
     switch length {
     case .epochs(let epochs): try container.encode(epochs, forKey: .epochs)
     case .steps(let steps): try container.encode(steps, forKey: .steps)
@@ -102,6 +114,19 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
 }
 
 extension TrainingOptions {
+  /// Time steps per window of a text.
+  public var bptt: Int {
+    get { givenBptt ?? FeedRequest.textSteps }
+    set { givenBptt = newValue }
+  }
+
+  /// How a rank reads the training data.
+  func feed(seed: UInt64, in world: any Communicator) -> FeedRequest {
+    FeedRequest(
+      batchSize: batchSize, bptt: givenBptt, batchTokens: batchTokens, isBucketed: isBucketed,
+      seed: seed, rank: world.rank, world: world.size)
+  }
+
   /// How long a model is trained.
   public enum Length: Equatable, Sendable {
     /// Passes over the training data.

@@ -2,7 +2,7 @@ internal import LinearAlgebra
 internal import Recurrence
 
 // What PyTorch's modules have that a model here may lack, and the other way round.
-extension LanguageModel {
+extension SequenceModel {
   /// The first part of the model for which PyTorch has no module, such as
   /// `layer 1 has peepholes, which nn.LSTM lacks`; nil if modules hold all of it.
   ///
@@ -24,7 +24,9 @@ extension LanguageModel {
     }
     return nil
   }
+}
 
+extension Model {
   /// Biases that PyTorch's modules always have and that this model was made without: zero there.
   var biasesLeftOut: [(name: String, count: Int)] {
     let layout = ParameterLayout(plan)
@@ -33,7 +35,7 @@ extension LanguageModel {
       let second = entry.name.replacing("bias_ih", with: "bias_hh")
       if layout.entry(named: second) == nil { leftOut.append((second, entry.count)) }
     }
-    if layout.entry(named: "decoder.bias") == nil { leftOut.append(("decoder.bias", vocabulary)) }
+    if layout.entry(named: "decoder.bias") == nil { leftOut.append(("decoder.bias", interface.output.width)) }
     return leftOut
   }
 }

@@ -8,7 +8,7 @@ extension SafetensorsFile {
   /// or both may be there. Biases that the model is made without may be there if they are zero.
   /// - Throws: `CheckpointError`, with everything that does not fit in one sentence.
   public func load(
-    _ model: LanguageModel, into weights: ParameterVector
+    _ model: any Model, into weights: ParameterVector
   ) throws(CheckpointError) {
     func refuse(_ reason: String) -> CheckpointError {
       CheckpointError(.damaged, path, "\(path) does not fit this model: it \(reason)")
@@ -33,7 +33,7 @@ extension SafetensorsFile {
       }
       others.insert(second.name)
     }
-    if model.options.outputBias, self["decoder.bias"] == nil,
+    if weights.layout.entry(named: "decoder.bias") != nil, self["decoder.bias"] == nil,
       self["encoder.weight"] != nil || self["decoder.weight"] != nil
     {
       throw refuse("has no decoder.bias; set model.output_bias to false")

@@ -86,16 +86,22 @@ final class Recorder: Observer {
   /// Says what is about to be trained.
   func announce(_ trainer: Trainer, _ warning: String?) {
     if let warning { log.warning("\(warning)") }
-    let (streams, coordinator) = (trainer.streams, trainer.coordinator)
+    let coordinator = trainer.coordinator
+    let streams = trainer.feed as? Streams
+    let ranks = "\(worldSize) \(worldSize == 1 ? "rank" : "ranks")"
+    let data =
+      streams.map {
+        "\(dataset.train.count) for training, \($0.batchSize) streams on \(ranks), "
+          + "\(coordinator.totalSteps) steps of \($0.bptt)"
+      }
+      ?? "\(dataset.train.count) sequences for training on \(ranks), \(coordinator.totalSteps) steps"
     log.info(
       """
       \(request.options.name): \(trainer.weights.layout.learnt) parameters, \
-      \(dataset.vocabulary.count) symbols, \(dataset.train.count) for training, \
-      \(streams.batchSize) streams on \(worldSize) \(worldSize == 1 ? "rank" : "ranks"), \
-      \(coordinator.totalSteps) steps of \(streams.bptt), \(coordinator.stepsPerEpoch) an epoch, \
+      \(dataset.vocabulary.count) symbols, \(data), \(coordinator.stepsPerEpoch) an epoch, \
       in \(request.folder.path)
       """)
-    if streams.droppedCount > 0 {
+    if let streams, streams.droppedCount > 0 {
       log.info(
         "\(streams.droppedCount) symbols at the end of the training text fill no stream.")
     }

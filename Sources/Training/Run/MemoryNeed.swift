@@ -14,16 +14,23 @@ struct MemoryNeed {
   private let layers: [(layer: String, values: Int, derivatives: Int)]
 
   init(_ options: RunOptions, _ dataset: Dataset, _ world: any Communicator) {
-    let plan = LanguageModel(
-      options.model, vocabulary: dataset.vocabulary.count, seed: options.seed
-    ).plan
+    let plan = options.model.makeModel(dataset.interface, seed: options.seed).plan
     let vectors = options.training.average == nil ? 4 : 5
     let parameters = Double(ParameterLayout(plan).count * MemoryLayout<Float>.stride)
-    let streams = (options.training.batchSize + world.size - 1) / world.size
-    let steps = min(options.training.bptt, dataset.train.count / options.training.batchSize)
-    let resets = dataset.train.documentCount > 0
-    ofTape = Tape.bytes(
-      plan, steps: max(steps, 1), streams: streams, derivatives: true, resets: resets)
+    let training = options.training
+    var resets = true
+    switch dataset.train {
+    case .text(let corpus):
+      let streams = (training.batchSize + world.size - 1) / world.size
+      let steps = min(training.bptt, corpus.count / training.batchSize)
+      resets = corpus.documentCount > 0
+      ofTape = Tape.bytes(
+        plan, steps: max(steps, 1), streams: streams, derivatives: true, resets: resets)
+    case .examples:
+      let sizes = (try? dataset.train.feed(training.feed(seed: options.seed, in: world)))?.windowSizes ?? []
+      ofTape =
+        sizes.isEmpty ? 0 : Tape.bytes(plan, fitting: sizes, derivatives: true, resets: true)
+    }
     ofRank = Double(vectors) * parameters + ofTape
     ranks = world.nodeSize
     layers = plan.numbersPerToken(resets: resets)

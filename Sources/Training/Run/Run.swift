@@ -132,12 +132,10 @@ public final class Run {
 
   /// Scores the test text with the best checkpoint's weights. Collective.
   private func scoreTest() throws -> Score? {
-    guard let corpus = dataset.test else { return nil }
+    guard let part = dataset.test else { return nil }
     let evaluation = request.options.evaluation
     let scorer = try world.unanimous {
-      try Evaluation(
-        corpus, plan: trainer.model.plan, batchSize: evaluation.batchSize, bptt: evaluation.bptt,
-        world: world)
+      try Evaluation(part, plan: trainer.model.plan, evaluation, world: world)
     }
     let weights = ParameterVector(trainer.weights.layout)
     try world.unanimous {
@@ -174,7 +172,7 @@ public final class Run {
 
   /// Refuses to train where ranks see different configurations, data or models.
   private static func agree(
-    _ resolved: [UInt8], _ dataset: Dataset, _ model: LanguageModel, _ world: any Communicator
+    _ resolved: [UInt8], _ dataset: Dataset, _ model: any Model, _ world: any Communicator
   ) throws {
     let digests: [(String, [UInt8])] = [
       ("configuration", resolved),

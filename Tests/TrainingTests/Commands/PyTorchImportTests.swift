@@ -13,9 +13,9 @@ import Training
     layers: [LayerOptions(.recurrent(cell: "lstm", LSTM.Options(hidden: 5, biases: 1)))],
     outputBias: false)
 
-  static func weights(_ options: ModelOptions, seed: UInt64 = 3) -> (LanguageModel, ParameterVector)
+  static func weights(_ options: ModelOptions, seed: UInt64 = 3) -> (SequenceModel, ParameterVector)
   {
-    let model = LanguageModel(options, vocabulary: 9, seed: 1)
+    let model = SequenceModel(options, vocabulary: 9, seed: 1)
     let weights = ParameterVector(ParameterLayout(model.plan))
     weights.initialize(seed: seed)
     return (model, weights)

@@ -9,7 +9,7 @@ import Training
 @Suite("Changed weights") struct ChangedWeightsTests {
   /// Wide enough for copies to be used in single precision too.
   private struct Model {
-    let model: LanguageModel
+    let model: SequenceModel
     let weights: ParameterVector
     let tape: Tape
     let batch: Batch
@@ -17,7 +17,7 @@ import Training
     init(_ precision: Precision) {
       let options = ModelOptions(
         embedding: 6, layers: [LayerOptions(.recurrent(cell: "lstm", LSTM.Options(hidden: 260)))])
-      model = LanguageModel(options, vocabulary: 9, seed: 1)
+      model = SequenceModel(options, vocabulary: 9, seed: 1)
       weights = ParameterVector(ParameterLayout(model.plan))
       weights.precision = precision
       weights.initialize(seed: 3)

@@ -14,7 +14,7 @@ extension TrainerTests {
     /// −ln p of a text in so many streams, read symbol by symbol: states are zero where a stream or, if
     /// asked for, a line begins, and every symbol but each stream's first is a target.
     static func plain(
-      _ text: String, _ vocabulary: Vocabulary, _ model: LanguageModel, _ weights: ParameterVector,
+      _ text: String, _ vocabulary: Vocabulary, _ model: SequenceModel, _ weights: ParameterVector,
       streams: Int, lines: Bool
     ) -> Score {
       let symbols = vocabulary.encode(text)
@@ -50,8 +50,11 @@ extension TrainerTests {
         let results = try world.run { world, folder in
           let run = try trial.prepare(world, folder)
           let (model, weights) = (run.trainer.model, run.trainer.weights)
+          var windows = EvaluationOptions()
+          windows.batchSize = streams
+          windows.bptt = bptt
           let evaluation = try Evaluation(
-            run.dataset.valid!, plan: model.plan, batchSize: streams, bptt: bptt, world: world)
+            run.dataset.valid!, plan: model.plan, windows, world: world)
           // Twice: nothing may be left from the time before.
           _ = try evaluation.run(model, weights: weights)
           let found = try evaluation.run(model, weights: weights)

@@ -1,16 +1,16 @@
+internal import Foundation
 public import LinearAlgebra
 
-/// A recurrent language model: an embedding, a stack of layers and a softmax over the next symbol.
+/// A model of sequences: what is read at each step, a stack of layers, and a head that predicts.
 ///
 /// The model is a plan and a list of small values; its numbers live in a `ParameterVector` and a
 /// `Tape`. Parameters have the names of PyTorch's word_language_model (`encoder.weight`,
 /// `rnn.weight_ih_l0`, `decoder.weight`, …) where one PyTorch module can hold all the layers, and one
 /// module a layer (`layers.0.weight_ih_l0`) where widths differ or kinds mix.
-public struct LanguageModel: Sendable {
+public struct SequenceModel: Model {
   public let plan: Plan
   public let options: ModelOptions
-  /// The number of symbols.
-  public let vocabulary: Int
+  public let interface: ModelInterface
   public let head: SoftmaxCrossEntropy
   let layers: [any Layer]
 
@@ -18,10 +18,11 @@ public struct LanguageModel: Sendable {
   ///   - seed: keys dropout; initial weights are drawn by `ParameterVector.initialize`.
   ///   - objective: what training differentiates in place of the plain cross-entropy.
   public init(
-    _ options: ModelOptions, vocabulary: Int, seed: UInt64,
+    _ options: ModelOptions, interface: ModelInterface, seed: UInt64,
     objective: TrainingObjective = TrainingObjective()
   ) {
     if let problem = options.problem { preconditionFailure(problem.sentence) }
+    guard case .symbols(let vocabulary) = interface.output else { preconditionFailure("later") }
     var plan = Plan()
     var layers: [any Layer] = []
 
@@ -81,7 +82,7 @@ public struct LanguageModel: Sendable {
     self.plan = plan
     self.layers = layers
     self.options = options
-    self.vocabulary = vocabulary
+    self.interface = interface
   }
 
   private static func recurrent<Cell: RecurrentCell>(
@@ -93,6 +94,17 @@ public struct LanguageModel: Sendable {
     }
     return Recurrent<Cell>(options, reading: input, in: &plan)
   }
+
+  /// That of a language: the next of so many symbols.
+  public init(
+    _ options: ModelOptions, vocabulary: Int, seed: UInt64,
+    objective: TrainingObjective = TrainingObjective()
+  ) {
+    self.init(
+      options, interface: ModelInterface(vocabulary: vocabulary), seed: seed, objective: objective)
+  }
+
+  public var outputWeights: [Parameter] { [head.weight] }
 
   /// Runs the layers over a window and takes its loss; in training the head's derivatives too.
   public func forward(_ pass: Pass) {
@@ -131,8 +143,16 @@ extension ModelOptions {
   }
 }
 
-extension LanguageModel {
-  /// Names under which a tied matrix is known besides its own, as safetensors files note them.
+extension SequenceModel {
+  public var structure: [String] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return options.layers.map { layer in
+      let bare = try? encoder.encode(LayerOptions(layer.kind, residual: layer.residual))
+      return String(decoding: bare ?? Data(), as: UTF8.self)
+    }
+  }
+
   public var tiedNames: [String: String] {
     options.tied ? ["decoder.weight": "encoder.weight"] : [:]
   }

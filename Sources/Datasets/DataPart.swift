@@ -1,0 +1,84 @@
+/// How a part of the data is cut into windows.
+public struct FeedRequest: Hashable, Sendable {
+  /// Streams or sequences of a window over all ranks.
+  public var batchSize: Int
+  /// The steps of a window; nil for 35 of a text's streams, and for whole sequences.
+  public var bptt: Int?
+  /// The most steps × sequences of a padded batch over all ranks, in place of `batchSize`; nil for any.
+  public var batchTokens: Int?
+  /// Whether sequences of like lengths come together.
+  public var isBucketed: Bool
+  /// Shuffles the data anew for every epoch; nil leaves it as it is.
+  public var seed: UInt64?
+  public var rank: Int
+  public var world: Int
+  /// Whether a rank may have nothing to read, as in evaluation, where it waits.
+  public var allowsEmptyShare: Bool
+
+  /// The steps of a window of a text's streams, unless asked otherwise.
+  public static let textSteps = 35
+
+  public init(
+    batchSize: Int, bptt: Int? = nil, batchTokens: Int? = nil, isBucketed: Bool = true,
+    seed: UInt64? = nil, rank: Int = 0, world: Int = 1, allowsEmptyShare: Bool = false
+  ) {
+    self.batchSize = batchSize
+    self.bptt = bptt
+    self.batchTokens = batchTokens
+    self.isBucketed = isBucketed
+    self.seed = seed
+    self.rank = rank
+    self.world = world
+    self.allowsEmptyShare = allowsEmptyShare
+  }
+}
+
+/// What is trained on, validated on or tested on: a running text, or a set of sequences.
+public enum DataPart: Sendable {
+  case text(Corpus)
+  case examples(any ExampleSet)
+
+  /// What sentences call it.
+  public var name: String {
+    switch self {
+    case .text(let corpus): corpus.name
+    case .examples(let set): set.name
+    }
+  }
+
+  /// The number of symbols, or of sequences.
+  public var count: Int {
+    switch self {
+    case .text(let corpus): corpus.count
+    case .examples(let set): set.count
+    }
+  }
+
+  /// Identifies it by what is in it.
+  public var hash: UInt64 {
+    switch self {
+    case .text(let corpus): corpus.hash
+    case .examples(let set): set.hash
+    }
+  }
+
+  /// The windows of this part, as a rank reads them.
+  /// - Throws: `DataError` where there are too few symbols for so many streams, or too few streams for
+  ///   so many ranks.
+  public func feed(_ request: FeedRequest) throws(DataError) -> any Feed {
+    switch self {
+    case .text(let corpus):
+      return try Streams(
+        corpus, batchSize: request.batchSize, bptt: request.bptt ?? FeedRequest.textSteps,
+        seed: request.seed, rank: request.rank, world: request.world,
+        allowsEmptyShare: request.allowsEmptyShare)
+    case .examples(let set):
+      throw DataError("\(set.name) has no windows yet")
+    }
+  }
+
+  /// The text, where it is one.
+  public var corpus: Corpus? {
+    if case .text(let corpus) = self { corpus } else { nil }
+  }
+}

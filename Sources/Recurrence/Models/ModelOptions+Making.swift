@@ -1,0 +1,11 @@
+extension ModelOptions {
+  /// The model of these options for data of some kind.
+  /// - Parameters:
+  ///   - seed: keys dropout; initial weights are drawn by `ParameterVector.initialize`.
+  ///   - objective: what training differentiates in place of the plain cross-entropy.
+  public func makeModel(
+    _ interface: ModelInterface, seed: UInt64, objective: TrainingObjective = TrainingObjective()
+  ) -> any Model {
+    SequenceModel(self, interface: interface, seed: seed, objective: objective)
+  }
+}
