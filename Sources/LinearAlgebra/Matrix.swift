@@ -136,6 +136,14 @@
   @inlinable public init(of matrix: Matrix) { self.matrix = matrix }
 }
 
+extension Row {
+  /// Adds another row of the same width.
+  public func add(_ other: Row) {
+    precondition(count == other.count, "adding a row of \(other.count) to one of \(count)")
+    addRow(other, to: self)
+  }
+}
+
 @inline(never) func addRow(_ x: Row, to y: Row) {
   for j in 0..<y.count { y[j] += x[j] }
 }

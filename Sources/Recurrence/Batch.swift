@@ -126,7 +126,7 @@ public final class Batch: @unchecked Sendable {
 
   /// The part of the window that lies on an axis.
   func on(_ axis: Axis) -> Batch {
-    if axis == .time { return self }
+    if axis == .time || axis == .stream { return self }
     guard let source else { preconditionFailure("a batch without the axis \(axis.index)") }
     return source
   }

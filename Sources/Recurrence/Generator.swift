@@ -115,7 +115,7 @@ public final class Generator {
   /// - Returns: nil where `sampling` excludes every symbol.
   public func next(_ sampling: Sampling = Sampling()) -> Int32? {
     precondition(hasRead, "drawing before anything was read")
-    let logits = model.logits(at: 0, Pass(batch, on: tape, weights: weights))
+    let logits = model.outputs(at: 0, Pass(batch, on: tape, weights: weights))
     profile?.mark(.output)
     defer { drawn += 1 }
     guard let symbol = sampling.draw(logits[0], random.uniform(drawn)) else { return nil }

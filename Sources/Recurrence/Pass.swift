@@ -49,7 +49,7 @@ public struct Pass {
     weights = pass.weights
     products = pass.products
     batch = pass.batch.on(axis)
-    steps = batch.steps
+    steps = axis == .stream ? 1 : batch.steps
     streams = batch.streams
     isTraining = pass.isTraining
     d = pass.d

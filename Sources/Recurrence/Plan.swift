@@ -38,8 +38,12 @@ public enum ScratchRows: Sendable {
 /// A sequence of time steps of its own: an encoder and its decoder run on two axes of one tape.
 public struct Axis: Hashable, Sendable {
   let index: Int
-  /// The axis that every plan has.
+  /// The steps of a window.
   public static let time = Axis(index: 0)
+  /// A single step: what belongs to a stream and not to one of its steps.
+  public static let stream = Axis(index: 1)
+  /// The steps of what an encoder reads.
+  public static let source = Axis(index: 2)
 }
 
 /// What the derivative of an activation is to others.
@@ -91,7 +95,7 @@ public struct Plan: Sendable {
 
   private(set) var parameters: [ParameterShape] = []
   private(set) var activations: [ActivationShape] = []
-  private(set) var axes = ["time"]
+  let axes = ["time", "stream", "source"]
   private(set) var scratches: [(width: Int, rows: ScratchRows)] = []
   private var names: Set<String> = []
 
@@ -108,18 +112,13 @@ public struct Plan: Sendable {
     public var initializer = Initializer.pytorch
     /// Factor on the learning rate; 0 freezes the layer.
     public var rateFactor = 1.0
+    /// Where activations lie unless they are asked for on another axis.
+    public var axis = Axis.time
 
     public init() {}
   }
 
   public init() {}
-
-  /// A further sequence of time steps, with its own steps, streams and lengths.
-  public mutating func axis(_ name: String) -> Axis {
-    precondition(!axes.contains(name), "two axes called \(name)")
-    axes.append(name)
-    return Axis(index: axes.count - 1)
-  }
 
   /// A learnt matrix from `from` inputs to `to` outputs, stored `[to, from]` as PyTorch does.
   /// - Parameters:
@@ -163,18 +162,20 @@ public struct Plan: Sendable {
 
   /// Room for `width` numbers at every step of every stream.
   public mutating func activation(
-    _ width: Int, on axis: Axis = .time, derivative: DerivativeUse = .added
+    _ width: Int, on axis: Axis? = nil, derivative: DerivativeUse = .added
   ) -> Activation {
     append(
-      ActivationShape(width: width, axis: axis, use: derivative, lag: 0, layer: scope.layer))
+      ActivationShape(
+        width: width, axis: axis ?? scope.axis, use: derivative, lag: 0, layer: scope.layer))
   }
 
   /// Room for `width` numbers of every stream at one step: what step t leaves in it is gone after that
   /// step, forward or backward.
-  public mutating func momentary(_ width: Int, on axis: Axis = .time) -> Activation {
+  public mutating func momentary(_ width: Int, on axis: Axis? = nil) -> Activation {
     append(
       ActivationShape(
-        width: width, axis: axis, use: .none, lag: 0, layer: scope.layer, isMomentary: true))
+        width: width, axis: axis ?? scope.axis, use: .none, lag: 0, layer: scope.layer,
+        isMomentary: true))
   }
 
   /// An activation whose last `lag` steps are carried into the next window.
@@ -182,11 +183,12 @@ public struct Plan: Sendable {
   ///   - name: what checkpoints call it inside its layer, such as `c`.
   ///   - derivative: `added` where others read the state, `rolling` where only its cell does.
   public mutating func state(
-    _ width: Int, named name: String = "h", lag: Int = 1, on axis: Axis = .time,
+    _ width: Int, named name: String = "h", lag: Int = 1, on axis: Axis? = nil,
     derivative: DerivativeUse = .added
   ) -> Activation {
     precondition(lag == 1, "a state reaches one step back")
     precondition(derivative == .added || derivative == .rolling, "a state others overwrite")
+    let axis = axis ?? scope.axis
     let past = append(
       ActivationShape(width: width, axis: axis, use: .rolling, lag: 0, layer: scope.layer))
     let full = scope.prefix + name + scope.suffix
@@ -210,6 +212,9 @@ public struct Plan: Sendable {
     activations.append(shape)
     return Activation(index: activations.count - 1)
   }
+
+  /// The axis of an activation.
+  public func axis(of x: Activation) -> Axis { activations[x.index].axis }
 
   /// The width of an activation.
   public func width(_ x: Activation) -> Int { activations[x.index].width }

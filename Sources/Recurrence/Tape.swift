@@ -11,6 +11,10 @@ public struct WindowSize: Hashable, Sendable {
     self.streams = streams
     self.sourceSteps = sourceSteps ?? steps
   }
+
+  func steps(on axis: Axis) -> Int {
+    axis == .stream ? 1 : axis == .source ? sourceSteps : steps
+  }
 }
 
 /// The memory of one window: every activation at every time step, and the derivative of the loss with
@@ -139,7 +143,7 @@ public final class Tape: @unchecked Sendable {
   ) -> (values: Double, derivatives: Double) {
     sizes.reduce((0, 0)) { most, window in
       let size = size(
-        plan, axis, steps: Double(axis == .time ? window.steps : window.sourceSteps),
+        plan, axis, steps: Double(window.steps(on: axis)),
         streams: Double(window.streams), derivatives: derivatives, resets: resets)
       return (max(most.0, size.values), max(most.1, size.derivatives))
     }
@@ -184,14 +188,20 @@ public final class Tape: @unchecked Sendable {
   /// Lays every axis out for a batch.
   public func begin(_ batch: Batch) {
     begin(steps: batch.steps, streams: batch.streams)
-    if let source = batch.source, extents.count > 1 {
-      begin(steps: source.steps, streams: source.streams, on: Axis(index: 1))
+    if let source = batch.source {
+      begin(steps: source.steps, streams: source.streams, on: .source)
     }
   }
 
-  /// Lays the tape out for a window, puts the carried states before its first step and clears the
+  /// Lays the tape out for a window of one axis of steps.
+  public func begin(steps: Int, streams: Int) {
+    begin(steps: steps, streams: streams, on: .time)
+    begin(steps: 1, streams: streams, on: .stream)
+  }
+
+  /// Lays one axis out for a window, puts the carried states before its first step and clears the
   /// derivatives that are added to.
-  public func begin(steps: Int, streams: Int, on axis: Axis = .time) {
+  public func begin(steps: Int, streams: Int, on axis: Axis) {
     precondition(steps > 0 && streams > 0, "a window of \(steps) steps of \(streams) streams")
     let extent = extents[axis.index]
     var (value, derivative) = (extent.values.start, extent.derivatives.start)
@@ -269,6 +279,8 @@ public final class Loss: @unchecked Sendable {
   public var sum = 0.0
   /// The number of targets.
   public var targets = 0
+  /// The targets that had the greatest probability; of symbols alone.
+  public var correct = 0
   /// −ln p of each row's target, 0 where there is none.
   public let rows: Buffer<Real>
 
@@ -278,5 +290,6 @@ public final class Loss: @unchecked Sendable {
   public func clear() {
     sum = 0
     targets = 0
+    correct = 0
   }
 }

@@ -5,7 +5,7 @@ import Testing
 @Suite struct `Plans and tapes` {
   @Test func `each axis has steps and streams of its own`() {
     var plan = Plan()
-    let source = plan.axis("source")
+    let source = Axis.source
     let read = plan.activation(3, on: source)
     let written = plan.activation(5)
     let state = plan.state(2, on: source)

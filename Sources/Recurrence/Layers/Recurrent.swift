@@ -10,14 +10,18 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
   let states: [Activation]
   private let projection: Projection
 
-  public init(_ options: Cell.Options, reading input: Source, in plan: inout Plan) {
+  public init(
+    _ options: Cell.Options, reading input: Source, condition: Conditioning? = nil,
+    in plan: inout Plan
+  ) {
     let known = plan.states.count
     cell = Cell(options, in: &plan)
     states = Array(plan.states[known...])
     projection = Projection(
       plan.width(cell.preactivation), reading: input, names: ("weight_ih", "bias_ih"),
       gates: Cell.gates, pytorch: .uniform(1 / Double(options.hidden).squareRoot()),
-      parts: Cell.inputBias(options), secondBias: cell.recurrentBias, in: &plan)
+      parts: Cell.inputBias(options), secondBias: cell.recurrentBias, condition: condition,
+      in: &plan)
     output = cell.output
   }
 

@@ -23,6 +23,8 @@ public struct LayerOptions: Codable, Equatable, Sendable {
   public var dropout: Double?
   /// A shortcut around the layer.
   public var residual: Bool
+  /// A second layer of the kind reads each sequence backwards; nil for none.
+  public var bidirectional: Bidirectional.Combination?
   /// Replaces the model's initializer in this layer.
   public var initializer: Initializer?
   /// The layer keeps its first weights.
@@ -32,18 +34,20 @@ public struct LayerOptions: Codable, Equatable, Sendable {
 
   public init(
     _ kind: Kind, dropout: Double? = nil, residual: Bool = false,
+    bidirectional: Bidirectional.Combination? = nil,
     initializer: Initializer? = nil, frozen: Bool = false, rate: Double = 1
   ) {
     self.kind = kind
     self.dropout = dropout
     self.residual = residual
+    self.bidirectional = bidirectional
     self.initializer = initializer
     self.frozen = frozen
     self.rate = rate
   }
 
   enum CodingKeys: String, CodingKey {
-    case cell, linear, dropout, residual, initializer, frozen, rate
+    case cell, linear, dropout, residual, bidirectional, initializer, frozen, rate
   }
 
   public init(from decoder: any Decoder) throws {
@@ -71,6 +75,13 @@ public struct LayerOptions: Codable, Equatable, Sendable {
     }
     dropout = try keys.dropoutRate(.dropout)
     residual = try keys.decodeIfPresent(Bool.self, forKey: .residual) ?? false
+    bidirectional = try keys.decodeIfPresent(
+      Bidirectional.Combination.self, forKey: .bidirectional)
+    if bidirectional != nil, linear != nil {
+      throw DecodingError.dataCorruptedError(
+        forKey: .bidirectional, in: keys,
+        debugDescription: "a linear layer has no direction; remove bidirectional")
+    }
     initializer = try keys.decodeIfPresent(Initializer.self, forKey: .initializer)
     frozen = try keys.decodeIfPresent(Bool.self, forKey: .frozen) ?? false
     rate = try keys.rateFactor(.rate)
@@ -92,6 +103,7 @@ public struct LayerOptions: Codable, Equatable, Sendable {
     }
     try keys.encodeIfPresent(dropout, forKey: .dropout)
     try keys.encode(residual, forKey: .residual)
+    try keys.encodeIfPresent(bidirectional, forKey: .bidirectional)
     try keys.encodeIfPresent(initializer, forKey: .initializer)
     try keys.encode(frozen, forKey: .frozen)
     try keys.encode(rate, forKey: .rate)

@@ -11,11 +11,13 @@ extension ModelOptions {
         case .linear(let width): "linear \(width)"
         case .recurrent(let cell, let options): "\(cell) \(options.hidden)" + self.details(options)
         }
-      return kind + (layer.residual ? ", residual" : "") + (layer.frozen ? ", frozen" : "")
+      return kind + (layer.bidirectional.map { ", bidirectional \($0.rawValue)" } ?? "")
+        + (layer.residual ? ", residual" : "") + (layer.frozen ? ", frozen" : "")
         + dropped(layer.dropout ?? dropout)
     }
     let output = "softmax" + (tied ? ", tied" : "") + (outputBias ? "" : ", no bias")
-    return (["embedding \(embedding)" + dropped(dropout)] + layers + [output])
+    let input = embedding.map { "embedding \($0)" } ?? "input"
+    return ([input + dropped(dropout)] + layers + [output])
       .joined(separator: " → ")
   }
 
