@@ -7,13 +7,26 @@ internal import LinearAlgebra
 public struct Recurrent<Cell: RecurrentCell>: Layer {
   public let output: Activation
   let cell: Cell
-  let states: [Activation]
+  private let age: Age?
+  private let states: [Remembrance]
   private let projection: Projection
 
-  public init(_ options: Cell.Options, reading input: Source, in plan: inout Plan) {
+  /// - Parameter initial: what states are before a stream's first step.
+  public init(
+    _ options: Cell.Options, initial: InitialState = .zero, reading input: Source,
+    in plan: inout Plan
+  ) {
     let known = plan.states.count
     cell = Cell(options, in: &plan)
-    states = Array(plan.states[known...])
+    let own = plan.states[known...]
+    // Where streams start from zero and one step back is read, carried states need no more than clearing.
+    let furthest = own.reduce(1) { max($0, plan.lag(of: $1)) }
+    age = initial == .zero && furthest == 1 ? nil : Age(upTo: furthest, in: &plan)
+    states = own.map { [cell, age] state in
+      Remembrance(
+        state, Beginning(initial, of: state, isShown: state == cell.output, in: &plan),
+        age: age?.steps, in: plan)
+    }
     projection = Projection(
       plan.width(cell.preactivation), reading: input, names: ("weight_ih", "bias_ih"),
       gates: Cell.gates, pytorch: .uniform(1 / Double(options.hidden).squareRoot()),
@@ -28,8 +41,10 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
   public func forward(_ pass: Pass) {
     projection.forward(into: pass[cell.preactivation], pass)
     pass.mark(.input)
+    for state in states { state.begin(pass) }
     for t in 0..<pass.steps {
-      for state in states { pass.maskPast(of: state, t) }
+      age?.forward(t, pass)
+      for state in states { state.recall(t, pass) }
       cell.forward(t, pass)
     }
     pass.mark(.pointwise, products: .recurrent)
@@ -37,10 +52,11 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
 
   public func backward(_ pass: Pass) {
     for t in (0..<pass.steps).reversed() {
-      for state in states { pass.clearPast(of: state, t) }
+      for state in states { state.clear(t, pass) }
       cell.backward(t, pass)
-      for state in states { pass.unmaskPast(of: state, t) }
+      for state in states { state.trace(t, pass) }
     }
+    for state in states { state.finish(pass) }
     pass.mark(.pointwise, products: .recurrent)
     cell.accumulate(pass)
     pass.mark(.recurrent)

@@ -59,7 +59,8 @@ public struct LanguageModel: Sendable {
       case .recurrent(let cell, let cellOptions):
         plan.scope.suffix = inOneModule ? "_l\(index)" : "_l0"
         guard let type = cells[cell] else { preconditionFailure("no cell is called \(cell)") }
-        built = Self.recurrent(type, cellOptions, reading: input, in: &plan)
+        built = Self.recurrent(
+          type, cellOptions, initial: layer.initialState, reading: input, in: &plan)
       case .linear(let width):
         plan.scope.suffix = ""
         built = Linear(width, reading: input, in: &plan)
@@ -85,13 +86,13 @@ public struct LanguageModel: Sendable {
   }
 
   private static func recurrent<Cell: RecurrentCell>(
-    _ cell: Cell.Type, _ options: any CellOptions, reading input: Source,
-    in plan: inout Plan
+    _ cell: Cell.Type, _ options: any CellOptions, initial: InitialState,
+    reading input: Source, in plan: inout Plan
   ) -> any Layer {
     guard let options = options as? Cell.Options else {
       preconditionFailure("options of \(type(of: options)) for a \(cell)")
     }
-    return Recurrent<Cell>(options, reading: input, in: &plan)
+    return Recurrent<Cell>(options, initial: initial, reading: input, in: &plan)
   }
 
   /// Runs the layers over a window and takes its loss; in training the head's derivatives too.

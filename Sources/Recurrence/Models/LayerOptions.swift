@@ -29,10 +29,13 @@ public struct LayerOptions: Codable, Equatable, Sendable {
   public var frozen: Bool
   /// Factor on the learning rate in this layer.
   public var rate: Double
+  /// What the cell's states are before a stream's first step.
+  public var initialState: InitialState
 
   public init(
     _ kind: Kind, dropout: Double? = nil, residual: Bool = false,
-    initializer: Initializer? = nil, frozen: Bool = false, rate: Double = 1
+    initializer: Initializer? = nil, frozen: Bool = false, rate: Double = 1,
+    initialState: InitialState = .zero
   ) {
     self.kind = kind
     self.dropout = dropout
@@ -40,10 +43,12 @@ public struct LayerOptions: Codable, Equatable, Sendable {
     self.initializer = initializer
     self.frozen = frozen
     self.rate = rate
+    self.initialState = initialState
   }
 
   enum CodingKeys: String, CodingKey {
     case cell, linear, dropout, residual, initializer, frozen, rate
+    case initialState = "initial_state"
   }
 
   public init(from decoder: any Decoder) throws {
@@ -74,6 +79,9 @@ public struct LayerOptions: Codable, Equatable, Sendable {
     initializer = try keys.decodeIfPresent(Initializer.self, forKey: .initializer)
     frozen = try keys.decodeIfPresent(Bool.self, forKey: .frozen) ?? false
     rate = try keys.rateFactor(.rate)
+    initialState = .zero
+    guard case .recurrent = kind else { return }
+    initialState = try keys.decodeIfPresent(InitialState.self, forKey: .initialState) ?? .zero
   }
 
   private static func options<Cell: RecurrentCell>(
@@ -95,6 +103,8 @@ public struct LayerOptions: Codable, Equatable, Sendable {
     try keys.encodeIfPresent(initializer, forKey: .initializer)
     try keys.encode(frozen, forKey: .frozen)
     try keys.encode(rate, forKey: .rate)
+    guard case .recurrent = kind else { return }
+    try keys.encode(initialState, forKey: .initialState)
   }
 }
 

@@ -60,7 +60,8 @@ extension LanguageModel {
   /// by what their layers are. How they are drawn, dropped and learnt may change from run to run.
   var identity: String {
     let layers = options.layers.map { layer in
-      let bare = try? JSONValue.encoder().encode(LayerOptions(layer.kind, residual: layer.residual))
+      let bare = try? JSONValue.encoder().encode(
+        LayerOptions(layer.kind, residual: layer.residual, initialState: layer.initialState))
       return String(decoding: bare ?? Data(), as: UTF8.self)
     }
     let parameters = ParameterLayout(plan).entries.map { "\($0.name)\($0.shape)" }

@@ -11,7 +11,9 @@ extension ModelOptions {
         case .linear(let width): "linear \(width)"
         case .recurrent(let cell, let options): "\(cell) \(options.hidden)" + self.details(options)
         }
-      return kind + (layer.residual ? ", residual" : "") + (layer.frozen ? ", frozen" : "")
+      return kind
+        + (layer.initialState == .zero ? "" : ", initial state \(layer.initialState.rawValue)")
+        + (layer.residual ? ", residual" : "") + (layer.frozen ? ", frozen" : "")
         + dropped(layer.dropout ?? dropout)
     }
     let output = "softmax" + (tied ? ", tied" : "") + (outputBias ? "" : ", no bias")

@@ -72,6 +72,7 @@ public struct NetworkCatalogue: Encodable, Sendable {
         ]
       ),
       ("frozen", .bool(false), [.bool(true)]), ("rate", .integer(1), [.number(0.5)]),
+      ("initial_state", .string("zero"), [.string("learnt"), .string("e0")]),
     ]
     layerOptions = keys.map { Option(key: $0, standard: $1, others: $2) }
   }

@@ -10,6 +10,10 @@ extension LanguageModel {
   var partWithoutModule: String? {
     for (index, layer) in options.layers.enumerated() {
       guard case .recurrent(let cell, let options) = layer.kind else { continue }
+      if layer.initialState != .zero {
+        return "layer \(index) starts from the state \(layer.initialState.rawValue), and PyTorch's "
+          + "modules hold none"
+      }
       switch options {
       case let options as LSTM.Options where cell == "lstm":
         if options.peephole != .none { return "layer \(index) has peepholes, which nn.LSTM lacks" }
