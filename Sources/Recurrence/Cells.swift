@@ -4,6 +4,7 @@ public let cells: [String: any RecurrentCell.Type] = [
   "gru": GRU.self,
   "gru-reset-before": GRUResetBefore.self,
   "lstm": LSTM.self,
+  "skip": Skip.self,
 ]
 
 // What cells' options have in common.
