@@ -94,8 +94,8 @@
       afterAnother: Bool = true, earlier: [(Int, Int)] = [],
       changing change: (Batch) -> Void = { _ in }
     ) {
-      // As many windows as the longest delay needs, so that every weight has met something.
-      for _ in 0..<(steps + 4) / steps {
+      // As many windows as the longest delay and the slowest clock need, so that every weight has met something.
+      for _ in 0..<(steps + 5) / steps {
         trial.fill(window: 0, steps: steps, resets: earlier)
         trial.run(training: true)
         trial.tape.turn()

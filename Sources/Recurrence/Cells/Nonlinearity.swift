@@ -3,25 +3,31 @@ internal import LinearAlgebra
 extension Elman.Nonlinearity {
   /// h = f(a), a row for each stream.
   func respond(_ a: Matrix, _ h: Matrix) {
-    for stream in 0..<h.rows {
-      switch self {
-      case .tanh: respondTanh(a[stream], h[stream])
-      case .relu: respondRelu(a[stream], h[stream])
-      case .sigmoid: respondSigmoid(a[stream], h[stream])
-      case .identity: h[stream].copy(a[stream])
-      }
+    for stream in 0..<h.rows { respond(a[stream], h[stream]) }
+  }
+
+  /// h = f(a)
+  func respond(_ a: Row, _ h: Row) {
+    switch self {
+    case .tanh: respondTanh(a, h)
+    case .relu: respondRelu(a, h)
+    case .sigmoid: respondSigmoid(a, h)
+    case .identity: h.copy(a)
     }
   }
 
   /// ∂a = ∂h ∘ f′(a), with f′ found from h.
   func differentiate(_ h: Matrix, _ dh: Matrix, _ da: Matrix) {
-    for stream in 0..<h.rows {
-      switch self {
-      case .tanh: differentiateTanh(h[stream], dh[stream], da[stream])
-      case .relu: differentiateRelu(h[stream], dh[stream], da[stream])
-      case .sigmoid: differentiateSigmoid(h[stream], dh[stream], da[stream])
-      case .identity: da[stream].copy(dh[stream])
-      }
+    for stream in 0..<h.rows { differentiate(h[stream], dh[stream], da[stream]) }
+  }
+
+  /// ∂a = ∂h ∘ f′(a), with f′ found from h.
+  func differentiate(_ h: Row, _ dh: Row, _ da: Row) {
+    switch self {
+    case .tanh: differentiateTanh(h, dh, da)
+    case .relu: differentiateRelu(h, dh, da)
+    case .sigmoid: differentiateSigmoid(h, dh, da)
+    case .identity: da.copy(dh)
     }
   }
 }
