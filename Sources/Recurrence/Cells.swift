@@ -4,6 +4,7 @@ public let cells: [String: any RecurrentCell.Type] = [
   "elman": Elman.self,
   "gru": GRU.self,
   "gru-reset-before": GRUResetBefore.self,
+  "jordan": Jordan.self,
   "lstm": LSTM.self,
   "skip": Skip.self,
 ]

@@ -46,6 +46,9 @@ public struct Pass {
     batch.hasResets && batch.resets.start[t * streams + s] != 0
   }
 
+  /// What stream s is to predict at step t, or `Batch.noTarget`.
+  func target(_ t: Int, _ s: Int) -> Int32 { batch.targets.start[t * streams + s] }
+
   /// Whether the earlier steps of a state are seen through copies, which somebody has to fill in.
   func seesCopies(of h: Activation) -> Bool { slots[h.index].past >= 0 }
 
@@ -106,6 +109,12 @@ public struct Derivatives {
   /// Adds row i of `terms` to row `places[i]` of the gradient of a parameter.
   public func addScattered(_ terms: Matrix, at places: Buffer<Int32>, to p: Parameter) {
     gradient!.addScattered(terms, at: places, to: p)
+  }
+
+  /// Adds to one row of the gradient of a parameter, which may be row-sparse.
+  func add(_ terms: Row, to p: Parameter, row: Int) {
+    gradient!.touched[p.index]?.insert(row)
+    gradient![p][row].add(terms)
   }
 
   /// The derivative with respect to the value at one step.

@@ -75,9 +75,11 @@ public struct Plan: Sendable {
     var name = ""
     /// For a state: how many activations right before it hold its earlier steps as they are seen.
     var pasts = 0
-    /// For one of those: which earlier step it holds.
+    /// For such a copy: which earlier step it holds.
     var delay = 0
-    /// For one of those: whether it is kept even where no stream starts anew inside a window.
+    /// For a state: whether it holds the target of each step.
+    var isTarget = false
+    /// For such a copy: whether it is kept even where no stream starts anew inside a window.
     var isKept = false
   }
 
@@ -112,6 +114,8 @@ public struct Plan: Sendable {
     public var initializer = Initializer.pytorch
     /// Factor on the learning rate; 0 freezes the layer.
     public var rateFactor = 1.0
+    /// The number of symbols of the model; 0 where there are none.
+    public var vocabulary = 0
 
     public init() {}
   }
@@ -208,6 +212,13 @@ public struct Plan: Sendable {
       ActivationShape(
         width: width, axis: axis, use: derivative, lag: lags.last!, layer: scope.layer, name: full,
         pasts: lags.count))
+  }
+
+  /// A state that holds the target of each step: one more than its symbol, and 0 for none.
+  mutating func targetState() -> Activation {
+    let state = state(1, named: "target", derivative: .none)
+    activations[state.index].isTarget = true
+    return state
   }
 
   /// Has a step see a state's earlier steps through copies in every window, so that they may be changed.

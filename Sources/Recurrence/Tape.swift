@@ -187,6 +187,13 @@ public final class Tape: @unchecked Sendable {
     }
   }
 
+  /// Notes the target of the last step where it is known only now, as when drawing symbols.
+  func note(target: Int32) {
+    for (index, last) in carried where shapes[index].isTarget {
+      last.elements()[0] = Real(target + 1)
+    }
+  }
+
   /// Forgets what was carried: every stream starts from zero.
   public func clearCarried() {
     for last in carried.values { last.clear() }

@@ -101,8 +101,16 @@ func forEveryCell(
 /// What may surround a cell.
 let settings: [(name: String, setting: @Sendable (inout LayerOptions) -> Void)] = [
   ("", { _ in }),
-  ("from a learnt state", { $0.initialState = .learnt }),
-  ("from e0", { $0.initialState = .e0 }),
+  ("from a learnt state", { $0.surroundings.initialState = .learnt }),
+  ("from e0", { $0.surroundings.initialState = .e0 }),
+  ("feeding back", { $0.surroundings.feedback = FeedbackOptions(width: 4) }),
+  (
+    "feeding back from a learnt state",
+    {
+      $0.surroundings = Surroundings(
+        initialState: .learnt, feedback: FeedbackOptions(width: 6, nonlinearity: .sigmoid))
+    }
+  ),
 ]
 
 /// Calls `body` for a layer of every cell and every variant of its options, in every setting.

@@ -1,5 +1,18 @@
 internal import LinearAlgebra
 
+/// What surrounds a cell in its layer.
+public struct Surroundings: Hashable, Sendable {
+  /// What states are before a stream's first step.
+  public var initialState: InitialState
+  /// A second recurrence through an output of the layer's own.
+  public var feedback: FeedbackOptions?
+
+  public init(initialState: InitialState = .zero, feedback: FeedbackOptions? = nil) {
+    self.initialState = initialState
+    self.feedback = feedback
+  }
+}
+
 /// A cell unrolled over the time steps of a window.
 ///
 /// The preactivation of all steps is one product before the loop, the gradients of the weights one
@@ -7,31 +20,36 @@ internal import LinearAlgebra
 public struct Recurrent<Cell: RecurrentCell>: Layer {
   public let output: Activation
   let cell: Cell
+  private let feedback: OutputFeedback?
   private let age: Age?
   private let states: [Remembrance]
   private let projection: Projection
 
-  /// - Parameter initial: what states are before a stream's first step.
   public init(
-    _ options: Cell.Options, initial: InitialState = .zero, reading input: Source,
-    in plan: inout Plan
+    _ options: Cell.Options, around surroundings: Surroundings = Surroundings(),
+    reading input: Source, in plan: inout Plan
   ) {
     let known = plan.states.count
     cell = Cell(options, in: &plan)
+    feedback = surroundings.feedback.map { [cell] options in
+      OutputFeedback(
+        options, into: cell.preactivation, gates: Cell.gates, from: cell.output, in: &plan)
+    }
+    output = feedback?.output ?? cell.output
+    let initial = surroundings.initialState
     let own = plan.states[known...]
     // Where streams start from zero and one step back is read, carried states need no more than clearing.
     let furthest = own.reduce(1) { max($0, plan.lag(of: $1)) }
     age = initial == .zero && furthest == 1 ? nil : Age(upTo: furthest, in: &plan)
-    states = own.map { [cell, age] state in
+    states = own.map { [output, age] state in
       Remembrance(
-        state, Beginning(initial, of: state, isShown: state == cell.output, in: &plan),
+        state, Beginning(initial, of: state, isShown: state == output, in: &plan),
         age: age?.steps, in: plan)
     }
     projection = Projection(
       plan.width(cell.preactivation), reading: input, names: ("weight_ih", "bias_ih"),
       gates: Cell.gates, pytorch: .uniform(1 / Double(options.hidden).squareRoot()),
       parts: Cell.inputBias(options), secondBias: cell.recurrentBias, in: &plan)
-    output = cell.output
   }
 
   public init(_ options: Cell.Options, reading input: Activation, in plan: inout Plan) {
@@ -45,7 +63,9 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
     for t in 0..<pass.steps {
       age?.forward(t, pass)
       for state in states { state.recall(t, pass) }
+      feedback?.read(t, pass)
       cell.forward(t, pass)
+      feedback?.show(t, pass)
     }
     pass.mark(.pointwise, products: .recurrent)
   }
@@ -53,12 +73,15 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
   public func backward(_ pass: Pass) {
     for t in (0..<pass.steps).reversed() {
       for state in states { state.clear(t, pass) }
+      feedback?.hide(t, pass)
       cell.backward(t, pass)
+      feedback?.trace(t, pass)
       for state in states { state.trace(t, pass) }
     }
     for state in states { state.finish(pass) }
     pass.mark(.pointwise, products: .recurrent)
     cell.accumulate(pass)
+    feedback?.accumulate(pass)
     pass.mark(.recurrent)
     projection.backward(from: pass.d[cell.preactivation], pass)
     pass.mark(.input)

@@ -29,13 +29,13 @@ public struct LayerOptions: Codable, Equatable, Sendable {
   public var frozen: Bool
   /// Factor on the learning rate in this layer.
   public var rate: Double
-  /// What the cell's states are before a stream's first step.
-  public var initialState: InitialState
+  /// What surrounds the layer's cell.
+  public var surroundings: Surroundings
 
   public init(
     _ kind: Kind, dropout: Double? = nil, residual: Bool = false,
     initializer: Initializer? = nil, frozen: Bool = false, rate: Double = 1,
-    initialState: InitialState = .zero
+    surroundings: Surroundings = Surroundings()
   ) {
     self.kind = kind
     self.dropout = dropout
@@ -43,12 +43,11 @@ public struct LayerOptions: Codable, Equatable, Sendable {
     self.initializer = initializer
     self.frozen = frozen
     self.rate = rate
-    self.initialState = initialState
+    self.surroundings = surroundings
   }
 
   enum CodingKeys: String, CodingKey {
     case cell, linear, dropout, residual, initializer, frozen, rate
-    case initialState = "initial_state"
   }
 
   public init(from decoder: any Decoder) throws {
@@ -79,9 +78,9 @@ public struct LayerOptions: Codable, Equatable, Sendable {
     initializer = try keys.decodeIfPresent(Initializer.self, forKey: .initializer)
     frozen = try keys.decodeIfPresent(Bool.self, forKey: .frozen) ?? false
     rate = try keys.rateFactor(.rate)
-    initialState = .zero
-    guard case .recurrent = kind else { return }
-    initialState = try keys.decodeIfPresent(InitialState.self, forKey: .initialState) ?? .zero
+    surroundings = Surroundings()
+    guard case .recurrent(_, let options) = kind else { return }
+    surroundings = try Surroundings(from: decoder, around: options)
   }
 
   private static func options<Cell: RecurrentCell>(
@@ -104,7 +103,7 @@ public struct LayerOptions: Codable, Equatable, Sendable {
     try keys.encode(frozen, forKey: .frozen)
     try keys.encode(rate, forKey: .rate)
     guard case .recurrent = kind else { return }
-    try keys.encode(initialState, forKey: .initialState)
+    try surroundings.encode(to: encoder)
   }
 }
 

@@ -112,7 +112,7 @@ extension LayerOptions {
   public var width: Int {
     switch kind {
     case .linear(let width): width
-    case .recurrent(_, let options): options.output
+    case .recurrent(_, let options): surroundings.feedback?.width ?? options.output
     }
   }
 }

@@ -61,7 +61,7 @@ extension LanguageModel {
   var identity: String {
     let layers = options.layers.map { layer in
       let bare = try? JSONValue.encoder().encode(
-        LayerOptions(layer.kind, residual: layer.residual, initialState: layer.initialState))
+        LayerOptions(layer.kind, residual: layer.residual, surroundings: layer.surroundings))
       return String(decoding: bare ?? Data(), as: UTF8.self)
     }
     let parameters = ParameterLayout(plan).entries.map { "\($0.name)\($0.shape)" }

@@ -12,7 +12,7 @@ extension ModelOptions {
         case .recurrent(let cell, let options): "\(cell) \(options.hidden)" + self.details(options)
         }
       return kind
-        + (layer.initialState == .zero ? "" : ", initial state \(layer.initialState.rawValue)")
+        + layer.surroundings.words
         + (layer.residual ? ", residual" : "") + (layer.frozen ? ", frozen" : "")
         + dropped(layer.dropout ?? dropout)
     }
@@ -29,6 +29,13 @@ extension ModelOptions {
     return members.filter { defaults[$0.key] != $0.value }
       .sorted { $0.key < $1.key }
       .map { ", \($0.key) \($0.value.plain)" }.joined()
+  }
+}
+
+extension Surroundings {
+  fileprivate var words: String {
+    (feedback.map { ", feeding back \($0.width) (\($0.nonlinearity.rawValue))" } ?? "")
+      + (initialState == .zero ? "" : ", initial state \(initialState.rawValue)")
   }
 }
 
