@@ -221,6 +221,19 @@ public struct Plan: Sendable {
     return state
   }
 
+  /// What is carried and shown in place of a state that is changed after its cell has computed it; its
+  /// earlier steps are seen through copies.
+  mutating func held(of state: Activation) -> Activation {
+    keepPasts(of: state)
+    let shape = activations[state.index]
+    let name = scope.prefix + "held_" + shape.name.dropFirst(scope.prefix.count)
+    precondition(names.insert(name).inserted, "two states or parameters called \(name)")
+    return append(
+      ActivationShape(
+        width: shape.width, axis: shape.axis, use: shape.use, lag: shape.lag, layer: shape.layer,
+        name: name))
+  }
+
   /// Has a step see a state's earlier steps through copies in every window, so that they may be changed.
   mutating func keepPasts(of state: Activation) {
     for index in state.index - activations[state.index].pasts..<state.index {
@@ -277,6 +290,9 @@ public struct Plan: Sendable {
       "initial_" + own, rows: 1, columns: shape.width, isVector: true,
       InitialValue(.pytorch, .zero, isVector: true, blocks: 1), isRowSparse: false)
   }
+
+  /// Whether steps read earlier ones of an activation; what is held in place of a state is none itself.
+  func isState(_ x: Activation) -> Bool { activations[x.index].pasts > 0 }
 
   /// Whether a derivative is taken of an activation.
   func isDifferentiated(_ x: Activation) -> Bool { activations[x.index].use != .none }

@@ -7,9 +7,15 @@ public struct Surroundings: Hashable, Sendable {
   /// A second recurrence through an output of the layer's own.
   public var feedback: FeedbackOptions?
 
-  public init(initialState: InitialState = .zero, feedback: FeedbackOptions? = nil) {
+  /// With what probability a unit of a state keeps its old value.
+  public var zoneout: Double
+
+  public init(
+    initialState: InitialState = .zero, feedback: FeedbackOptions? = nil, zoneout: Double = 0
+  ) {
     self.initialState = initialState
     self.feedback = feedback
+    self.zoneout = zoneout
   }
 }
 
@@ -25,25 +31,35 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
   private let states: [Remembrance]
   private let projection: Projection
 
+  /// - Parameter seed: keys zoneout.
   public init(
-    _ options: Cell.Options, around surroundings: Surroundings = Surroundings(),
+    _ options: Cell.Options, around surroundings: Surroundings = Surroundings(), seed: UInt64 = 0,
     reading input: Source, in plan: inout Plan
   ) {
     let known = plan.states.count
     cell = Cell(options, in: &plan)
+    var zoneouts: [Activation: Zoneout] = [:]
+    if surroundings.zoneout > 0 {
+      for state in plan.states[known...] where plan.isDifferentiated(state) {
+        zoneouts[state] = Zoneout(surroundings.zoneout, of: state, seed: seed, in: &plan)
+      }
+    }
+    let shown = zoneouts[cell.output]?.held ?? cell.output
     feedback = surroundings.feedback.map { [cell] options in
       OutputFeedback(
-        options, into: cell.preactivation, gates: Cell.gates, from: cell.output, in: &plan)
+        options, into: cell.preactivation, gates: Cell.gates, from: shown, in: &plan)
     }
-    output = feedback?.output ?? cell.output
+    output = feedback?.output ?? shown
     let initial = surroundings.initialState
-    let own = plan.states[known...]
+    let own = plan.states[known...].filter { plan.isState($0) }
     // Where streams start from zero and one step back is read, carried states need no more than clearing.
     let furthest = own.reduce(1) { max($0, plan.lag(of: $1)) }
     age = initial == .zero && furthest == 1 ? nil : Age(upTo: furthest, in: &plan)
     states = own.map { [output, age] state in
-      Remembrance(
-        state, Beginning(initial, of: state, isShown: state == output, in: &plan),
+      let zoneout = zoneouts[state]
+      let isShown = output == zoneout?.held ?? state
+      return Remembrance(
+        state, Beginning(initial, of: state, isShown: isShown, in: &plan), zoneout: zoneout,
         age: age?.steps, in: plan)
     }
     projection = Projection(
@@ -65,6 +81,7 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
       for state in states { state.recall(t, pass) }
       feedback?.read(t, pass)
       cell.forward(t, pass)
+      for state in states { state.zoneout?.hold(t, pass) }
       feedback?.show(t, pass)
     }
     pass.mark(.pointwise, products: .recurrent)
@@ -74,7 +91,9 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
     for t in (0..<pass.steps).reversed() {
       for state in states { state.clear(t, pass) }
       feedback?.hide(t, pass)
+      for state in states { state.zoneout?.release(t, pass) }
       cell.backward(t, pass)
+      for state in states { state.zoneout?.trace(t, pass) }
       feedback?.trace(t, pass)
       for state in states { state.trace(t, pass) }
     }

@@ -8,6 +8,9 @@ internal import LinearAlgebra
 /// cleared.
 struct Remembrance: Sendable {
   let state: Activation
+  /// What the next steps see of it: the state itself, or what a zoneout makes of it.
+  let shown: Activation
+  let zoneout: Zoneout?
   let beginning: Beginning
   /// Which earlier steps are read, rising from 1.
   let lags: [Int]
@@ -15,8 +18,13 @@ struct Remembrance: Sendable {
   let age: Activation?
   let isDifferentiated: Bool
 
-  init(_ state: Activation, _ beginning: Beginning, age: Activation?, in plan: Plan) {
+  init(
+    _ state: Activation, _ beginning: Beginning, zoneout: Zoneout? = nil, age: Activation?,
+    in plan: Plan
+  ) {
     self.state = state
+    self.zoneout = zoneout
+    shown = zoneout?.held ?? state
     self.beginning = beginning
     self.age = age
     lags = plan.lags(of: state)
@@ -39,7 +47,7 @@ struct Remembrance: Sendable {
     guard pass.seesCopies(of: state) else { return }
     for lag in lags {
       let past = pass.before(state, t, lag: lag)
-      past.copy(pass[state, t - lag])
+      past.copy(pass[shown, t - lag])
       for s in 0..<pass.streams where isUnlived(lag, t, s, pass) { beginning.fill(past[s], pass) }
     }
   }
@@ -55,7 +63,7 @@ struct Remembrance: Sendable {
     guard isDifferentiated, pass.seesCopies(of: state) else { return }
     for lag in lags {
       let seen = pass.d.before(state, t, lag: lag)
-      let source = pass.d[state, t - lag]
+      let source = pass.d[shown, t - lag]
       // What rolls is set, and holds the derivative of the step after until then.
       if pass.d.rolls(state) { source.fill(0) }
       for s in 0..<pass.streams {
@@ -79,7 +87,7 @@ struct Remembrance: Sendable {
   ) {
     guard let age else { return }
     for lag in 1...lags.last! {
-      let (values, derivatives) = (pass[state, -lag], pass.d[state, -lag])
+      let (values, derivatives) = (pass[shown, -lag], pass.d[shown, -lag])
       for s in 0..<pass.streams where pass[age, -1][s, 0] < Real(lag) {
         body((values[s], derivatives[s]))
       }

@@ -3,7 +3,7 @@
 //     {cell: lstm, hidden: 200, initial_state: learnt, feedback: output, feedback_width: 50}
 extension Surroundings: Encodable {
   private enum CodingKeys: String, CodingKey {
-    case feedback
+    case feedback, zoneout
     case initialState = "initial_state"
     case feedbackWidth = "feedback_width"
     case feedbackNonlinearity = "feedback_nonlinearity"
@@ -15,6 +15,7 @@ extension Surroundings: Encodable {
   init(from decoder: any Decoder, around cell: any CellOptions) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
     initialState = try keys.decodeIfPresent(InitialState.self, forKey: .initialState) ?? .zero
+    zoneout = try keys.dropoutRate(.zoneout) ?? 0
     feedback = nil
     if try keys.decodeIfPresent(Feedback.self, forKey: .feedback) == .output {
       let width = try keys.decodeIfPresent(Int.self, forKey: .feedbackWidth)
@@ -29,6 +30,7 @@ extension Surroundings: Encodable {
     var keys = encoder.container(keyedBy: CodingKeys.self)
     try keys.encode(initialState, forKey: .initialState)
     try keys.encode(feedback == nil ? Feedback.none : .output, forKey: .feedback)
+    try keys.encode(zoneout, forKey: .zoneout)
     try keys.encodeIfPresent(feedback?.width, forKey: .feedbackWidth)
     try keys.encodeIfPresent(feedback?.nonlinearity, forKey: .feedbackNonlinearity)
   }

@@ -36,6 +36,7 @@ extension Surroundings {
   fileprivate var words: String {
     (feedback.map { ", feeding back \($0.width) (\($0.nonlinearity.rawValue))" } ?? "")
       + (initialState == .zero ? "" : ", initial state \(initialState.rawValue)")
+      + (zoneout > 0 ? ", zoneout \(zoneout)" : "")
   }
 }
 

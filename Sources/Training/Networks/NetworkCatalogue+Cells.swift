@@ -63,12 +63,12 @@ extension NetworkCatalogue.Network {
     case symbols
     static let input = 100_003
     static let hidden = 1009
-    static let symbols = 10_000_019
+    static let vocabulary = 10_000_019
 
     func words(_ size: Int, hidden: Int, projection: Int?) -> String {
       switch size {
       case Self.input: return "input"
-      case Self.symbols: return "symbols"
+      case Self.vocabulary: return "symbols"
       case projection: return "P"
       case hidden: return "hidden"
       default:
@@ -86,7 +86,7 @@ extension NetworkCatalogue.Network {
     of cell: Cell.Type, _ options: Cell.Options, input: Int
   ) -> [ParameterLayout.Entry] {
     var plan = Plan()
-    plan.scope.vocabulary = Sizes.symbols
+    plan.scope.vocabulary = Sizes.vocabulary
     let read = plan.activation(input)
     _ = Recurrent<Cell>(options, reading: read, in: &plan)
     return ParameterLayout(plan).entries.sorted {

@@ -36,6 +36,15 @@ extension NetworkCatalogue.Network {
         options: [Option(key: "residual", standard: .bool(false), others: [.bool(true)])],
         parameters: [], example: ""),
       Self(
+        name: "zoneout",
+        equations: [
+          "s = m∘s̃ + (1 − m)∘s₋ of each state s̃ of a cell, with m = 0 at the rate p, else 1",
+          "in evaluation m = 1 − p",
+        ],
+        source: "Krueger 2017",
+        options: [Option(key: "zoneout", standard: .integer(0), others: [.number(0.1)])],
+        parameters: [], example: ""),
+      Self(
         name: "feedback",
         equations: [
           "y = g(h V + c) of a cell that shows h, which is what the layer shows",
