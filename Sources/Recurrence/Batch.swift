@@ -34,8 +34,6 @@ public final class Batch: @unchecked Sendable {
   public let resets: Buffer<UInt8>
   /// Whether any entry of `resets` is 1; must be set by whoever fills in the batch.
   public var hasResets = false
-  /// Whether every stream starts anew at step 0, whatever its entry in `resets`.
-  public var startsAnew = false
 
   public let widths: Widths
   /// The frame read at each step, rows × `widths.features`.
@@ -89,7 +87,7 @@ public final class Batch: @unchecked Sendable {
     self.steps = steps
     self.streams = streams
     hasResets = false
-    startsAnew = false
+    position = 0
     let (lengths, keys) = (lengths.elements(count: streams), keys.elements(count: streams))
     for s in 0..<streams {
       lengths[s] = Int32(steps)

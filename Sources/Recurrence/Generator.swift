@@ -104,7 +104,11 @@ public final class Generator {
 
   /// Reads one symbol: a prompt's, or the one drawn last.
   public func read(_ symbol: Int32) {
-    if hasRead { tape.turn() }
+    if hasRead {
+      tape.turn()
+      tape.note(target: symbol)
+      batch.position += 1
+    }
     batch.inputs.start[0] = symbol
     tape.begin(steps: 1, streams: 1)
     model.read(Pass(batch, on: tape, weights: weights))

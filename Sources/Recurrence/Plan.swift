@@ -55,7 +55,7 @@ public enum DerivativeUse: Sendable {
   /// Of a state that only its cell reads: the cell's step t reads the derivative at t and sets the one
   /// at t − 1, so two steps are kept. It starts at zero after the last step.
   case rolling
-  /// Never asked for.
+  /// Never asked for; a state without one, such as a count of steps, starts from zero in any layer.
   case none
 }
 
@@ -77,8 +77,14 @@ public struct Plan: Sendable {
     var isMomentary = false
     /// For a state: what checkpoints call it.
     var name = ""
-    /// For a state: the activation that holds its last step with resets applied.
-    var past: Activation?
+    /// For a state: how many activations right before it hold its earlier steps as they are seen.
+    var pasts = 0
+    /// For such a copy: which earlier step it holds.
+    var delay = 0
+    /// For a state: whether it holds the target of each step.
+    var isTarget = false
+    /// For such a copy: whether it is kept even where no stream starts anew inside a window.
+    var isKept = false
   }
 
   /// One parameter as it was asked for.
@@ -114,6 +120,8 @@ public struct Plan: Sendable {
     public var rateFactor = 1.0
     /// Where activations lie unless they are asked for on another axis.
     public var axis = Axis.time
+    /// The number of symbols of the model; 0 where there are none.
+    public var vocabulary = 0
 
     public init() {}
   }
@@ -178,25 +186,61 @@ public struct Plan: Sendable {
         isMomentary: true))
   }
 
-  /// An activation whose last `lag` steps are carried into the next window.
+  /// An activation whose last steps are carried into the next window.
   /// - Parameters:
   ///   - name: what checkpoints call it inside its layer, such as `c`.
-  ///   - derivative: `added` where others read the state, `rolling` where only its cell does.
+  ///   - lags: which earlier steps are read, rising from 1; as many as the last are carried.
+  ///   - derivative: `added` where others read the state, `rolling` where only its cell does, `none` for
+  ///     a count.
   public mutating func state(
-    _ width: Int, named name: String = "h", lag: Int = 1, on axis: Axis? = nil,
+    _ width: Int, named name: String = "h", lags: [Int] = [1], on axis: Axis? = nil,
     derivative: DerivativeUse = .added
   ) -> Activation {
-    precondition(lag == 1, "a state reaches one step back")
-    precondition(derivative == .added || derivative == .rolling, "a state others overwrite")
+    precondition(
+      lags.first == 1 && zip(lags, lags.dropFirst()).allSatisfy { $0 < $1 },
+      "a state that is read \(lags) steps later")
+    precondition(derivative != .overwrites, "a state others overwrite")
+    precondition(lags.count == 1 || derivative == .added, "a derivative that waits several steps")
     let axis = axis ?? scope.axis
-    let past = append(
-      ActivationShape(width: width, axis: axis, use: .rolling, lag: 0, layer: scope.layer))
+    for lag in lags {
+      _ = append(
+        ActivationShape(
+          width: width, axis: axis, use: derivative == .none ? .none : .rolling, lag: 0,
+          layer: scope.layer, delay: lag))
+    }
     let full = scope.prefix + name + scope.suffix
     precondition(names.insert(full).inserted, "two states or parameters called \(full)")
     return append(
       ActivationShape(
-        width: width, axis: axis, use: derivative, lag: lag, layer: scope.layer, name: full,
-        past: past))
+        width: width, axis: axis, use: derivative, lag: lags.last!, layer: scope.layer, name: full,
+        pasts: lags.count))
+  }
+
+  /// A state that holds the target of each step: one more than its symbol, and 0 for none.
+  mutating func targetState() -> Activation {
+    let state = state(1, named: "target", derivative: .none)
+    activations[state.index].isTarget = true
+    return state
+  }
+
+  /// What is carried and shown in place of a state that is changed after its cell has computed it; its
+  /// earlier steps are seen through copies.
+  mutating func held(of state: Activation) -> Activation {
+    keepPasts(of: state)
+    let shape = activations[state.index]
+    let name = scope.prefix + "held_" + shape.name.dropFirst(scope.prefix.count)
+    precondition(names.insert(name).inserted, "two states or parameters called \(name)")
+    return append(
+      ActivationShape(
+        width: shape.width, axis: shape.axis, use: shape.use, lag: shape.lag, layer: shape.layer,
+        name: name))
+  }
+
+  /// Has a step see a state's earlier steps through copies in every window, so that they may be changed.
+  mutating func keepPasts(of state: Activation) {
+    for index in state.index - activations[state.index].pasts..<state.index {
+      activations[index].isKept = true
+    }
   }
 
   /// Room for `count` numbers that nobody reads after the layer that asks has returned.
@@ -226,15 +270,37 @@ public struct Plan: Sendable {
     resets: Bool
   ) -> [(layer: String, values: Int, derivatives: Int)] {
     var result: [(layer: String, values: Int, derivatives: Int)] = []
-    let pasts = Set(activations.compactMap(\.past))
-    for (index, shape) in activations.enumerated() {
-      if shape.isMomentary || !resets && pasts.contains(Activation(index: index)) { continue }
+    for shape in activations {
+      if shape.isMomentary || !resets && shape.delay > 0 && !shape.isKept { continue }
       if result.last?.layer != shape.layer { result.append((shape.layer, 0, 0)) }
       result[result.count - 1].values += shape.width
       if shape.use == .added { result[result.count - 1].derivatives += shape.width }
     }
     return result
   }
+
+  /// How many earlier steps of a state are carried.
+  public func lag(of state: Activation) -> Int { activations[state.index].lag }
+
+  /// Which earlier steps of a state are read, rising from 1.
+  func lags(of state: Activation) -> [Int] {
+    activations[state.index - activations[state.index].pasts..<state.index].map(\.delay)
+  }
+
+  /// The learnt vector that a state starts from: zeros at first, whatever the layer's initializer.
+  mutating func initialVector(of state: Activation) -> Parameter {
+    let shape = activations[state.index]
+    let own = shape.name.dropFirst(scope.prefix.count).dropLast(scope.suffix.count)
+    return add(
+      "initial_" + own, rows: 1, columns: shape.width, isVector: true,
+      InitialValue(.pytorch, .zero, isVector: true, blocks: 1), isRowSparse: false)
+  }
+
+  /// Whether steps read earlier ones of an activation; what is held in place of a state is none itself.
+  func isState(_ x: Activation) -> Bool { activations[x.index].pasts > 0 }
+
+  /// Whether a derivative is taken of an activation.
+  func isDifferentiated(_ x: Activation) -> Bool { activations[x.index].use != .none }
 
   /// What checkpoints call a state, such as `rnn.c_l0`.
   public func name(of state: Activation) -> String { activations[state.index].name }

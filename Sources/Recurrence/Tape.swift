@@ -36,8 +36,11 @@ public final class Tape: @unchecked Sendable {
     var derivativeSteps: Int
     var steps = 0
     var streams = 0
-    /// Of a state, where its last step with resets applied lies; −1 when nothing resets.
+    /// Of a state, the first of the slots that hold its earlier steps as they are seen; −1 where the
+    /// steps themselves are.
     var past = -1
+    /// Which earlier step the slot holds, or how many of them are carried.
+    let lag: Int
   }
 
   private struct Extent {
@@ -108,7 +111,8 @@ public final class Tape: @unchecked Sendable {
         to: Slot(
           value: start, derivative: start, width: shape.width,
           valueSteps: shape.isMomentary ? 0 : -1,
-          derivativeSteps: shape.isMomentary ? 0 : shape.use == .rolling && derivatives ? 1 : -1))
+          derivativeSteps: shape.isMomentary ? 0 : shape.use == .rolling && derivatives ? 1 : -1,
+          lag: max(shape.lag, shape.delay)))
     }
   }
 
@@ -119,11 +123,10 @@ public final class Tape: @unchecked Sendable {
   private static func size(
     _ plan: Plan, _ axis: Axis, steps: Double, streams: Double, derivatives: Bool, resets: Bool
   ) -> (values: Double, derivatives: Double) {
-    let pasts = Set(plan.activations.compactMap { $0.past?.index })
     var values = 0.0
     var differentiated = 0.0
-    for (index, shape) in plan.activations.enumerated()
-    where shape.axis == axis && (resets || !pasts.contains(index)) {
+    for shape in plan.activations
+    where shape.axis == axis && (resets || shape.delay == 0 || shape.isKept) {
       let row = Double(shape.width) * streams
       let size = row * (steps + Double(shape.lag))
       values += shape.isMomentary ? row : size
@@ -207,7 +210,7 @@ public final class Tape: @unchecked Sendable {
     var (value, derivative) = (extent.values.start, extent.derivatives.start)
     for index in 0..<shapes.count where shapes[index].axis == axis {
       let shape = shapes[index]
-      if !canReset && isPast(index) { continue }
+      if shape.delay > 0 && !canReset && !shape.isKept { continue }
       let row = streams * shape.width
       let before = shape.lag * row
       let size = shape.isMomentary ? row : before + steps * row
@@ -239,17 +242,14 @@ public final class Tape: @unchecked Sendable {
     extent.derivatives.clear(0..<used)
   }
 
-  /// States are seen with resets applied on axes where a batch has some, or directly, one step late.
+  /// Whether states are seen through copies of their earlier steps, as on axes where a batch has resets,
+  /// or directly, so many steps late.
   func read(pasts batch: Batch) {
-    for index in 0..<shapes.count {
+    for index in 0..<shapes.count where shapes[index].pasts > 0 {
+      let first = index - shapes[index].pasts
       let resets = shapes[index].axis == .time ? batch.hasResets : batch.source?.hasResets ?? false
-      slots[index].past = resets ? shapes[index].past?.index ?? -1 : -1
+      slots[index].past = resets || shapes[first].isKept ? first : -1
     }
-  }
-
-  private func isPast(_ index: Int) -> Bool {
-    // A state's past is asked for right before the state itself.
-    index + 1 < shapes.count && shapes[index + 1].past?.index == index
   }
 
   /// Carries every state from the end of this window to the start of the next.
@@ -262,14 +262,49 @@ public final class Tape: @unchecked Sendable {
     }
   }
 
+  /// Notes the target of the last step where it is known only now, as when drawing symbols.
+  func note(target: Int32) {
+    for (index, last) in carried where shapes[index].isTarget {
+      last.elements()[0] = Real(target + 1)
+    }
+  }
+
   /// Forgets what was carried: every stream starts from zero.
   public func clearCarried() {
     for last in carried.values { last.clear() }
   }
 
-  /// What the next window will find of a state before its first step, `streams × width`.
+  /// What the next window will find of a state before its first step, the earliest step first:
+  /// `lag · streams × width`.
   public func carried(_ state: Activation, streams: Int) -> Matrix {
-    Matrix(carried[state.index]!, rows: streams, columns: shapes[state.index].width)
+    let shape = shapes[state.index]
+    return Matrix(carried[state.index]!, rows: shape.lag * streams, columns: shape.width)
+  }
+}
+
+extension Tape {
+  /// The carried steps of a state, stream by stream, the earliest first: what a stream takes along to
+  /// another rank.
+  public func carriedByStream(_ state: Activation, streams: Int) -> Buffer<Real> {
+    let rows = carried(state, streams: streams)
+    let buffer = Buffer<Real>(count: rows.rows * rows.columns)
+    exchange(rows, buffer, streams: streams) { $1.copy($0) }
+    return buffer
+  }
+
+  /// Carries what `carriedByStream` has told.
+  public func carry(_ state: Activation, byStream buffer: Buffer<Real>, streams: Int) {
+    exchange(carried(state, streams: streams), buffer, streams: streams) { $0.copy($1) }
+  }
+
+  private func exchange(
+    _ rows: Matrix, _ buffer: Buffer<Real>, streams: Int, _ body: (Row, Row) -> Void
+  ) {
+    let lag = rows.rows / streams
+    let others = Matrix(buffer, rows: rows.rows, columns: rows.columns)
+    for s in 0..<streams {
+      for step in 0..<lag { body(rows[step * streams + s], others[s * lag + step]) }
+    }
   }
 }
 

@@ -60,7 +60,6 @@ struct SequenceTrial {
     }
     let steps = lengths.max()!
     batch.begin(steps: steps, streams: lengths.count, firstStream: 0)
-    batch.startsAnew = true
     batch.resets.clear(0..<batch.rows)
     let (inputs, targets) = (batch.inputs.elements(), batch.targets.elements())
     for s in lengths.indices {
@@ -92,7 +91,6 @@ struct SequenceTrial {
     // The sources' lengths are those of the targets in another order, and one more.
     let others = (lengths.dropFirst() + lengths.prefix(1)).map { $0 + 1 }
     source.begin(steps: others.max()!, streams: lengths.count)
-    source.startsAnew = true
     source.resets.clear(0..<source.rows)
     for i in 0..<source.rows {
       source.inputs.elements()[i] = Int32(uniform() * Double(interface.source))

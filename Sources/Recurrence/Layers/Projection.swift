@@ -177,7 +177,7 @@ private struct Condition: Sendable {
   }
 
   private func steps(_ pass: Pass) -> Int {
-    isAtStart ? (pass.batch.startsAnew ? 1 : 0) : pass.steps
+    isAtStart ? (pass.batch.position == 0 ? 1 : 0) : pass.steps
   }
 
   /// ∂R += zᵀ Σ ∂y, ∂z += Σ ∂y Rᵀ

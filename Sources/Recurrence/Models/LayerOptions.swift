@@ -31,11 +31,14 @@ public struct LayerOptions: Codable, Equatable, Sendable {
   public var frozen: Bool
   /// Factor on the learning rate in this layer.
   public var rate: Double
+  /// What surrounds the layer's cell.
+  public var surroundings: Surroundings
 
   public init(
     _ kind: Kind, dropout: Double? = nil, residual: Bool = false,
     bidirectional: Bidirectional.Combination? = nil,
-    initializer: Initializer? = nil, frozen: Bool = false, rate: Double = 1
+    initializer: Initializer? = nil, frozen: Bool = false, rate: Double = 1,
+    surroundings: Surroundings = Surroundings()
   ) {
     self.kind = kind
     self.dropout = dropout
@@ -44,6 +47,7 @@ public struct LayerOptions: Codable, Equatable, Sendable {
     self.initializer = initializer
     self.frozen = frozen
     self.rate = rate
+    self.surroundings = surroundings
   }
 
   enum CodingKeys: String, CodingKey {
@@ -85,6 +89,9 @@ public struct LayerOptions: Codable, Equatable, Sendable {
     initializer = try keys.decodeIfPresent(Initializer.self, forKey: .initializer)
     frozen = try keys.decodeIfPresent(Bool.self, forKey: .frozen) ?? false
     rate = try keys.rateFactor(.rate)
+    surroundings = Surroundings()
+    guard case .recurrent(_, let options) = kind else { return }
+    surroundings = try Surroundings(from: decoder, around: options)
   }
 
   private static func options<Cell: RecurrentCell>(
@@ -107,6 +114,8 @@ public struct LayerOptions: Codable, Equatable, Sendable {
     try keys.encodeIfPresent(initializer, forKey: .initializer)
     try keys.encode(frozen, forKey: .frozen)
     try keys.encode(rate, forKey: .rate)
+    guard case .recurrent = kind else { return }
+    try surroundings.encode(to: encoder)
   }
 }
 

@@ -138,7 +138,7 @@ extension LayerOptions {
     switch kind {
     case .linear(let width): width
     case .recurrent(_, let options):
-      bidirectional == .concat ? 2 * options.output : options.output
+      (surroundings.feedback?.width ?? options.output) * (bidirectional == .concat ? 2 : 1)
     }
   }
 }

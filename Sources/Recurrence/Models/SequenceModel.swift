@@ -26,6 +26,7 @@ public struct SequenceModel: Model {
     if let problem = options.objection(to: interface) { preconditionFailure(problem) }
     var plan = Plan()
     var stack = Stack(options, seed: seed)
+    if case .symbols(let count) = interface.output { plan.scope.vocabulary = count }
     plan.scope.layer = "embedding"
     plan.scope.rateFactor = options.embeddingRate
     plan.scope.initializer = options.embeddingInitializer ?? options.initializer
@@ -130,7 +131,8 @@ extension SequenceModel {
     return options.layers.map { layer in
       let bare = try? encoder.encode(
         LayerOptions(
-          layer.kind, residual: layer.residual, bidirectional: layer.bidirectional))
+          layer.kind, residual: layer.residual, bidirectional: layer.bidirectional,
+          surroundings: layer.surroundings))
       return String(decoding: bare ?? Data(), as: UTF8.self)
     } + (options.shortcut ? ["shortcut"] : [])
       + (interface.condition > 0 ? [options.condition.rawValue] : [])

@@ -50,7 +50,8 @@ struct Stack {
         self.condition = nil
         func direction(_ read: Source, _ isSecond: Bool, _ plan: inout Plan) -> any Layer {
           plan.scope.suffix = suffix + (isSecond ? "_reverse" : "")
-          return recurrent(type, cellOptions, reading: read, condition, in: &plan)
+          return recurrent(
+            type, cellOptions, around: layer.surroundings, reading: read, condition, in: &plan)
         }
         if let combination = layer.bidirectional, case .activation(let input) = read {
           built = Bidirectional(
@@ -83,12 +84,13 @@ struct Stack {
   }
 
   private func recurrent<Cell: RecurrentCell>(
-    _ cell: Cell.Type, _ options: any CellOptions, reading input: Source,
-    _ condition: Conditioning?, in plan: inout Plan
+    _ cell: Cell.Type, _ options: any CellOptions, around surroundings: Surroundings,
+    reading input: Source, _ condition: Conditioning?, in plan: inout Plan
   ) -> any Layer {
     guard let options = options as? Cell.Options else {
       preconditionFailure("options of \(type(of: options)) for a \(cell)")
     }
-    return Recurrent<Cell>(options, reading: input, condition: condition, in: &plan)
+    return Recurrent<Cell>(
+      options, around: surroundings, seed: seed, reading: input, condition: condition, in: &plan)
   }
 }

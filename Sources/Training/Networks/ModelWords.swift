@@ -11,7 +11,8 @@ extension ModelOptions {
         case .linear(let width): "linear \(width)"
         case .recurrent(let cell, let options): "\(cell) \(options.hidden)" + self.details(options)
         }
-      return kind + (layer.bidirectional.map { ", bidirectional \($0.rawValue)" } ?? "")
+      return kind + layer.surroundings.words
+        + (layer.bidirectional.map { ", bidirectional \($0.rawValue)" } ?? "")
         + (layer.residual ? ", residual" : "") + (layer.frozen ? ", frozen" : "")
         + dropped(layer.dropout ?? dropout)
     }
@@ -29,6 +30,14 @@ extension ModelOptions {
     return members.filter { defaults[$0.key] != $0.value }
       .sorted { $0.key < $1.key }
       .map { ", \($0.key) \($0.value.plain)" }.joined()
+  }
+}
+
+extension Surroundings {
+  fileprivate var words: String {
+    (feedback.map { ", feeding back \($0.width) (\($0.nonlinearity.rawValue))" } ?? "")
+      + (initialState == .zero ? "" : ", initial state \(initialState.rawValue)")
+      + (zoneout > 0 ? ", zoneout \(zoneout)" : "")
   }
 }
 

@@ -32,7 +32,12 @@ extension NetworkCatalogue.Network {
       options.append(Option(key: key, standard: value, others: others))
     }
 
-    let given = JSONValue.object(["hidden": .integer(hidden)])
+    // Where the number of units has to suit other options, a variant's does.
+    let given =
+      standard.isEmpty
+      ? (try? JSONValue(encoding: Cell.variants(hidden: hidden)[0])) ?? .null
+      : JSONValue.object(["hidden": .integer(hidden)])
+    if standard.isEmpty, case .object(let members) = given { standard = members }
     let parameters = Self.parameters(of: cell, given, sizes: .symbols)
     var further: [String: [Parameter]] = [:]
     for variant in variants {
@@ -58,14 +63,21 @@ extension NetworkCatalogue.Network {
     case symbols
     static let input = 100_003
     static let hidden = 1009
+    static let vocabulary = 10_000_019
 
-    func words(_ size: Int, projection: Int?) -> String {
+    func words(_ size: Int, hidden: Int, projection: Int?) -> String {
       switch size {
-      case Self.input: "input"
-      case projection: "P"
-      case Self.hidden: "hidden"
+      case Self.input: return "input"
+      case Self.vocabulary: return "symbols"
+      case projection: return "P"
+      case hidden: return "hidden"
       default:
-        size.isMultiple(of: Self.hidden) ? "\(size / Self.hidden)·hidden" : String(size)
+        // A module of several has a fraction of the units.
+        guard let parts = (1...8).first(where: { (size * $0).isMultiple(of: hidden) }) else {
+          return String(size)
+        }
+        let times = size * parts / hidden
+        return (times == 1 ? "" : "\(times)·") + "hidden" + (parts == 1 ? "" : "/\(parts)")
       }
     }
   }
@@ -74,6 +86,7 @@ extension NetworkCatalogue.Network {
     of cell: Cell.Type, _ options: Cell.Options, input: Int
   ) -> [ParameterLayout.Entry] {
     var plan = Plan()
+    plan.scope.vocabulary = Sizes.vocabulary
     let read = plan.activation(input)
     _ = Recurrent<Cell>(options, reading: read, in: &plan)
     return ParameterLayout(plan).entries.sorted {
@@ -90,7 +103,8 @@ extension NetworkCatalogue.Network {
     let projection = options.output == options.hidden ? nil : options.output
     return layout(of: cell, options, input: Sizes.input).map { entry in
       Parameter(
-        name: entry.name, shape: entry.shape.map { sizes.words($0, projection: projection) })
+        name: entry.name,
+        shape: entry.shape.map { sizes.words($0, hidden: options.hidden, projection: projection) })
     }
   }
 
