@@ -58,6 +58,8 @@ public final class Batch: @unchecked Sendable {
   /// Epochs from 1 and the position of step 0 in its stream: with `keys`, what dropout is keyed by.
   public var epoch = 1
   public var position = 0
+  /// How many steps of its window lie before step 0, of a batch that is a part of one.
+  public var origin = 0
 
   /// Room for up to `rows` rows of steps × streams, of up to `streams` streams (as many as rows unless
   /// given).
@@ -88,6 +90,7 @@ public final class Batch: @unchecked Sendable {
     self.streams = streams
     hasResets = false
     position = 0
+    origin = 0
     let (lengths, keys) = (lengths.elements(count: streams), keys.elements(count: streams))
     for s in 0..<streams {
       lengths[s] = Int32(steps)

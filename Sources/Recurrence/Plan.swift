@@ -257,6 +257,9 @@ public struct Plan: Sendable {
     return Activation(index: activations.count - 1)
   }
 
+  /// The most steps back that a state is read.
+  public var longestLag: Int { activations.reduce(1) { max($0, $1.lag) } }
+
   /// The axis of an activation.
   public func axis(of x: Activation) -> Axis { activations[x.index].axis }
 

@@ -80,9 +80,13 @@ public final class Tape: @unchecked Sendable {
   }
 
   /// Allocates room for windows of any of some sizes.
+  /// - Parameter part: the most steps of them that there is to be room for at once; nil for all.
   public init(
-    _ plan: Plan, fitting sizes: [WindowSize], derivatives: Bool, resets: Bool = false
+    _ plan: Plan, fitting windows: [WindowSize], atMost part: Int? = nil, derivatives: Bool,
+    resets: Bool = false
   ) {
+    var sizes = windows
+    if let part { for k in sizes.indices { sizes[k].steps = min(sizes[k].steps, part) } }
     precondition(
       !sizes.isEmpty && sizes.allSatisfy { $0.steps > 0 && $0.streams > 0 },
       "a tape for windows of \(sizes)")
@@ -266,6 +270,58 @@ public final class Tape: @unchecked Sendable {
   func note(target: Int32) {
     for (index, last) in carried where shapes[index].isTarget {
       last.elements()[0] = Real(target + 1)
+    }
+  }
+
+  /// The numbers that all states carry, of as many streams as there is room for.
+  var carriedCount: Int { carried.values.reduce(0) { $0 + $1.count } }
+
+  /// Copies what the next window will find before its first step.
+  func storeCarried(in buffer: Buffer<Real>) {
+    forEachCarried { last, _, place in
+      (buffer.start + place).update(from: last.start, count: last.count)
+    }
+  }
+
+  /// Puts back what `storeCarried` has copied.
+  func restoreCarried(from buffer: Buffer<Real>) {
+    forEachCarried { last, _, place in
+      last.start.update(from: buffer.start + place, count: last.count)
+    }
+  }
+
+  /// Copies the derivatives of the carried states, those of the rows before step 0.
+  func handBack(into buffer: Buffer<Real>) {
+    forEachCarried { _, index, place in
+      guard shapes[index].use != .none else { return }
+      let slot = slots[index]
+      let row = slot.streams * slot.width
+      for k in 1...shapes[index].lag {
+        (buffer.start + place + (shapes[index].lag - k) * row).update(
+          from: slot.derivative(-k)[0].elements.baseAddress!, count: row)
+      }
+    }
+  }
+
+  /// Puts the derivatives that `handBack` has copied to the last steps of this window.
+  func takeUp(_ buffer: Buffer<Real>) {
+    forEachCarried { _, index, place in
+      guard shapes[index].use != .none else { return }
+      let slot = slots[index]
+      let row = slot.streams * slot.width
+      for k in 1...shapes[index].lag {
+        slot.derivative(slot.steps - k)[0].elements.baseAddress!.update(
+          from: buffer.start + place + (shapes[index].lag - k) * row, count: row)
+      }
+    }
+  }
+
+  private func forEachCarried(_ body: (Buffer<Real>, Int, Int) -> Void) {
+    var place = 0
+    for index in 0..<shapes.count {
+      guard let last = carried[index] else { continue }
+      body(last, index, place)
+      place += last.count
     }
   }
 

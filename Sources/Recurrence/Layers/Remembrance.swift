@@ -36,10 +36,13 @@ struct Remembrance: Sendable {
     forEachUnlived(pass) { row in beginning.fill(row.value, pass) }
   }
 
-  /// Takes up the derivative of what `begin` has put there.
+  /// Takes up the derivative of what `begin` has put there, so that nothing of it goes further back.
   func finish(_ pass: Pass) {
-    guard case .learnt = beginning else { return }
-    forEachUnlived(pass) { row in beginning.add(row.derivative, pass) }
+    guard isDifferentiated else { return }
+    forEachUnlived(pass) { row in
+      beginning.add(row.derivative, pass)
+      row.derivative.elements.update(repeating: 0)
+    }
   }
 
   /// Fills in what step t sees of earlier steps.

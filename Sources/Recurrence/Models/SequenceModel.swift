@@ -156,6 +156,10 @@ extension ModelOptions {
   /// Why no model of these options can be made for data of some kind, if there is a reason.
   public func objection(to interface: ModelInterface) -> String? {
     if let problem { return problem.sentence }
+    if interface.isRunning, layers.contains(where: { $0.bidirectional != nil }) {
+      return "a bidirectional layer reads whole sequences, and this data is a running text; remove "
+        + "bidirectional, or set data.format"
+    }
     switch interface.input {
     case .symbols(let count):
       if tied {

@@ -15,6 +15,9 @@ public struct Snapshot {
     static let average = "average.safetensors"
     static let hidden = "hidden.safetensors"
     static let vocabulary = "vocabulary.json"
+    /// Of what is predicted and of what is encoded, where these are other symbols.
+    static let outputs = "outputs.json"
+    static let source = "source.json"
   }
 
   /// Updates made so far. Everything random is a function of the seed and of the place in the data, so
