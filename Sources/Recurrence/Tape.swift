@@ -22,6 +22,9 @@ public final class Tape: @unchecked Sendable {
     /// Of a state, the first of the slots that hold its earlier steps as they are seen; −1 where the
     /// steps themselves are.
     var past = -1
+    /// Of a state, the first of the slots that hold what products read of its earlier steps; −1 where
+    /// that is all that is seen.
+    var reads = -1
     /// Which earlier step the slot holds, or how many of them are carried.
     let lag: Int
   }
@@ -169,10 +172,12 @@ public final class Tape: @unchecked Sendable {
     extent.derivatives.clear(0..<used)
   }
 
-  /// Whether states are seen through copies of their earlier steps, or directly, so many steps late.
-  func read(pasts: Bool) {
+  /// Whether states are seen through copies of their earlier steps, or directly, so many steps late; and
+  /// whether products read masked copies where there are any.
+  func read(pasts: Bool, masked: Bool) {
     for index in 0..<shapes.count where shapes[index].pasts > 0 {
       let first = index - shapes[index].pasts
+      slots[index].reads = masked ? shapes[index].reads : -1
       slots[index].past = pasts || shapes[first].isKept ? first : -1
     }
   }

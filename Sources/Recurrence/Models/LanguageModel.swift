@@ -61,7 +61,9 @@ public struct LanguageModel: Sendable {
         plan.scope.suffix = inOneModule ? "_l\(index)" : "_l0"
         guard let type = cells[cell] else { preconditionFailure("no cell is called \(cell)") }
         built = Self.recurrent(
-          type, cellOptions, around: layer.surroundings, seed: seed, reading: input, in: &plan)
+          type, cellOptions, around: layer.surroundings,
+          dropout: options.recurrent ? layer.dropout ?? options.dropout : 0, seed: seed,
+          reading: input, in: &plan)
       case .linear(let width):
         plan.scope.suffix = ""
         built = Linear(width, reading: input, in: &plan)
@@ -87,13 +89,16 @@ public struct LanguageModel: Sendable {
   }
 
   private static func recurrent<Cell: RecurrentCell>(
-    _ cell: Cell.Type, _ options: any CellOptions, around surroundings: Surroundings, seed: UInt64,
+    _ cell: Cell.Type, _ options: any CellOptions, around surroundings: Surroundings,
+    dropout: Double,
+    seed: UInt64,
     reading input: Source, in plan: inout Plan
   ) -> any Layer {
     guard let options = options as? Cell.Options else {
       preconditionFailure("options of \(type(of: options)) for a \(cell)")
     }
-    return Recurrent<Cell>(options, around: surroundings, seed: seed, reading: input, in: &plan)
+    return Recurrent<Cell>(
+      options, around: surroundings, dropout: dropout, seed: seed, reading: input, in: &plan)
   }
 
   /// Runs the layers over a window and takes its loss; in training the head's derivatives too.
