@@ -37,7 +37,7 @@ public struct Pass {
     streams = batch.streams
     isTraining = gradient != nil
     d = Derivatives(slots: tape.slots, gradient: gradient, products: products)
-    tape.read(pasts: batch)
+    tape.read(pasts: batch, masked: gradient != nil)
     batch.findDistinct()
     batch.source?.findDistinct()
   }
@@ -104,6 +104,27 @@ public struct Pass {
       ? slot.values(from: -lag) : slots[slot.past(lag, slots)].values(from: 0)
   }
 
+  /// What products read of the state one step earlier: `before`, masked by recurrent dropout.
+  public func read(_ h: Activation, _ t: Int) -> Matrix {
+    let slot = slots[h.index]
+    return slot.reads < 0 ? before(h, t) : slots[slot.reads].value(t)
+  }
+
+  /// What products read of the state `lag` steps earlier.
+  public func read(_ h: Activation, _ t: Int, lag: Int) -> Matrix {
+    let slot = slots[h.index]
+    return slot.reads < 0 ? before(h, t, lag: lag) : slots[slot.read(lag, slots)].value(t)
+  }
+
+  /// What products read of the state `lag` steps earlier, for all steps.
+  public func read(_ h: Activation, lag: Int) -> Matrix {
+    let slot = slots[h.index]
+    return slot.reads < 0 ? before(h, lag: lag) : slots[slot.read(lag, slots)].values(from: 0)
+  }
+
+  /// Whether products read masked copies of a state, which somebody has to fill in.
+  func masksReads(of h: Activation) -> Bool { slots[h.index].reads >= 0 }
+
   /// Memory of the layer that asked for it.
   public func scratch(_ scratch: Scratch) -> Buffer<Real> { tape.scratches[scratch.index] }
 }
@@ -154,18 +175,35 @@ public struct Derivatives {
     let slot = slots[h.index]
     return slot.past < 0 ? slot.derivative(t - lag) : slots[slot.past(lag, slots)].derivative(t)
   }
+
+  /// The derivative with respect to what products of step t read of the state one step earlier.
+  public func read(_ h: Activation, _ t: Int) -> Matrix {
+    let slot = slots[h.index]
+    return slot.reads < 0 ? before(h, t) : slots[slot.reads].derivative(t)
+  }
+
+  /// The derivative with respect to what products of step t read of the state `lag` steps earlier.
+  public func read(_ h: Activation, _ t: Int, lag: Int) -> Matrix {
+    let slot = slots[h.index]
+    return slot.reads < 0 ? before(h, t, lag: lag) : slots[slot.read(lag, slots)].derivative(t)
+  }
 }
 
 extension Tape.Slot {
   /// Which slot holds what is seen of a state `lag` steps earlier.
-  func past(_ lag: Int, _ slots: UnsafeMutablePointer<Self>) -> Int {
-    var index = past
-    // The state itself lies behind its pasts and ends the search.
+  func past(_ lag: Int, _ slots: UnsafeMutablePointer<Self>) -> Int { find(lag, past, slots) }
+
+  /// Which slot holds what products read of a state `lag` steps earlier.
+  func read(_ lag: Int, _ slots: UnsafeMutablePointer<Self>) -> Int { find(lag, reads, slots) }
+
+  private func find(_ lag: Int, _ first: Int, _ slots: UnsafeMutablePointer<Self>) -> Int {
+    precondition(lag > 0 && lag <= self.lag, "a state of \(self.lag) steps seen \(lag) steps later")
+    var index = first
     while slots[index].lag < lag { index += 1 }
-    precondition(
-      slots[index].lag == lag && slots[index].past < 0, "a state not read \(lag) steps later")
+    precondition(slots[index].lag == lag, "a state not read \(lag) steps later")
     return index
   }
+
   @inline(__always) func value(_ t: Int) -> Matrix {
     Matrix(value + (t & valueSteps) * streams * width, rows: streams, columns: width)
   }

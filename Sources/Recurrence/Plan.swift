@@ -81,6 +81,9 @@ public struct Plan: Sendable {
     var pasts = 0
     /// For such a copy: which earlier step it holds.
     var delay = 0
+    /// For a state: the first of the activations that hold what products read of its earlier steps where
+    /// that is masked; −1 for none.
+    var reads = -1
     /// For a state: whether it holds the target of each step.
     var isTarget = false
     /// For such a copy: whether it is kept even where no stream starts anew inside a window.
@@ -223,6 +226,18 @@ public struct Plan: Sendable {
     return state
   }
 
+  /// Has products read a state's earlier steps through copies in training, so that they may be masked.
+  mutating func maskReads(of state: Activation) {
+    let shape = activations[state.index]
+    activations[state.index].reads = activations.count
+    for lag in lags(of: state) {
+      _ = append(
+        ActivationShape(
+          width: shape.width, axis: shape.axis, use: .rolling, lag: 0, layer: shape.layer,
+          delay: lag, isKept: true))
+    }
+  }
+
   /// What is carried and shown in place of a state that is changed after its cell has computed it; its
   /// earlier steps are seen through copies.
   mutating func held(of state: Activation) -> Activation {
@@ -257,39 +272,6 @@ public struct Plan: Sendable {
     return Activation(index: activations.count - 1)
   }
 
-  /// The most steps back that a state is read.
-  public var longestLag: Int { activations.reduce(1) { max($0, $1.lag) } }
-
-  /// The axis of an activation.
-  public func axis(of x: Activation) -> Axis { activations[x.index].axis }
-
-  /// The width of an activation.
-  public func width(_ x: Activation) -> Int { activations[x.index].width }
-
-  /// Numbers that a tape keeps for every step of every stream, layer by layer; what lasts for a step or
-  /// two, and logits, of which there are blocks, are left out.
-  /// - Parameter resets: whether documents may begin inside a window.
-  public func numbersPerToken(
-    resets: Bool
-  ) -> [(layer: String, values: Int, derivatives: Int)] {
-    var result: [(layer: String, values: Int, derivatives: Int)] = []
-    for shape in activations {
-      if shape.isMomentary || !resets && shape.delay > 0 && !shape.isKept { continue }
-      if result.last?.layer != shape.layer { result.append((shape.layer, 0, 0)) }
-      result[result.count - 1].values += shape.width
-      if shape.use == .added { result[result.count - 1].derivatives += shape.width }
-    }
-    return result
-  }
-
-  /// How many earlier steps of a state are carried.
-  public func lag(of state: Activation) -> Int { activations[state.index].lag }
-
-  /// Which earlier steps of a state are read, rising from 1.
-  func lags(of state: Activation) -> [Int] {
-    activations[state.index - activations[state.index].pasts..<state.index].map(\.delay)
-  }
-
   /// The learnt vector that a state starts from: zeros at first, whatever the layer's initializer.
   mutating func initialVector(of state: Activation) -> Parameter {
     let shape = activations[state.index]
@@ -297,19 +279,5 @@ public struct Plan: Sendable {
     return add(
       "initial_" + own, rows: 1, columns: shape.width, isVector: true,
       InitialValue(.pytorch, .zero, isVector: true, blocks: 1), isRowSparse: false)
-  }
-
-  /// Whether steps read earlier ones of an activation; what is held in place of a state is none itself.
-  func isState(_ x: Activation) -> Bool { activations[x.index].pasts > 0 }
-
-  /// Whether a derivative is taken of an activation.
-  func isDifferentiated(_ x: Activation) -> Bool { activations[x.index].use != .none }
-
-  /// What checkpoints call a state, such as `rnn.c_l0`.
-  public func name(of state: Activation) -> String { activations[state.index].name }
-
-  /// The states in the order in which they were asked for.
-  public var states: [Activation] {
-    activations.indices.filter { activations[$0].lag > 0 }.map { Activation(index: $0) }
   }
 }

@@ -39,6 +39,9 @@ public final class Tape: @unchecked Sendable {
     /// Of a state, the first of the slots that hold its earlier steps as they are seen; −1 where the
     /// steps themselves are.
     var past = -1
+    /// Of a state, the first of the slots that hold what products read of its earlier steps; −1 where
+    /// that is all that is seen.
+    var reads = -1
     /// Which earlier step the slot holds, or how many of them are carried.
     let lag: Int
   }
@@ -247,11 +250,12 @@ public final class Tape: @unchecked Sendable {
   }
 
   /// Whether states are seen through copies of their earlier steps, as on axes where a batch has resets,
-  /// or directly, so many steps late.
-  func read(pasts batch: Batch) {
+  /// or directly, so many steps late; and whether products read masked copies where there are any.
+  func read(pasts batch: Batch, masked: Bool) {
     for index in 0..<shapes.count where shapes[index].pasts > 0 {
       let first = index - shapes[index].pasts
       let resets = shapes[index].axis == .time ? batch.hasResets : batch.source?.hasResets ?? false
+      slots[index].reads = masked ? shapes[index].reads : -1
       slots[index].past = resets || shapes[first].isKept ? first : -1
     }
   }

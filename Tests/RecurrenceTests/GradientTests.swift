@@ -74,6 +74,14 @@
       expectAgreement(Trial(options), "dropout, variational \(variational)")
     }
 
+    @Test func `of every cell with dropout on the state read are those of the masked network`() {
+      forEveryLayer { what, layer in
+        let options = ModelOptions(
+          embedding: Trial.input, layers: [layer], dropout: 0.2, recurrent: true)
+        expectAgreement(Trial(options), what, resets: [(0, 1), (2, 0)])
+      }
+    }
+
     @Test func `leave out rows without a target`() {
       let options = ModelOptions(
         embedding: 3, layers: [LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 5)))])

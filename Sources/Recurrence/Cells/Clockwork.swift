@@ -130,7 +130,8 @@ public struct Clockwork: RecurrentCell {
   }
 
   public func forward(_ t: Int, _ pass: Pass) {
-    let (past, a, h) = (pass.before(output, t), pass[preactivation, t], pass[output, t])
+    let (past, read) = (pass.before(output, t), pass.read(output, t))
+    let (a, h) = (pass[preactivation, t], pass[output, t])
     let (earlier, now) = (pass.before(clock, t), pass[clock, t])
     for s in 0..<pass.streams {
       let next = Int(earlier[s, 0]) + 1
@@ -139,7 +140,7 @@ public struct Clockwork: RecurrentCell {
     for module in modules {
       if isComputed(module, t, pass) {
         a.slice(columns: module.units)
-          .addProduct(past.slice(columns: module.read), pass[module.recurrent])
+          .addProduct(read.slice(columns: module.read), pass[module.recurrent])
       }
       for s in 0..<pass.streams {
         if isComputed(module, t, s, pass) {
@@ -165,13 +166,13 @@ public struct Clockwork: RecurrentCell {
         }
       }
       guard isComputed(module, t, pass) else { continue }
-      dPast.slice(columns: module.read)
+      pass.d.read(output, t).slice(columns: module.read)
         .addProduct(da.slice(columns: module.units), pass[module.recurrent].transposed)
     }
   }
 
   public func accumulate(_ pass: Pass) {
-    let (da, past) = (pass.d[preactivation], pass.before(output, lag: 1))
+    let (da, past) = (pass.d[preactivation], pass.read(output, lag: 1))
     for module in modules {
       pass.d[module.recurrent].addProduct(
         da.slice(columns: module.units).transposed, past.slice(columns: module.read))

@@ -54,18 +54,18 @@ public struct Elman: RecurrentCell {
 
   public func forward(_ t: Int, _ pass: Pass) {
     let a = pass[preactivation, t]
-    a.addProduct(pass.before(output, t), pass[recurrent])
+    a.addProduct(pass.read(output, t), pass[recurrent])
     nonlinearity.respond(a, pass[output, t])
   }
 
   public func backward(_ t: Int, _ pass: Pass) {
     let da = pass.d[preactivation, t]
     nonlinearity.differentiate(pass[output, t], pass.d[output, t], da)
-    pass.d.before(output, t).addProduct(da, pass[recurrent].transposed)
+    pass.d.read(output, t).addProduct(da, pass[recurrent].transposed)
   }
 
   public func accumulate(_ pass: Pass) {
     pass.d[recurrent].addProduct(
-      pass.d[preactivation].transposed, pass.before(output, lag: 1))
+      pass.d[preactivation].transposed, pass.read(output, lag: 1))
   }
 }

@@ -107,7 +107,7 @@ public struct Jordan: RecurrentCell {
   public func forward(_ t: Int, _ pass: Pass) {
     let a = pass[preactivation, t]
     switch fed {
-    case .output: a.addProduct(pass.before(output, t), pass[recurrent])
+    case .output: a.addProduct(pass.read(output, t), pass[recurrent])
     case .target(let targets):
       let (past, now) = (pass.before(targets, t), pass[targets, t])
       let table = pass[recurrent].matrix
@@ -126,14 +126,14 @@ public struct Jordan: RecurrentCell {
     dh.setProduct(shown.backward(t, pass), pass[shown.weight].transposed)
     nonlinearity.differentiate(pass[hidden, t], dh, da)
     guard case .output = fed else { return }
-    pass.d.before(output, t).addProduct(da, pass[recurrent].transposed)
+    pass.d.read(output, t).addProduct(da, pass[recurrent].transposed)
   }
 
   public func accumulate(_ pass: Pass) {
     let da = pass.d[preactivation]
     shown.accumulate(pass[hidden], pass)
     switch fed {
-    case .output: pass.d[recurrent].addProduct(da.transposed, pass.before(output, lag: 1))
+    case .output: pass.d[recurrent].addProduct(da.transposed, pass.read(output, lag: 1))
     case .target(let targets):
       let past = pass.before(targets, lag: 1)
       for row in 0..<da.rows where past[row, 0] > 0 {

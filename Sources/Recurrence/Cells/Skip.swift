@@ -78,9 +78,9 @@ public struct Skip: RecurrentCell {
 
   public func forward(_ t: Int, _ pass: Pass) {
     let a = pass[preactivation, t]
-    a.addProduct(pass.before(output, t), pass[recurrent])
+    a.addProduct(pass.read(output, t), pass[recurrent])
     for (delay, weight) in skips {
-      a.addProduct(pass.before(output, t, lag: delay), pass[weight])
+      a.addProduct(pass.read(output, t, lag: delay), pass[weight])
     }
     nonlinearity.respond(a, pass[output, t])
   }
@@ -88,17 +88,17 @@ public struct Skip: RecurrentCell {
   public func backward(_ t: Int, _ pass: Pass) {
     let da = pass.d[preactivation, t]
     nonlinearity.differentiate(pass[output, t], pass.d[output, t], da)
-    pass.d.before(output, t).addProduct(da, pass[recurrent].transposed)
+    pass.d.read(output, t).addProduct(da, pass[recurrent].transposed)
     for (delay, weight) in skips {
-      pass.d.before(output, t, lag: delay).addProduct(da, pass[weight].transposed)
+      pass.d.read(output, t, lag: delay).addProduct(da, pass[weight].transposed)
     }
   }
 
   public func accumulate(_ pass: Pass) {
     let da = pass.d[preactivation]
-    pass.d[recurrent].addProduct(da.transposed, pass.before(output, lag: 1))
+    pass.d[recurrent].addProduct(da.transposed, pass.read(output, lag: 1))
     for (delay, weight) in skips {
-      pass.d[weight].addProduct(da.transposed, pass.before(output, lag: delay))
+      pass.d[weight].addProduct(da.transposed, pass.read(output, lag: delay))
     }
   }
 }

@@ -97,7 +97,7 @@ struct OutputFeedback: Sendable {
 
   /// Before the cell's step.
   func read(_ t: Int, _ pass: Pass) {
-    pass[input, t].addProduct(pass.before(output, t), pass[weight])
+    pass[input, t].addProduct(pass.read(output, t), pass[weight])
   }
 
   /// After the cell's step.
@@ -110,11 +110,11 @@ struct OutputFeedback: Sendable {
 
   /// After the cell's step back.
   func trace(_ t: Int, _ pass: Pass) {
-    pass.d.before(output, t).addProduct(pass.d[input, t], pass[weight].transposed)
+    pass.d.read(output, t).addProduct(pass.d[input, t], pass[weight].transposed)
   }
 
   func accumulate(_ pass: Pass) {
     shown.accumulate(pass[hidden], pass)
-    pass.d[weight].addProduct(pass.d[input].transposed, pass.before(output, lag: 1))
+    pass.d[weight].addProduct(pass.d[input].transposed, pass.read(output, lag: 1))
   }
 }

@@ -31,10 +31,13 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
   private let states: [Remembrance]
   private let projection: Projection
 
-  /// - Parameter seed: keys zoneout.
+  /// - Parameters:
+  ///   - dropout: on the states that products read.
+  ///   - seed: keys dropout and zoneout.
   public init(
-    _ options: Cell.Options, around surroundings: Surroundings = Surroundings(), seed: UInt64 = 0,
-    reading input: Source, condition: Conditioning? = nil, in plan: inout Plan
+    _ options: Cell.Options, around surroundings: Surroundings = Surroundings(),
+    dropout: Double = 0, seed: UInt64 = 0, reading input: Source, condition: Conditioning? = nil,
+    in plan: inout Plan
   ) {
     let known = plan.states.count
     cell = Cell(options, in: &plan)
@@ -55,12 +58,17 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
     // Where streams start from zero and one step back is read, carried states need no more than clearing.
     let furthest = own.reduce(1) { max($0, plan.lag(of: $1)) }
     age = initial == .zero && furthest == 1 ? nil : Age(upTo: furthest, in: &plan)
+    var dropouts: [Activation: RecurrentDropout] = [:]
+    // A memory that only its cell sees is never masked.
+    for state in own where dropout > 0 && plan.isShown(state) {
+      dropouts[state] = RecurrentDropout(dropout, of: state, seed: seed, in: &plan)
+    }
     states = own.map { [output, age] state in
       let zoneout = zoneouts[state]
       let isShown = output == zoneout?.held ?? state
       return Remembrance(
         state, Beginning(initial, of: state, isShown: isShown, in: &plan), zoneout: zoneout,
-        age: age?.steps, in: plan)
+        dropout: dropouts[state], age: age?.steps, in: plan)
     }
     projection = Projection(
       plan.width(cell.preactivation), reading: input, names: ("weight_ih", "bias_ih"),

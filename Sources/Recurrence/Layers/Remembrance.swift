@@ -17,13 +17,16 @@ struct Remembrance: Sendable {
   /// The streams' ages; nil where the steps that begin a document tell enough.
   let age: Activation?
   let isDifferentiated: Bool
+  /// Masks what products read; one mask for all steps of a window.
+  let dropout: RecurrentDropout?
 
   init(
-    _ state: Activation, _ beginning: Beginning, zoneout: Zoneout? = nil, age: Activation?,
-    in plan: Plan
+    _ state: Activation, _ beginning: Beginning, zoneout: Zoneout? = nil,
+    dropout: RecurrentDropout? = nil, age: Activation?, in plan: Plan
   ) {
     self.state = state
     self.zoneout = zoneout
+    self.dropout = dropout
     shown = zoneout?.held ?? state
     self.beginning = beginning
     self.age = age
@@ -47,6 +50,15 @@ struct Remembrance: Sendable {
 
   /// Fills in what step t sees of earlier steps.
   func recall(_ t: Int, _ pass: Pass) {
+    defer {
+      if let dropout, pass.masksReads(of: state) {
+        for lag in lags {
+          let read = pass.read(state, t, lag: lag)
+          read.fill(0)
+          dropout.addMasked(pass.before(state, t, lag: lag), to: read, pass)
+        }
+      }
+    }
     guard pass.seesCopies(of: state) else { return }
     for lag in lags {
       let past = pass.before(state, t, lag: lag)
@@ -57,12 +69,21 @@ struct Remembrance: Sendable {
 
   /// Makes the derivative of what step t sees of earlier steps zero.
   func clear(_ t: Int, _ pass: Pass) {
+    if pass.masksReads(of: state) {
+      for lag in lags { pass.d.read(state, t, lag: lag).fill(0) }
+    }
     guard isDifferentiated, pass.seesCopies(of: state) else { return }
     for lag in lags { pass.d.before(state, t, lag: lag).fill(0) }
   }
 
   /// Takes the derivative of what step t saw back to where it was from.
   func trace(_ t: Int, _ pass: Pass) {
+    if let dropout, pass.masksReads(of: state) {
+      for lag in lags {
+        dropout.addMasked(
+          pass.d.read(state, t, lag: lag), to: pass.d.before(state, t, lag: lag), pass)
+      }
+    }
     guard isDifferentiated, pass.seesCopies(of: state) else { return }
     for lag in lags {
       let seen = pass.d.before(state, t, lag: lag)

@@ -51,7 +51,7 @@ struct Zoneout: Sendable {
     }
     for s in 0..<pass.streams {
       random.fillMask(
-        m[s], rate: rate, stream: batch.firstStream + s, position: batch.position + t,
+        m[s], rate: rate, stream: Int(batch.keys.elements()[s]), position: batch.position + t,
         epoch: batch.epoch)
     }
     return m

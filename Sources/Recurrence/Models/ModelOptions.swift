@@ -27,6 +27,8 @@ public struct ModelOptions: Codable, Equatable, Sendable {
   public var dropout: Double
   /// One mask for all steps of a window of a stream (Gal 2016).
   public var variational: Bool
+  /// Dropout of a layer also masks the states that its products read, with one mask for a window.
+  public var recurrent: Bool
   public var initializer: Initializer
   /// Replace `initializer` in the embedding and in the output layer.
   public var embeddingInitializer: Initializer?
@@ -44,7 +46,7 @@ public struct ModelOptions: Codable, Equatable, Sendable {
 
   public init(
     embedding: Int?, layers: [LayerOptions], tied: Bool = false, dropout: Double = 0,
-    variational: Bool = false, initializer: Initializer = .pytorch,
+    variational: Bool = false, recurrent: Bool = false, initializer: Initializer = .pytorch,
     embeddingInitializer: Initializer? = nil, outputInitializer: Initializer? = nil,
     outputBias: Bool = true, shortcut: Bool = false, condition: ConditionPlace = .everyStep,
     embeddingRate: Double = 1, outputRate: Double = 1
@@ -54,6 +56,7 @@ public struct ModelOptions: Codable, Equatable, Sendable {
     self.tied = tied
     self.dropout = dropout
     self.variational = variational
+    self.recurrent = recurrent
     self.initializer = initializer
     self.embeddingInitializer = embeddingInitializer
     self.outputInitializer = outputInitializer
@@ -65,7 +68,7 @@ public struct ModelOptions: Codable, Equatable, Sendable {
   }
 
   enum CodingKeys: String, CodingKey {
-    case embedding, layers, tied, dropout, variational, initializer, shortcut, condition
+    case embedding, layers, tied, dropout, variational, recurrent, initializer, shortcut, condition
     case embeddingInitializer = "embedding_initializer"
     case outputInitializer = "output_initializer"
     case outputBias = "output_bias"
@@ -86,6 +89,7 @@ public struct ModelOptions: Codable, Equatable, Sendable {
     tied = try keys.decodeIfPresent(Bool.self, forKey: .tied) ?? false
     dropout = try keys.dropoutRate(.dropout) ?? 0
     variational = try keys.decodeIfPresent(Bool.self, forKey: .variational) ?? false
+    recurrent = try keys.decodeIfPresent(Bool.self, forKey: .recurrent) ?? false
     initializer = try keys.decodeIfPresent(Initializer.self, forKey: .initializer) ?? .pytorch
     embeddingInitializer =
       try keys.decodeIfPresent(Initializer.self, forKey: .embeddingInitializer)

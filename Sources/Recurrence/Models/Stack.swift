@@ -51,7 +51,9 @@ struct Stack {
         func direction(_ read: Source, _ isSecond: Bool, _ plan: inout Plan) -> any Layer {
           plan.scope.suffix = suffix + (isSecond ? "_reverse" : "")
           return recurrent(
-            type, cellOptions, around: layer.surroundings, reading: read, condition, in: &plan)
+            type, cellOptions, around: layer.surroundings,
+            dropout: options.recurrent ? layer.dropout ?? options.dropout : 0, reading: read,
+            condition, in: &plan)
         }
         if let combination = layer.bidirectional, case .activation(let input) = read {
           built = Bidirectional(
@@ -85,12 +87,12 @@ struct Stack {
 
   private func recurrent<Cell: RecurrentCell>(
     _ cell: Cell.Type, _ options: any CellOptions, around surroundings: Surroundings,
-    reading input: Source, _ condition: Conditioning?, in plan: inout Plan
+    dropout: Double, reading input: Source, _ condition: Conditioning?, in plan: inout Plan
   ) -> any Layer {
     guard let options = options as? Cell.Options else {
       preconditionFailure("options of \(type(of: options)) for a \(cell)")
     }
     return Recurrent<Cell>(
-      options, around: surroundings, seed: seed, reading: input, condition: condition, in: &plan)
+      options, around: surroundings, dropout: dropout, seed: seed, reading: input, condition: condition, in: &plan)
   }
 }

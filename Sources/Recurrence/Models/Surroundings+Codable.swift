@@ -17,12 +17,18 @@ extension Surroundings: Encodable {
     initialState = try keys.decodeIfPresent(InitialState.self, forKey: .initialState) ?? .zero
     zoneout = try keys.dropoutRate(.zoneout) ?? 0
     feedback = nil
-    if try keys.decodeIfPresent(Feedback.self, forKey: .feedback) == .output {
-      let width = try keys.decodeIfPresent(Int.self, forKey: .feedbackWidth)
+    let isFedBack = try keys.decodeIfPresent(Feedback.self, forKey: .feedback) == .output
+    let width = try keys.decodeIfPresent(Int.self, forKey: .feedbackWidth)
+    let nonlinearity =
+      try keys.decodeIfPresent(Elman.Nonlinearity.self, forKey: .feedbackNonlinearity)
+    if isFedBack {
       feedback = FeedbackOptions(
         width: try width.map { try keys.checkedWidth($0, .feedbackWidth) } ?? cell.output,
-        nonlinearity: try keys.decodeIfPresent(
-          Elman.Nonlinearity.self, forKey: .feedbackNonlinearity) ?? .tanh)
+        nonlinearity: nonlinearity ?? .tanh)
+    } else if width != nil || nonlinearity != nil {
+      let key = width != nil ? CodingKeys.feedbackWidth : .feedbackNonlinearity
+      throw DecodingError.dataCorruptedError(
+        forKey: key, in: keys, debugDescription: "\(key.stringValue) needs feedback: output")
     }
   }
 

@@ -8,7 +8,11 @@ extension NetworkCatalogue.Network {
   public typealias Parameter = NetworkCatalogue.Parameter
 
   init<Cell: RecurrentCell>(cell: Cell.Type, name: String) {
-    let hidden = Sizes.hidden
+    // Options may ask for a multiple of something.
+    let hidden =
+      (Sizes.hidden..<Sizes.hidden + 16).first {
+        defaultOptions(Cell.Options.self, hidden: $0) != nil
+      } ?? Sizes.hidden
     let variants = Cell.variants(hidden: hidden).compactMap { options -> [String: JSONValue]? in
       guard case .object(let members)? = try? JSONValue(encoding: options) else { return nil }
       return members
@@ -26,18 +30,13 @@ extension NetworkCatalogue.Network {
       var others: [JSONValue] = []
       for case let other? in variants.map({ $0[key] }) where other != value {
         // Whatever number of units a variant has stands for all of them.
-        let shown = key == "projection" ? .string("units") : other
+        let shown = ["projection", "outputs"].contains(key) ? .string("units") : other
         if !others.contains(shown) { others.append(shown) }
       }
       options.append(Option(key: key, standard: value, others: others))
     }
 
-    // Where the number of units has to suit other options, a variant's does.
-    let given =
-      standard.isEmpty
-      ? (try? JSONValue(encoding: Cell.variants(hidden: hidden)[0])) ?? .null
-      : JSONValue.object(["hidden": .integer(hidden)])
-    if standard.isEmpty, case .object(let members) = given { standard = members }
+    let given = JSONValue.object(["hidden": .integer(hidden)])
     let parameters = Self.parameters(of: cell, given, sizes: .symbols)
     var further: [String: [Parameter]] = [:]
     for variant in variants {
@@ -45,7 +44,7 @@ extension NetworkCatalogue.Network {
       guard changed.count == 1, let (key, value) = changed.first else { continue }
       let added = Self.parameters(of: cell, .object(variant), sizes: .symbols)
         .filter { !parameters.contains($0) }
-      let shown = key == "projection" ? "P" : value.plain
+      let shown = ["projection", "outputs"].contains(key) ? "P" : value.plain
       if !added.isEmpty { further["\(key): \(shown)"] = added }
     }
 

@@ -24,11 +24,13 @@ extension NetworkCatalogue.Network {
         equations: [
           "y = m∘x / (1 − p) in training with m = 0 at the rate p, otherwise y = x",
           "variational: m is the same for all steps of a window",
+          "recurrent: also on the states that products read, m the same for all steps of a window",
         ],
-        source: "Zaremba 2014; variational: Gal 2016",
+        source: "Zaremba 2014; variational and recurrent: Gal 2016",
         options: [
           Option(key: "dropout", standard: .integer(0), others: [.number(0.2)]),
           Option(key: "variational", standard: .bool(false), others: [.bool(true)]),
+          Option(key: "recurrent", standard: .bool(false), others: [.bool(true)]),
         ],
         parameters: [], example: ""),
       Self(
@@ -55,7 +57,8 @@ extension NetworkCatalogue.Network {
           Option(key: "feedback", standard: .string("none"), others: [.string("output")]),
           Option(key: "feedback_width", standard: .null, others: [.integer(100)]),
           Option(
-            key: "feedback_nonlinearity", standard: .string("tanh"), others: [.string("relu")]),
+            key: "feedback_nonlinearity", standard: .null,
+            others: [.string("tanh"), .string("relu")]),
         ],
         parameters: [
           Parameter(name: "weight_feedback_hy", shape: ["feedback_width", "h"]),

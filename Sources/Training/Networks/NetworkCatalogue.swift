@@ -75,7 +75,7 @@ public struct NetworkCatalogue: Encodable, Sendable {
       ("initial_state", .string("zero"), [.string("learnt"), .string("e0")]),
       ("feedback", .string("none"), [.string("output")]),
       ("feedback_width", .null, [.integer(100)]),
-      ("feedback_nonlinearity", .string("tanh"), [.string("relu")]),
+      ("feedback_nonlinearity", .null, [.string("tanh"), .string("relu")]),
       ("zoneout", .integer(0), [.number(0.1)]),
     ]
     layerOptions = keys.map { Option(key: $0, standard: $1, others: $2) }

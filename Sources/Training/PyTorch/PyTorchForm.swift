@@ -17,6 +17,10 @@ extension SequenceModel {
       if layer.surroundings.feedback != nil {
         return "layer \(index) feeds back its output, which no module of PyTorch does"
       }
+      if layer.surroundings.zoneout > 0 {
+        return
+          "layer \(index) has zoneout, which mixes states in evaluation too; PyTorch's modules lack it"
+      }
       switch options {
       case let options as LSTM.Options where cell == "lstm":
         if options.peephole != .none { return "layer \(index) has peepholes, which nn.LSTM lacks" }
