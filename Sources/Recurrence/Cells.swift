@@ -4,6 +4,9 @@ public let cells: [String: any RecurrentCell.Type] = [
   "gru": GRU.self,
   "gru-reset-before": GRUResetBefore.self,
   "lstm": LSTM.self,
+  "min-gru": MinGRU.self,
+  "min-lstm": MinLSTM.self,
+  "update-gru": UpdateGRU.self,
 ]
 
 // What cells' options have in common.
@@ -22,6 +25,17 @@ extension KeyedDecodingContainer {
         debugDescription: value < 1
           ? "\(key.stringValue) must be at least 1"
           : "\(key.stringValue) must be at most \(largest)")
+    }
+    return value
+  }
+
+  /// The longest time T, in steps, whose memories a gate's first biases are spread over; at least 3.
+  func longestMemory(_ key: Key) throws -> Int? {
+    guard let value = try decodeIfPresent(Int.self, forKey: key) else { return nil }
+    guard value >= 3 else {
+      throw DecodingError.dataCorruptedError(
+        forKey: key, in: self,
+        debugDescription: "\(key.stringValue) is a number of time steps, at least 3")
     }
     return value
   }

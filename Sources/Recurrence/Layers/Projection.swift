@@ -12,7 +12,8 @@ internal import LinearAlgebra
 struct Projection: Sendable {
   private let source: Source
   private let weight: Parameter
-  private let bias: Parameter
+  /// Of the last columns of y; nil for none.
+  private let bias: Parameter?
   private let secondBias: Parameter?
   private let sums: Scratch
   /// E and P, or their derivatives; of a lookup alone.
@@ -20,18 +21,22 @@ struct Projection: Sendable {
 
   /// - Parameters:
   ///   - names: what W and b are called.
-  ///   - gates: how many square blocks are stacked in W.
+  ///   - gates: how many equal blocks are stacked in W.
+  ///   - biasedGates: how many of them, the last ones, have a bias.
   ///   - secondBias: b′, a parameter of somebody else.
   init(
     _ width: Int, reading source: Source, names: (weight: String, bias: String), gates: Int = 1,
-    pytorch spread: Distribution, parts: [InitialValue.Part] = [], secondBias: Parameter? = nil,
+    biasedGates: Int? = nil, pytorch spread: Distribution, parts: [InitialValue.Part] = [],
+    secondBias: Parameter? = nil,
     in plan: inout Plan
   ) {
     self.source = source
     self.secondBias = secondBias
     weight = plan.parameter(
       names.weight, from: plan.width(source), to: width, gates: gates, pytorch: spread)
-    bias = plan.vector(names.bias, count: width, pytorch: spread, parts: parts)
+    let biased = width / gates * (biasedGates ?? gates)
+    bias =
+      biased == 0 ? nil : plan.vector(names.bias, count: biased, pytorch: spread, parts: parts)
     sums = plan.scratch(width)
     switch source {
     case .activation: (rows, projected) = (nil, nil)
@@ -80,8 +85,12 @@ struct Projection: Sendable {
   }
 
   private func project(_ x: Matrix, into y: Matrix, _ pass: Pass) {
+    guard let bias else { return y.setProduct(x, pass[weight]) }
+    let b = pass[bias].matrix
     let biases = y.slice(rows: 0..<1)
-    biases.copy(pass[bias].matrix)
+    let unbiased = y.columns - b.columns
+    biases.slice(columns: 0..<unbiased).fill(0)
+    biases.slice(columns: unbiased..<y.columns).copy(b)
     if let secondBias { biases.add(pass[secondBias].matrix) }
     y.slice(rows: 1..<y.rows).fillEveryRow(biases[0])
     y.addProduct(x, pass[weight])
@@ -89,10 +98,12 @@ struct Projection: Sendable {
 
   private func accumulate(_ dy: Matrix, _ x: Matrix, _ pass: Pass) {
     pass.d[weight].addProduct(dy.transposed, x)
+    guard let bias else { return }
     let total = Matrix(pass.scratch(sums), rows: 1, columns: dy.columns)
     total.fill(0)
     total.addColumnSums(dy)
-    pass.d[bias].add(total)
+    let db = pass.d[bias]
+    db.add(total.slice(columns: dy.columns - db.matrix.columns..<dy.columns))
     if let secondBias { pass.d[secondBias].add(total) }
   }
 }

@@ -8,15 +8,21 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
   public let output: Activation
   let cell: Cell
   let states: [Activation]
+  /// Where the cell reads earlier inputs.
+  private let delayed: DelayLine?
   private let projection: Projection
 
   public init(_ options: Cell.Options, reading input: Source, in plan: inout Plan) {
+    let delays = Cell.inputDelays(options)
+    delayed = delays == [0] ? nil : DelayLine(delays, reading: input, in: &plan)
     let known = plan.states.count
     cell = Cell(options, in: &plan)
     states = Array(plan.states[known...])
     projection = Projection(
-      plan.width(cell.preactivation), reading: input, names: ("weight_ih", "bias_ih"),
-      gates: Cell.gates, pytorch: .uniform(1 / Double(options.hidden).squareRoot()),
+      plan.width(cell.preactivation), reading: delayed.map { .activation($0.output) } ?? input,
+      names: ("weight_ih", "bias_ih"), gates: Cell.gates(options),
+      biasedGates: Cell.biasedGates(options),
+      pytorch: .uniform(1 / Double(options.hidden).squareRoot()),
       parts: Cell.inputBias(options), secondBias: cell.recurrentBias, in: &plan)
     output = cell.output
   }
@@ -26,6 +32,7 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
   }
 
   public func forward(_ pass: Pass) {
+    delayed?.forward(pass)
     projection.forward(into: pass[cell.preactivation], pass)
     pass.mark(.input)
     for t in 0..<pass.steps {
@@ -45,6 +52,7 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
     cell.accumulate(pass)
     pass.mark(.recurrent)
     projection.backward(from: pass.d[cell.preactivation], pass)
+    delayed?.backward(pass)
     pass.mark(.input)
   }
 }
