@@ -1,11 +1,16 @@
 /// Every recurrent cell by the name that configurations use: one line here and one file in Cells/.
 public let cells: [String: any RecurrentCell.Type] = [
+  "dense": Dense.self,
   "elman": Elman.self,
   "gru": GRU.self,
   "gru-reset-before": GRUResetBefore.self,
+  "leaky": Leaky.self,
   "lstm": LSTM.self,
   "min-gru": MinGRU.self,
   "min-lstm": MinLSTM.self,
+  "mlstm": MultiplicativeLSTM.self,
+  "multiplicative": Multiplicative.self,
+  "second-order": SecondOrder.self,
   "update-gru": UpdateGRU.self,
 ]
 

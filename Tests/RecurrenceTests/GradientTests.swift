@@ -24,7 +24,9 @@
       forEveryCell(hidden: Trial.hidden) { name, cell, options in
         for resets in [[], [(0, 0)] + (steps > 1 ? [(steps - 1, 1)] : [])] {
           let trial = Trial(name, cell, options, steps: 7)
-          expectAgreement(trial, "\(name) \(options), \(steps) steps", steps: steps, resets: resets)
+          expectAgreement(
+            trial, "\(name) \(options), \(steps) steps", steps: steps, resets: resets,
+            readsLate: !inputDelays(of: cell, options).contains(0))
         }
       }
     }
@@ -72,9 +74,10 @@
     }
 
     /// Compares the gradient of the second of two windows, whose carried state is a constant.
+    /// - Parameter readsLate: the last input of a window is read in the next one only.
     private func expectAgreement(
       _ trial: Trial, _ what: String, steps: Int = Trial.steps, resets: [(Int, Int)] = [],
-      changing change: (Batch) -> Void = { _ in }
+      readsLate: Bool = false, changing change: (Batch) -> Void = { _ in }
     ) {
       trial.fill(window: 0, steps: steps)
       trial.run(training: true)
@@ -84,19 +87,23 @@
       trial.run(training: true)
       for entry in trial.weights.layout.entries {
         let exact = Array(trial.gradient.elements(of: entry))
-        var (difference, size) = (0.0, 0.0)
+        var (distance, size) = (0.0, 0.0)
         for k in 0..<entry.count {
           let w = trial.weights.elements(of: entry)[k]
-          let step = 1e-5
-          let above = loss(trial, entry, k, w + step)
-          let below = loss(trial, entry, k, w - step)
+          // Of fourth order: a step that is large enough for small derivatives to stand out of the
+          // rounding of the loss is small enough for the curvature of a normalised row.
+          let step = 4e-5
+          func difference(_ step: Double) -> Double {
+            loss(trial, entry, k, w + step) - loss(trial, entry, k, w - step)
+          }
+          let numerical = (8 * difference(step) - difference(2 * step)) / (12 * step)
           trial.weights.update { $0.elements(of: entry)[k] = w }
-          let numerical = (above - below) / (2 * step)
-          difference += (numerical - exact[k]) * (numerical - exact[k])
+          distance += (numerical - exact[k]) * (numerical - exact[k])
           size += max(numerical * numerical, exact[k] * exact[k])
         }
-        #expect(size > 0, "\(what): \(entry.name) has no gradient")
-        let error = (difference / max(size, 1e-300)).squareRoot()
+        let isRead = entry.name != "encoder.weight" || !readsLate || steps > 1
+        #expect((size > 0) == isRead, "\(what): the gradient of \(entry.name) has size \(size)")
+        let error = (distance / max(size, 1e-300)).squareRoot()
         #expect(error < 1e-6, "\(what): \(entry.name) is off by \(error)")
       }
     }

@@ -92,3 +92,10 @@ private func variants<Cell: RecurrentCell>(
 ) -> [any CellOptions] {
   Cell.variants(hidden: hidden)
 }
+
+/// How many steps late a cell reads its input.
+func inputDelays<Cell: RecurrentCell>(
+  of cell: Cell.Type, _ options: any CellOptions
+) -> [Int] {
+  Cell.inputDelays(options as! Cell.Options)
+}

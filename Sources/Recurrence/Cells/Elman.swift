@@ -3,9 +3,7 @@ internal import LinearAlgebra
 /// The simple recurrent network: `h(t) = f(x(t) W + b + h(t−1) U + b′)`, f = tanh, relu, sigmoid or
 /// the identity (Elman 1990). PyTorch's `nn.RNN`.
 public struct Elman: RecurrentCell {
-  public enum Nonlinearity: String, Codable, CaseIterable, Sendable {
-    case tanh, relu, sigmoid, identity
-  }
+  public typealias Nonlinearity = Recurrence.Nonlinearity
 
   public struct Options: CellOptions {
     public var hidden: Int
@@ -57,12 +55,7 @@ public struct Elman: RecurrentCell {
     let h = pass[output, t]
     a.addProduct(pass.before(output, t), pass[recurrent])
     for stream in 0..<pass.streams {
-      switch nonlinearity {
-      case .tanh: respondTanh(a[stream], h[stream])
-      case .relu: respondRelu(a[stream], h[stream])
-      case .sigmoid: respondSigmoid(a[stream], h[stream])
-      case .identity: respondIdentity(a[stream], h[stream])
-      }
+      nonlinearity.respond(a[stream], h[stream])
     }
   }
 
@@ -71,12 +64,7 @@ public struct Elman: RecurrentCell {
     let dh = pass.d[output, t]
     let da = pass.d[preactivation, t]
     for stream in 0..<pass.streams {
-      switch nonlinearity {
-      case .tanh: differentiateTanh(h[stream], dh[stream], da[stream])
-      case .relu: differentiateRelu(h[stream], dh[stream], da[stream])
-      case .sigmoid: differentiateSigmoid(h[stream], dh[stream], da[stream])
-      case .identity: differentiateIdentity(dh[stream], da[stream])
-      }
+      nonlinearity.differentiate(h[stream], dh[stream], da[stream])
     }
     pass.d.before(output, t).addProduct(da, pass[recurrent].transposed)
   }
@@ -85,29 +73,4 @@ public struct Elman: RecurrentCell {
     pass.d[recurrent].addProduct(
       pass.d[preactivation].transposed, pass.before(output, lag: 1))
   }
-}
-
-@inline(never) private func respondTanh(_ a: Row, _ h: Row) {
-  for j in 0..<h.count { h[j] = tanh(a[j]) }
-}
-@inline(never) private func respondRelu(_ a: Row, _ h: Row) {
-  for j in 0..<h.count { h[j] = a[j] < 0 ? 0 : a[j] }
-}
-@inline(never) private func respondSigmoid(_ a: Row, _ h: Row) {
-  for j in 0..<h.count { h[j] = sigmoid(a[j]) }
-}
-@inline(never) private func respondIdentity(_ a: Row, _ h: Row) {
-  for j in 0..<h.count { h[j] = a[j] }
-}
-@inline(never) private func differentiateTanh(_ h: Row, _ dh: Row, _ da: Row) {
-  for j in 0..<h.count { da[j] = dh[j] * (1 - h[j] * h[j]) }
-}
-@inline(never) private func differentiateRelu(_ h: Row, _ dh: Row, _ da: Row) {
-  for j in 0..<h.count { da[j] = h[j] > 0 ? dh[j] : 0 }
-}
-@inline(never) private func differentiateSigmoid(_ h: Row, _ dh: Row, _ da: Row) {
-  for j in 0..<h.count { da[j] = dh[j] * (h[j] * (1 - h[j])) }
-}
-@inline(never) private func differentiateIdentity(_ dh: Row, _ da: Row) {
-  for j in 0..<dh.count { da[j] = dh[j] }
 }
