@@ -64,8 +64,10 @@ extension NetworkCatalogue.Network {
       case Self.input: "input"
       case projection: "P"
       case Self.hidden: "hidden"
-      default:
-        size.isMultiple(of: Self.hidden) ? "\(size / Self.hidden)·hidden" : String(size)
+      case Self.hidden * Self.hidden: "hidden·hidden"
+      case let size where size.isMultiple(of: Self.hidden): "\(size / Self.hidden)·hidden"
+      case let size where size.isMultiple(of: Self.input): "\(size / Self.input)·input"
+      default: String(size)
       }
     }
   }
