@@ -171,4 +171,45 @@ import Testing
     #expect(changed(0, 3, resets: [(1, 0)]) == [true, false, false, false])
     #expect(changed(1, 0, resets: [(2, 0)]) == [true, true, false, false])
   }
+
+  @Test(
+    arguments: [
+      (#"{"cell": "lstm", "hidden": 5, "coupled": true, "forget_bias": 1}"#, "no forget gate"),
+      (#"{"cell": "lstm", "hidden": 5, "chrono": 9, "forget_bias": 1}"#, "leave out one"),
+      (
+        #"{"cell": "lstm", "hidden": 5, "chrono": 2}"#,
+        "chrono is a number of time steps, at least 3"
+      ),
+      (
+        #"{"cell": "gru", "hidden": 5, "chrono": 2}"#,
+        "chrono is a number of time steps, at least 3"
+      ),
+      (#"{"cell": "leaky", "hidden": 5, "alpha": 1}"#, "at least 0 and below 1"),
+      (#"{"cell": "leaky", "hidden": 5, "alpha": [0.1, 0.2, 0.3]}"#, "at least 0 and below 1"),
+      (#"{"cell": "leaky", "hidden": 5, "alpha": "taught"}"#, "alpha is learnt, or"),
+      (#"{"cell": "leaky", "hidden": 5, "input_delay": 2}"#, "input_delay must be 0 or 1"),
+      (#"{"cell": "dense", "hidden": 5, "taps": 0}"#, "taps must be at least 1"),
+      (#"{"cell": "update-gru", "hidden": 5, "biases": 3}"#, "biases must be 2"),
+      (#"{"cell": "second-order", "hidden": 0}"#, "hidden must be at least 1"),
+    ])
+  func `options that make no sense are refused with a sentence`(
+    layer: String, sentence: String
+  ) throws {
+    let error = #expect(throws: DecodingError.self) {
+      try JSONDecoder().decode(LayerOptions.self, from: Data(layer.utf8))
+    }
+    guard case .dataCorrupted(let context) = try #require(error) else {
+      Issue.record("\(error!)")
+      return
+    }
+    #expect(context.debugDescription.contains(sentence))
+  }
+
+  @Test func `options of every cell come back as they were written`() throws {
+    try forEveryCell(hidden: Trial.hidden) { name, _, options in
+      let layer = LayerOptions(.recurrent(cell: name, options))
+      let written = try JSONEncoder().encode(layer)
+      #expect(try JSONDecoder().decode(LayerOptions.self, from: written) == layer)
+    }
+  }
 }
