@@ -93,9 +93,11 @@ import Testing
       try bias(LSTM.Options(hidden: n, layerNorm: true, chrono: 100), "lstm")[..<(2 * n)]
         == lstm[..<(2 * n)])
     // z of the gru keeps the past, r and n are as without.
-    let gru = try bias(GRU.Options(hidden: n, chrono: 100), "gru")
-    expectSpread(gru[n..<2 * n])
-    #expect((gru[..<n] + gru[(2 * n)...]).allSatisfy { abs($0) <= 0.1 })
+    for cell in ["gru", "gru-reset-before"] {
+      let gru = try bias(GRU.Options(hidden: n, chrono: 100), cell)
+      expectSpread(gru[n..<2 * n])
+      #expect((gru[..<n] + gru[(2 * n)...]).allSatisfy { abs($0) <= 0.1 })
+    }
   }
 
   @Test(arguments: [Initializer.pytorch, .uniform(0.3), .normal(0.3), .orthogonal])
