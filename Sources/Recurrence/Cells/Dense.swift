@@ -53,13 +53,12 @@ public struct Dense: RecurrentCell {
   }
 
   public func forward(_ t: Int, _ pass: Pass) {
-    let (a, y) = (pass[preactivation, t], pass[output, t])
-    for s in 0..<pass.streams { nonlinearity.respond(a[s], y[s]) }
+    nonlinearity.respond(pass[preactivation, t], pass[output, t])
   }
 
   public func backward(_ t: Int, _ pass: Pass) {
-    let (y, dy, da) = (pass[output, t], pass.d[output, t], pass.d[preactivation, t])
-    for s in 0..<pass.streams { nonlinearity.differentiate(y[s], dy[s], da[s]) }
+    nonlinearity.differentiate(
+      pass[output, t], pass.d[output, t], pass.d[preactivation, t])
   }
 
   /// There are no recurrent weights.

@@ -52,20 +52,13 @@ public struct Elman: RecurrentCell {
 
   public func forward(_ t: Int, _ pass: Pass) {
     let a = pass[preactivation, t]
-    let h = pass[output, t]
     a.addProduct(pass.before(output, t), pass[recurrent])
-    for stream in 0..<pass.streams {
-      nonlinearity.respond(a[stream], h[stream])
-    }
+    nonlinearity.respond(a, pass[output, t])
   }
 
   public func backward(_ t: Int, _ pass: Pass) {
-    let h = pass[output, t]
-    let dh = pass.d[output, t]
     let da = pass.d[preactivation, t]
-    for stream in 0..<pass.streams {
-      nonlinearity.differentiate(h[stream], dh[stream], da[stream])
-    }
+    nonlinearity.differentiate(pass[output, t], pass.d[output, t], da)
     pass.d.before(output, t).addProduct(da, pass[recurrent].transposed)
   }
 

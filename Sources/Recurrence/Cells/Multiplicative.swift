@@ -35,16 +35,16 @@ public struct Multiplicative: RecurrentCell {
   }
 
   public func forward(_ t: Int, _ pass: Pass) {
-    let (a, h) = (pass[preactivation, t], pass[output, t])
+    let a = pass[preactivation, t]
     let sum = a.part(1, of: 2)
     factors.forward(a.part(0, of: 2), pass.before(output, t), into: sum, t, pass)
-    for s in 0..<pass.streams { Nonlinearity.tanh.respond(sum[s], h[s]) }
+    Nonlinearity.tanh.respond(sum, pass[output, t])
   }
 
   public func backward(_ t: Int, _ pass: Pass) {
-    let (a, h) = (pass[preactivation, t], pass[output, t])
-    let (dh, da) = (pass.d[output, t], a.part(1, of: 2))
-    for s in 0..<pass.streams { Nonlinearity.tanh.differentiate(h[s], dh[s], da[s]) }
+    let a = pass[preactivation, t]
+    let da = a.part(1, of: 2)
+    Nonlinearity.tanh.differentiate(pass[output, t], pass.d[output, t], da)
     factors.backward(a.part(0, of: 2), da, pass.d.before(output, t), t, pass)
   }
 

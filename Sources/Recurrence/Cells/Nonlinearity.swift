@@ -4,6 +4,11 @@ internal import LinearAlgebra
 public enum Nonlinearity: String, Codable, CaseIterable, Sendable {
   case tanh, relu, sigmoid, identity
 
+  /// h = f(a), a row for each stream.
+  func respond(_ a: Matrix, _ h: Matrix) {
+    for stream in 0..<h.rows { respond(a[stream], h[stream]) }
+  }
+
   /// h = f(a)
   func respond(_ a: Row, _ h: Row) {
     switch self {
@@ -14,7 +19,12 @@ public enum Nonlinearity: String, Codable, CaseIterable, Sendable {
     }
   }
 
-  /// ∂a = ∂h ∘ f′(a), from h = f(a)
+  /// ∂a = ∂h ∘ f′(a), with f′ found from h.
+  func differentiate(_ h: Matrix, _ dh: Matrix, _ da: Matrix) {
+    for stream in 0..<h.rows { differentiate(h[stream], dh[stream], da[stream]) }
+  }
+
+  /// ∂a = ∂h ∘ f′(a), with f′ found from h.
   func differentiate(_ h: Row, _ dh: Row, _ da: Row) {
     switch self {
     case .tanh: differentiateTanh(h, dh, da)
