@@ -22,8 +22,7 @@ extension KeyedDecodingContainer {
   }
 
   /// A width, refused where it is less than 1 or too large for products of widths to be counted.
-  func checkedWidth(_ value: Int, _ key: Key) throws -> Int {
-    let largest = 1 << 24
+  func checkedWidth(_ value: Int, _ key: Key, largest: Int = 1 << 24) throws -> Int {
     guard (1...largest).contains(value) else {
       throw DecodingError.dataCorruptedError(
         forKey: key, in: self,

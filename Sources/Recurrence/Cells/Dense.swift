@@ -25,7 +25,8 @@ public struct Dense: RecurrentCell {
       let keys = try decoder.container(keyedBy: CodingKeys.self)
       hidden = try keys.hiddenUnits(.hidden)
       nonlinearity = try keys.decodeIfPresent(Nonlinearity.self, forKey: .nonlinearity) ?? .tanh
-      taps = try keys.checkedWidth(try keys.decodeIfPresent(Int.self, forKey: .taps) ?? 1, .taps)
+      taps = try keys.checkedWidth(
+        try keys.decodeIfPresent(Int.self, forKey: .taps) ?? 1, .taps, largest: 1 << 12)
     }
   }
 

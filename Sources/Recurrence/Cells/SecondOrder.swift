@@ -14,7 +14,10 @@ public struct SecondOrder: RecurrentCell {
     public init(hidden: Int) { self.hidden = hidden }
 
     public init(from decoder: any Decoder) throws {
-      hidden = try decoder.container(keyedBy: CodingKeys.self).hiddenUnits(.hidden)
+      let keys = try decoder.container(keyedBy: CodingKeys.self)
+      // hidden² is a width.
+      hidden = try keys.checkedWidth(
+        try keys.decode(Int.self, forKey: .hidden), .hidden, largest: 1 << 12)
     }
   }
 

@@ -35,6 +35,7 @@ struct Projection: Sendable {
     weight = plan.parameter(
       names.weight, from: plan.width(source), to: width, gates: gates, pytorch: spread)
     let biased = width / gates * (biasedGates ?? gates)
+    precondition(secondBias == nil || biased == width, "a second bias without all of the first")
     bias =
       biased == 0 ? nil : plan.vector(names.bias, count: biased, pytorch: spread, parts: parts)
     sums = plan.scratch(width)
