@@ -103,6 +103,13 @@
     return slice(columns: k * width..<(k + 1) * width)
   }
 
+  /// The numbers of a single row as a matrix of so many rows.
+  @inlinable public func folded(rows count: Int) -> Matrix {
+    precondition(
+      rows == 1 && columns.isMultiple(of: count), "\(rows)×\(columns) folded into \(count) rows")
+    return Matrix(start, rows: count, columns: columns / count)
+  }
+
   /// This matrix as a transposed factor of a product; no number moves.
   @inlinable public var transposed: Transposed { Transposed(of: self) }
 
