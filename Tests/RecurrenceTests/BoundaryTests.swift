@@ -30,7 +30,7 @@ import Testing
       halves.run(training: false)
       let hasState = !halves.model.plan.states.isEmpty
       let second = Array(losses[(Trial.steps * Trial.streams)...])
-      #expect((outputs(halves) != second) == hasState, "\(name) \(options)")
+      #expect((outputs(halves) != second) == hasState, "\(what)")
     }
   }
 
