@@ -34,6 +34,9 @@
     return Row(start + k * width, count: width)
   }
 
+  /// Sets every element.
+  public func fill(_ value: Real) { elements.update(repeating: value) }
+
   /// Overwrites this row with another of the same length.
   public func copy(_ other: Row) {
     precondition(count == other.count, "copying a row of \(other.count) into one of \(count)")

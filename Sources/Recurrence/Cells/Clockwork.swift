@@ -161,7 +161,7 @@ public struct Clockwork: RecurrentCell {
         if isComputed(module, t, s, pass) {
           nonlinearity.differentiate(h[s][module.units], own, derivative)
         } else {
-          derivative.elements.update(repeating: 0)
+          derivative.fill(0)
           dPast[s][module.units].add(own)
         }
       }
