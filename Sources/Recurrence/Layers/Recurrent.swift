@@ -61,7 +61,8 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
     let own = plan.states[known...].filter { plan.isState($0) }
     // Where streams start from zero and one step back is read, carried states need no more than clearing.
     let furthest = own.reduce(1) { max($0, plan.lag(of: $1)) }
-    age = initial == .zero && furthest == 1 ? nil : Age(upTo: furthest, in: &plan)
+    let needsAge = !own.isEmpty && (initial != .zero || furthest > 1)
+    age = needsAge ? Age(upTo: furthest, in: &plan) : nil
     var dropouts: [Activation: RecurrentDropout] = [:]
     // A memory that only its cell sees is never masked.
     for state in own where dropout > 0 && plan.isShown(state) {
