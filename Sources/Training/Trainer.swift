@@ -79,7 +79,7 @@ public final class Trainer {
     batch = feed.makeBatch()
     let sizes = feed.windowSizes
     let longest = sizes.map(\.steps).max() ?? 1
-    let part = options.training.recompute.length(of: longest).map {
+    let part = options.training.recompute.length(of: longest).map { [model] in
       max($0, model.plan.longestLag)
     }
     tape = Tape(
