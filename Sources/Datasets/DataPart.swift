@@ -78,6 +78,11 @@ public enum DataPart: Sendable {
     }
   }
 
+  /// The sequences, where they are such.
+  public var examples: (any ExampleSet)? {
+    if case .examples(let set) = self { set } else { nil }
+  }
+
   /// The text, where it is one.
   public var corpus: Corpus? {
     if case .text(let corpus) = self { corpus } else { nil }
