@@ -126,6 +126,11 @@ import Testing
     #expect(try examples(phrases.valid).count == 1)
   }
 
+  @Test func `A word of a tree may hold a no-break space`() throws {
+    let data = try open("trees", ["train": "(2 (2 2\u{A0}1/2) (2\thours))"])
+    #expect(names(data.vocabulary) == ["<unk>", "2\u{A0}1/2", "hours"])
+  }
+
   @Test func `A broken tree is refused with its line`() {
     for (tree, reason) in [
       ("(2 (2 a) (2 b)", "leaves 1 brackets open"), ("(2 a))", "closes a bracket"),

@@ -58,18 +58,19 @@ struct TreeReader {
     byte == UInt8(ascii: "(") || byte == UInt8(ascii: ")")
   }
 
+  /// Words may hold other white space, such as the no-break space of a fraction.
+  private static func isBlank(_ byte: UInt8) -> Bool {
+    byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t")
+  }
+
   /// The next bracket or word, and where the text goes on.
   private static func token(_ text: Span<UInt8>, _ rest: Range<Int>) -> (Range<Int>, Int)? {
     var start = rest.lowerBound
-    while start < rest.upperBound, case let space = whiteSpaceLength(text, start), space > 0 {
-      start += space
-    }
+    while start < rest.upperBound, isBlank(text[start]) { start += 1 }
     guard start < rest.upperBound else { return nil }
     if isBracket(text[start]) { return (start..<start + 1, start + 1) }
     var end = start
-    while end < rest.upperBound, !isBracket(text[end]), whiteSpaceLength(text, end) == 0 {
-      end += characterLength(text[end])
-    }
+    while end < rest.upperBound, !isBracket(text[end]), !isBlank(text[end]) { end += 1 }
     return (start..<end, end)
   }
 }
