@@ -74,6 +74,13 @@ public final class Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
     UnsafeMutableRawBufferPointer(part).initializeMemory(as: UInt8.self, repeating: 0)
   }
 
+  /// Copies `count` elements of another buffer, from `offset` on, to the start of this one.
+  public func copy(_ count: Int, from other: Buffer, at offset: Int) {
+    guard count > 0 else { return }
+    elements(count: count).baseAddress!.update(
+      from: other.elements(from: offset, count: count).baseAddress!, count: count)
+  }
+
   /// Overwrites this buffer with the contents of another of the same size.
   public func copy(from other: Buffer) {
     precondition(count == other.count, "copying \(other.count) elements into \(count)")

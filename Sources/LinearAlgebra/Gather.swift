@@ -26,4 +26,38 @@ extension Matrix {
       addRow(terms[i], to: self[place])
     }
   }
+
+  /// Row i becomes row i plus column `places[i]` of `source`: Y += S Xᵀ for a matrix S with a single 1 in
+  /// each row.
+  public func addColumns(of source: Matrix, at places: Buffer<Int32>) {
+    precondition(
+      columns == source.rows && rows <= places.count,
+      "gathering \(rows)×\(columns) from the columns of \(source.rows)×\(source.columns)")
+    let places = places.elements(count: rows)
+    for i in 0..<rows {
+      let place = Int(places[i])
+      precondition(place >= 0 && place < source.columns, "column \(place) of \(source.columns)")
+      addColumn(source, place, to: self[i])
+    }
+  }
+
+  /// Adds row i of `terms` to column `places[i]` of this matrix: X += Yᵀ S, in the order of i.
+  public func addToColumns(_ terms: Matrix, at places: Buffer<Int32>) {
+    precondition(
+      rows == terms.columns && terms.rows <= places.count,
+      "adding \(terms.rows)×\(terms.columns) to the columns of \(rows)×\(columns)")
+    let places = places.elements(count: terms.rows)
+    for i in 0..<terms.rows {
+      let place = Int(places[i])
+      precondition(place >= 0 && place < columns, "column \(place) of \(columns)")
+      addToColumn(terms[i], place, of: self)
+    }
+  }
+}
+
+@inline(never) private func addColumn(_ x: Matrix, _ place: Int, to y: Row) {
+  for j in 0..<y.count { y[j] += x[j, place] }
+}
+@inline(never) private func addToColumn(_ y: Row, _ place: Int, of x: Matrix) {
+  for j in 0..<y.count { x[j, place] += y[j] }
 }

@@ -34,6 +34,18 @@
     return Row(start + k * width, count: width)
   }
 
+  /// Overwrites this row with another of the same length.
+  public func copy(_ other: Row) {
+    precondition(count == other.count, "copying a row of \(other.count) into one of \(count)")
+    start.update(from: other.start, count: count)
+  }
+
+  /// Adds another row of the same length.
+  public func add(_ other: Row) {
+    precondition(count == other.count, "adding a row of \(other.count) to one of \(count)")
+    addRow(other, to: self)
+  }
+
   /// The numbers as the memory they are.
   @inlinable public var elements: UnsafeMutableBufferPointer<Real> {
     UnsafeMutableBufferPointer(start: start, count: count)

@@ -70,12 +70,30 @@ public struct Philox: Sendable {
   public func addMasked(
     _ source: Row, to destination: Row, rate: Double, stream: Int, position: Int, epoch: Int
   ) {
-    precondition(rate >= 0 && rate < 1, "a dropout rate of \(rate)")
     precondition(
       source.count == destination.count,
       "masking a row of \(source.count) into one of \(destination.count)")
-    let threshold = UInt32(min(rate * 0x1p32, Double(UInt32.max)))
     let scale = Real(1 / (1 - rate))
+    drawMask(source.count, rate, stream, position, epoch) { part, drawn, threshold in
+      addKept(source[part], to: destination[part], drawn, threshold, scale)
+    }
+  }
+
+  /// Sets elements to 0 with probability `rate` and to 1 otherwise; the fates are those of `addMasked`.
+  public func fillMask(_ row: Row, rate: Double, stream: Int, position: Int, epoch: Int) {
+    drawMask(row.count, rate, stream, position, epoch) { part, drawn, threshold in
+      fillKept(row[part], drawn, threshold)
+    }
+  }
+
+  /// Hands over the words that decide elements' fates, and below which of them an element is dropped.
+  @inline(__always)
+  private func drawMask(
+    _ count: Int, _ rate: Double, _ stream: Int, _ position: Int, _ epoch: Int,
+    _ body: (Range<Int>, UnsafeMutableBufferPointer<UInt32>, UInt32) -> Void
+  ) {
+    precondition(rate >= 0 && rate < 1, "a dropout rate of \(rate)")
+    let threshold = UInt32(min(rate * 0x1p32, Double(UInt32.max)))
     let (s, p, e) = (
       UInt32(truncatingIfNeeded: stream), UInt32(truncatingIfNeeded: position),
       UInt32(truncatingIfNeeded: epoch)
@@ -84,10 +102,9 @@ public struct Philox: Sendable {
     let piece = 128
     withUnsafeTemporaryAllocation(of: UInt32.self, capacity: piece) { drawn in
       var j = 0
-      while j < source.count {
+      while j < count {
         draw(SIMD4(UInt32(truncatingIfNeeded: j >> 2), s, p, e), into: drawn)
-        let part = j..<min(j + piece, source.count)
-        addKept(source[part], to: destination[part], drawn, threshold, scale)
+        body(j..<min(j + piece, count), drawn, threshold)
         j += piece
       }
     }
@@ -114,4 +131,12 @@ private func addKept(
   _ scale: Real
 ) {
   for j in 0..<y.count { y[j] += drawn[j] < threshold ? 0 : scale * x[j] }
+}
+
+/// m = 0 where the word drawn is below the threshold, 1 elsewhere.
+@inline(never)
+private func fillKept(
+  _ m: Row, _ drawn: UnsafeMutableBufferPointer<UInt32>, _ threshold: UInt32
+) {
+  for j in 0..<m.count { m[j] = drawn[j] < threshold ? 0 : 1 }
 }

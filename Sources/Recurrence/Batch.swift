@@ -34,8 +34,6 @@ public final class Batch: @unchecked Sendable {
   public let resets: Buffer<UInt8>
   /// Whether any entry of `resets` is 1; must be set by whoever fills in the batch.
   public var hasResets = false
-  /// Whether every stream starts anew at step 0, whatever its entry in `resets`.
-  public var startsAnew = false
 
   public let widths: Widths
   /// The frame read at each step, rows × `widths.features`.
@@ -60,6 +58,8 @@ public final class Batch: @unchecked Sendable {
   /// Epochs from 1 and the position of step 0 in its stream: with `keys`, what dropout is keyed by.
   public var epoch = 1
   public var position = 0
+  /// How many steps of its window lie before step 0, of a batch that is a part of one.
+  public var origin = 0
 
   /// Room for up to `rows` rows of steps × streams, of up to `streams` streams (as many as rows unless
   /// given).
@@ -89,7 +89,8 @@ public final class Batch: @unchecked Sendable {
     self.steps = steps
     self.streams = streams
     hasResets = false
-    startsAnew = false
+    position = 0
+    origin = 0
     let (lengths, keys) = (lengths.elements(count: streams), keys.elements(count: streams))
     for s in 0..<streams {
       lengths[s] = Int32(steps)
@@ -126,7 +127,7 @@ public final class Batch: @unchecked Sendable {
 
   /// The part of the window that lies on an axis.
   func on(_ axis: Axis) -> Batch {
-    if axis == .time { return self }
+    if axis == .time || axis == .stream { return self }
     guard let source else { preconditionFailure("a batch without the axis \(axis.index)") }
     return source
   }

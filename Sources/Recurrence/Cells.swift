@@ -1,9 +1,12 @@
 /// Every recurrent cell by the name that configurations use: one line here and one file in Cells/.
 public let cells: [String: any RecurrentCell.Type] = [
+  "clockwork": Clockwork.self,
   "elman": Elman.self,
   "gru": GRU.self,
   "gru-reset-before": GRUResetBefore.self,
+  "jordan": Jordan.self,
   "lstm": LSTM.self,
+  "skip": Skip.self,
 ]
 
 // What cells' options have in common.

@@ -104,7 +104,11 @@ public final class Generator {
 
   /// Reads one symbol: a prompt's, or the one drawn last.
   public func read(_ symbol: Int32) {
-    if hasRead { tape.turn() }
+    if hasRead {
+      tape.turn()
+      tape.note(target: symbol)
+      batch.position += 1
+    }
     batch.inputs.start[0] = symbol
     tape.begin(steps: 1, streams: 1)
     model.read(Pass(batch, on: tape, weights: weights))
@@ -115,7 +119,7 @@ public final class Generator {
   /// - Returns: nil where `sampling` excludes every symbol.
   public func next(_ sampling: Sampling = Sampling()) -> Int32? {
     precondition(hasRead, "drawing before anything was read")
-    let logits = model.logits(at: 0, Pass(batch, on: tape, weights: weights))
+    let logits = model.outputs(at: 0, Pass(batch, on: tape, weights: weights))
     profile?.mark(.output)
     defer { drawn += 1 }
     guard let symbol = sampling.draw(logits[0], random.uniform(drawn)) else { return nil }

@@ -37,7 +37,7 @@ public struct Pass {
     streams = batch.streams
     isTraining = gradient != nil
     d = Derivatives(slots: tape.slots, gradient: gradient, products: products)
-    tape.read(pasts: batch)
+    tape.read(pasts: batch, masked: gradient != nil)
     batch.findDistinct()
     batch.source?.findDistinct()
   }
@@ -49,7 +49,7 @@ public struct Pass {
     weights = pass.weights
     products = pass.products
     batch = pass.batch.on(axis)
-    steps = batch.steps
+    steps = axis == .stream ? 1 : batch.steps
     streams = batch.streams
     isTraining = pass.isTraining
     d = pass.d
@@ -57,6 +57,17 @@ public struct Pass {
 
   /// What layers on an axis walk along: its steps, streams and symbols.
   public func along(_ axis: Axis) -> Pass { Pass(self, along: axis) }
+
+  /// Whether stream s starts anew at step t.
+  func begins(_ t: Int, _ s: Int) -> Bool {
+    batch.hasResets && batch.resets.start[t * streams + s] != 0
+  }
+
+  /// What stream s is to predict at step t, or `Batch.noTarget`.
+  func target(_ t: Int, _ s: Int) -> Int32 { batch.targets.start[t * streams + s] }
+
+  /// Whether the earlier steps of a state are seen through copies, which somebody has to fill in.
+  func seesCopies(of h: Activation) -> Bool { slots[h.index].past >= 0 }
 
   /// What the head reports.
   public var loss: Loss { tape.loss }
@@ -70,51 +81,52 @@ public struct Pass {
   /// The values at all steps.
   public subscript(x: Activation) -> Matrix { slots[x.index].values(from: 0) }
 
-  /// The value of a state one step earlier, as step t sees it: the window before at t = 0, zero where
-  /// the stream starts anew.
+  /// The value of a state one step earlier, as step t sees it: the window before at t = 0, the initial
+  /// state where the stream starts anew.
   public func before(_ h: Activation, _ t: Int) -> Matrix {
     let slot = slots[h.index]
     return slot.past < 0 ? slot.value(t - 1) : slots[slot.past].value(t)
   }
 
+  /// The value of a state `lag` steps earlier, as step t sees it: the initial state where the stream
+  /// is younger than that.
+  public func before(_ h: Activation, _ t: Int, lag: Int) -> Matrix {
+    let slot = slots[h.index]
+    precondition(
+      lag <= slot.lag, "a state seen \(lag) steps later, of which \(slot.lag) are carried")
+    return slot.past < 0 ? slot.value(t - lag) : slots[slot.past(lag, slots)].value(t)
+  }
+
   /// The values of a state `lag` steps earlier, for all steps.
   public func before(_ h: Activation, lag: Int) -> Matrix {
-    precondition(lag == 1, "a state reaches one step back")
     let slot = slots[h.index]
-    return slot.past < 0 ? slot.values(from: -1) : slots[slot.past].values(from: 0)
+    return slot.past < 0
+      ? slot.values(from: -lag) : slots[slot.past(lag, slots)].values(from: 0)
   }
+
+  /// What products read of the state one step earlier: `before`, masked by recurrent dropout.
+  public func read(_ h: Activation, _ t: Int) -> Matrix {
+    let slot = slots[h.index]
+    return slot.reads < 0 ? before(h, t) : slots[slot.reads].value(t)
+  }
+
+  /// What products read of the state `lag` steps earlier.
+  public func read(_ h: Activation, _ t: Int, lag: Int) -> Matrix {
+    let slot = slots[h.index]
+    return slot.reads < 0 ? before(h, t, lag: lag) : slots[slot.read(lag, slots)].value(t)
+  }
+
+  /// What products read of the state `lag` steps earlier, for all steps.
+  public func read(_ h: Activation, lag: Int) -> Matrix {
+    let slot = slots[h.index]
+    return slot.reads < 0 ? before(h, lag: lag) : slots[slot.read(lag, slots)].values(from: 0)
+  }
+
+  /// Whether products read masked copies of a state, which somebody has to fill in.
+  func masksReads(of h: Activation) -> Bool { slots[h.index].reads >= 0 }
 
   /// Memory of the layer that asked for it.
   public func scratch(_ scratch: Scratch) -> Buffer<Real> { tape.scratches[scratch.index] }
-
-  /// Fills in what step t of a state sees of the step before, where streams start anew.
-  func maskPast(of h: Activation, _ t: Int) {
-    let slot = slots[h.index]
-    guard slot.past >= 0 else { return }
-    let (last, past) = (slot.value(t - 1), slots[slot.past].value(t))
-    past.copy(last)
-    for s in 0..<streams where batch.resets.start[t * streams + s] != 0 {
-      past[s].elements.update(repeating: 0)
-    }
-  }
-
-  /// Makes the derivative of what step t sees of the step before zero, where streams start anew.
-  func clearPast(of h: Activation, _ t: Int) {
-    let slot = slots[h.index]
-    if slot.past >= 0 { slots[slot.past].derivative(t).fill(0) }
-  }
-
-  /// Takes the derivative of what step t saw back to the step before, but not across a reset.
-  func unmaskPast(of h: Activation, _ t: Int) {
-    let slot = slots[h.index]
-    guard slot.past >= 0 else { return }
-    let (last, past) = (slot.derivative(t - 1), slots[slot.past].derivative(t))
-    // What rolls is set, and holds the derivative of the step after until then.
-    if slot.derivativeSteps != -1 { last.fill(0) }
-    for s in 0..<streams where batch.resets.start[t * streams + s] == 0 {
-      last.slice(rows: s..<s + 1).add(past.slice(rows: s..<s + 1))
-    }
-  }
 }
 
 /// The derivative of the loss with respect to activations and parameters.
@@ -137,20 +149,61 @@ public struct Derivatives {
     gradient!.addScattered(terms, at: places, to: p)
   }
 
+  /// Adds to one row of the gradient of a parameter, which may be row-sparse.
+  func add(_ terms: Row, to p: Parameter, row: Int) {
+    gradient!.touched[p.index]?.insert(row)
+    gradient![p][row].add(terms)
+  }
+
   /// The derivative with respect to the value at one step.
   public subscript(x: Activation, t: Int) -> Matrix { slots[x.index].derivative(t) }
 
   /// The derivatives at all steps.
   public subscript(x: Activation) -> Matrix { slots[x.index].derivatives() }
 
+  /// Whether two steps of the derivative take turns.
+  func rolls(_ h: Activation) -> Bool { slots[h.index].derivativeSteps != -1 }
+
   /// The derivative with respect to what step t saw of a state's earlier step.
   public func before(_ h: Activation, _ t: Int) -> Matrix {
     let slot = slots[h.index]
     return slot.past < 0 ? slot.derivative(t - 1) : slots[slot.past].derivative(t)
   }
+
+  /// The derivative with respect to what step t saw of a state `lag` steps earlier.
+  public func before(_ h: Activation, _ t: Int, lag: Int) -> Matrix {
+    let slot = slots[h.index]
+    return slot.past < 0 ? slot.derivative(t - lag) : slots[slot.past(lag, slots)].derivative(t)
+  }
+
+  /// The derivative with respect to what products of step t read of the state one step earlier.
+  public func read(_ h: Activation, _ t: Int) -> Matrix {
+    let slot = slots[h.index]
+    return slot.reads < 0 ? before(h, t) : slots[slot.reads].derivative(t)
+  }
+
+  /// The derivative with respect to what products of step t read of the state `lag` steps earlier.
+  public func read(_ h: Activation, _ t: Int, lag: Int) -> Matrix {
+    let slot = slots[h.index]
+    return slot.reads < 0 ? before(h, t, lag: lag) : slots[slot.read(lag, slots)].derivative(t)
+  }
 }
 
 extension Tape.Slot {
+  /// Which slot holds what is seen of a state `lag` steps earlier.
+  func past(_ lag: Int, _ slots: UnsafeMutablePointer<Self>) -> Int { find(lag, past, slots) }
+
+  /// Which slot holds what products read of a state `lag` steps earlier.
+  func read(_ lag: Int, _ slots: UnsafeMutablePointer<Self>) -> Int { find(lag, reads, slots) }
+
+  private func find(_ lag: Int, _ first: Int, _ slots: UnsafeMutablePointer<Self>) -> Int {
+    precondition(lag > 0 && lag <= self.lag, "a state of \(self.lag) steps seen \(lag) steps later")
+    var index = first
+    while slots[index].lag < lag { index += 1 }
+    precondition(slots[index].lag == lag, "a state not read \(lag) steps later")
+    return index
+  }
+
   @inline(__always) func value(_ t: Int) -> Matrix {
     Matrix(value + (t & valueSteps) * streams * width, rows: streams, columns: width)
   }

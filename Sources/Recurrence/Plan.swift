@@ -38,8 +38,12 @@ public enum ScratchRows: Sendable {
 /// A sequence of time steps of its own: an encoder and its decoder run on two axes of one tape.
 public struct Axis: Hashable, Sendable {
   let index: Int
-  /// The axis that every plan has.
+  /// The steps of a window.
   public static let time = Axis(index: 0)
+  /// A single step: what belongs to a stream and not to one of its steps.
+  public static let stream = Axis(index: 1)
+  /// The steps of what an encoder reads.
+  public static let source = Axis(index: 2)
 }
 
 /// What the derivative of an activation is to others.
@@ -51,7 +55,7 @@ public enum DerivativeUse: Sendable {
   /// Of a state that only its cell reads: the cell's step t reads the derivative at t and sets the one
   /// at t − 1, so two steps are kept. It starts at zero after the last step.
   case rolling
-  /// Never asked for.
+  /// Never asked for; a state without one, such as a count of steps, starts from zero in any layer.
   case none
 }
 
@@ -73,8 +77,17 @@ public struct Plan: Sendable {
     var isMomentary = false
     /// For a state: what checkpoints call it.
     var name = ""
-    /// For a state: the activation that holds its last step with resets applied.
-    var past: Activation?
+    /// For a state: how many activations right before it hold its earlier steps as they are seen.
+    var pasts = 0
+    /// For such a copy: which earlier step it holds.
+    var delay = 0
+    /// For a state: the first of the activations that hold what products read of its earlier steps where
+    /// that is masked; −1 for none.
+    var reads = -1
+    /// For a state: whether it holds the target of each step.
+    var isTarget = false
+    /// For such a copy: whether it is kept even where no stream starts anew inside a window.
+    var isKept = false
   }
 
   /// One parameter as it was asked for.
@@ -91,7 +104,7 @@ public struct Plan: Sendable {
 
   private(set) var parameters: [ParameterShape] = []
   private(set) var activations: [ActivationShape] = []
-  private(set) var axes = ["time"]
+  let axes = ["time", "stream", "source"]
   private(set) var scratches: [(width: Int, rows: ScratchRows)] = []
   private var names: Set<String> = []
 
@@ -108,18 +121,15 @@ public struct Plan: Sendable {
     public var initializer = Initializer.pytorch
     /// Factor on the learning rate; 0 freezes the layer.
     public var rateFactor = 1.0
+    /// Where activations lie unless they are asked for on another axis.
+    public var axis = Axis.time
+    /// The number of symbols of the model; 0 where there are none.
+    public var vocabulary = 0
 
     public init() {}
   }
 
   public init() {}
-
-  /// A further sequence of time steps, with its own steps, streams and lengths.
-  public mutating func axis(_ name: String) -> Axis {
-    precondition(!axes.contains(name), "two axes called \(name)")
-    axes.append(name)
-    return Axis(index: axes.count - 1)
-  }
 
   /// A learnt matrix from `from` inputs to `to` outputs, stored `[to, from]` as PyTorch does.
   /// - Parameters:
@@ -163,38 +173,89 @@ public struct Plan: Sendable {
 
   /// Room for `width` numbers at every step of every stream.
   public mutating func activation(
-    _ width: Int, on axis: Axis = .time, derivative: DerivativeUse = .added
+    _ width: Int, on axis: Axis? = nil, derivative: DerivativeUse = .added
   ) -> Activation {
     append(
-      ActivationShape(width: width, axis: axis, use: derivative, lag: 0, layer: scope.layer))
+      ActivationShape(
+        width: width, axis: axis ?? scope.axis, use: derivative, lag: 0, layer: scope.layer))
   }
 
   /// Room for `width` numbers of every stream at one step: what step t leaves in it is gone after that
   /// step, forward or backward.
-  public mutating func momentary(_ width: Int, on axis: Axis = .time) -> Activation {
+  public mutating func momentary(_ width: Int, on axis: Axis? = nil) -> Activation {
     append(
       ActivationShape(
-        width: width, axis: axis, use: .none, lag: 0, layer: scope.layer, isMomentary: true))
+        width: width, axis: axis ?? scope.axis, use: .none, lag: 0, layer: scope.layer,
+        isMomentary: true))
   }
 
-  /// An activation whose last `lag` steps are carried into the next window.
+  /// An activation whose last steps are carried into the next window.
   /// - Parameters:
   ///   - name: what checkpoints call it inside its layer, such as `c`.
-  ///   - derivative: `added` where others read the state, `rolling` where only its cell does.
+  ///   - lags: which earlier steps are read, rising from 1; as many as the last are carried.
+  ///   - derivative: `added` where others read the state, `rolling` where only its cell does, `none` for
+  ///     a count.
   public mutating func state(
-    _ width: Int, named name: String = "h", lag: Int = 1, on axis: Axis = .time,
+    _ width: Int, named name: String = "h", lags: [Int] = [1], on axis: Axis? = nil,
     derivative: DerivativeUse = .added
   ) -> Activation {
-    precondition(lag == 1, "a state reaches one step back")
-    precondition(derivative == .added || derivative == .rolling, "a state others overwrite")
-    let past = append(
-      ActivationShape(width: width, axis: axis, use: .rolling, lag: 0, layer: scope.layer))
+    precondition(
+      lags.first == 1 && zip(lags, lags.dropFirst()).allSatisfy { $0 < $1 },
+      "a state that is read \(lags) steps later")
+    precondition(derivative != .overwrites, "a state others overwrite")
+    precondition(lags.count == 1 || derivative == .added, "a derivative that waits several steps")
+    let axis = axis ?? scope.axis
+    for lag in lags {
+      _ = append(
+        ActivationShape(
+          width: width, axis: axis, use: derivative == .none ? .none : .rolling, lag: 0,
+          layer: scope.layer, delay: lag))
+    }
     let full = scope.prefix + name + scope.suffix
     precondition(names.insert(full).inserted, "two states or parameters called \(full)")
     return append(
       ActivationShape(
-        width: width, axis: axis, use: derivative, lag: lag, layer: scope.layer, name: full,
-        past: past))
+        width: width, axis: axis, use: derivative, lag: lags.last!, layer: scope.layer, name: full,
+        pasts: lags.count))
+  }
+
+  /// A state that holds the target of each step: one more than its symbol, and 0 for none.
+  mutating func targetState() -> Activation {
+    let state = state(1, named: "target", derivative: .none)
+    activations[state.index].isTarget = true
+    return state
+  }
+
+  /// Has products read a state's earlier steps through copies in training, so that they may be masked.
+  mutating func maskReads(of state: Activation) {
+    let shape = activations[state.index]
+    activations[state.index].reads = activations.count
+    for lag in lags(of: state) {
+      _ = append(
+        ActivationShape(
+          width: shape.width, axis: shape.axis, use: .rolling, lag: 0, layer: shape.layer,
+          delay: lag, isKept: true))
+    }
+  }
+
+  /// What is carried and shown in place of a state that is changed after its cell has computed it; its
+  /// earlier steps are seen through copies.
+  mutating func held(of state: Activation) -> Activation {
+    keepPasts(of: state)
+    let shape = activations[state.index]
+    let name = scope.prefix + "held_" + shape.name.dropFirst(scope.prefix.count)
+    precondition(names.insert(name).inserted, "two states or parameters called \(name)")
+    return append(
+      ActivationShape(
+        width: shape.width, axis: shape.axis, use: shape.use, lag: shape.lag, layer: shape.layer,
+        name: name))
+  }
+
+  /// Has a step see a state's earlier steps through copies in every window, so that they may be changed.
+  mutating func keepPasts(of state: Activation) {
+    for index in state.index - activations[state.index].pasts..<state.index {
+      activations[index].isKept = true
+    }
   }
 
   /// Room for `count` numbers that nobody reads after the layer that asks has returned.
@@ -211,31 +272,12 @@ public struct Plan: Sendable {
     return Activation(index: activations.count - 1)
   }
 
-  /// The width of an activation.
-  public func width(_ x: Activation) -> Int { activations[x.index].width }
-
-  /// Numbers that a tape keeps for every step of every stream, layer by layer; what lasts for a step or
-  /// two, and logits, of which there are blocks, are left out.
-  /// - Parameter resets: whether documents may begin inside a window.
-  public func numbersPerToken(
-    resets: Bool
-  ) -> [(layer: String, values: Int, derivatives: Int)] {
-    var result: [(layer: String, values: Int, derivatives: Int)] = []
-    let pasts = Set(activations.compactMap(\.past))
-    for (index, shape) in activations.enumerated() {
-      if shape.isMomentary || !resets && pasts.contains(Activation(index: index)) { continue }
-      if result.last?.layer != shape.layer { result.append((shape.layer, 0, 0)) }
-      result[result.count - 1].values += shape.width
-      if shape.use == .added { result[result.count - 1].derivatives += shape.width }
-    }
-    return result
-  }
-
-  /// What checkpoints call a state, such as `rnn.c_l0`.
-  public func name(of state: Activation) -> String { activations[state.index].name }
-
-  /// The states in the order in which they were asked for.
-  public var states: [Activation] {
-    activations.indices.filter { activations[$0].lag > 0 }.map { Activation(index: $0) }
+  /// The learnt vector that a state starts from: zeros at first, whatever the layer's initializer.
+  mutating func initialVector(of state: Activation) -> Parameter {
+    let shape = activations[state.index]
+    let own = shape.name.dropFirst(scope.prefix.count).dropLast(scope.suffix.count)
+    return add(
+      "initial_" + own, rows: 1, columns: shape.width, isVector: true,
+      InitialValue(.pytorch, .zero, isVector: true, blocks: 1), isRowSparse: false)
   }
 }

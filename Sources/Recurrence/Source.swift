@@ -6,6 +6,12 @@ public enum Source: Sendable {
   case activation(Activation)
   /// A row of a table for every symbol, which the layer may read once per different symbol.
   case lookup(Lookup)
+  /// A symbol itself, as a row of zeros with a 1 in its place: `x W` is then a row of W.
+  case symbols(Int)
+  /// A frame of numbers of the batch.
+  case frames(Int)
+  /// Nothing.
+  case nothing
 }
 
 extension Plan {
@@ -14,6 +20,9 @@ extension Plan {
     switch source {
     case .activation(let x): width(x)
     case .lookup(let lookup): lookup.width
+    case .symbols(let count): count
+    case .frames(let width): width
+    case .nothing: 0
     }
   }
 }

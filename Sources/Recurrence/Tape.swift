@@ -11,6 +11,10 @@ public struct WindowSize: Hashable, Sendable {
     self.streams = streams
     self.sourceSteps = sourceSteps ?? steps
   }
+
+  func steps(on axis: Axis) -> Int {
+    axis == .stream ? 1 : axis == .source ? sourceSteps : steps
+  }
 }
 
 /// The memory of one window: every activation at every time step, and the derivative of the loss with
@@ -32,8 +36,14 @@ public final class Tape: @unchecked Sendable {
     var derivativeSteps: Int
     var steps = 0
     var streams = 0
-    /// Of a state, where its last step with resets applied lies; −1 when nothing resets.
+    /// Of a state, the first of the slots that hold its earlier steps as they are seen; −1 where the
+    /// steps themselves are.
     var past = -1
+    /// Of a state, the first of the slots that hold what products read of its earlier steps; −1 where
+    /// that is all that is seen.
+    var reads = -1
+    /// Which earlier step the slot holds, or how many of them are carried.
+    let lag: Int
   }
 
   private struct Extent {
@@ -73,9 +83,13 @@ public final class Tape: @unchecked Sendable {
   }
 
   /// Allocates room for windows of any of some sizes.
+  /// - Parameter part: the most steps of them that there is to be room for at once; nil for all.
   public init(
-    _ plan: Plan, fitting sizes: [WindowSize], derivatives: Bool, resets: Bool = false
+    _ plan: Plan, fitting windows: [WindowSize], atMost part: Int? = nil, derivatives: Bool,
+    resets: Bool = false
   ) {
+    var sizes = windows
+    if let part { for k in sizes.indices { sizes[k].steps = min(sizes[k].steps, part) } }
     precondition(
       !sizes.isEmpty && sizes.allSatisfy { $0.steps > 0 && $0.streams > 0 },
       "a tape for windows of \(sizes)")
@@ -104,7 +118,8 @@ public final class Tape: @unchecked Sendable {
         to: Slot(
           value: start, derivative: start, width: shape.width,
           valueSteps: shape.isMomentary ? 0 : -1,
-          derivativeSteps: shape.isMomentary ? 0 : shape.use == .rolling && derivatives ? 1 : -1))
+          derivativeSteps: shape.isMomentary ? 0 : shape.use == .rolling && derivatives ? 1 : -1,
+          lag: max(shape.lag, shape.delay)))
     }
   }
 
@@ -115,11 +130,10 @@ public final class Tape: @unchecked Sendable {
   private static func size(
     _ plan: Plan, _ axis: Axis, steps: Double, streams: Double, derivatives: Bool, resets: Bool
   ) -> (values: Double, derivatives: Double) {
-    let pasts = Set(plan.activations.compactMap { $0.past?.index })
     var values = 0.0
     var differentiated = 0.0
-    for (index, shape) in plan.activations.enumerated()
-    where shape.axis == axis && (resets || !pasts.contains(index)) {
+    for shape in plan.activations
+    where shape.axis == axis && (resets || shape.delay == 0 || shape.isKept) {
       let row = Double(shape.width) * streams
       let size = row * (steps + Double(shape.lag))
       values += shape.isMomentary ? row : size
@@ -139,7 +153,7 @@ public final class Tape: @unchecked Sendable {
   ) -> (values: Double, derivatives: Double) {
     sizes.reduce((0, 0)) { most, window in
       let size = size(
-        plan, axis, steps: Double(axis == .time ? window.steps : window.sourceSteps),
+        plan, axis, steps: Double(window.steps(on: axis)),
         streams: Double(window.streams), derivatives: derivatives, resets: resets)
       return (max(most.0, size.values), max(most.1, size.derivatives))
     }
@@ -184,20 +198,26 @@ public final class Tape: @unchecked Sendable {
   /// Lays every axis out for a batch.
   public func begin(_ batch: Batch) {
     begin(steps: batch.steps, streams: batch.streams)
-    if let source = batch.source, extents.count > 1 {
-      begin(steps: source.steps, streams: source.streams, on: Axis(index: 1))
+    if let source = batch.source {
+      begin(steps: source.steps, streams: source.streams, on: .source)
     }
   }
 
-  /// Lays the tape out for a window, puts the carried states before its first step and clears the
+  /// Lays the tape out for a window of one axis of steps.
+  public func begin(steps: Int, streams: Int) {
+    begin(steps: steps, streams: streams, on: .time)
+    begin(steps: 1, streams: streams, on: .stream)
+  }
+
+  /// Lays one axis out for a window, puts the carried states before its first step and clears the
   /// derivatives that are added to.
-  public func begin(steps: Int, streams: Int, on axis: Axis = .time) {
+  public func begin(steps: Int, streams: Int, on axis: Axis) {
     precondition(steps > 0 && streams > 0, "a window of \(steps) steps of \(streams) streams")
     let extent = extents[axis.index]
     var (value, derivative) = (extent.values.start, extent.derivatives.start)
     for index in 0..<shapes.count where shapes[index].axis == axis {
       let shape = shapes[index]
-      if !canReset && isPast(index) { continue }
+      if shape.delay > 0 && !canReset && !shape.isKept { continue }
       let row = streams * shape.width
       let before = shape.lag * row
       let size = shape.isMomentary ? row : before + steps * row
@@ -229,17 +249,15 @@ public final class Tape: @unchecked Sendable {
     extent.derivatives.clear(0..<used)
   }
 
-  /// States are seen with resets applied on axes where a batch has some, or directly, one step late.
-  func read(pasts batch: Batch) {
-    for index in 0..<shapes.count {
+  /// Whether states are seen through copies of their earlier steps, as on axes where a batch has resets,
+  /// or directly, so many steps late; and whether products read masked copies where there are any.
+  func read(pasts batch: Batch, masked: Bool) {
+    for index in 0..<shapes.count where shapes[index].pasts > 0 {
+      let first = index - shapes[index].pasts
       let resets = shapes[index].axis == .time ? batch.hasResets : batch.source?.hasResets ?? false
-      slots[index].past = resets ? shapes[index].past?.index ?? -1 : -1
+      slots[index].reads = masked ? shapes[index].reads : -1
+      slots[index].past = resets || shapes[first].isKept ? first : -1
     }
-  }
-
-  private func isPast(_ index: Int) -> Bool {
-    // A state's past is asked for right before the state itself.
-    index + 1 < shapes.count && shapes[index + 1].past?.index == index
   }
 
   /// Carries every state from the end of this window to the start of the next.
@@ -252,14 +270,101 @@ public final class Tape: @unchecked Sendable {
     }
   }
 
+  /// Notes the target of the last step where it is known only now, as when drawing symbols.
+  func note(target: Int32) {
+    for (index, last) in carried where shapes[index].isTarget {
+      last.elements()[0] = Real(target + 1)
+    }
+  }
+
+  /// The numbers that all states carry, of as many streams as there is room for.
+  var carriedCount: Int { carried.values.reduce(0) { $0 + $1.count } }
+
+  /// Copies what the next window will find before its first step.
+  func storeCarried(in buffer: Buffer<Real>) {
+    forEachCarried { last, _, place in
+      (buffer.start + place).update(from: last.start, count: last.count)
+    }
+  }
+
+  /// Puts back what `storeCarried` has copied.
+  func restoreCarried(from buffer: Buffer<Real>) {
+    forEachCarried { last, _, place in
+      last.start.update(from: buffer.start + place, count: last.count)
+    }
+  }
+
+  /// Copies the derivatives of the carried states, those of the rows before step 0.
+  func handBack(into buffer: Buffer<Real>) {
+    forEachCarried { _, index, place in
+      guard shapes[index].use != .none else { return }
+      let slot = slots[index]
+      let row = slot.streams * slot.width
+      for k in 1...shapes[index].lag {
+        (buffer.start + place + (shapes[index].lag - k) * row).update(
+          from: slot.derivative(-k)[0].elements.baseAddress!, count: row)
+      }
+    }
+  }
+
+  /// Puts the derivatives that `handBack` has copied to the last steps of this window.
+  func takeUp(_ buffer: Buffer<Real>) {
+    forEachCarried { _, index, place in
+      guard shapes[index].use != .none else { return }
+      let slot = slots[index]
+      let row = slot.streams * slot.width
+      for k in 1...shapes[index].lag {
+        slot.derivative(slot.steps - k)[0].elements.baseAddress!.update(
+          from: buffer.start + place + (shapes[index].lag - k) * row, count: row)
+      }
+    }
+  }
+
+  private func forEachCarried(_ body: (Buffer<Real>, Int, Int) -> Void) {
+    var place = 0
+    for index in 0..<shapes.count {
+      guard let last = carried[index] else { continue }
+      body(last, index, place)
+      place += last.count
+    }
+  }
+
   /// Forgets what was carried: every stream starts from zero.
   public func clearCarried() {
     for last in carried.values { last.clear() }
   }
 
-  /// What the next window will find of a state before its first step, `streams × width`.
+  /// What the next window will find of a state before its first step, the earliest step first:
+  /// `lag · streams × width`.
   public func carried(_ state: Activation, streams: Int) -> Matrix {
-    Matrix(carried[state.index]!, rows: streams, columns: shapes[state.index].width)
+    let shape = shapes[state.index]
+    return Matrix(carried[state.index]!, rows: shape.lag * streams, columns: shape.width)
+  }
+}
+
+extension Tape {
+  /// The carried steps of a state, stream by stream, the earliest first: what a stream takes along to
+  /// another rank.
+  public func carriedByStream(_ state: Activation, streams: Int) -> Buffer<Real> {
+    let rows = carried(state, streams: streams)
+    let buffer = Buffer<Real>(count: rows.rows * rows.columns)
+    exchange(rows, buffer, streams: streams) { $1.copy($0) }
+    return buffer
+  }
+
+  /// Carries what `carriedByStream` has told.
+  public func carry(_ state: Activation, byStream buffer: Buffer<Real>, streams: Int) {
+    exchange(carried(state, streams: streams), buffer, streams: streams) { $0.copy($1) }
+  }
+
+  private func exchange(
+    _ rows: Matrix, _ buffer: Buffer<Real>, streams: Int, _ body: (Row, Row) -> Void
+  ) {
+    let lag = rows.rows / streams
+    let others = Matrix(buffer, rows: rows.rows, columns: rows.columns)
+    for s in 0..<streams {
+      for step in 0..<lag { body(rows[step * streams + s], others[s * lag + step]) }
+    }
   }
 }
 
@@ -269,6 +374,8 @@ public final class Loss: @unchecked Sendable {
   public var sum = 0.0
   /// The number of targets.
   public var targets = 0
+  /// The targets that had the greatest probability; of symbols alone.
+  public var correct = 0
   /// −ln p of each row's target, 0 where there is none.
   public let rows: Buffer<Real>
 
@@ -278,5 +385,6 @@ public final class Loss: @unchecked Sendable {
   public func clear() {
     sum = 0
     targets = 0
+    correct = 0
   }
 }

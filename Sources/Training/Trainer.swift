@@ -34,6 +34,8 @@ public final class Trainer {
   private let clipper: Clipper
   private let validation: Evaluation?
   private let carriesState: Bool
+  /// Where windows are computed twice in parts; nil where everything is kept.
+  private let segments: Segments?
 
   /// Something that watches a run: the console, the metrics file, the checkpoints. Only the root's does
   /// anything with the world.
@@ -74,9 +76,19 @@ public final class Trainer {
     clipper = Clipper(
       options.training.clip ?? ClipOptions(), output: Set(model.outputWeights))
     carriesState = options.training.carryState
-    tape = Tape(
-      model.plan, fitting: feed.windowSizes, derivatives: true, resets: feed.mayReset)
     batch = feed.makeBatch()
+    let sizes = feed.windowSizes
+    let longest = sizes.map(\.steps).max() ?? 1
+    let part = options.training.recompute.length(of: longest).map {
+      max($0, model.plan.longestLag)
+    }
+    tape = Tape(
+      model.plan, fitting: sizes.isEmpty ? [WindowSize(steps: 1, streams: 1)] : sizes, atMost: part,
+      derivatives: true, resets: feed.mayReset)
+    segments = part.map { [tape, batch, model] length in
+      let window = WindowSize(steps: longest, streams: sizes.map(\.streams).max() ?? 1)
+      return Segments(of: window, length: length, on: tape, for: model.plan, widths: batch.widths)
+    }
   }
 
   /// Takes one step and says what it did.
@@ -104,7 +116,7 @@ public final class Trainer {
       average?.update(from: weights)
     }
     profile?.mark(.optimizer)
-    if verdict != .skip { tape.turn() }
+    if verdict != .skip { turn() }
     coordinator.finish(tally, verdict, epochEnds: feed.isAtEpochStart)
     watch.update = watch.lap()
     profile?.mark(.other)
@@ -117,11 +129,20 @@ public final class Trainer {
   /// Runs the model over the batch, there and back.
   private func differentiate() {
     guard batch.streams > 0 else { return tape.loss.clear() }
+    if let segments {
+      return segments.differentiate(model, batch, weights: weights, gradient: gradient)
+    }
     tape.begin(batch)
     profile?.mark(.other)
     let pass = Pass(batch, on: tape, weights: weights, gradient: gradient)
     model.forward(pass)
     model.backward(pass)
+  }
+
+  /// Carries the states at the window's end into the next one.
+  private func turn() {
+    guard batch.streams > 0 else { return }
+    if let segments { segments.turn() } else { tape.turn() }
   }
 
   /// Takes steps until the run is complete, or somebody asks for an early end.

@@ -16,9 +16,9 @@ private struct Window: Equatable {
   var steps: Int, epoch: Int, position: Int, startsAnew: Bool, hasResets: Bool
   var parts: [Part]
 
-  init(_ batch: Batch) {
+  init(_ batch: Batch, startsAnew: Bool) {
     (steps, epoch, position) = (batch.steps, batch.epoch, batch.position)
-    (startsAnew, hasResets) = (batch.startsAnew, batch.hasResets)
+    (self.startsAnew, hasResets) = (startsAnew, batch.hasResets)
     let (steps, streams) = (batch.steps, batch.streams)
     func column<T>(_ buffer: Buffer<T>, _ s: Int, _ steps: Int, _ width: Int = 1) -> [T] {
       (0..<steps).flatMap { t in
@@ -52,8 +52,8 @@ private func windows(_ feed: SequenceFeed, _ count: Int) -> [Window] {
     }
     let (startsAnew, carried) = (feed.startsAnew, feed.carried)
     feed.next(into: batch)
-    let window = Window(batch)
-    #expect(window.startsAnew == startsAnew)
+    let window = Window(batch, startsAnew: startsAnew)
+    #expect(startsAnew == (window.position == 0))
     #expect(carried.total == 0 || !startsAnew)
     if !startsAnew { #expect(carried.share.count == window.parts.count) }
     if !window.parts.isEmpty {

@@ -9,9 +9,10 @@ import Testing
     Array(trial.tape.loss.rows.elements(count: trial.batch.rows))
   }
 
-  @Test func `a window carried from another equals one long window, for every cell`() {
-    forEveryCell(hidden: Trial.hidden) { name, cell, options in
-      let halves = Trial(name, cell, options)
+  @Test
+  func `a window carried from another equals one long window, for every cell in every setting`() {
+    forEveryLayer { what, layer in
+      let halves = Trial(layer)
       var losses: [Real] = []
       for window in 0..<2 {
         halves.fill(window: window)
@@ -19,10 +20,10 @@ import Testing
         halves.tape.turn()
         losses += outputs(halves)
       }
-      let whole = Trial(name, cell, options, steps: 2 * Trial.steps)
+      let whole = Trial(layer, steps: 2 * Trial.steps)
       whole.fill(window: 0, steps: 2 * Trial.steps)
       whole.run(training: false)
-      expectClose(losses, outputs(whole), "\(name) \(options)")
+      expectClose(losses, outputs(whole), "\(what)")
       // The state matters: forgotten, the second window comes out differently.
       halves.tape.clearCarried()
       halves.fill(window: 1)
@@ -31,10 +32,11 @@ import Testing
     }
   }
 
-  @Test func `a reset inside a window equals two separate sequences, for every cell`() {
-    forEveryCell(hidden: Trial.hidden) { name, cell, options in
+  @Test
+  func `a reset inside a window equals two separate sequences, for every cell in every setting`() {
+    forEveryLayer { what, layer in
       // Stream 0 starts anew at step 3 of the second window, stream 1 goes on.
-      let trial = Trial(name, cell, options)
+      let trial = Trial(layer)
       trial.fill(window: 0)
       trial.run(training: false)
       trial.tape.turn()
@@ -47,19 +49,20 @@ import Testing
       var sum = [Real](repeating: 0, count: gradient.count)
       var separate = [Real](repeating: 0, count: mixed.count)
       func alone(stream: Int, before: Bool, steps: Range<Int>) {
-        let one = Trial(name, cell, options)
+        let one = Trial(layer)
         if before {
           one.fill(window: 0, streams: 1, firstStream: stream)
           one.run(training: false)
           one.tape.turn()
         }
         one.fill(window: 1, streams: 1, firstStream: stream)
-        let part = Trial(name, cell, options)
-        part.batch.begin(steps: steps.count, streams: 1)
+        let part = Trial(layer)
+        part.batch.begin(steps: steps.count, streams: 1, firstStream: stream)
         for (t, step) in steps.enumerated() {
           part.batch.inputs.start[t] = one.batch.inputs.start[step]
           part.batch.targets.start[t] = one.batch.targets.start[step]
         }
+        part.batch.position = one.batch.position + steps.lowerBound
         for state in one.model.plan.states {
           part.tape.carried(state, streams: 1).copy(one.tape.carried(state, streams: 1))
         }
@@ -72,22 +75,76 @@ import Testing
       alone(stream: 0, before: true, steps: 0..<3)
       alone(stream: 0, before: false, steps: 3..<4)
       alone(stream: 1, before: true, steps: 0..<4)
-      expectClose(mixed, separate, "losses of \(name) \(options)")
-      expectClose(gradient, sum, "gradients of \(name) \(options)")
+      expectClose(mixed, separate, "losses of \(what)")
+      expectClose(gradient, sum, "gradients of \(what)")
     }
   }
 
-  @Test func `streams do not see each other, for every cell`() {
-    forEveryCell(hidden: Trial.hidden) { name, cell, options in
-      let both = Trial(name, cell, options)
+  @Test(arguments: [1, 2, 3, 7])
+  func `however a text is cut into windows, documents begin anew`(length: Int) {
+    let (steps, resets) = (13, [(3, 0), (4, 1), (9, 1)])
+    forEveryLayer { what, layer in
+      let whole = Trial(layer, steps: steps)
+      whole.fill(window: 0, steps: steps, resets: resets)
+      whole.run(training: false)
+      let cut = Trial(layer, steps: length)
+      var losses: [Real] = []
+      for start in stride(from: 0, to: steps, by: length) {
+        let count = min(length, steps - start)
+        cut.fill(
+          window: 0, steps: count, from: start,
+          resets: resets.filter { $0.0 >= start && $0.0 < start + count }
+            .map { ($0.0 - start, $0.1) })
+        cut.run(training: false)
+        cut.tape.turn()
+        losses += outputs(cut)
+      }
+      expectClose(losses, outputs(whole), "\(what)")
+    }
+  }
+
+  @Test func `the initial state e0 is 1 in the first unit shown, at a start and at a reset`() {
+    forEveryCell(hidden: Trial.hidden) { name, _, options in
+      // Targets that are fed have no initial state.
+      if (options as? Jordan.Options)?.teacherForcing == true { return }
+      let layer = LayerOptions(.recurrent(cell: name, options))
+      var losses: [[Real]] = []
+      for initial in InitialState.allCases {
+        var layer = layer
+        layer.surroundings.initialState = initial
+        let trial = Trial(layer)
+        trial.weights.update { weights in
+          for entry in weights.layout.entries where entry.name.contains("initial_") {
+            for k in 0..<entry.count { weights.elements(of: entry)[k] = 0 }
+            if entry.name.contains("initial_h") || entry.name.contains("initial_y") {
+              weights.elements(of: entry)[0] = 1
+            }
+          }
+        }
+        trial.fill(window: 0, resets: [(2, 1)])
+        trial.run(training: false)
+        losses.append(outputs(trial))
+      }
+      // Zero, learnt, e0.
+      #expect(losses[1] == losses[2], "\(name) \(options)")
+      let rows = [0, 1, 2 * Trial.streams + 1]
+      for row in rows {
+        #expect(losses[0][row] != losses[2][row], "\(name) \(options), row \(row)")
+      }
+    }
+  }
+
+  @Test func `streams do not see each other, for every cell in every setting`() {
+    forEveryLayer { what, layer in
+      let both = Trial(layer)
       both.fill(window: 0)
       both.run(training: false)
       for stream in 0..<Trial.streams {
-        let one = Trial(name, cell, options)
+        let one = Trial(layer)
         one.fill(window: 0, streams: 1, firstStream: stream)
         one.run(training: false)
         let rows = (0..<Trial.steps).map { outputs(both)[$0 * Trial.streams + stream] }
-        expectClose(outputs(one), rows, "\(name) \(options), stream \(stream)")
+        expectClose(outputs(one), rows, "\(what), stream \(stream)")
       }
     }
   }
@@ -106,9 +163,11 @@ import Testing
   }
 
   @Test(arguments: Precision.allCases)
-  func `a training window allocates nothing, for every cell`(_ precision: Precision) {
-    forEveryCell(hidden: Trial.hidden) { name, cell, options in
-      let trial = Trial(name, cell, options)
+  func `a training window allocates nothing, for every cell in every setting`(
+    _ precision: Precision
+  ) {
+    forEveryLayer { what, layer in
+      let trial = Trial(layer)
       trial.weights.precision = precision
       trial.fill(window: 0)
       trial.run(training: true)
@@ -126,7 +185,7 @@ import Testing
       for _ in 0..<3 { window(resets: false) }
       window(resets: true)
       let count = allocation_counter_stop()
-      #expect(count == 0, "\(name) \(options) allocates \(count) times in four windows")
+      #expect(count == 0, "\(what) allocates \(count) times in four windows")
     }
   }
 

@@ -64,6 +64,23 @@ import Testing
     #expect(Array(later.prefix(3 * Self.streams)) == Array(masks.suffix(3 * Self.streams)))
   }
 
+  @Test func `on the state read change what is learnt from, not what is evaluated, for every cell`()
+  {
+    forEveryCell(hidden: Trial.hidden) { name, _, options in
+      // Fed with targets, it has no state that is read.
+      if (options as? Jordan.Options)?.teacherForcing == true { return }
+      let layer = LayerOptions(.recurrent(cell: name, options), dropout: 0.4)
+      var losses: [[Double]] = []
+      for recurrent in [false, true] {
+        let trial = Trial(
+          ModelOptions(embedding: Trial.input, layers: [layer], recurrent: recurrent))
+        trial.fill(window: 0)
+        losses.append([trial.run(training: false), trial.run(training: true)])
+      }
+      #expect(losses[0][0] == losses[1][0] && losses[0][1] != losses[1][1], "\(name) \(options)")
+    }
+  }
+
   @Test func `drop as many as they should`() {
     let masks = survivors(variational: false)
     let kept = masks.joined().count { $0 }

@@ -17,6 +17,7 @@ private struct Route {
   ) {
     var plan = Plan()
     plan.scope.initializer = .uniform(0.4)
+    plan.scope.vocabulary = vocabulary
     let lookup = Lookup(vocabulary: vocabulary, width: Self.width, isTied: isTied, in: &plan)
     if gathered {
       layers = [layer(.lookup(lookup), &plan)]
@@ -96,7 +97,9 @@ private func makeWindows() -> [(String, [Batch])] {
         #expect(losses < Self.tolerance, "\(what), \(name): losses of window \(number)")
         for entry in plain.gradient.layout.entries {
           let found = difference(
-            Array(plain.gradient.elements(of: entry)), Array(gathered.gradient.elements(of: entry)))
+            Array(plain.gradient.elements(of: entry)), Array(gathered.gradient.elements(of: entry)),
+            // Some weights meet nothing in the first steps of all.
+            mayVanish: number == 0)
           #expect(
             found < Self.tolerance, "\(what), \(name): \(entry.name) of window \(number), \(found)")
         }
@@ -105,14 +108,14 @@ private func makeWindows() -> [(String, [Batch])] {
   }
 
   /// ‖a − b‖/‖a‖
-  private func difference(_ a: [Real], _ b: [Real]) -> Double {
+  private func difference(_ a: [Real], _ b: [Real], mayVanish: Bool = false) -> Double {
     var (error, size) = (0.0, 0.0)
     for (x, y) in zip(a, b) {
       error += Double((x - y) * (x - y))
       size += Double(x * x)
     }
-    #expect(size > 0)
-    return (error / size).squareRoot()
+    #expect(size > 0 || mayVanish && error == 0)
+    return size == 0 ? 0 : (error / size).squareRoot()
   }
 
   @Test func `once per different symbol computes what it computes row by row, for every cell`() {

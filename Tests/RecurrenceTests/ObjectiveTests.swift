@@ -99,7 +99,7 @@ import Testing
         let pass = Pass(trial.batch, on: trial.tape, weights: trial.weights)
         var sum = 0.0
         for t in 0..<Trial.steps {
-          let l = trial.model.logits(at: t, pass)
+          let l = trial.model.outputs(at: t, pass)
           for s in 0..<Trial.streams {
             let target = trial.batch.targets.start[t * Trial.streams + s]
             if target == Batch.noTarget { continue }

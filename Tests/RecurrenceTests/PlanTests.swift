@@ -5,7 +5,7 @@ import Testing
 @Suite struct `Plans and tapes` {
   @Test func `each axis has steps and streams of its own`() {
     var plan = Plan()
-    let source = plan.axis("source")
+    let source = Axis.source
     let read = plan.activation(3, on: source)
     let written = plan.activation(5)
     let state = plan.state(2, on: source)
@@ -38,6 +38,45 @@ import Testing
     }
     #expect(bytes(derivatives: false, resets: false) < bytes(derivatives: false, resets: true))
     #expect(bytes(derivatives: true, resets: false) < bytes(derivatives: true, resets: true))
+  }
+
+  @Test func `a state carries as many steps as it is read late, through windows that are shorter`()
+  {
+    var plan = Plan()
+    let state = plan.state(3, lags: [1, 4])
+    let tape = Tape(plan, steps: 2, streams: 2, derivatives: true)
+    let batch = Batch(rows: 4)
+    let gradient = ParameterVector(ParameterLayout(plan))
+    func window(_ first: Int, steps: Int, _ body: (Pass) -> Void) {
+      batch.begin(steps: steps, streams: 2)
+      tape.begin(steps: steps, streams: 2)
+      let pass = Pass(batch, on: tape, weights: gradient, gradient: gradient)
+      for t in 0..<steps {
+        for s in 0..<2 {
+          for j in 0..<3 { pass[state, t][s, j] = Real(100 * s + 10 * (first + t) + j) }
+        }
+      }
+      body(pass)
+      tape.turn()
+    }
+    window(1, steps: 2) { #expect($0.before(state, 0, lag: 4)[1, 2] == 0) }
+    window(3, steps: 1) { _ in }
+    window(4, steps: 2) { pass in
+      #expect(pass.before(state, 0, lag: 4)[1, 2] == 0)
+      #expect(pass.before(state, 1, lag: 4)[1, 2] == 112)
+      #expect(pass.before(state, 0)[0, 1] == 31)
+      #expect(pass.before(state, lag: 4)[3, 2] == 112)
+    }
+    // Stream by stream, the earliest step first; taken up again, nothing has changed.
+    let kept = tape.carriedByStream(state, streams: 2)
+    let firsts = (0..<8).map { kept.elements()[3 * $0] }
+    #expect(firsts == [20, 30, 40, 50, 120, 130, 140, 150])
+    tape.clearCarried()
+    tape.carry(state, byStream: kept, streams: 2)
+    window(6, steps: 1) { pass in
+      #expect(pass.before(state, 0, lag: 4)[1, 0] == 120)
+      #expect(pass.before(state, 0)[1, 0] == 150)
+    }
   }
 
   @Test func `passing memory has a row a stream, or the rows of the largest even block`() {

@@ -73,3 +73,42 @@ import Testing
     #expect(Sampling(topK: 2, excluded: [0, 1, 2]).draw(row, 0.5) == nil)
   }
 }
+
+@Suite struct `Drawing with targets fed back` {
+  @Test func `feeds what was drawn, as a window feeds its targets`() throws {
+    let layer = LayerOptions(
+      .recurrent(cell: "jordan", Jordan.Options(hidden: 5, teacherForcing: true)))
+    let trial = Trial(
+      ModelOptions(embedding: 3, layers: [layer], outputBias: false), spread: 1.5)
+    // So that what is fed back decides.
+    trial.weights.update { weights in
+      for entry in weights.layout.entries where entry.name.contains("weight_yh") {
+        Philox(seed: 8, name: "fed").fillUniform(weights[entry], scale: 4)
+      }
+    }
+    let greedy = Sampling(temperature: 0)
+    var told: [[Int32]] = []
+    for last in Int32(0)..<Int32(Trial.vocabulary) {
+      let generator = Generator(trial.model, weights: trial.weights, seed: 1)
+      let prompt = [3, 1, last]
+      for symbol in prompt { generator.read(symbol) }
+      let drawn = [try #require(generator.next(greedy)), try #require(generator.next(greedy))]
+
+      let text = prompt + drawn
+      trial.batch.begin(steps: 4, streams: 1)
+      for t in 0..<4 {
+        trial.batch.inputs.start[t] = text[t]
+        trial.batch.targets.start[t] = text[t + 1]
+      }
+      trial.tape.clearCarried()
+      trial.run(training: false)
+      let pass = Pass(trial.batch, on: trial.tape, weights: trial.weights)
+      for (t, symbol) in [(2, drawn[0]), (3, drawn[1])] {
+        let likeliest = try #require(greedy.draw(trial.model.outputs(at: t, pass)[0], 0.5))
+        #expect(likeliest == symbol, "after \(prompt), at step \(t)")
+      }
+      told.append(drawn)
+    }
+    #expect(Set(told).count > 1)
+  }
+}

@@ -26,6 +26,13 @@ struct Trial {
     let layout = ParameterLayout(model.plan)
     weights = ParameterVector(layout)
     weights.initialize(seed: 5)
+    // Learnt initial states start from zeros, which would hide that they are forgotten.
+    weights.update { weights in
+      for entry in layout.entries where entry.name.contains("initial_") {
+        let random = Philox(seed: 6, name: entry.name)
+        random.fillUniform(weights[entry], scale: 1)
+      }
+    }
     gradient = ParameterVector(layout)
     tape = Tape(model.plan, steps: steps, streams: streams, derivatives: true, resets: true)
     batch = Batch(rows: steps * streams)
@@ -36,23 +43,27 @@ struct Trial {
     _ name: String, _ cell: Cell.Type, _ options: any CellOptions, streams: Int = Trial.streams,
     steps: Int = Trial.steps
   ) {
-    self.init(
-      ModelOptions(embedding: Self.input, layers: [LayerOptions(.recurrent(cell: name, options))]),
-      streams: streams, steps: steps)
+    self.init(LayerOptions(.recurrent(cell: name, options)), streams: streams, steps: steps)
   }
 
-  /// Fills the batch with the symbols of a window; resets are (step, stream).
+  /// A model of one layer between an embedding and an output layer.
+  init(_ layer: LayerOptions, streams: Int = Trial.streams, steps: Int = Trial.steps) {
+    self.init(
+      ModelOptions(embedding: Self.input, layers: [layer]), streams: streams, steps: steps)
+  }
+
+  /// Fills the batch with the symbols of a window, `from` steps into it; resets are (step, stream).
   func fill(
-    window: Int, streams: Int? = nil, steps: Int? = nil, firstStream: Int = 0,
+    window: Int, streams: Int? = nil, steps: Int? = nil, firstStream: Int = 0, from: Int = 0,
     resets: [(Int, Int)] = []
   ) {
     let (streams, steps) = (streams ?? Self.streams, steps ?? Self.steps)
     batch.begin(steps: steps, streams: streams, firstStream: firstStream)
-    batch.position = window * Self.steps
+    batch.position = window * Self.steps + from
     for t in 0..<steps {
       for s in 0..<streams {
-        batch.inputs.start[t * streams + s] = symbol(window * Self.steps + t, firstStream + s)
-        batch.targets.start[t * streams + s] = symbol(window * Self.steps + t + 1, firstStream + s)
+        batch.inputs.start[t * streams + s] = symbol(batch.position + t, firstStream + s)
+        batch.targets.start[t * streams + s] = symbol(batch.position + t + 1, firstStream + s)
         batch.resets.start[t * streams + s] = 0
       }
     }
@@ -83,6 +94,40 @@ func forEveryCell(
 ) rethrows {
   for (name, cell) in cells.sorted(by: { $0.key < $1.key }) {
     for options in variants(of: cell, hidden: hidden) { try body(name, cell, options) }
+  }
+}
+
+/// What may surround a cell.
+let settings: [(name: String, setting: @Sendable (inout LayerOptions) -> Void)] = [
+  ("", { _ in }),
+  ("from a learnt state", { $0.surroundings.initialState = .learnt }),
+  ("from e0", { $0.surroundings.initialState = .e0 }),
+  ("feeding back", { $0.surroundings.feedback = FeedbackOptions(width: 4) }),
+  ("with zoneout", { $0.surroundings.zoneout = 0.2 }),
+  (
+    "with zoneout, feeding back from a learnt state",
+    {
+      $0.surroundings = Surroundings(
+        initialState: .learnt, feedback: FeedbackOptions(width: 6), zoneout: 0.3)
+    }
+  ),
+  (
+    "feeding back from a learnt state",
+    {
+      $0.surroundings = Surroundings(
+        initialState: .learnt, feedback: FeedbackOptions(width: 6, nonlinearity: .sigmoid))
+    }
+  ),
+]
+
+/// Calls `body` for a layer of every cell and every variant of its options, in every setting.
+func forEveryLayer(_ body: (String, LayerOptions) throws -> Void) rethrows {
+  try forEveryCell(hidden: Trial.hidden) { name, _, options in
+    for (words, setting) in settings {
+      var layer = LayerOptions(.recurrent(cell: name, options))
+      setting(&layer)
+      try body("\(name) \(options) \(words)", layer)
+    }
   }
 }
 

@@ -124,7 +124,6 @@ public final class SequenceFeed: Feed {
     target.begin(steps: max(steps, 1), streams: steps == 0 ? 0 : examples.count)
     target.epoch = place.epoch
     target.position = first
-    target.startsAnew = window == 0
     clear(target)
     for s in 0..<target.streams { fill(s, of: target, from: first) }
     target.pad()
@@ -132,7 +131,6 @@ public final class SequenceFeed: Feed {
       source.begin(steps: max(length.source, 1), streams: target.streams)
       source.epoch = place.epoch
       source.position = 0
-      source.startsAnew = true
       clear(source)
       for s in 0..<target.streams { fill(s, ofSource: source, key: target.keys.elements()[s]) }
       source.pad()

@@ -89,6 +89,11 @@ public struct WeightGradient {
     matrix.addProduct(a, b)
   }
 
+  /// Adds row i of `terms` to column `places[i]`: the gradient of a matrix whose input is a symbol.
+  public func addToColumns(_ terms: Matrix, at places: Buffer<Int32>) {
+    matrix.addToColumns(terms, at: places)
+  }
+
   /// G += A
   public func add(_ other: Matrix) { matrix.add(other) }
   /// G += Σ over the rows of A: the gradient of a bias.

@@ -54,60 +54,18 @@ public struct Elman: RecurrentCell {
 
   public func forward(_ t: Int, _ pass: Pass) {
     let a = pass[preactivation, t]
-    let h = pass[output, t]
-    a.addProduct(pass.before(output, t), pass[recurrent])
-    for stream in 0..<pass.streams {
-      switch nonlinearity {
-      case .tanh: respondTanh(a[stream], h[stream])
-      case .relu: respondRelu(a[stream], h[stream])
-      case .sigmoid: respondSigmoid(a[stream], h[stream])
-      case .identity: respondIdentity(a[stream], h[stream])
-      }
-    }
+    a.addProduct(pass.read(output, t), pass[recurrent])
+    nonlinearity.respond(a, pass[output, t])
   }
 
   public func backward(_ t: Int, _ pass: Pass) {
-    let h = pass[output, t]
-    let dh = pass.d[output, t]
     let da = pass.d[preactivation, t]
-    for stream in 0..<pass.streams {
-      switch nonlinearity {
-      case .tanh: differentiateTanh(h[stream], dh[stream], da[stream])
-      case .relu: differentiateRelu(h[stream], dh[stream], da[stream])
-      case .sigmoid: differentiateSigmoid(h[stream], dh[stream], da[stream])
-      case .identity: differentiateIdentity(dh[stream], da[stream])
-      }
-    }
-    pass.d.before(output, t).addProduct(da, pass[recurrent].transposed)
+    nonlinearity.differentiate(pass[output, t], pass.d[output, t], da)
+    pass.d.read(output, t).addProduct(da, pass[recurrent].transposed)
   }
 
   public func accumulate(_ pass: Pass) {
     pass.d[recurrent].addProduct(
-      pass.d[preactivation].transposed, pass.before(output, lag: 1))
+      pass.d[preactivation].transposed, pass.read(output, lag: 1))
   }
-}
-
-@inline(never) private func respondTanh(_ a: Row, _ h: Row) {
-  for j in 0..<h.count { h[j] = tanh(a[j]) }
-}
-@inline(never) private func respondRelu(_ a: Row, _ h: Row) {
-  for j in 0..<h.count { h[j] = a[j] < 0 ? 0 : a[j] }
-}
-@inline(never) private func respondSigmoid(_ a: Row, _ h: Row) {
-  for j in 0..<h.count { h[j] = sigmoid(a[j]) }
-}
-@inline(never) private func respondIdentity(_ a: Row, _ h: Row) {
-  for j in 0..<h.count { h[j] = a[j] }
-}
-@inline(never) private func differentiateTanh(_ h: Row, _ dh: Row, _ da: Row) {
-  for j in 0..<h.count { da[j] = dh[j] * (1 - h[j] * h[j]) }
-}
-@inline(never) private func differentiateRelu(_ h: Row, _ dh: Row, _ da: Row) {
-  for j in 0..<h.count { da[j] = h[j] > 0 ? dh[j] : 0 }
-}
-@inline(never) private func differentiateSigmoid(_ h: Row, _ dh: Row, _ da: Row) {
-  for j in 0..<h.count { da[j] = dh[j] * (h[j] * (1 - h[j])) }
-}
-@inline(never) private func differentiateIdentity(_ dh: Row, _ da: Row) {
-  for j in 0..<dh.count { da[j] = dh[j] }
 }

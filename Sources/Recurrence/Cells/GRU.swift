@@ -65,9 +65,9 @@ public struct GRU: RecurrentCell {
     let n = h.columns
     if let bias {
       u.fillEveryRow(pass[bias].row)
-      u.addProduct(past, pass[recurrent])
+      u.addProduct(pass.read(output, t), pass[recurrent])
     } else {
-      u.setProduct(past, pass[recurrent])
+      u.setProduct(pass.read(output, t), pass[recurrent])
     }
     for s in 0..<pass.streams {
       openGates(a[s][0..<2 * n], u[s][0..<2 * n])
@@ -89,11 +89,11 @@ public struct GRU: RecurrentCell {
       differentiateMix(dh[s], past[s], z, n, uz, dPast[s])
       differentiateReset(n, r, kept[s], ur, un)
     }
-    dPast.addProduct(u, pass[recurrent].transposed)
+    pass.d.read(output, t).addProduct(u, pass[recurrent].transposed)
   }
 
   public func accumulate(_ pass: Pass) {
-    let past = pass.before(output, lag: 1)
+    let past = pass.read(output, lag: 1)
     let n = past.columns
     let gates = pass.d[preactivation].slice(columns: 0..<2 * n)
     let third = pass.d[candidate]

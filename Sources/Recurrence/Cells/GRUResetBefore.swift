@@ -44,9 +44,10 @@ public struct GRUResetBefore: RecurrentCell {
     let kept = pass[kept, t]
     let h = pass[output, t]
     let n = a.columns / 3
-    a.slice(columns: 0..<2 * n).addProduct(past, pass[gates])
+    let read = pass.read(output, t)
+    a.slice(columns: 0..<2 * n).addProduct(read, pass[gates])
     for s in 0..<pass.streams {
-      openGates(a[s].part(0, of: 3), a[s].part(1, of: 3), past[s], kept[s])
+      openGates(a[s].part(0, of: 3), a[s].part(1, of: 3), read[s], kept[s])
     }
     a.part(2, of: 3).addProduct(kept, pass[candidate])
     for s in 0..<pass.streams {
@@ -65,15 +66,16 @@ public struct GRUResetBefore: RecurrentCell {
       differentiate(dh[s], past[s], a[s].part(1, of: 3), a[s].part(2, of: 3), dPast[s])
     }
     dKept.setProduct(a.part(2, of: 3), pass[candidate].transposed)
-    for s in 0..<pass.streams { reset(dKept[s], past[s], a[s].part(0, of: 3), dPast[s]) }
-    dPast.addProduct(a.slice(columns: 0..<2 * n), pass[gates].transposed)
+    let (read, dRead) = (pass.read(output, t), pass.d.read(output, t))
+    for s in 0..<pass.streams { reset(dKept[s], read[s], a[s].part(0, of: 3), dRead[s]) }
+    dRead.addProduct(a.slice(columns: 0..<2 * n), pass[gates].transposed)
   }
 
   public func accumulate(_ pass: Pass) {
     let da = pass.d[preactivation]
     let n = da.columns / 3
     pass.d[gates].addProduct(
-      da.slice(columns: 0..<2 * n).transposed, pass.before(output, lag: 1))
+      da.slice(columns: 0..<2 * n).transposed, pass.read(output, lag: 1))
     pass.d[candidate].addProduct(da.part(2, of: 3).transposed, pass[kept])
   }
 }

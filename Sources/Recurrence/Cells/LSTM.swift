@@ -121,7 +121,7 @@ public struct LSTM: RecurrentCell {
     let past = pass.before(memory, t)
     let c = pass[memory, t]
     let h = pass[unprojected, t]
-    a.addProduct(pass.before(output, t), pass[recurrent])
+    a.addProduct(pass.read(output, t), pass[recurrent])
     for s in 0..<pass.streams {
       let (i, f, g, o) = parts(a[s])
       if let peepholes {
@@ -161,12 +161,12 @@ public struct LSTM: RecurrentCell {
         if peephole == .previous { look(at: o, p.part(2, of: 3), dPast[s]) }
       }
     }
-    pass.d.before(output, t).addProduct(a, pass[recurrent].transposed)
+    pass.d.read(output, t).addProduct(a, pass[recurrent].transposed)
   }
 
   public func accumulate(_ pass: Pass) {
     let da = pass.d[preactivation]
-    pass.d[recurrent].addProduct(da.transposed, pass.before(output, lag: 1))
+    pass.d[recurrent].addProduct(da.transposed, pass.read(output, lag: 1))
     if let projection {
       pass.d[projection].addProduct(pass.d[output].transposed, pass[unprojected])
     }

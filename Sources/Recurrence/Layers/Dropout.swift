@@ -42,7 +42,7 @@ public struct Dropout: Layer {
         let row = t * pass.streams + s
         random.addMasked(
           source[row], to: destination[row], rate: rate, stream: Int(keys[s]),
-          position: batch.position + (isVariational ? 0 : t), epoch: batch.epoch)
+          position: batch.position + (isVariational ? -batch.origin : t), epoch: batch.epoch)
       }
     }
   }

@@ -1,6 +1,7 @@
 internal import LinearAlgebra
 
-/// The affine map that a layer begins with, for all steps of a window at once: `y = x W + b + b′`.
+/// The affine map that a layer begins with, for all steps of a window at once: `y = x W + b + b′`, and
+/// `+ z R` at every step where a vector z is known of the whole stream.
 ///
 /// Where x is looked up, y depends on the symbol alone. With S the matrix that picks for each row its
 /// symbol among the window's D different ones, and E their D rows of the table,
@@ -8,42 +9,57 @@ internal import LinearAlgebra
 ///     P = E W + b + b′,   y = S P
 ///     ∂P = Sᵀ ∂y,   ∂W += Eᵀ ∂P,   ∂b += Σ ∂P,   ∂E += ∂P Wᵀ
 ///
-/// so that the three products have D rows instead of one for each step of each stream.
+/// so that the three products have D rows instead of one for each step of each stream. Where x is the
+/// symbol itself, a row with a single 1, E W are D rows of W.
 struct Projection: Sendable {
   private let source: Source
-  private let weight: Parameter
+  private let weight: Parameter?
   private let bias: Parameter
   private let secondBias: Parameter?
+  private let condition: Condition?
   private let sums: Scratch
-  /// E and P, or their derivatives; of a lookup alone.
+  /// E and P, or their derivatives, where symbols are read.
   private let rows, projected: Scratch?
 
   /// - Parameters:
   ///   - names: what W and b are called.
   ///   - gates: how many square blocks are stacked in W.
   ///   - secondBias: b′, a parameter of somebody else.
+  ///   - condition: z, on the axis of streams, and whether it is added at the first step alone; R is
+  ///     called like W with `_condition` behind it.
   init(
     _ width: Int, reading source: Source, names: (weight: String, bias: String), gates: Int = 1,
     pytorch spread: Distribution, parts: [InitialValue.Part] = [], secondBias: Parameter? = nil,
-    in plan: inout Plan
+    condition: Conditioning? = nil, in plan: inout Plan
   ) {
     self.source = source
     self.secondBias = secondBias
-    weight = plan.parameter(
-      names.weight, from: plan.width(source), to: width, gates: gates, pytorch: spread)
+    let read = plan.width(source)
+    weight =
+      read == 0
+      ? nil
+      : plan.parameter(names.weight, from: read, to: width, gates: gates, pytorch: spread)
     bias = plan.vector(names.bias, count: width, pytorch: spread, parts: parts)
+    self.condition = condition.map {
+      Condition($0, width, name: names.weight + "_condition", gates: gates, spread, in: &plan)
+    }
     sums = plan.scratch(width)
     switch source {
-    case .activation: (rows, projected) = (nil, nil)
+    case .activation, .frames, .nothing: (rows, projected) = (nil, nil)
     case .lookup(let lookup):
       rows = plan.scratch(lookup.width, rows: .each(of: lookup.vocabulary))
       projected = plan.scratch(width, rows: .each(of: lookup.vocabulary))
+    case .symbols(let count):
+      rows = nil
+      projected = plan.scratch(width, rows: .each(of: count))
     }
   }
 
   func forward(into y: Matrix, _ pass: Pass) {
     switch source {
     case .activation(let x): project(pass[x], into: y, pass)
+    case .frames: project(pass.batch.featureRows, into: y, pass)
+    case .nothing: addBiases(to: y, pass)
     case .lookup(let lookup):
       let e = matrix(rows!, lookup.width, pass)
       let p = matrix(projected!, y.columns, pass)
@@ -51,15 +67,24 @@ struct Projection: Sendable {
       pass.mark(.embedding)
       project(e, into: p, pass)
       y.gather(p, at: pass.batch.distinct.places)
+    case .symbols:
+      let p = matrix(projected!, y.columns, pass)
+      addBiases(to: p, pass)
+      p.addColumns(of: pass[weight!].matrix, at: pass.batch.distinct.symbols)
+      y.gather(p, at: pass.batch.distinct.places)
     }
+    condition?.forward(into: y, pass)
   }
 
   /// Adds to the derivatives of the parameters and of what is read.
   func backward(from dy: Matrix, _ pass: Pass) {
+    condition?.backward(from: dy, pass)
     switch source {
     case .activation(let x):
       accumulate(dy, pass[x], pass)
-      pass.d[x].addProduct(dy, pass[weight].transposed)
+      pass.d[x].addProduct(dy, pass[weight!].transposed)
+    case .frames: accumulate(dy, pass.batch.featureRows, pass)
+    case .nothing: accumulateBiases(dy, pass)
     case .lookup(let lookup):
       let e = matrix(rows!, lookup.width, pass)
       let dp = matrix(projected!, dy.columns, pass)
@@ -68,10 +93,16 @@ struct Projection: Sendable {
       lookup.read(into: e, pass)
       accumulate(dp, e, pass)
       // E is not needed any more: its derivative takes its place.
-      e.setProduct(dp, pass[weight].transposed)
+      e.setProduct(dp, pass[weight!].transposed)
       pass.mark(.input)
       lookup.add(e, pass)
       pass.mark(.embedding)
+    case .symbols:
+      let dp = matrix(projected!, dy.columns, pass)
+      dp.fill(0)
+      dp.addScattered(dy, at: pass.batch.distinct.places)
+      pass.d[weight!].addToColumns(dp, at: pass.batch.distinct.symbols)
+      accumulateBiases(dp, pass)
     }
   }
 
@@ -80,19 +111,83 @@ struct Projection: Sendable {
   }
 
   private func project(_ x: Matrix, into y: Matrix, _ pass: Pass) {
+    addBiases(to: y, pass)
+    y.addProduct(x, pass[weight!])
+  }
+
+  /// y = b + b′ in every row
+  private func addBiases(to y: Matrix, _ pass: Pass) {
     let biases = y.slice(rows: 0..<1)
     biases.copy(pass[bias].matrix)
     if let secondBias { biases.add(pass[secondBias].matrix) }
     y.slice(rows: 1..<y.rows).fillEveryRow(biases[0])
-    y.addProduct(x, pass[weight])
   }
 
   private func accumulate(_ dy: Matrix, _ x: Matrix, _ pass: Pass) {
-    pass.d[weight].addProduct(dy.transposed, x)
+    pass.d[weight!].addProduct(dy.transposed, x)
+    accumulateBiases(dy, pass)
+  }
+
+  private func accumulateBiases(_ dy: Matrix, _ pass: Pass) {
     let total = Matrix(pass.scratch(sums), rows: 1, columns: dy.columns)
     total.fill(0)
     total.addColumnSums(dy)
     pass.d[bias].add(total)
     if let secondBias { pass.d[secondBias].add(total) }
+  }
+}
+
+/// A vector z that a layer knows of each stream as a whole.
+public struct Conditioning: Sendable {
+  /// z, on the axis of streams.
+  public let vector: Activation
+  /// Whether it is read at the first step of a sequence alone, not at every one.
+  public let isAtStart: Bool
+
+  public init(_ vector: Activation, isAtStart: Bool = false) {
+    self.vector = vector
+    self.isAtStart = isAtStart
+  }
+}
+
+/// `z R`, added at every step of a stream or at its first.
+private struct Condition: Sendable {
+  let input: Activation
+  let isAtStart: Bool
+  let weight: Parameter
+  let projected: Scratch
+
+  init(
+    _ conditioning: Conditioning, _ width: Int, name: String, gates: Int,
+    _ spread: Distribution, in plan: inout Plan
+  ) {
+    input = conditioning.vector
+    isAtStart = conditioning.isAtStart
+    weight = plan.parameter(
+      name, from: plan.width(input), to: width, gates: gates, pytorch: spread)
+    projected = plan.scratch(width, rows: .streams)
+  }
+
+  func forward(into y: Matrix, _ pass: Pass) {
+    let p = Matrix(pass.scratch(projected), rows: pass.streams, columns: y.columns)
+    p.setProduct(pass[input], pass[weight])
+    for t in 0..<steps(pass) {
+      y.slice(rows: t * pass.streams..<(t + 1) * pass.streams).add(p)
+    }
+  }
+
+  private func steps(_ pass: Pass) -> Int {
+    isAtStart ? (pass.batch.position == 0 ? 1 : 0) : pass.steps
+  }
+
+  /// ∂R += zᵀ Σ ∂y, ∂z += Σ ∂y Rᵀ
+  func backward(from dy: Matrix, _ pass: Pass) {
+    let dp = Matrix(pass.scratch(projected), rows: pass.streams, columns: dy.columns)
+    dp.fill(0)
+    for t in 0..<steps(pass) {
+      dp.add(dy.slice(rows: t * pass.streams..<(t + 1) * pass.streams))
+    }
+    pass.d[weight].addProduct(dp.transposed, pass[input])
+    pass.d[input].addProduct(dp, pass[weight].transposed)
   }
 }

@@ -1,5 +1,24 @@
 internal import LinearAlgebra
 
+/// What surrounds a cell in its layer.
+public struct Surroundings: Hashable, Sendable {
+  /// What states are before a stream's first step.
+  public var initialState: InitialState
+  /// A second recurrence through an output of the layer's own.
+  public var feedback: FeedbackOptions?
+
+  /// With what probability a unit of a state keeps its old value.
+  public var zoneout: Double
+
+  public init(
+    initialState: InitialState = .zero, feedback: FeedbackOptions? = nil, zoneout: Double = 0
+  ) {
+    self.initialState = initialState
+    self.feedback = feedback
+    self.zoneout = zoneout
+  }
+}
+
 /// A cell unrolled over the time steps of a window.
 ///
 /// The preactivation of all steps is one product before the loop, the gradients of the weights one
@@ -7,18 +26,55 @@ internal import LinearAlgebra
 public struct Recurrent<Cell: RecurrentCell>: Layer {
   public let output: Activation
   let cell: Cell
-  let states: [Activation]
+  private let feedback: OutputFeedback?
+  private let age: Age?
+  private let states: [Remembrance]
   private let projection: Projection
 
-  public init(_ options: Cell.Options, reading input: Source, in plan: inout Plan) {
+  /// - Parameters:
+  ///   - dropout: on the states that products read.
+  ///   - seed: keys dropout and zoneout.
+  public init(
+    _ options: Cell.Options, around surroundings: Surroundings = Surroundings(),
+    dropout: Double = 0, seed: UInt64 = 0, reading input: Source, condition: Conditioning? = nil,
+    in plan: inout Plan
+  ) {
     let known = plan.states.count
     cell = Cell(options, in: &plan)
-    states = Array(plan.states[known...])
+    var zoneouts: [Activation: Zoneout] = [:]
+    if surroundings.zoneout > 0 {
+      for state in plan.states[known...] where plan.isDifferentiated(state) {
+        zoneouts[state] = Zoneout(surroundings.zoneout, of: state, seed: seed, in: &plan)
+      }
+    }
+    let shown = zoneouts[cell.output]?.held ?? cell.output
+    feedback = surroundings.feedback.map { [cell] options in
+      OutputFeedback(
+        options, into: cell.preactivation, gates: Cell.gates, from: shown, in: &plan)
+    }
+    output = feedback?.output ?? shown
+    let initial = surroundings.initialState
+    let own = plan.states[known...].filter { plan.isState($0) }
+    // Where streams start from zero and one step back is read, carried states need no more than clearing.
+    let furthest = own.reduce(1) { max($0, plan.lag(of: $1)) }
+    age = initial == .zero && furthest == 1 ? nil : Age(upTo: furthest, in: &plan)
+    var dropouts: [Activation: RecurrentDropout] = [:]
+    // A memory that only its cell sees is never masked.
+    for state in own where dropout > 0 && plan.isShown(state) {
+      dropouts[state] = RecurrentDropout(dropout, of: state, seed: seed, in: &plan)
+    }
+    states = own.map { [output, age] state in
+      let zoneout = zoneouts[state]
+      let isShown = output == zoneout?.held ?? state
+      return Remembrance(
+        state, Beginning(initial, of: state, isShown: isShown, in: &plan), zoneout: zoneout,
+        dropout: dropouts[state], age: age?.steps, in: plan)
+    }
     projection = Projection(
       plan.width(cell.preactivation), reading: input, names: ("weight_ih", "bias_ih"),
       gates: Cell.gates, pytorch: .uniform(1 / Double(options.hidden).squareRoot()),
-      parts: Cell.inputBias(options), secondBias: cell.recurrentBias, in: &plan)
-    output = cell.output
+      parts: Cell.inputBias(options), secondBias: cell.recurrentBias, condition: condition,
+      in: &plan)
   }
 
   public init(_ options: Cell.Options, reading input: Activation, in plan: inout Plan) {
@@ -28,21 +84,32 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
   public func forward(_ pass: Pass) {
     projection.forward(into: pass[cell.preactivation], pass)
     pass.mark(.input)
+    for state in states { state.begin(pass) }
     for t in 0..<pass.steps {
-      for state in states { pass.maskPast(of: state, t) }
+      age?.forward(t, pass)
+      for state in states { state.recall(t, pass) }
+      feedback?.read(t, pass)
       cell.forward(t, pass)
+      for state in states { state.zoneout?.hold(t, pass) }
+      feedback?.show(t, pass)
     }
     pass.mark(.pointwise, products: .recurrent)
   }
 
   public func backward(_ pass: Pass) {
     for t in (0..<pass.steps).reversed() {
-      for state in states { pass.clearPast(of: state, t) }
+      for state in states { state.clear(t, pass) }
+      feedback?.hide(t, pass)
+      for state in states { state.zoneout?.release(t, pass) }
       cell.backward(t, pass)
-      for state in states { pass.unmaskPast(of: state, t) }
+      for state in states { state.zoneout?.trace(t, pass) }
+      feedback?.trace(t, pass)
+      for state in states { state.trace(t, pass) }
     }
+    for state in states { state.finish(pass) }
     pass.mark(.pointwise, products: .recurrent)
     cell.accumulate(pass)
+    feedback?.accumulate(pass)
     pass.mark(.recurrent)
     projection.backward(from: pass.d[cell.preactivation], pass)
     pass.mark(.input)

@@ -23,27 +23,35 @@ public struct LayerOptions: Codable, Equatable, Sendable {
   public var dropout: Double?
   /// A shortcut around the layer.
   public var residual: Bool
+  /// A second layer of the kind reads each sequence backwards; nil for none.
+  public var bidirectional: Bidirectional.Combination?
   /// Replaces the model's initializer in this layer.
   public var initializer: Initializer?
   /// The layer keeps its first weights.
   public var frozen: Bool
   /// Factor on the learning rate in this layer.
   public var rate: Double
+  /// What surrounds the layer's cell.
+  public var surroundings: Surroundings
 
   public init(
     _ kind: Kind, dropout: Double? = nil, residual: Bool = false,
-    initializer: Initializer? = nil, frozen: Bool = false, rate: Double = 1
+    bidirectional: Bidirectional.Combination? = nil,
+    initializer: Initializer? = nil, frozen: Bool = false, rate: Double = 1,
+    surroundings: Surroundings = Surroundings()
   ) {
     self.kind = kind
     self.dropout = dropout
     self.residual = residual
+    self.bidirectional = bidirectional
     self.initializer = initializer
     self.frozen = frozen
     self.rate = rate
+    self.surroundings = surroundings
   }
 
   enum CodingKeys: String, CodingKey {
-    case cell, linear, dropout, residual, initializer, frozen, rate
+    case cell, linear, dropout, residual, bidirectional, initializer, frozen, rate
   }
 
   public init(from decoder: any Decoder) throws {
@@ -71,9 +79,19 @@ public struct LayerOptions: Codable, Equatable, Sendable {
     }
     dropout = try keys.dropoutRate(.dropout)
     residual = try keys.decodeIfPresent(Bool.self, forKey: .residual) ?? false
+    bidirectional = try keys.decodeIfPresent(
+      Bidirectional.Combination.self, forKey: .bidirectional)
+    if bidirectional != nil, linear != nil {
+      throw DecodingError.dataCorruptedError(
+        forKey: .bidirectional, in: keys,
+        debugDescription: "a linear layer has no direction; remove bidirectional")
+    }
     initializer = try keys.decodeIfPresent(Initializer.self, forKey: .initializer)
     frozen = try keys.decodeIfPresent(Bool.self, forKey: .frozen) ?? false
     rate = try keys.rateFactor(.rate)
+    surroundings = Surroundings()
+    guard case .recurrent(_, let options) = kind else { return }
+    surroundings = try Surroundings(from: decoder, around: options)
   }
 
   private static func options<Cell: RecurrentCell>(
@@ -92,9 +110,12 @@ public struct LayerOptions: Codable, Equatable, Sendable {
     }
     try keys.encodeIfPresent(dropout, forKey: .dropout)
     try keys.encode(residual, forKey: .residual)
+    try keys.encodeIfPresent(bidirectional, forKey: .bidirectional)
     try keys.encodeIfPresent(initializer, forKey: .initializer)
     try keys.encode(frozen, forKey: .frozen)
     try keys.encode(rate, forKey: .rate)
+    guard case .recurrent = kind else { return }
+    try surroundings.encode(to: encoder)
   }
 }
 

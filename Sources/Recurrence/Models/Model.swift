@@ -11,6 +11,8 @@ public protocol Model: Sendable {
   /// parameters: what their parts are, but not how they are drawn, dropped and learnt.
   var structure: [String] { get }
 
+  /// Runs the layers over a window, without a loss.
+  func read(_ pass: Pass)
   /// Runs the layers over a window and takes its loss; in training the head's derivatives too.
   func forward(_ pass: Pass)
   /// Takes the derivatives of everything below the head.

@@ -1,7 +1,7 @@
 /// What a model reads and what it predicts, as its data decides.
 public struct ModelInterface: Codable, Hashable, Sendable {
   /// What is read at each step.
-  public enum Input: Codable, Hashable, Sendable {
+  public enum Input: Hashable, Sendable {
     /// One of so many symbols.
     case symbols(Int)
     /// So many numbers.
@@ -11,7 +11,7 @@ public struct ModelInterface: Codable, Hashable, Sendable {
   }
 
   /// What is predicted at each step that asks for something.
-  public enum Output: Codable, Hashable, Sendable {
+  public enum Output: Hashable, Sendable {
     /// One of so many symbols: softmax and cross-entropy.
     case symbols(Int)
     /// So many numbers: squared error.
@@ -35,19 +35,72 @@ public struct ModelInterface: Codable, Hashable, Sendable {
   public var source: Int
   /// Whether a sequence asks for one answer, at its end.
   public var asksOnce: Bool
+  /// Whether windows are cut from a running text, whose ends nobody has seen.
+  public var isRunning: Bool
 
   public init(
-    input: Input, output: Output, condition: Int = 0, source: Int = 0, asksOnce: Bool = false
+    input: Input, output: Output, condition: Int = 0, source: Int = 0, asksOnce: Bool = false,
+    isRunning: Bool = false
   ) {
     self.input = input
     self.output = output
     self.condition = condition
     self.source = source
     self.asksOnce = asksOnce
+    self.isRunning = isRunning
   }
 
-  /// That of a language model: the next of the symbols that are read.
+  /// That of a language model: the next of the symbols of a running text.
   public init(vocabulary: Int) {
-    self.init(input: .symbols(vocabulary), output: .symbols(vocabulary))
+    self.init(input: .symbols(vocabulary), output: .symbols(vocabulary), isRunning: true)
+  }
+}
+
+// As a kind with its width, `{"symbols": 65}`.
+extension ModelInterface.Input: Codable {
+  private enum Kind: String, CodingKey, CaseIterable { case symbols, frames, nothing }
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: Kind.self)
+    if let count = try keys.decodeIfPresent(Int.self, forKey: .symbols) {
+      self = .symbols(count)
+    } else if let width = try keys.decodeIfPresent(Int.self, forKey: .frames) {
+      self = .frames(width)
+    } else {
+      self = .nothing
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var keys = encoder.container(keyedBy: Kind.self)
+    switch self {
+    case .symbols(let count): try keys.encode(count, forKey: .symbols)
+    case .frames(let width): try keys.encode(width, forKey: .frames)
+    case .nothing: try keys.encode(0, forKey: .nothing)
+    }
+  }
+}
+
+extension ModelInterface.Output: Codable {
+  private enum Kind: String, CodingKey { case symbols, numbers, labels }
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: Kind.self)
+    if let count = try keys.decodeIfPresent(Int.self, forKey: .symbols) {
+      self = .symbols(count)
+    } else if let width = try keys.decodeIfPresent(Int.self, forKey: .numbers) {
+      self = .numbers(width)
+    } else {
+      self = .labels(try keys.decode(Int.self, forKey: .labels))
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var keys = encoder.container(keyedBy: Kind.self)
+    switch self {
+    case .symbols(let count): try keys.encode(count, forKey: .symbols)
+    case .numbers(let width): try keys.encode(width, forKey: .numbers)
+    case .labels(let width): try keys.encode(width, forKey: .labels)
+    }
   }
 }

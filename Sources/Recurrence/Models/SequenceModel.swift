@@ -11,8 +11,10 @@ public struct SequenceModel: Model {
   public let plan: Plan
   public let options: ModelOptions
   public let interface: ModelInterface
-  public let head: SoftmaxCrossEntropy
+  public let head: any Head
   let layers: [any Layer]
+  /// What the head reads.
+  package let top: Activation
 
   /// - Parameters:
   ///   - seed: keys dropout; initial weights are drawn by `ParameterVector.initialize`.
@@ -21,78 +23,49 @@ public struct SequenceModel: Model {
     _ options: ModelOptions, interface: ModelInterface, seed: UInt64,
     objective: TrainingObjective = TrainingObjective()
   ) {
-    if let problem = options.problem { preconditionFailure(problem.sentence) }
-    guard case .symbols(let vocabulary) = interface.output else { preconditionFailure("later") }
+    if let problem = options.objection(to: interface) { preconditionFailure(problem) }
     var plan = Plan()
-    var layers: [any Layer] = []
-
-    func dropout(_ rate: Double, after layer: any Layer, _ plan: inout Plan) -> any Layer {
-      guard rate > 0 else { return layer }
-      layers.append(layer)
-      return Dropout(
-        rate, variational: options.variational, seed: seed, name: plan.scope.layer,
-        reading: layer.output, in: &plan)
-    }
-
+    var stack = Stack(options, seed: seed)
+    if case .symbols(let count) = interface.output { plan.scope.vocabulary = count }
     plan.scope.layer = "embedding"
     plan.scope.rateFactor = options.embeddingRate
     plan.scope.initializer = options.embeddingInitializer ?? options.initializer
-    let lookup = Lookup(
-      vocabulary: vocabulary, width: options.embedding, isTied: options.tied, in: &plan)
-    // Dropout and a shortcut read every row by itself; a layer alone, one per different symbol.
-    let first: Source
-    if options.dropout > 0 || options.layers[0].residual {
-      layers.append(dropout(options.dropout, after: Embedding(lookup, in: &plan), &plan))
-      first = .activation(layers.last!.output)
-    } else {
-      first = .lookup(lookup)
+    let (source, table) = Self.source(options, interface, in: &plan)
+    // Dropout and shortcuts read every row by itself; a layer alone, one per different symbol.
+    if options.readsRows { stack.addInput(source, in: &plan) } else { stack.source = source }
+    let input = stack.layers.last?.output
+    if interface.condition > 0 {
+      let vector = ConditionInput(interface.condition, in: &plan)
+      stack.layers.append(vector)
+      stack.condition = Conditioning(
+        vector.output, isAtStart: options.condition == .firstInput)
     }
-
-    let inOneModule = options.fitsOneModule
-    for (index, layer) in options.layers.enumerated() {
-      plan.scope.layer = "layer \(index)"
-      plan.scope.initializer = layer.initializer ?? options.initializer
-      plan.scope.rateFactor = layer.frozen ? 0 : layer.rate
-      plan.scope.prefix = inOneModule ? "rnn." : "layers.\(index)."
-      let input = layers.last.map { .activation($0.output) } ?? first
-      var built: any Layer
-      switch layer.kind {
-      case .recurrent(let cell, let cellOptions):
-        plan.scope.suffix = inOneModule ? "_l\(index)" : "_l0"
-        guard let type = cells[cell] else { preconditionFailure("no cell is called \(cell)") }
-        built = Self.recurrent(type, cellOptions, reading: input, in: &plan)
-      case .linear(let width):
-        plan.scope.suffix = ""
-        built = Linear(width, reading: input, in: &plan)
-      }
-      if layer.residual {
-        built = Residual(around: built, reading: layers.last!.output, in: &plan)
-      }
-      layers.append(dropout(layer.dropout ?? options.dropout, after: built, &plan))
+    stack.add(options.layers, isSummary: interface.asksOnce, in: &plan)
+    if options.shortcut, let input {
+      plan.scope.layer = "shortcut"
+      stack.layers.append(Concatenation(of: [stack.output, input], in: &plan))
+      stack.output = stack.layers.last!.output
     }
 
     plan.scope = Plan.Scope()
     plan.scope.layer = "output"
     plan.scope.rateFactor = options.outputRate
     plan.scope.initializer = options.outputInitializer ?? options.initializer
-    head = SoftmaxCrossEntropy(
-      vocabulary: vocabulary, reading: layers.last!.output,
-      tied: options.tied ? lookup.table : nil, bias: options.outputBias,
-      objective: objective, in: &plan)
+    switch interface.output {
+    case .symbols(let count):
+      head = SoftmaxCrossEntropy(
+        vocabulary: count, reading: stack.output, tied: options.tied ? table : nil,
+        bias: options.outputBias, objective: objective, in: &plan)
+    case .numbers(let width):
+      head = SquaredError(width, reading: stack.output, bias: options.outputBias, in: &plan)
+    case .labels(let width):
+      head = Logistic(width, reading: stack.output, bias: options.outputBias, in: &plan)
+    }
+    top = stack.output
     self.plan = plan
-    self.layers = layers
+    layers = stack.layers
     self.options = options
     self.interface = interface
-  }
-
-  private static func recurrent<Cell: RecurrentCell>(
-    _ cell: Cell.Type, _ options: any CellOptions, reading input: Source,
-    in plan: inout Plan
-  ) -> any Layer {
-    guard let options = options as? Cell.Options else {
-      preconditionFailure("options of \(type(of: options)) for a \(cell)")
-    }
-    return Recurrent<Cell>(options, reading: input, in: &plan)
   }
 
   /// That of a language: the next of so many symbols.
@@ -102,6 +75,20 @@ public struct SequenceModel: Model {
   ) {
     self.init(
       options, interface: ModelInterface(vocabulary: vocabulary), seed: seed, objective: objective)
+  }
+
+  /// What is read, and the table of an embedding.
+  private static func source(
+    _ options: ModelOptions, _ interface: ModelInterface, in plan: inout Plan
+  ) -> (Source, Parameter?) {
+    switch interface.input {
+    case .frames(let width): return (.frames(width), nil)
+    case .nothing: return (.nothing, nil)
+    case .symbols(let count):
+      guard let width = options.embedding else { return (.symbols(count), nil) }
+      let lookup = Lookup(vocabulary: count, width: width, isTied: options.tied, in: &plan)
+      return (.lookup(lookup), lookup.table)
+    }
   }
 
   public var outputWeights: [Parameter] { [head.weight] }
@@ -121,10 +108,8 @@ public struct SequenceModel: Model {
     }
   }
 
-  /// The logits of the next symbol at step t, streams × vocabulary, without a loss.
-  public func logits(at t: Int, _ pass: Pass) -> Matrix {
-    head.logits(at: t, pass)
-  }
+  /// What is predicted for every stream at step t, without a loss: logits of symbols, for example.
+  public func outputs(at t: Int, _ pass: Pass) -> Matrix { head.outputs(at: t, pass) }
 
   /// Runs the layers alone.
   public func read(_ pass: Pass) {
@@ -135,25 +120,75 @@ public struct SequenceModel: Model {
   }
 }
 
-extension ModelOptions {
-  /// Whether one PyTorch module holds all layers: one cell with one set of options, nothing between.
-  public var fitsOneModule: Bool {
-    guard case .recurrent = layers[0].kind else { return false }
-    return layers.allSatisfy { !$0.residual && $0.kind == layers[0].kind }
-  }
-}
-
 extension SequenceModel {
+  public var tiedNames: [String: String] {
+    options.tied ? ["decoder.weight": "encoder.weight"] : [:]
+  }
+
   public var structure: [String] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     return options.layers.map { layer in
-      let bare = try? encoder.encode(LayerOptions(layer.kind, residual: layer.residual))
+      let bare = try? encoder.encode(
+        LayerOptions(
+          layer.kind, residual: layer.residual, bidirectional: layer.bidirectional,
+          surroundings: layer.surroundings))
       return String(decoding: bare ?? Data(), as: UTF8.self)
+    } + (options.shortcut ? ["shortcut"] : [])
+      + (interface.condition > 0 ? [options.condition.rawValue] : [])
+  }
+}
+
+extension ModelOptions {
+  /// Whether one PyTorch module holds all layers: one cell with one set of options, nothing between.
+  public var fitsOneModule: Bool {
+    guard case .recurrent = layers[0].kind, layers[0].bidirectional != .sum else { return false }
+    return layers.allSatisfy {
+      !$0.residual && $0.kind == layers[0].kind && $0.bidirectional == layers[0].bidirectional
     }
   }
 
-  public var tiedNames: [String: String] {
-    options.tied ? ["decoder.weight": "encoder.weight"] : [:]
+  /// Whether what is read is needed as an activation of its own.
+  var readsRows: Bool {
+    dropout > 0 || shortcut || layers[0].residual || layers[0].bidirectional != nil
+  }
+
+  /// Why no model of these options can be made for data of some kind, if there is a reason.
+  public func objection(to interface: ModelInterface) -> String? {
+    if let problem { return problem.sentence }
+    if interface.isRunning, layers.contains(where: { $0.bidirectional != nil }) {
+      return "a bidirectional layer reads whole sequences, and this data is a running text; remove "
+        + "bidirectional, or set data.format"
+    }
+    switch interface.input {
+    case .symbols(let count):
+      if tied {
+        guard interface.output == .symbols(count) else {
+          return "model.tied needs the same symbols on both sides, and this data predicts others; "
+            + "set it to false"
+        }
+        if shortcut { return "model.tied and model.shortcut exclude each other; set one to false" }
+      }
+    case .frames, .nothing:
+      if embedding != nil {
+        return "model.embedding is for symbols, and this data has frames of numbers; remove it, or "
+          + "begin model.layers with {linear: width}"
+      }
+    }
+    let read =
+      switch interface.input {
+      case .symbols(let count): embedding ?? count
+      case .frames(let width): width
+      case .nothing: 0
+      }
+    if read == 0, readsRows {
+      return "this data has nothing to read, so a first layer has no shortcut, no dropout before it and "
+        + "one direction only; remove them"
+    }
+    if layers[0].residual, layers[0].width != read {
+      return "layer 0 is residual, so its width (\(layers[0].width)) must be that of what it reads "
+        + "(\(read))"
+    }
+    return nil
   }
 }

@@ -114,7 +114,7 @@ public struct BenchRequest: Sendable {
   private static func replaceLayers(
     of model: inout ModelOptions, _ shape: Shape
   ) throws(UsageError) {
-    var (cell, hidden) = ("lstm", model.embedding)
+    var (cell, hidden) = ("lstm", model.embedding ?? 650)
     if let first = model.layers.first(where: { $0.isRecurrent }),
       case .recurrent(let name, let options) = first.kind
     {

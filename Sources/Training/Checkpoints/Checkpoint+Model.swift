@@ -14,16 +14,30 @@ extension Checkpoint {
   /// Whether the run kept an average of its weights.
   public var hasAverage: Bool { state.files.contains { $0.name == Snapshot.File.average } }
 
-  /// The symbols of the model.
+  /// The symbols that the model reads.
   public func vocabulary() throws -> Vocabulary {
-    let data = Data(try bytes(of: Snapshot.File.vocabulary))
+    try vocabulary(Snapshot.File.vocabulary)
+  }
+
+  private func vocabulary(_ file: String) throws -> Vocabulary {
+    let data = Data(try bytes(of: file))
     do {
       return try JSONDecoder().decode(Vocabulary.self, from: data)
     } catch {
       throw CheckpointError(
-        .damaged, path,
-        "\(path)/\(Snapshot.File.vocabulary) is no vocabulary: use another checkpoint")
+        .damaged, path, "\(path)/\(file) is no vocabulary: use another checkpoint")
     }
+  }
+
+  /// The symbols of the run: those that are read, predicted and encoded.
+  public func vocabularies() throws -> Dataset.Vocabularies {
+    func other(_ file: String) throws -> Vocabulary? {
+      state.files.contains { $0.name == file } ? try vocabulary(file) : nil
+    }
+    let inputs = try vocabulary()
+    return Dataset.Vocabularies(
+      inputs: inputs, outputs: try other(Snapshot.File.outputs) ?? inputs,
+      source: try other(Snapshot.File.source))
   }
 
   /// The options of the run that made it.
@@ -38,20 +52,41 @@ extension Checkpoint {
     }
   }
 
-  /// The model with its weights.
+  /// What the model reads and predicts.
+  public func interface() throws -> ModelInterface {
+    try state.interface ?? ModelInterface(vocabulary: vocabulary().count)
+  }
+
+  /// The model with its weights, whatever it is.
   /// - Parameters:
   ///   - raw: the weights as trained, also where the run kept an average of them.
   ///   - precision: the number format of its products; nil for that of the run.
-  public func model(
+  public func anyModel(
     raw: Bool = false, precision: Precision? = nil
-  ) throws -> (SequenceModel, ParameterVector, Vocabulary) {
-    let (options, vocabulary) = (try options(), try vocabulary())
-    let model = SequenceModel(options.model, vocabulary: vocabulary.count, seed: options.seed)
+  ) throws -> (model: any Model, weights: ParameterVector) {
+    let options = try options()
+    let model = options.model.makeModel(try interface(), seed: options.seed)
     let weights = ParameterVector(ParameterLayout(model.plan))
     weights.precision = precision ?? options.training.precision
     let file = raw ? try tensors(of: Snapshot.File.model) : try bestWeights
     try file.load(into: [("", weights)])
-    return (model, weights, vocabulary)
+    return (model, weights)
+  }
+
+  /// The model with its weights, of a model that predicts the symbols that it reads.
+  /// - Throws: `CheckpointError` where it is another, too.
+  public func model(
+    raw: Bool = false, precision: Precision? = nil
+  ) throws -> (SequenceModel, ParameterVector, Vocabulary) {
+    let (model, weights) = try anyModel(raw: raw, precision: precision)
+    guard let model = model as? SequenceModel, case .symbols(let count) = model.interface.input,
+      model.interface.output == .symbols(count)
+    else {
+      throw CheckpointError(
+        .damaged, path,
+        "\(path) is no language model, which predicts the symbols that it reads: use unroll evaluate")
+    }
+    return (model, weights, try vocabulary())
   }
 }
 

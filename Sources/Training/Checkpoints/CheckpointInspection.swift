@@ -38,7 +38,7 @@ public struct CheckpointInspection: Encodable {
   public init(_ checkpoint: Checkpoint) throws {
     let state = checkpoint.state
     let (options, vocabulary) = (try checkpoint.options(), try checkpoint.vocabulary())
-    let model = SequenceModel(options.model, vocabulary: vocabulary.count, seed: options.seed)
+    let model = options.model.makeModel(try checkpoint.interface(), seed: options.seed)
     let layout = ParameterLayout(model.plan)
     path = checkpoint.path
     step = state.step

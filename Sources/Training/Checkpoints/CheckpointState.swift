@@ -1,4 +1,5 @@
 internal import Foundation
+public import Recurrence
 
 /// Everything a run needs to go on besides its tensors; `state.json` of a checkpoint.
 ///
@@ -51,6 +52,8 @@ public struct CheckpointState: Codable, Equatable, Sendable {
   /// The configuration with every default filled in.
   public var configuration: JSONValue
   public var hashes: Hashes
+  /// What the model reads and predicts; nil for the next symbol of a text.
+  public var interface: ModelInterface?
   /// Every other file of the checkpoint; filled in when it is saved.
   public internal(set) var files: [File] = []
   /// The program and its version.
@@ -64,14 +67,15 @@ public struct CheckpointState: Codable, Equatable, Sendable {
     case bestLoss = "best_loss"
     case worldSize = "world_size"
     case batchSize = "batch_size"
-    case configuration, hashes, files, software, time
+    case configuration, hashes, interface, files, software, time
   }
 
   public init(
     step: Int, epoch: Int, tokens: Int, seed: UInt64, streams: JSONValue = .null,
     random: JSONValue = .null, schedule: JSONValue = .null, plateau: JSONValue = .null,
     earlyStop: JSONValue = .null, bestLoss: Double? = nil, worldSize: Int, batchSize: Int,
-    configuration: JSONValue = .null, hashes: Hashes, software: String, time: String? = nil
+    configuration: JSONValue = .null, hashes: Hashes, interface: ModelInterface? = nil,
+    software: String, time: String? = nil
   ) {
     self.step = step
     self.epoch = epoch
@@ -87,6 +91,7 @@ public struct CheckpointState: Codable, Equatable, Sendable {
     self.batchSize = batchSize
     self.configuration = configuration
     self.hashes = hashes
+    self.interface = interface
     self.software = software
     self.time = time ?? Date.now.formatted(.iso8601)
   }

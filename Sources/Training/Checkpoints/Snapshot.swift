@@ -15,6 +15,9 @@ public struct Snapshot {
     static let average = "average.safetensors"
     static let hidden = "hidden.safetensors"
     static let vocabulary = "vocabulary.json"
+    /// Of what is predicted and of what is encoded, where these are other symbols.
+    static let outputs = "outputs.json"
+    static let source = "source.json"
   }
 
   /// Updates made so far. Everything random is a function of the seed and of the place in the data, so
@@ -42,17 +45,17 @@ extension Trainer {
     var hidden: [Tensor] = []
     let (share, total) = feed.carried
     for state in model.plan.states where total > 0 {
-      let rows = tape.carried(state, streams: share.count)
-      let gathered = try world.gather(Array(UnsafeRawBufferPointer(rows.memory)))
+      let own = tape.carriedByStream(state, streams: share.count)
+      let gathered = try world.gather(Array(UnsafeRawBufferPointer(own.elements())))
       guard world.isRoot else { continue }
-      let all = Buffer<Real>(count: total * rows.columns)
+      let shape = self.shape(of: state)
+      let all = Buffer<Real>(count: shape.reduce(1, *))
       var rest = UnsafeMutableRawBufferPointer(all.elements())[...]
       for part in gathered {
         UnsafeMutableRawBufferPointer(rebasing: rest).copyBytes(from: part)
         rest = rest.dropFirst(part.count)
       }
-      hidden.append(
-        Tensor(model.plan.name(of: state), shape: [total, rows.columns], all))
+      hidden.append(Tensor(model.plan.name(of: state), shape: shape, all))
     }
     guard world.isRoot else { return nil }
     var tensors: [(file: String, tensors: [Tensor], metadata: [String: String])] = [
@@ -92,12 +95,20 @@ extension Trainer {
     let (share, total) = feed.carried
     for (index, state) in model.plan.states.enumerated() where total > 0 {
       let bytes = try world.broadcast(world.isRoot ? found.hidden[index] : [])
-      let own = tape.carried(state, streams: share.count)
-      let width = own.columns * MemoryLayout<Real>.stride
-      let first = share.lowerBound * width
-      UnsafeMutableRawBufferPointer(own.memory).copyBytes(
-        from: bytes[first..<first + share.count * width])
+      let own = Buffer<Real>(count: share.count * shape(of: state).dropFirst().reduce(1, *))
+      let size = own.count * MemoryLayout<Real>.stride
+      let first = share.lowerBound * size / max(share.count, 1)
+      UnsafeMutableRawBufferPointer(own.elements()).copyBytes(from: bytes[first..<first + size])
+      tape.carry(state, byStream: own, streams: share.count)
     }
+  }
+
+  /// Of a state of all streams as files hold it: streams × width, or streams × steps × width where more
+  /// than one step is carried, the earliest first.
+  private func shape(of state: Activation) -> [Int] {
+    let (lag, width) = (model.plan.lag(of: state), model.plan.width(state))
+    let streams = feed.carried.total
+    return lag == 1 ? [streams, width] : [streams, lag, width]
   }
 
   /// What a checkpoint holds besides the vectors.
@@ -129,10 +140,9 @@ extension Trainer {
     let place = feed.cursor
     defer { try? feed.seek(place) }
     try feed.seek(restored.cursor)
-    let total = feed.carried.total
-    for state in model.plan.states where total > 0 {
-      let shape = [total, model.plan.width(state)]
-      let values = Buffer<Real>(count: shape[0] * shape[1])
+    for state in model.plan.states where feed.carried.total > 0 {
+      let shape = self.shape(of: state)
+      let values = Buffer<Real>(count: shape.reduce(1, *))
       try file.copy(model.plan.name(of: state), shape: shape, into: values.elements())
       restored.hidden.append(Array(UnsafeRawBufferPointer(values.elements())))
     }
@@ -146,14 +156,6 @@ extension Trainer {
     try world.unanimous { try file?.load(model, into: weights) }
     try world.share(weights)
     average?.vector.update { $0.buffer.copy(from: weights.buffer) }
-  }
-}
-
-extension Matrix {
-  /// The numbers of a matrix that has no gaps between its rows.
-  fileprivate var memory: UnsafeMutableBufferPointer<Real> {
-    precondition(stride == columns && rows > 0, "a matrix with gaps, or none, as one piece")
-    return UnsafeMutableBufferPointer(start: self[0].elements.baseAddress, count: rows * columns)
   }
 }
 

@@ -11,11 +11,14 @@ extension ModelOptions {
         case .linear(let width): "linear \(width)"
         case .recurrent(let cell, let options): "\(cell) \(options.hidden)" + self.details(options)
         }
-      return kind + (layer.residual ? ", residual" : "") + (layer.frozen ? ", frozen" : "")
+      return kind + layer.surroundings.words
+        + (layer.bidirectional.map { ", bidirectional \($0.rawValue)" } ?? "")
+        + (layer.residual ? ", residual" : "") + (layer.frozen ? ", frozen" : "")
         + dropped(layer.dropout ?? dropout)
     }
     let output = "softmax" + (tied ? ", tied" : "") + (outputBias ? "" : ", no bias")
-    return (["embedding \(embedding)" + dropped(dropout)] + layers + [output])
+    let input = embedding.map { "embedding \($0)" } ?? "input"
+    return ([input + dropped(dropout)] + layers + [output])
       .joined(separator: " → ")
   }
 
@@ -27,6 +30,14 @@ extension ModelOptions {
     return members.filter { defaults[$0.key] != $0.value }
       .sorted { $0.key < $1.key }
       .map { ", \($0.key) \($0.value.plain)" }.joined()
+  }
+}
+
+extension Surroundings {
+  fileprivate var words: String {
+    (feedback.map { ", feeding back \($0.width) (\($0.nonlinearity.rawValue))" } ?? "")
+      + (initialState == .zero ? "" : ", initial state \(initialState.rawValue)")
+      + (zoneout > 0 ? ", zoneout \(zoneout)" : "")
   }
 }
 

@@ -8,7 +8,11 @@ extension NetworkCatalogue.Network {
   public typealias Parameter = NetworkCatalogue.Parameter
 
   init<Cell: RecurrentCell>(cell: Cell.Type, name: String) {
-    let hidden = Sizes.hidden
+    // Options may ask for a multiple of something.
+    let hidden =
+      (Sizes.hidden..<Sizes.hidden + 16).first {
+        defaultOptions(Cell.Options.self, hidden: $0) != nil
+      } ?? Sizes.hidden
     let variants = Cell.variants(hidden: hidden).compactMap { options -> [String: JSONValue]? in
       guard case .object(let members)? = try? JSONValue(encoding: options) else { return nil }
       return members
@@ -26,7 +30,7 @@ extension NetworkCatalogue.Network {
       var others: [JSONValue] = []
       for case let other? in variants.map({ $0[key] }) where other != value {
         // Whatever number of units a variant has stands for all of them.
-        let shown = key == "projection" ? .string("units") : other
+        let shown = ["projection", "outputs"].contains(key) ? .string("units") : other
         if !others.contains(shown) { others.append(shown) }
       }
       options.append(Option(key: key, standard: value, others: others))
@@ -40,7 +44,7 @@ extension NetworkCatalogue.Network {
       guard changed.count == 1, let (key, value) = changed.first else { continue }
       let added = Self.parameters(of: cell, .object(variant), sizes: .symbols)
         .filter { !parameters.contains($0) }
-      let shown = key == "projection" ? "P" : value.plain
+      let shown = ["projection", "outputs"].contains(key) ? "P" : value.plain
       if !added.isEmpty { further["\(key): \(shown)"] = added }
     }
 
@@ -58,14 +62,21 @@ extension NetworkCatalogue.Network {
     case symbols
     static let input = 100_003
     static let hidden = 1009
+    static let vocabulary = 10_000_019
 
-    func words(_ size: Int, projection: Int?) -> String {
+    func words(_ size: Int, hidden: Int, projection: Int?) -> String {
       switch size {
-      case Self.input: "input"
-      case projection: "P"
-      case Self.hidden: "hidden"
+      case Self.input: return "input"
+      case Self.vocabulary: return "symbols"
+      case projection: return "P"
+      case hidden: return "hidden"
       default:
-        size.isMultiple(of: Self.hidden) ? "\(size / Self.hidden)·hidden" : String(size)
+        // A module of several has a fraction of the units.
+        guard let parts = (1...8).first(where: { (size * $0).isMultiple(of: hidden) }) else {
+          return String(size)
+        }
+        let times = size * parts / hidden
+        return (times == 1 ? "" : "\(times)·") + "hidden" + (parts == 1 ? "" : "/\(parts)")
       }
     }
   }
@@ -74,6 +85,7 @@ extension NetworkCatalogue.Network {
     of cell: Cell.Type, _ options: Cell.Options, input: Int
   ) -> [ParameterLayout.Entry] {
     var plan = Plan()
+    plan.scope.vocabulary = Sizes.vocabulary
     let read = plan.activation(input)
     _ = Recurrent<Cell>(options, reading: read, in: &plan)
     return ParameterLayout(plan).entries.sorted {
@@ -90,7 +102,8 @@ extension NetworkCatalogue.Network {
     let projection = options.output == options.hidden ? nil : options.output
     return layout(of: cell, options, input: Sizes.input).map { entry in
       Parameter(
-        name: entry.name, shape: entry.shape.map { sizes.words($0, projection: projection) })
+        name: entry.name,
+        shape: entry.shape.map { sizes.words($0, hidden: options.hidden, projection: projection) })
     }
   }
 

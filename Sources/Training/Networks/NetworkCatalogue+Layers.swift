@@ -24,17 +24,47 @@ extension NetworkCatalogue.Network {
         equations: [
           "y = m∘x / (1 − p) in training with m = 0 at the rate p, otherwise y = x",
           "variational: m is the same for all steps of a window",
+          "recurrent: also on the states that products read, m the same for all steps of a window",
         ],
-        source: "Zaremba 2014; variational: Gal 2016",
+        source: "Zaremba 2014; variational and recurrent: Gal 2016",
         options: [
           Option(key: "dropout", standard: .integer(0), others: [.number(0.2)]),
           Option(key: "variational", standard: .bool(false), others: [.bool(true)]),
+          Option(key: "recurrent", standard: .bool(false), others: [.bool(true)]),
         ],
         parameters: [], example: ""),
       Self(
         name: "residual", equations: ["y = x + layer(x), both of one width"], source: "He 2015",
         options: [Option(key: "residual", standard: .bool(false), others: [.bool(true)])],
         parameters: [], example: ""),
+      Self(
+        name: "zoneout",
+        equations: [
+          "s = m∘s̃ + (1 − m)∘s₋ of each state s̃ of a cell, with m = 0 at the rate p, else 1",
+          "in evaluation m = 1 − p",
+        ],
+        source: "Krueger 2017",
+        options: [Option(key: "zoneout", standard: .integer(0), others: [.number(0.1)])],
+        parameters: [], example: ""),
+      Self(
+        name: "feedback",
+        equations: [
+          "y = g(h V + c) of a cell that shows h, which is what the layer shows",
+          "y₋ R is added to the cell's x W + b", "g = tanh, relu, sigmoid or identity",
+        ],
+        source: "Jordan 1986 beside Elman 1990",
+        options: [
+          Option(key: "feedback", standard: .string("none"), others: [.string("output")]),
+          Option(key: "feedback_width", standard: .null, others: [.integer(100)]),
+          Option(
+            key: "feedback_nonlinearity", standard: .null,
+            others: [.string("tanh"), .string("relu")]),
+        ],
+        parameters: [
+          Parameter(name: "weight_feedback_hy", shape: ["feedback_width", "h"]),
+          Parameter(name: "weight_feedback_yh", shape: ["x W + b", "feedback_width"]),
+          Parameter(name: "bias_feedback", shape: ["feedback_width"]),
+        ], example: ""),
     ]
   }
 

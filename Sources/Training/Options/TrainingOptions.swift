@@ -24,6 +24,8 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
   public var clip: ClipOptions?
   /// A running average of the weights, evaluated in their place; nil for none.
   public var average: WeightAverage.Options?
+  /// How much of a window is kept from the way there for the way back.
+  public var recompute = Recomputation.none
   /// What the sum of the losses is divided by before it is differentiated.
   public var lossReduction = LossReduction.mean
   /// What is differentiated in place of the plain cross-entropy: `label_smoothing` and `z_loss`.
@@ -41,7 +43,7 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     case batchSize = "batch_size"
     case batchTokens = "batch_tokens"
     case isBucketed = "bucket"
-    case bptt, epochs, steps, optimizer, schedule, clip, average
+    case recompute, bptt, epochs, steps, optimizer, schedule, clip, average
     case lossReduction = "loss_reduction"
     case labelSmoothing = "label_smoothing"
     case zLoss = "z_loss"
@@ -59,6 +61,7 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     givenBptt = try container.decode(.bptt, from: 1...largestCount)
     batchTokens = try container.decode(.batchTokens, from: 1...largestCount)
     isBucketed = try container.decode(.isBucketed, default: isBucketed)
+    recompute = try container.decode(.recompute, default: recompute)
     optimizer = try container.decode(.optimizer, default: optimizer)
     schedule = try container.decode(.schedule, default: schedule)
     clip = try container.decodeIfPresent(ClipOptions.self, forKey: .clip)
@@ -99,6 +102,7 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     case .epochs(let epochs): try container.encode(epochs, forKey: .epochs)
     case .steps(let steps): try container.encode(steps, forKey: .steps)
     }
+    try container.encode(recompute, forKey: .recompute)
     try container.encode(optimizer, forKey: .optimizer)
     try container.encode(schedule, forKey: .schedule)
     try container.encodeIfPresent(clip, forKey: .clip)

@@ -10,6 +10,17 @@ extension SequenceModel {
   var partWithoutModule: String? {
     for (index, layer) in options.layers.enumerated() {
       guard case .recurrent(let cell, let options) = layer.kind else { continue }
+      if layer.surroundings.initialState != .zero {
+        return "layer \(index) has an initial state (\(layer.surroundings.initialState.rawValue)), "
+          + "which PyTorch's modules lack"
+      }
+      if layer.surroundings.feedback != nil {
+        return "layer \(index) feeds back its output, which no module of PyTorch does"
+      }
+      if layer.surroundings.zoneout > 0 {
+        return
+          "layer \(index) has zoneout, which mixes states in evaluation too; PyTorch's modules lack it"
+      }
       switch options {
       case let options as LSTM.Options where cell == "lstm":
         if options.peephole != .none { return "layer \(index) has peepholes, which nn.LSTM lacks" }

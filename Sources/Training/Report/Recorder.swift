@@ -168,9 +168,17 @@ final class Recorder: Observer {
         configuration: hexadecimal(checksum(Array(try ResolvedConfiguration.json(options)))),
         model: modelIdentity, data: hexadecimal(dataset.hash),
         vocabulary: hexadecimal(dataset.vocabulary.hash)),
+      interface: dataset.interface,
       software: "unroll \(Version.number)")
-    let vocabulary = CheckpointFile(Snapshot.File.vocabulary, bytes: dataset.vocabulary.json)
-    let saved = try store.save(state, files: snapshot.files + [vocabulary], isBest: isBest)
+    var files = snapshot.files
+    files.append(CheckpointFile(Snapshot.File.vocabulary, bytes: dataset.vocabulary.json))
+    if dataset.outputs != dataset.vocabulary {
+      files.append(CheckpointFile(Snapshot.File.outputs, bytes: dataset.outputs.json))
+    }
+    if let source = dataset.source {
+      files.append(CheckpointFile(Snapshot.File.source, bytes: source.json))
+    }
+    let saved = try store.save(state, files: files, isBest: isBest)
     for warning in saved.warnings { warn(warning) }
     lastCheckpoint = .now
     console.saved(saved.path)

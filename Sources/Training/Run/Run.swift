@@ -91,6 +91,11 @@ public final class Run {
     let recorder = world.isRoot ? Recorder(request, store, dataset, world.size, log: log) : nil
     self.recorder = recorder
     let dataset = dataset
+    try world.unanimous {
+      if let sentence = options.model.objection(to: dataset.interface) {
+        throw UsageError("the model does not fit the data: \(sentence)")
+      }
+    }
     let need = MemoryNeed(options, dataset, world)
     self.need = need
     try world.unanimous { try need.check() }

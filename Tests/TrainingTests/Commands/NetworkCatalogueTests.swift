@@ -12,7 +12,10 @@ import Training
     for cell in catalogue.cells {
       #expect(!cell.equations.isEmpty && !cell.source.isEmpty && !cell.example.isEmpty)
       #expect(cell.options.first?.key == "hidden" && cell.options.first?.standard == nil)
-      #expect(cell.parameters.map(\.name).starts(with: ["weight_ih", "weight_hh"]))
+      #expect(cell.parameters.first?.name == "weight_ih")
+      // Every shape is told in words.
+      let shapes = cell.parameters.flatMap(\.shape)
+      #expect(shapes.count > 2 && shapes.allSatisfy { Int($0) == nil }, "\(cell.name): \(shapes)")
       #expect(catalogue.words.contains("  \(cell.name)   "))
     }
   }

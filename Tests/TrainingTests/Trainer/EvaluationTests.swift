@@ -49,7 +49,7 @@ extension TrainerTests {
         let trial = Self.trial.with("data.document=\(document)")
         let results = try world.run { world, folder in
           let run = try trial.prepare(world, folder)
-          let (model, weights) = (run.trainer.model, run.trainer.weights)
+          let (model, weights) = (run.trainer.model as! SequenceModel, run.trainer.weights)
           var windows = EvaluationOptions()
           windows.batchSize = streams
           windows.bptt = bptt

@@ -24,6 +24,14 @@ extension TrainerTests {
       ("documents", Trial("data.document=line")),
       ("sum over time", Trial("training.loss_reduction=sum_over_time", "model.dropout=0.1")),
       ("label smoothing", Trial("training.label_smoothing=0.2", "training.z_loss=0.01")),
+      (
+        "states of several steps",
+        Trial(
+          "model.layers=[{cell: skip, hidden: 9, delays: [2, 8], initial_state: learnt, zoneout: 0.1}, "
+            + "{cell: jordan, hidden: 6, teacher_forcing: true}, {cell: clockwork, hidden: 6, "
+            + "periods: [1, 3], feedback: output, initial_state: e0}]", "model.recurrent=true",
+          "data.document=line")
+      ),
       ("several files", .severalFiles),
       ("many symbols", .manySymbols),
       ("many symbols, Adagrad", .manySymbols.with("training.optimizer={rule: adagrad}")),

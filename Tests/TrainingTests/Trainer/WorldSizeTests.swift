@@ -12,6 +12,14 @@ extension TrainerTests {
     static let trials: [(String, Trial)] = [
       ("Adam", trial),
       ("variational", trial.with("model.variational=true", "model.tied=true", "model.embedding=6")),
+      (
+        "states of several steps",
+        trial.with(
+          "model.layers=[{cell: skip, hidden: 9, delays: [2, 8], initial_state: learnt, zoneout: 0.1}, "
+            + "{cell: jordan, hidden: 6, teacher_forcing: true}, {cell: clockwork, hidden: 6, "
+            + "periods: [1, 3], feedback: output, initial_state: e0}]", "model.recurrent=true",
+          "data.document=line")
+      ),
       ("documents", trial.with("data.document=line")),
       ("many symbols", .manySymbols.with("training.steps=37", "training.batch_size=5")),
       (

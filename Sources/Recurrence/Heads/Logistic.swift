@@ -1,0 +1,47 @@
+public import LinearAlgebra
+
+/// A logistic output for each of n labels, any number of which may hold, and the cross-entropy summed
+/// over them in nats:
+///
+///     l = h W + b,   p = σ(l),   loss = −Σⱼ (vⱼ ln pⱼ + (1 − vⱼ) ln(1 − pⱼ)),   ∂l = p − v
+public struct Logistic: Head {
+  let layer: OutputLayer
+  public var weight: Parameter { layer.weight }
+
+  /// - Parameter width: the number of labels.
+  public init(
+    _ width: Int, reading input: Activation, bias hasBias: Bool = true, in plan: inout Plan
+  ) {
+    layer = OutputLayer(width, reading: input, bias: hasBias, in: &plan)
+  }
+
+  public func forward(_ pass: Pass) {
+    let values = pass.batch.valueRows
+    layer.forward(pass) { l, row in
+      if let bias = layer.bias { l.add(pass[bias].row) }
+      let loss = crossEntropy(l, values[row])
+      if pass.isTraining {
+        respond(l, values[row])
+        if let bias = layer.bias { pass.d[bias].row.add(l) }
+      }
+      return loss
+    }
+  }
+
+  /// The logits of every stream's labels at step t.
+  public func outputs(at t: Int, _ pass: Pass) -> Matrix { layer.outputs(at: t, pass) }
+}
+
+/// Σ max(l, 0) − l v + ln(1 + exp(−|l|)), which no l makes overflow
+@inline(never) private func crossEntropy(_ l: Row, _ v: Row) -> Double {
+  var sum = 0.0
+  for j in 0..<l.count {
+    let size = l[j] < 0 ? -l[j] : l[j]
+    sum += Double((l[j] > 0 ? l[j] : 0) - l[j] * v[j]) + logarithm(1 + exp(-size))
+  }
+  return sum
+}
+/// l = σ(l) − v
+@inline(never) private func respond(_ l: Row, _ v: Row) {
+  for j in 0..<l.count { l[j] = sigmoid(l[j]) - v[j] }
+}

@@ -1,0 +1,129 @@
+internal import LinearAlgebra
+
+/// The affine map that a head begins with, `l = h W + b`, for the rows of a window that ask for
+/// something.
+///
+/// In training, a head walks blocks of rows, takes the loss and adds to the derivatives at once, so the
+/// outputs of a long window never exist. Rows without a target cost nothing. The gradient is that of the
+/// *sum* over targets; whoever updates divides.
+struct OutputLayer: Sendable {
+  /// Of a tied model, the embedding's matrix.
+  let weight: Parameter
+  let width: Int
+  let input: Activation
+  let bias: Parameter?
+  private let outputs, gathered, scattered: Scratch
+
+  /// - Parameters:
+  ///   - name: before `.weight` and `.bias`.
+  ///   - tied: the embedding whose table is also the weight here; nil for a weight of its own.
+  init(
+    _ width: Int, reading input: Activation, name: String = "decoder", tied: Parameter? = nil,
+    bias hasBias: Bool = true, in plan: inout Plan
+  ) {
+    let read = plan.width(input)
+    let spread = Distribution.uniform(1 / Double(read).squareRoot())
+    self.width = width
+    self.input = input
+    weight = tied ?? plan.parameter(name + ".weight", from: read, to: width, pytorch: spread)
+    bias = hasBias ? plan.vector(name + ".bias", count: width, pytorch: spread) : nil
+    // Each block reads the weights and reads and writes their gradient anew, so blocks are as large as
+    // memory allows: 32 MB of outputs, but rows enough for products to run at speed.
+    let rows = ScratchRows.blocks(of: min(max(8_388_608 / width, 64), 1024))
+    outputs = plan.scratch(width, rows: rows)
+    gathered = plan.scratch(read, rows: rows)
+    scattered = plan.scratch(read, rows: rows)
+  }
+
+  /// Takes the loss of every row with a target, and in training its derivatives.
+  /// - Parameter evaluate: makes of one row of h W, which still lacks the bias, the derivative of its
+  ///   loss in training, and adds that to the bias's gradient; returns the loss. It is also told which
+  ///   row of the window it has.
+  @inline(__always)
+  func forward(_ pass: Pass, _ evaluate: (Row, Int) -> Double) {
+    pass.loss.clear()
+    let h = pass[input]
+    let block = evenBlock(of: h.rows, atMost: room(pass))
+    var row = 0
+    while row < h.rows {
+      let rows = row..<min(row + block, h.rows)
+      self.evaluate(rows, pass, evaluate)
+      row = rows.upperBound
+    }
+  }
+
+  @inline(__always)
+  private func evaluate(_ rows: Range<Int>, _ pass: Pass, _ evaluate: (Row, Int) -> Double) {
+    let losses = pass.loss.rows.elements()
+    var asked = 0
+    for row in rows {
+      losses[row] = 0
+      if pass.batch.hasTarget(row) { asked += 1 }
+    }
+    guard asked > 0 else { return }
+    let all = asked == rows.count
+    let h: Matrix
+    if all {
+      h = pass[input].slice(rows: rows)
+    } else {
+      h = Matrix(pass.scratch(gathered), rows: asked, columns: pass[input].columns)
+      gather(rows, from: pass[input], pass.batch, into: h)
+    }
+    let l = outputs(of: h, pass)
+    var k = 0
+    for row in rows where pass.batch.hasTarget(row) {
+      let loss = evaluate(l[k], row)
+      losses[row] = Real(loss)
+      pass.loss.sum += loss
+      k += 1
+    }
+    pass.loss.targets += asked
+    guard pass.isTraining else { return }
+    pass.d[weight].addProduct(l.transposed, h)
+    if all {
+      pass.d[input].slice(rows: rows).addProduct(l, pass[weight].transposed)
+    } else {
+      let dh = Matrix(pass.scratch(scattered), rows: asked, columns: h.columns)
+      dh.setProduct(l, pass[weight].transposed)
+      scatter(dh, rows, pass.batch, into: pass.d[input])
+    }
+  }
+
+  /// The rows of outputs that there is memory for.
+  private func room(_ pass: Pass) -> Int { pass.scratch(outputs).count / width }
+
+  /// h W for some rows, in memory that the next call overwrites.
+  private func outputs(of h: Matrix, _ pass: Pass) -> Matrix {
+    let l = Matrix(pass.scratch(outputs), rows: h.rows, columns: width)
+    l.setProduct(h, pass[weight])
+    return l
+  }
+
+  /// h W + b of every stream at step t, in memory that the next call overwrites.
+  func outputs(at t: Int, _ pass: Pass) -> Matrix {
+    let h = pass[input, t]
+    precondition(h.rows <= room(pass), "outputs of \(h.rows) streams at once")
+    let l = outputs(of: h, pass)
+    if let bias { l.addToEveryRow(pass[bias].row) }
+    return l
+  }
+}
+
+private func gather(
+  _ rows: Range<Int>, from source: Matrix, _ batch: Batch, into h: Matrix
+) {
+  var k = 0
+  for row in rows where batch.hasTarget(row) {
+    h.slice(rows: k..<k + 1).copy(source.slice(rows: row..<row + 1))
+    k += 1
+  }
+}
+private func scatter(
+  _ dh: Matrix, _ rows: Range<Int>, _ batch: Batch, into destination: Matrix
+) {
+  var k = 0
+  for row in rows where batch.hasTarget(row) {
+    destination.slice(rows: row..<row + 1).add(dh.slice(rows: k..<k + 1))
+    k += 1
+  }
+}

@@ -1,0 +1,46 @@
+public import LinearAlgebra
+
+/// A linear map to numbers and their squared distance from those asked for, a mean over the n outputs
+/// as in PyTorch's `MSELoss`:
+///
+///     y = h W + b,   loss = 1/n Σⱼ (yⱼ − vⱼ)²,   ∂y = 2/n (y − v)
+public struct SquaredError: Head {
+  let layer: OutputLayer
+  public var weight: Parameter { layer.weight }
+
+  /// - Parameter width: how many numbers are predicted at a step.
+  public init(
+    _ width: Int, reading input: Activation, bias hasBias: Bool = true, in plan: inout Plan
+  ) {
+    layer = OutputLayer(width, reading: input, bias: hasBias, in: &plan)
+  }
+
+  public func forward(_ pass: Pass) {
+    let values = pass.batch.valueRows
+    layer.forward(pass) { y, row in
+      if let bias = layer.bias { y.add(pass[bias].row) }
+      subtract(values[row], from: y)
+      let loss = sumOfSquares(y) / Double(y.count)
+      if pass.isTraining {
+        scale(y, by: 2 / Real(y.count))
+        if let bias = layer.bias { pass.d[bias].row.add(y) }
+      }
+      return loss
+    }
+  }
+
+  /// What is predicted for every stream at step t.
+  public func outputs(at t: Int, _ pass: Pass) -> Matrix { layer.outputs(at: t, pass) }
+}
+
+@inline(never) private func subtract(_ v: Row, from y: Row) {
+  for j in 0..<y.count { y[j] -= v[j] }
+}
+@inline(never) private func scale(_ y: Row, by factor: Real) {
+  for j in 0..<y.count { y[j] *= factor }
+}
+@inline(never) private func sumOfSquares(_ y: Row) -> Double {
+  var sum = 0.0
+  for j in 0..<y.count { sum += Double(y[j]) * Double(y[j]) }
+  return sum
+}

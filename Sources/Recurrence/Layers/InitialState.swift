@@ -1,0 +1,43 @@
+internal import LinearAlgebra
+
+/// What the states of a layer are before the first step of a stream.
+public enum InitialState: String, Codable, CaseIterable, Sendable {
+  case zero
+  /// One vector for each state, a parameter that starts from zeros.
+  case learnt
+  /// The first unit vector of the state that the layer shows, zero of others (Giles 1992).
+  case e0
+}
+
+/// What one state is before the first step of a stream.
+enum Beginning: Sendable {
+  case zero
+  case unit
+  case learnt(Parameter)
+
+  /// - Parameter isShown: whether others see the state.
+  init(_ initial: InitialState, of state: Activation, isShown: Bool, in plan: inout Plan) {
+    switch initial {
+    // A count is no state to be learnt.
+    case _ where !plan.isDifferentiated(state): self = .zero
+    case .zero: self = .zero
+    case .e0: self = isShown ? .unit : .zero
+    case .learnt: self = .learnt(plan.initialVector(of: state))
+    }
+  }
+
+  func fill(_ row: Row, _ pass: Pass) {
+    switch self {
+    case .zero: row.elements.update(repeating: 0)
+    case .unit:
+      row.elements.update(repeating: 0)
+      row[0] = 1
+    case .learnt(let vector): row.copy(pass[vector].row)
+    }
+  }
+
+  /// Takes up the derivative of what was filled in.
+  func add(_ derivative: Row, _ pass: Pass) {
+    if case .learnt(let vector) = self { pass.d[vector].row.add(derivative) }
+  }
+}

@@ -1,0 +1,140 @@
+internal import LinearAlgebra
+
+/// One state of a layer, and what a step sees of its earlier steps: nothing from before the stream
+/// began, but the initial state.
+///
+/// A stream of age a has had a steps since it began, so its step t sees the step t − k if k ≤ a. The
+/// age is carried like any state; it is zero where a document begins and where carried states were
+/// cleared.
+struct Remembrance: Sendable {
+  let state: Activation
+  /// What the next steps see of it: the state itself, or what a zoneout makes of it.
+  let shown: Activation
+  let zoneout: Zoneout?
+  let beginning: Beginning
+  /// Which earlier steps are read, rising from 1.
+  let lags: [Int]
+  /// The streams' ages; nil where the steps that begin a document tell enough.
+  let age: Activation?
+  let isDifferentiated: Bool
+  /// Masks what products read; one mask for all steps of a window.
+  let dropout: RecurrentDropout?
+
+  init(
+    _ state: Activation, _ beginning: Beginning, zoneout: Zoneout? = nil,
+    dropout: RecurrentDropout? = nil, age: Activation?, in plan: Plan
+  ) {
+    self.state = state
+    self.zoneout = zoneout
+    self.dropout = dropout
+    shown = zoneout?.held ?? state
+    self.beginning = beginning
+    self.age = age
+    lags = plan.lags(of: state)
+    isDifferentiated = plan.isDifferentiated(state)
+  }
+
+  /// Puts the initial state before the window's first step, as far back as streams had not begun.
+  func begin(_ pass: Pass) {
+    forEachUnlived(pass) { row in beginning.fill(row.value, pass) }
+  }
+
+  /// Takes up the derivative of what `begin` has put there, so that nothing of it goes further back.
+  func finish(_ pass: Pass) {
+    guard isDifferentiated else { return }
+    forEachUnlived(pass) { row in
+      beginning.add(row.derivative, pass)
+      row.derivative.elements.update(repeating: 0)
+    }
+  }
+
+  /// Fills in what step t sees of earlier steps.
+  func recall(_ t: Int, _ pass: Pass) {
+    defer {
+      if let dropout, pass.masksReads(of: state) {
+        for lag in lags {
+          let read = pass.read(state, t, lag: lag)
+          read.fill(0)
+          dropout.addMasked(pass.before(state, t, lag: lag), to: read, pass)
+        }
+      }
+    }
+    guard pass.seesCopies(of: state) else { return }
+    for lag in lags {
+      let past = pass.before(state, t, lag: lag)
+      past.copy(pass[shown, t - lag])
+      for s in 0..<pass.streams where isUnlived(lag, t, s, pass) { beginning.fill(past[s], pass) }
+    }
+  }
+
+  /// Makes the derivative of what step t sees of earlier steps zero.
+  func clear(_ t: Int, _ pass: Pass) {
+    if pass.masksReads(of: state) {
+      for lag in lags { pass.d.read(state, t, lag: lag).fill(0) }
+    }
+    guard isDifferentiated, pass.seesCopies(of: state) else { return }
+    for lag in lags { pass.d.before(state, t, lag: lag).fill(0) }
+  }
+
+  /// Takes the derivative of what step t saw back to where it was from.
+  func trace(_ t: Int, _ pass: Pass) {
+    if let dropout, pass.masksReads(of: state) {
+      for lag in lags {
+        dropout.addMasked(
+          pass.d.read(state, t, lag: lag), to: pass.d.before(state, t, lag: lag), pass)
+      }
+    }
+    guard isDifferentiated, pass.seesCopies(of: state) else { return }
+    for lag in lags {
+      let seen = pass.d.before(state, t, lag: lag)
+      let source = pass.d[shown, t - lag]
+      // What rolls is set, and holds the derivative of the step after until then.
+      if pass.d.rolls(state) { source.fill(0) }
+      for s in 0..<pass.streams {
+        if isUnlived(lag, t, s, pass) {
+          beginning.add(seen[s], pass)
+        } else {
+          source[s].add(seen[s])
+        }
+      }
+    }
+  }
+
+  /// Whether stream s had not begun `lag` steps before step t.
+  private func isUnlived(_ lag: Int, _ t: Int, _ s: Int, _ pass: Pass) -> Bool {
+    guard let age else { return pass.begins(t, s) }
+    return pass.before(age, t)[s, 0] < Real(lag)
+  }
+
+  private func forEachUnlived(
+    _ pass: Pass, _ body: ((value: Row, derivative: Row)) -> Void
+  ) {
+    guard let age else { return }
+    for lag in 1...lags.last! {
+      let (values, derivatives) = (pass[shown, -lag], pass.d[shown, -lag])
+      for s in 0..<pass.streams where pass[age, -1][s, 0] < Real(lag) {
+        body((values[s], derivatives[s]))
+      }
+    }
+  }
+}
+
+/// How many steps each stream has had since it began: before its first step, 0.
+struct Age: Sendable {
+  let steps: Activation
+  private let remembrance: Remembrance
+  /// Beyond it nobody tells ages apart.
+  private let limit: Real
+
+  init(upTo limit: Int, in plan: inout Plan) {
+    steps = plan.state(1, named: "age", derivative: .none)
+    remembrance = Remembrance(steps, .zero, age: nil, in: plan)
+    self.limit = Real(limit)
+  }
+
+  func forward(_ t: Int, _ pass: Pass) {
+    remembrance.recall(t, pass)
+    let (past, now) = (pass.before(steps, t), pass[steps, t])
+    for s in 0..<pass.streams { now[s, 0] = min(past[s, 0] + 1, limit) }
+  }
+}

@@ -1,0 +1,145 @@
+import LinearAlgebra
+import Recurrence
+
+/// A small model of padded sequences with its numbers and random data: sequences, steps, widths and
+/// numbers of symbols are all different.
+struct SequenceTrial {
+  static let streams = 3
+  static let steps = 5
+  /// The true lengths of the sequences.
+  static let lengths = [5, 2, 4]
+  static let symbols = 7
+  static let frame = 4
+  static let condition = 2
+
+  let model: any Model
+  let weights: ParameterVector
+  let gradient: ParameterVector
+  let tape: Tape
+  let batch: Batch
+
+  init(_ model: any Model, spread: Double = 0.5) {
+    self.model = model
+    let layout = ParameterLayout(model.plan)
+    weights = ParameterVector(layout)
+    gradient = ParameterVector(layout)
+    let interface = model.interface
+    let size = WindowSize(steps: Self.steps, streams: Self.streams, sourceSteps: Self.steps + 1)
+    tape = Tape(model.plan, fitting: [size], derivatives: true, resets: true)
+    var widths = Batch.Widths(condition: interface.condition)
+    if case .frames(let width) = interface.input { widths.features = width }
+    switch interface.output {
+    case .numbers(let width), .labels(let width): widths.values = width
+    case .symbols: break
+    }
+    let source =
+      interface.source > 0
+      ? Batch(rows: size.sourceSteps * size.streams, streams: size.streams) : nil
+    batch = Batch(
+      rows: size.steps * size.streams, streams: size.streams, widths: widths, source: source)
+    let random = Philox(seed: 3, name: "weights")
+    for (k, entry) in layout.entries.enumerated() {
+      weights.update { weights in
+        let numbers = weights.elements(of: entry)
+        for i in numbers.indices {
+          numbers[i] = Real(spread * (2 * random.uniform(UInt64(k * 10_000 + i)) - 1))
+        }
+      }
+    }
+    fill()
+  }
+
+  /// Fills the batch with sequences of different lengths; behind an end there is padding.
+  func fill(lengths: [Int] = lengths, asksOnce: Bool? = nil) {
+    let interface = model.interface
+    let random = Philox(seed: 4, name: "data")
+    var drawn: UInt64 = 0
+    func uniform() -> Double {
+      drawn += 1
+      return random.uniform(drawn)
+    }
+    let steps = lengths.max()!
+    batch.begin(steps: steps, streams: lengths.count, firstStream: 0)
+    batch.resets.clear(0..<batch.rows)
+    let (inputs, targets) = (batch.inputs.elements(), batch.targets.elements())
+    for s in lengths.indices {
+      batch.lengths.elements()[s] = Int32(lengths[s])
+      for t in 0..<steps {
+        let row = t * lengths.count + s
+        if case .symbols(let count) = interface.input {
+          inputs[row] = Int32(uniform() * Double(count))
+        } else {
+          inputs[row] = 0
+        }
+        if case .symbols(let count) = interface.output {
+          targets[row] = Int32(uniform() * Double(count))
+        } else {
+          targets[row] = 0
+        }
+        if asksOnce ?? interface.asksOnce, t != lengths[s] - 1 { targets[row] = Batch.noTarget }
+      }
+    }
+    for i in batch.features.elements().indices { batch.features.elements()[i] = Real(uniform()) }
+    for i in batch.values.elements().indices {
+      batch.values.elements()[i] = Real(uniform() < 0.5 ? 0 : 1)
+    }
+    for i in batch.condition.elements().indices {
+      batch.condition.elements()[i] = Real(uniform() - 0.5)
+    }
+    batch.pad()
+    guard let source = batch.source else { return }
+    // The sources' lengths are those of the targets in another order, and one more.
+    let others = (lengths.dropFirst() + lengths.prefix(1)).map { $0 + 1 }
+    source.begin(steps: others.max()!, streams: lengths.count)
+    source.resets.clear(0..<source.rows)
+    for i in 0..<source.rows {
+      source.inputs.elements()[i] = Int32(uniform() * Double(interface.source))
+      source.targets.elements()[i] = Batch.noTarget
+    }
+    for s in others.indices { source.lengths.elements()[s] = Int32(others[s]) }
+    source.pad()
+  }
+
+  /// Runs the window there and back; the loss is the tape's.
+  @discardableResult
+  func run(training: Bool = true) -> Double {
+    gradient.clear()
+    tape.clearCarried()
+    tape.begin(batch)
+    let pass = Pass(
+      batch, on: tape, weights: weights, gradient: training ? gradient : nil)
+    model.forward(pass)
+    if training { model.backward(pass) }
+    return tape.loss.sum
+  }
+
+  /// For each parameter, how far its derivative is from central differences, as a part of its size.
+  func errors() -> [(name: String, error: Double, size: Double)] {
+    run()
+    return weights.layout.entries.map { entry in
+      let exact = Array(gradient.elements(of: entry)).map { Double($0) }
+      var (difference, size) = (0.0, 0.0)
+      for k in 0..<entry.count {
+        let w = weights.elements(of: entry)[k]
+        func loss(_ value: Real) -> Double {
+          weights.update { $0.elements(of: entry)[k] = value }
+          tape.clearCarried()
+          tape.begin(batch)
+          // As in training, so that dropout is there too.
+          let pass = Pass(
+            batch, on: tape, weights: weights, gradient: ParameterVector(weights.layout))
+          model.forward(pass)
+          return tape.loss.sum
+        }
+        let step: Real = 1e-5
+        let numerical = (loss(w + step) - loss(w - step)) / (2 * Double(step))
+        weights.update { $0.elements(of: entry)[k] = w }
+        difference += (numerical - exact[k]) * (numerical - exact[k])
+        size += max(numerical * numerical, exact[k] * exact[k])
+      }
+      return (
+        entry.name, (difference / max(size, 1e-300)).squareRoot(), size.squareRoot()
+      )
+    }
+  }
+}

@@ -1,0 +1,65 @@
+import LinearAlgebra
+import Recurrence
+import Testing
+
+@Suite struct `Zoneout of states` {
+  private static let hidden = 40
+  private static let steps = 30
+  private static let rate = 0.3
+
+  private func trial() -> Trial {
+    Trial(
+      LayerOptions(
+        .recurrent(cell: "lstm", LSTM.Options(hidden: Self.hidden)),
+        surroundings: Surroundings(zoneout: Self.rate)),
+      steps: Self.steps)
+  }
+
+  /// What is carried, and what the cell computes, of each state after a run.
+  private func states(_ trial: Trial, training: Bool) -> [(held: Matrix, computed: Matrix)] {
+    trial.run(training: training)
+    let plan = trial.model.plan
+    // A gradient overwrites no state.
+    let pass = Pass(
+      trial.batch, on: trial.tape, weights: trial.weights,
+      gradient: training ? trial.gradient : nil)
+    return plan.states.filter { plan.name(of: $0).contains("held") }.map { held in
+      let own = plan.name(of: held).replacing("held_", with: "")
+      return (pass[held], pass[plan.states.first { plan.name(of: $0) == own }!])
+    }
+  }
+
+  @Test func `keeps the old value of about as many units as it should, others not at all`() {
+    let trial = trial()
+    trial.fill(window: 0, steps: Self.steps)
+    let found = states(trial, training: true)
+    #expect(found.count == 2, "the memory and the output")
+    var masks: [[Bool]] = []
+    for (held, computed) in found {
+      for row in Trial.streams..<held.rows {
+        let (now, old, new) = (held[row], held[row - Trial.streams], computed[row])
+        masks.append((0..<Self.hidden).map { now[$0] == old[$0] })
+        for j in 0..<Self.hidden { #expect(now[j] == old[j] || now[j] == new[j]) }
+      }
+    }
+    #expect(Set(masks).count == masks.count, "masks differ from step to step and state to state")
+    let kept = masks.joined().count { $0 }
+    let units = Double(masks.count * Self.hidden)
+    let spread = (Self.rate * (1 - Self.rate) * units).squareRoot()
+    #expect(abs(Double(kept) - Self.rate * units) < 5 * spread)
+  }
+
+  @Test func `mixes old and new in evaluation`() {
+    let trial = trial()
+    trial.fill(window: 0, steps: Self.steps)
+    for (held, computed) in states(trial, training: false) {
+      for row in Trial.streams..<held.rows {
+        for j in 0..<Self.hidden {
+          let old = Double(held[row - Trial.streams, j])
+          let mean = Self.rate * old + (1 - Self.rate) * Double(computed[row, j])
+          #expect(abs(Double(held[row, j]) - mean) < 1e-6)
+        }
+      }
+    }
+  }
+}
