@@ -34,6 +34,9 @@
     return Row(start + k * width, count: width)
   }
 
+  /// Sets every element.
+  public func fill(_ value: Real) { elements.update(repeating: value) }
+
   /// Overwrites this row with another of the same length.
   public func copy(_ other: Row) {
     precondition(count == other.count, "copying a row of \(other.count) into one of \(count)")
@@ -101,6 +104,13 @@
   @inlinable public func part(_ k: Int, of n: Int) -> Matrix {
     let width = columns / n
     return slice(columns: k * width..<(k + 1) * width)
+  }
+
+  /// The numbers of a single row as a matrix of so many rows.
+  @inlinable public func folded(rows count: Int) -> Matrix {
+    precondition(
+      rows == 1 && columns.isMultiple(of: count), "\(rows)×\(columns) folded into \(count) rows")
+    return Matrix(start, rows: count, columns: columns / count)
   }
 
   /// This matrix as a transposed factor of a product; no number moves.

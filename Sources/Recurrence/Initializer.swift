@@ -1,3 +1,4 @@
+internal import Glibc
 internal import LinearAlgebra
 
 /// How a parameter's first values are drawn when nothing else is asked for: what PyTorch does.
@@ -25,17 +26,29 @@ public enum Initializer: Hashable, Sendable {
 
 /// Everything that decides a parameter's first values, with its name and the seed.
 public struct InitialValue: Sendable {
-  /// Part `index` of `count` equal parts of a vector set to a value.
+  /// Part `index` of `count` equal parts of a vector set to values of its own.
   public struct Part: Sendable {
     let index: Int
     let count: Int
-    let value: Double
+    let values: Values
 
     public init(_ index: Int, of count: Int, _ value: Double) {
+      self.init(index, of: count, .constant(value))
+    }
+
+    public init(_ index: Int, of count: Int, _ values: Values) {
       self.index = index
       self.count = count
-      self.value = value
+      self.values = values
     }
+  }
+
+  /// What the numbers of a part are.
+  public enum Values: Sendable {
+    case constant(Double)
+    /// sign · ln U(1, T − 1): a gate whose bias is ln(τ − 1) keeps what it remembers for about τ steps
+    /// (Tallec & Ollivier 2018). Number j of every part of a vector is of the same draw.
+    case chrono(longest: Int, sign: Double)
   }
 
   let initializer: Initializer
@@ -78,7 +91,16 @@ public struct InitialValue: Sendable {
     }
     for part in parts {
       let row = matrix[0].part(part.index, of: part.count)
-      for j in 0..<row.count { row[j] = Real(part.value) }
+      switch part.values {
+      case .constant(let value): for j in 0..<row.count { row[j] = Real(value) }
+      case .chrono(let longest, let sign):
+        // Numbers of the same key that the vector itself was not drawn from.
+        let first = UInt64(matrix.columns)
+        for j in 0..<row.count {
+          let u = random.uniform(first + UInt64(j))
+          row[j] = Real(sign * log(1 + Double(longest - 2) * u))
+        }
+      }
     }
   }
 }

@@ -30,8 +30,15 @@ public protocol RecurrentCell: Sendable {
   static var equations: String { get }
   /// Where the cell was published.
   static var source: String { get }
-  /// How many square blocks the input projection has.
+  /// How many blocks of `hidden` outputs the input projection has, unless options change it.
   static var gates: Int { get }
+  /// The same for some options.
+  static func gates(_ options: Options) -> Int
+  /// How many of these blocks, the last ones, have a bias that `Recurrent` adds: all of them unless the
+  /// equations say otherwise.
+  static func biasedGates(_ options: Options) -> Int
+  /// How many steps late the input is read, one number for each input side by side: `[0]` is x(t).
+  static func inputDelays(_ options: Options) -> [Int]
   /// Options that between them switch on every term of the equations, for `hidden` units.
   static func variants(hidden: Int) -> [Options]
 
@@ -55,4 +62,7 @@ public protocol RecurrentCell: Sendable {
 extension RecurrentCell {
   public var recurrentBias: Parameter? { nil }
   public static func inputBias(_ options: Options) -> [InitialValue.Part] { [] }
+  public static func gates(_ options: Options) -> Int { gates }
+  public static func biasedGates(_ options: Options) -> Int { gates(options) }
+  public static func inputDelays(_ options: Options) -> [Int] { [0] }
 }

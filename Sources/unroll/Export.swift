@@ -11,7 +11,8 @@ struct Export: ParsableCommand {
       is written under both names, and a bias that the model is made without as zeros.
 
       Refused, with exit code 65, is a model for which PyTorch has no module: peepholes, \
-      gru-reset-before, sigmoid and identity of an elman layer.
+      coupled gates and layer normalisation of an lstm layer, sigmoid and identity of an elman layer, \
+      and every cell besides elman, lstm and gru.
       """)
 
   @Argument(help: "A checkpoint, or the folder of a run.", completion: .directory)

@@ -54,8 +54,14 @@ def output_width(layer):
     return layer.get("projection", layer["hidden"])
 
 
+# Cells by name that take the place of PyTorch's modules: equations.py adds them.
+MODULES = {}
+
+
 def recurrent(layer, inputs, count):
     """The PyTorch module of `count` equal layers."""
+    if layer["cell"] in MODULES:
+        return MODULES[layer["cell"]](inputs, layer)
     match layer["cell"]:
         case "elman":
             return nn.RNN(inputs, layer["hidden"], count, nonlinearity=layer["nonlinearity"])
@@ -96,7 +102,8 @@ class SequenceModel(nn.Module):
         for module in self.recurrent:
             h = torch.zeros(module.num_layers, STREAMS, module.proj_size or module.hidden_size)
             c = torch.zeros(module.num_layers, STREAMS, module.hidden_size)
-            states.append((h, c) if isinstance(module, nn.LSTM) else h)
+            has_memory = getattr(module, "has_memory", isinstance(module, nn.LSTM))
+            states.append((h, c) if has_memory else h)
         return states
 
 
@@ -203,20 +210,20 @@ def largest_difference(a, b):
     return 0 if a == b else float("inf")
 
 
-def main():
+def main(cases=CASES, file=FILE, description=__doc__):
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="compare with the file, write nothing")
     arguments = parser.parse_args()
     torch.set_default_dtype(torch.float64)
-    cases = [compute(number, case) for number, case in enumerate(CASES, start=1)]
+    computed = [compute(number, case) for number, case in enumerate(cases, start=1)]
     if arguments.check:
-        difference = largest_difference(cases, json.loads(FILE.read_text())["cases"])
-        print(f"largest difference from {FILE.name}: {difference:.1e}")
+        difference = largest_difference(computed, json.loads(file.read_text())["cases"])
+        print(f"largest difference from {file.name}: {difference:.1e}")
         sys.exit(difference > 1e-10)
-    made = {"torch": torch.__version__, "cases": cases}
-    FILE.write_text(json.dumps(made, separators=(",", ":")).replace('{"name"', '\n{"name"') + "\n")
-    print(f"{FILE.name}: {len(CASES)} cases, {FILE.stat().st_size} bytes")
+    made = {"torch": torch.__version__, "cases": computed}
+    file.write_text(json.dumps(made, separators=(",", ":")).replace('{"name"', '\n{"name"') + "\n")
+    print(f"{file.name}: {len(cases)} cases, {file.stat().st_size} bytes")
 
 
 if __name__ == "__main__":

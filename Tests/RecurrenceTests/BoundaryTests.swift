@@ -28,7 +28,9 @@ import Testing
       halves.tape.clearCarried()
       halves.fill(window: 1)
       halves.run(training: false)
-      #expect(outputs(halves) != Array(losses[Trial.steps * Trial.streams..<losses.count]))
+      let hasState = !halves.model.plan.states.isEmpty
+      let second = Array(losses[(Trial.steps * Trial.streams)...])
+      #expect((outputs(halves) != second) == hasState, "\(what)")
     }
   }
 
@@ -105,8 +107,8 @@ import Testing
 
   @Test func `the initial state e0 is 1 in the first unit shown, at a start and at a reset`() {
     forEveryCell(hidden: Trial.hidden) { name, _, options in
-      // Targets that are fed have no initial state.
-      if (options as? Jordan.Options)?.teacherForcing == true { return }
+      // Targets that are fed have no initial state, nor has what has no state.
+      if (options as? Jordan.Options)?.teacherForcing == true || name == "dense" { return }
       let layer = LayerOptions(.recurrent(cell: name, options))
       var losses: [[Real]] = []
       for initial in InitialState.allCases {

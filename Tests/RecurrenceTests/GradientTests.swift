@@ -38,7 +38,9 @@
       forEveryLayer { what, layer in
         for resets in [[], [(0, 0)] + (steps > 1 ? [(steps - 1, 1)] : [])] {
           let trial = Trial(layer, steps: 7)
-          expectAgreement(trial, "\(what), \(steps) steps", steps: steps, resets: resets)
+          expectAgreement(
+            trial, "\(what), \(steps) steps", steps: steps, resets: resets,
+            readsLate: !inputDelays(of: layer).contains(0))
         }
       }
     }
@@ -97,9 +99,10 @@
     /// - Parameters:
     ///   - afterAnother: false where streams start anew before the last window.
     ///   - earlier: resets in the windows before the last.
+    ///   - readsLate: the last input of a window is read in the next one only.
     private func expectAgreement(
       _ trial: Trial, _ what: String, steps: Int = Trial.steps, resets: [(Int, Int)] = [],
-      afterAnother: Bool = true, earlier: [(Int, Int)] = [],
+      afterAnother: Bool = true, earlier: [(Int, Int)] = [], readsLate: Bool = false,
       changing change: (Batch) -> Void = { _ in }
     ) {
       // As many windows as the longest delay and the slowest clock need, so that every weight has met something.
@@ -114,30 +117,35 @@
       trial.run(training: true)
       for entry in trial.weights.layout.entries {
         let exact = Array(trial.gradient.elements(of: entry))
-        var (difference, size) = (0.0, 0.0)
+        var (distance, size) = (0.0, 0.0)
         for k in 0..<entry.count {
           let w = trial.weights.elements(of: entry)[k]
           // Of fourth order, so that steps may be long and losses' rounding weighs little.
-          let step = 1e-4
-          func change(_ step: Double) -> Double {
-            loss(trial, entry, k, w + step) - loss(trial, entry, k, w - step)
+          func slope(_ step: Double) -> Double {
+            func change(_ step: Double) -> Double {
+              loss(trial, entry, k, w + step) - loss(trial, entry, k, w - step)
+            }
+            return (8 * change(step) - change(2 * step)) / (12 * step)
           }
-          var numerical = (8 * change(step) - change(2 * step)) / (12 * step)
-          if abs(numerical - exact[k]) > 1e-8 {
-            // A long step may cross a kink of relu.
-            let short = change(step / 10) / (step / 5)
+          var numerical = slope(1e-4)
+          // A long step may cross a kink of relu, or bend with a normalised row.
+          for step in [2e-5, 5e-6] where abs(numerical - exact[k]) > 1e-8 {
+            let short = slope(step)
             if abs(short - exact[k]) < abs(numerical - exact[k]) { numerical = short }
           }
           trial.weights.update { $0.elements(of: entry)[k] = w }
-          difference += (numerical - exact[k]) * (numerical - exact[k])
+          distance += (numerical - exact[k]) * (numerical - exact[k])
           size += max(numerical * numerical, exact[k] * exact[k])
         }
         // An initial state is seen where a stream starts; there, long delays reach nothing else.
         let isSeen = !entry.name.contains("initial_") || !afterAnother || !resets.isEmpty
-        if earlier.isEmpty && (afterAnother || entry.name.firstMatch(of: #/hh_\d/#) == nil) {
+        let isRead = entry.name != "encoder.weight" || !readsLate || steps > 1
+        if earlier.isEmpty && isRead
+          && (afterAnother || entry.name.firstMatch(of: #/hh_\d/#) == nil)
+        {
           #expect(isSeen == (size > 0), "\(what): the gradient of \(entry.name) is \(size)")
         }
-        let error = (difference / max(size, 1e-300)).squareRoot()
+        let error = (distance / max(size, 1e-300)).squareRoot()
         #expect(error < 1e-6, "\(what): \(entry.name) is off by \(error)")
       }
     }

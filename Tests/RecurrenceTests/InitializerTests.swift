@@ -1,3 +1,4 @@
+import Foundation
 import LinearAlgebra
 import Recurrence
 import Testing
@@ -59,6 +60,58 @@ import Testing
     }
     let bias = try #require(w["layers.0.bias_ih_l0"])
     for (j, value) in bias.enumerated() { #expect(value == (40..<80 ~= j ? 1.5 : 0)) }
+  }
+
+  @Test func `chrono spreads how long the gates of a memory keep over up to T steps`() throws {
+    // b_f = ln U(1, T − 1), b_i = −b_f of the same draw, g and o as without.
+    func bias(_ options: any CellOptions, _ cell: String, seed: UInt64 = 4) throws -> [Double] {
+      let w = weights(.uniform(0.1), seed: seed) {
+        $0.layers = [LayerOptions(.recurrent(cell: cell, options))]
+      }
+      return try #require(w["rnn.bias_ih_l0"])
+    }
+    let n = 400
+    func expectSpread(_ values: ArraySlice<Double>) {
+      let times = values.map { Foundation.exp($0) }
+      #expect(times.allSatisfy { $0 >= 1 && $0 <= 99 + 1e-4 })
+      // U(1, 99) has the mean 50 and the deviation 98/√12 = 28.3.
+      let mean = times.reduce(0, +) / Double(n)
+      #expect(abs(mean - 50) < 5)
+      #expect(abs(deviation(times.map { $0 - mean }) - 28.3) < 3)
+    }
+    let plain = try bias(LSTM.Options(hidden: n), "lstm")
+    let lstm = try bias(LSTM.Options(hidden: n, chrono: 100), "lstm")
+    expectSpread(lstm[n..<2 * n])
+    #expect(zip(lstm[..<n], lstm[n..<2 * n]).allSatisfy { $0 == -$1 })
+    #expect(lstm[(2 * n)...] == plain[(2 * n)...])
+    #expect(try bias(LSTM.Options(hidden: n, chrono: 100), "lstm") == lstm)
+    #expect(try bias(LSTM.Options(hidden: n, chrono: 100), "lstm", seed: 5) != lstm)
+    let coupled = try bias(LSTM.Options(hidden: n, coupled: true, chrono: 100), "lstm")
+    expectSpread(coupled[..<n].map { -$0 }[...])
+    #expect(coupled[n...].allSatisfy { abs($0) <= 0.1 } && coupled.count == 3 * n)
+    #expect(
+      try bias(LSTM.Options(hidden: n, layerNorm: true, chrono: 100), "lstm")[..<(2 * n)]
+        == lstm[..<(2 * n)])
+    // z of the gru keeps the past, r and n are as without.
+    for cell in ["gru", "gru-reset-before"] {
+      let gru = try bias(GRU.Options(hidden: n, chrono: 100), cell)
+      expectSpread(gru[n..<2 * n])
+      #expect((gru[..<n] + gru[(2 * n)...]).allSatisfy { abs($0) <= 0.1 })
+    }
+  }
+
+  @Test(arguments: [Initializer.pytorch, .uniform(0.3), .normal(0.3), .orthogonal])
+  func `of layer normalisation are one for gains and zero for the memory's shift`(
+    _ initializer: Initializer
+  ) throws {
+    let w = weights(initializer) {
+      let options = LSTM.Options(hidden: 7, layerNorm: true)
+      $0.layers = [LayerOptions(.recurrent(cell: "lstm", options))]
+    }
+    for name in ["gain_ih", "gain_hh", "gain_c"] {
+      #expect(try #require(w["rnn.\(name)_l0"]).allSatisfy { $0 == 1 }, "\(name)")
+    }
+    #expect(try #require(w["rnn.bias_c_l0"]).allSatisfy { $0 == 0 })
   }
 
   @Test func `of the normal and xavier initializers have their spread`() throws {

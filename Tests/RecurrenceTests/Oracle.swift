@@ -1,9 +1,11 @@
 import Foundation
+import Recurrence
 import Testing
 
 /// Small language models with the losses, states and gradients that PyTorch finds for them in Double.
 ///
-/// Read from `Tests/Oracles/cells.json`, which the script beside it makes. Each case is an embedding,
+/// Read from `Tests/Oracles/cells.json` and `equations.json`, which the scripts beside them make: the
+/// first from PyTorch's modules, the second from a cell's equations. Each case is an embedding,
 /// recurrent layers, a linear layer and the cross-entropy summed over two consecutive windows; the state
 /// is zero before the first and carried into the second. Parameters are multiples of 1/256, so that
 /// Float and Double hold the same model; a tied matrix comes under both its names.
@@ -24,11 +26,24 @@ struct Oracle: Decodable {
   }
 
   struct Layer: Decodable {
-    /// `elman`, `lstm` or `gru`.
+    /// `elman`, `lstm` or `gru` where PyTorch has a module of it.
     let cell: String
     let hidden: Int
     let projection: Int?
     let nonlinearity: String?
+    /// The same as a configuration has it.
+    let options: LayerOptions
+
+    init(from decoder: any Decoder) throws {
+      let keys = try decoder.container(keyedBy: CodingKeys.self)
+      cell = try keys.decode(String.self, forKey: .cell)
+      hidden = try keys.decode(Int.self, forKey: .hidden)
+      projection = try keys.decodeIfPresent(Int.self, forKey: .projection)
+      nonlinearity = try keys.decodeIfPresent(String.self, forKey: .nonlinearity)
+      options = try LayerOptions(from: decoder)
+    }
+
+    private enum CodingKeys: String, CodingKey { case cell, hidden, projection, nonlinearity }
 
     /// The width that the layer above sees.
     var width: Int { projection ?? hidden }
@@ -85,15 +100,18 @@ struct Oracle: Decodable {
     var gradients: [String: [Double]] = [:]
   }
 
-  static let cells: Oracle = {
+  static let cells = read("cells")
+  static let equations = read("equations")
+
+  private static func read(_ name: String) -> Oracle {
     let file = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .appending(path: "Oracles/cells.json")
+      .appending(path: "Oracles/\(name).json")
     do {
       return try JSONDecoder().decode(Oracle.self, from: Data(contentsOf: file))
     } catch {
-      preconditionFailure("\(file.path): \(error); make it again with Tests/Oracles/cells.py")
+      preconditionFailure("\(file.path): \(error); make it again with Tests/Oracles/\(name).py")
     }
-  }()
+  }
 }
 
 extension Oracle.Case {

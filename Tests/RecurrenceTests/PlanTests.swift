@@ -140,7 +140,13 @@ import Testing
     }
   }
 
-  @Test(arguments: [("elman", 2, 1), ("lstm", 6, 1), ("gru", 5, 1), ("gru-reset-before", 5, 1)])
+  // Of second-order, the matrix of 9 × 9 is nine numbers a unit.
+  @Test(
+    arguments: [
+      ("elman", 2, 1), ("lstm", 6, 1), ("gru", 5, 1), ("gru-reset-before", 5, 1),
+      ("update-gru", 3, 1), ("min-gru", 3, 1), ("min-lstm", 4, 1), ("leaky", 3, 1),
+      ("multiplicative", 5, 1), ("mlstm", 9, 1), ("second-order", 11, 1), ("dense", 2, 1),
+    ])
   func `a cell keeps for the way back what it reads there`(
     cell: String, values: Int, derivatives: Int
   ) throws {

@@ -6,7 +6,7 @@ import Testing
 @Suite struct `PyTorch` {
   static let tolerance = MemoryLayout<Real>.size == 8 ? 1e-9 : 1e-5
 
-  @Test(arguments: Oracle.cells.cases)
+  @Test(arguments: Oracle.cells.cases + Oracle.equations.cases)
   func `finds the same outputs, states, losses and gradients`(oracle: Oracle.Case) throws {
     let model = SequenceModel(oracle.options, vocabulary: oracle.vocabulary, seed: 1)
     let layout = ParameterLayout(model.plan)
@@ -53,31 +53,18 @@ import Testing
 extension Oracle.Case {
   fileprivate var options: ModelOptions {
     ModelOptions(
-      embedding: embedding, layers: layers.map { LayerOptions($0.kind) }, tied: tied)
+      embedding: embedding, layers: layers.map(\.options), tied: tied)
   }
 
-  /// The states of each layer; an LSTM's plan has c before h.
+  /// The states of each layer; where there is a memory, a plan has c before h.
   fileprivate func states(
     of plan: Plan, _ numbers: (Activation) -> [Double]
   ) -> [(h: [Double], c: [Double]?)] {
     var rest = plan.states[...]
     return layers.map { layer in
-      let c = layer.cell == "lstm" ? numbers(rest.removeFirst()) : nil
+      let c =
+        layer.cell.hasSuffix("lstm") && layer.cell != "min-lstm" ? numbers(rest.removeFirst()) : nil
       return (numbers(rest.removeFirst()), c)
-    }
-  }
-}
-
-extension Oracle.Layer {
-  fileprivate var kind: LayerOptions.Kind {
-    switch cell {
-    case "elman":
-      let nonlinearity = Elman.Nonlinearity(rawValue: nonlinearity!)!
-      return .recurrent(cell: cell, Elman.Options(hidden: hidden, nonlinearity: nonlinearity))
-    case "lstm":
-      return .recurrent(cell: cell, LSTM.Options(hidden: hidden, projection: projection))
-    case "gru": return .recurrent(cell: cell, GRU.Options(hidden: hidden))
-    default: preconditionFailure("no options of a cell called \(cell)")
     }
   }
 }

@@ -136,3 +136,16 @@ private func variants<Cell: RecurrentCell>(
 ) -> [any CellOptions] {
   Cell.variants(hidden: hidden)
 }
+
+/// How many steps late a cell reads its input.
+func inputDelays<Cell: RecurrentCell>(
+  of cell: Cell.Type, _ options: any CellOptions
+) -> [Int] {
+  Cell.inputDelays(options as! Cell.Options)
+}
+
+/// How many steps late a layer reads its input.
+func inputDelays(of layer: LayerOptions) -> [Int] {
+  guard case .recurrent(let name, let options) = layer.kind else { return [0] }
+  return inputDelays(of: cells[name]!, options)
+}

@@ -15,12 +15,12 @@ public struct Clockwork: RecurrentCell {
     /// T, one for each module.
     public var periods: [Int]
     /// f
-    public var nonlinearity: Elman.Nonlinearity
+    public var nonlinearity: Nonlinearity
     /// 2, or 1: b alone.
     public var biases: Int
 
     public init(
-      hidden: Int, periods: [Int] = [1, 2, 4, 8], nonlinearity: Elman.Nonlinearity = .tanh,
+      hidden: Int, periods: [Int] = [1, 2, 4, 8], nonlinearity: Nonlinearity = .tanh,
       biases: Int = 2
     ) {
       self.hidden = hidden
@@ -34,7 +34,7 @@ public struct Clockwork: RecurrentCell {
       hidden = try keys.hiddenUnits(.hidden)
       periods = try keys.decodeIfPresent([Int].self, forKey: .periods) ?? [1, 2, 4, 8]
       nonlinearity =
-        try keys.decodeIfPresent(Elman.Nonlinearity.self, forKey: .nonlinearity) ?? .tanh
+        try keys.decodeIfPresent(Nonlinearity.self, forKey: .nonlinearity) ?? .tanh
       biases = try keys.numberOfBiases(.biases)
       let isRising = zip(periods, periods.dropFirst()).allSatisfy { $0 < $1 }
       guard let first = periods.first, first >= 1, isRising else {
@@ -103,7 +103,7 @@ public struct Clockwork: RecurrentCell {
   public let preactivation, output: Activation
   public let recurrentBias: Parameter?
   let modules: [Module]
-  let nonlinearity: Elman.Nonlinearity
+  let nonlinearity: Nonlinearity
   /// t + 1 after step t, from 0 again after a round.
   let clock: Activation
   let round: Int
@@ -161,7 +161,7 @@ public struct Clockwork: RecurrentCell {
         if isComputed(module, t, s, pass) {
           nonlinearity.differentiate(h[s][module.units], own, derivative)
         } else {
-          derivative.elements.update(repeating: 0)
+          derivative.fill(0)
           dPast[s][module.units].add(own)
         }
       }

@@ -3,9 +3,7 @@ internal import LinearAlgebra
 /// The simple recurrent network: `h(t) = f(x(t) W + b + h(t−1) U + b′)`, f = tanh, relu, sigmoid or
 /// the identity (Elman 1990). PyTorch's `nn.RNN`.
 public struct Elman: RecurrentCell {
-  public enum Nonlinearity: String, Codable, CaseIterable, Sendable {
-    case tanh, relu, sigmoid, identity
-  }
+  public typealias Nonlinearity = Recurrence.Nonlinearity
 
   public struct Options: CellOptions {
     public var hidden: Int

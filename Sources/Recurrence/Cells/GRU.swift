@@ -8,32 +8,47 @@ internal import LinearAlgebra
 ///     h(t) = (1 − z) ∘ n + z ∘ h(t−1)
 ///
 /// Gates lie in the order r, z, n. PyTorch's `nn.GRU`.
+///
+/// - `chrono`: z's part of the input bias starts from ln U(1, T − 1) for memories of up to T steps
+///   (Tallec & Ollivier 2018). Their update gate is 1 − z: here a high z keeps the past.
 public struct GRU: RecurrentCell {
   public struct Options: CellOptions {
     public var hidden: Int
+    /// T
+    public var chrono: Int?
     /// 2 as in PyTorch, or 1: b alone.
     public var biases: Int
 
-    public init(hidden: Int, biases: Int = 2) {
+    public init(hidden: Int, chrono: Int? = nil, biases: Int = 2) {
       self.hidden = hidden
+      self.chrono = chrono
       self.biases = biases
     }
 
     public init(from decoder: any Decoder) throws {
       let keys = try decoder.container(keyedBy: CodingKeys.self)
       hidden = try keys.hiddenUnits(.hidden)
+      chrono = try keys.longestMemory(.chrono)
       biases = try keys.numberOfBiases(.biases)
     }
   }
 
   public static let equations = """
-    r,z = σ(x W + b + h₋ U + b′); n = tanh(x W + b + r∘(h₋ U + b′)); h = (1−z)∘n + z∘h₋
+    r,z = σ(x W + b + h₋ U + b′); n = tanh(x W + b + r∘(h₋ U + b′)); h = (1−z)∘n + z∘h₋; \
+    chrono: T: z's b starts from ln U(1, T−1)
     """
-  public static let source = "Cho 2014, as in PyTorch and cuDNN"
+  public static let source = "Cho 2014, as in PyTorch and cuDNN; chrono: Tallec & Ollivier 2018"
   public static let gates = 3
 
   public static func variants(hidden: Int) -> [Options] {
-    [Options(hidden: hidden), Options(hidden: hidden, biases: 1)]
+    [
+      Options(hidden: hidden), Options(hidden: hidden, biases: 1),
+      Options(hidden: hidden, chrono: 20),
+    ]
+  }
+
+  public static func inputBias(_ options: Options) -> [InitialValue.Part] {
+    options.chrono.map { [InitialValue.Part(1, of: 3, .chrono(longest: $0, sign: 1))] } ?? []
   }
 
   public let preactivation, output: Activation

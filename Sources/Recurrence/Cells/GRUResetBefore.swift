@@ -8,16 +8,22 @@ internal import LinearAlgebra
 ///     h(t) = (1 − z) ∘ n + z ∘ h(t−1)
 ///
 /// Gates lie in the order r, z, n; `weight_hh` holds those of r and z, `weight_hn` that of n.
+/// Options are those of `gru`.
 public struct GRUResetBefore: RecurrentCell {
   public typealias Options = GRU.Options
 
   public static let equations = """
-    r,z = σ(x W + b + h₋ U + b′); n = tanh(x W + b + (r∘h₋) U + b′); h = (1−z)∘n + z∘h₋
+    r,z = σ(x W + b + h₋ U + b′); n = tanh(x W + b + (r∘h₋) U + b′); h = (1−z)∘n + z∘h₋; \
+    chrono: T: z's b starts from ln U(1, T−1)
     """
-  public static let source = "Cho 2014, third version"
+  public static let source = "Cho 2014, third version; chrono: Tallec & Ollivier 2018"
   public static let gates = 3
 
   public static func variants(hidden: Int) -> [Options] { GRU.variants(hidden: hidden) }
+
+  public static func inputBias(_ options: Options) -> [InitialValue.Part] {
+    GRU.inputBias(options)
+  }
 
   public let preactivation, output: Activation
   public let recurrentBias: Parameter?

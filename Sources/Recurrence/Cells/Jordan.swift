@@ -13,16 +13,16 @@ public struct Jordan: RecurrentCell {
     /// The width of y; `hidden` if nil.
     public var outputs: Int?
     /// f
-    public var nonlinearity: Elman.Nonlinearity
+    public var nonlinearity: Nonlinearity
     /// g
-    public var outputNonlinearity: Elman.Nonlinearity
+    public var outputNonlinearity: Nonlinearity
     public var teacherForcing: Bool
 
     public var output: Int { outputs ?? hidden }
 
     public init(
-      hidden: Int, outputs: Int? = nil, nonlinearity: Elman.Nonlinearity = .tanh,
-      outputNonlinearity: Elman.Nonlinearity = .tanh, teacherForcing: Bool = false
+      hidden: Int, outputs: Int? = nil, nonlinearity: Nonlinearity = .tanh,
+      outputNonlinearity: Nonlinearity = .tanh, teacherForcing: Bool = false
     ) {
       self.hidden = hidden
       self.outputs = outputs
@@ -37,9 +37,9 @@ public struct Jordan: RecurrentCell {
       outputs = try keys.decodeIfPresent(Int.self, forKey: .outputs)
         .map { try keys.checkedWidth($0, .outputs) }
       nonlinearity =
-        try keys.decodeIfPresent(Elman.Nonlinearity.self, forKey: .nonlinearity) ?? .tanh
+        try keys.decodeIfPresent(Nonlinearity.self, forKey: .nonlinearity) ?? .tanh
       outputNonlinearity =
-        try keys.decodeIfPresent(Elman.Nonlinearity.self, forKey: .outputNonlinearity) ?? .tanh
+        try keys.decodeIfPresent(Nonlinearity.self, forKey: .outputNonlinearity) ?? .tanh
       teacherForcing = try keys.decodeIfPresent(Bool.self, forKey: .teacherForcing) ?? false
     }
 
@@ -79,7 +79,7 @@ public struct Jordan: RecurrentCell {
   let shown: ShownOutput
   let recurrent: Parameter
   let fed: Fed
-  let nonlinearity: Elman.Nonlinearity
+  let nonlinearity: Nonlinearity
 
   public init(_ options: Options, in plan: inout Plan) {
     let n = options.hidden

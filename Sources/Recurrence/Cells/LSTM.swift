@@ -11,80 +11,35 @@ internal import LinearAlgebra
 /// - `peephole`: diagonal weights from the memory to the gates. `gers`: i and f see c(t−1), o sees c(t)
 ///   (Gers & Schmidhuber 2000); `previous`: all three gates see c(t−1).
 /// - `projection`: h(t) = (o ∘ tanh c(t)) P of that many units (Sak 2014); PyTorch's `proj_size`.
+/// - `coupled`: f = 1 − i, without weights of its own; gates are i, g, o (Greff 2015).
+/// - `layer_norm`: LN(x W) + LN(h(t−1) U) + b + b′ in place of the sum, and h(t) = o ∘ tanh LN(c(t))
+///   (Ba 2016).
+/// - `chrono`: f's part of the input bias starts from ln U(1, T − 1) and i's from its negative, for
+///   memories of up to T steps (Tallec & Ollivier 2018).
 public struct LSTM: RecurrentCell {
-  public enum Peephole: String, Codable, CaseIterable, Sendable {
-    case none, gers, previous
-  }
-
-  public struct Options: CellOptions {
-    public var hidden: Int
-    public var forgetBias: Double?
-    public var peephole: Peephole
-    public var projection: Int?
-    /// 2 as in PyTorch, or 1: b alone.
-    public var biases: Int
-
-    public var output: Int { projection ?? hidden }
-
-    public init(
-      hidden: Int, forgetBias: Double? = nil, peephole: Peephole = .none, projection: Int? = nil,
-      biases: Int = 2
-    ) {
-      self.hidden = hidden
-      self.forgetBias = forgetBias
-      self.peephole = peephole
-      self.projection = projection
-      self.biases = biases
-    }
-
-    public init(from decoder: any Decoder) throws {
-      let keys = try decoder.container(keyedBy: CodingKeys.self)
-      hidden = try keys.hiddenUnits(.hidden)
-      forgetBias = try keys.decodeIfPresent(Double.self, forKey: .forgetBias)
-      peephole = try keys.decodeIfPresent(Peephole.self, forKey: .peephole) ?? .none
-      projection = try keys.decodeIfPresent(Int.self, forKey: .projection)
-      biases = try keys.numberOfBiases(.biases)
-      if let projection, projection < 1 || projection >= hidden {
-        throw DecodingError.dataCorruptedError(
-          forKey: .projection, in: keys,
-          debugDescription: "a projection is narrower than hidden (\(hidden)) and at least 1")
-      }
-    }
-
-    enum CodingKeys: String, CodingKey {
-      case hidden, peephole, projection, biases
-      case forgetBias = "forget_bias"
-    }
-  }
-
   public static let equations = """
     i,f,o = σ(x W + b + h₋ U + b′); g = tanh(…); c = f∘c₋ + i∘g; h = o∘tanh c; \
-    peephole: gers: i,f see c₋ and o sees c, previous: all see c₋; projection: h = (o∘tanh c) P
+    peephole: gers: i,f see c₋ and o sees c, previous: all see c₋; projection: h = (o∘tanh c) P; \
+    coupled: f = 1−i; layer_norm: … = LN(x W) + LN(h₋ U) + b + b′, h = o∘tanh LN(c); \
+    chrono: T: f's b starts from ln U(1, T−1), i's from its negative
     """
-  public static let source = "Hochreiter & Schmidhuber 1997, Gers 2000, Sak 2014"
+  public static let source = """
+    Hochreiter & Schmidhuber 1997, Gers 2000, Sak 2014; coupled: Greff 2015; layer_norm: Ba 2016; \
+    chrono: Tallec & Ollivier 2018
+    """
   public static let gates = 4
-
-  public static func variants(hidden: Int) -> [Options] {
-    [
-      Options(hidden: hidden), Options(hidden: hidden, biases: 1),
-      Options(hidden: hidden, forgetBias: 1),
-      Options(hidden: hidden, peephole: .gers), Options(hidden: hidden, peephole: .previous),
-      Options(hidden: hidden, projection: hidden - 2),
-      Options(hidden: hidden, peephole: .gers, projection: hidden - 2),
-    ]
-  }
-
-  public static func inputBias(_ options: Options) -> [InitialValue.Part] {
-    options.forgetBias.map { [InitialValue.Part(1, of: 4, $0)] } ?? []
-  }
 
   public let preactivation, output: Activation
   public let recurrentBias: Parameter?
   let recurrent: Parameter
   let memory: Activation
   let peephole: Peephole
-  /// Diagonals from c to i, f and o.
+  /// Diagonals from c to i, f and o, or to i and o.
   let peepholes: Parameter?
+  let isCoupled: Bool
+  let normalization: Normalization?
+  /// The gates: in place of the preactivation unless that is normalised.
+  let gates: Activation
   /// P
   let projection: Parameter?
   /// o ∘ tanh c: what P projects, or the output itself.
@@ -94,16 +49,28 @@ public struct LSTM: RecurrentCell {
 
   public init(_ options: Options, in plan: inout Plan) {
     let n = options.hidden
+    let count = Self.gates(options)
     let width = options.projection ?? n
     let spread = Distribution.uniform(1 / Double(n).squareRoot())
-    preactivation = plan.activation(4 * n, derivative: .overwrites)
+    isCoupled = options.coupled
+    preactivation = plan.activation(count * n, derivative: .overwrites)
     memory = plan.state(n, named: "c", derivative: .rolling)
-    recurrent = plan.parameter("weight_hh", from: width, to: 4 * n, gates: 4, pytorch: spread)
-    recurrentBias =
-      options.biases == 2 ? plan.vector("bias_hh", count: 4 * n, pytorch: spread) : nil
+    recurrent = plan.parameter(
+      "weight_hh", from: width, to: count * n, gates: count, pytorch: spread)
+    if options.layerNorm {
+      normalization = Normalization(options, fromInput: preactivation, in: &plan)
+      gates = plan.activation(count * n, derivative: .overwrites)
+      recurrentBias = nil
+    } else {
+      normalization = nil
+      gates = preactivation
+      recurrentBias =
+        options.biases == 2 ? plan.vector("bias_hh", count: count * n, pytorch: spread) : nil
+    }
     peephole = options.peephole
     peepholes =
-      peephole == .none ? nil : plan.vector("weight_peephole", count: 3 * n, pytorch: spread)
+      peephole == .none
+      ? nil : plan.vector("weight_peephole", count: (count - 1) * n, pytorch: spread)
     output = plan.state(width)
     if options.projection == nil {
       projection = nil
@@ -117,29 +84,43 @@ public struct LSTM: RecurrentCell {
   }
 
   public func forward(_ t: Int, _ pass: Pass) {
-    let a = pass[preactivation, t]
+    let a = pass[gates, t]
     let past = pass.before(memory, t)
     let c = pass[memory, t]
     let h = pass[unprojected, t]
-    a.addProduct(pass.read(output, t), pass[recurrent])
+    if let normalization {
+      normalization.preactivate(a, pass.read(output, t), recurrent, t, pass)
+    } else {
+      a.addProduct(pass.read(output, t), pass[recurrent])
+    }
     for s in 0..<pass.streams {
       let (i, f, g, o) = parts(a[s])
       if let peepholes {
-        let p = pass[peepholes].row
-        look(at: past[s], p.part(0, of: 3), i)
-        look(at: past[s], p.part(1, of: 3), f)
-        if peephole == .previous { look(at: past[s], p.part(2, of: 3), o) }
+        let p = diagonals(pass[peepholes].row)
+        MemoryKernels.look(at: past[s], p.i, i)
+        if !isCoupled { MemoryKernels.look(at: past[s], p.f, f) }
+        if peephole == .previous { MemoryKernels.look(at: past[s], p.o, o) }
       }
-      remember(i, f, g, past[s], c[s])
-      if let peepholes, peephole == .gers { look(at: c[s], pass[peepholes].row.part(2, of: 3), o) }
-      respond(o, c[s], h[s])
+      if isCoupled {
+        MemoryKernels.rememberCoupled(i, g, past[s], c[s])
+      } else {
+        MemoryKernels.remember(i, f, g, past[s], c[s])
+      }
+      if let peepholes, peephole == .gers {
+        MemoryKernels.look(at: c[s], diagonals(pass[peepholes].row).o, o)
+      }
+      if let normalization {
+        MemoryKernels.respond(o, normalization.see(c[s], s, t, pass), h[s])
+      } else {
+        MemoryKernels.respond(o, c[s], h[s])
+      }
     }
     guard let projection else { return }
     pass[output, t].setProduct(h, pass[projection])
   }
 
   public func backward(_ t: Int, _ pass: Pass) {
-    let a = pass[preactivation, t]
+    let a = pass[gates, t]
     let past = pass.before(memory, t)
     let c = pass[memory, t]
     let dc = pass.d[memory, t]
@@ -151,83 +132,63 @@ public struct LSTM: RecurrentCell {
     }
     for s in 0..<pass.streams {
       let (i, f, g, o) = parts(a[s])
-      differentiateOutput(dh[s], c[s], o, dc[s])
-      if let peepholes, peephole == .gers { look(at: o, pass[peepholes].row.part(2, of: 3), dc[s]) }
-      differentiateMemory(dc[s], past[s], i, f, g, dPast[s])
+      if let normalization {
+        normalization.differentiateOutput(dh[s], o, dc[s], s, t, pass)
+      } else {
+        MemoryKernels.differentiateOutput(dh[s], c[s], o, dc[s])
+      }
+      if let peepholes, peephole == .gers {
+        MemoryKernels.look(at: o, diagonals(pass[peepholes].row).o, dc[s])
+      }
+      if isCoupled {
+        MemoryKernels.differentiateCoupled(dc[s], past[s], i, g, dPast[s])
+      } else {
+        MemoryKernels.differentiateMemory(dc[s], past[s], i, f, g, dPast[s])
+      }
       if let peepholes {
-        let p = pass[peepholes].row
-        look(at: i, p.part(0, of: 3), dPast[s])
-        look(at: f, p.part(1, of: 3), dPast[s])
-        if peephole == .previous { look(at: o, p.part(2, of: 3), dPast[s]) }
+        let p = diagonals(pass[peepholes].row)
+        MemoryKernels.look(at: i, p.i, dPast[s])
+        if !isCoupled { MemoryKernels.look(at: f, p.f, dPast[s]) }
+        if peephole == .previous { MemoryKernels.look(at: o, p.o, dPast[s]) }
       }
     }
-    pass.d.read(output, t).addProduct(a, pass[recurrent].transposed)
+    normalization?.differentiate(a, t, pass)
+    pass.d.read(output, t).addProduct(
+      pass[normalization?.fromState ?? gates, t], pass[recurrent].transposed)
   }
 
   public func accumulate(_ pass: Pass) {
-    let da = pass.d[preactivation]
-    pass.d[recurrent].addProduct(da.transposed, pass.read(output, lag: 1))
+    let da = pass.d[gates]
+    pass.d[recurrent].addProduct(
+      pass.d[normalization?.fromState ?? gates].transposed, pass.read(output, lag: 1))
+    normalization?.accumulate(da, pass)
     if let projection {
       pass.d[projection].addProduct(pass.d[output].transposed, pass[unprojected])
     }
     if let peepholes {
-      let dp = pass.d[peepholes].row
+      let dp = diagonals(pass.d[peepholes].row)
       let past = pass.before(memory, lag: 1)
       let seenByOutput = peephole == .gers ? pass[memory] : past
       for row in 0..<da.rows {
         let (di, df, _, dO) = parts(da[row])
-        look(at: past[row], di, dp.part(0, of: 3))
-        look(at: past[row], df, dp.part(1, of: 3))
-        look(at: seenByOutput[row], dO, dp.part(2, of: 3))
+        MemoryKernels.look(at: past[row], di, dp.i)
+        if !isCoupled { MemoryKernels.look(at: past[row], df, dp.f) }
+        MemoryKernels.look(at: seenByOutput[row], dO, dp.o)
       }
     }
   }
-}
 
-@inline(__always) private func parts(_ a: Row) -> (i: Row, f: Row, g: Row, o: Row) {
-  (a.part(0, of: 4), a.part(1, of: 4), a.part(2, of: 4), a.part(3, of: 4))
-}
-/// a += p ∘ c
-@inline(never) private func look(at c: Row, _ p: Row, _ a: Row) {
-  for j in 0..<a.count { a[j] += p[j] * c[j] }
-}
-/// i, f = σ(i, f), g = tanh(g), c = f ∘ c₋ + i ∘ g
-@inline(never) private func remember(_ i: Row, _ f: Row, _ g: Row, _ past: Row, _ c: Row) {
-  for j in 0..<c.count {
-    let (input, forget, candidate) = (sigmoid(i[j]), sigmoid(f[j]), tanh(g[j]))
-    i[j] = input
-    f[j] = forget
-    g[j] = candidate
-    c[j] = forget * past[j] + input * candidate
+  /// The gates of a row; where they are coupled, f is i's and not looked at.
+  @inline(__always) private func parts(_ a: Row) -> (i: Row, f: Row, g: Row, o: Row) {
+    isCoupled
+      ? (a.part(0, of: 3), a.part(0, of: 3), a.part(1, of: 3), a.part(2, of: 3))
+      : (a.part(0, of: 4), a.part(1, of: 4), a.part(2, of: 4), a.part(3, of: 4))
   }
-}
-/// o = σ(o), h = o ∘ tanh c
-@inline(never) private func respond(_ o: Row, _ c: Row, _ h: Row) {
-  for j in 0..<h.count {
-    let gate = sigmoid(o[j])
-    o[j] = gate
-    h[j] = gate * tanh(c[j])
-  }
-}
-/// ∂c += ∂h ∘ o ∘ (1 − tanh² c), and o becomes ∂o = ∂h ∘ tanh c ∘ o ∘ (1 − o)
-@inline(never) private func differentiateOutput(_ dh: Row, _ c: Row, _ o: Row, _ dc: Row) {
-  for j in 0..<dh.count {
-    let (squashed, gate) = (tanh(c[j]), o[j])
-    let through = dh[j] * gate
-    dc[j] += through * (1 - squashed * squashed)
-    o[j] = through * squashed * (1 - gate)
-  }
-}
-/// ∂c₋ = ∂c ∘ f, and the gates become ∂i = ∂c ∘ g ∘ i ∘ (1 − i), ∂f = ∂c ∘ c₋ ∘ f ∘ (1 − f) and
-/// ∂g = ∂c ∘ i ∘ (1 − g²)
-@inline(never) private func differentiateMemory(
-  _ dc: Row, _ past: Row, _ i: Row, _ f: Row, _ g: Row, _ dPast: Row
-) {
-  for j in 0..<dc.count {
-    let (input, forget, candidate) = (i[j], f[j], g[j])
-    dPast[j] = dc[j] * forget
-    i[j] = dc[j] * candidate * (input * (1 - input))
-    f[j] = dc[j] * past[j] * (forget * (1 - forget))
-    g[j] = dc[j] * input * (1 - candidate * candidate)
+
+  /// The diagonals of the gates, in the same way.
+  @inline(__always) private func diagonals(_ p: Row) -> (i: Row, f: Row, o: Row) {
+    isCoupled
+      ? (p.part(0, of: 2), p.part(0, of: 2), p.part(1, of: 2))
+      : (p.part(0, of: 3), p.part(1, of: 3), p.part(2, of: 3))
   }
 }

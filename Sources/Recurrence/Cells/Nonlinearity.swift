@@ -1,6 +1,9 @@
 internal import LinearAlgebra
 
-extension Elman.Nonlinearity {
+/// The functions f that a layer's sums may go through.
+public enum Nonlinearity: String, Codable, CaseIterable, Sendable {
+  case tanh, relu, sigmoid, identity
+
   /// h = f(a), a row for each stream.
   func respond(_ a: Matrix, _ h: Matrix) {
     for stream in 0..<h.rows { respond(a[stream], h[stream]) }
@@ -12,7 +15,7 @@ extension Elman.Nonlinearity {
     case .tanh: respondTanh(a, h)
     case .relu: respondRelu(a, h)
     case .sigmoid: respondSigmoid(a, h)
-    case .identity: h.copy(a)
+    case .identity: respondIdentity(a, h)
     }
   }
 
@@ -27,19 +30,22 @@ extension Elman.Nonlinearity {
     case .tanh: differentiateTanh(h, dh, da)
     case .relu: differentiateRelu(h, dh, da)
     case .sigmoid: differentiateSigmoid(h, dh, da)
-    case .identity: da.copy(dh)
+    case .identity: respondIdentity(dh, da)
     }
   }
 }
 
 @inline(never) private func respondTanh(_ a: Row, _ h: Row) {
-  for j in 0..<h.count { h[j] = tanh(a[j]) }
+  for j in 0..<h.count { h[j] = LinearAlgebra.tanh(a[j]) }
 }
 @inline(never) private func respondRelu(_ a: Row, _ h: Row) {
   for j in 0..<h.count { h[j] = a[j] < 0 ? 0 : a[j] }
 }
 @inline(never) private func respondSigmoid(_ a: Row, _ h: Row) {
-  for j in 0..<h.count { h[j] = sigmoid(a[j]) }
+  for j in 0..<h.count { h[j] = LinearAlgebra.sigmoid(a[j]) }
+}
+@inline(never) private func respondIdentity(_ a: Row, _ h: Row) {
+  for j in 0..<h.count { h[j] = a[j] }
 }
 @inline(never) private func differentiateTanh(_ h: Row, _ dh: Row, _ da: Row) {
   for j in 0..<h.count { da[j] = dh[j] * (1 - h[j] * h[j]) }

@@ -12,12 +12,12 @@ public struct Skip: RecurrentCell {
     /// k, rising from at least 2.
     public var delays: [Int]
     /// f
-    public var nonlinearity: Elman.Nonlinearity
+    public var nonlinearity: Nonlinearity
     /// 2, or 1: b alone.
     public var biases: Int
 
     public init(
-      hidden: Int, delays: [Int] = [2], nonlinearity: Elman.Nonlinearity = .tanh, biases: Int = 2
+      hidden: Int, delays: [Int] = [2], nonlinearity: Nonlinearity = .tanh, biases: Int = 2
     ) {
       self.hidden = hidden
       self.delays = delays
@@ -30,7 +30,7 @@ public struct Skip: RecurrentCell {
       hidden = try keys.hiddenUnits(.hidden)
       delays = try keys.decodeIfPresent([Int].self, forKey: .delays) ?? [2]
       nonlinearity =
-        try keys.decodeIfPresent(Elman.Nonlinearity.self, forKey: .nonlinearity) ?? .tanh
+        try keys.decodeIfPresent(Nonlinearity.self, forKey: .nonlinearity) ?? .tanh
       biases = try keys.numberOfBiases(.biases)
       let isRising = zip(delays, delays.dropFirst()).allSatisfy { $0 < $1 }
       guard let first = delays.first, first >= 2, isRising, delays.last! <= 1 << 16 else {
@@ -61,7 +61,7 @@ public struct Skip: RecurrentCell {
   let recurrent: Parameter
   /// U_k
   let skips: [(delay: Int, weight: Parameter)]
-  let nonlinearity: Elman.Nonlinearity
+  let nonlinearity: Nonlinearity
 
   public init(_ options: Options, in plan: inout Plan) {
     let n = options.hidden

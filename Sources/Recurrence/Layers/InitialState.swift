@@ -28,9 +28,9 @@ enum Beginning: Sendable {
 
   func fill(_ row: Row, _ pass: Pass) {
     switch self {
-    case .zero: row.elements.update(repeating: 0)
+    case .zero: row.fill(0)
     case .unit:
-      row.elements.update(repeating: 0)
+      row.fill(0)
       row[0] = 1
     case .learnt(let vector): row.copy(pass[vector].row)
     }

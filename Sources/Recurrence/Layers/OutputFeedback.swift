@@ -5,9 +5,9 @@ public struct FeedbackOptions: Hashable, Sendable {
   /// The width of y.
   public var width: Int
   /// g
-  public var nonlinearity: Elman.Nonlinearity
+  public var nonlinearity: Nonlinearity
 
-  public init(width: Int, nonlinearity: Elman.Nonlinearity = .tanh) {
+  public init(width: Int, nonlinearity: Nonlinearity = .tanh) {
     self.width = width
     self.nonlinearity = nonlinearity
   }
@@ -21,7 +21,7 @@ struct ShownOutput: Sendable {
   private let bias: Parameter
   /// h V + c, and its derivative on the way back.
   private let preactivation: Activation
-  private let nonlinearity: Elman.Nonlinearity
+  private let nonlinearity: Nonlinearity
 
   /// - Parameters:
   ///   - names: what V, c and y are called.

@@ -14,7 +14,8 @@ internal import LinearAlgebra
 struct Projection: Sendable {
   private let source: Source
   private let weight: Parameter?
-  private let bias: Parameter
+  /// Of the last columns of y; nil for none.
+  private let bias: Parameter?
   private let secondBias: Parameter?
   private let condition: Condition?
   private let sums: Scratch
@@ -23,14 +24,15 @@ struct Projection: Sendable {
 
   /// - Parameters:
   ///   - names: what W and b are called.
-  ///   - gates: how many square blocks are stacked in W.
+  ///   - gates: how many equal blocks are stacked in W.
+  ///   - biasedGates: how many of them, the last ones, have a bias.
   ///   - secondBias: b′, a parameter of somebody else.
   ///   - condition: z, on the axis of streams, and whether it is added at the first step alone; R is
   ///     called like W with `_condition` behind it.
   init(
     _ width: Int, reading source: Source, names: (weight: String, bias: String), gates: Int = 1,
-    pytorch spread: Distribution, parts: [InitialValue.Part] = [], secondBias: Parameter? = nil,
-    condition: Conditioning? = nil, in plan: inout Plan
+    biasedGates: Int? = nil, pytorch spread: Distribution, parts: [InitialValue.Part] = [],
+    secondBias: Parameter? = nil, condition: Conditioning? = nil, in plan: inout Plan
   ) {
     self.source = source
     self.secondBias = secondBias
@@ -39,7 +41,10 @@ struct Projection: Sendable {
       read == 0
       ? nil
       : plan.parameter(names.weight, from: read, to: width, gates: gates, pytorch: spread)
-    bias = plan.vector(names.bias, count: width, pytorch: spread, parts: parts)
+    let biased = width / gates * (biasedGates ?? gates)
+    precondition(secondBias == nil || biased == width, "a second bias without all of the first")
+    bias =
+      biased == 0 ? nil : plan.vector(names.bias, count: biased, pytorch: spread, parts: parts)
     self.condition = condition.map {
       Condition($0, width, name: names.weight + "_condition", gates: gates, spread, in: &plan)
     }
@@ -117,8 +122,12 @@ struct Projection: Sendable {
 
   /// y = b + b′ in every row
   private func addBiases(to y: Matrix, _ pass: Pass) {
+    guard let bias else { return y.fill(0) }
+    let b = pass[bias].matrix
     let biases = y.slice(rows: 0..<1)
-    biases.copy(pass[bias].matrix)
+    let unbiased = y.columns - b.columns
+    biases.slice(columns: 0..<unbiased).fill(0)
+    biases.slice(columns: unbiased..<y.columns).copy(b)
     if let secondBias { biases.add(pass[secondBias].matrix) }
     y.slice(rows: 1..<y.rows).fillEveryRow(biases[0])
   }
@@ -129,10 +138,12 @@ struct Projection: Sendable {
   }
 
   private func accumulateBiases(_ dy: Matrix, _ pass: Pass) {
+    guard let bias else { return }
     let total = Matrix(pass.scratch(sums), rows: 1, columns: dy.columns)
     total.fill(0)
     total.addColumnSums(dy)
-    pass.d[bias].add(total)
+    let db = pass.d[bias]
+    db.add(total.slice(columns: dy.columns - db.matrix.columns..<dy.columns))
     if let secondBias { pass.d[secondBias].add(total) }
   }
 }

@@ -29,6 +29,8 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
   private let feedback: OutputFeedback?
   private let age: Age?
   private let states: [Remembrance]
+  /// Where the cell reads earlier inputs.
+  private let delayed: DelayLine?
   private let projection: Projection
 
   /// - Parameters:
@@ -39,6 +41,8 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
     dropout: Double = 0, seed: UInt64 = 0, reading input: Source, condition: Conditioning? = nil,
     in plan: inout Plan
   ) {
+    let delays = Cell.inputDelays(options)
+    delayed = delays == [0] ? nil : DelayLine(delays, reading: input, in: &plan)
     let known = plan.states.count
     cell = Cell(options, in: &plan)
     var zoneouts: [Activation: Zoneout] = [:]
@@ -48,16 +52,17 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
       }
     }
     let shown = zoneouts[cell.output]?.held ?? cell.output
-    feedback = surroundings.feedback.map { [cell] options in
+    feedback = surroundings.feedback.map { [cell] feedback in
       OutputFeedback(
-        options, into: cell.preactivation, gates: Cell.gates, from: shown, in: &plan)
+        feedback, into: cell.preactivation, gates: Cell.gates(options), from: shown, in: &plan)
     }
     output = feedback?.output ?? shown
     let initial = surroundings.initialState
     let own = plan.states[known...].filter { plan.isState($0) }
     // Where streams start from zero and one step back is read, carried states need no more than clearing.
     let furthest = own.reduce(1) { max($0, plan.lag(of: $1)) }
-    age = initial == .zero && furthest == 1 ? nil : Age(upTo: furthest, in: &plan)
+    let needsAge = !own.isEmpty && (initial != .zero || furthest > 1)
+    age = needsAge ? Age(upTo: furthest, in: &plan) : nil
     var dropouts: [Activation: RecurrentDropout] = [:]
     // A memory that only its cell sees is never masked.
     for state in own where dropout > 0 && plan.isShown(state) {
@@ -71,8 +76,10 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
         dropout: dropouts[state], age: age?.steps, in: plan)
     }
     projection = Projection(
-      plan.width(cell.preactivation), reading: input, names: ("weight_ih", "bias_ih"),
-      gates: Cell.gates, pytorch: .uniform(1 / Double(options.hidden).squareRoot()),
+      plan.width(cell.preactivation), reading: delayed.map { .activation($0.output) } ?? input,
+      names: ("weight_ih", "bias_ih"), gates: Cell.gates(options),
+      biasedGates: Cell.biasedGates(options),
+      pytorch: .uniform(1 / Double(options.hidden).squareRoot()),
       parts: Cell.inputBias(options), secondBias: cell.recurrentBias, condition: condition,
       in: &plan)
   }
@@ -82,6 +89,7 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
   }
 
   public func forward(_ pass: Pass) {
+    delayed?.forward(pass)
     projection.forward(into: pass[cell.preactivation], pass)
     pass.mark(.input)
     for state in states { state.begin(pass) }
@@ -112,6 +120,7 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
     feedback?.accumulate(pass)
     pass.mark(.recurrent)
     projection.backward(from: pass.d[cell.preactivation], pass)
+    delayed?.backward(pass)
     pass.mark(.input)
   }
 }

@@ -70,6 +70,8 @@ extension NetworkCatalogue.Network {
       case Self.vocabulary: return "symbols"
       case projection: return "P"
       case hidden: return "hidden"
+      case hidden * hidden: return "hidden·hidden"
+      case let size where size.isMultiple(of: Self.input): return "\(size / Self.input)·input"
       default:
         // A module of several has a fraction of the units.
         guard let parts = (1...8).first(where: { (size * $0).isMultiple(of: hidden) }) else {

@@ -24,6 +24,10 @@ extension SequenceModel {
       switch options {
       case let options as LSTM.Options where cell == "lstm":
         if options.peephole != .none { return "layer \(index) has peepholes, which nn.LSTM lacks" }
+        if options.coupled { return "layer \(index) has coupled gates, which nn.LSTM lacks" }
+        if options.layerNorm {
+          return "layer \(index) has layer normalisation, which nn.LSTM lacks"
+        }
       case is GRU.Options where cell == "gru": break
       case let options as Elman.Options where cell == "elman":
         guard options.nonlinearity == .tanh || options.nonlinearity == .relu else {

@@ -39,6 +39,16 @@ import Training
     "skip": 7 * 5 + 2 * 7 * 7 + 7 * 7 + 2 * 7 * 7 + 60 * 7,
     "gru": 21 * 5 + 21 * 7 + 21 * 7 + 21 * 7 + 60 * 7,
     "gru-reset-before": 21 * 5 + 21 * 7 + 21 * 7 + 21 * 7 + 60 * 7,
+    "update-gru": 14 * 5 + 14 * 7 + 14 * 7 + 14 * 7 + 60 * 7,
+    "leaky": 7 * 5 + 7 * 7 + 7 * 7 + 7 * 7 + 60 * 7,
+    // Two products with the past and the factors of it.
+    "multiplicative": 14 * 5 + 2 * 49 + 14 * 7 + 2 * 49 + 60 * 7,
+    "mlstm": 35 * 5 + 5 * 49 + 35 * 7 + 5 * 49 + 60 * 7,
+    // A weight for each pair of a unit and an input, for each unit.
+    "second-order": 49 * 5 + 49 * 7 + 60 * 7,
+    "min-gru": 14 * 5 + 14 * 7 + 60 * 7,
+    "min-lstm": 21 * 5 + 21 * 7 + 60 * 7,
+    "dense": 7 * 5 + 7 * 7 + 60 * 7,
   ]
 
   @Test("the operations of every cell are those counted by hand", arguments: cells.keys.sorted())

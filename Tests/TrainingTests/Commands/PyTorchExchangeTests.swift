@@ -103,7 +103,12 @@ import Training
     arguments: [
       ("{cell: lstm, hidden: 5, peephole: gers}", "layer 1 has peepholes"),
       ("{cell: lstm, hidden: 5, peephole: previous}", "layer 1 has peepholes"),
+      ("{cell: lstm, hidden: 5, coupled: true}", "layer 1 has coupled gates"),
+      ("{cell: lstm, hidden: 5, layer_norm: true}", "layer 1 has layer normalisation"),
       ("{cell: gru-reset-before, hidden: 5}", "layer 1 is a gru-reset-before"),
+      ("{cell: leaky, hidden: 5, alpha: 0.9}", "layer 1 is a leaky"),
+      ("{cell: dense, hidden: 5, taps: 3}", "layer 1 is a dense"),
+      ("{cell: min-gru, hidden: 5}", "layer 1 is a min-gru"),
       ("{cell: elman, hidden: 5, nonlinearity: sigmoid}", "layer 1 has the nonlinearity sigmoid"),
       ("{cell: elman, hidden: 5, nonlinearity: identity}", "layer 1 has the nonlinearity identity"),
     ])

@@ -1,0 +1,67 @@
+internal import LinearAlgebra
+
+/// No recurrence at all: `y(t) = f(x(t) W₀ + … + x(t−k+1) W_{k−1} + b)`, one to one where k is 1, otherwise
+/// the time-delay network over the last k inputs (Waibel 1989).
+///
+/// The inputs lie side by side, [x(t), x(t−1), …]. Earlier ones are carried from window to window and
+/// are zero before the first.
+///
+/// - `taps`: k.
+public struct Dense: RecurrentCell {
+  public struct Options: CellOptions {
+    public var hidden: Int
+    /// f
+    public var nonlinearity: Nonlinearity
+    /// k
+    public var taps: Int
+
+    public init(hidden: Int, nonlinearity: Nonlinearity = .tanh, taps: Int = 1) {
+      self.hidden = hidden
+      self.nonlinearity = nonlinearity
+      self.taps = taps
+    }
+
+    public init(from decoder: any Decoder) throws {
+      let keys = try decoder.container(keyedBy: CodingKeys.self)
+      hidden = try keys.hiddenUnits(.hidden)
+      nonlinearity = try keys.decodeIfPresent(Nonlinearity.self, forKey: .nonlinearity) ?? .tanh
+      taps = try keys.checkedWidth(
+        try keys.decodeIfPresent(Int.self, forKey: .taps) ?? 1, .taps, largest: 1 << 12)
+    }
+  }
+
+  public static let equations = """
+    y = f(x W + b), f = tanh, relu, sigmoid or identity; \
+    taps: k: x is [x(t), …, x(t−k+1)]
+    """
+  public static let source = "taps: Waibel 1989"
+  public static let gates = 1
+
+  public static func variants(hidden: Int) -> [Options] {
+    Nonlinearity.allCases.map { Options(hidden: hidden, nonlinearity: $0) }
+      + [Options(hidden: hidden, taps: 2), Options(hidden: hidden, taps: 4)]
+  }
+
+  public static func inputDelays(_ options: Options) -> [Int] { Array(0..<options.taps) }
+
+  public let preactivation, output: Activation
+  let nonlinearity: Nonlinearity
+
+  public init(_ options: Options, in plan: inout Plan) {
+    preactivation = plan.activation(options.hidden, derivative: .overwrites)
+    output = plan.activation(options.hidden)
+    nonlinearity = options.nonlinearity
+  }
+
+  public func forward(_ t: Int, _ pass: Pass) {
+    nonlinearity.respond(pass[preactivation, t], pass[output, t])
+  }
+
+  public func backward(_ t: Int, _ pass: Pass) {
+    nonlinearity.differentiate(
+      pass[output, t], pass.d[output, t], pass.d[preactivation, t])
+  }
+
+  /// There are no recurrent weights.
+  public func accumulate(_ pass: Pass) {}
+}

@@ -1,0 +1,215 @@
+"""Makes equations.json: the same numbers as cells.json for cells of which PyTorch has no module.
+
+Each cell is its equations in a few lines, differentiated by PyTorch: one layer between an embedding and
+a linear layer, over two consecutive windows in float64.
+
+    python equations.py            writes equations.json beside this file
+    python equations.py --check    computes everything again and compares it with the file
+"""
+
+import pathlib
+
+import torch
+from torch import nn
+
+import cells
+
+FILE = pathlib.Path(__file__).with_name("equations.json")
+
+
+class Cell(nn.Module):
+    """A loop over `step`; parameters are `weight_ih_l0` and so on, stored [out, in]."""
+
+    num_layers, proj_size, has_memory = 1, 0, False
+
+    def __init__(self, inputs, layer):
+        super().__init__()
+        self.options, self.hidden_size = layer, layer["hidden"]
+        for name, shape in self.shapes(inputs, self.hidden_size).items():
+            self.register_parameter(name + "_l0", nn.Parameter(torch.empty(shape)))
+
+    def __getitem__(self, name):
+        return getattr(self, name + "_l0")
+
+    def forward(self, x, state):
+        state = tuple(s[0] for s in state) if self.has_memory else state[0]
+        outputs = []
+        for row in x:
+            state = self.step(row, state)
+            outputs.append(state[0] if self.has_memory else state)
+        after = tuple(s[None] for s in state) if self.has_memory else state[None]
+        return torch.stack(outputs), after
+
+
+class LSTM(Cell):
+    has_memory = True
+
+    def shapes(self, m, n):
+        self.proj_size = self.options.get("projection", 0)
+        k, p = (3 if self.options.get("coupled") else 4), self.proj_size or n
+        shapes = {"weight_ih": (k * n, m), "weight_hh": (k * n, p), "bias_ih": (k * n,)}
+        if self.options.get("biases", 2) == 2:
+            shapes["bias_hh"] = (k * n,)
+        if self.options.get("layer_norm"):
+            shapes |= {"gain_ih": (k * n,), "gain_hh": (k * n,), "gain_c": (n,), "bias_c": (n,)}
+        if self.options.get("peephole", "none") != "none":
+            shapes["weight_peephole"] = ((k - 1) * n,)
+        if self.proj_size:
+            shapes["weight_hr"] = (p, n)
+        return shapes
+
+    def step(self, x, state):
+        (h, c), n, options = state, self.hidden_size, self.options
+        peephole = options.get("peephole", "none")
+
+        def normalized(v, gain):
+            return nn.functional.layer_norm(v, v.shape[-1:], self[gain])
+
+        x, u = x @ self["weight_ih"].T, h @ self["weight_hh"].T
+        if options.get("layer_norm"):
+            x, u = normalized(x, "gain_ih"), normalized(u, "gain_hh")
+        a = x + u + self["bias_ih"]
+        if options.get("biases", 2) == 2:
+            a = a + self["bias_hh"]
+        i, *f, g, o = a.split(n, dim=1)
+        if peephole != "none":
+            pi, *pf, po = self["weight_peephole"].split(n)
+            i = i + pi * c
+            f = [f[0] + pf[0] * c] if f else f
+            o = o + po * c if peephole == "previous" else o
+        forget = f[0].sigmoid() if f else 1 - i.sigmoid()
+        c = forget * c + i.sigmoid() * g.tanh()
+        if peephole == "gers":
+            o = o + po * c
+        seen = normalized(c, "gain_c") + self["bias_c"] if options.get("layer_norm") else c
+        h = o.sigmoid() * seen.tanh()
+        return (h @ self["weight_hr"].T if self.proj_size else h), c
+
+
+class UpdateGRU(Cell):
+    def shapes(self, m, n):
+        shapes = {"weight_ih": (2 * n, m), "bias_ih": (2 * n,), "bias_hh": (2 * n,)}
+        if self.options.get("gate_candidate"):
+            return shapes | {"weight_hh": (n, n), "weight_hn": (n, n)}
+        return shapes | {"weight_hh": (2 * n, n)}
+
+    def step(self, x, c):
+        n = self.hidden_size
+        xu, xc = (x @ self["weight_ih"].T + self["bias_ih"] + self["bias_hh"]).split(n, dim=1)
+        if self.options.get("gate_candidate"):
+            gate = (xu + c @ self["weight_hh"].T).sigmoid()
+            candidate = (xc + (gate * c) @ self["weight_hn"].T).tanh()
+        else:
+            u = c @ self["weight_hh"].T
+            gate, candidate = (xu + u[:, :n]).sigmoid(), (xc + u[:, n:]).tanh()
+        return gate * candidate + (1 - gate) * c
+
+
+class Leaky(Cell):
+    def shapes(self, m, n):
+        return {"weight_ih": (n, m), "weight_hh": (n, n), "bias_ih": (n,), "logit_alpha": (n,)}
+
+    def step(self, x, h):
+        alpha = self["logit_alpha"].sigmoid()
+        a = x @ self["weight_ih"].T + h @ self["weight_hh"].T + self["bias_ih"]
+        return alpha * h + (1 - alpha) * a.tanh()
+
+
+class Multiplicative(Cell):
+    def shapes(self, m, n):
+        return {"weight_ih": (2 * n, m), "bias_ih": (n,), "weight_hf": (n, n), "weight_fh": (n, n)}
+
+    def step(self, x, h):
+        xf, xh = (x @ self["weight_ih"].T).split(self.hidden_size, dim=1)
+        f = xf * (h @ self["weight_hf"].T)
+        return (f @ self["weight_fh"].T + xh + self["bias_ih"]).tanh()
+
+
+class MultiplicativeLSTM(Cell):
+    has_memory = True
+
+    def shapes(self, m, n):
+        return {"weight_ih": (5 * n, m), "bias_ih": (4 * n,), "weight_hm": (n, n),
+                "weight_mh": (4 * n, n)}
+
+    def step(self, x, state):
+        (h, c), n = state, self.hidden_size
+        xm, xg = (x @ self["weight_ih"].T).split([n, 4 * n], dim=1)
+        m = xm * (h @ self["weight_hm"].T)
+        i, f, g, o = (xg + m @ self["weight_mh"].T + self["bias_ih"]).split(n, dim=1)
+        krause = self.options["form"] == "krause"
+        c = f.sigmoid() * c + i.sigmoid() * (g if krause else g.tanh())
+        return (c * o.sigmoid()).tanh() if krause else o.sigmoid() * c.tanh(), c
+
+
+class SecondOrder(Cell):
+    def shapes(self, m, n):
+        return {"weight_ih": (n * n, m), "bias_ih": (n,)}
+
+    def step(self, x, h):
+        w = self["weight_ih"].view(self.hidden_size, self.hidden_size, -1)
+        return (torch.einsum("si,kij,sj->sk", h, w, x) + self["bias_ih"]).sigmoid()
+
+
+def candidate(v, kind):
+    return torch.where(v >= 0, v + 0.5, v.sigmoid()) if kind == "positive" else v
+
+
+class MinGRU(Cell):
+    def shapes(self, m, n):
+        return {"weight_ih": (2 * n, m), "bias_ih": (2 * n,)}
+
+    def step(self, x, h):
+        z, v = (x @ self["weight_ih"].T + self["bias_ih"]).chunk(2, dim=1)
+        return (1 - z.sigmoid()) * h + z.sigmoid() * candidate(v, self.options["candidate"])
+
+
+class MinLSTM(Cell):
+    def shapes(self, m, n):
+        return {"weight_ih": (3 * n, m), "bias_ih": (3 * n,)}
+
+    def step(self, x, h):
+        i, f, v = (x @ self["weight_ih"].T + self["bias_ih"]).chunk(3, dim=1)
+        i, f = i.sigmoid(), f.sigmoid()
+        return f / (f + i) * h + i / (f + i) * candidate(v, self.options["candidate"])
+
+
+cells.MODULES |= {
+    "lstm": LSTM, "update-gru": UpdateGRU, "leaky": Leaky, "multiplicative": Multiplicative,
+    "mlstm": MultiplicativeLSTM, "second-order": SecondOrder, "min-gru": MinGRU,
+    "min-lstm": MinLSTM,
+}
+
+
+def layer(cell, **options):
+    return {"cell": cell, "hidden": 5} | options
+
+
+LAYERS = [
+    layer("lstm", coupled=True),
+    layer("lstm", layer_norm=True),
+    layer("lstm", peephole="gers"),
+    layer("lstm", peephole="previous", biases=1),
+    layer("lstm", coupled=True, layer_norm=True, peephole="gers", projection=3),
+    layer("lstm", coupled=True, layer_norm=True, peephole="previous"),
+    layer("update-gru"),
+    layer("update-gru", gate_candidate=True),
+    layer("leaky"),
+    layer("multiplicative"),
+    layer("mlstm", form="radford"),
+    layer("mlstm", form="krause"),
+    layer("second-order"),
+    layer("min-gru", candidate="linear"),
+    layer("min-gru", candidate="positive"),
+    layer("min-lstm", candidate="linear"),
+    layer("min-lstm", candidate="positive"),
+]
+
+
+def name(layer):
+    options = [f"{key} {value}" for key, value in layer.items() if key not in ("cell", "hidden")]
+    return ", ".join([layer["cell"], *options])
+
+
+if __name__ == "__main__":
+    cells.main([{"name": name(x), "layers": [x]} for x in LAYERS], FILE, __doc__)
