@@ -8,6 +8,9 @@
 ///       vocabulary: {size: 10000, min_count: 2}
 ///       document: none               # none | file | blank_line | line
 ///       cache: cache                 # the folder of encoded texts
+///
+/// Sequences in files have a `format` and what `ReaderOptions` asks for; a generated task has its name
+/// and options, and nothing else.
 public struct DataOptions: Codable, Sendable, Equatable {
   public var train: Paths
   public var valid: HeldOut?
@@ -17,11 +20,16 @@ public struct DataOptions: Codable, Sendable, Equatable {
   public var document: DocumentBoundary
   /// The folder of encoded texts; whoever trains has a default.
   public var cache: String?
+  /// How files of sequences are read; nil for a running text.
+  public var reader: ReaderOptions?
+  /// The generated task; nil where files are read.
+  public var task: TaskOptions?
 
   public init(
     train: Paths = [], valid: HeldOut? = nil, test: HeldOut? = nil,
     tokenizer: Tokenizer = .character, vocabulary: VocabularyOptions = VocabularyOptions(),
-    document: DocumentBoundary = .none, cache: String? = nil
+    document: DocumentBoundary = .none, cache: String? = nil, reader: ReaderOptions? = nil,
+    task: TaskOptions? = nil
   ) {
     self.train = train
     self.valid = valid
@@ -30,10 +38,12 @@ public struct DataOptions: Codable, Sendable, Equatable {
     self.vocabulary = vocabulary
     self.document = document
     self.cache = cache
+    self.reader = reader
+    self.task = task
   }
 
-  private enum Key: String, CodingKey {
-    case train, valid, test, tokenizer, vocabulary, document, cache
+  private enum Key: String, CodingKey, CaseIterable {
+    case train, valid, test, tokenizer, vocabulary, document, cache, format, task
   }
 
   public init(from decoder: any Decoder) throws {
@@ -41,7 +51,20 @@ public struct DataOptions: Codable, Sendable, Equatable {
     func refuse(_ key: Key, _ reason: String) -> DecodingError {
       .dataCorruptedError(forKey: key, in: values, debugDescription: reason)
     }
+    func refuseAll(_ keys: [Key], _ reason: String) throws {
+      for key in keys where try values.contains(key) && !values.decodeNil(forKey: key) {
+        throw refuse(key, reason)
+      }
+    }
     self.init()
+    if try values.decodeIfPresent(String.self, forKey: .task) != nil {
+      let others: [Key] = [.train, .valid, .test, .format, .tokenizer, .vocabulary, .document]
+      try refuseAll(
+        others, "a task makes its own examples and symbols: remove this key or data.task")
+      task = try TaskOptions(from: decoder)
+      cache = try values.decodeIfPresent(String.self, forKey: .cache)
+      return
+    }
     train = try values.decodeIfPresent(Paths.self, forKey: .train) ?? train
     valid = try values.decodeIfPresent(HeldOut.self, forKey: .valid)
     test = try values.decodeIfPresent(HeldOut.self, forKey: .test)
@@ -53,6 +76,19 @@ public struct DataOptions: Codable, Sendable, Equatable {
     }
     guard (valid?.fraction ?? 0) + (test?.fraction ?? 0) < 1 else {
       throw refuse(.test, "valid and test take all of train: lower the fractions")
+    }
+    if try values.decodeIfPresent(String.self, forKey: .format) != nil {
+      let reader = try ReaderOptions(from: decoder)
+      let numbers: [Key] = reader.format.isText ? [] : [.tokenizer, .vocabulary]
+      try refuseAll(numbers, "files of numbers have no symbols: remove this key")
+      try refuseAll([.document], "sequences are in no document: remove this key or data.format")
+      tokenizer = try values.sequenceTokenizer(
+        .tokenizer, allowsCharacters: reader.format.allowsCharacters)
+      vocabulary =
+        try values.decodeIfPresent(VocabularyOptions.self, forKey: .vocabulary) ?? vocabulary
+      cache = try values.decodeIfPresent(String.self, forKey: .cache)
+      self.reader = reader
+      return
     }
     if let name = try values.decodeIfPresent(String.self, forKey: .tokenizer) {
       guard let known = Tokenizer(name) else {
@@ -82,13 +118,20 @@ public struct DataOptions: Codable, Sendable, Equatable {
 
   public func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: Key.self)
+    try values.encodeIfPresent(cache, forKey: .cache)
+    if let task {
+      try task.encode(to: encoder)
+      return
+    }
     try values.encode(train, forKey: .train)
     try values.encodeIfPresent(valid, forKey: .valid)
     try values.encodeIfPresent(test, forKey: .test)
-    try values.encode(tokenizer.name, forKey: .tokenizer)
-    try values.encode(vocabulary, forKey: .vocabulary)
-    try values.encode(document.rawValue, forKey: .document)
-    try values.encodeIfPresent(cache, forKey: .cache)
+    if let reader { try reader.encode(to: encoder) }
+    if reader?.format.isText ?? true {
+      try values.encode(tokenizer.name, forKey: .tokenizer)
+      try values.encode(vocabulary, forKey: .vocabulary)
+    }
+    if reader == nil { try values.encode(document.rawValue, forKey: .document) }
   }
 }
 

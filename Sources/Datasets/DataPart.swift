@@ -5,6 +5,7 @@ public struct FeedRequest: Hashable, Sendable {
   /// The steps of a window; nil for 35 of a text's streams, and for whole sequences.
   public var bptt: Int?
   /// The most steps × sequences of a padded batch over all ranks, in place of `batchSize`; nil for any.
+  /// Where there is a source, the longer of both counts.
   public var batchTokens: Int?
   /// Whether sequences of like lengths come together.
   public var isBucketed: Bool
@@ -73,8 +74,13 @@ public enum DataPart: Sendable {
         seed: request.seed, rank: request.rank, world: request.world,
         allowsEmptyShare: request.allowsEmptyShare)
     case .examples(let set):
-      throw DataError("\(set.name) has no windows yet")
+      return try SequenceFeed(set, request)
     }
+  }
+
+  /// The sequences, where they are such.
+  public var examples: (any ExampleSet)? {
+    if case .examples(let set) = self { set } else { nil }
   }
 
   /// The text, where it is one.

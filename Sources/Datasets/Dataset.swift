@@ -14,41 +14,81 @@ public struct Dataset: Sendable {
   public let valid: DataPart?
   public let test: DataPart?
 
-  /// A text's: the next symbol is to be predicted.
-  init(vocabulary: Vocabulary, train: Corpus, valid: Corpus?, test: Corpus?) {
+  init(
+    vocabulary: Vocabulary, outputs: Vocabulary, source: Vocabulary?, interface: ModelInterface,
+    train: DataPart, valid: DataPart?, test: DataPart?
+  ) {
     self.vocabulary = vocabulary
-    outputs = vocabulary
-    source = nil
-    interface = ModelInterface(vocabulary: vocabulary.count)
-    self.train = .text(train)
-    self.valid = valid.map { .text($0) }
-    self.test = test.map { .text($0) }
+    self.outputs = outputs
+    self.source = source
+    self.interface = interface
+    self.train = train
+    self.valid = valid
+    self.test = test
   }
 
-  /// Opens the texts of a configuration, and makes their vocabulary and encoded forms first if these
-  /// are missing or out of date.
+  /// A text's: the next symbol is to be predicted.
+  init(vocabulary: Vocabulary, train: Corpus, valid: Corpus?, test: Corpus?) {
+    self.init(
+      vocabulary: vocabulary, outputs: vocabulary, source: nil,
+      interface: ModelInterface(vocabulary: vocabulary.count), train: .text(train),
+      valid: valid.map { .text($0) }, test: test.map { .text($0) })
+  }
+
+  /// Opens the data of a configuration: a task, files of sequences, or a running text, whose vocabulary
+  /// and encoded forms are made first if they are missing or out of date.
   ///
   /// All ranks call this: first one of those that share the cache folder, `writing`, then the others.
   /// Of N symbols, fractions v and t leave the first N − ⌈N(v + t)⌉ to train on; the next are for
   /// validation and the last ⌈Nt⌉ for the test. Only the part to train on makes the vocabulary.
   /// - Parameters:
   ///   - cache: the folder for encoded texts, unless the options name one.
-  ///   - vocabulary: a model's vocabulary, to be used in place of the one of the options.
+  ///   - vocabularies: those of a model, to be used in place of those of the data.
+  ///   - seed: of the examples of a task.
   /// - Throws: `DataError`.
   public init(
-    _ options: DataOptions, vocabulary given: Vocabulary? = nil, cache: String, writing: Bool
+    _ options: DataOptions, vocabularies: Vocabularies? = nil, cache: String, writing: Bool,
+    seed: UInt64 = 1
   ) throws(DataError) {
-    let cache = options.cache ?? cache
-    let text = try TextFiles(options.train.paths)
+    if let task = options.task {
+      try self.init(task, given: vocabularies, seed: seed)
+      return
+    }
+    try Self.checkFractions(options)
+    if let reader = options.reader {
+      try self.init(options, reader, given: vocabularies)
+      return
+    }
+    try self.init(text: options, given: vocabularies?.inputs, cache: cache, writing: writing)
+  }
+
+  /// The same with a model's vocabulary of the symbols that are read.
+  public init(
+    _ options: DataOptions, vocabulary: Vocabulary?, cache: String, writing: Bool, seed: UInt64 = 1
+  ) throws(DataError) {
+    try self.init(
+      options, vocabularies: vocabulary.map { Vocabularies(inputs: $0) }, cache: cache,
+      writing: writing, seed: seed)
+  }
+
+  private static func checkFractions(_ options: DataOptions) throws(DataError) {
     let fractions = (options.valid?.fraction ?? 0, options.test?.fraction ?? 0)
     for (key, fraction) in [("valid", fractions.0), ("test", fractions.1)]
     where !(0..<1).contains(fraction) {
       throw DataError("data.\(key) is \(fraction), which is not in 0..<1: give a fraction of train")
     }
     guard fractions.0 + fractions.1 < 1 else {
-      throw DataError("data.valid and data.test take all of \(text.name): lower the fractions")
+      let name = options.train.paths.first ?? "data.train"
+      throw DataError("data.valid and data.test take all of \(name): lower the fractions")
     }
+  }
 
+  private init(
+    text options: DataOptions, given: Vocabulary?, cache: String, writing: Bool
+  ) throws(DataError) {
+    let cache = options.cache ?? cache
+    let text = try TextFiles(options.train.paths)
+    let fractions = (options.valid?.fraction ?? 0, options.test?.fraction ?? 0)
     let vocabulary: Vocabulary
     if let given {
       vocabulary = given

@@ -139,6 +139,25 @@ private func symbols(_ vocabulary: Vocabulary) -> [String] {
     #expect(try Vocabulary(contentsOf: folder.path + "/new/vocabulary.json") == v)
   }
 
+  @Test func `A list of names comes back from its JSON and needs no special symbols`() throws {
+    let v = Vocabulary(names: ["O", "I-PER", "<eos>"])
+    let back = try JSONDecoder().decode(Vocabulary.self, from: Data(v.json))
+    #expect(back == v && back.hash == v.hash && back.kind == .name)
+    #expect(v.unknown == nil && v.endOfLine == nil && v.begin == nil)
+    #expect(v.encode("I-PER O\nO") == [1, 0, 0] && v.decode([1, 2, 0]) == "I-PER <eos> O")
+    #expect(v.hash != Vocabulary(names: ["I-PER", "O", "<eos>"]).hash)
+    let none = Vocabulary(names: [])
+    #expect(
+      try none.isEmpty && JSONDecoder().decode(Vocabulary.self, from: Data(none.json)) == none)
+    let folder = TemporaryFolder()
+    let error = #expect(throws: DataError.self) {
+      try Corpus(
+        TextFiles([folder.write("a.txt", "O x\n")]), vocabulary: v, document: .none,
+        cache: folder.cache, writing: true)
+    }
+    #expect(try #require(error).message.contains("'x' is not among the 3 names"))
+  }
+
   @Test func `A list of words numbers them by lines and adds the special ones`() throws {
     let folder = TemporaryFolder()
     let v = try Vocabulary(contentsOf: folder.write("a.txt", "the\r\n<unk>\ncat"))

@@ -1,3 +1,4 @@
+import Datasets
 import Foundation
 import Optimization
 import Recurrence
@@ -11,9 +12,10 @@ struct ConfigurationReferenceTests {
 
   init() throws { page = try ReferencePage("docs/configuration.md") }
 
-  @Test("Every cell, optimizer and schedule has a section, and no section is of another")
+  @Test("Every cell, optimizer, schedule and task has a section, and no section is of another")
   func registries() {
     #expect(page.names(of: "Cell") == Set(cells.keys))
+    #expect(page.names(of: "Task") == Set(tasks.keys))
     #expect(page.names(of: "Optimizer") == Set(optimizers.keys))
     #expect(page.names(of: "Schedule") == Set(Shape.names))
   }
@@ -265,6 +267,7 @@ private struct ReferencePage {
       "Optimizer `\(options.training.optimizer.rule)`",
       "Schedule `\(options.training.schedule.shape.name)`",
     ]
+    if let task = options.data.task { headings.insert("Task `\(task.name)`") }
     for case .recurrent(let cell, _) in options.model.layers.map(\.kind) {
       headings.insert("Cell `\(cell)`")
     }

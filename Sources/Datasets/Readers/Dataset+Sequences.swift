@@ -1,5 +1,8 @@
+internal import Recurrence
+
 extension Dataset {
-  /// The vocabularies of a model, to be used in place of those that the data would make.
+  /// The vocabularies of a model, to be used in place of those that the data would make: nil for what
+  /// the data is to make.
   public struct Vocabularies: Sendable {
     public var inputs: Vocabulary
     public var outputs, source: Vocabulary?
@@ -8,6 +11,97 @@ extension Dataset {
       self.inputs = inputs
       self.outputs = outputs
       self.source = source
+    }
+  }
+
+  /// A generated task: nothing is read from files.
+  init(
+    _ options: TaskOptions, given: Vocabularies?, seed: UInt64
+  ) throws(DataError) {
+    let task = options.task
+    let inputs = Vocabulary(names: task.inputs)
+    let outputs = task.outputs == task.inputs ? inputs : Vocabulary(names: task.outputs)
+    if let given, given.inputs != inputs || (given.outputs ?? outputs) != outputs {
+      throw DataError(
+        "the model's symbols are not those of the task \(options.name): give the task, with the "
+          + "options, that the model was made for")
+    }
+    self.init(
+      vocabulary: inputs, outputs: outputs, source: nil, interface: task.interface,
+      train: .examples(options.examples(.train, seed: seed)!),
+      valid: options.examples(.valid, seed: seed).map { .examples($0) },
+      test: options.examples(.test, seed: seed).map { .examples($0) })
+  }
+
+  /// Files of sequences, read whole into memory.
+  init(
+    _ options: DataOptions, _ reader: ReaderOptions, given: Vocabularies?
+  ) throws(DataError) {
+    let files = try SequenceFiles(options, reader)
+    var vocabularies = files.vocabularies()
+    let asksForLabels = !vocabularies.labels.isEmpty
+    if let given {
+      vocabularies.inputs = given.inputs
+      if asksForLabels { vocabularies.labels = given.outputs ?? vocabularies.labels }
+      if reader.format == .pairs { vocabularies.source = given.source ?? vocabularies.source }
+    }
+    let needsEnds = reader.format == .lines || reader.format == .pairs
+    guard
+      !reader.format.isText
+        || (vocabularies.inputs.unknown != nil
+          && (!needsEnds || vocabularies.inputs.begin != nil && vocabularies.inputs.end != nil)),
+      reader.format != .pairs
+        || vocabularies.source?.unknown != nil && vocabularies.source?.end != nil
+    else {
+      throw DataError(
+        "the model's vocabulary lacks the symbols that sequences in the format "
+          + "\(reader.format.rawValue) need: give data like that which the model was trained on")
+    }
+    func part(
+      _ range: Range<Int>?, _ name: String, _ heldOut: HeldOut?
+    ) throws(DataError) -> DataPart? {
+      guard let range else { return nil }
+      var title = files.name
+      switch heldOut {
+      case .text(let paths): title = paths.paths[0]
+      case .fraction(let fraction): title = "the \(name) part (\(fraction)) of \(files.name)"
+      case nil: break
+      }
+      return .examples(
+        try files.examples(range, name: title, measured: heldOut != nil, vocabularies))
+    }
+    self.init(
+      vocabulary: vocabularies.inputs,
+      outputs: asksForLabels ? vocabularies.labels : vocabularies.inputs,
+      source: vocabularies.source,
+      interface: files.interface(vocabularies),
+      train: try part(files.train, "training", nil)!,
+      valid: try part(files.valid, "validation", options.valid),
+      test: try part(files.test, "test", options.test))
+  }
+}
+
+extension SequenceFiles {
+  /// What a model of these sequences reads and predicts.
+  fileprivate func interface(
+    _ vocabularies: (inputs: Vocabulary, labels: Vocabulary, source: Vocabulary?)
+  ) -> ModelInterface {
+    let symbols = vocabularies.inputs.count
+    let labels = vocabularies.labels.count
+    switch reader.format {
+    case .lines, .pairs:
+      return ModelInterface(
+        input: .symbols(symbols), output: .symbols(symbols), source: vocabularies.source?.count ?? 0
+      )
+    case .tags: return ModelInterface(input: .symbols(symbols), output: .symbols(labels))
+    case .labels, .trees:
+      return ModelInterface(input: .symbols(symbols), output: .symbols(labels), asksOnce: true)
+    case .piano: return ModelInterface(input: .frames(labels), output: .labels(labels))
+    case .csv:
+      return ModelInterface(
+        input: .frames(reader.columns!.inputs.count),
+        output: .numbers(reader.columns!.targets.count)
+      )
     }
   }
 }

@@ -31,10 +31,15 @@ public struct ExampleShape: Hashable, Sendable {
   public var widths: Batch.Widths
   /// Whether there is a source to encode.
   public var hasSource: Bool
+  /// Whether all have the same number of steps, and so do their sources.
+  public var isEven: Bool
 
-  public init(widths: Batch.Widths = Batch.Widths(), hasSource: Bool = false) {
+  public init(
+    widths: Batch.Widths = Batch.Widths(), hasSource: Bool = false, isEven: Bool = false
+  ) {
     self.widths = widths
     self.hasSource = hasSource
+    self.isEven = isEven
   }
 }
 
@@ -49,6 +54,8 @@ public protocol ExampleSet: Sendable {
   var shape: ExampleShape { get }
   /// Whether an epoch's examples differ from those of the epoch before.
   var isFresh: Bool { get }
+  /// Whether examples are made when they are asked for, and so not sorted by their lengths.
+  var isGenerated: Bool { get }
   /// The most steps that an example and its source have.
   var longest: (steps: Int, source: Int) { get }
   /// The steps of an example and of its source, without making it where that is possible.
@@ -56,4 +63,9 @@ public protocol ExampleSet: Sendable {
   func example(_ index: Int, epoch: Int) -> Example
   /// Identifies the examples by what is in them or by what generates them.
   var hash: UInt64 { get }
+}
+
+extension ExampleSet {
+  public var isFresh: Bool { false }
+  public var isGenerated: Bool { isFresh }
 }

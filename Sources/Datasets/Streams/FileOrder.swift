@@ -17,18 +17,12 @@ struct FileOrder {
     arrange(epoch: 1)
   }
 
-  /// Puts the files into the order of an epoch, a function of the seed and the epoch alone
-  /// (Fisher & Yates 1938).
+  /// Puts the files into the order of an epoch, a function of the seed and the epoch alone.
   mutating func arrange(epoch: Int) {
     for i in order.indices { order[i] = i }
     if let seed {
       let random = Philox(seed: seed, name: "file order")
-      for i in order.indices.dropFirst().reversed() {
-        let words = random.words(
-          SIMD4(UInt32(truncatingIfNeeded: i), UInt32(truncatingIfNeeded: epoch), 0, 0))
-        let number = UInt64(words[0]) << 32 | UInt64(words[1])
-        order.swapAt(i, Int(number.multipliedFullWidth(by: UInt64(i + 1)).high))
-      }
+      random.shuffle(&order, epoch: epoch)
     }
     var start = 0
     for i in order.indices {

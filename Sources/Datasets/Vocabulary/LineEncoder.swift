@@ -1,19 +1,22 @@
 /// Turns lines of UTF-8 into the numbers of their symbols.
 struct LineEncoder {
   let vocabulary: Vocabulary
-  private let unknown: Int32
+  /// What stands for a symbol that the vocabulary lacks; nil where nothing can.
+  private let unknown: Int32?
   /// The numbers of the 128 ASCII characters: most of most texts.
   private let ascii: [Int32]
 
   init(_ vocabulary: Vocabulary) {
     self.vocabulary = vocabulary
-    let unknown = vocabulary.unknown ?? 0
-    self.unknown = unknown
-    ascii = (UInt8(0)..<128).map { vocabulary.id(of: CollectionOfOne($0)) ?? unknown }
+    unknown = vocabulary.unknown
+    let other = vocabulary.unknown ?? 0
+    ascii = (UInt8(0)..<128).map { vocabulary.id(of: CollectionOfOne($0)) ?? other }
   }
 
   /// A walk over lines as this kind of vocabulary sees them.
-  var lines: LineScanner { LineScanner(universal: vocabulary.kind == .word) }
+  var lines: LineScanner {
+    LineScanner(universal: vocabulary.kind == .word || vocabulary.kind == .name)
+  }
 
   /// Hands over the number of each symbol of a line.
   @inline(__always)
@@ -33,16 +36,21 @@ struct LineEncoder {
           i += 1
         } else {
           let character = i..<i + characterLength(lead)
-          try emit(vocabulary.table.find(text, character).map { Int32($0) } ?? unknown)
+          try emit(vocabulary.table.find(text, character).map { Int32($0) } ?? unknown!)
           i = character.upperBound
         }
       }
-    case .word:
+    case .word, .name:
       var words = WordScanner(line.content)
       while let word = words.next(in: text) {
-        try emit(vocabulary.table.find(text, word).map { Int32($0) } ?? unknown)
+        guard let id = vocabulary.table.find(text, word).map({ Int32($0) }) ?? unknown else {
+          throw DataError(
+            "'\(string(text, word))' is not among the \(vocabulary.count) names that there are: "
+              + "write one of them")
+        }
+        try emit(id)
       }
-      if line.hasEndMark || endingLastLine { try emit(vocabulary.endOfLine!) }
+      if let end = vocabulary.endOfLine, line.hasEndMark || endingLastLine { try emit(end) }
     }
   }
 }
@@ -54,7 +62,7 @@ func symbolCount(_ text: Span<UInt8>, _ kind: Vocabulary.Kind) -> Int {
   case .byte: count = text.count
   case .character:
     for i in 0..<text.count where text[i] & 0xC0 != 0x80 { count += 1 }
-  case .word:
+  case .word, .name:
     var lines = LineScanner(universal: true)
     while let line = lines.next(in: text) {
       var words = WordScanner(line.content)
@@ -63,4 +71,9 @@ func symbolCount(_ text: Span<UInt8>, _ kind: Vocabulary.Kind) -> Int {
     }
   }
   return count
+}
+
+/// A piece of a text for a sentence.
+func string(_ text: Span<UInt8>, _ range: Range<Int>) -> String {
+  String(decoding: range.map { text[$0] }, as: UTF8.self)
 }

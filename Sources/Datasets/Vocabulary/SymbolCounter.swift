@@ -13,7 +13,7 @@ struct SymbolCounter {
 
   mutating func add(_ text: Span<UInt8>) {
     switch kind {
-    case .byte: break
+    case .byte, .name: break
     case .character: addCharacters(text)
     case .word: addWords(text)
     }
@@ -65,8 +65,19 @@ struct SymbolCounter {
     let special =
       kind == .word
       ? [Vocabulary.unknownSymbol, Vocabulary.endOfLineSymbol] : [Vocabulary.unknownSymbol]
+    return Vocabulary(
+      kind: kind, of: table, counts: counts, special: special, size: size, minCount: minCount)
+  }
+}
+
+extension Vocabulary {
+  /// The symbols of a table that occur `minCount` times or more, and at least once: of these the `size`
+  /// most frequent, the special symbols included; ties go to the smaller bytes.
+  init(
+    kind: Kind, of table: SymbolTable, counts: [Int], special: [[UInt8]], size: Int?, minCount: Int
+  ) {
     // The order of UTF-8 bytes is that of code points.
-    var kept = (0..<table.count).filter { counts[$0] >= minCount }
+    var kept = (0..<table.count).filter { counts[$0] >= max(minCount, 1) }
     kept.removeAll { symbol in special.contains { $0.elementsEqual(table[symbol]) } }
     kept.sort {
       counts[$0] != counts[$1]
@@ -79,7 +90,7 @@ struct SymbolCounter {
     if kind == .word { for symbol in special { symbols.insert(symbol) } }
     for symbol in kept { symbols.insert(table[symbol]) }
     if kind == .character { for symbol in special { symbols.insert(symbol) } }
-    return Vocabulary(kind: kind, table: symbols)
+    self.init(kind: kind, table: symbols)
   }
 }
 

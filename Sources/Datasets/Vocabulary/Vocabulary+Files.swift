@@ -24,8 +24,7 @@ extension Vocabulary: Codable {
           debugDescription: "the symbol '\(symbol)' is there twice: remove one")
       }
     }
-    let special = kind == .word ? [Self.unknownSymbol, Self.endOfLineSymbol] : [Self.unknownSymbol]
-    for symbol in special where table.find(symbol) == nil {
+    for symbol in Self.missing(kind, in: table) {
       throw DecodingError.dataCorruptedError(
         forKey: .symbols, in: values,
         debugDescription:

@@ -9,7 +9,7 @@ enum Unit {
     switch kind {
     case .byte: self = .bitsPerByte
     case .character: self = .bitsPerCharacter
-    case .word: self = .perplexity
+    case .word, .name: self = .perplexity
     }
   }
 

@@ -1,0 +1,20 @@
+/// `label⇥text`, an example a line: the label is asked for at the text's end. Blank lines are left out.
+struct LabelReader {
+  let tokenizer: Tokenizer
+
+  func read(
+    _ text: Span<UInt8>, _ line: Line, _ records: inout Records
+  ) throws(DataError) {
+    guard !text.isBlank(line.content) else { return }
+    guard let tab = text.place(of: UInt8(ascii: "\t"), in: line.content),
+      tab > line.content.lowerBound
+    else { throw records.refusal("has no label: write a label, a tab and a text") }
+    var record = Records.Record()
+    record.inputs = tokens(text, tab + 1..<line.content.upperBound, tokenizer, &records.inputs)
+    guard !record.inputs.isEmpty else {
+      throw records.refusal("has a label but no text: write a text behind the tab")
+    }
+    record.labels = [Int32(records.labels.insert(text, line.content.lowerBound..<tab).symbol)]
+    records.append(record)
+  }
+}

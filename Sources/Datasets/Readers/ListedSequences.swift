@@ -1,0 +1,44 @@
+internal import LinearAlgebra
+internal import Recurrence
+
+/// Sequences that were read from files.
+public struct ListedSequences: ExampleSet {
+  public let name: String
+  public let shape: ExampleShape
+  public let longest: (steps: Int, source: Int)
+  public let hash: UInt64
+  /// The trees that they are the phrases of, or none.
+  public let trees: [Tree]
+  private let examples: [Example]
+
+  init(_ examples: [Example], name: String, shape: ExampleShape, trees: [Tree] = []) {
+    self.examples = examples
+    self.name = name
+    self.trees = trees
+    let steps = examples.map(\.steps)
+    longest = (steps.max() ?? 0, examples.map(\.source.count).max() ?? 0)
+    var shape = shape
+    shape.isEven =
+      steps.allSatisfy { $0 == steps[0] }
+      && examples.allSatisfy { $0.source.count == examples[0].source.count }
+    self.shape = shape
+    var fingerprint = Fingerprint()
+    for example in examples {
+      for symbols in [example.inputs, example.targets, example.source] {
+        fingerprint.add(symbols.count)
+        for symbol in symbols { fingerprint.add(Int(symbol)) }
+      }
+      for numbers in [example.frames, example.values, example.condition] {
+        fingerprint.add(numbers.count)
+        for number in numbers { fingerprint.add(Double(number).bitPattern) }
+      }
+    }
+    hash = fingerprint.value
+  }
+
+  public var count: Int { examples.count }
+  public func steps(of index: Int, epoch: Int) -> (steps: Int, source: Int) {
+    (examples[index].steps, examples[index].source.count)
+  }
+  public func example(_ index: Int, epoch: Int) -> Example { examples[index] }
+}

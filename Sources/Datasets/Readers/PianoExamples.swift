@@ -1,0 +1,95 @@
+internal import LinearAlgebra
+internal import Recurrence
+
+/// Pieces for a piano of 88 keys: each step is read as the keys that sound, and the keys of the next step
+/// are asked for (Boulanger-Lewandowski, Bengio & Vincent 2012).
+public struct PianoExamples: ExampleSet {
+  public static let keys = 88
+
+  /// The keys that sound at a step, a bit each.
+  typealias Chord = SIMD2<UInt64>
+
+  public let name: String
+  public let hash: UInt64
+  public let longest: (steps: Int, source: Int)
+  private let pieces: [[Chord]]
+
+  /// - Parameter pieces: each of two steps or more.
+  init(_ pieces: [[Chord]], name: String) {
+    self.pieces = pieces
+    self.name = name
+    longest = (pieces.map { $0.count - 1 }.max() ?? 0, 0)
+    var fingerprint = Fingerprint()
+    for piece in pieces {
+      fingerprint.add(piece.count)
+      for chord in piece {
+        fingerprint.add(chord[0])
+        fingerprint.add(chord[1])
+      }
+    }
+    hash = fingerprint.value
+  }
+
+  public var count: Int { pieces.count }
+  public var shape: ExampleShape {
+    ExampleShape(widths: Batch.Widths(features: Self.keys, values: Self.keys))
+  }
+
+  public func steps(of index: Int, epoch: Int) -> (steps: Int, source: Int) {
+    (pieces[index].count - 1, 0)
+  }
+
+  public func example(_ index: Int, epoch: Int) -> Example {
+    func frames(_ chords: ArraySlice<Chord>) -> [Real] {
+      var frames = [Real](repeating: 0, count: chords.count * Self.keys)
+      for (t, chord) in chords.enumerated() {
+        for key in 0..<Self.keys where chord[key >> 6] >> UInt64(key & 63) & 1 == 1 {
+          frames[t * Self.keys + key] = 1
+        }
+      }
+      return frames
+    }
+    let piece = pieces[index]
+    var example = Example()
+    example.frames = frames(piece.dropLast())
+    example.values = frames(piece.dropFirst())
+    example.targets = Array(repeating: 0, count: piece.count - 1)
+    return example
+  }
+
+  /// Reads a piece a line, steps parted by ` | ` and the keys of a step, 0 to 87, by commas; a step
+  /// without a key is silent. Pieces of one step are left out, for nothing follows.
+  static func read(_ text: TextFiles) throws(DataError) -> [[Chord]] {
+    var pieces: [[Chord]] = []
+    var places = Records()
+    try places.read(text) { (text, line, places) throws(DataError) in
+      var piece = [Chord(0, 0)]
+      var key: Int?
+      func finish() throws(DataError) {
+        guard let sounding = key else { return }
+        guard sounding < keys else {
+          throw places.refusal("has the key \(sounding): keys are 0 to \(keys - 1)")
+        }
+        piece[piece.count - 1][sounding >> 6] |= 1 << UInt64(sounding & 63)
+        key = nil
+      }
+      for i in line.content {
+        switch text[i] {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"):
+          key = min((key ?? 0) * 10 + Int(text[i] - UInt8(ascii: "0")), 1_000)
+        case UInt8(ascii: ","), UInt8(ascii: " "), UInt8(ascii: "\t"): try finish()
+        case UInt8(ascii: "|"):
+          try finish()
+          piece.append(Chord(0, 0))
+        default:
+          throw places.refusal(
+            "has '\(string(text, i..<i + characterLength(text[i])))': write keys parted by commas, and "
+              + "steps by |")
+        }
+      }
+      try finish()
+      if piece.count > 1 { pieces.append(piece) }
+    }
+    return pieces
+  }
+}

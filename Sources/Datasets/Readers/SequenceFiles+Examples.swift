@@ -1,0 +1,106 @@
+internal import LinearAlgebra
+internal import Recurrence
+
+extension SequenceFiles {
+  /// The sequences of a part as examples, with the final numbers of their symbols.
+  /// - Throws: `DataError` if one has a label that no sequence to train on has.
+  func examples(
+    _ part: Range<Int>, name: String, measured: Bool,
+    _ vocabularies: (inputs: Vocabulary, labels: Vocabulary, source: Vocabulary?)
+  ) throws(DataError) -> any ExampleSet {
+    if reader.format == .piano { return PianoExamples(Array(pieces[part]), name: name) }
+    let numbers = Numbers(
+      inputs: Self.numbers(records.inputs, vocabularies.inputs),
+      labels: Self.numbers(records.labels, vocabularies.labels),
+      source: vocabularies.source.map { Self.numbers(records.sources, $0) } ?? [],
+      vocabulary: vocabularies.inputs, sourceVocabulary: vocabularies.source)
+    var examples: [Example] = []
+    var trees: [Tree] = []
+    let view = measured ? reader.testView : reader.view
+    for record in records.records[part] {
+      if let tree = record.tree {
+        trees.append(try renumber(tree, numbers, record))
+        let nodes = trees[trees.count - 1].nodes
+        let words = trees[trees.count - 1].words
+        for node in view == .root ? nodes.suffix(1) : nodes[...] {
+          var example = Example()
+          example.inputs = Array(words[node.words])
+          example.ask(once: Int(node.label), steps: node.words.count)
+          examples.append(example)
+        }
+      } else {
+        examples.append(try example(record, numbers))
+      }
+    }
+    return ListedSequences(
+      examples, name: name,
+      shape: ExampleShape(
+        widths: Batch.Widths(
+          features: reader.columns?.inputs.count ?? 0, values: reader.columns?.targets.count ?? 0),
+        hasSource: reader.format == .pairs),
+      trees: trees)
+  }
+
+  /// The number of each symbol of the tables in the vocabularies.
+  private struct Numbers {
+    let inputs, labels, source: [Int32?]
+    let vocabulary: Vocabulary
+    let sourceVocabulary: Vocabulary?
+  }
+
+  private static func numbers(_ table: SymbolTable, _ vocabulary: Vocabulary) -> [Int32?] {
+    (0..<table.count).map { vocabulary.id(of: table[$0]) ?? vocabulary.unknown }
+  }
+
+  private func label(
+    _ label: Int32, _ numbers: Numbers, _ record: Records.Record
+  ) throws(DataError) -> Int32 {
+    guard let number = numbers.labels[Int(label)] else {
+      let name = String(decoding: records.labels[Int(label)], as: UTF8.self)
+      throw DataError(
+        "\(records.place(record)) has the label '\(name)', which no sequence to train on has: remove "
+          + "the line or train on such a one")
+    }
+    return number
+  }
+
+  private func renumber(
+    _ tree: Tree, _ numbers: Numbers, _ record: Records.Record
+  ) throws(DataError) -> Tree {
+    var tree = tree
+    for i in tree.nodes.indices {
+      tree.nodes[i].label = try label(tree.nodes[i].label, numbers, record)
+      if let word = tree.nodes[i].word { tree.nodes[i].word = numbers.inputs[Int(word)]! }
+    }
+    return tree
+  }
+
+  private func example(
+    _ record: Records.Record, _ numbers: Numbers
+  ) throws(DataError) -> Example {
+    let symbols = record.inputs.map { numbers.inputs[Int($0)]! }
+    var example = Example()
+    switch reader.format {
+    case .lines, .pairs:
+      example.inputs = [numbers.vocabulary.begin!] + symbols
+      example.targets = symbols + [numbers.vocabulary.end!]
+      if let vocabulary = numbers.sourceVocabulary {
+        example.source = record.source.map { numbers.source[Int($0)]! } + [vocabulary.end!]
+      }
+    case .tags:
+      example.inputs = symbols
+      for tag in record.labels { example.targets.append(try label(tag, numbers, record)) }
+    case .labels:
+      example.inputs = symbols
+      example.ask(
+        once: Int(try label(record.labels[0], numbers, record)), steps: symbols.count)
+    case .csv:
+      example.frames = record.frames.map { Real($0) }
+      example.values = record.values.map { Real($0) }
+      example.targets = Array(
+        repeating: 0, count: record.frames.count / reader.columns!.inputs.count)
+    case .trees, .piano: preconditionFailure("trees and pieces have examples of their own")
+    }
+    return example
+  }
+}

@@ -1,0 +1,184 @@
+internal import LinearAlgebra
+internal import Recurrence
+
+/// Which sequences make a batch, and which batch follows which, over all ranks.
+///
+/// Sequences of a kind, told by their steps and those of their sources, are shuffled among each other,
+/// and batches as wholes; so every epoch has batches of the same sizes. Sequences that are not sorted by
+/// length are shuffled altogether, and cut into batches of the same number. Both are functions of the
+/// seed and the epoch alone.
+struct SequenceOrder {
+  typealias Length = (steps: Int, source: Int)
+
+  private let set: any ExampleSet
+  private let seed: UInt64?
+  private let bptt: Int?
+  /// Whether the sequences of an epoch lie in the order of their lengths.
+  private let isSorted: Bool
+  /// Whether a batch has the same lengths in every epoch, whichever sequences have them.
+  private let isExact: Bool
+  /// Whether there are as many sequences in a batch as the budget of steps × sequences allows.
+  private let isCutByLength: Bool
+  /// The sequences as they are cut, and as they are cut in this epoch.
+  private let sequences: [Int32]
+  private var shuffled: [Int32]
+  /// Sequences of the same lengths, which may change places.
+  private let ties: [Range<Int>]
+  private let cuts: [Range<Int>]
+  /// The cuts in the order of this epoch.
+  private var order: [Int]
+  private var epoch = 1
+
+  init(_ set: any ExampleSet, _ request: FeedRequest) throws(DataError) {
+    self.set = set
+    seed = request.seed
+    bptt = request.bptt
+    isSorted = request.isBucketed && !set.isGenerated && !set.shape.isEven
+    isExact = isSorted || set.shape.isEven || (request.seed == nil && !set.isFresh)
+    isCutByLength = isExact && request.batchTokens != nil && !set.shape.isEven
+    var sequences = Array(0..<Int32(set.count))
+    let lengths: [Length] =
+      isSorted || isCutByLength ? (0..<set.count).map { set.steps(of: $0, epoch: 1) } : []
+    if isSorted {
+      // The index decides where lengths do not, so that the order is always the same.
+      sequences.sort {
+        let (a, b) = (lengths[Int($0)], lengths[Int($1)])
+        return (a.steps, a.source, Int($0)) < (b.steps, b.source, Int($1))
+      }
+    }
+    ties = isSorted ? Self.ties(sequences, lengths) : []
+    cuts = try Self.cuts(sequences, isCutByLength ? lengths : [], set, request)
+    self.sequences = sequences
+    shuffled = sequences
+    order = Array(cuts.indices)
+    arrange(epoch: 1)
+  }
+
+  /// The runs of sequences of the same lengths.
+  private static func ties(_ sequences: [Int32], _ lengths: [Length]) -> [Range<Int>] {
+    var ties: [Range<Int>] = []
+    var start = 0
+    for i in sequences.indices {
+      let next = i + 1
+      if next == sequences.count
+        || lengths[Int(sequences[next])] != lengths[Int(sequences[start])]
+      {
+        if next - start > 1 { ties.append(start..<next) }
+        start = next
+      }
+    }
+    return ties
+  }
+
+  /// Cuts by number, or as many as the budget of steps × sequences allows.
+  private static func cuts(
+    _ sequences: [Int32], _ lengths: [Length], _ set: any ExampleSet, _ request: FeedRequest
+  ) throws(DataError) -> [Range<Int>] {
+    var most = request.batchSize
+    if let budget = request.batchTokens {
+      let longest = max(set.longest.steps, set.longest.source)
+      guard longest <= budget else {
+        throw DataError(
+          "batch_tokens \(budget) has no room for a sequence of \(set.name) with \(longest) steps: "
+            + "give \(longest) or more")
+      }
+      if !lengths.isEmpty { return cuts(sequences, lengths, budget: budget) }
+      most = budget / max(longest, 1)
+    }
+    return stride(from: 0, to: sequences.count, by: most).map {
+      $0..<min($0 + most, sequences.count)
+    }
+  }
+
+  private static func cuts(
+    _ sequences: [Int32], _ lengths: [Length], budget: Int
+  ) -> [Range<Int>] {
+    var cuts: [Range<Int>] = []
+    var (start, longest) = (0, 0)
+    for (i, sequence) in sequences.enumerated() {
+      let length = max(lengths[Int(sequence)].steps, lengths[Int(sequence)].source)
+      if max(longest, length) * (i + 1 - start) > budget {
+        cuts.append(start..<i)
+        (start, longest) = (i, 0)
+      }
+      longest = max(longest, length)
+    }
+    cuts.append(start..<sequences.count)
+    return cuts
+  }
+
+  // MARK: An epoch
+
+  var batchCount: Int { cuts.count }
+
+  mutating func arrange(epoch: Int) {
+    self.epoch = epoch
+    guard let seed else { return }
+    // Fresh examples need no shuffling: they are as good in any order.
+    guard !set.isFresh else { return }
+    shuffled = sequences
+    let random = Philox(seed: seed, name: "sequence order")
+    if isSorted {
+      for tie in ties { random.shuffle(&shuffled, tie, epoch: epoch) }
+      for i in order.indices { order[i] = i }
+      Philox(seed: seed, name: "batch order").shuffle(&order, epoch: epoch)
+    } else {
+      random.shuffle(&shuffled, epoch: epoch)
+    }
+  }
+
+  /// The sequences of this epoch's batch `number`, over all ranks.
+  func batch(_ number: Int) -> ArraySlice<Int32> { shuffled[cuts[order[number]]] }
+
+  /// The steps to which a batch is padded, and those of its sources.
+  func length(ofBatch number: Int) -> Length { length(batch(number)) }
+
+  private func length(_ sequences: ArraySlice<Int32>) -> Length {
+    if set.shape.isEven { return set.longest }
+    var longest: Length = (0, 0)
+    for sequence in sequences {
+      let length = set.steps(of: Int(sequence), epoch: epoch)
+      longest = (max(longest.steps, length.steps), max(longest.source, length.source))
+    }
+    return longest
+  }
+
+  /// The windows of a batch: what its steps need, or what the longest of all sequences would, where the
+  /// lengths in a batch change from epoch to epoch but the number of windows must not.
+  func windows(ofBatch number: Int) -> Int {
+    guard let bptt else { return 1 }
+    let steps = isExact ? length(ofBatch: number).steps : set.longest.steps
+    return max((steps + bptt - 1) / bptt, 1)
+  }
+
+  /// The sizes that windows of a rank may have, without those that another one has room for.
+  func windowSizes(_ share: (Int) -> Int) -> [WindowSize] {
+    let longest = bptt.map { min($0, set.longest.steps) } ?? set.longest.steps
+    guard isSorted || isCutByLength else {
+      // A rank may have more of a smaller batch.
+      let streams = Set(cuts.map(\.count)).map(share).max() ?? 0
+      return streams == 0
+        ? []
+        : [WindowSize(steps: longest, streams: streams, sourceSteps: max(set.longest.source, 1))]
+    }
+    let found = Set(
+      cuts.compactMap { cut -> WindowSize? in
+        let length = length(shuffled[cut])
+        let streams = share(cut.count)
+        let steps = min(length.steps, bptt ?? length.steps)
+        return streams == 0
+          ? nil : WindowSize(steps: steps, streams: streams, sourceSteps: max(length.source, 1))
+      })
+    let sizes = found.sorted {
+      ($0.streams, $0.steps, $0.sourceSteps) > ($1.streams, $1.steps, $1.sourceSteps)
+    }
+    var kept: [WindowSize] = []
+    for size in sizes
+    where !kept.contains(where: {
+      $0.steps >= size.steps && $0.streams >= size.streams && $0.sourceSteps >= size.sourceSteps
+    }) {
+      kept.append(size)
+    }
+    return kept
+  }
+}

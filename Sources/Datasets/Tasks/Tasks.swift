@@ -1,0 +1,143 @@
+/// Every generated task by the name that configurations use: one line here and one file beside it.
+public let tasks: [String: any GeneratedTask.Type] = [
+  "adding": Adding.self,
+  "conditioned": ConditionedText.self,
+  "copy": Copying.self,
+  "embedded-reber": EmbeddedReber.self,
+  "frames": LabelledFrames.self,
+  "mackey-glass": MackeyGlass.self,
+  "multiplication": Multiplication.self,
+  "narma": NARMA.self,
+  "parity": Parity.self,
+  "reber": Reber.self,
+  "temporal-order": TemporalOrder.self,
+  "tomita": Tomita.self,
+]
+
+/// A task of a configuration, with the number of its examples.
+public struct TaskOptions: Codable, Sendable, Equatable {
+  public let name: String
+  public let task: any GeneratedTask
+  /// Examples of an epoch, of the validation and of the test; 0 for no such part.
+  public var trainSize, validSize, testSize: Int
+
+  /// - Precondition: there is a task of this type in `tasks`.
+  public init(
+    _ task: any GeneratedTask, trainSize: Int = 10_000, validSize: Int = 1_000,
+    testSize: Int = 1_000
+  ) {
+    guard let name = tasks.first(where: { $0.value == type(of: task) })?.key else {
+      preconditionFailure("\(type(of: task)) is not among the tasks")
+    }
+    self.name = name
+    self.task = task
+    self.trainSize = trainSize
+    self.validSize = validSize
+    self.testSize = testSize
+  }
+
+  private enum Key: String, CodingKey {
+    case task
+    case trainSize = "train_size"
+    case validSize = "valid_size"
+    case testSize = "test_size"
+  }
+
+  /// Decodes the mapping that names the task, its options beside it.
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: Key.self)
+    let name = try keys.decode(String.self, forKey: .task)
+    guard let type = tasks[name] else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .task, in: keys,
+        debugDescription:
+          "no task is called \(name); there are \(tasks.keys.sorted().joined(separator: ", "))")
+    }
+    self.init(
+      try type.init(from: decoder),
+      trainSize: try keys.count(.trainSize, default: 10_000, in: 1...largestCount),
+      validSize: try keys.count(.validSize, default: 1_000, in: 0...largestCount),
+      testSize: try keys.count(.testSize, default: 1_000, in: 0...largestCount))
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var keys = encoder.container(keyedBy: Key.self)
+    try keys.encode(name, forKey: .task)
+    try keys.encode(trainSize, forKey: .trainSize)
+    try keys.encode(validSize, forKey: .validSize)
+    try keys.encode(testSize, forKey: .testSize)
+    try task.encode(to: encoder)
+  }
+
+  public static func == (a: TaskOptions, b: TaskOptions) -> Bool {
+    a.name == b.name && a.task.isEqual(to: b.task)
+      && (a.trainSize, a.validSize, a.testSize) == (b.trainSize, b.validSize, b.testSize)
+  }
+
+  /// The examples of a part under a seed; nil where none are asked for.
+  public func examples(_ part: TaskPart, seed: UInt64) -> GeneratedExamples? {
+    let count =
+      switch part {
+      case .train: trainSize
+      case .valid: validSize
+      case .test: testSize
+      }
+    return count == 0
+      ? nil : GeneratedExamples(task, name: name, part: part, count: count, seed: seed)
+  }
+}
+
+/// More examples, or steps of one, than any run has.
+let largestCount = 1 << 30
+let largestLength = 1 << 24
+
+// What the options of tasks and readers have in common.
+extension KeyedDecodingContainer {
+  /// A whole number, or the default, refused where it is out of range.
+  func count(_ key: Key, default value: Int, in range: ClosedRange<Int>) throws -> Int {
+    let found = try decodeIfPresent(Int.self, forKey: key) ?? value
+    guard range.contains(found) else {
+      throw refusal(
+        key,
+        found < range.lowerBound
+          ? "\(key.stringValue) must be at least \(range.lowerBound)"
+          : "\(key.stringValue) must be at most \(range.upperBound)")
+    }
+    return found
+  }
+
+  /// A number that is not negative, or the default.
+  func amount(_ key: Key, default value: Double) throws -> Double {
+    let found = try decodeIfPresent(Double.self, forKey: key) ?? value
+    guard found >= 0, found.isFinite else {
+      throw refusal(key, "\(key.stringValue) must be a number from 0 on")
+    }
+    return found
+  }
+
+  /// The fewest and the most steps, `[10, 20]`, or the default.
+  func lengths(_ key: Key, default value: ClosedRange<Int>) throws -> ClosedRange<Int> {
+    guard let found = try decodeIfPresent([Int].self, forKey: key) else { return value }
+    guard found.count == 2, found[0] >= 1, found[0] <= found[1], found[1] <= largestLength else {
+      throw refusal(
+        key, "\(key.stringValue) must be the fewest and the most steps, such as [10, 20]")
+    }
+    return found[0]...found[1]
+  }
+
+  /// One of some names, or the default.
+  func choice<Choice: RawRepresentable & CaseIterable>(
+    _ key: Key, default value: Choice
+  ) throws -> Choice where Choice.RawValue == String {
+    guard let name = try decodeIfPresent(String.self, forKey: key) else { return value }
+    guard let found = Choice(rawValue: name) else {
+      let names = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+      throw refusal(key, "'\(name)' is not among \(names): choose one of them")
+    }
+    return found
+  }
+
+  func refusal(_ key: Key, _ sentence: String) -> DecodingError {
+    .dataCorruptedError(forKey: key, in: self, debugDescription: sentence)
+  }
+}
