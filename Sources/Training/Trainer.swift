@@ -79,8 +79,8 @@ public final class Trainer {
     batch = feed.makeBatch()
     let sizes = feed.windowSizes
     let longest = sizes.map(\.steps).max() ?? 1
-    let part = options.training.recompute.length(of: longest).map {
-      max($0, model.plan.longestLag)
+    let part = options.training.recompute.length(of: longest).map { [model] length in
+      max(length, model.plan.longestLag)
     }
     tape = Tape(
       model.plan, fitting: sizes.isEmpty ? [WindowSize(steps: 1, streams: 1)] : sizes, atMost: part,
