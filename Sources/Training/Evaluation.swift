@@ -3,19 +3,24 @@ public import Datasets
 internal import Foundation
 public import Recurrence
 
-/// The result of running a model over a text: sums over all targets, not means of means.
+/// The result of running a model over data: sums over all targets, not means of means.
 public struct Score: Codable, Equatable, Sendable {
-  /// −ln p summed over all targets, in nats.
+  /// The loss summed over all targets: −ln p in nats, or squared errors.
   public var nats: Double
   /// The number of targets.
   public var targets: Int
+  /// How many of them had the greatest probability, where symbols are predicted.
+  public var correct: Int
 
-  public init(nats: Double, targets: Int) {
+  public init(nats: Double, targets: Int, correct: Int = 0) {
     self.nats = nats
     self.targets = targets
+    self.correct = correct
   }
 
-  /// Nats per target.
+  /// The part of the targets that had the greatest probability.
+  public var accuracy: Double { Double(correct) / Double(max(targets, 1)) }
+  /// Nats, or squared errors, per target.
   public var loss: Double { nats / Double(max(targets, 1)) }
   /// exp(loss)
   public var perplexity: Double { exp(loss) }
@@ -51,17 +56,18 @@ public final class Evaluation {
   public func run(
     _ model: any Model, weights: ParameterVector
   ) throws(CommunicationError) -> Score {
-    var sums = [0.0, 0.0]
+    var sums = [0.0, 0.0, 0.0]
     if let tape {
       feed.rewind()
       for _ in 0..<feed.windowsPerEpoch {
         let loss = next(model, weights: weights, on: tape)
         sums[0] += loss.sum
         sums[1] += Double(loss.targets)
+        sums[2] += Double(loss.correct)
       }
     }
     try world.sum(&sums)
-    return Score(nats: sums[0], targets: Int(sums[1]))
+    return Score(nats: sums[0], targets: Int(sums[1]), correct: Int(sums[2]))
   }
 
   /// Scores this rank's part of the next window; the one after the last is the first.

@@ -4,7 +4,7 @@
 /// same one.
 struct Tally {
   /// The numbers to be summed over ranks.
-  var sums = [Double](repeating: 0, count: 4)
+  var sums = [Double](repeating: 0, count: 5)
 
   /// −ln p summed over the targets of the window, in nats.
   var loss: Double {
@@ -15,6 +15,11 @@ struct Tally {
   var targets: Int {
     get { Int(sums[1]) }
     set { sums[1] = Double(newValue) }
+  }
+  /// How many targets had the greatest probability.
+  var correct: Int {
+    get { Int(sums[4]) }
+    set { sums[4] = Double(newValue) }
   }
   /// How many ranks were asked to stop.
   var stopVotes: Int {

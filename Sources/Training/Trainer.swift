@@ -122,7 +122,7 @@ public final class Trainer {
     profile?.mark(.other)
     return StepReport(
       step: coordinator.state.step, epoch: epoch, tokens: coordinator.state.tokens,
-      score: Score(nats: tally.loss, targets: tally.targets), learningRate: rate,
+      score: Score(nats: tally.loss, targets: tally.targets, correct: tally.correct), learningRate: rate,
       gradientNorm: clipped.norm, verdict: verdict, time: watch)
   }
 
@@ -173,6 +173,7 @@ public final class Trainer {
     var tally = Tally()
     tally.loss = loss.sum
     tally.targets = loss.targets
+    tally.correct = loss.correct
     tally.stopVotes = isAskedToStop() ? 1 : 0
     tally.clockVotes = observer.wantsCheckpoint(coordinator) ? 1 : 0
     return tally

@@ -4,21 +4,32 @@ internal import Datasets
 internal import Foundation
 internal import Training
 
+extension SequenceScore.Part: ExpressibleByArgument {}
+
 struct Evaluate: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Scores a text with a model: loss, perplexity, bits per character.",
-    discussion: "The state is carried through the whole text. Works under mpirun too.")
+    abstract: "Scores a text or sequences with a model: loss, perplexity, accuracy.",
+    discussion: """
+      Of a text, the state is carried through the whole of it. Sequences are read in the format of the \
+      run's data; --part takes them from the run's own. Works under mpirun too.
+      """)
 
   @Argument(help: "A checkpoint, or the folder of a run.", completion: .directory)
   var checkpoint: String
 
-  @Option(help: "A text, or a folder of texts.", completion: .file())
-  var data: [String]
+  @Option(help: "A text or a file of sequences, or a folder of them.", completion: .file())
+  var data: [String] = []
 
-  @Option(help: "Parallel streams; 1 carries the state from the first symbol to the last.")
+  @Option(help: "The sources of pairs in --data.", completion: .file())
+  var source: String?
+
+  @Option(help: "valid or test: a part of the data that the run was made with.")
+  var part: SequenceScore.Part?
+
+  @Option(help: "Parallel streams or sequences; 1 carries a text's state from end to end.")
   var batchSize = 1
 
-  @Option(help: "Time steps per window; changes memory and speed, not the result.")
+  @Option(help: "Time steps per window of a text; changes memory and speed, not the result.")
   var bptt = 512
 
   @OptionGroup var format: PrecisionOption
@@ -29,13 +40,26 @@ struct Evaluate: ParsableCommand {
   func validate() throws {
     guard batchSize >= 1 else { throw ValidationError("--batch-size must be at least 1.") }
     guard bptt >= 1 else { throw ValidationError("--bptt must be at least 1.") }
+    guard data.isEmpty != (part == nil) else {
+      throw ValidationError("Give files with --data, or a part of the run's data with --part.")
+    }
   }
 
   func run() throws {
     try inWorld { world in
-      let result = try TextScore(
-        of: data, with: checkpoint, batchSize: batchSize, bptt: bptt, precision: format.precision,
-        world: world)
+      let isText = try world.unanimous {
+        try Checkpoint(verifying: CheckpointStore.locate(checkpoint)).interface().isRunning
+      }
+      guard !isText || part != nil else {
+        let result = try TextScore(
+          of: data, with: checkpoint, batchSize: batchSize, bptt: bptt,
+          precision: format.precision, world: world)
+        if world.isRoot { print(json ? try result.json : result.words) }
+        return ExitStatus.done
+      }
+      let result = try SequenceScore(
+        of: part.map { .part($0) } ?? .files(data, source: source), with: checkpoint,
+        batchSize: batchSize, precision: format.precision, world: world)
       if world.isRoot { print(json ? try result.json : result.words) }
       return ExitStatus.done
     }

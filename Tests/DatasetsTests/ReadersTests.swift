@@ -55,7 +55,9 @@ import Testing
     #expect(found.map(\.inputs) == [[1, 4, 3, 4], [1, 0], [1, 3]])
     #expect(found.map(\.targets) == [[4, 3, 4, 2], [0, 2], [3, 2]])
     #expect(try examples(data.valid).map(\.inputs) == [[1, 3, 0, 4]])
-    #expect(data.interface == ModelInterface(vocabulary: 5) && data.outputs == data.vocabulary)
+    #expect(
+      data.interface == ModelInterface(input: .symbols(5), output: .symbols(5))
+        && data.outputs == data.vocabulary)
     #expect(data.test == nil && data.vocabulary.decode([1, 4, 3, 2, 3]) == "b a\na")
   }
 
@@ -232,7 +234,7 @@ import Testing
     let data = try Dataset(options, cache: folder.cache, writing: false, seed: 4)
     #expect(names(data.vocabulary) == ReberGrammar.symbols && data.outputs == data.vocabulary)
     #expect(data.train.count == 30 && data.valid?.count == 1_000 && data.test == nil)
-    #expect(data.interface == ModelInterface(vocabulary: 7))
+    #expect(data.interface == ModelInterface(input: .symbols(7), output: .symbols(7)))
     let other = try Dataset(options, cache: folder.cache, writing: false, seed: 5)
     #expect(other.hash != data.hash)
     let numbers = try Dataset(

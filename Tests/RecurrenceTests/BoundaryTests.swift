@@ -233,7 +233,7 @@ import Testing
   }
 
   private func expectClose(_ a: [Real], _ b: [Real], _ what: String) {
-    let tolerance = MemoryLayout<Real>.size == 8 ? 1e-12 : 2e-6
+    let tolerance = MemoryLayout<Real>.size == 8 ? 1e-11 : 2e-5
     #expect(a.count == b.count, "\(what)")
     let worst = zip(a, b).map { abs(Double($0) - Double($1)) }.max() ?? 0
     #expect(worst < tolerance, "\(what): \(worst)")

@@ -19,6 +19,16 @@ public struct ReaderOptions: Codable, Sendable, Equatable {
     self.columns = columns
   }
 
+  /// Reads what is to be measured on in place of what was trained on.
+  /// - Parameter path: the sources of pairs.
+  public mutating func measure(source path: String?) {
+    view = testView
+    guard let path else { return }
+    source?.train = Paths([path])
+    source?.valid = nil
+    source?.test = nil
+  }
+
   private enum Key: String, CodingKey {
     case format, view, source, columns
     case testView = "test_view"

@@ -3,19 +3,28 @@ internal import Foundation
 
 /// The unit in which a person reads a loss.
 enum Unit {
-  case bitsPerCharacter, bitsPerByte, perplexity
+  case bitsPerCharacter, bitsPerByte, perplexity, accuracy, nats, squaredError
 
-  init(_ kind: Vocabulary.Kind) {
-    switch kind {
-    case .byte: self = .bitsPerByte
-    case .character: self = .bitsPerCharacter
-    case .word, .name: self = .perplexity
+  init(_ dataset: Dataset) {
+    switch dataset.interface.output {
+    case .numbers: self = .squaredError
+    case .labels: self = .nats
+    case .symbols where dataset.outputs != dataset.vocabulary || dataset.interface.asksOnce:
+      self = .accuracy
+    case .symbols:
+      switch dataset.vocabulary.kind {
+      case .byte: self = .bitsPerByte
+      case .character: self = .bitsPerCharacter
+      case .word, .name: self = .perplexity
+      }
     }
   }
 
-  /// The loss in this unit, such as `2.113 bits per character`.
-  func words(_ score: Score) -> String {
+  /// The loss in this unit, such as `2.113 bits per character`; nil where it is the loss itself.
+  func words(_ score: Score) -> String? {
     switch self {
+    case .nats, .squaredError: nil
+    case .accuracy: "accuracy \(fixed(100 * score.accuracy, 2)) %"
     case .bitsPerByte: "\(fixed(score.bits, 3)) bits per byte"
     case .bitsPerCharacter: "\(fixed(score.bits, 3)) bits per character"
     case .perplexity: "perplexity \(fixed(score.perplexity, 2))"
@@ -48,8 +57,10 @@ final class Console {
   }
 
   func words(_ score: Score) -> String {
-    "\(fixed(score.loss, 4)) nats, \(unit.words(score)) on \(score.targets) targets"
-      .replacing(" on 1 targets", with: "")
+    let loss = fixed(score.loss, 4) + (unit == .squaredError ? " squared error" : " nats")
+    let figures = [loss, score.targets == 1 && unit == .accuracy ? nil : unit.words(score)]
+    return figures.compactMap(\.self).joined(separator: ", ")
+      + (score.targets == 1 ? "" : " on \(score.targets) targets")
   }
 
   func begin(_ coordinator: Coordinator) {
@@ -64,6 +75,7 @@ final class Console {
     if report.score.nats.isFinite {
       recent.nats += report.score.nats
       recent.targets += report.score.targets
+      recent.correct += report.score.correct
     }
     recentSeconds += report.time.total
     guard isDue(report, coordinator) else { return }
@@ -73,7 +85,7 @@ final class Console {
       (now - begun) / .seconds(1) / Double(max(done, 1))
       * Double(coordinator.totalSteps - report.step)
     // The most telling first: what does not fit on a narrow terminal is left out from the end.
-    let figures = [
+    let figures: [String?] = [
       "step \(report.step)/\(coordinator.totalSteps)", "epoch \(report.epoch)",
       "loss \(fixed(recent.loss, 4))", unit.words(recent),
       "\(Int(Double(recent.targets) / max(recentSeconds, 1e-9))) tokens/s",
@@ -81,9 +93,9 @@ final class Console {
       "|g| \(fixed(report.gradientNorm, 3))",
     ]
     if style == .bar {
-      draw(bar(report.step, of: coordinator.totalSteps), figures)
+      draw(bar(report.step, of: coordinator.totalSteps), figures.compactMap(\.self))
     } else {
-      line(figures.joined(separator: "  "))
+      line(figures.compactMap(\.self).joined(separator: "  "))
     }
     shown = now
     recent = Score(nats: 0, targets: 0)

@@ -100,6 +100,7 @@ struct EvaluationLine: Encodable {
   let validLoss: Double
   let validPerplexity: Double
   let validBits: Double
+  let validAccuracy: Double?
   let best: Bool
 
   enum CodingKeys: String, CodingKey {
@@ -107,5 +108,6 @@ struct EvaluationLine: Encodable {
     case validLoss = "valid_loss"
     case validPerplexity = "valid_perplexity"
     case validBits = "valid_bits"
+    case validAccuracy = "valid_accuracy"
   }
 }

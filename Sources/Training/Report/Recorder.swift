@@ -27,7 +27,7 @@ final class Recorder: Observer {
     self.worldSize = worldSize
     self.log = log
     console = Console(
-      request.progress, every: request.options.console.every, unit: Unit(dataset.vocabulary.kind))
+      request.progress, every: request.options.console.every, unit: Unit(dataset))
   }
 
   /// Warns without disturbing what is drawn on the console.
@@ -132,8 +132,14 @@ final class Recorder: Observer {
     append(
       EvaluationLine(
         step: state.step, epoch: coordinator.lastEpoch, tokens: state.tokens, validLoss: score.loss,
-        validPerplexity: score.perplexity, validBits: score.bits, best: isBest))
+        validPerplexity: score.perplexity, validBits: score.bits,
+        validAccuracy: accuracy(score), best: isBest))
     console.show(score, isBest: isBest, coordinator)
+  }
+
+  /// The part of the symbols that was predicted right; nil where numbers are.
+  private func accuracy(_ score: Score) -> Double? {
+    if case .symbols = dataset.interface.output { score.accuracy } else { nil }
   }
 
   private func append(_ line: some Encodable) {
@@ -207,7 +213,10 @@ final class Recorder: Observer {
     }
     if let test {
       log.info("Test: \(console.words(test)).")
-      append(TestLine(step: state.step, testLoss: test.loss, testPerplexity: test.perplexity))
+      append(
+        TestLine(
+          step: state.step, testLoss: test.loss, testPerplexity: test.perplexity,
+          testAccuracy: accuracy(test)))
     }
   }
 }
@@ -217,10 +226,12 @@ private struct TestLine: Encodable {
   let step: Int
   let testLoss: Double
   let testPerplexity: Double
+  let testAccuracy: Double?
 
   enum CodingKeys: String, CodingKey {
     case step
     case testLoss = "test_loss"
     case testPerplexity = "test_perplexity"
+    case testAccuracy = "test_accuracy"
   }
 }

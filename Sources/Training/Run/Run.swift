@@ -86,8 +86,8 @@ public final class Run {
       return try Start(request, store)
     }
     self.lock = lock
-    let vocabulary = try world.share(start?.vocabulary)
-    dataset = try Self.open(options.data, vocabulary, cache: folder.cache, world)
+    let vocabularies = try world.share(start?.vocabularies)
+    dataset = try Self.open(options, vocabularies, cache: folder.cache, world)
     let recorder = world.isRoot ? Recorder(request, store, dataset, world.size, log: log) : nil
     self.recorder = recorder
     let dataset = dataset
@@ -159,7 +159,8 @@ public final class Run {
   /// Encodes the texts on one rank, then on one rank of each machine, then opens them everywhere: folders
   /// may be shared between machines or not.
   private static func open(
-    _ options: DataOptions, _ vocabulary: Vocabulary?, cache: String, _ world: any Communicator
+    _ options: RunOptions, _ vocabularies: Dataset.Vocabularies?, cache: String,
+    _ world: any Communicator
   ) throws -> Dataset {
     var opened: Dataset?
     for turn in 0..<3 {
@@ -167,8 +168,10 @@ public final class Run {
         turn == 0 ? world.isRoot : (turn == 1 ? world.nodeRank == 0 : true) && opened == nil
       try world.unanimous {
         guard isMine else { return }
-        if turn < 2 { try createFolders(options.cache ?? cache) }
-        opened = try Dataset(options, vocabulary: vocabulary, cache: cache, writing: turn < 2)
+        if turn < 2 { try createFolders(options.data.cache ?? cache) }
+        opened = try Dataset(
+          options.data, vocabularies: vocabularies, cache: cache, writing: turn < 2,
+          seed: options.seed)
       }
     }
     guard let opened else { preconditionFailure("no rank's turn to open the data") }
@@ -201,7 +204,7 @@ public final class Run {
 private struct Start {
   var checkpoint: Checkpoint?
   var weights: SafetensorsFile?
-  var vocabulary: Vocabulary?
+  var vocabularies: Dataset.Vocabularies?
   var warning: String?
 
   init(_ request: RunRequest, _ store: CheckpointStore) throws {
@@ -216,7 +219,7 @@ private struct Start {
     guard let source = request.initFrom else { return }
     if let checkpoint {
       // What began with the symbols of other weights goes on with them, whatever its own text has.
-      vocabulary = try checkpoint.vocabulary()
+      vocabularies = try checkpoint.vocabularies()
       return
     }
     if FileKind(source) == .file || source.hasSuffix(".safetensors") {
@@ -224,7 +227,7 @@ private struct Start {
     } else {
       let other = try Checkpoint(verifying: CheckpointStore.locate(source))
       weights = try other.bestWeights
-      vocabulary = try other.vocabulary()
+      vocabularies = try other.vocabularies()
     }
   }
 }
