@@ -82,7 +82,7 @@ public final class Generator {
   private let model: SequenceModel
   private let weights: ParameterVector
   private let tape: Tape
-  private let batch = Batch(rows: 1)
+  private let batch: Batch
   private let random: Philox
   private var drawn: UInt64 = 0
   private var hasRead = false
@@ -96,10 +96,23 @@ public final class Generator {
   public init(_ model: SequenceModel, weights: ParameterVector, seed: UInt64) {
     self.model = model
     self.weights = weights
+    batch = Batch(rows: 1, widths: Batch.Widths(condition: model.interface.condition))
     tape = Tape(model.plan, steps: 1, streams: 1, derivatives: false)
     random = Philox(seed: seed, name: "generate")
     batch.begin(steps: 1, streams: 1)
     batch.targets.start[0] = Batch.noTarget
+  }
+
+  /// Forgets what was read: a new sequence begins.
+  /// - Parameter condition: what is known of the whole of it, for a model that asks for that.
+  public func restart(condition: [Real] = []) {
+    precondition(
+      condition.count == batch.widths.condition,
+      "a condition of \(condition.count) numbers for \(batch.widths.condition)")
+    for (j, value) in condition.enumerated() { batch.conditionRows[0, j] = value }
+    tape.clearCarried()
+    batch.position = 0
+    hasRead = false
   }
 
   /// Reads one symbol: a prompt's, or the one drawn last.

@@ -1,0 +1,68 @@
+import Collectives
+import Datasets
+import Foundation
+import LinearAlgebra
+import Recurrence
+import Training
+
+/// A task that a network is to learn: a configuration, trained in this process without a folder.
+struct Lesson {
+  let options: RunOptions
+  let dataset: Dataset
+  let trainer: Trainer
+
+  /// - Parameter yaml: a configuration of a generated task.
+  init(_ yaml: String, _ settings: String..., seed: UInt64 = 1) throws {
+    var configuration = try Configuration(yaml: yaml, file: "lesson.yaml")
+    for setting in settings + ["seed=\(seed)"] { try configuration.set(setting) }
+    options = try configuration.decode(RunOptions.self)
+    let cache = FileManager.default.temporaryDirectory.path
+    dataset = try Dataset(options.data, cache: cache, writing: false, seed: options.seed)
+    trainer = try Trainer(options, dataset: dataset, world: SingleProcess())
+  }
+
+  var model: SequenceModel { trainer.model as! SequenceModel }
+
+  /// Trains to the end, or until a score of the test is as good as asked for, looked at once an epoch.
+  /// - Returns: the sequences that this took, and the score of the test.
+  @discardableResult
+  func learn(until isLearnt: (Score) -> Bool = { _ in false }) throws -> (Int, Score) {
+    let state = { trainer.coordinator.state }
+    while !trainer.coordinator.isComplete {
+      let epoch = state().epoch
+      while state().epoch == epoch { _ = try trainer.step() }
+      let score = try test()
+      if isLearnt(score) { return (sequences, score) }
+    }
+    return (sequences, try test())
+  }
+
+  /// How many sequences were trained on.
+  var sequences: Int {
+    (trainer.coordinator.state.epoch - 1) * dataset.train.count
+  }
+
+  /// The score of the part to test on.
+  func test() throws -> Score {
+    var windows = EvaluationOptions()
+    windows.batchSize = 100
+    let evaluation = try Evaluation(
+      dataset.test!, plan: trainer.model.plan, windows, world: SingleProcess())
+    return try evaluation.run(trainer.model, weights: trainer.weights)
+  }
+
+  /// Hands over what is predicted at every step of the part to test on: the sequence's symbols up to
+  /// then, and the logits of the next.
+  func forEachPrediction(_ body: (_ prefix: [Int32], _ outputs: Row, _ target: Int32) -> Void) throws {
+    let predictions = try Predictions(
+      of: model, weights: trainer.weights, on: dataset.test!,
+      FeedRequest(batchSize: 100, isBucketed: false))
+    predictions.forEach { batch, t, outputs in
+      let (inputs, targets) = (batch.inputs.elements(), batch.targets.elements())
+      for s in 0..<batch.streams where t < Int(batch.lengths.elements()[s]) {
+        let prefix = (0...t).map { inputs[$0 * batch.streams + s] }
+        body(prefix, outputs[s], targets[t * batch.streams + s])
+      }
+    }
+  }
+}
