@@ -156,12 +156,7 @@ public final class Tape: @unchecked Sendable {
   private static func count(
     _ scratch: (width: Int, rows: ScratchRows), _ sizes: [WindowSize]
   ) -> Double {
-    let rows = sizes.map { window in
-      max(
-        scratch.rows.count(steps: window.steps, streams: window.streams),
-        scratch.rows.count(steps: window.sourceSteps, streams: window.streams))
-    }
-    return Double(scratch.width) * Double(rows.max()!)
+    Double(scratch.width) * sizes.map { scratch.rows.count($0) }.max()!
   }
 
   /// The bytes that a tape for windows of up to `steps` × `streams` would occupy.

@@ -30,11 +30,19 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
   private let age: Age?
   private let states: [Remembrance]
   private let projection: Projection
+  /// What an encoder shows of its states at the end of each sequence.
+  let handOvers: [HandOver]
 
-  /// - Parameter seed: keys zoneout.
+  /// - Parameters:
+  ///   - seed: keys zoneout.
+  ///   - handsOver: whether others read the states at the end of each sequence.
+  ///   - given: says what states begin with, where that is a row for each stream, as a function of the
+  ///     state, its name and whether the layer shows it; nil where `surroundings` says it.
   public init(
     _ options: Cell.Options, around surroundings: Surroundings = Surroundings(), seed: UInt64 = 0,
-    reading input: Source, condition: Conditioning? = nil, in plan: inout Plan
+    reading input: Source, conditions: [Conditioning] = [], handsOver: Bool = false,
+    given: (Activation, String, Bool, inout Plan) -> Activation? = { _, _, _, _ in nil },
+    in plan: inout Plan
   ) {
     let known = plan.states.count
     cell = Cell(options, in: &plan)
@@ -54,18 +62,32 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
     let own = plan.states[known...].filter { plan.isState($0) }
     // Where streams start from zero and one step back is read, carried states need no more than clearing.
     let furthest = own.reduce(1) { max($0, plan.lag(of: $1)) }
-    age = initial == .zero && furthest == 1 ? nil : Age(upTo: furthest, in: &plan)
-    states = own.map { [output, age] state in
-      let zoneout = zoneouts[state]
-      let isShown = output == zoneout?.held ?? state
-      return Remembrance(
-        state, Beginning(initial, of: state, isShown: isShown, in: &plan), zoneout: zoneout,
-        age: age?.steps, in: plan)
+    let beginnings = own.map { [output] state in
+      let isShown = output == zoneouts[state]?.held ?? state
+      if plan.isDifferentiated(state),
+        let vectors = given(state, plan.ownName(of: state), isShown, &plan)
+      {
+        return Beginning.given(vectors)
+      }
+      return Beginning(initial, of: state, isShown: isShown, in: &plan)
     }
+    let areZero = beginnings.allSatisfy { if case .zero = $0 { true } else { false } }
+    age = areZero && furthest == 1 ? nil : Age(upTo: furthest, in: &plan)
+    states = zip(own, beginnings).map { [age] state, beginning in
+      Remembrance(state, beginning, zoneout: zoneouts[state], age: age?.steps, in: plan)
+    }
+    handOvers =
+      !handsOver
+      ? []
+      : own.filter { plan.isDifferentiated($0) }.map { [output] in
+        HandOver(
+          of: zoneouts[$0]?.held ?? $0, named: plan.ownName(of: $0),
+          isShown: output == zoneouts[$0]?.held ?? $0, in: &plan)
+      }
     projection = Projection(
       plan.width(cell.preactivation), reading: input, names: ("weight_ih", "bias_ih"),
       gates: Cell.gates, pytorch: .uniform(1 / Double(options.hidden).squareRoot()),
-      parts: Cell.inputBias(options), secondBias: cell.recurrentBias, condition: condition,
+      parts: Cell.inputBias(options), secondBias: cell.recurrentBias, conditions: conditions,
       in: &plan)
   }
 
@@ -85,12 +107,14 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
       for state in states { state.zoneout?.hold(t, pass) }
       feedback?.show(t, pass)
     }
+    for handOver in handOvers { handOver.forward(pass) }
     pass.mark(.pointwise, products: .recurrent)
   }
 
   public func backward(_ pass: Pass) {
     for t in (0..<pass.steps).reversed() {
       for state in states { state.clear(t, pass) }
+      for handOver in handOvers { handOver.backward(t, pass) }
       feedback?.hide(t, pass)
       for state in states { state.zoneout?.release(t, pass) }
       cell.backward(t, pass)

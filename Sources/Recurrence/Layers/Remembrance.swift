@@ -33,13 +33,13 @@ struct Remembrance: Sendable {
 
   /// Puts the initial state before the window's first step, as far back as streams had not begun.
   func begin(_ pass: Pass) {
-    forEachUnlived(pass) { row in beginning.fill(row.value, pass) }
+    forEachUnlived(pass) { beginning.fill($0.value, of: $0.stream, pass) }
   }
 
   /// Takes up the derivative of what `begin` has put there.
   func finish(_ pass: Pass) {
-    guard case .learnt = beginning else { return }
-    forEachUnlived(pass) { row in beginning.add(row.derivative, pass) }
+    guard beginning.isDifferentiated else { return }
+    forEachUnlived(pass) { beginning.add($0.derivative, of: $0.stream, pass) }
   }
 
   /// Fills in what step t sees of earlier steps.
@@ -48,7 +48,9 @@ struct Remembrance: Sendable {
     for lag in lags {
       let past = pass.before(state, t, lag: lag)
       past.copy(pass[shown, t - lag])
-      for s in 0..<pass.streams where isUnlived(lag, t, s, pass) { beginning.fill(past[s], pass) }
+      for s in 0..<pass.streams where isUnlived(lag, t, s, pass) {
+        beginning.fill(past[s], of: s, pass)
+      }
     }
   }
 
@@ -68,7 +70,7 @@ struct Remembrance: Sendable {
       if pass.d.rolls(state) { source.fill(0) }
       for s in 0..<pass.streams {
         if isUnlived(lag, t, s, pass) {
-          beginning.add(seen[s], pass)
+          beginning.add(seen[s], of: s, pass)
         } else {
           source[s].add(seen[s])
         }
@@ -83,13 +85,13 @@ struct Remembrance: Sendable {
   }
 
   private func forEachUnlived(
-    _ pass: Pass, _ body: ((value: Row, derivative: Row)) -> Void
+    _ pass: Pass, _ body: ((stream: Int, value: Row, derivative: Row)) -> Void
   ) {
     guard let age else { return }
     for lag in 1...lags.last! {
       let (values, derivatives) = (pass[shown, -lag], pass.d[shown, -lag])
       for s in 0..<pass.streams where pass[age, -1][s, 0] < Real(lag) {
-        body((values[s], derivatives[s]))
+        body((s, values[s], derivatives[s]))
       }
     }
   }
