@@ -47,6 +47,10 @@ public struct EncoderOptions: Codable, Equatable, Sendable {
     guard layers.contains(where: \.isRecurrent) else {
       return "an encoder needs at least one layer with a cell"
     }
+    for case .recurrent(_, let options as Jordan.Options) in layers.map(\.kind)
+    where options.teacherForcing {
+      return "an encoder predicts nothing, so a layer of it has no teacher; remove teacher_forcing"
+    }
     return ModelOptions(embedding: embedding, layers: layers).problem?.sentence
   }
 }
