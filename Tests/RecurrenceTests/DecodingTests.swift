@@ -37,6 +37,12 @@ import Testing
           context: .everyStep, attention: .multiplicative), 2, 6
       ),
       (
+        "attention before each step",
+        ModelOptions(
+          embedding: 3, layers: [lstm, skip], encoder: both, attention: .additive,
+          attentionPlace: .input), 0, 6
+      ),
+      (
         "a condition alone",
         ModelOptions(embedding: 3, layers: [gru, taught], condition: .initialState), 2, 0
       ),

@@ -45,7 +45,24 @@ enum EncoderCases {
 
   private static var attentions: [Case] {
     [AttentionKind.additive, .multiplicative].flatMap { kind in
-      [
+      var held = gru(5)
+      held.surroundings.zoneout = 0.3
+      held.surroundings.feedback = FeedbackOptions(width: 4)
+      return [
+        (
+          "attention \(kind.rawValue) before each step",
+          ModelOptions(
+            embedding: 3, layers: [gru(5)],
+            encoder: EncoderOptions(embedding: 4, layers: [both(lstm(4))]), attention: kind,
+            attentionPlace: .input), interface
+        ),
+        (
+          "attention \(kind.rawValue) before each step of two layers, the first held and fed back",
+          ModelOptions(
+            embedding: 3, layers: [held, lstm(4)],
+            encoder: EncoderOptions(embedding: 4, layers: [gru(4)]), context: .both,
+            attention: kind, attentionPlace: .input), interface
+        ),
         (
           "attention \(kind.rawValue)",
           ModelOptions(

@@ -105,7 +105,7 @@ import Testing
       // Attention is nearly even where weights are small, and its derivatives next to nothing.
       let trial = SequenceTrial(
         SequenceModel(options, interface: interface, seed: 1),
-        spread: options.attention == .additive ? 1.5 : 0.5)
+        spread: options.attention == .none ? 0.5 : 1.5)
       for (parameter, error, size) in trial.errors() {
         #expect(size > 0, "\(name): \(parameter) has no gradient")
         #expect(error < 1e-6, "\(name): \(parameter) is off by \(error)")

@@ -2,22 +2,26 @@ internal import LinearAlgebra
 
 /// What a decoder compares its state with, for every step of the source: `k = e W`.
 struct AttentionKeys: Layer {
-  /// On the axis of the source; its derivative takes its place.
+  /// On the axis of the source.
   let output: Activation
   /// e
   let source: Activation
   private let weight: Parameter
 
-  /// - Parameter query: what is compared.
+  /// - Parameters:
+  ///   - width: that of what is compared.
+  ///   - derivative: whether it takes the place of the keys.
+  ///   - prefix: before the name of W.
   init(
-    _ kind: AttentionKind, of source: Activation, for query: Activation, in plan: inout Plan
+    _ kind: AttentionKind, of source: Activation, width: Int,
+    derivative: DerivativeUse = .overwrites, prefix: String = "", in plan: inout Plan
   ) {
     self.source = source
-    let (read, width) = (plan.width(source), plan.width(query))
+    let read = plan.width(source)
     weight = plan.parameter(
-      kind == .additive ? "weight_source" : "weight", from: read, to: width,
+      prefix + (kind == .additive ? "weight_source" : "weight"), from: read, to: width,
       pytorch: .uniform(1 / Double(read).squareRoot()))
-    output = plan.activation(width, on: .source, derivative: .overwrites)
+    output = plan.activation(width, on: .source, derivative: derivative)
   }
 
   func forward(_ pass: Pass) { pass[output].setProduct(pass[source], pass[weight]) }
@@ -146,7 +150,7 @@ struct Stream {
 }
 
 /// s becomes its softmax over the first elements, and 0 behind them.
-private func normalise(_ s: Row, upTo count: Int) {
+func normalise(_ s: Row, upTo count: Int) {
   let seen = s[0..<count]
   let total = seen.exponentiate(minus: seen.maximum)
   scale(seen, 1 / total)
@@ -156,6 +160,6 @@ private func normalise(_ s: Row, upTo count: Int) {
   for j in 0..<x.count { x[j] *= factor }
 }
 /// ∂α becomes ∂s = α ∘ (∂α − m)
-@inline(never) private func unnormalise(_ alpha: Row, _ d: Row, _ m: Real) {
+@inline(never) func unnormalise(_ alpha: Row, _ d: Row, _ m: Real) {
   for j in 0..<d.count { d[j] = alpha[j] * (d[j] - m) }
 }

@@ -27,6 +27,7 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
   public let output: Activation
   let cell: Cell
   private let feedback: OutputFeedback?
+  private let lookBack: LookBack?
   private let age: Age?
   private let states: [Remembrance]
   private let projection: Projection
@@ -35,12 +36,14 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
 
   /// - Parameters:
   ///   - seed: keys zoneout.
+  ///   - request: what is looked back at before each step.
   ///   - handsOver: whether others read the states at the end of each sequence.
   ///   - given: says what states begin with, where that is a row for each stream, as a function of the
   ///     state, its name and whether the layer shows it; nil where `surroundings` says it.
-  public init(
+  init(
     _ options: Cell.Options, around surroundings: Surroundings = Surroundings(), seed: UInt64 = 0,
     reading input: Source, conditions: [Conditioning] = [], handsOver: Bool = false,
+    lookBack request: LookBackRequest? = nil,
     given: (Activation, String, Bool, inout Plan) -> Activation? = { _, _, _, _ in nil },
     in plan: inout Plan
   ) {
@@ -58,6 +61,11 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
         options, into: cell.preactivation, gates: Cell.gates, from: shown, in: &plan)
     }
     output = feedback?.output ?? shown
+    lookBack = request.map { [cell] request in
+      LookBack(
+        request.kind, to: request.keys, into: cell.preactivation, gates: Cell.gates,
+        from: cell.output, in: &plan)
+    }
     let initial = surroundings.initialState
     let own = plan.states[known...].filter { plan.isState($0) }
     // Where streams start from zero and one step back is read, carried states need no more than clearing.
@@ -91,6 +99,10 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
       in: &plan)
   }
 
+  public init(_ options: Cell.Options, reading input: Source, in plan: inout Plan) {
+    self.init(options, around: Surroundings(), reading: input, in: &plan)
+  }
+
   public init(_ options: Cell.Options, reading input: Activation, in plan: inout Plan) {
     self.init(options, reading: .activation(input), in: &plan)
   }
@@ -103,6 +115,7 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
       age?.forward(t, pass)
       for state in states { state.recall(t, pass) }
       feedback?.read(t, pass)
+      lookBack?.read(t, pass)
       cell.forward(t, pass)
       for state in states { state.zoneout?.hold(t, pass) }
       feedback?.show(t, pass)
@@ -120,12 +133,14 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
       cell.backward(t, pass)
       for state in states { state.zoneout?.trace(t, pass) }
       feedback?.trace(t, pass)
+      lookBack?.trace(t, pass)
       for state in states { state.trace(t, pass) }
     }
     for state in states { state.finish(pass) }
     pass.mark(.pointwise, products: .recurrent)
     cell.accumulate(pass)
     feedback?.accumulate(pass)
+    lookBack?.accumulate(pass)
     pass.mark(.recurrent)
     projection.backward(from: pass.d[cell.preactivation], pass)
     pass.mark(.input)

@@ -43,6 +43,7 @@ public struct ModelOptions: Codable, Equatable, Sendable {
   public var context: ContextPlace
   /// How the top layer looks back at every step of the source.
   public var attention: AttentionKind
+  public var attentionPlace: AttentionPlace
   /// Factors on the learning rate in the embedding and in the output layer; 0 freezes one. A tied matrix
   /// is the embedding's.
   public var embeddingRate: Double
@@ -54,7 +55,8 @@ public struct ModelOptions: Codable, Equatable, Sendable {
     embeddingInitializer: Initializer? = nil, outputInitializer: Initializer? = nil,
     outputBias: Bool = true, shortcut: Bool = false, condition: ConditionPlace = .everyStep,
     encoder: EncoderOptions? = nil, context: ContextPlace = .initialState,
-    attention: AttentionKind = .none, embeddingRate: Double = 1, outputRate: Double = 1
+    attention: AttentionKind = .none, attentionPlace: AttentionPlace = .output,
+    embeddingRate: Double = 1, outputRate: Double = 1
   ) {
     self.embedding = embedding
     self.layers = layers
@@ -70,6 +72,7 @@ public struct ModelOptions: Codable, Equatable, Sendable {
     self.encoder = encoder
     self.context = context
     self.attention = attention
+    self.attentionPlace = attentionPlace
     self.embeddingRate = embeddingRate
     self.outputRate = outputRate
   }
@@ -77,6 +80,7 @@ public struct ModelOptions: Codable, Equatable, Sendable {
   enum CodingKeys: String, CodingKey {
     case embedding, layers, tied, dropout, variational, initializer, shortcut, condition
     case encoder, context, attention
+    case attentionPlace = "attention_place"
     case embeddingInitializer = "embedding_initializer"
     case outputInitializer = "output_initializer"
     case outputBias = "output_bias"
@@ -107,6 +111,8 @@ public struct ModelOptions: Codable, Equatable, Sendable {
     encoder = try keys.decodeIfPresent(EncoderOptions.self, forKey: .encoder)
     context = try keys.decodeIfPresent(ContextPlace.self, forKey: .context) ?? .initialState
     attention = try keys.decodeIfPresent(AttentionKind.self, forKey: .attention) ?? .none
+    attentionPlace =
+      try keys.decodeIfPresent(AttentionPlace.self, forKey: .attentionPlace) ?? .output
     embeddingRate = try keys.rateFactor(.embeddingRate)
     outputRate = try keys.rateFactor(.outputRate)
     if let (key, problem) = problem {
@@ -139,6 +145,9 @@ public struct ModelOptions: Codable, Equatable, Sendable {
     }
     if encoder == nil, attention != .none {
       return (.attention, "attention looks at what an encoder has read; set model.encoder")
+    }
+    if attention == .none, attentionPlace != .output {
+      return (.attentionPlace, "attention_place is of attention, and there is none; set attention")
     }
     if encoder == nil, context != .initialState {
       return (.context, "context is what an encoder has read; set model.encoder")

@@ -36,14 +36,21 @@ public struct SequenceModel: Model {
     // Dropout and shortcuts read every row by itself; a layer alone, one per different symbol.
     if options.readsRows { stack.addInput(source, in: &plan) } else { stack.source = source }
     let input = stack.layers.last?.output
-    if let encoded { stack.read(encoded, as: options.context) }
+    if let encoded {
+      stack.read(encoded, as: options.context)
+      if options.attentionPlace == .input {
+        stack.lookBack(options.attention, to: encoded.output)
+      }
+    }
     if interface.condition > 0 {
       let vector = ConditionInput(interface.condition, in: &plan)
       stack.before.append(vector)
       stack.read(condition: vector.output, at: options.condition)
     }
     stack.add(options.layers, isSummary: interface.asksOnce, in: &plan)
-    if let encoded { stack.addAttention(options.attention, to: encoded.output, in: &plan) }
+    if let encoded, options.attentionPlace == .output {
+      stack.addAttention(options.attention, to: encoded.output, in: &plan)
+    }
     if options.shortcut, let input {
       plan.scope.layer = "shortcut"
       stack.layers.append(Concatenation(of: [stack.output, input], in: &plan))
@@ -152,7 +159,10 @@ extension SequenceModel {
     }
     let source = options.encoder.map { encoder in
       ["source"] + encoder.layers.map(words)
-        + ["context " + options.context.rawValue, "attention " + options.attention.rawValue]
+        + [
+          "context " + options.context.rawValue,
+          "attention " + options.attention.rawValue + " " + options.attentionPlace.rawValue,
+        ]
     }
     return options.layers.map(words) + (options.shortcut ? ["shortcut"] : [])
       + (interface.condition > 0 ? [options.condition.rawValue] : [])

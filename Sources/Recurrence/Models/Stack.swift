@@ -18,6 +18,8 @@ struct Stack {
   /// Whether the last states are for others; from the bottom to the top they are then `finals`.
   private let handsOver: Bool
   private(set) var finals: [FinalStates] = []
+  /// What the first recurrent layer looks back at from each state.
+  private var lookBack: (kind: AttentionKind, source: Activation)?
   /// Recurrent layers so far.
   private var depth = 0
   /// The activation of the last layer, once there is one.
@@ -45,6 +47,11 @@ struct Stack {
     if place.isReadAtEveryStep {
       conditions.append(Conditioning(encoded.finals.last!.shown, named: "context"))
     }
+  }
+
+  /// Lets the first recurrent layer look back at what an encoder shows at each of its steps.
+  mutating func lookBack(_ kind: AttentionKind, to source: Activation) {
+    if kind != .none { lookBack = (kind, source) }
   }
 
   /// Lets what is known of each sequence enter the first recurrent layer.
@@ -119,7 +126,7 @@ struct Stack {
     plan.scope.layer = "attention"
     plan.scope.prefix = "attention."
     plan.scope.initializer = options.initializer
-    let keys = AttentionKeys(kind, of: source, for: output, in: &plan)
+    let keys = AttentionKeys(kind, of: source, width: plan.width(output), in: &plan)
     before.append(keys)
     add(Attention(kind, from: output, to: keys, in: &plan), dropout: options.dropout, in: &plan)
   }
@@ -143,9 +150,17 @@ struct Stack {
     guard let options = options as? Cell.Options else {
       preconditionFailure("options of \(type(of: options)) for a \(cell)")
     }
+    var request: LookBackRequest?
+    if depth == 0, let lookBack {
+      let keys = AttentionKeys(
+        lookBack.kind, of: lookBack.source, width: options.output, derivative: .added,
+        prefix: "attention_", in: &plan)
+      before.append(keys)
+      request = LookBackRequest(kind: lookBack.kind, keys: keys)
+    }
     let layer = Recurrent<Cell>(
       options, around: surroundings, seed: seed, reading: input,
-      conditions: depth == 0 ? conditions : [], handsOver: handsOver,
+      conditions: depth == 0 ? conditions : [], handsOver: handsOver, lookBack: request,
       given: { beginning(of: $0, named: $1, isShown: $2, in: &$3) }, in: &plan)
     return (layer, layer.handOvers)
   }

@@ -21,12 +21,15 @@ extension ModelOptions {
       [(embedding.map { "embedding \($0)" } ?? "input") + dropped(dropout)]
         + layers.map { words($0, dropout) }
     }
-    let attention = attention == .none ? [] : ["attention \(attention.rawValue)" + dropped(dropout)]
+    let looks = attentionPlace == .input ? ", looking back (\(attention.rawValue))" : ""
+    let attention =
+      attention == .none || attentionPlace == .input
+      ? [] : ["attention \(attention.rawValue)" + dropped(dropout)]
     let main = words(embedding, layers, dropout) + attention + [output]
     let source = encoder.map { encoder in
       "source: "
         + words(encoder.embedding, encoder.layers, encoder.dropout ?? dropout)
-        .joined(separator: " → ") + "; context \(context.rawValue): "
+        .joined(separator: " → ") + "; context \(context.rawValue)\(looks): "
     }
     return (source ?? "") + main.joined(separator: " → ")
   }

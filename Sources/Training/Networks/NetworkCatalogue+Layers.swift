@@ -83,13 +83,15 @@ extension NetworkCatalogue.Network {
         name: "attention",
         equations: [
           "α = softmax over the source's steps j of v · tanh(h W + e(j) U), or of h · e(j) U",
-          "c = Σ α(j) e(j)", "y = tanh(c C + h H)",
+          "c = Σ α(j) e(j)", "output: y = tanh(c C + h H)",
+          "input: c(t) of h(t−1), and c R is added to the x W + b of the decoder's first layer",
         ],
-        source: "additive: Bahdanau 2014; multiplicative, and y: Luong 2015",
+        source: "additive: Bahdanau 2014; multiplicative, and output: Luong 2015; input: Bahdanau",
         options: [
           Option(
             key: "attention", standard: .string("none"),
-            others: [.string("additive"), .string("multiplicative")])
+            others: [.string("additive"), .string("multiplicative")]),
+          Option(key: "attention_place", standard: .string("output"), others: [.string("input")]),
         ],
         parameters: [
           Parameter(name: "attention.weight", shape: ["h", "e"]),
