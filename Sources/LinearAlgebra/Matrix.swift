@@ -94,6 +94,14 @@
       start + range.lowerBound * stride, rows: range.count, columns: columns, stride: stride)
   }
 
+  /// Every n-th row from `first` on: of rows that lie step by step, those of one stream.
+  @inlinable public func every(_ n: Int, from first: Int) -> Matrix {
+    assert(
+      n > 0 && first >= 0 && first < n && rows.isMultiple(of: n), "every \(n)th of \(rows) rows")
+    return Matrix(
+      start + first * stride, rows: rows / n, columns: columns, stride: n * stride)
+  }
+
   /// Some of the columns.
   @inlinable public func slice(columns range: Range<Int>) -> Matrix {
     assert(range.lowerBound >= 0 && range.upperBound <= columns, "columns \(range) of \(columns)")

@@ -125,6 +125,13 @@ public final class Batch: @unchecked Sendable {
     }
   }
 
+  /// Takes over what random numbers are keyed by: the streams are the same.
+  func follow(_ batch: Batch) {
+    epoch = batch.epoch
+    guard streams == batch.streams else { return }
+    keys.start.update(from: batch.keys.start, count: streams)
+  }
+
   /// The part of the window that lies on an axis.
   func on(_ axis: Axis) -> Batch {
     if axis == .time || axis == .stream { return self }

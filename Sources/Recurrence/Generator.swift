@@ -1,5 +1,5 @@
 internal import Glibc
-package import LinearAlgebra
+public import LinearAlgebra
 
 /// How the next symbol is drawn from the distribution of a model.
 public struct Sampling: Sendable {

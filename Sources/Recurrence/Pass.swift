@@ -39,7 +39,10 @@ public struct Pass {
     d = Derivatives(slots: tape.slots, gradient: gradient, products: products)
     tape.read(pasts: batch, masked: gradient != nil)
     batch.findDistinct()
-    batch.source?.findDistinct()
+    if let source = batch.source {
+      source.follow(batch)
+      source.findDistinct()
+    }
   }
 
   /// The same pass on another axis.

@@ -6,34 +6,8 @@ public struct Parameter: Hashable, Sendable { public let index: Int }
 /// Something computed and remembered at every time step: an index into every `Tape` of its plan.
 public struct Activation: Hashable, Sendable { let index: Int }
 
-/// Memory for passing use inside one layer, the same for every window.
+/// Memory of one layer, not cleared, the same for every window.
 public struct Scratch: Hashable, Sendable { let index: Int }
-
-/// How many rows a layer's passing memory has.
-public enum ScratchRows: Sendable {
-  /// So many, whatever the window.
-  case fixed(Int)
-  /// One for every stream.
-  case streams
-  /// One for every step of every stream, or for each of so many things where there are fewer of them.
-  case each(of: Int)
-  /// Those of the largest block when the steps of all streams are cut evenly into blocks of at most so
-  /// many rows.
-  case blocks(of: Int)
-
-  func count(steps: Int, streams: Int) -> Int {
-    switch self {
-    case .fixed(let rows): return rows
-    case .streams: return streams
-    case .each(let limit):
-      let (rows, isTooMany) = steps.multipliedReportingOverflow(by: streams)
-      return isTooMany ? limit : min(rows, limit)
-    case .blocks(let limit):
-      let (rows, isTooMany) = steps.multipliedReportingOverflow(by: streams)
-      return isTooMany ? limit : evenBlock(of: rows, atMost: limit)
-    }
-  }
-}
 
 /// A sequence of time steps of its own: an encoder and its decoder run on two axes of one tape.
 public struct Axis: Hashable, Sendable {
@@ -275,9 +249,14 @@ public struct Plan: Sendable {
   /// The learnt vector that a state starts from: zeros at first, whatever the layer's initializer.
   mutating func initialVector(of state: Activation) -> Parameter {
     let shape = activations[state.index]
-    let own = shape.name.dropFirst(scope.prefix.count).dropLast(scope.suffix.count)
     return add(
-      "initial_" + own, rows: 1, columns: shape.width, isVector: true,
+      "initial_" + ownName(of: state), rows: 1, columns: shape.width, isVector: true,
       InitialValue(.pytorch, .zero, isVector: true, blocks: 1), isRowSparse: false)
+  }
+
+  /// What the layer that is being made calls a state of its own, such as `c`.
+  func ownName(of state: Activation) -> String {
+    let full = activations[state.index].name
+    return String(full.dropFirst(scope.prefix.count).dropLast(scope.suffix.count))
   }
 }

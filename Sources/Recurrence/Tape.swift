@@ -163,12 +163,7 @@ public final class Tape: @unchecked Sendable {
   private static func count(
     _ scratch: (width: Int, rows: ScratchRows), _ sizes: [WindowSize]
   ) -> Double {
-    let rows = sizes.map { window in
-      max(
-        scratch.rows.count(steps: window.steps, streams: window.streams),
-        scratch.rows.count(steps: window.sourceSteps, streams: window.streams))
-    }
-    return Double(scratch.width) * Double(rows.max()!)
+    Double(scratch.width) * sizes.map { scratch.rows.count($0) }.max()!
   }
 
   /// The bytes that a tape for windows of up to `steps` × `streams` would occupy.
@@ -270,10 +265,27 @@ public final class Tape: @unchecked Sendable {
     }
   }
 
-  /// Notes the target of the last step where it is known only now, as when drawing symbols.
-  func note(target: Int32) {
+  /// Carries for every stream what another one has come to: stream s goes on from `parents[s]`, as
+  /// hypotheses of a search do.
+  func turn(from parents: [Int]) {
+    for (index, last) in carried where shapes[index].axis == .time {
+      let (slot, lag) = (slots[index], shapes[index].lag)
+      let end = Matrix(
+        slot.value + (slot.steps - lag) * slot.streams * slot.width, rows: lag * slot.streams,
+        columns: slot.width)
+      let start = Matrix(last, rows: end.rows, columns: end.columns)
+      for step in 0..<lag {
+        for (s, parent) in parents.enumerated() {
+          start[step * slot.streams + s].copy(end[step * slot.streams + parent])
+        }
+      }
+    }
+  }
+
+  /// Notes the target of a stream's last step where it is known only now, as when drawing symbols.
+  func note(target: Int32, of stream: Int = 0) {
     for (index, last) in carried where shapes[index].isTarget {
-      last.elements()[0] = Real(target + 1)
+      last.elements()[stream] = Real(target + 1)
     }
   }
 
@@ -339,52 +351,5 @@ public final class Tape: @unchecked Sendable {
   public func carried(_ state: Activation, streams: Int) -> Matrix {
     let shape = shapes[state.index]
     return Matrix(carried[state.index]!, rows: shape.lag * streams, columns: shape.width)
-  }
-}
-
-extension Tape {
-  /// The carried steps of a state, stream by stream, the earliest first: what a stream takes along to
-  /// another rank.
-  public func carriedByStream(_ state: Activation, streams: Int) -> Buffer<Real> {
-    let rows = carried(state, streams: streams)
-    let buffer = Buffer<Real>(count: rows.rows * rows.columns)
-    exchange(rows, buffer, streams: streams) { $1.copy($0) }
-    return buffer
-  }
-
-  /// Carries what `carriedByStream` has told.
-  public func carry(_ state: Activation, byStream buffer: Buffer<Real>, streams: Int) {
-    exchange(carried(state, streams: streams), buffer, streams: streams) { $0.copy($1) }
-  }
-
-  private func exchange(
-    _ rows: Matrix, _ buffer: Buffer<Real>, streams: Int, _ body: (Row, Row) -> Void
-  ) {
-    let lag = rows.rows / streams
-    let others = Matrix(buffer, rows: rows.rows, columns: rows.columns)
-    for s in 0..<streams {
-      for step in 0..<lag { body(rows[step * streams + s], others[s * lag + step]) }
-    }
-  }
-}
-
-/// What the head of a model reports of one window: the loss in nats, never a mean.
-public final class Loss: @unchecked Sendable {
-  /// The sum over all targets of −ln p(target).
-  public var sum = 0.0
-  /// The number of targets.
-  public var targets = 0
-  /// The targets that had the greatest probability; of symbols alone.
-  public var correct = 0
-  /// −ln p of each row's target, 0 where there is none.
-  public let rows: Buffer<Real>
-
-  init(rows: Int) { self.rows = Buffer(count: rows) }
-
-  /// Forgets the window before.
-  public func clear() {
-    sum = 0
-    targets = 0
-    correct = 0
   }
 }

@@ -15,74 +15,97 @@ import Testing
   }
 
   /// Options and interfaces that between them use every way of putting a model together.
-  static let cases: [(name: String, options: ModelOptions, interface: ModelInterface)] = [
-    (
-      "symbols without an embedding", ModelOptions(embedding: nil, layers: [LayerOptions(gru(5))]),
-      ModelInterface(input: symbols, output: .symbols(6))
-    ),
-    (
-      "frames and numbers", ModelOptions(embedding: nil, layers: [LayerOptions(lstm(5))]),
-      ModelInterface(input: frames, output: .numbers(3))
-    ),
-    (
-      "frames and labels, one answer a sequence",
-      ModelOptions(
-        embedding: nil, layers: [LayerOptions(.linear(3)), LayerOptions(gru(5))],
-        outputBias: false),
-      ModelInterface(input: frames, output: .labels(6), asksOnce: true)
-    ),
-    (
-      "nothing to read", ModelOptions(embedding: nil, layers: [LayerOptions(lstm(5))]),
-      ModelInterface(input: .nothing, output: .numbers(1), condition: 2)
-    ),
-    (
-      "shortcut", ModelOptions(embedding: 3, layers: [LayerOptions(lstm(5))], shortcut: true),
-      ModelInterface(input: symbols, output: .symbols(6))
-    ),
-    (
-      "shortcut of frames", ModelOptions(embedding: nil, layers: [LayerOptions(gru(5))], shortcut: true),
-      ModelInterface(input: frames, output: .labels(6))
-    ),
-    (
-      "both directions side by side",
-      ModelOptions(
-        embedding: 3,
-        layers: [
-          LayerOptions(lstm(5), bidirectional: .concat), LayerOptions(gru(4), bidirectional: .concat),
-        ]),
-      ModelInterface(input: symbols, output: .symbols(6))
-    ),
-    (
-      "both directions added", ModelOptions(
-        embedding: nil, layers: [LayerOptions(gru(5), bidirectional: .sum)]),
-      ModelInterface(input: symbols, output: .symbols(6))
-    ),
-    (
-      "a summary of both directions",
-      ModelOptions(
-        embedding: nil,
-        layers: [
-          LayerOptions(gru(6), bidirectional: .sum), LayerOptions(lstm(5), bidirectional: .concat),
-        ]),
-      ModelInterface(input: frames, output: .symbols(6), asksOnce: true)
-    ),
-    (
-      "a condition at every step",
-      ModelOptions(embedding: 3, layers: [LayerOptions(gru(5)), LayerOptions(lstm(4))]),
-      ModelInterface(input: symbols, output: .symbols(6), condition: 2)
-    ),
-    (
-      "a condition at the first step",
-      ModelOptions(embedding: 3, layers: [LayerOptions(lstm(5))], condition: .firstInput),
-      ModelInterface(input: symbols, output: .symbols(6), condition: 2)
-    ),
-  ]
+  static let cases: [(name: String, options: ModelOptions, interface: ModelInterface)] =
+    [
+      (
+        "symbols without an embedding",
+        ModelOptions(embedding: nil, layers: [LayerOptions(gru(5))]),
+        ModelInterface(input: symbols, output: .symbols(6))
+      ),
+      (
+        "frames and numbers", ModelOptions(embedding: nil, layers: [LayerOptions(lstm(5))]),
+        ModelInterface(input: frames, output: .numbers(3))
+      ),
+      (
+        "frames and labels, one answer a sequence",
+        ModelOptions(
+          embedding: nil, layers: [LayerOptions(.linear(3)), LayerOptions(gru(5))],
+          outputBias: false),
+        ModelInterface(input: frames, output: .labels(6), asksOnce: true)
+      ),
+      (
+        "nothing to read", ModelOptions(embedding: nil, layers: [LayerOptions(lstm(5))]),
+        ModelInterface(input: .nothing, output: .numbers(1), condition: 2)
+      ),
+      (
+        "shortcut", ModelOptions(embedding: 3, layers: [LayerOptions(lstm(5))], shortcut: true),
+        ModelInterface(input: symbols, output: .symbols(6))
+      ),
+      (
+        "shortcut of frames",
+        ModelOptions(embedding: nil, layers: [LayerOptions(gru(5))], shortcut: true),
+        ModelInterface(input: frames, output: .labels(6))
+      ),
+      (
+        "both directions side by side",
+        ModelOptions(
+          embedding: 3,
+          layers: [
+            LayerOptions(lstm(5), bidirectional: .concat),
+            LayerOptions(gru(4), bidirectional: .concat),
+          ]),
+        ModelInterface(input: symbols, output: .symbols(6))
+      ),
+      (
+        "both directions added",
+        ModelOptions(
+          embedding: nil, layers: [LayerOptions(gru(5), bidirectional: .sum)]),
+        ModelInterface(input: symbols, output: .symbols(6))
+      ),
+      (
+        "a summary of both directions",
+        ModelOptions(
+          embedding: nil,
+          layers: [
+            LayerOptions(gru(6), bidirectional: .sum),
+            LayerOptions(lstm(5), bidirectional: .concat),
+          ]),
+        ModelInterface(input: frames, output: .symbols(6), asksOnce: true)
+      ),
+      (
+        "a condition at every step",
+        ModelOptions(embedding: 3, layers: [LayerOptions(gru(5)), LayerOptions(lstm(4))]),
+        ModelInterface(input: symbols, output: .symbols(6), condition: 2)
+      ),
+      (
+        "a condition at the first step",
+        ModelOptions(embedding: 3, layers: [LayerOptions(lstm(5))], condition: .firstInput),
+        ModelInterface(input: symbols, output: .symbols(6), condition: 2)
+      ),
+      (
+        "a condition as the initial state",
+        ModelOptions(
+          embedding: 3, layers: [LayerOptions(lstm(5)), LayerOptions(gru(4))],
+          condition: .initialState),
+        ModelInterface(input: symbols, output: .symbols(6), condition: 2)
+      ),
+      (
+        "a condition as the initial state of both directions",
+        ModelOptions(
+          embedding: nil, layers: [LayerOptions(gru(5), bidirectional: .concat)],
+          condition: .initialState),
+        ModelInterface(input: frames, output: .labels(6), condition: 2)
+      ),
+    ] + EncoderCases.all
 
   #if REAL_IS_DOUBLE
     @Test(arguments: cases.indices)
     func `have the derivatives of their loss`(index: Int) {
       let (name, options, interface) = Self.cases[index]
-      let trial = SequenceTrial(SequenceModel(options, interface: interface, seed: 1))
+      // Attention is nearly even where weights are small, and its derivatives next to nothing.
+      let trial = SequenceTrial(
+        SequenceModel(options, interface: interface, seed: 1),
+        spread: options.attention == .none ? 0.5 : 1.5)
       for (parameter, error, size) in trial.errors() {
         #expect(size > 0, "\(name): \(parameter) has no gradient")
         #expect(error < 1e-6, "\(name): \(parameter) is off by \(error)")
@@ -103,6 +126,13 @@ import Testing
       if case .symbols = interface.input { together.batch.inputs.elements()[row] = 6 }
       for j in 0..<together.batch.widths.features {
         together.batch.features.elements()[row * together.batch.widths.features + j] = 1e6
+      }
+    }
+    if let source = together.batch.source {
+      for s in 0..<source.streams {
+        for t in Int(source.lengths.elements()[s])..<source.steps {
+          source.inputs.elements()[t * source.streams + s] = 6
+        }
       }
     }
     #expect(together.run() == sum, "\(name): padding is seen")
@@ -140,6 +170,14 @@ import Testing
       }
       for j in 0..<values {
         one.values.elements()[t * values + j] = all.values.elements()[row * values + j]
+      }
+    }
+    if let source = all.source, let shorter = one.source {
+      let length = Int(source.lengths.elements()[s])
+      shorter.begin(steps: length, streams: 1)
+      shorter.resets.clear(0..<length)
+      for t in 0..<length {
+        shorter.inputs.elements()[t] = source.inputs.elements()[t * source.streams + s]
       }
     }
     for j in 0..<all.widths.condition {

@@ -26,7 +26,7 @@ struct ConfigurationReferenceTests {
       for block in section.blocks {
         let (options, keys) = try decodeRecording(block, in: section)
         let documented = page.keys(of: options)
-        for key in keys {
+        for key in keys.map(Self.ofAnyStack) {
           #expect(
             documented.contains(key) || documented.contains { $0.hasPrefix(key + ".") }
               || isPartOfInitializer(key),
@@ -119,6 +119,11 @@ struct ConfigurationReferenceTests {
       #expect(text.hasPrefix("# Measured: "), "\(file) begins with what was measured")
       #expect(text.contains("configs/\(file)"), "\(file) names the command that measured it")
     }
+  }
+
+  // An encoder's layers have the keys of all layers.
+  private static func ofAnyStack(_ key: String) -> String {
+    key.replacing("model.encoder.layers.", with: "model.layers.")
   }
 
   // The keys below an initializer belong to its value: `{uniform: 0.1}`.
@@ -268,7 +273,8 @@ private struct ReferencePage {
       "Schedule `\(options.training.schedule.shape.name)`",
     ]
     if let task = options.data.task { headings.insert("Task `\(task.name)`") }
-    for case .recurrent(let cell, _) in options.model.layers.map(\.kind) {
+    let layers = options.model.layers + (options.model.encoder?.layers ?? [])
+    for case .recurrent(let cell, _) in layers.map(\.kind) {
       headings.insert("Cell `\(cell)`")
     }
     return headings

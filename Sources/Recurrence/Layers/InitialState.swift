@@ -14,6 +14,8 @@ enum Beginning: Sendable {
   case zero
   case unit
   case learnt(Parameter)
+  /// A row for each stream, on the axis of streams: what an encoder or a condition hands over.
+  case given(Activation)
 
   /// - Parameter isShown: whether others see the state.
   init(_ initial: InitialState, of state: Activation, isShown: Bool, in plan: inout Plan) {
@@ -26,18 +28,31 @@ enum Beginning: Sendable {
     }
   }
 
-  func fill(_ row: Row, _ pass: Pass) {
+  /// Whether somebody takes up derivatives.
+  var isDifferentiated: Bool {
+    switch self {
+    case .zero, .unit: false
+    case .learnt, .given: true
+    }
+  }
+
+  func fill(_ row: Row, of s: Int, _ pass: Pass) {
     switch self {
     case .zero: row.fill(0)
     case .unit:
       row.fill(0)
       row[0] = 1
     case .learnt(let vector): row.copy(pass[vector].row)
+    case .given(let vectors): row.copy(pass[vectors][s])
     }
   }
 
   /// Takes up the derivative of what was filled in.
-  func add(_ derivative: Row, _ pass: Pass) {
-    if case .learnt(let vector) = self { pass.d[vector].row.add(derivative) }
+  func add(_ derivative: Row, of s: Int, _ pass: Pass) {
+    switch self {
+    case .zero, .unit: break
+    case .learnt(let vector): pass.d[vector].row.add(derivative)
+    case .given(let vectors): pass.d[vectors][s].add(derivative)
+    }
   }
 }

@@ -17,7 +17,7 @@ struct Projection: Sendable {
   /// Of the last columns of y; nil for none.
   private let bias: Parameter?
   private let secondBias: Parameter?
-  private let condition: Condition?
+  private let conditions: [Condition]
   private let sums: Scratch
   /// E and P, or their derivatives, where symbols are read.
   private let rows, projected: Scratch?
@@ -27,12 +27,11 @@ struct Projection: Sendable {
   ///   - gates: how many equal blocks are stacked in W.
   ///   - biasedGates: how many of them, the last ones, have a bias.
   ///   - secondBias: b′, a parameter of somebody else.
-  ///   - condition: z, on the axis of streams, and whether it is added at the first step alone; R is
-  ///     called like W with `_condition` behind it.
+  ///   - conditions: each a z, on the axis of streams; R is called like W with the name of z behind it.
   init(
     _ width: Int, reading source: Source, names: (weight: String, bias: String), gates: Int = 1,
     biasedGates: Int? = nil, pytorch spread: Distribution, parts: [InitialValue.Part] = [],
-    secondBias: Parameter? = nil, condition: Conditioning? = nil, in plan: inout Plan
+    secondBias: Parameter? = nil, conditions: [Conditioning] = [], in plan: inout Plan
   ) {
     self.source = source
     self.secondBias = secondBias
@@ -45,8 +44,8 @@ struct Projection: Sendable {
     precondition(secondBias == nil || biased == width, "a second bias without all of the first")
     bias =
       biased == 0 ? nil : plan.vector(names.bias, count: biased, pytorch: spread, parts: parts)
-    self.condition = condition.map {
-      Condition($0, width, name: names.weight + "_condition", gates: gates, spread, in: &plan)
+    self.conditions = conditions.map {
+      Condition($0, width, name: names.weight + "_" + $0.name, gates: gates, spread, in: &plan)
     }
     sums = plan.scratch(width)
     switch source {
@@ -78,12 +77,12 @@ struct Projection: Sendable {
       p.addColumns(of: pass[weight!].matrix, at: pass.batch.distinct.symbols)
       y.gather(p, at: pass.batch.distinct.places)
     }
-    condition?.forward(into: y, pass)
+    for condition in conditions { condition.forward(into: y, pass) }
   }
 
   /// Adds to the derivatives of the parameters and of what is read.
   func backward(from dy: Matrix, _ pass: Pass) {
-    condition?.backward(from: dy, pass)
+    for condition in conditions { condition.backward(from: dy, pass) }
     switch source {
     case .activation(let x):
       accumulate(dy, pass[x], pass)
@@ -154,9 +153,12 @@ public struct Conditioning: Sendable {
   public let vector: Activation
   /// Whether it is read at the first step of a sequence alone, not at every one.
   public let isAtStart: Bool
+  /// Behind the name of the matrix that it is read through.
+  let name: String
 
-  public init(_ vector: Activation, isAtStart: Bool = false) {
+  public init(_ vector: Activation, named name: String = "condition", isAtStart: Bool = false) {
     self.vector = vector
+    self.name = name
     self.isAtStart = isAtStart
   }
 }

@@ -27,18 +27,27 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
   public let output: Activation
   let cell: Cell
   private let feedback: OutputFeedback?
+  private let lookBack: LookBack?
   private let age: Age?
   private let states: [Remembrance]
   /// Where the cell reads earlier inputs.
   private let delayed: DelayLine?
   private let projection: Projection
+  /// What an encoder shows of its states at the end of each sequence.
+  let handOvers: [HandOver]
 
   /// - Parameters:
   ///   - dropout: on the states that products read.
   ///   - seed: keys dropout and zoneout.
-  public init(
+  ///   - request: what is looked back at before each step.
+  ///   - handsOver: whether others read the states at the end of each sequence.
+  ///   - given: says what states begin with, where that is a row for each stream, as a function of the
+  ///     state, its name and whether the layer shows it; nil where `surroundings` says it.
+  init(
     _ options: Cell.Options, around surroundings: Surroundings = Surroundings(),
-    dropout: Double = 0, seed: UInt64 = 0, reading input: Source, condition: Conditioning? = nil,
+    dropout: Double = 0, seed: UInt64 = 0, reading input: Source, conditions: [Conditioning] = [],
+    handsOver: Bool = false, lookBack request: LookBackRequest? = nil,
+    given: (Activation, String, Bool, inout Plan) -> Activation? = { _, _, _, _ in nil },
     in plan: inout Plan
   ) {
     let delays = Cell.inputDelays(options)
@@ -57,31 +66,56 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
         feedback, into: cell.preactivation, gates: Cell.gates(options), from: shown, in: &plan)
     }
     output = feedback?.output ?? shown
+    lookBack = request.map { [cell] request in
+      LookBack(
+        request.kind, to: request.keys, into: cell.preactivation, gates: Cell.gates(options),
+        from: cell.output, in: &plan)
+    }
     let initial = surroundings.initialState
     let own = plan.states[known...].filter { plan.isState($0) }
     // Where streams start from zero and one step back is read, carried states need no more than clearing.
     let furthest = own.reduce(1) { max($0, plan.lag(of: $1)) }
-    let needsAge = !own.isEmpty && (initial != .zero || furthest > 1)
-    age = needsAge ? Age(upTo: furthest, in: &plan) : nil
     var dropouts: [Activation: RecurrentDropout] = [:]
     // A memory that only its cell sees is never masked.
     for state in own where dropout > 0 && plan.isShown(state) {
       dropouts[state] = RecurrentDropout(dropout, of: state, seed: seed, in: &plan)
     }
-    states = own.map { [output, age] state in
-      let zoneout = zoneouts[state]
-      let isShown = output == zoneout?.held ?? state
-      return Remembrance(
-        state, Beginning(initial, of: state, isShown: isShown, in: &plan), zoneout: zoneout,
-        dropout: dropouts[state], age: age?.steps, in: plan)
+    let beginnings = own.map { [output] state in
+      let isShown = output == zoneouts[state]?.held ?? state
+      if plan.isDifferentiated(state),
+        let vectors = given(state, plan.ownName(of: state), isShown, &plan)
+      {
+        return Beginning.given(vectors)
+      }
+      return Beginning(initial, of: state, isShown: isShown, in: &plan)
     }
+    let areZero = beginnings.allSatisfy { if case .zero = $0 { true } else { false } }
+    let needsAge = !own.isEmpty && (!areZero || furthest > 1)
+    age = needsAge ? Age(upTo: furthest, in: &plan) : nil
+    states = zip(own, beginnings).map { [age] state, beginning in
+      Remembrance(
+        state, beginning, zoneout: zoneouts[state], dropout: dropouts[state], age: age?.steps,
+        in: plan)
+    }
+    handOvers =
+      !handsOver
+      ? []
+      : own.filter { plan.isDifferentiated($0) }.map { [output] in
+        HandOver(
+          of: zoneouts[$0]?.held ?? $0, named: plan.ownName(of: $0),
+          isShown: output == zoneouts[$0]?.held ?? $0, in: &plan)
+      }
     projection = Projection(
       plan.width(cell.preactivation), reading: delayed.map { .activation($0.output) } ?? input,
       names: ("weight_ih", "bias_ih"), gates: Cell.gates(options),
       biasedGates: Cell.biasedGates(options),
       pytorch: .uniform(1 / Double(options.hidden).squareRoot()),
-      parts: Cell.inputBias(options), secondBias: cell.recurrentBias, condition: condition,
+      parts: Cell.inputBias(options), secondBias: cell.recurrentBias, conditions: conditions,
       in: &plan)
+  }
+
+  public init(_ options: Cell.Options, reading input: Source, in plan: inout Plan) {
+    self.init(options, around: Surroundings(), reading: input, in: &plan)
   }
 
   public init(_ options: Cell.Options, reading input: Activation, in plan: inout Plan) {
@@ -97,27 +131,32 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
       age?.forward(t, pass)
       for state in states { state.recall(t, pass) }
       feedback?.read(t, pass)
+      lookBack?.read(t, pass)
       cell.forward(t, pass)
       for state in states { state.zoneout?.hold(t, pass) }
       feedback?.show(t, pass)
     }
+    for handOver in handOvers { handOver.forward(pass) }
     pass.mark(.pointwise, products: .recurrent)
   }
 
   public func backward(_ pass: Pass) {
     for t in (0..<pass.steps).reversed() {
       for state in states { state.clear(t, pass) }
+      for handOver in handOvers { handOver.backward(t, pass) }
       feedback?.hide(t, pass)
       for state in states { state.zoneout?.release(t, pass) }
       cell.backward(t, pass)
       for state in states { state.zoneout?.trace(t, pass) }
       feedback?.trace(t, pass)
+      lookBack?.trace(t, pass)
       for state in states { state.trace(t, pass) }
     }
     for state in states { state.finish(pass) }
     pass.mark(.pointwise, products: .recurrent)
     cell.accumulate(pass)
     feedback?.accumulate(pass)
+    lookBack?.accumulate(pass)
     pass.mark(.recurrent)
     projection.backward(from: pass.d[cell.preactivation], pass)
     delayed?.backward(pass)

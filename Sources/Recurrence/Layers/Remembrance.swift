@@ -36,15 +36,15 @@ struct Remembrance: Sendable {
 
   /// Puts the initial state before the window's first step, as far back as streams had not begun.
   func begin(_ pass: Pass) {
-    forEachUnlived(pass) { row in beginning.fill(row.value, pass) }
+    forEachUnlived(pass) { beginning.fill($0.value, of: $0.stream, pass) }
   }
 
   /// Takes up the derivative of what `begin` has put there, so that nothing of it goes further back.
   func finish(_ pass: Pass) {
     guard isDifferentiated else { return }
-    forEachUnlived(pass) { row in
-      beginning.add(row.derivative, pass)
-      row.derivative.elements.update(repeating: 0)
+    forEachUnlived(pass) {
+      beginning.add($0.derivative, of: $0.stream, pass)
+      $0.derivative.elements.update(repeating: 0)
     }
   }
 
@@ -63,7 +63,9 @@ struct Remembrance: Sendable {
     for lag in lags {
       let past = pass.before(state, t, lag: lag)
       past.copy(pass[shown, t - lag])
-      for s in 0..<pass.streams where isUnlived(lag, t, s, pass) { beginning.fill(past[s], pass) }
+      for s in 0..<pass.streams where isUnlived(lag, t, s, pass) {
+        beginning.fill(past[s], of: s, pass)
+      }
     }
   }
 
@@ -92,7 +94,7 @@ struct Remembrance: Sendable {
       if pass.d.rolls(state) { source.fill(0) }
       for s in 0..<pass.streams {
         if isUnlived(lag, t, s, pass) {
-          beginning.add(seen[s], pass)
+          beginning.add(seen[s], of: s, pass)
         } else {
           source[s].add(seen[s])
         }
@@ -107,13 +109,13 @@ struct Remembrance: Sendable {
   }
 
   private func forEachUnlived(
-    _ pass: Pass, _ body: ((value: Row, derivative: Row)) -> Void
+    _ pass: Pass, _ body: ((stream: Int, value: Row, derivative: Row)) -> Void
   ) {
     guard let age else { return }
     for lag in 1...lags.last! {
       let (values, derivatives) = (pass[shown, -lag], pass.d[shown, -lag])
       for s in 0..<pass.streams where pass[age, -1][s, 0] < Real(lag) {
-        body((values[s], derivatives[s]))
+        body((s, values[s], derivatives[s]))
       }
     }
   }

@@ -39,6 +39,13 @@ public struct ModelOptions: Codable, Equatable, Sendable {
   public var shortcut: Bool
   /// How a vector that is known of a whole sequence enters.
   public var condition: ConditionPlace
+  /// What reads the source of each sequence, where the data has one.
+  public var encoder: EncoderOptions?
+  /// How what the encoder has read enters.
+  public var context: ContextPlace
+  /// How the top layer looks back at every step of the source.
+  public var attention: AttentionKind
+  public var attentionPlace: AttentionPlace
   /// Factors on the learning rate in the embedding and in the output layer; 0 freezes one. A tied matrix
   /// is the embedding's.
   public var embeddingRate: Double
@@ -49,6 +56,8 @@ public struct ModelOptions: Codable, Equatable, Sendable {
     variational: Bool = false, recurrent: Bool = false, initializer: Initializer = .pytorch,
     embeddingInitializer: Initializer? = nil, outputInitializer: Initializer? = nil,
     outputBias: Bool = true, shortcut: Bool = false, condition: ConditionPlace = .everyStep,
+    encoder: EncoderOptions? = nil, context: ContextPlace = .initialState,
+    attention: AttentionKind = .none, attentionPlace: AttentionPlace = .output,
     embeddingRate: Double = 1, outputRate: Double = 1
   ) {
     self.embedding = embedding
@@ -63,12 +72,18 @@ public struct ModelOptions: Codable, Equatable, Sendable {
     self.outputBias = outputBias
     self.shortcut = shortcut
     self.condition = condition
+    self.encoder = encoder
+    self.context = context
+    self.attention = attention
+    self.attentionPlace = attentionPlace
     self.embeddingRate = embeddingRate
     self.outputRate = outputRate
   }
 
   enum CodingKeys: String, CodingKey {
     case embedding, layers, tied, dropout, variational, recurrent, initializer, shortcut, condition
+    case encoder, context, attention
+    case attentionPlace = "attention_place"
     case embeddingInitializer = "embedding_initializer"
     case outputInitializer = "output_initializer"
     case outputBias = "output_bias"
@@ -97,6 +112,11 @@ public struct ModelOptions: Codable, Equatable, Sendable {
     outputBias = try keys.decodeIfPresent(Bool.self, forKey: .outputBias) ?? true
     shortcut = try keys.decodeIfPresent(Bool.self, forKey: .shortcut) ?? false
     condition = try keys.decodeIfPresent(ConditionPlace.self, forKey: .condition) ?? .everyStep
+    encoder = try keys.decodeIfPresent(EncoderOptions.self, forKey: .encoder)
+    context = try keys.decodeIfPresent(ContextPlace.self, forKey: .context) ?? .initialState
+    attention = try keys.decodeIfPresent(AttentionKind.self, forKey: .attention) ?? .none
+    attentionPlace =
+      try keys.decodeIfPresent(AttentionPlace.self, forKey: .attentionPlace) ?? .output
     embeddingRate = try keys.rateFactor(.embeddingRate)
     outputRate = try keys.rateFactor(.outputRate)
     if let (key, problem) = problem {
@@ -127,6 +147,16 @@ public struct ModelOptions: Codable, Equatable, Sendable {
     if tied && embedding == nil {
       return (.tied, "tied uses the embedding's matrix, and there is none; set embedding")
     }
+    if encoder == nil, attention != .none {
+      return (.attention, "attention looks at what an encoder has read; set model.encoder")
+    }
+    if attention == .none, attentionPlace != .output {
+      return (.attentionPlace, "attention_place is of attention, and there is none; set attention")
+    }
+    if encoder == nil, context != .initialState {
+      return (.context, "context is what an encoder has read; set model.encoder")
+    }
+    if let sentence = encoder?.problem { return (.encoder, sentence) }
     return nil
   }
 }

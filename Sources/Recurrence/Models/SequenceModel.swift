@@ -12,6 +12,8 @@ public struct SequenceModel: Model {
   public let options: ModelOptions
   public let interface: ModelInterface
   public let head: any Head
+  /// What runs once over the source, and what runs at every step.
+  let encoder: [any Layer]
   let layers: [any Layer]
   /// What the head reads.
   package let top: Activation
@@ -26,21 +28,29 @@ public struct SequenceModel: Model {
     if let problem = options.objection(to: interface) { preconditionFailure(problem) }
     var plan = Plan()
     var stack = Stack(options, seed: seed)
+    let encoded = options.encoder.map {
+      Encoded($0, of: options, symbols: interface.source, seed: seed, in: &plan)
+    }
     if case .symbols(let count) = interface.output { plan.scope.vocabulary = count }
-    plan.scope.layer = "embedding"
-    plan.scope.rateFactor = options.embeddingRate
-    plan.scope.initializer = options.embeddingInitializer ?? options.initializer
-    let (source, table) = Self.source(options, interface, in: &plan)
+    let (source, table) = Self.source(options, interface.input, named: "embedding", in: &plan)
     // Dropout and shortcuts read every row by itself; a layer alone, one per different symbol.
     if options.readsRows { stack.addInput(source, in: &plan) } else { stack.source = source }
     let input = stack.layers.last?.output
+    if let encoded {
+      stack.read(encoded, as: options.context)
+      if options.attentionPlace == .input {
+        stack.lookBack(options.attention, to: encoded.output)
+      }
+    }
     if interface.condition > 0 {
       let vector = ConditionInput(interface.condition, in: &plan)
-      stack.layers.append(vector)
-      stack.condition = Conditioning(
-        vector.output, isAtStart: options.condition == .firstInput)
+      stack.before.append(vector)
+      stack.read(condition: vector.output, at: options.condition)
     }
     stack.add(options.layers, isSummary: interface.asksOnce, in: &plan)
+    if let encoded, options.attentionPlace == .output {
+      stack.addAttention(options.attention, to: encoded.output, in: &plan)
+    }
     if options.shortcut, let input {
       plan.scope.layer = "shortcut"
       stack.layers.append(Concatenation(of: [stack.output, input], in: &plan))
@@ -63,6 +73,7 @@ public struct SequenceModel: Model {
     }
     top = stack.output
     self.plan = plan
+    encoder = (encoded?.layers ?? []) + stack.before
     layers = stack.layers
     self.options = options
     self.interface = interface
@@ -78,10 +89,14 @@ public struct SequenceModel: Model {
   }
 
   /// What is read, and the table of an embedding.
-  private static func source(
-    _ options: ModelOptions, _ interface: ModelInterface, in plan: inout Plan
+  static func source(
+    _ options: ModelOptions, _ input: ModelInterface.Input, named name: String,
+    in plan: inout Plan
   ) -> (Source, Parameter?) {
-    switch interface.input {
+    plan.scope.layer = name
+    plan.scope.rateFactor = options.embeddingRate
+    plan.scope.initializer = options.embeddingInitializer ?? options.initializer
+    switch input {
     case .frames(let width): return (.frames(width), nil)
     case .nothing: return (.nothing, nil)
     case .symbols(let count):
@@ -95,6 +110,7 @@ public struct SequenceModel: Model {
 
   /// Runs the layers over a window and takes its loss; in training the head's derivatives too.
   public func forward(_ pass: Pass) {
+    encode(pass)
     read(pass)
     head.forward(pass)
     pass.mark(.output)
@@ -106,12 +122,18 @@ public struct SequenceModel: Model {
       layer.backward(pass)
       pass.mark(.other)
     }
+    for layer in encoder.reversed() { layer.backward(pass) }
+  }
+
+  /// Runs what comes before the first step: the source is read, and conditions are taken in.
+  public func encode(_ pass: Pass) {
+    for layer in encoder { layer.forward(pass) }
   }
 
   /// What is predicted for every stream at step t, without a loss: logits of symbols, for example.
   public func outputs(at t: Int, _ pass: Pass) -> Matrix { head.outputs(at: t, pass) }
 
-  /// Runs the layers alone.
+  /// Runs the layers alone, over steps that follow what was encoded.
   public func read(_ pass: Pass) {
     for layer in layers {
       layer.forward(pass)
@@ -128,14 +150,23 @@ extension SequenceModel {
   public var structure: [String] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return options.layers.map { layer in
+    func words(_ layer: LayerOptions) -> String {
       let bare = try? encoder.encode(
         LayerOptions(
           layer.kind, residual: layer.residual, bidirectional: layer.bidirectional,
           surroundings: layer.surroundings))
       return String(decoding: bare ?? Data(), as: UTF8.self)
-    } + (options.shortcut ? ["shortcut"] : [])
+    }
+    let source = options.encoder.map { encoder in
+      ["source"] + encoder.layers.map(words)
+        + [
+          "context " + options.context.rawValue,
+          "attention " + options.attention.rawValue + " " + options.attentionPlace.rawValue,
+        ]
+    }
+    return options.layers.map(words) + (options.shortcut ? ["shortcut"] : [])
       + (interface.condition > 0 ? [options.condition.rawValue] : [])
+      + (source ?? [])
   }
 }
 
@@ -175,6 +206,8 @@ extension ModelOptions {
           + "begin model.layers with {linear: width}"
       }
     }
+    if let problem = objection(toSource: interface.source) { return problem }
+    if let problem = objection(toCondition: interface.condition) { return problem }
     let read =
       switch interface.input {
       case .symbols(let count): embedding ?? count
@@ -182,7 +215,8 @@ extension ModelOptions {
       case .nothing: 0
       }
     if read == 0, readsRows {
-      return "this data has nothing to read, so a first layer has no shortcut, no dropout before it and "
+      return
+        "this data has nothing to read, so a first layer has no shortcut, no dropout before it and "
         + "one direction only; remove them"
     }
     if layers[0].residual, layers[0].width != read {

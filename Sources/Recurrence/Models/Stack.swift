@@ -3,10 +3,25 @@ struct Stack {
   private let options: ModelOptions
   private let seed: UInt64
   var layers: [any Layer] = []
+  /// What is computed of each sequence before its first step.
+  var before: [any Layer] = []
   /// What the next layer reads.
   var source = Source.nothing
   /// What the first recurrent layer knows of each sequence.
-  var condition: Conditioning?
+  private var conditions: [Conditioning] = []
+  /// What the first recurrent layer shows before its first step is a linear map of.
+  private var beginning: Activation?
+  /// What the recurrent layers begin with, from the bottom to the top.
+  private var given: [FinalStates] = []
+  /// Put before the names of layers and parameters.
+  private let label: String
+  /// Whether the last states are for others; from the bottom to the top they are then `finals`.
+  private let handsOver: Bool
+  private(set) var finals: [FinalStates] = []
+  /// What the first recurrent layer looks back at from each state.
+  private var lookBack: (kind: AttentionKind, source: Activation)?
+  /// Recurrent layers so far.
+  private var depth = 0
   /// The activation of the last layer, once there is one.
   var output: Activation {
     get {
@@ -16,9 +31,36 @@ struct Stack {
     set { source = .activation(newValue) }
   }
 
-  init(_ options: ModelOptions, seed: UInt64) {
+  /// - Parameters:
+  ///   - label: put before the names of layers and, with a point, of parameters.
+  ///   - handsOver: whether the last states are for others.
+  init(_ options: ModelOptions, seed: UInt64, label: String = "", handsOver: Bool = false) {
     self.options = options
     self.seed = seed
+    self.label = label
+    self.handsOver = handsOver
+  }
+
+  /// Lets what an encoder has read enter the layers that are added next.
+  mutating func read(_ encoded: Encoded, as place: ContextPlace) {
+    if place.beginsStates { given = encoded.finals }
+    if place.isReadAtEveryStep {
+      conditions.append(Conditioning(encoded.finals.last!.shown, named: "context"))
+    }
+  }
+
+  /// Lets the first recurrent layer look back at what an encoder shows at each of its steps.
+  mutating func lookBack(_ kind: AttentionKind, to source: Activation) {
+    if kind != .none { lookBack = (kind, source) }
+  }
+
+  /// Lets what is known of each sequence enter the first recurrent layer.
+  mutating func read(condition: Activation, at place: ConditionPlace) {
+    switch place {
+    case .everyStep: conditions.append(Conditioning(condition))
+    case .firstInput: conditions.append(Conditioning(condition, isAtStart: true))
+    case .initialState: beginning = condition
+    }
   }
 
   /// Makes an activation of what is read, with dropout.
@@ -36,24 +78,26 @@ struct Stack {
   mutating func add(_ all: [LayerOptions], isSummary: Bool, in plan: inout Plan) {
     let inOneModule = options.fitsOneModule
     for (index, layer) in all.enumerated() {
-      plan.scope.layer = "layer \(index)"
+      plan.scope.layer = (label.isEmpty ? "" : label + " ") + "layer \(index)"
       plan.scope.initializer = layer.initializer ?? options.initializer
       plan.scope.rateFactor = layer.frozen ? 0 : layer.rate
-      plan.scope.prefix = inOneModule ? "rnn." : "layers.\(index)."
+      plan.scope.prefix =
+        (label.isEmpty ? "" : label + ".") + (inOneModule ? "rnn." : "layers.\(index).")
       let read = source
       var built: any Layer
       switch layer.kind {
       case .recurrent(let cell, let cellOptions):
         guard let type = cells[cell] else { preconditionFailure("no cell is called \(cell)") }
         let suffix = inOneModule ? "_l\(index)" : "_l0"
-        let condition = condition
-        self.condition = nil
+        var directions: [[HandOver]] = []
         func direction(_ read: Source, _ isSecond: Bool, _ plan: inout Plan) -> any Layer {
           plan.scope.suffix = suffix + (isSecond ? "_reverse" : "")
-          return recurrent(
+          let (built, handOvers) = recurrent(
             type, cellOptions, around: layer.surroundings,
             dropout: options.recurrent ? layer.dropout ?? options.dropout : 0, reading: read,
-            condition, in: &plan)
+            in: &plan)
+          directions.append(handOvers)
+          return built
         }
         if let combination = layer.bidirectional, case .activation(let input) = read {
           built = Bidirectional(
@@ -62,6 +106,8 @@ struct Stack {
         } else {
           built = direction(read, false, &plan)
         }
+        if handsOver { finals.append(FinalStates(of: directions, joins: &before, in: &plan)) }
+        depth += 1
       case .linear(let width):
         plan.scope.suffix = ""
         built = Linear(width, reading: read, in: &plan)
@@ -71,6 +117,20 @@ struct Stack {
       }
       add(built, dropout: layer.dropout ?? options.dropout, in: &plan)
     }
+  }
+
+  /// Adds a look back at what an encoder shows at each of its steps.
+  mutating func addAttention(
+    _ kind: AttentionKind, to source: Activation, in plan: inout Plan
+  ) {
+    guard kind != .none else { return }
+    plan.scope = Plan.Scope()
+    plan.scope.layer = "attention"
+    plan.scope.prefix = "attention."
+    plan.scope.initializer = options.initializer
+    let keys = AttentionKeys(kind, of: source, width: plan.width(output), in: &plan)
+    before.append(keys)
+    add(Attention(kind, from: output, to: keys, in: &plan), dropout: options.dropout, in: &plan)
   }
 
   /// Adds a layer, with dropout on its output.
@@ -85,14 +145,46 @@ struct Stack {
     output = layers.last!.output
   }
 
-  private func recurrent<Cell: RecurrentCell>(
+  private mutating func recurrent<Cell: RecurrentCell>(
     _ cell: Cell.Type, _ options: any CellOptions, around surroundings: Surroundings,
-    dropout: Double, reading input: Source, _ condition: Conditioning?, in plan: inout Plan
-  ) -> any Layer {
+    dropout: Double, reading input: Source, in plan: inout Plan
+  ) -> (any Layer, [HandOver]) {
     guard let options = options as? Cell.Options else {
       preconditionFailure("options of \(type(of: options)) for a \(cell)")
     }
-    return Recurrent<Cell>(
-      options, around: surroundings, dropout: dropout, seed: seed, reading: input, condition: condition, in: &plan)
+    var request: LookBackRequest?
+    if depth == 0, let lookBack {
+      let keys = AttentionKeys(
+        lookBack.kind, of: lookBack.source, width: options.output, derivative: .added,
+        prefix: "attention_", in: &plan)
+      before.append(keys)
+      request = LookBackRequest(kind: lookBack.kind, keys: keys)
+    }
+    let layer = Recurrent<Cell>(
+      options, around: surroundings, dropout: dropout, seed: seed, reading: input,
+      conditions: depth == 0 ? conditions : [], handsOver: handsOver, lookBack: request,
+      given: { beginning(of: $0, named: $1, isShown: $2, in: &$3) }, in: &plan)
+    return (layer, layer.handOvers)
+  }
+
+  /// What a state of the next recurrent layer begins with, if anything is handed to it.
+  private mutating func beginning(
+    of state: Activation, named name: String, isShown: Bool, in plan: inout Plan
+  ) -> Activation? {
+    let width = plan.width(state)
+    if depth == 0, isShown, let beginning {
+      let bridge = Bridge(
+        from: beginning, to: width, named: "condition_" + name, isBounded: false, in: &plan)
+      before.append(bridge)
+      return bridge.output
+    }
+    guard let last = given.last else { return nil }
+    let from = depth < given.count ? given[depth] : last
+    let vector = from.vectors[name]
+    if let vector, plan.width(vector) == width { return vector }
+    let bridge = Bridge(
+      from: vector ?? from.shown, to: width, named: "bridge_" + name, isBounded: isShown, in: &plan)
+    before.append(bridge)
+    return bridge.output
   }
 }

@@ -5,7 +5,7 @@ extension ModelOptions {
   /// The model in one line: `embedding 200 → lstm 200, dropout 0.2 → gru 160 → softmax, tied`.
   var words: String {
     func dropped(_ rate: Double) -> String { rate > 0 ? ", dropout \(rate)" : "" }
-    let layers = layers.map { layer in
+    func words(_ layer: LayerOptions, _ dropout: Double) -> String {
       let kind =
         switch layer.kind {
         case .linear(let width): "linear \(width)"
@@ -17,9 +17,21 @@ extension ModelOptions {
         + dropped(layer.dropout ?? dropout)
     }
     let output = "softmax" + (tied ? ", tied" : "") + (outputBias ? "" : ", no bias")
-    let input = embedding.map { "embedding \($0)" } ?? "input"
-    return ([input + dropped(dropout)] + layers + [output])
-      .joined(separator: " → ")
+    func words(_ embedding: Int?, _ layers: [LayerOptions], _ dropout: Double) -> [String] {
+      [(embedding.map { "embedding \($0)" } ?? "input") + dropped(dropout)]
+        + layers.map { words($0, dropout) }
+    }
+    let looks = attentionPlace == .input ? ", looking back (\(attention.rawValue))" : ""
+    let attention =
+      attention == .none || attentionPlace == .input
+      ? [] : ["attention \(attention.rawValue)" + dropped(dropout)]
+    let main = words(embedding, layers, dropout) + attention + [output]
+    let source = encoder.map { encoder in
+      "source: "
+        + words(encoder.embedding, encoder.layers, encoder.dropout ?? dropout)
+        .joined(separator: " → ") + "; context \(context.rawValue)\(looks): "
+    }
+    return (source ?? "") + main.joined(separator: " → ")
   }
 
   /// The options of a cell besides its width, where they are not the defaults.

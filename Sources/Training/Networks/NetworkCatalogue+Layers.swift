@@ -65,6 +65,58 @@ extension NetworkCatalogue.Network {
           Parameter(name: "weight_feedback_yh", shape: ["x W + b", "feedback_width"]),
           Parameter(name: "bias_feedback", shape: ["feedback_width"]),
         ], example: ""),
+      Self(
+        name: "encoder",
+        equations: [
+          "s₀ = s(L) of each state s of the encoder's layer at the end of the source, or tanh(s(L) B)",
+          "every_step: h(L) R is added to the x W + b of the decoder's first layer",
+        ],
+        source: "Sutskever 2014, Cho 2014",
+        options: [
+          Option(key: "encoder", standard: .null, others: []),
+          Option(
+            key: "context", standard: .string("initial_state"),
+            others: [.string("every_step"), .string("both")]),
+        ],
+        parameters: [
+          Parameter(name: "bridge_h", shape: ["h", "h of the encoder"]),
+          Parameter(name: "weight_ih_context", shape: ["x W + b", "h of the encoder"]),
+        ], example: ""),
+      Self(
+        name: "attention",
+        equations: [
+          "α = softmax over the source's steps j of v · tanh(h W + e(j) U), or of h · e(j) U",
+          "c = Σ α(j) e(j)", "output: y = tanh(c C + h H)",
+          "input: c(t) of h(t−1), and c R is added to the x W + b of the decoder's first layer",
+        ],
+        source: "additive: Bahdanau 2014; multiplicative, and output: Luong 2015; input: Bahdanau",
+        options: [
+          Option(
+            key: "attention", standard: .string("none"),
+            others: [.string("additive"), .string("multiplicative")]),
+          Option(key: "attention_place", standard: .string("output"), others: [.string("input")]),
+        ],
+        parameters: [
+          Parameter(name: "attention.weight", shape: ["h", "e"]),
+          Parameter(name: "attention.weight_context", shape: ["h", "e"]),
+          Parameter(name: "attention.weight_output", shape: ["h", "h"]),
+        ], example: ""),
+      Self(
+        name: "condition",
+        equations: [
+          "every_step, first_input: z R is added to x W + b at every step or the first",
+          "initial_state: h₀ = z R",
+        ],
+        source: "z is known of a whole sequence",
+        options: [
+          Option(
+            key: "condition", standard: .string("every_step"),
+            others: [.string("first_input"), .string("initial_state")])
+        ],
+        parameters: [
+          Parameter(name: "weight_ih_condition", shape: ["x W + b", "z"]),
+          Parameter(name: "condition_h", shape: ["h", "z"]),
+        ], example: ""),
     ]
   }
 

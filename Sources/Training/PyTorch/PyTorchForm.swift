@@ -8,6 +8,12 @@ extension SequenceModel {
   ///
   /// Dropout and shortcuts have no numbers: whoever writes the modules adds them.
   var partWithoutModule: String? {
+    if options.encoder != nil {
+      return "the model has an encoder, which no module of PyTorch holds"
+    }
+    if interface.condition > 0 {
+      return "the model is conditioned on a vector, which PyTorch's modules are not"
+    }
     for (index, layer) in options.layers.enumerated() {
       guard case .recurrent(let cell, let options) = layer.kind else { continue }
       if layer.surroundings.initialState != .zero {
@@ -50,7 +56,9 @@ extension Model {
       let second = entry.name.replacing("bias_ih", with: "bias_hh")
       if layout.entry(named: second) == nil { leftOut.append((second, entry.count)) }
     }
-    if layout.entry(named: "decoder.bias") == nil { leftOut.append(("decoder.bias", interface.output.width)) }
+    if layout.entry(named: "decoder.bias") == nil {
+      leftOut.append(("decoder.bias", interface.output.width))
+    }
     return leftOut
   }
 }

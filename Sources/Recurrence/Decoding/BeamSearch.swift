@@ -1,0 +1,134 @@
+internal import LinearAlgebra
+
+extension SequenceDecoder {
+  /// The best of the hypotheses that a beam holds, of each sequence the best first.
+  ///
+  /// Each step goes on with the `beam` likeliest continuations of all hypotheses; one that has come to
+  /// its end leaves the beam, which is narrower by it from then on (Sutskever 2014). The search ends when
+  /// the beam is empty, at the greatest length, or where nothing in the beam can become better than the
+  /// best that has ended. Where nothing ends, the hypotheses at the greatest length are the result.
+  /// - Parameters:
+  ///   - beam: 1 is greedy.
+  ///   - maximumLength: the most symbols, the end included.
+  public func search(
+    _ given: [Given], beam: Int, maximumLength: Int,
+    normalisation: LengthNormalisation = LengthNormalisation(alpha: 1)
+  ) -> [[Hypothesis]] {
+    precondition(beam > 0, "a beam of \(beam)")
+    var result = [[Hypothesis]](repeating: [], count: given.count)
+    forEachGroup(of: given, copies: beam) { reader, places in
+      var beams = places.map { _ in Beam(width: beam, normalisation) }
+      var symbols = [Int32](repeating: start, count: places.count * beam)
+      var parents = Array(symbols.indices)
+      for step in 1...max(maximumLength, 1) where beams.contains(where: { !$0.isDone }) {
+        let logits = reader.read(symbols, from: parents)
+        for b in beams.indices where !beams[b].isDone {
+          let rows = b * beam..<(b + 1) * beam
+          beams[b].advance(
+            logits.slice(rows: rows), end: end, excluded: excluded, longest: maximumLength,
+            isLast: step == maximumLength)
+          for (k, live) in beams[b].live.enumerated() {
+            symbols[rows.lowerBound + k] = live.symbols.last!
+            parents[rows.lowerBound + k] = rows.lowerBound + live.parent
+          }
+        }
+      }
+      for (beam, place) in zip(beams, places) { result[place] = beam.best }
+    }
+    return result
+  }
+}
+
+/// The hypotheses of one sequence.
+private struct Beam {
+  struct Partial {
+    var symbols: [Int32]
+    var logLikelihood: Double
+    /// Which hypothesis of the step before it goes on from.
+    var parent: Int
+  }
+  private struct Candidate {
+    let parent: Int
+    let symbol: Int32
+    let logLikelihood: Double
+  }
+
+  private(set) var live = [Partial(symbols: [], logLikelihood: 0, parent: 0)]
+  private(set) var isDone = false
+  private var finished: [Hypothesis] = []
+  private let width: Int
+  private let normalisation: LengthNormalisation
+
+  init(width: Int, _ normalisation: LengthNormalisation) {
+    self.width = width
+    self.normalisation = normalisation
+  }
+
+  /// Goes on by one symbol.
+  /// - Parameter logits: of the live hypotheses, and of others behind them.
+  mutating func advance(
+    _ logits: Matrix, end: Int32, excluded: Set<Int32>, longest: Int, isLast: Bool
+  ) {
+    let candidates = best(width - finished.count, of: logits, excluded)
+    var next: [Partial] = []
+    for candidate in candidates {
+      let past = live[candidate.parent].symbols
+      if candidate.symbol == end {
+        finished.append(
+          Hypothesis(
+            symbols: past, logLikelihood: candidate.logLikelihood, isFinished: true))
+      } else {
+        next.append(
+          Partial(
+            symbols: past + [candidate.symbol], logLikelihood: candidate.logLikelihood,
+            parent: candidate.parent))
+      }
+    }
+    live = next
+    isDone = isLast || live.isEmpty || !canImprove(longest)
+  }
+
+  /// Whether anything alive may yet be better than all that has ended: a likelihood only falls, and
+  /// its divisor is largest at the greatest length.
+  private func canImprove(_ longest: Int) -> Bool {
+    guard let best = finished.map(normalisation.score).max() else { return true }
+    return live.contains { normalisation.score($0.logLikelihood, length: longest) > best }
+  }
+
+  /// The likeliest continuations; of equal ones, those of the first hypothesis and symbol.
+  private func best(_ count: Int, of logits: Matrix, _ excluded: Set<Int32>) -> [Candidate] {
+    var best: [Candidate] = []
+    for (k, hypothesis) in live.enumerated() {
+      let row = logits[k]
+      let base = hypothesis.logLikelihood - Double(row.logSumExp)
+      for v in 0..<row.count {
+        let likelihood = base + Double(row[v])
+        if best.count == count, likelihood <= best[count - 1].logLikelihood { continue }
+        if excluded.contains(Int32(v)) { continue }
+        if best.count == count { best.removeLast() }
+        // After those that are as likely.
+        var (low, high) = (0, best.count)
+        while low < high {
+          let middle = (low + high) / 2
+          if best[middle].logLikelihood >= likelihood { low = middle + 1 } else { high = middle }
+        }
+        best.insert(Candidate(parent: k, symbol: Int32(v), logLikelihood: likelihood), at: low)
+      }
+    }
+    return best
+  }
+
+  /// What has ended, or else what is alive; the best first.
+  var best: [Hypothesis] {
+    let all =
+      !finished.isEmpty
+      ? finished
+      : live.map {
+        Hypothesis(symbols: $0.symbols, logLikelihood: $0.logLikelihood, isFinished: false)
+      }
+    return all.enumerated().sorted { a, b in
+      let (x, y) = (normalisation.score(a.element), normalisation.score(b.element))
+      return x > y || x == y && a.offset < b.offset
+    }.map(\.element)
+  }
+}

@@ -1,0 +1,101 @@
+internal import LinearAlgebra
+
+/// Several hypotheses of several sequences as the streams of a tape: the sequences are encoded once,
+/// and those of one sequence lie side by side.
+final class HypothesisReader {
+  private let model: SequenceModel
+  private let tape: Tape
+  private let batch: Batch
+  private let pass: Pass
+  private var hasRead = false
+
+  /// - Parameters:
+  ///   - copies: hypotheses of each sequence.
+  ///   - steps: the most that are read at once.
+  init(
+    _ model: SequenceModel, _ weights: ParameterVector, given: [Given], copies: Int, steps: Int
+  ) {
+    let interface = model.interface
+    self.model = model
+    let streams = given.count * copies
+    let sourceSteps = max(given.map(\.source.count).max() ?? 1, 1)
+    let source: Batch? =
+      interface.source > 0 ? Batch(rows: sourceSteps * given.count, streams: given.count) : nil
+    batch = Batch(
+      rows: steps * streams, streams: streams,
+      widths: Batch.Widths(condition: interface.condition), source: source)
+    let size = WindowSize(steps: steps, streams: streams, sourceSteps: sourceSteps)
+    tape = Tape(model.plan, fitting: [size], derivatives: false, resets: true)
+    batch.begin(steps: steps, streams: streams)
+    for row in 0..<batch.rows { batch.targets.elements()[row] = Batch.noTarget }
+    for (s, given) in given.enumerated() {
+      precondition(
+        given.condition.count == interface.condition,
+        "a condition of \(given.condition.count) numbers for a model of \(interface.condition)")
+      for copy in s * copies..<(s + 1) * copies {
+        for (j, number) in given.condition.enumerated() { batch.conditionRows[copy, j] = number }
+      }
+    }
+    source?.fill(given.map(\.source), symbols: interface.source)
+    tape.begin(batch)
+    pass = Pass(batch, on: tape, weights: weights)
+    model.encode(pass)
+  }
+
+  /// The logits that follow one more symbol of each stream, in memory that the next call overwrites.
+  /// - Parameter parents: which stream's past each goes on from.
+  func read(_ symbols: [Int32], from parents: [Int]) -> Matrix {
+    if hasRead {
+      tape.turn(from: parents)
+      for (s, symbol) in symbols.enumerated() { tape.note(target: symbol, of: s) }
+      batch.position += 1
+      tape.begin(steps: 1, streams: batch.streams)
+    }
+    hasRead = true
+    for (s, symbol) in symbols.enumerated() { batch.inputs.elements()[s] = symbol }
+    batch.findDistinct()
+    model.read(pass)
+    return model.outputs(at: 0, pass)
+  }
+
+  /// ln p of whole sequences, one for each stream, that follow `start`.
+  func read(_ targets: [[Int32]], _ start: Int32) -> [Double] {
+    batch.resets.clear(0..<batch.rows)
+    for (s, target) in targets.enumerated() {
+      batch.lengths.elements()[s] = Int32(target.count)
+      for t in 0..<batch.steps {
+        let row = t * batch.streams + s
+        batch.inputs.elements()[row] = t > 0 && t <= target.count ? target[t - 1] : start
+        batch.targets.elements()[row] = t < target.count ? target[t] : Batch.noTarget
+      }
+    }
+    batch.pad()
+    batch.findDistinct()
+    tape.read(pasts: batch, masked: false)
+    model.read(pass)
+    model.head.forward(pass)
+    let losses = tape.loss.rows.elements()
+    return targets.indices.map { s in
+      -(0..<batch.steps).reduce(0.0) { $0 + Double(losses[$1 * batch.streams + s]) }
+    }
+  }
+}
+
+extension Batch {
+  /// Lays out what an encoder reads.
+  fileprivate func fill(_ sources: [[Int32]], symbols: Int) {
+    begin(steps: sources.map(\.count).max()!, streams: sources.count)
+    resets.clear(0..<rows)
+    for (s, source) in sources.enumerated() {
+      precondition(
+        !source.isEmpty && source.allSatisfy { $0 >= 0 && Int($0) < symbols },
+        "a source that is empty or has other symbols than the encoder's")
+      lengths.elements()[s] = Int32(source.count)
+      for t in 0..<steps {
+        inputs.elements()[t * streams + s] = t < source.count ? source[t] : 0
+        targets.elements()[t * streams + s] = Batch.noTarget
+      }
+    }
+    pad()
+  }
+}

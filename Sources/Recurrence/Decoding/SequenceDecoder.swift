@@ -1,0 +1,133 @@
+internal import LinearAlgebra
+
+/// Finds the sequences that a model means: the likeliest symbol by symbol, drawn ones, or the best of
+/// several hypotheses; and says how likely given ones are.
+///
+/// What is known of a sequence is encoded once; then each step is one pass over all hypotheses of
+/// several sequences, as parallel streams.
+public final class SequenceDecoder {
+  let model: SequenceModel
+  let weights: ParameterVector
+  /// Read before the first symbol, and predicted after the last.
+  let start, end: Int32
+  /// Symbols that are never chosen, such as `<unk>`.
+  let excluded: Set<Int32>
+  /// Hypotheses that go on side by side.
+  private static let streams = 64
+
+  public init(
+    _ model: SequenceModel, weights: ParameterVector, start: Int32, end: Int32,
+    excluded: Set<Int32> = []
+  ) {
+    if let problem = Self.objection(to: model.interface) { preconditionFailure(problem) }
+    precondition(!excluded.contains(end), "sequences that must not end")
+    self.model = model
+    self.weights = weights
+    self.start = start
+    self.end = end
+    self.excluded = excluded
+  }
+
+  /// Why no sequences can be found with a model, if there is a reason.
+  public static func objection(to interface: ModelInterface) -> String? {
+    guard case .symbols(let count) = interface.output else {
+      return "sequences are found symbol by symbol, and this model predicts numbers or labels"
+    }
+    guard interface.input == .symbols(count) else {
+      return "sequences are found by reading each predicted symbol, and this model reads others"
+    }
+    return nil
+  }
+
+  /// The likeliest symbol after each other, at most so many.
+  public func greedy(_ given: [Given], maximumLength: Int) -> [Hypothesis] {
+    unroll(given, maximumLength: maximumLength) { [excluded] logits, _, _ in
+      var best = -1
+      for v in 0..<logits.count where !excluded.contains(Int32(v)) {
+        if best < 0 || logits[v] > logits[best] { best = v }
+      }
+      return Int32(best)
+    }
+  }
+
+  /// Each symbol drawn from its distribution given those before (ancestral sampling).
+  /// - Parameter seed: the same seed and the same place in `given` draw the same sequence.
+  public func sample(
+    _ given: [Given], maximumLength: Int, _ sampling: Sampling = Sampling(), seed: UInt64
+  ) -> [Hypothesis] {
+    var sampling = sampling
+    sampling.excluded.formUnion(excluded)
+    let random = Philox(seed: seed, name: "decode")
+    let width = model.interface.output.width
+    let spare = Buffer<Real>(count: width)
+    return unroll(given, maximumLength: maximumLength) { [end] logits, index, step in
+      // Drawing spoils them.
+      let copy = Matrix(spare, rows: 1, columns: width)[0]
+      copy.copy(logits)
+      return sampling.draw(copy, random.uniform(UInt64(index) << 32 | UInt64(step))) ?? end
+    }
+  }
+
+  /// - Parameter choose: the next symbol from logits; told the place of the sequence in `given`, and the
+  ///   step.
+  private func unroll(
+    _ given: [Given], maximumLength: Int, _ choose: (Row, Int, Int) -> Int32
+  ) -> [Hypothesis] {
+    var result = [Hypothesis](
+      repeating: Hypothesis(symbols: [], logLikelihood: 0, isFinished: false), count: given.count)
+    forEachGroup(of: given, copies: 1) { reader, places in
+      var symbols = [Int32](repeating: start, count: places.count)
+      let parents = Array(places.indices)
+      for step in 0..<maximumLength {
+        let logits = reader.read(symbols, from: parents)
+        for (s, place) in places.enumerated() where !result[place].isFinished {
+          let symbol = choose(logits[s], place, step)
+          result[place].logLikelihood += Double(logits[s, Int(symbol)])
+          result[place].logLikelihood -= Double(logits[s].logSumExp)
+          result[place].isFinished = symbol == end
+          if symbol != end { result[place].symbols.append(symbol) }
+          symbols[s] = symbol
+        }
+        if places.allSatisfy({ result[$0].isFinished }) { break }
+      }
+    }
+    return result
+  }
+
+  /// ln p of each of some sequences, their ends included, in nats.
+  public func logLikelihoods(of targets: [[Int32]], given: [Given]) -> [Double] {
+    precondition(targets.count == given.count, "\(targets.count) sequences of \(given.count)")
+    var result = [Double](repeating: 0, count: given.count)
+    for places in groups(of: given, copies: 1) {
+      let steps = places.map { targets[$0].count + 1 }.max()!
+      let reader = HypothesisReader(
+        model, weights, given: places.map { given[$0] }, copies: 1, steps: steps)
+      for (place, likelihood) in zip(places, reader.read(places.map { targets[$0] + [end] }, start))
+      {
+        result[place] = likelihood
+      }
+    }
+    return result
+  }
+
+  /// Sequences that go on side by side, those with sources of like lengths together.
+  func forEachGroup(
+    of given: [Given], copies: Int, _ body: (HypothesisReader, [Int]) -> Void
+  ) {
+    for places in groups(of: given, copies: copies) {
+      body(
+        HypothesisReader(model, weights, given: places.map { given[$0] }, copies: copies, steps: 1),
+        places)
+    }
+  }
+
+  private func groups(of given: [Given], copies: Int) -> [[Int]] {
+    let order = given.indices.sorted {
+      (given[$0].source.count, $0) < (given[$1].source.count, $1)
+    }
+    let size = max(Self.streams / copies, 1)
+    return stride(from: 0, to: order.count, by: size).map {
+      Array(order[$0..<min($0 + size, order.count)])
+    }
+  }
+}

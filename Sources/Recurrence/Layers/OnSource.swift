@@ -1,0 +1,26 @@
+/// Layers that walk along what an encoder reads, with steps of their own.
+struct OnSource: Layer {
+  let output: Activation
+  private let layers: [any Layer]
+
+  init(_ layers: [any Layer]) {
+    self.layers = layers
+    output = layers.last!.output
+  }
+
+  func forward(_ pass: Pass) {
+    let source = pass.along(.source)
+    for layer in layers {
+      layer.forward(source)
+      pass.mark(.other)
+    }
+  }
+
+  func backward(_ pass: Pass) {
+    let source = pass.along(.source)
+    for layer in layers.reversed() {
+      layer.backward(source)
+      pass.mark(.other)
+    }
+  }
+}

@@ -1,0 +1,22 @@
+public import LinearAlgebra
+
+/// What the head of a model reports of one window: the loss in nats, never a mean.
+public final class Loss: @unchecked Sendable {
+  /// The sum over all targets of −ln p(target).
+  public var sum = 0.0
+  /// The number of targets.
+  public var targets = 0
+  /// The targets that had the greatest probability; of symbols alone.
+  public var correct = 0
+  /// −ln p of each row's target, 0 where there is none.
+  public let rows: Buffer<Real>
+
+  init(rows: Int) { self.rows = Buffer(count: rows) }
+
+  /// Forgets the window before.
+  public func clear() {
+    sum = 0
+    targets = 0
+    correct = 0
+  }
+}

@@ -1,0 +1,123 @@
+/// How what an encoder has read enters the decoder.
+public enum ContextPlace: String, Codable, CaseIterable, Sendable {
+  /// The encoder's last states are the decoder's first (Sutskever 2014).
+  case initialState = "initial_state"
+  /// The state that the encoder's top layer shows at its end, through a matrix of its own at every step
+  /// of the decoder's first layer (Cho 2014).
+  case everyStep = "every_step"
+  /// Both.
+  case both
+
+  var beginsStates: Bool { self != .everyStep }
+  var isReadAtEveryStep: Bool { self != .initialState }
+}
+
+/// What a model reads before it predicts anything: a stack of layers over a sequence of symbols.
+///
+///     encoder: {embedding: 200, layers: [{cell: gru, hidden: 100, bidirectional: concat}]}
+public struct EncoderOptions: Codable, Equatable, Sendable {
+  /// The width of the embedding; nil where symbols are read as rows with a single 1.
+  public var embedding: Int?
+  public var layers: [LayerOptions]
+  /// In place of the model's dropout.
+  public var dropout: Double?
+
+  public init(embedding: Int?, layers: [LayerOptions], dropout: Double? = nil) {
+    self.embedding = embedding
+    self.layers = layers
+    self.dropout = dropout
+  }
+
+  enum CodingKeys: String, CodingKey { case embedding, layers, dropout }
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    embedding = try keys.decodeIfPresent(Int.self, forKey: .embedding).map {
+      try keys.checkedWidth($0, .embedding)
+    }
+    layers = try keys.decode([LayerOptions].self, forKey: .layers)
+    dropout = try keys.dropoutRate(.dropout)
+    if let problem {
+      throw DecodingError.dataCorruptedError(
+        forKey: .layers, in: keys, debugDescription: problem)
+    }
+  }
+
+  var problem: String? {
+    guard layers.contains(where: \.isRecurrent) else {
+      return "an encoder needs at least one layer with a cell"
+    }
+    for case .recurrent(_, let options as Jordan.Options) in layers.map(\.kind)
+    where options.teacherForcing {
+      return "an encoder predicts nothing, so a layer of it has no teacher; remove teacher_forcing"
+    }
+    return ModelOptions(embedding: embedding, layers: layers).problem?.sentence
+  }
+}
+
+extension LayerOptions {
+  var isRecurrent: Bool { if case .recurrent = kind { true } else { false } }
+}
+
+extension ModelOptions {
+  /// The encoder as a model of its own.
+  func encoderOptions(_ encoder: EncoderOptions) -> ModelOptions {
+    ModelOptions(
+      embedding: encoder.embedding, layers: encoder.layers, dropout: encoder.dropout ?? dropout,
+      variational: variational, initializer: initializer,
+      embeddingInitializer: embeddingInitializer, embeddingRate: embeddingRate)
+  }
+
+  /// Why no model of these options can be made for a source of so many symbols, if there is a reason.
+  func objection(toSource symbols: Int) -> String? {
+    guard let encoder else {
+      return symbols > 0
+        ? "this data has a source that must be read first; describe who reads it in model.encoder"
+        : nil
+    }
+    if symbols == 0 { return "this data has no source for model.encoder to read; remove it" }
+    let options = encoderOptions(encoder)
+    if let problem = options.objection(
+      to: ModelInterface(input: .symbols(symbols), output: .symbols(symbols)))
+    {
+      return "model.encoder: " + problem
+    }
+    if let index = layers.firstIndex(where: { $0.bidirectional != nil }) {
+      return
+        "layer \(index) of the decoder is bidirectional and would read what it has to predict; "
+        + "remove bidirectional there"
+    }
+    if !layers.contains(where: \.isRecurrent) {
+      return "a decoder needs at least one layer with a cell"
+    }
+    if context.beginsStates,
+      let index = layers.firstIndex(where: { $0.surroundings.initialState != .zero })
+    {
+      return
+        "layer \(index) begins with the encoder's states, so it has no initial_state of its own; "
+        + "remove it, or set model.context to every_step"
+    }
+    return nil
+  }
+
+  /// Why what is known of a whole sequence cannot begin the first layer, if there is a reason.
+  func objection(toCondition width: Int) -> String? {
+    guard width > 0 else { return nil }
+    guard let first = layers.first(where: \.isRecurrent) else {
+      return
+        "this data has something known of a whole sequence, which enters a layer with a cell, and "
+        + "model.layers has none"
+    }
+    guard condition == .initialState else { return nil }
+    if first.surroundings.initialState != .zero {
+      return
+        "the first layer begins with what is known of the sequence, so it has no initial_state of "
+        + "its own; remove it, or set model.condition to every_step"
+    }
+    if encoder != nil, context.beginsStates {
+      return "the first layer cannot begin with both the encoder's states and what is known of the "
+        + "sequence; set model.condition or model.context to every_step"
+    }
+    return nil
+  }
+}

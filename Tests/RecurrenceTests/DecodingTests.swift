@@ -1,0 +1,219 @@
+import LinearAlgebra
+import Recurrence
+import Testing
+
+/// What is found step by step, with states that follow hypotheses, against what whole sequences have.
+@Suite struct Decoding {
+  static let start: Int32 = 0
+  static let end: Int32 = 1
+  static let symbols = 4
+
+  static func layer(_ hidden: Int, _ cell: any CellOptions, _ name: String) -> LayerOptions {
+    LayerOptions(.recurrent(cell: name, cell))
+  }
+  static let gru = layer(5, GRU.Options(hidden: 5), "gru")
+  static let lstm = layer(4, LSTM.Options(hidden: 4), "lstm")
+  /// Reads two steps back, so that more than the last step has to follow a hypothesis.
+  static let skip = layer(5, Skip.Options(hidden: 5, delays: [2]), "skip")
+  static let taught = layer(5, Jordan.Options(hidden: 5, teacherForcing: true), "jordan")
+
+  static var models: [(name: String, options: ModelOptions, condition: Int, source: Int)] {
+    let source = EncoderOptions(embedding: 3, layers: [gru])
+    var both = source
+    both.layers[0].bidirectional = .concat
+    return [
+      (
+        "initial states", ModelOptions(embedding: 3, layers: [lstm, skip], encoder: source), 0, 6
+      ),
+      (
+        "additive attention",
+        ModelOptions(
+          embedding: 3, layers: [lstm], encoder: both, context: .both, attention: .additive), 0, 6
+      ),
+      (
+        "multiplicative attention and a condition",
+        ModelOptions(
+          embedding: 3, layers: [gru, lstm], condition: .firstInput, encoder: both,
+          context: .everyStep, attention: .multiplicative), 2, 6
+      ),
+      (
+        "attention before each step",
+        ModelOptions(
+          embedding: 3, layers: [lstm, skip], encoder: both, attention: .additive,
+          attentionPlace: .input), 0, 6
+      ),
+      (
+        "a condition alone",
+        ModelOptions(embedding: 3, layers: [gru, taught], condition: .initialState), 2, 0
+      ),
+    ]
+  }
+
+  /// A decoder with weights so large that sequences differ much in likelihood, and what it is given.
+  private func make(_ index: Int) -> (SequenceDecoder, [Given], SequenceModel, ParameterVector) {
+    let (_, options, condition, source) = Self.models[index]
+    let interface = ModelInterface(
+      input: .symbols(Self.symbols), output: .symbols(Self.symbols), condition: condition,
+      source: source)
+    let model = SequenceModel(options, interface: interface, seed: 1)
+    let weights = ParameterVector(ParameterLayout(model.plan))
+    let random = Philox(seed: 7, name: "weights")
+    weights.update { weights in
+      for (i, _) in weights.buffer.elements().enumerated() {
+        weights.buffer.elements()[i] = Real(3 * random.uniform(UInt64(i)) - 1.5)
+      }
+    }
+    let data = Philox(seed: 8, name: "data")
+    let given = (0..<70).map { k in
+      Given(
+        source: (0..<(source > 0 ? 1 + k % 5 : 0)).map {
+          Int32(data.uniform(UInt64(100 * k + $0)) * Double(source))
+        },
+        condition: (0..<condition).map { Real(data.uniform(UInt64(10_000 + 2 * k + $0)) - 0.5) })
+    }
+    return (
+      SequenceDecoder(model, weights: weights, start: Self.start, end: Self.end), given, model,
+      weights
+    )
+  }
+
+  /// All sequences of at most so many symbols, the end included.
+  private func allSequences(_ longest: Int) -> [[Int32]] {
+    var all: [[Int32]] = [[]]
+    var last: [[Int32]] = [[]]
+    for _ in 1..<longest {
+      last = last.flatMap { past in [0, 2, 3].map { past + [$0] } }
+      all += last
+    }
+    return all
+  }
+
+  @Test(arguments: models.indices)
+  func `a beam that holds everything finds the best of all sequences`(index: Int) {
+    let (decoder, all, _, _) = make(index)
+    let given = Array(all.prefix(6))
+    let longest = 4
+    let sequences = allSequences(longest)
+    for alpha in [0, 1, 2.5] {
+      let normalisation = LengthNormalisation(alpha: alpha)
+      let found = decoder.search(
+        given, beam: 256, maximumLength: longest, normalisation: normalisation)
+      for (one, hypotheses) in zip(given, found) {
+        let likelihoods = decoder.logLikelihoods(
+          of: sequences, given: sequences.map { _ in one })
+        let scores = zip(sequences, likelihoods).map {
+          normalisation.score($1, length: $0.count + 1)
+        }
+        let best = scores.indices.max { scores[$0] < scores[$1] }!
+        #expect(
+          hypotheses[0].symbols == sequences[best], "\(Self.models[index].name), α = \(alpha)")
+        #expect(abs(hypotheses[0].logLikelihood - likelihoods[best]) < 1e-4)
+        #expect(hypotheses[0].isFinished)
+      }
+    }
+  }
+
+  @Test(arguments: models.indices)
+  func `a beam of 1 is greedy`(index: Int) {
+    let (decoder, given, _, _) = make(index)
+    let greedy = decoder.greedy(given, maximumLength: 7)
+    let narrow = decoder.search(given, beam: 1, maximumLength: 7)
+    #expect(narrow.map { $0[0].symbols } == greedy.map(\.symbols))
+    #expect(narrow.map { $0[0].isFinished } == greedy.map(\.isFinished))
+    #expect(narrow.allSatisfy { $0.count == 1 })
+    // Otherwise all this would say little.
+    #expect(Set(greedy.map(\.symbols)).count > 2)
+  }
+
+  @Test(arguments: models.indices)
+  func `a hypothesis has the likelihood that its sequence has by itself`(index: Int) {
+    let (decoder, given, _, _) = make(index)
+    let found = decoder.search(given, beam: 5, maximumLength: 6).flatMap { $0 }
+    let owners = decoder.search(given, beam: 5, maximumLength: 6).enumerated().flatMap { k, all in
+      all.map { _ in given[k] }
+    }
+    let drawn = decoder.sample(given, maximumLength: 6, seed: 3)
+    for (hypotheses, given) in [(found, owners), (drawn, given)] {
+      let pairs = zip(hypotheses, given).filter { $0.0.isFinished }
+      #expect(pairs.count > given.count / 5)
+      let alone = pairs.map { decoder.logLikelihoods(of: [$0.0.symbols], given: [$0.1])[0] }
+      for ((hypothesis, _), likelihood) in zip(pairs, alone) {
+        #expect(abs(hypothesis.logLikelihood - likelihood) < 1e-4, "\(Self.models[index].name)")
+      }
+    }
+  }
+
+  @Test(arguments: models.indices)
+  func `sequences that are found are found alone too`(index: Int) {
+    let (decoder, given, _, _) = make(index)
+    let together = decoder.search(given, beam: 3, maximumLength: 6)
+    for k in stride(from: 0, to: given.count, by: 9) {
+      let alone = decoder.search([given[k]], beam: 3, maximumLength: 6)[0]
+      #expect(alone.map(\.symbols) == together[k].map(\.symbols))
+    }
+    let all = decoder.logLikelihoods(of: together.map { $0[0].symbols }, given: given)
+    for k in given.indices where together[k][0].isFinished {
+      #expect(abs(all[k] - together[k][0].logLikelihood) < 1e-4)
+    }
+  }
+
+  @Test func `the likelihood of sequences is the loss of training with them`() {
+    let (decoder, given, model, weights) = make(1)
+    let one = given[4]
+    let target: [Int32] = [3, 0, 2]
+    let source = Batch(rows: one.source.count, streams: 1)
+    source.begin(steps: one.source.count, streams: 1)
+    for (t, symbol) in one.source.enumerated() { source.inputs.elements()[t] = symbol }
+    let batch = Batch(rows: 4, streams: 1, source: source)
+    batch.begin(steps: 4, streams: 1)
+    for (t, symbol) in ([Self.start] + target).enumerated() { batch.inputs.elements()[t] = symbol }
+    for (t, symbol) in (target + [Self.end]).enumerated() { batch.targets.elements()[t] = symbol }
+    let tape = Tape(
+      model.plan, fitting: [WindowSize(steps: 4, streams: 1, sourceSteps: one.source.count)],
+      derivatives: false)
+    tape.begin(batch)
+    model.forward(Pass(batch, on: tape, weights: weights))
+    let likelihood = decoder.logLikelihoods(of: [target], given: [one])[0]
+    #expect(abs(tape.loss.sum + likelihood) < 1e-5)
+  }
+
+  @Test func `samples follow the distribution`() {
+    let (decoder, given, _, _) = make(0)
+    let draws = 3000
+    let sequences = allSequences(2)
+    let expected = decoder.logLikelihoods(of: sequences, given: sequences.map { _ in given[0] })
+    let drawn = decoder.sample(
+      [Given](repeating: given[0], count: draws), maximumLength: 6, seed: 5)
+    for (sequence, likelihood) in zip(sequences, expected) {
+      let p = exp(Real(likelihood))
+      let share = Real(drawn.count { $0.isFinished && $0.symbols == sequence }) / Real(draws)
+      #expect(abs(share - p) < 0.04, "\(sequence): \(share) of the draws, probability \(p)")
+    }
+    #expect(
+      decoder.sample(given, maximumLength: 6, seed: 5)
+        == decoder.sample(given, maximumLength: 6, seed: 5))
+    #expect(
+      decoder.sample(given, maximumLength: 6, Sampling(temperature: 0), seed: 5)
+        == decoder.greedy(given, maximumLength: 6))
+  }
+
+  @Test func `excluded symbols are never chosen, and lengths are kept`() {
+    let (_, given, model, weights) = make(1)
+    let decoder = SequenceDecoder(
+      model, weights: weights, start: Self.start, end: Self.end, excluded: [2])
+    let found =
+      decoder.greedy(given, maximumLength: 5) + decoder.sample(given, maximumLength: 5, seed: 1)
+      + decoder.search(given, beam: 3, maximumLength: 5).flatMap { $0 }
+    #expect(found.allSatisfy { !$0.symbols.contains(2) && $0.length <= 5 })
+    #expect(found.contains { $0.symbols.contains(3) })
+  }
+
+  @Test func `say for which models no sequences are found`() {
+    let symbols = ModelInterface.Input.symbols(4)
+    #expect(SequenceDecoder.objection(to: ModelInterface(vocabulary: 4)) == nil)
+    #expect(
+      SequenceDecoder.objection(to: ModelInterface(input: symbols, output: .numbers(1))) != nil)
+    #expect(
+      SequenceDecoder.objection(to: ModelInterface(input: symbols, output: .symbols(5))) != nil)
+  }
+}

@@ -1,0 +1,135 @@
+import Recurrence
+
+/// Models with an encoder that between them use every way of handing over what it has read.
+enum EncoderCases {
+  typealias Case = (name: String, options: ModelOptions, interface: ModelInterface)
+
+  static let interface = ModelInterface(
+    input: .symbols(SequenceTrial.symbols), output: .symbols(SequenceTrial.symbols),
+    source: SequenceTrial.symbols)
+
+  static var all: [Case] { contexts + attentions + others }
+
+  private static func lstm(_ hidden: Int) -> LayerOptions {
+    LayerOptions(`Models of sequences`.lstm(hidden))
+  }
+  private static func gru(_ hidden: Int) -> LayerOptions {
+    LayerOptions(`Models of sequences`.gru(hidden))
+  }
+  private static func both(_ layer: LayerOptions) -> LayerOptions {
+    var layer = layer
+    layer.bidirectional = .concat
+    return layer
+  }
+
+  /// What the plain context is tried with.
+  private static let shapes: [(name: String, encoder: [LayerOptions], decoder: [LayerOptions])] = [
+    ("lstm to lstm", [lstm(5)], [lstm(5)]),
+    ("gru to lstm over a bridge", [gru(4)], [lstm(5)]),
+    ("both directions", [both(lstm(3))], [lstm(6)]),
+    ("two layers to three", [gru(4), lstm(5)], [gru(4), lstm(5), lstm(3)]),
+  ]
+
+  private static var contexts: [Case] {
+    shapes.flatMap { name, encoder, decoder in
+      ContextPlace.allCases.map { place in
+        (
+          "\(name), context \(place.rawValue)",
+          ModelOptions(
+            embedding: 3, layers: decoder, encoder: EncoderOptions(embedding: 4, layers: encoder),
+            context: place), interface
+        )
+      }
+    }
+  }
+
+  private static var attentions: [Case] {
+    [AttentionKind.additive, .multiplicative].flatMap { kind in
+      var held = gru(5)
+      held.surroundings.zoneout = 0.3
+      held.surroundings.feedback = FeedbackOptions(width: 4)
+      return [
+        (
+          "attention \(kind.rawValue) before each step",
+          ModelOptions(
+            embedding: 3, layers: [gru(5)],
+            encoder: EncoderOptions(embedding: 4, layers: [both(lstm(4))]), attention: kind,
+            attentionPlace: .input), interface
+        ),
+        (
+          "attention \(kind.rawValue) before each step of two layers, the first held and fed back",
+          ModelOptions(
+            embedding: 3, layers: [held, lstm(4)],
+            encoder: EncoderOptions(embedding: 4, layers: [gru(4)]), context: .both,
+            attention: kind, attentionPlace: .input), interface
+        ),
+        (
+          "attention \(kind.rawValue)",
+          ModelOptions(
+            embedding: 3, layers: [gru(5)],
+            encoder: EncoderOptions(embedding: 4, layers: [both(gru(4))]), attention: kind),
+          interface
+        ),
+        (
+          "attention \(kind.rawValue) of two layers, with a shortcut",
+          ModelOptions(
+            embedding: 3, layers: [lstm(5), lstm(4)], shortcut: true,
+            encoder: EncoderOptions(embedding: nil, layers: [lstm(5)]), context: .everyStep,
+            attention: kind), interface
+        ),
+      ]
+    }
+  }
+
+  private static var others: [Case] {
+    var held = lstm(5)
+    held.surroundings.zoneout = 0.3
+    var fedBack = gru(5)
+    fedBack.surroundings.feedback = FeedbackOptions(width: 4)
+    var residual = gru(4)
+    residual.residual = true
+    return [
+      (
+        "zoneout and feedback",
+        ModelOptions(
+          embedding: 3, layers: [held], encoder: EncoderOptions(embedding: 4, layers: [fedBack])),
+        interface
+      ),
+      (
+        "zoneout in the encoder, a tied decoder",
+        ModelOptions(
+          embedding: 5, layers: [lstm(5)], tied: true,
+          encoder: EncoderOptions(embedding: 4, layers: [held]),
+          attention: .multiplicative), interface
+      ),
+      (
+        "a linear layer on top and a residual one",
+        ModelOptions(
+          embedding: 4, layers: [residual, LayerOptions(.linear(3))],
+          encoder: EncoderOptions(embedding: 4, layers: [residual, LayerOptions(.linear(3))]),
+          context: .both, attention: .additive), interface
+      ),
+      (
+        "dropout",
+        ModelOptions(
+          embedding: 3, layers: [gru(5)], dropout: 0.3,
+          encoder: EncoderOptions(embedding: 4, layers: [both(gru(4))], dropout: 0.4),
+          attention: .multiplicative), interface
+      ),
+      (
+        "variational dropout",
+        ModelOptions(
+          embedding: 3, layers: [lstm(5)], dropout: 0.3, variational: true,
+          encoder: EncoderOptions(embedding: 4, layers: [gru(4)])), interface
+      ),
+      (
+        "a condition besides",
+        ModelOptions(
+          embedding: 3, layers: [gru(5)], condition: .initialState,
+          encoder: EncoderOptions(embedding: 4, layers: [gru(4)]), context: .everyStep),
+        ModelInterface(
+          input: interface.input, output: interface.output, condition: 2, source: interface.source)
+      ),
+    ]
+  }
+}

@@ -1,0 +1,54 @@
+import AllocationCounter
+import Recurrence
+import Testing
+
+/// What is particular to models with an encoder; their derivatives are among those of all models of
+/// sequences.
+@Suite struct `Encoders and decoders` {
+  @Test func `a training window allocates nothing`() {
+    for (name, options, interface) in EncoderCases.all {
+      let trial = SequenceTrial(SequenceModel(options, interface: interface, seed: 1))
+      trial.run()
+      allocation_counter_start()
+      for _ in 0..<4 { trial.run() }
+      let count = allocation_counter_stop()
+      #expect(count == 0, "\(name) allocates \(count) times in four windows")
+    }
+  }
+
+  @Test func `say which parts do not fit`() {
+    let gru = LayerOptions(`Models of sequences`.gru(5))
+    let encoder = EncoderOptions(embedding: 4, layers: [gru])
+    let interface = EncoderCases.interface
+    func objection(
+      _ change: (inout ModelOptions) -> Void, to interface: ModelInterface = interface
+    ) -> String? {
+      var options = ModelOptions(embedding: 3, layers: [gru], encoder: encoder)
+      change(&options)
+      return options.objection(to: interface)
+    }
+    #expect(objection { _ in } == nil)
+    #expect(objection({ _ in }, to: ModelInterface(vocabulary: 7))?.contains("no source") == true)
+    #expect(objection { $0.encoder = nil }?.contains("model.encoder") == true)
+    #expect(objection { $0.layers[0].bidirectional = .sum }?.contains("bidirectional") == true)
+    #expect(
+      objection { $0.layers[0].surroundings.initialState = .learnt }?
+        .contains("initial_state") == true)
+    #expect(
+      objection {
+        $0.layers[0].surroundings.initialState = .learnt
+        $0.context = .everyStep
+      } == nil)
+    #expect(objection { $0.layers = [LayerOptions(.linear(3))] }?.contains("cell") == true)
+    #expect(
+      objection { $0.encoder!.layers = [LayerOptions(.linear(3))] }?.contains("cell") == true)
+    var conditioned = interface
+    conditioned.condition = 2
+    #expect(
+      objection({ $0.condition = .initialState }, to: conditioned)?.contains("both") == true)
+    var plain = ModelOptions(embedding: 3, layers: [gru], attention: .additive)
+    #expect(plain.objection?.contains("attention") == true)
+    plain = ModelOptions(embedding: 3, layers: [gru], context: .both)
+    #expect(plain.objection?.contains("context") == true)
+  }
+}
