@@ -21,15 +21,18 @@ public struct SequenceScore: Sendable {
 
   /// Sums over everything that is asked for.
   public let score: Score
+  /// What else such data is measured by: entities of tags, what is said of a source.
+  public let measures: [(name: String, value: Double)]
   private let unit: Unit
 
   /// Scores sequences with a checkpoint's model. Collective.
   /// - Parameters:
   ///   - path: a checkpoint, or the folder of a run.
+  ///   - beam: hypotheses side by side, of what is said of a source; 0 measures the loss alone.
   ///   - precision: the number format of the products; nil for that of the run.
   public init(
-    of selection: Selection, with path: String, batchSize: Int, precision: Precision? = nil,
-    world: any Communicator
+    of selection: Selection, with path: String, batchSize: Int, beam: Int = 1,
+    precision: Precision? = nil, world: any Communicator
   ) throws {
     let (options, vocabularies, (model, weights)) = try world.unanimous {
       let checkpoint = try Checkpoint(verifying: CheckpointStore.locate(path))
@@ -73,11 +76,90 @@ public struct SequenceScore: Sendable {
     }
     score = try evaluation.run(model, weights: weights)
     unit = Unit(dataset)
+    guard let model = model as? SequenceModel, case .examples(let set) = part else {
+      measures = []
+      return
+    }
+    switch options.data.reader?.format {
+    case .tags:
+      measures = try Self.entities(model, weights, dataset.outputs, part, batchSize, world)
+    case .pairs where beam > 0:
+      measures = try Self.decoded(model, weights, dataset.outputs, set, beam, world)
+    default: measures = []
+    }
+  }
+
+  /// Precision, recall and F1 of the entities that tags stand for.
+  private static func entities(
+    _ model: SequenceModel, _ weights: ParameterVector, _ tags: Vocabulary, _ part: DataPart,
+    _ batchSize: Int, _ world: any Communicator
+  ) throws -> [(name: String, value: Double)] {
+    var sum = EntityScore()
+    let request = FeedRequest(
+      batchSize: batchSize, isBucketed: false, rank: world.rank, world: world.size,
+      allowsEmptyShare: true)
+    func name(_ tag: Int) -> String { String(decoding: tags.symbol(Int32(tag)), as: UTF8.self) }
+    var (predicted, truth): ([[String]], [[String]]) = ([], [])
+    try Predictions(of: model, weights: weights, on: part, request).forEach { batch, t, outputs in
+      if t == 0 {
+        sum = sum + Measures.entities(predicted, truth: truth)
+        predicted = Array(repeating: [], count: batch.streams)
+        truth = predicted
+      }
+      let targets = batch.targets.elements()
+      for s in 0..<batch.streams where t < Int(batch.lengths.elements()[s]) {
+        let row = outputs[s]
+        predicted[s].append(name((0..<row.count).max { row[$0] < row[$1] } ?? 0))
+        truth[s].append(name(Int(targets[t * batch.streams + s])))
+      }
+    }
+    sum = sum + Measures.entities(predicted, truth: truth)
+    var sums = [Double(sum.right), Double(sum.found), Double(sum.present)]
+    try world.sum(&sums)
+    let all = EntityScore(right: Int(sums[0]), found: Int(sums[1]), present: Int(sums[2]))
+    return [("precision", all.precision), ("recall", all.recall), ("f1", all.f1)]
+  }
+
+  /// How near what the model says of each source is to what is given.
+  private static func decoded(
+    _ model: SequenceModel, _ weights: ParameterVector, _ symbols: Vocabulary,
+    _ set: any ExampleSet, _ beam: Int, _ world: any Communicator
+  ) throws -> [(name: String, value: Double)] {
+    guard let start = symbols.begin, let end = symbols.end else { return [] }
+    let decoder = SequenceDecoder(
+      model, weights: weights, start: start, end: end,
+      excluded: Set([start, symbols.unknown].compactMap(\.self)))
+    var (right, wrong, bleu) = (Ratio(part: 0, whole: 0), Ratio(part: 0, whole: 0), BLEU())
+    let own = stride(from: world.rank, to: set.count, by: world.size).map { $0 }
+    for first in stride(from: 0, to: own.count, by: 64) {
+      let examples = own[first..<min(first + 64, own.count)].map { set.example($0, epoch: 1) }
+      let longest = examples.map(\.source.count).max() ?? 0
+      let found = decoder.search(
+        examples.map { Given(source: $0.source) }, beam: beam, maximumLength: 2 * longest + 10)
+      let said = found.map { $0.first?.symbols ?? [] }
+      let truth = examples.map { Array($0.targets.dropLast()) }
+      right = right + Measures.exactMatch(said, truth: truth)
+      wrong = wrong + Measures.symbolErrorRate(said, truth: truth)
+      bleu = bleu + Measures.bleu(said, references: truth)
+    }
+    var sums =
+      [right.part, right.whole, wrong.part, wrong.whole, bleu.words, bleu.referenceWords]
+      .map(Double.init) + (bleu.matches + bleu.runs).map(Double.init)
+    try world.sum(&sums)
+    let whole = sums.map { Int($0) }
+    (bleu.words, bleu.referenceWords) = (whole[4], whole[5])
+    bleu.matches = Array(whole[6..<6 + bleu.matches.count])
+    bleu.runs = Array(whole[(6 + bleu.matches.count)...])
+    return [
+      ("bleu", bleu.score), ("exact_match", Ratio(part: whole[0], whole: whole[1]).value),
+      ("symbol_error_rate", Ratio(part: whole[2], whole: whole[3]).value),
+    ]
   }
 
   public var words: String {
     let loss = "loss \(fixed(score.loss, 6))" + (unit == .squaredError ? "" : " nats")
-    return [loss, unit.words(score), "\(score.targets) targets"].compactMap(\.self)
+    let more = measures.map { "\($0.name.replacing("_", with: " ")) \(fixed($0.value, 4))" }
+    return ([loss, unit.words(score)].compactMap(\.self) + more + ["\(score.targets) targets"])
       .joined(separator: ", ")
   }
 
@@ -86,11 +168,13 @@ public struct SequenceScore: Sendable {
       struct Line: Encodable {
         let loss: Double
         let accuracy: Double?
+        let measures: [String: Double]?
         let targets: Int
       }
       let line = Line(
         loss: score.loss,
         accuracy: unit == .squaredError || unit == .nats ? nil : score.accuracy,
+        measures: measures.isEmpty ? nil : Dictionary(uniqueKeysWithValues: measures),
         targets: score.targets)
       return String(decoding: try JSONValue.encoder().encode(line), as: UTF8.self)
     }

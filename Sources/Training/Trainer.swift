@@ -92,7 +92,7 @@ public final class Trainer {
   }
 
   /// Takes one step and says what it did.
-  func step() throws(CommunicationError) -> StepReport {
+  package func step() throws(CommunicationError) -> StepReport {
     var watch = Stopwatch()
     let (rate, epoch) = (coordinator.rate, coordinator.state.epoch)
     if feed.startsAnew || !carriesState { tape.clearCarried() }

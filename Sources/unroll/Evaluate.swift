@@ -32,6 +32,10 @@ struct Evaluate: ParsableCommand {
   @Option(help: "Time steps per window of a text; changes memory and speed, not the result.")
   var bptt = 512
 
+  @Option(
+    help: "Hypotheses side by side, where what is said of sources is measured; 0 for the loss alone.")
+  var beam = 1
+
   @OptionGroup var format: PrecisionOption
 
   @Flag(help: "Print one JSON object.")
@@ -39,6 +43,7 @@ struct Evaluate: ParsableCommand {
 
   func validate() throws {
     guard batchSize >= 1 else { throw ValidationError("--batch-size must be at least 1.") }
+    guard (0...64).contains(beam) else { throw ValidationError("--beam must be from 0 to 64.") }
     guard bptt >= 1 else { throw ValidationError("--bptt must be at least 1.") }
     guard data.isEmpty != (part == nil) else {
       throw ValidationError("Give files with --data, or a part of the run's data with --part.")
@@ -59,7 +64,7 @@ struct Evaluate: ParsableCommand {
       }
       let result = try SequenceScore(
         of: part.map { .part($0) } ?? .files(data, source: source), with: checkpoint,
-        batchSize: batchSize, precision: format.precision, world: world)
+        batchSize: batchSize, beam: beam, precision: format.precision, world: world)
       if world.isRoot { print(json ? try result.json : result.words) }
       return ExitStatus.done
     }

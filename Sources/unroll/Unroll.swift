@@ -17,7 +17,8 @@ struct Unroll: ParsableCommand {
       """,
     version: Version.number,
     subcommands: [
-      Train.self, Evaluate.self, Generate.self, ScoreLines.self, Export.self, Import.self,
+      Train.self, Evaluate.self, Generate.self, Decode.self, ScoreLines.self, Export.self,
+      Import.self,
       CheckpointCommand.self, Networks.self, Bench.self, Doctor.self,
     ])
 

@@ -45,7 +45,7 @@ import Training
     try lesson.learn()
     let (excess, score, illegal) = try measure(lesson, .plain)
     #expect(excess < 0.005, "\(excess) above the ideal, \(score.loss) nats")
-    #expect(abs(score.loss - 6 * log(2) / 7) < 0.01)
+    #expect(abs(score.loss - 6 * log(2.0) / 7) < 0.01)
     #expect(illegal == 0)
   }
 

@@ -51,7 +51,7 @@ import Training
         {batch_size: 32, epochs: 25, optimizer: {rule: adam}, clip: {norm: 1},
          schedule: {learning_rate: 0.01}}
       """)
-    let baseline = 5 * log(8) / 30
+    let baseline = 5 * log(8.0) / 30
     let (_, score) = try lesson.learn { $0.loss < baseline / 20 }
     #expect(score.loss < baseline / 10)
   }

@@ -1,0 +1,55 @@
+internal import Datasets
+public import LinearAlgebra
+public import Recurrence
+
+/// Says what an encoder–decoder makes of sources, line by line.
+public struct Interpreter {
+  private let decoder: SequenceDecoder
+  private let symbols, source: Vocabulary
+
+  /// - Throws: `CheckpointError` where the model has no encoder, too.
+  public init(_ checkpoint: Checkpoint, precision: Precision? = nil) throws {
+    let (model, weights) = try checkpoint.anyModel(precision: precision)
+    let vocabularies = try checkpoint.vocabularies()
+    guard let model = model as? SequenceModel, let source = vocabularies.source,
+      let start = vocabularies.inputs.begin, let end = vocabularies.inputs.end
+    else {
+      throw CheckpointError(
+        .damaged, checkpoint.path,
+        "\(checkpoint.path) has no encoder, so nothing can be made of a source: use unroll generate")
+    }
+    symbols = vocabularies.inputs
+    self.source = source
+    decoder = SequenceDecoder(
+      model, weights: weights, start: start, end: end,
+      excluded: Set([start, symbols.unknown].compactMap(\.self)))
+  }
+
+  /// The best of the hypotheses of a beam for each line.
+  public func search(
+    _ lines: [String], beam: Int, normalisation: LengthNormalisation
+  ) -> [String] {
+    let given = lines.map(given)
+    return decoder.search(
+      given, beam: beam, maximumLength: longest(given), normalisation: normalisation
+    ).map { text($0.first) }
+  }
+
+  /// A drawn sequence for each line.
+  public func sample(_ lines: [String], seed: UInt64) -> [String] {
+    let given = lines.map(given)
+    return decoder.sample(given, maximumLength: longest(given), seed: seed).map { text($0) }
+  }
+
+  private func given(_ line: String) -> Given {
+    Given(source: source.encode(line) + [source.end].compactMap(\.self))
+  }
+
+  private func longest(_ given: [Given]) -> Int {
+    2 * (given.map(\.source.count).max() ?? 0) + 10
+  }
+
+  private func text(_ hypothesis: Hypothesis?) -> String {
+    symbols.decode(hypothesis?.symbols ?? [])
+  }
+}
