@@ -9,6 +9,10 @@ public struct Score: Codable, Equatable, Sendable {
   public var nats: Double
   /// The number of targets.
   public var targets: Int
+  /// The targets that had the greatest probability; of symbols alone.
+  public var correct = 0
+  /// Of trees, the targets of roots, and those of them that had the greatest probability.
+  public var (roots, correctRoots) = (0, 0)
 
   public init(nats: Double, targets: Int) {
     self.nats = nats
@@ -17,6 +21,11 @@ public struct Score: Codable, Equatable, Sendable {
 
   /// Nats per target.
   public var loss: Double { nats / Double(max(targets, 1)) }
+  /// Of trees, the part of all targets, and of those of roots, that had the greatest probability.
+  public var accuracies: (nodes: Double, roots: Double)? {
+    guard roots > 0 else { return nil }
+    return (Double(correct) / Double(targets), Double(correctRoots) / Double(roots))
+  }
   /// exp(loss)
   public var perplexity: Double { exp(loss) }
   /// Bits per target: per character or byte where these are the symbols.
@@ -51,17 +60,23 @@ public final class Evaluation {
   public func run(
     _ model: any Model, weights: ParameterVector
   ) throws(CommunicationError) -> Score {
-    var sums = [0.0, 0.0]
+    var sums = [0.0, 0.0, 0.0, 0.0, 0.0]
     if let tape {
       feed.rewind()
       for _ in 0..<feed.windowsPerEpoch {
         let loss = next(model, weights: weights, on: tape)
         sums[0] += loss.sum
         sums[1] += Double(loss.targets)
+        sums[2] += Double(loss.correct)
+        sums[3] += Double(loss.roots)
+        sums[4] += Double(loss.correctRoots)
       }
     }
     try world.sum(&sums)
-    return Score(nats: sums[0], targets: Int(sums[1]))
+    var score = Score(nats: sums[0], targets: Int(sums[1]))
+    score.correct = Int(sums[2])
+    (score.roots, score.correctRoots) = (Int(sums[3]), Int(sums[4]))
+    return score
   }
 
   /// Scores this rank's part of the next window; the one after the last is the first.

@@ -16,9 +16,10 @@ extension ModelOptions {
         + (layer.residual ? ", residual" : "") + (layer.frozen ? ", frozen" : "")
         + dropped(layer.dropout ?? dropout)
     }
+    let trees = tree.map { ["tree \($0.cell.rawValue) \($0.hidden)" + dropped(dropout)] } ?? []
     let output = "softmax" + (tied ? ", tied" : "") + (outputBias ? "" : ", no bias")
     let input = embedding.map { "embedding \($0)" } ?? "input"
-    return ([input + dropped(dropout)] + layers + [output])
+    return ([input + dropped(dropout)] + trees + layers + [output])
       .joined(separator: " → ")
   }
 

@@ -50,6 +50,9 @@ final class Console {
   func words(_ score: Score) -> String {
     "\(fixed(score.loss, 4)) nats, \(unit.words(score)) on \(score.targets) targets"
       .replacing(" on 1 targets", with: "")
+      + (score.accuracies.map {
+        ", right at \(fixed(100 * $0.nodes, 1)) % of nodes and \(fixed(100 * $0.roots, 1)) % of roots"
+      } ?? "")
   }
 
   func begin(_ coordinator: Coordinator) {

@@ -101,11 +101,15 @@ struct EvaluationLine: Encodable {
   let validPerplexity: Double
   let validBits: Double
   let best: Bool
+  /// Of trees.
+  let validAccuracy, validRootAccuracy: Double?
 
   enum CodingKeys: String, CodingKey {
     case step, epoch, tokens, best
     case validLoss = "valid_loss"
     case validPerplexity = "valid_perplexity"
     case validBits = "valid_bits"
+    case validAccuracy = "valid_accuracy"
+    case validRootAccuracy = "valid_root_accuracy"
   }
 }

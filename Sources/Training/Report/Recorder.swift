@@ -132,7 +132,8 @@ final class Recorder: Observer {
     append(
       EvaluationLine(
         step: state.step, epoch: coordinator.lastEpoch, tokens: state.tokens, validLoss: score.loss,
-        validPerplexity: score.perplexity, validBits: score.bits, best: isBest))
+        validPerplexity: score.perplexity, validBits: score.bits, best: isBest,
+        validAccuracy: score.accuracies?.nodes, validRootAccuracy: score.accuracies?.roots))
     console.show(score, isBest: isBest, coordinator)
   }
 
@@ -207,7 +208,10 @@ final class Recorder: Observer {
     }
     if let test {
       log.info("Test: \(console.words(test)).")
-      append(TestLine(step: state.step, testLoss: test.loss, testPerplexity: test.perplexity))
+      append(
+        TestLine(
+          step: state.step, testLoss: test.loss, testPerplexity: test.perplexity,
+          testAccuracy: test.accuracies?.nodes, testRootAccuracy: test.accuracies?.roots))
     }
   }
 }
@@ -217,10 +221,14 @@ private struct TestLine: Encodable {
   let step: Int
   let testLoss: Double
   let testPerplexity: Double
+  /// Of trees.
+  let testAccuracy, testRootAccuracy: Double?
 
   enum CodingKeys: String, CodingKey {
     case step
     case testLoss = "test_loss"
     case testPerplexity = "test_perplexity"
+    case testAccuracy = "test_accuracy"
+    case testRootAccuracy = "test_root_accuracy"
   }
 }
