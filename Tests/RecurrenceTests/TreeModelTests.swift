@@ -85,8 +85,7 @@ import Testing
 
     /// Takes the loss of some trees and, in training, its derivatives.
     @discardableResult
-    func run(_ trees: [BinaryTree] = trees, keys: [Int32]? = nil, training: Bool = true) -> Double
-    {
+    func run(_ trees: [BinaryTree] = trees, keys: [Int32]? = nil, training: Bool = true) -> Double {
       batch.begin(trees, keys: keys ?? Array(repeating: 0, count: trees.count))
       return repeated(training: training)
     }
@@ -231,7 +230,10 @@ import Testing
       (layers, trees, "give model.tree"), (Self.options[0], text, "data.view to nodes"),
       (tied, trees, "tied is for layers"), (wide, trees, "must be the same"),
       (both, trees, "exclude each other"),
-      (ModelOptions(embedding: nil, layers: [], tree: TreeOptions(.lstm, hidden: 5)), trees, "set embedding"),
+      (
+        ModelOptions(embedding: nil, layers: [], tree: TreeOptions(.lstm, hidden: 5)), trees,
+        "set embedding"
+      ),
     ] {
       #expect(options.objection(to: interface)?.contains(words) == true)
     }

@@ -47,8 +47,9 @@ public struct ModelOptions: Codable, Equatable, Sendable {
   public var outputRate: Double
 
   public init(
-    embedding: Int?, layers: [LayerOptions], tree: TreeOptions? = nil, tied: Bool = false, dropout: Double = 0,
-    variational: Bool = false, recurrent: Bool = false, initializer: Initializer = .pytorch,
+    embedding: Int?, layers: [LayerOptions], tree: TreeOptions? = nil, tied: Bool = false,
+    dropout: Double = 0, variational: Bool = false, recurrent: Bool = false,
+    initializer: Initializer = .pytorch,
     embeddingInitializer: Initializer? = nil, outputInitializer: Initializer? = nil,
     outputBias: Bool = true, shortcut: Bool = false, condition: ConditionPlace = .everyStep,
     embeddingRate: Double = 1, outputRate: Double = 1
@@ -71,7 +72,8 @@ public struct ModelOptions: Codable, Equatable, Sendable {
   }
 
   enum CodingKeys: String, CodingKey {
-    case embedding, layers, tree, tied, dropout, variational, recurrent, initializer, shortcut, condition
+    case embedding, layers, tied, dropout, variational, recurrent, initializer, shortcut, condition
+    case tree
     case embeddingInitializer = "embedding_initializer"
     case outputInitializer = "output_initializer"
     case outputBias = "output_bias"
