@@ -74,7 +74,7 @@ public enum DataPart: Sendable {
         seed: request.seed, rank: request.rank, world: request.world,
         allowsEmptyShare: request.allowsEmptyShare)
     case .examples(let set):
-      return try SequenceFeed(set, request)
+      return try set.feed(request)
     }
   }
 

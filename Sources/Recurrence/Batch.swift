@@ -49,6 +49,8 @@ public final class Batch: @unchecked Sendable {
   public let keys: Buffer<Int32>
   /// What an encoder reads: the same streams, with steps of their own.
   public let source: Batch?
+  /// Where rows are nodes of trees, what connects them.
+  public let forest: Forest?
 
   /// The different ones of `inputs`, as the last `Pass` over this batch found them.
   public let distinct: DistinctSymbols
@@ -64,7 +66,8 @@ public final class Batch: @unchecked Sendable {
   /// Room for up to `rows` rows of steps × streams, of up to `streams` streams (as many as rows unless
   /// given).
   public init(
-    rows: Int, streams: Int? = nil, widths: Widths = Widths(), source: Batch? = nil
+    rows: Int, streams: Int? = nil, widths: Widths = Widths(), source: Batch? = nil,
+    forest: Forest? = nil
   ) {
     let most = streams ?? rows
     inputs = Buffer(count: rows)
@@ -78,6 +81,7 @@ public final class Batch: @unchecked Sendable {
     keys = Buffer(count: most)
     distinct = DistinctSymbols(rows: rows)
     self.source = source
+    self.forest = forest
   }
 
   /// Lays the batch out for a window; whoever calls fills in every row.

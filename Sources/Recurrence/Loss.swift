@@ -8,6 +8,8 @@ public final class Loss: @unchecked Sendable {
   public var targets = 0
   /// The targets that had the greatest probability; of symbols alone.
   public var correct = 0
+  /// Of trees, the targets of roots, and those of them that had the greatest probability.
+  public var (roots, correctRoots) = (0, 0)
   /// −ln p of each row's target, 0 where there is none.
   public let rows: Buffer<Real>
 
@@ -18,5 +20,6 @@ public final class Loss: @unchecked Sendable {
     sum = 0
     targets = 0
     correct = 0
+    (roots, correctRoots) = (0, 0)
   }
 }

@@ -11,6 +11,8 @@ public struct Score: Codable, Equatable, Sendable {
   public var targets: Int
   /// How many of them had the greatest probability, where symbols are predicted.
   public var correct: Int
+  /// Of trees, the targets of roots, and those of them that had the greatest probability.
+  public var (roots, correctRoots) = (0, 0)
 
   public init(nats: Double, targets: Int, correct: Int = 0) {
     self.nats = nats
@@ -22,6 +24,10 @@ public struct Score: Codable, Equatable, Sendable {
   public var accuracy: Double { Double(correct) / Double(max(targets, 1)) }
   /// Nats, or squared errors, per target.
   public var loss: Double { nats / Double(max(targets, 1)) }
+  /// Of trees, the part of the targets of roots that had the greatest probability.
+  public var rootAccuracy: Double? {
+    roots > 0 ? Double(correctRoots) / Double(roots) : nil
+  }
   /// exp(loss)
   public var perplexity: Double { exp(loss) }
   /// Bits per target: per character or byte where these are the symbols.
@@ -56,7 +62,7 @@ public final class Evaluation {
   public func run(
     _ model: any Model, weights: ParameterVector
   ) throws(CommunicationError) -> Score {
-    var sums = [0.0, 0.0, 0.0]
+    var sums = [0.0, 0.0, 0.0, 0.0, 0.0]
     if let tape {
       feed.rewind()
       for _ in 0..<feed.windowsPerEpoch {
@@ -64,10 +70,14 @@ public final class Evaluation {
         sums[0] += loss.sum
         sums[1] += Double(loss.targets)
         sums[2] += Double(loss.correct)
+        sums[3] += Double(loss.roots)
+        sums[4] += Double(loss.correctRoots)
       }
     }
     try world.sum(&sums)
-    return Score(nats: sums[0], targets: Int(sums[1]), correct: Int(sums[2]))
+    var score = Score(nats: sums[0], targets: Int(sums[1]), correct: Int(sums[2]))
+    (score.roots, score.correctRoots) = (Int(sums[3]), Int(sums[4]))
+    return score
   }
 
   /// Scores this rank's part of the next window; the one after the last is the first.

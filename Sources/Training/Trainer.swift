@@ -79,9 +79,9 @@ public final class Trainer {
     batch = feed.makeBatch()
     let sizes = feed.windowSizes
     let longest = sizes.map(\.steps).max() ?? 1
-    let part = options.training.recompute.length(of: longest).map { [model] in
-      max($0, model.plan.longestLag)
-    }
+    // Windows of one step, such as those of trees, have nothing between two steps.
+    let recomputed = longest > 1 ? options.training.recompute.length(of: longest) : nil
+    let part = recomputed.map { [model] in max($0, model.plan.longestLag) }
     tape = Tape(
       model.plan, fitting: sizes.isEmpty ? [WindowSize(steps: 1, streams: 1)] : sizes, atMost: part,
       derivatives: true, resets: feed.mayReset)

@@ -271,7 +271,8 @@ import Testing
       (#"{"format": "tags", "tokenizer": "character"}"#, "tokenizer", "its tokens are words"),
       (#"{"format": "lines", "tokenizer": "byte"}"#, "tokenizer", "word or character"),
       (#"{"format": "lines", "document": "line"}"#, "document", "in no document"),
-      (#"{"format": "trees", "view": "nodes"}"#, "view", "among root, phrases"),
+      (#"{"format": "trees", "view": "leaves"}"#, "view", "among root, phrases, nodes, tree"),
+      (#"{"format": "trees", "view": "nodes", "test_view": "root"}"#, "test_view", "of one kind"),
       (
         #"{"format": "csv", "columns": {"inputs": [0], "targets": [1]}}"#, "columns.inputs.Index 0",
         "counted from 1"

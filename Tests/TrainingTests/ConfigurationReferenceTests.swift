@@ -135,7 +135,8 @@ struct ConfigurationReferenceTests {
 
   /// A block laid over the least that decodes.
   private func configuration(_ block: String, set: [String] = []) throws -> Configuration {
-    let least = "model: {embedding: 96, layers: [{cell: elman, hidden: 8}]}"
+    let layers = block.contains("  tree: ") ? "" : ", layers: [{cell: elman, hidden: 8}]"
+    let least = "model: {embedding: 96\(layers)}"
     var configuration = try Configuration(yaml: least, file: "least")
       .merged(with: Configuration(yaml: block, file: "docs/configuration.md"))
     for assignment in set { try configuration.set(assignment) }

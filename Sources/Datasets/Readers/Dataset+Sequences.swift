@@ -94,6 +94,8 @@ extension SequenceFiles {
         input: .symbols(symbols), output: .symbols(symbols), source: vocabularies.source?.count ?? 0
       )
     case .tags: return ModelInterface(input: .symbols(symbols), output: .symbols(labels))
+    case .trees where reader.view.isTree:
+      return ModelInterface(input: .symbols(symbols), output: .symbols(labels), isTree: true)
     case .labels, .trees:
       return ModelInterface(input: .symbols(symbols), output: .symbols(labels), asksOnce: true)
     case .piano: return ModelInterface(input: .frames(labels), output: .labels(labels))

@@ -49,6 +49,12 @@ public struct ReaderOptions: Codable, Sendable, Equatable {
     case .trees:
       view = try keys.choice(.view, default: .root)
       testView = try keys.choice(.testView, default: view)
+      guard view.isTree == testView.isTree else {
+        throw keys.refusal(
+          .testView,
+          "one model reads sequences (root, phrases) or trees (nodes, tree), not both: give view and "
+            + "test_view of one kind")
+      }
     case .pairs: source = try keys.decode(SourceOptions.self, forKey: .source)
     case .csv: columns = try keys.decode(ColumnOptions.self, forKey: .columns)
     case .lines, .tags, .labels, .piano: break
@@ -96,6 +102,13 @@ public enum TreeView: String, Sendable, CaseIterable {
   case root
   /// Every phrase, one for each node, with the label of its node.
   case phrases
+  /// The tree itself, with the labels of all nodes.
+  case nodes
+  /// The tree itself, with the label of the root.
+  case tree
+
+  /// Whether examples are trees, and not sequences that are made of them.
+  var isTree: Bool { self == .nodes || self == .tree }
 }
 
 /// What an encoder reads: the files beside those of what is to be said.

@@ -20,6 +20,7 @@ extension SequenceFiles {
     for record in records.records[part] {
       if let tree = record.tree {
         trees.append(try renumber(tree, numbers, record))
+        if view.isTree { continue }
         let nodes = trees[trees.count - 1].nodes
         let words = trees[trees.count - 1].words
         for node in view == .root ? nodes.suffix(1) : nodes[...] {
@@ -31,6 +32,9 @@ extension SequenceFiles {
       } else {
         examples.append(try example(record, numbers))
       }
+    }
+    if reader.format == .trees, view.isTree {
+      return try ListedTrees(trees, name: name, isForRoots: view == .tree)
     }
     return ListedSequences(
       examples, name: name,

@@ -63,9 +63,14 @@ public protocol ExampleSet: Sendable {
   func example(_ index: Int, epoch: Int) -> Example
   /// Identifies the examples by what is in them or by what generates them.
   var hash: UInt64 { get }
+  /// The batches of these examples, as a rank reads them.
+  func feed(_ request: FeedRequest) throws(DataError) -> any Feed
 }
 
 extension ExampleSet {
   public var isFresh: Bool { false }
   public var isGenerated: Bool { isFresh }
+  public func feed(_ request: FeedRequest) throws(DataError) -> any Feed {
+    try SequenceFeed(self, request)
+  }
 }

@@ -29,6 +29,10 @@ public struct SoftmaxCrossEntropy: Head {
       let target = Int(targets[row])
       precondition(target >= 0 && target < vocabulary, "target \(target) of \(vocabulary)")
       let loss = entropy(l, target, pass)
+      if pass.batch.isRoot(row) {
+        pass.loss.roots += 1
+        if loss.isCorrect { pass.loss.correctRoots += 1 }
+      }
       if pass.isTraining { differentiate(l, target, loss.largest, loss.total, pass) }
       return loss.nats
     }
@@ -38,12 +42,13 @@ public struct SoftmaxCrossEntropy: Head {
   /// max l.
   private func entropy(
     _ l: Row, _ target: Int, _ pass: Pass
-  ) -> (nats: Double, total: Real, largest: Real) {
+  ) -> (nats: Double, total: Real, largest: Real, isCorrect: Bool) {
     let m = if let bias = layer.bias { l.maximum(adding: pass[bias].row) } else { l.maximum }
     let score = Double(l[target]) - Double(m)
-    if l[target] == m { pass.loss.correct += 1 }
+    let isCorrect = l[target] == m
+    if isCorrect { pass.loss.correct += 1 }
     let total = l.exponentiate(minus: m)
-    return (logarithm(total) - score, total, m)
+    return (logarithm(total) - score, total, m, isCorrect)
   }
 
   /// exp(l − max l) becomes ∂l, and the bias's gradient takes it while it is in cache:

@@ -37,10 +37,12 @@ public struct ModelInterface: Codable, Hashable, Sendable {
   public var asksOnce: Bool
   /// Whether windows are cut from a running text, whose ends nobody has seen.
   public var isRunning: Bool
+  /// Whether an example is a tree, whose leaves are read.
+  public var isTree: Bool
 
   public init(
     input: Input, output: Output, condition: Int = 0, source: Int = 0, asksOnce: Bool = false,
-    isRunning: Bool = false
+    isRunning: Bool = false, isTree: Bool = false
   ) {
     self.input = input
     self.output = output
@@ -48,6 +50,7 @@ public struct ModelInterface: Codable, Hashable, Sendable {
     self.source = source
     self.asksOnce = asksOnce
     self.isRunning = isRunning
+    self.isTree = isTree
   }
 
   /// That of a language model: the next of the symbols of a running text.

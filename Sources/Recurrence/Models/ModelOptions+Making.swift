@@ -6,6 +6,9 @@ extension ModelOptions {
   public func makeModel(
     _ interface: ModelInterface, seed: UInt64, objective: TrainingObjective = TrainingObjective()
   ) -> any Model {
-    SequenceModel(self, interface: interface, seed: seed, objective: objective)
+    if tree != nil {
+      return TreeModel(self, interface: interface, seed: seed, objective: objective)
+    }
+    return SequenceModel(self, interface: interface, seed: seed, objective: objective)
   }
 }

@@ -21,6 +21,8 @@ public struct ModelOptions: Codable, Equatable, Sendable {
   /// they are.
   public var embedding: Int?
   public var layers: [LayerOptions]
+  /// In place of layers, the cell of a network over trees.
+  public var tree: TreeOptions?
   /// The output layer uses the embedding's matrix (Press & Wolf 2016, Inan 2016).
   public var tied: Bool
   /// On the embedding's output, between layers and before the output layer (Zaremba 2014).
@@ -52,8 +54,9 @@ public struct ModelOptions: Codable, Equatable, Sendable {
   public var outputRate: Double
 
   public init(
-    embedding: Int?, layers: [LayerOptions], tied: Bool = false, dropout: Double = 0,
-    variational: Bool = false, recurrent: Bool = false, initializer: Initializer = .pytorch,
+    embedding: Int?, layers: [LayerOptions], tree: TreeOptions? = nil, tied: Bool = false,
+    dropout: Double = 0, variational: Bool = false, recurrent: Bool = false,
+    initializer: Initializer = .pytorch,
     embeddingInitializer: Initializer? = nil, outputInitializer: Initializer? = nil,
     outputBias: Bool = true, shortcut: Bool = false, condition: ConditionPlace = .everyStep,
     encoder: EncoderOptions? = nil, context: ContextPlace = .initialState,
@@ -62,6 +65,7 @@ public struct ModelOptions: Codable, Equatable, Sendable {
   ) {
     self.embedding = embedding
     self.layers = layers
+    self.tree = tree
     self.tied = tied
     self.dropout = dropout
     self.variational = variational
@@ -82,7 +86,7 @@ public struct ModelOptions: Codable, Equatable, Sendable {
 
   enum CodingKeys: String, CodingKey {
     case embedding, layers, tied, dropout, variational, recurrent, initializer, shortcut, condition
-    case encoder, context, attention
+    case tree, encoder, context, attention
     case attentionPlace = "attention_place"
     case embeddingInitializer = "embedding_initializer"
     case outputInitializer = "output_initializer"
@@ -93,8 +97,12 @@ public struct ModelOptions: Codable, Equatable, Sendable {
 
   public init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
-    layers = try keys.decode([LayerOptions].self, forKey: .layers)
-    guard !layers.isEmpty else {
+    tree = try keys.decodeIfPresent(TreeOptions.self, forKey: .tree)
+    layers =
+      tree == nil
+      ? try keys.decode([LayerOptions].self, forKey: .layers)
+      : try keys.decodeIfPresent([LayerOptions].self, forKey: .layers) ?? []
+    guard !layers.isEmpty || tree != nil else {
       throw DecodingError.dataCorruptedError(
         forKey: .layers, in: keys, debugDescription: "a model needs at least one layer")
     }
@@ -126,6 +134,7 @@ public struct ModelOptions: Codable, Equatable, Sendable {
 
   /// What does not fit together, if anything, and the key to blame.
   var problem: (key: CodingKeys, sentence: String)? {
+    if let tree { return problem(of: tree) }
     var width = embedding
     for (index, layer) in layers.enumerated() {
       if layer.residual, let width, layer.width != width {

@@ -26,6 +26,7 @@ public struct SequenceModel: Model {
     objective: TrainingObjective = TrainingObjective()
   ) {
     if let problem = options.objection(to: interface) { preconditionFailure(problem) }
+    precondition(options.tree == nil, "a model of sequences with a cell for trees")
     var plan = Plan()
     var stack = Stack(options, seed: seed)
     let encoded = options.encoder.map {
@@ -187,6 +188,8 @@ extension ModelOptions {
   /// Why no model of these options can be made for data of some kind, if there is a reason.
   public func objection(to interface: ModelInterface) -> String? {
     if let problem { return problem.sentence }
+    if let sentence = treeObjection(to: interface) { return sentence }
+    if tree != nil { return nil }
     if interface.isRunning, layers.contains(where: { $0.bidirectional != nil }) {
       return "a bidirectional layer reads whole sequences, and this data is a running text; remove "
         + "bidirectional, or set data.format"

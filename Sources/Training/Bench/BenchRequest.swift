@@ -68,6 +68,11 @@ public struct BenchRequest: Sendable {
     try check(shape.batchSize, "--batch-size")
     try check(shape.bptt, "--bptt")
     options = configuration ?? Self.plain
+    if options.model.tree != nil {
+      throw UsageError(
+        "unroll bench measures networks over time: give a configuration with model.layers in place of "
+          + "model.tree")
+    }
     if configuration == nil || shape.cell != nil || shape.layers != nil || shape.hidden != nil {
       try Self.replaceLayers(of: &options.model, shape)
     }

@@ -16,6 +16,7 @@ extension ModelOptions {
         + (layer.residual ? ", residual" : "") + (layer.frozen ? ", frozen" : "")
         + dropped(layer.dropout ?? dropout)
     }
+    let trees = tree.map { ["tree \($0.cell.rawValue) \($0.hidden)" + dropped(dropout)] } ?? []
     let output = "softmax" + (tied ? ", tied" : "") + (outputBias ? "" : ", no bias")
     func words(_ embedding: Int?, _ layers: [LayerOptions], _ dropout: Double) -> [String] {
       [(embedding.map { "embedding \($0)" } ?? "input") + dropped(dropout)]
@@ -25,7 +26,7 @@ extension ModelOptions {
     let attention =
       attention == .none || attentionPlace == .input
       ? [] : ["attention \(attention.rawValue)" + dropped(dropout)]
-    let main = words(embedding, layers, dropout) + attention + [output]
+    let main = words(embedding, layers, dropout) + trees + attention + [output]
     let source = encoder.map { encoder in
       "source: "
         + words(encoder.embedding, encoder.layers, encoder.dropout ?? dropout)

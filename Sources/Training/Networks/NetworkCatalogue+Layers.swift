@@ -1,6 +1,8 @@
 // What has no registry: there is one of each.
 extension NetworkCatalogue.Network {
-  static var layers: [Self] {
+  static var layers: [Self] { parts + trees }
+
+  private static var parts: [Self] {
     [
       Self(
         name: "embedding", equations: ["x = E[symbol]"], source: "Bengio 2003",
@@ -117,6 +119,41 @@ extension NetworkCatalogue.Network {
           Parameter(name: "weight_ih_condition", shape: ["x W + b", "z"]),
           Parameter(name: "condition_h", shape: ["h", "z"]),
         ], example: ""),
+    ]
+  }
+
+  /// The cells of `model.tree`.
+  private static var trees: [Self] {
+    let options = [
+      Option(key: "model.tree.cell", standard: nil, others: []),
+      Option(key: "model.tree.hidden", standard: nil, others: []),
+    ]
+    return [
+      Self(
+        name: "tree plain",
+        equations: ["h = tanh([h_l, h_r] W + b) at a node", "h = E[word] at a leaf, as wide as h"],
+        source: "Socher 2011, 2013",
+        options: options,
+        parameters: [
+          Parameter(name: "tree.weight_hh", shape: ["hidden", "2·hidden"]),
+          Parameter(name: "tree.bias", shape: ["hidden"]),
+        ],
+        example: "hidden 30 has \(30 * 61) parameters"),
+      Self(
+        name: "tree lstm",
+        equations: [
+          "i, o, f_l, f_r = σ(x W + [h_l, h_r] U + b)", "g = tanh(x W + [h_l, h_r] U + b)",
+          "c = i∘g + f_l∘c_l + f_r∘c_r", "h = o∘tanh c",
+          "a leaf has x = E[word] and no children, any other node children and no x",
+        ],
+        source: "Tai, Socher & Manning 2015, N-ary with N = 2",
+        options: options,
+        parameters: [
+          Parameter(name: "tree.weight_ih", shape: ["3·hidden", "embedding"]),
+          Parameter(name: "tree.weight_hh", shape: ["5·hidden", "2·hidden"]),
+          Parameter(name: "tree.bias", shape: ["5·hidden"]),
+        ],
+        example: "hidden 150 reading 100 has \(450 * 100 + 750 * 301) parameters"),
     ]
   }
 

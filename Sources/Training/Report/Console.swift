@@ -58,7 +58,8 @@ final class Console {
 
   func words(_ score: Score) -> String {
     let loss = fixed(score.loss, 4) + (unit == .squaredError ? " squared error" : " nats")
-    let figures = [loss, score.targets == 1 && unit == .accuracy ? nil : unit.words(score)]
+    let roots = score.rootAccuracy.map { "of roots \(fixed(100 * $0, 2)) %" }
+    let figures = [loss, score.targets == 1 && unit == .accuracy ? nil : unit.words(score), roots]
     return figures.compactMap(\.self).joined(separator: ", ")
       + (score.targets == 1 ? "" : " on \(score.targets) targets")
   }

@@ -101,6 +101,8 @@ struct EvaluationLine: Encodable {
   let validPerplexity: Double
   let validBits: Double
   let validAccuracy: Double?
+  /// Of trees.
+  let validRootAccuracy: Double?
   let best: Bool
 
   enum CodingKeys: String, CodingKey {
@@ -109,5 +111,6 @@ struct EvaluationLine: Encodable {
     case validPerplexity = "valid_perplexity"
     case validBits = "valid_bits"
     case validAccuracy = "valid_accuracy"
+    case validRootAccuracy = "valid_root_accuracy"
   }
 }

@@ -133,7 +133,7 @@ final class Recorder: Observer {
       EvaluationLine(
         step: state.step, epoch: coordinator.lastEpoch, tokens: state.tokens, validLoss: score.loss,
         validPerplexity: score.perplexity, validBits: score.bits,
-        validAccuracy: accuracy(score), best: isBest))
+        validAccuracy: accuracy(score), validRootAccuracy: score.rootAccuracy, best: isBest))
     console.show(score, isBest: isBest, coordinator)
   }
 
@@ -216,7 +216,7 @@ final class Recorder: Observer {
       append(
         TestLine(
           step: state.step, testLoss: test.loss, testPerplexity: test.perplexity,
-          testAccuracy: accuracy(test)))
+          testAccuracy: accuracy(test), testRootAccuracy: test.rootAccuracy))
     }
   }
 }
@@ -227,11 +227,14 @@ private struct TestLine: Encodable {
   let testLoss: Double
   let testPerplexity: Double
   let testAccuracy: Double?
+  /// Of trees.
+  let testRootAccuracy: Double?
 
   enum CodingKeys: String, CodingKey {
     case step
     case testLoss = "test_loss"
     case testPerplexity = "test_perplexity"
     case testAccuracy = "test_accuracy"
+    case testRootAccuracy = "test_root_accuracy"
   }
 }

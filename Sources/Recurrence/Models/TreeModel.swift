@@ -1,0 +1,154 @@
+internal import LinearAlgebra
+
+/// A recursive network over trees: word vectors at the leaves, one cell with the same weights at every
+/// node, and a softmax over the labels of each node that asks for one.
+///
+///     model:
+///       embedding: 150
+///       tree: {cell: lstm, hidden: 150}
+///       dropout: 0.5
+public struct TreeModel: Model {
+  public let plan: Plan
+  public let options: ModelOptions
+  public let interface: ModelInterface
+  public let head: any Head
+  private let layers: [any Layer]
+
+  /// - Parameters:
+  ///   - seed: keys dropout; initial weights are drawn by `ParameterVector.initialize`.
+  ///   - objective: what training differentiates in place of the plain cross-entropy.
+  public init(
+    _ options: ModelOptions, interface: ModelInterface, seed: UInt64,
+    objective: TrainingObjective = TrainingObjective()
+  ) {
+    if let problem = options.objection(to: interface) { preconditionFailure(problem) }
+    guard let tree = options.tree, case .symbols(let words) = interface.input,
+      case .symbols(let labels) = interface.output
+    else { preconditionFailure("a model of trees without a cell, words or labels") }
+    var plan = Plan()
+    var layers: [any Layer] = []
+    func drop(_ input: Activation, in plan: inout Plan) -> Activation {
+      guard options.dropout > 0 else { return input }
+      let dropout = Dropout(
+        options.dropout, variational: false, seed: seed, name: plan.scope.layer, reading: input,
+        in: &plan)
+      layers.append(dropout)
+      return dropout.output
+    }
+
+    plan.scope.layer = "embedding"
+    plan.scope.rateFactor = options.embeddingRate
+    plan.scope.initializer = options.embeddingInitializer ?? options.initializer
+    layers.append(LeafEmbedding(vocabulary: words, width: options.embedding!, in: &plan))
+    let vectors = drop(layers[0].output, in: &plan)
+
+    plan.scope = Plan.Scope()
+    plan.scope.layer = "tree"
+    plan.scope.prefix = "tree."
+    plan.scope.initializer = options.initializer
+    switch tree.cell {
+    case .plain: layers.append(PlainTree(reading: vectors, in: &plan))
+    case .lstm: layers.append(TreeLSTM(hidden: tree.hidden, reading: vectors, in: &plan))
+    }
+    let top = drop(layers.last!.output, in: &plan)
+
+    plan.scope = Plan.Scope()
+    plan.scope.layer = "output"
+    plan.scope.rateFactor = options.outputRate
+    plan.scope.initializer = options.outputInitializer ?? options.initializer
+    head = SoftmaxCrossEntropy(
+      vocabulary: labels, reading: top, tied: nil, bias: options.outputBias, objective: objective,
+      in: &plan)
+    self.plan = plan
+    self.layers = layers
+    self.options = options
+    self.interface = interface
+  }
+
+  public var outputWeights: [Parameter] { [head.weight] }
+  public var tiedNames: [String: String] { [:] }
+  public var structure: [String] { ["tree " + options.tree!.cell.rawValue] }
+
+  public func read(_ pass: Pass) {
+    for layer in layers {
+      layer.forward(pass)
+      pass.mark(.other)
+    }
+  }
+
+  public func forward(_ pass: Pass) {
+    read(pass)
+    head.forward(pass)
+    pass.mark(.output)
+  }
+
+  public func backward(_ pass: Pass) {
+    for layer in layers.reversed() {
+      layer.backward(pass)
+      pass.mark(.other)
+    }
+  }
+}
+
+/// The cell of a model of trees, the same at every node.
+public struct TreeOptions: Codable, Hashable, Sendable {
+  public enum Cell: String, Codable, CaseIterable, Sendable {
+    /// h = tanh([h_l, h_r] W + b); a leaf is its word's vector (Socher 2011, 2013).
+    case plain
+    /// The tree-LSTM with two children (Tai, Socher & Manning 2015).
+    case lstm
+  }
+
+  public var cell: Cell
+  public var hidden: Int
+
+  public init(_ cell: Cell, hidden: Int) {
+    self.cell = cell
+    self.hidden = hidden
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    cell = try keys.decode(Cell.self, forKey: .cell)
+    hidden = try keys.hiddenUnits(.hidden)
+  }
+}
+
+extension ModelOptions {
+  /// What does not fit together in a model of trees, if anything, and the key to blame.
+  func problem(of tree: TreeOptions) -> (key: CodingKeys, sentence: String)? {
+    guard layers.isEmpty else {
+      return (.tree, "tree and layers exclude each other; remove one of them")
+    }
+    for (isSet, key) in [
+      (tied, CodingKeys.tied), (shortcut, .shortcut), (variational, .variational),
+      (recurrent, .recurrent),
+    ] where isSet {
+      return (key, "\(key.rawValue) is for layers over time, and this model reads trees; remove it")
+    }
+    guard let embedding else {
+      return (.tree, "the leaves of a tree are vectors of words; set embedding")
+    }
+    if tree.cell == .plain, embedding != tree.hidden {
+      return (
+        .tree,
+        "the leaves of a plain tree are the words' vectors themselves, so embedding (\(embedding)) and "
+          + "hidden (\(tree.hidden)) must be the same"
+      )
+    }
+    return nil
+  }
+
+  /// Why no model of these options can be made for data with or without trees, if there is a reason.
+  func treeObjection(to interface: ModelInterface) -> String? {
+    if interface.isTree {
+      return tree == nil
+        ? "this data's examples are trees, which no layer over time reads; give model.tree in place of "
+          + "model.layers, or set data.view to root or phrases" : nil
+    }
+    return tree == nil
+      ? nil
+      : "model.tree reads trees, and this data has none; set data.format to trees and data.view to "
+        + "nodes, or give model.layers in place of it"
+  }
+}

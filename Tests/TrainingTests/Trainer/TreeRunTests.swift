@@ -1,0 +1,108 @@
+import Collectives
+import Testing
+import Training
+
+extension TrainerTests {
+  @Suite("Runs over trees") struct TreeRunTests {
+    /// Batches of 5 trees: an epoch has 7, the last of one tree.
+    static let trials: [(String, Trial)] = ["plain", "lstm"].map { cell in
+      var trial = Trial("data.valid=FOLDER/valid.txt", "evaluation.every=6")
+      trial.yaml = """
+        name: trees
+        seed: 7
+        data: {format: trees, view: nodes, train: FOLDER/train.txt}
+        model:
+          embedding: 6
+          tree: {cell: \(cell), hidden: 6}
+          dropout: 0.3
+        training:
+          batch_size: 5
+          steps: 23
+          optimizer: {rule: \(cell == "plain" ? "adagrad" : "adam")}
+          schedule: {learning_rate: 0.02}
+        checkpoint: {every: 1000, keep: 1000}
+        """
+      trial.texts = ["train.txt": trees(31, seed: 3), "valid.txt": trees(9, seed: 4)]
+      return (cell, trial)
+    }
+
+    /// Trees of 1 to 12 words, and what they say at each node: whether `b` is under it more than `a`.
+    static func trees(_ count: Int, seed: Int) -> String {
+      var state = UInt64(seed)
+      func draw(_ count: Int) -> Int {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return Int(state >> 33) % count
+      }
+      func tree(_ words: Int) -> (text: String, sum: Int) {
+        guard words > 1 else {
+          let word = draw(3)
+          return ("(\(word) \(["a", "c", "b"][word]))", word - 1)
+        }
+        let cut = 1 + draw(words - 1)
+        let (left, right) = (tree(cut), tree(words - cut))
+        let sum = left.sum + right.sum
+        return ("(\(sum.signum() + 1) \(left.text) \(right.text))", sum)
+      }
+      return (0..<count).map { _ in tree(1 + draw(12)).text }.joined(separator: "\n")
+    }
+
+    @Test(
+      "do not depend on the number of ranks", arguments: World.several, trials.map(\.0))
+    func sameCurve(_ world: World, _ name: String) throws {
+      let trial = Self.trials.first { $0.0 == name }!.1
+      let results = try world.run { world, folder in
+        let many = try trial.train(world, folder, run: "together")
+        let alone = try trial.train(SingleProcess(), folder, run: "alone \(world.rank)")
+        let (a, b) = try (
+          Metrics(folder, run: "together"), Metrics(folder, run: "alone \(world.rank)")
+        )
+        try world.barrier()
+        return [
+          divergence(a.values("loss"), b.values("loss")),
+          divergence(a.values("valid_loss"), b.values("valid_loss")),
+          divergence(many.weights, alone.weights) / 10,
+          divergence(a.values("valid_accuracy"), b.values("valid_accuracy")),
+          divergence(a.values("valid_root_accuracy"), b.values("valid_root_accuracy")),
+          a.values("loss").count == 23 && a.values("valid_root_accuracy").count == 4 ? 0 : 1,
+        ]
+      }
+      for found in results { for difference in found { #expect(difference < 1e-5) } }
+    }
+
+    @Test(
+      "end with the bytes of those that were not stopped", arguments: World.all, trials.map(\.0))
+    func exact(_ world: World, _ name: String) throws {
+      let trial = Self.trials.first { $0.0 == name }!.1
+      let results = try world.run { world, folder in
+        let whole = try trial.train(world, folder, run: "whole")
+        var found: [String] = []
+        for stop in [3, 7, 16] {
+          let name = "stopped at \(stop)"
+          try trial.train(world, folder, run: name, stop: stop)
+          let second = try trial.train(world, folder, run: name)
+          if second.outcome != .complete { found.append("\(second.outcome)") }
+          if second.weights != whole.weights { found.append("\(name): weights") }
+          found += try Kept(folder, run: name).differences(Kept(folder, run: "whole"))
+          let (a, b) = try (Metrics(folder, run: name), Metrics(folder, run: "whole"))
+          if a.withoutTimes != b.withoutTimes { found.append("\(name): metrics") }
+        }
+        return found
+      }
+      for found in results { #expect(found.isEmpty) }
+    }
+
+    @Test("learn what trees say", arguments: World.all, trials.map(\.0))
+    func learns(_ world: World, _ name: String) throws {
+      let trial = Self.trials.first { $0.0 == name }!.1.with(
+        "training.steps=300", "model.dropout=0", "data.test=FOLDER/train.txt",
+        "evaluation.every=100", "training.recompute=sqrt",
+        "training.optimizer={rule: adagrad}", "training.schedule.learning_rate=0.1")
+      let accuracies = try world.run { world, folder in
+        try trial.train(world, folder)
+        let metrics = try Metrics(folder)
+        return [metrics.values("test_accuracy"), metrics.values("test_root_accuracy")]
+      }
+      for found in accuracies { #expect(found.allSatisfy { $0.count == 1 && $0[0] > 0.9 }) }
+    }
+  }
+}
