@@ -32,6 +32,8 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
   /// Where the cell reads earlier inputs.
   private let delayed: DelayLine?
   private let projection: Projection
+  /// Whether nothing that is learnt would see the derivatives: a fixed cell that reads the data alone.
+  private let isUnlearnt: Bool
 
   /// - Parameters:
   ///   - dropout: on the states that products read.
@@ -75,13 +77,22 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
         state, Beginning(initial, of: state, isShown: isShown, in: &plan), zoneout: zoneout,
         dropout: dropouts[state], age: age?.steps, in: plan)
     }
+    let fixed = Cell.fixedInput(options)
     projection = Projection(
       plan.width(cell.preactivation), reading: delayed.map { .activation($0.output) } ?? input,
       names: ("weight_ih", "bias_ih"), gates: Cell.gates(options),
       biasedGates: Cell.biasedGates(options),
       pytorch: .uniform(1 / Double(options.hidden).squareRoot()),
       parts: Cell.inputBias(options), secondBias: cell.recurrentBias, condition: condition,
-      in: &plan)
+      fixed: fixed, in: &plan)
+    let readsData =
+      switch input {
+      case .frames, .symbols, .nothing: true
+      case .activation, .lookup: false
+      }
+    isUnlearnt =
+      fixed != nil && readsData && condition == nil && surroundings.feedback == nil
+      && initial != .learnt
   }
 
   public init(_ options: Cell.Options, reading input: Activation, in plan: inout Plan) {
@@ -105,6 +116,7 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
   }
 
   public func backward(_ pass: Pass) {
+    if isUnlearnt { return }
     for t in (0..<pass.steps).reversed() {
       for state in states { state.clear(t, pass) }
       feedback?.hide(t, pass)

@@ -25,6 +25,7 @@ public struct SequenceModel: Model {
   ) {
     if let problem = options.objection(to: interface) { preconditionFailure(problem) }
     var plan = Plan()
+    plan.seed = seed
     var stack = Stack(options, seed: seed)
     if case .symbols(let count) = interface.output { plan.scope.vocabulary = count }
     plan.scope.layer = "embedding"
@@ -182,7 +183,8 @@ extension ModelOptions {
       case .nothing: 0
       }
     if read == 0, readsRows {
-      return "this data has nothing to read, so a first layer has no shortcut, no dropout before it and "
+      return
+        "this data has nothing to read, so a first layer has no shortcut, no dropout before it and "
         + "one direction only; remove them"
     }
     if layers[0].residual, layers[0].width != read {

@@ -93,6 +93,7 @@ struct Stack {
       preconditionFailure("options of \(type(of: options)) for a \(cell)")
     }
     return Recurrent<Cell>(
-      options, around: surroundings, dropout: dropout, seed: seed, reading: input, condition: condition, in: &plan)
+      options, around: surroundings, dropout: dropout, seed: seed, reading: input,
+      condition: condition, in: &plan)
   }
 }
