@@ -2,6 +2,7 @@
 public let cells: [String: any RecurrentCell.Type] = [
   "clockwork": Clockwork.self,
   "dense": Dense.self,
+  "echo-state": EchoState.self,
   "elman": Elman.self,
   "gru": GRU.self,
   "gru-reset-before": GRUResetBefore.self,

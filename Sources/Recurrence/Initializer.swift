@@ -1,5 +1,5 @@
 internal import Glibc
-internal import LinearAlgebra
+public import LinearAlgebra
 
 /// How a parameter's first values are drawn when nothing else is asked for: what PyTorch does.
 public enum Distribution: Hashable, Sendable {
@@ -103,4 +103,11 @@ public struct InitialValue: Sendable {
       }
     }
   }
+}
+
+/// How a constant is made: a function of random numbers alone, the same bits wherever it is made.
+public struct ConstantValue: Sendable {
+  let make: @Sendable (Matrix, Philox) -> Void
+
+  public init(_ make: @escaping @Sendable (Matrix, Philox) -> Void) { self.make = make }
 }

@@ -52,6 +52,9 @@ public protocol RecurrentCell: Sendable {
   var recurrentBias: Parameter? { get }
   /// Values that parts of the input bias start from, such as a forget bias.
   static func inputBias(_ options: Options) -> [InitialValue.Part]
+  /// What W and b are made from where they are constants; nil where they are learnt. A cell with such an
+  /// input has no learnt parameter.
+  static func fixedInput(_ options: Options) -> (weight: ConstantValue, bias: ConstantValue)?
 
   func forward(_ t: Int, _ pass: Pass)
   func backward(_ t: Int, _ pass: Pass)
@@ -62,6 +65,9 @@ public protocol RecurrentCell: Sendable {
 extension RecurrentCell {
   public var recurrentBias: Parameter? { nil }
   public static func inputBias(_ options: Options) -> [InitialValue.Part] { [] }
+  public static func fixedInput(
+    _ options: Options
+  ) -> (weight: ConstantValue, bias: ConstantValue)? { nil }
   public static func gates(_ options: Options) -> Int { gates }
   public static func biasedGates(_ options: Options) -> Int { gates(options) }
   public static func inputDelays(_ options: Options) -> [Int] { [0] }

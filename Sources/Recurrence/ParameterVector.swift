@@ -4,7 +4,8 @@ public import LinearAlgebra
 ///
 /// Parameters lie in the order in which their gradients become final on the way back, the output layer
 /// first; each starts on a 64-byte boundary, and the gap before the next is zero and stays zero. An
-/// embedding that is not tied comes last: a window touches few of its rows.
+/// embedding that is not tied comes last: a window touches few of its rows. Constants lie in memory of
+/// their own, of the weights alone: gradients and moments have none.
 public struct ParameterLayout: Sendable {
   /// One parameter's place and properties.
   public struct Entry: Sendable {
@@ -24,6 +25,7 @@ public struct ParameterLayout: Sendable {
     /// A window touches few rows of its gradient.
     public let isRowSparse: Bool
     let initial: InitialValue
+    let constant: ConstantValue?
 
     public var count: Int { rows * columns }
     public var range: Range<Int> { offset..<offset + count }
@@ -33,36 +35,53 @@ public struct ParameterLayout: Sendable {
     public var isFrozen: Bool { rateFactor == 0 }
   }
 
-  /// In the order in which they lie in memory.
+  /// What is learnt, in the order in which it lies in memory.
   public let entries: [Entry]
   /// The length of the vector, padding included.
   public let count: Int
+  /// What is not learnt and made anew from the seed; offsets count from the first of them.
+  public let constants: [Entry]
+  /// The length of the constants, padding included.
+  public let constantCount: Int
+  let seed: UInt64
   private let places: [Int]
 
   public init(_ plan: Plan) {
     let alignment = 64 / MemoryLayout<Real>.stride
+    let all = plan.parameters.indices.reversed()
+    let learnt = all.filter { plan.parameters[$0].constant == nil }
+    let order =
+      learnt.filter { !plan.parameters[$0].isRowSparse }
+      + learnt.filter { plan.parameters[$0].isRowSparse }
     var entries: [Entry] = []
     var offset = 0
-    let order =
-      plan.parameters.indices.reversed().filter { !plan.parameters[$0].isRowSparse }
-      + plan.parameters.indices.reversed().filter { plan.parameters[$0].isRowSparse }
-    for index in order {
+    func append(_ index: Int) {
       let shape = plan.parameters[index]
       entries.append(
         Entry(
           parameter: Parameter(index: index), name: shape.name, layer: shape.layer,
           offset: offset, rows: shape.rows, columns: shape.columns, isVector: shape.isVector,
-          rateFactor: shape.rateFactor, isRowSparse: shape.isRowSparse, initial: shape.initial))
+          rateFactor: shape.rateFactor, isRowSparse: shape.isRowSparse, initial: shape.initial,
+          constant: shape.constant))
       offset += (shape.rows * shape.columns + alignment - 1) / alignment * alignment
     }
-    self.entries = entries
+    for index in order { append(index) }
     count = offset
+    offset = 0
+    for index in all where plan.parameters[index].constant != nil { append(index) }
+    constantCount = offset
+    self.entries = Array(entries[..<order.count])
+    constants = Array(entries[order.count...])
+    seed = plan.seed
     var places = [Int](repeating: 0, count: entries.count)
     for (place, entry) in entries.enumerated() { places[entry.parameter.index] = place }
     self.places = places
   }
 
-  public subscript(p: Parameter) -> Entry { entries[places[p.index]] }
+  public subscript(p: Parameter) -> Entry {
+    let place = places[p.index]
+    return place < entries.count ? entries[place] : constants[place - entries.count]
+  }
 
   /// The number of learnt numbers, padding and frozen ones left out; a tied matrix counts once.
   public var learnt: Int { entries.reduce(0) { $0 + ($1.isFrozen ? 0 : $1.count) } }
@@ -84,6 +103,8 @@ public final class ParameterVector: @unchecked Sendable {
     didSet { if precision != oldValue { products = nil } }
   }
   private let views: UnsafeMutablePointer<Matrix>
+  /// Made at the first use of the weights in a pass, so that a gradient or a moment has none.
+  private var constants: Buffer<Real>?
   private var products: WeightProducts?
 
   /// A vector of zeros, or one that lives in memory allocated by somebody else.
@@ -93,14 +114,19 @@ public final class ParameterVector: @unchecked Sendable {
       buffer.count == layout.count, "\(layout.count) parameters in a buffer of \(buffer.count)")
     self.layout = layout
     self.buffer = buffer
-    var touched = [RowSet?](repeating: nil, count: layout.entries.count)
+    let views = layout.entries.count + layout.constants.count
+    var touched = [RowSet?](repeating: nil, count: views)
     for entry in layout.rowSparse {
       touched[entry.parameter.index] = RowSet(of: entry.rows, isFull: true)
     }
     self.touched = touched
-    views = .allocate(capacity: max(layout.entries.count, 1))
+    self.views = .allocate(capacity: max(views, 1))
+    for entry in layout.constants {
+      (self.views + entry.parameter.index).initialize(
+        to: Matrix(self.buffer.start, rows: 0, columns: entry.columns))
+    }
     for entry in layout.entries {
-      (views + entry.parameter.index).initialize(
+      (self.views + entry.parameter.index).initialize(
         to: Matrix(buffer.start + entry.offset, rows: entry.rows, columns: entry.columns))
     }
   }
@@ -121,8 +147,9 @@ public final class ParameterVector: @unchecked Sendable {
   /// What multiplies by these weights; made at its first use, so that a gradient or a moment has none.
   func makeProducts() -> WeightProducts {
     if let products { return products }
+    makeConstants()
     let made = WeightProducts(
-      (0..<layout.entries.count).map { views[$0] }, precision: precision)
+      (0..<layout.entries.count + layout.constants.count).map { views[$0] }, precision: precision)
     products = made
     return made
   }
@@ -136,6 +163,17 @@ public final class ParameterVector: @unchecked Sendable {
       products?.weightsChanged()
     }
     try body(self)
+  }
+
+  private func makeConstants() {
+    guard constants == nil, !layout.constants.isEmpty else { return }
+    let memory = Buffer<Real>(count: layout.constantCount)
+    for entry in layout.constants {
+      let matrix = Matrix(memory.start + entry.offset, rows: entry.rows, columns: entry.columns)
+      entry.constant!.make(matrix, Philox(seed: layout.seed, name: entry.name))
+      views[entry.parameter.index] = matrix
+    }
+    constants = memory
   }
 
   /// Draws every parameter anew from the seed and its name.

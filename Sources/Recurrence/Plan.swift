@@ -74,9 +74,13 @@ public struct Plan: Sendable {
     let initial: InitialValue
     let rateFactor: Double
     let isRowSparse: Bool
+    /// What a constant is made from; nil for what is learnt.
+    let constant: ConstantValue?
   }
 
   private(set) var parameters: [ParameterShape] = []
+  /// What the numbers of constants come from, with their names.
+  public var seed: UInt64 = 0
   private(set) var activations: [ActivationShape] = []
   let axes = ["time", "stream", "source"]
   private(set) var scratches: [(width: Int, rows: ScratchRows)] = []
@@ -132,16 +136,27 @@ public struct Plan: Sendable {
       isRowSparse: false)
   }
 
+  /// A matrix that is never learnt: made from the plan's seed and its name wherever it is needed, so
+  /// that no checkpoint holds it and no sum over ranks takes it along.
+  public mutating func constant(
+    _ name: String, rows: Int, columns: Int, _ value: ConstantValue
+  ) -> Parameter {
+    add(
+      name, rows: rows, columns: columns, isVector: false,
+      InitialValue(.pytorch, .zero, isVector: false, blocks: 1), isRowSparse: false, value)
+  }
+
   private mutating func add(
     _ name: String, rows: Int, columns: Int, isVector: Bool, _ initial: InitialValue,
-    isRowSparse: Bool
+    isRowSparse: Bool, _ constant: ConstantValue? = nil
   ) -> Parameter {
     let full = scope.prefix + name + scope.suffix
     precondition(names.insert(full).inserted, "two parameters called \(full)")
     parameters.append(
       ParameterShape(
         name: full, layer: scope.layer, rows: rows, columns: columns, isVector: isVector,
-        initial: initial, rateFactor: scope.rateFactor, isRowSparse: isRowSparse))
+        initial: initial, rateFactor: scope.rateFactor, isRowSparse: isRowSparse,
+        constant: constant))
     return Parameter(index: parameters.count - 1)
   }
 

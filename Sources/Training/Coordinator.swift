@@ -144,6 +144,7 @@ public struct Coordinator: Sendable {
   var isEvaluationDue: Bool {
     guard let evaluation, state.evaluatedAt < state.step else { return false }
     if hasReachedEnd { return true }
+    if training.readout != nil { return false }
     switch evaluation.every {
     case .epoch: return epochEnded
     case .steps(let steps): return state.step.isMultiple(of: steps)
@@ -152,6 +153,8 @@ public struct Coordinator: Sendable {
   }
 
   var isCheckpointDue: Bool {
+    // Half the sums of a readout are no readout: a run that is stopped begins its pass again.
+    if training.readout != nil { return isComplete }
     if isComplete || stopAsked || improved { return true }
     switch checkpoint.every {
     case .epoch: return epochEnded

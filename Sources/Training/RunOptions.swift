@@ -50,6 +50,9 @@ public struct RunOptions: Codable, Equatable, Sendable {
       from: container.superDecoder(forKey: .evaluation), like: training)
     console = try container.section(.console)
     try container.require(
+      !model.tied || training.readout == nil, .model,
+      "a readout has weights of its own; set model.tied to false")
+    try container.require(
       !name.isEmpty && !name.contains("/") && !name.hasPrefix("."), .name,
       "name becomes the name of a folder; write it without a slash or a leading point")
   }

@@ -36,6 +36,8 @@ public final class Trainer {
   private let carriesState: Bool
   /// Where windows are computed twice in parts; nil where everything is kept.
   private let segments: Segments?
+  /// What fits the output layer in place of steps down the gradient; nil where it is learnt.
+  private let readout: Readout?
 
   /// Something that watches a run: the console, the metrics file, the checkpoints. Only the root's does
   /// anything with the world.
@@ -84,15 +86,44 @@ public final class Trainer {
     let part = recomputed.map { [model] in max($0, model.plan.longestLag) }
     tape = Tape(
       model.plan, fitting: sizes.isEmpty ? [WindowSize(steps: 1, streams: 1)] : sizes, atMost: part,
-      derivatives: true, resets: feed.mayReset)
+      derivatives: options.training.readout == nil, resets: feed.mayReset)
+    readout = options.training.readout.flatMap { [model] readout in
+      (model as? SequenceModel).map { Readout(readout, of: $0) }
+    }
     segments = part.map { [tape, batch, model] length in
       let window = WindowSize(steps: longest, streams: sizes.map(\.streams).max() ?? 1)
       return Segments(of: window, length: length, on: tape, for: model.plan, widths: batch.widths)
     }
   }
 
+  /// Takes in one window of the pass that a readout is fitted in, and fits it after the last.
+  private func fit(_ readout: Readout) throws -> StepReport {
+    var watch = Stopwatch()
+    let epoch = coordinator.state.epoch
+    if feed.startsAnew || !carriesState { tape.clearCarried() }
+    feed.next(into: batch)
+    tape.loss.clear()
+    var tally = vote(on: tape.loss)
+    if batch.streams > 0 {
+      tape.begin(batch)
+      tally.targets = readout.add(Pass(batch, on: tape, weights: weights))
+      tape.turn()
+    }
+    watch.compute = watch.lap()
+    try world.sum(&tally.sums)
+    watch.communication = watch.lap()
+    if feed.isAtEpochStart { try readout.finish(weights, world) }
+    coordinator.finish(tally, .update, epochEnds: feed.isAtEpochStart)
+    watch.update = watch.lap()
+    return StepReport(
+      step: coordinator.state.step, epoch: epoch, tokens: coordinator.state.tokens,
+      score: Score(nats: 0, targets: tally.targets), learningRate: 0, gradientNorm: 0,
+      verdict: .update, time: watch)
+  }
+
   /// Takes one step and says what it did.
-  package func step() throws(CommunicationError) -> StepReport {
+  package func step() throws -> StepReport {
+    if let readout { return try fit(readout) }
     var watch = Stopwatch()
     let (rate, epoch) = (coordinator.rate, coordinator.state.epoch)
     if feed.startsAnew || !carriesState { tape.clearCarried() }
@@ -149,7 +180,8 @@ public final class Trainer {
   public func run() throws -> Outcome {
     while !coordinator.isComplete {
       let report = try step()
-      observer.observe(report, coordinator)
+      // The windows of a readout's pass have no loss to show.
+      if readout == nil { observer.observe(report, coordinator) }
       if report.verdict == .diverged { return .diverged(step: report.step) }
       if coordinator.isEvaluationDue {
         let score = try evaluate()

@@ -8,7 +8,8 @@ internal import LinearAlgebra
 /// A step reads x(t) and asks for x(t + 1); the first `washout` steps ask for nothing. Each sequence
 /// starts from a constant past, U[1.1, 1.3), of which 1,000 steps are left out. Integrated ten times a
 /// step, `rk4` by Runge and Kutta's fourth-order rule with the delayed value halfway from the cubic
-/// through four neighbours, or by `euler`'s rule. Mackey & Glass 1977; τ = 17 as in Jaeger & Haas 2004.
+/// through four neighbours, or by `euler`'s rule; `shift` is added to every x, −1 brings the series
+/// around 0. Mackey & Glass 1977; τ = 17 as in Jaeger & Haas 2004.
 public struct MackeyGlass: GeneratedTask {
   public static let summary = "the next value of the Mackey–Glass series"
   public static let source = "Mackey & Glass 1977"
@@ -17,8 +18,13 @@ public struct MackeyGlass: GeneratedTask {
 
   public var tau, length, washout: Int
   public var method: Method
+  public var shift: Double
 
-  public init(tau: Int = 17, length: Int = 1_000, washout: Int = 0, method: Method = .rk4) {
+  public init(
+    tau: Int = 17, length: Int = 1_000, washout: Int = 0, method: Method = .rk4,
+    shift: Double = 0
+  ) {
+    self.shift = shift
     self.tau = tau
     self.length = length
     self.washout = washout
@@ -31,6 +37,8 @@ public struct MackeyGlass: GeneratedTask {
     length = try keys.count(.length, default: 1_000, in: 1...largestLength)
     washout = try keys.count(.washout, default: 0, in: 0...length - 1)
     method = try keys.choice(.method, default: .rk4)
+    shift = try keys.decodeIfPresent(Double.self, forKey: .shift) ?? 0
+    guard shift.isFinite else { throw keys.refusal(.shift, "shift must be a finite number") }
   }
 
   public var inputs: [String] { [] }
@@ -41,7 +49,7 @@ public struct MackeyGlass: GeneratedTask {
   public func example(_ part: TaskPart, _ draw: inout Draw) -> Example {
     let skipped = 1_000
     let x = series(from: draw.uniform(1.1..<1.3), count: skipped + length + 1)
-      .dropFirst(skipped).map { Real($0) }
+      .dropFirst(skipped).map { Real($0 + shift) }
     var example = Example()
     example.frames = Array(x.dropLast())
     example.values = Array(x.dropFirst())

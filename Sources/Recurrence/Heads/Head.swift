@@ -4,6 +4,8 @@ public import LinearAlgebra
 public protocol Head: Sendable {
   /// The output matrix; of a tied model, the embedding's.
   var weight: Parameter { get }
+  /// The output vector that is added; nil for none.
+  var bias: Parameter? { get }
   /// Takes the loss of every row with a target, and in training adds to the derivatives of what it
   /// reads and to the gradient.
   func forward(_ pass: Pass)

@@ -7,6 +7,7 @@ public import LinearAlgebra
 public struct Logistic: Head {
   let layer: OutputLayer
   public var weight: Parameter { layer.weight }
+  public var bias: Parameter? { layer.bias }
 
   /// - Parameter width: the number of labels.
   public init(

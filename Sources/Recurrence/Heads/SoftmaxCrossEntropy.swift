@@ -10,6 +10,7 @@ public struct SoftmaxCrossEntropy: Head {
   let objective: TrainingObjective
 
   public var weight: Parameter { layer.weight }
+  public var bias: Parameter? { layer.bias }
 
   /// - Parameters:
   ///   - tied: the embedding whose table is also the weight here; nil for a weight of its own.

@@ -7,6 +7,7 @@ public import LinearAlgebra
 public struct SquaredError: Head {
   let layer: OutputLayer
   public var weight: Parameter { layer.weight }
+  public var bias: Parameter? { layer.bias }
 
   /// - Parameter width: how many numbers are predicted at a step.
   public init(

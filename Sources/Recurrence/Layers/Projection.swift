@@ -17,6 +17,8 @@ struct Projection: Sendable {
   /// Of the last columns of y; nil for none.
   private let bias: Parameter?
   private let secondBias: Parameter?
+  /// Whether W and b are constants.
+  private let isFixed: Bool
   private let conditions: [Condition]
   private let sums: Scratch
   /// E and P, or their derivatives, where symbols are read.
@@ -27,23 +29,35 @@ struct Projection: Sendable {
   ///   - gates: how many equal blocks are stacked in W.
   ///   - biasedGates: how many of them, the last ones, have a bias.
   ///   - secondBias: b′, a parameter of somebody else.
+  ///   - fixed: what W and b are made from where they are constants.
   ///   - conditions: each a z, on the axis of streams; R is called like W with the name of z behind it.
   init(
     _ width: Int, reading source: Source, names: (weight: String, bias: String), gates: Int = 1,
     biasedGates: Int? = nil, pytorch spread: Distribution, parts: [InitialValue.Part] = [],
-    secondBias: Parameter? = nil, conditions: [Conditioning] = [], in plan: inout Plan
+    secondBias: Parameter? = nil, conditions: [Conditioning] = [],
+    fixed: (weight: ConstantValue, bias: ConstantValue)? = nil, in plan: inout Plan
   ) {
     self.source = source
     self.secondBias = secondBias
     let read = plan.width(source)
-    weight =
-      read == 0
-      ? nil
-      : plan.parameter(names.weight, from: read, to: width, gates: gates, pytorch: spread)
+    isFixed = fixed != nil
+    if read == 0 {
+      weight = nil
+    } else if let fixed {
+      weight = plan.constant(names.weight, rows: width, columns: read, fixed.weight)
+    } else {
+      weight = plan.parameter(
+        names.weight, from: read, to: width, gates: gates, pytorch: spread)
+    }
     let biased = width / gates * (biasedGates ?? gates)
     precondition(secondBias == nil || biased == width, "a second bias without all of the first")
-    bias =
-      biased == 0 ? nil : plan.vector(names.bias, count: biased, pytorch: spread, parts: parts)
+    if biased == 0 {
+      bias = nil
+    } else if let fixed {
+      bias = plan.constant(names.bias, rows: 1, columns: biased, fixed.bias)
+    } else {
+      bias = plan.vector(names.bias, count: biased, pytorch: spread, parts: parts)
+    }
     self.conditions = conditions.map {
       Condition($0, width, name: names.weight + "_" + $0.name, gates: gates, spread, in: &plan)
     }
@@ -105,6 +119,7 @@ struct Projection: Sendable {
       let dp = matrix(projected!, dy.columns, pass)
       dp.fill(0)
       dp.addScattered(dy, at: pass.batch.distinct.places)
+      if isFixed { return }
       pass.d[weight!].addToColumns(dp, at: pass.batch.distinct.symbols)
       accumulateBiases(dp, pass)
     }
@@ -132,12 +147,13 @@ struct Projection: Sendable {
   }
 
   private func accumulate(_ dy: Matrix, _ x: Matrix, _ pass: Pass) {
+    if isFixed { return }
     pass.d[weight!].addProduct(dy.transposed, x)
     accumulateBiases(dy, pass)
   }
 
   private func accumulateBiases(_ dy: Matrix, _ pass: Pass) {
-    guard let bias else { return }
+    guard !isFixed, let bias else { return }
     let total = Matrix(pass.scratch(sums), rows: 1, columns: dy.columns)
     total.fill(0)
     total.addColumnSums(dy)

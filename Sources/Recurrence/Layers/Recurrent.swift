@@ -35,6 +35,8 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
   private let projection: Projection
   /// What an encoder shows of its states at the end of each sequence.
   let handOvers: [HandOver]
+  /// Whether nothing that is learnt would see the derivatives: a fixed cell that reads the data alone.
+  private let isUnlearnt: Bool
 
   /// - Parameters:
   ///   - dropout: on the states that products read.
@@ -105,13 +107,22 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
           of: zoneouts[$0]?.held ?? $0, named: plan.ownName(of: $0),
           isShown: output == zoneouts[$0]?.held ?? $0, in: &plan)
       }
+    let fixed = Cell.fixedInput(options)
     projection = Projection(
       plan.width(cell.preactivation), reading: delayed.map { .activation($0.output) } ?? input,
       names: ("weight_ih", "bias_ih"), gates: Cell.gates(options),
       biasedGates: Cell.biasedGates(options),
       pytorch: .uniform(1 / Double(options.hidden).squareRoot()),
       parts: Cell.inputBias(options), secondBias: cell.recurrentBias, conditions: conditions,
-      in: &plan)
+      fixed: fixed, in: &plan)
+    let readsData =
+      switch input {
+      case .frames, .symbols, .nothing: true
+      case .activation, .lookup: false
+      }
+    isUnlearnt =
+      fixed != nil && readsData && conditions.isEmpty && surroundings.feedback == nil && areZero
+      && request == nil
   }
 
   public init(_ options: Cell.Options, reading input: Source, in plan: inout Plan) {
@@ -141,6 +152,7 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
   }
 
   public func backward(_ pass: Pass) {
+    if isUnlearnt { return }
     for t in (0..<pass.steps).reversed() {
       for state in states { state.clear(t, pass) }
       for handOver in handOvers { handOver.backward(t, pass) }

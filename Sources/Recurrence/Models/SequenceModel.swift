@@ -28,6 +28,7 @@ public struct SequenceModel: Model {
     if let problem = options.objection(to: interface) { preconditionFailure(problem) }
     precondition(options.tree == nil, "a model of sequences with a cell for trees")
     var plan = Plan()
+    plan.seed = seed
     var stack = Stack(options, seed: seed)
     let encoded = options.encoder.map {
       Encoded($0, of: options, symbols: interface.source, seed: seed, in: &plan)

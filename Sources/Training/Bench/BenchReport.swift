@@ -151,7 +151,7 @@ public struct BenchReport: Encodable, Sendable {
 
 extension ParameterLayout {
   /// Multiplications with weights for one symbol of one stream, as the equations say: every matrix
-  /// once, but the embedding, of which a row is looked up.
+  /// once, but the embedding, of which a row is looked up, and constants, which may be sparse.
   package var multiplyAdds: Int {
     entries.reduce(0) { $0 + ($1.isVector || $1.isRowSparse ? 0 : $1.count) }
   }

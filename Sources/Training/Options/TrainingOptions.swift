@@ -38,12 +38,14 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
   public var carryState = true
   /// When to give up improving; nil trains for the whole length.
   public var earlyStop: EarlyStopping.Options?
+  /// How the output layer is fitted in one pass, in place of any learning by gradients; nil for that.
+  public var readout: ReadoutOptions?
 
   enum CodingKeys: String, CodingKey {
     case batchSize = "batch_size"
     case batchTokens = "batch_tokens"
     case isBucketed = "bucket"
-    case recompute, bptt, epochs, steps, optimizer, schedule, clip, average
+    case readout, recompute, bptt, epochs, steps, optimizer, schedule, clip, average
     case lossReduction = "loss_reduction"
     case labelSmoothing = "label_smoothing"
     case zLoss = "z_loss"
@@ -74,6 +76,7 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     carryState = try container.decode(.carryState, default: carryState)
     earlyStop = try container.decodeIfPresent(EarlyStopping.Options.self, forKey: .earlyStop)
 
+    readout = try container.decodeIfPresent(ReadoutOptions.self, forKey: .readout)
     let epochs: Int? = try container.decode(.epochs, from: 1...largestCount)
     let steps: Int? = try container.decode(.steps, from: 1...largestCount)
     switch (epochs, steps) {
@@ -84,6 +87,15 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
       throw DecodingError.dataCorruptedError(
         forKey: .steps, in: container,
         debugDescription: "training takes epochs or steps, not both; set one of them to null")
+    }
+    if readout != nil {
+      try container.require(
+        epochs ?? 1 == 1 && steps == nil, epochs == nil ? .steps : .epochs,
+        "a readout is fitted in one pass; remove epochs and steps")
+      try container.require(
+        average == nil && recompute == .none, average == nil ? .recompute : .average,
+        "a readout is fitted without gradients; remove average and recompute")
+      length = .epochs(1)
     }
     try container.require(
       (0..<1).contains(objective.labelSmoothing), .labelSmoothing,
@@ -114,6 +126,7 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     try container.encode(onNonfinite, forKey: .onNonfinite)
     try container.encode(carryState, forKey: .carryState)
     try container.encode(earlyStop, forKey: .earlyStop)
+    try container.encodeIfPresent(readout, forKey: .readout)
   }
 }
 

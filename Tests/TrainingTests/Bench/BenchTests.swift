@@ -32,6 +32,8 @@ import Training
 
   /// Multiplications a symbol: the first layer reads 5, the second 7, the output layer 7.
   static let multiplyAdds = [
+    // The output layer alone: constants are left out.
+    "echo-state": 60 * 7,
     "elman": 7 * 5 + 7 * 7 + 7 * 7 + 7 * 7 + 60 * 7,
     "lstm": 28 * 5 + 28 * 7 + 28 * 7 + 28 * 7 + 60 * 7,
     "clockwork": 8 * 5 + 2 * (8 + 6 + 4 + 2) + 8 * 8 + 2 * (8 + 6 + 4 + 2) + 60 * 8,

@@ -12,11 +12,15 @@ import Training
     for cell in catalogue.cells {
       #expect(!cell.equations.isEmpty && !cell.source.isEmpty && !cell.example.isEmpty)
       #expect(cell.options.first?.key == "hidden" && cell.options.first?.standard == nil)
+      #expect(catalogue.words.contains("  \(cell.name)   "))
+      if cell.name == "echo-state" {
+        #expect(cell.parameters.isEmpty, "a reservoir that is learnt")
+        continue
+      }
       #expect(cell.parameters.first?.name == "weight_ih")
       // Every shape is told in words.
       let shapes = cell.parameters.flatMap(\.shape)
       #expect(shapes.count > 1 && shapes.allSatisfy { Int($0) == nil }, "\(cell.name): \(shapes)")
-      #expect(catalogue.words.contains("  \(cell.name)   "))
     }
   }
 

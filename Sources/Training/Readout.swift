@@ -1,0 +1,80 @@
+internal import Collectives
+internal import LinearAlgebra
+internal import Recurrence
+
+/// Fits a model's output layer in one pass over the training data, in place of learning by gradients:
+/// `training: {readout: {ridge: 1e-6}}`.
+///
+/// What the output layer reads of every step that asks for something is a row of X, with a 1 where the
+/// layer has a bias; what is asked for is a row of Y: numbers as they are, 1 for the right symbol and 0
+/// for all others, ±1 for a label that holds or does not. The weights B minimise
+/// `‖X B − Y‖² + ridge ‖B‖²` (Jaeger 2001). Sums are in double precision, each stream's part of a window
+/// by itself, so that they are the same on any number of ranks.
+final class Readout {
+  private let options: ReadoutOptions
+  private let model: SequenceModel
+  private let sums: NormalSums
+  private var rows: [Double] = []
+
+  init(_ options: ReadoutOptions, of model: SequenceModel) {
+    self.options = options
+    self.model = model
+    sums = NormalSums(
+      inputs: model.plan.width(model.top) + (model.head.bias == nil ? 0 : 1),
+      outputs: model.interface.output.width)
+  }
+
+  /// Takes in a window; returns how many of its steps count.
+  func add(_ pass: Pass) -> Int {
+    let before = sums.rows
+    model.read(pass)
+    let batch = pass.batch
+    let targets = batch.targets.elements()
+    for s in 0..<pass.streams {
+      rows.removeAll(keepingCapacity: true)
+      for t in 0..<pass.steps where batch.position + t >= options.washout {
+        let row = t * pass.streams + s
+        if targets[row] != Batch.noTarget { append(row, pass) }
+      }
+      sums.add(rows)
+    }
+    return sums.rows - before
+  }
+
+  private func append(_ row: Int, _ pass: Pass) {
+    if model.head.bias != nil { rows.append(1) }
+    for x in pass[model.top][row].elements { rows.append(Double(x)) }
+    switch model.interface.output {
+    case .numbers: for y in pass.batch.valueRows[row].elements { rows.append(Double(y)) }
+    case .labels: for y in pass.batch.valueRows[row].elements { rows.append(2 * Double(y) - 1) }
+    case .symbols(let count):
+      let target = Int(pass.batch.targets.elements()[row])
+      for symbol in 0..<count { rows.append(symbol == target ? 1 : 0) }
+    }
+  }
+
+  /// Solves for the output layer from the sums of all ranks. Collective.
+  func finish(_ weights: ParameterVector, _ world: any Communicator) throws {
+    try world.sum(sums.sums)
+    try world.unanimous {
+      guard world.isRoot else { return }
+      guard let solution = sums.solve(ridge: options.ridge) else {
+        throw UsageError(
+          "the readout has no single solution with ridge \(options.ridge): raise "
+            + "training.readout.ridge")
+      }
+      let first = model.head.bias == nil ? 0 : 1
+      let outputs = sums.outputs
+      weights.update { weights in
+        let matrix = weights[model.head.weight]
+        for i in 0..<matrix.rows {
+          for j in 0..<matrix.columns {
+            matrix[i, j] = Real(solution[(first + j) * outputs + i])
+          }
+          if let bias = model.head.bias { weights[bias][0, i] = Real(solution[i]) }
+        }
+      }
+    }
+    try world.share(weights)
+  }
+}

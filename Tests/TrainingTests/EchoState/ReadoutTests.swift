@@ -1,0 +1,107 @@
+import Collectives
+import Foundation
+import Testing
+import Training
+
+extension TrainerTests {
+  @Suite("A readout") struct ReadoutTests {
+    static let numbers = trial(
+      """
+      data: {task: mackey-glass, length: 150, shift: -1, train_size: 9, valid_size: 4, test_size: 0}
+      model:
+        layers: [{cell: echo-state, hidden: 43, connections: 5, leak: 0.5}]
+        shortcut: true
+      training: {batch_size: 5, bptt: 40, readout: {ridge: 1e-6, washout: 30}}
+      """)
+    static let labels = trial(
+      """
+      data: {task: frames, classes: 3, width: 2, train_size: 90, valid_size: 20, test_size: 0}
+      model:
+        layers: [{cell: echo-state, hidden: 31, leak: 0.3}]
+      training: {batch_size: 7, readout: {ridge: 0.1}}
+      """)
+    static let text = trial(
+      """
+      data: {train: FOLDER/train.txt, valid: FOLDER/valid.txt, tokenizer: character}
+      model:
+        layers: [{cell: echo-state, hidden: 29}]
+      training: {batch_size: 5, bptt: 7, readout: {ridge: 0.01}}
+      """)
+
+    private static func trial(_ yaml: String) -> Trial {
+      var trial = Trial()
+      trial.yaml = "name: trial\nseed: 7\n" + yaml
+      return trial
+    }
+
+    @Test("is the same on any number of ranks", arguments: World.several, [numbers, labels, text])
+    func sameReadout(_ world: World, _ trial: Trial) throws {
+      let differences = try world.run { world, folder in
+        let many = try trial.train(world, folder, run: "together")
+        let alone = try trial.train(SingleProcess(), folder, run: "alone \(world.rank)")
+        #expect(many.outcome == .complete && many.step == alone.step)
+        #expect(alone.weights.contains { $0.magnitude > 1e-3 })
+        let size = alone.weights.reduce(0) { $0 + Double($1 * $1) }.squareRoot()
+        let distance = zip(many.weights, alone.weights).reduce(0.0) {
+          $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1))
+        }
+        return distance.squareRoot() / size
+      }
+      #expect(differences.allSatisfy { $0 < 1e-9 }, "\(differences)")
+    }
+
+    @Test("is complete after its pass, and a run that is stopped begins the pass again")
+    func stopAndResume() throws {
+      _ = try World.singleProcess.run { world, folder in
+        let trial = Self.numbers
+        let whole = try trial.train(world, folder, run: "whole")
+        let stopped = try trial.train(world, folder, run: "stopped", stop: 3)
+        #expect(stopped.outcome == .interrupted && stopped.step == 3)
+        let again = try trial.train(world, folder, run: "stopped")
+        #expect(again == whole)
+        // A run that is complete takes no step more, and has the readout.
+        let after = try trial.train(world, folder, run: "whole")
+        #expect(after == whole)
+      }
+    }
+
+    @Test("leaves the reservoir out of the checkpoint")
+    func checkpoint() throws {
+      _ = try World.singleProcess.run { world, folder in
+        let run = try Self.numbers.prepare(world, folder)
+        #expect(try run.train() == .complete)
+        let store = CheckpointStore(folder + "/run/checkpoints")
+        let checkpoint = try Checkpoint(verifying: store.path(ofStep: #require(store.latest)))
+        let names = try checkpoint.tensors(of: "model.safetensors").tensors.map(\.name)
+        #expect(Set(names) == ["decoder.weight", "decoder.bias"])
+        // The model that is made of it has the same one, and scores what the run scored.
+        let (model, weights) = try checkpoint.anyModel()
+        let valid = try #require(run.dataset.valid)
+        let evaluation = try Evaluation(
+          valid, plan: model.plan, try checkpoint.options().evaluation, world: world)
+        let score = try evaluation.run(model, weights: weights)
+        let known = try #require(run.trainer.coordinator.state.validationLoss)
+        #expect(score.loss == known)
+        // With every value 0.2 from the mean, guessing it costs 0.04; half of that is learnt easily.
+        #expect(known < 0.02)
+      }
+    }
+
+    @Test(
+      "is refused beside what learns by gradients",
+      arguments: ["training.epochs=3", "training.steps=9", "training.recompute=sqrt"])
+    func refusals(_ setting: String) throws {
+      #expect(throws: (any Error).self) { try Self.numbers.with(setting).options("") }
+    }
+
+    @Test("without a single solution is refused with a sentence")
+    func singular() throws {
+      // One unit of a softmax's one-hot inputs is the bias less all others.
+      let trial = Self.text.with(
+        "training.readout.ridge=0", "model.shortcut=true")
+      _ = try World.singleProcess.run { world, folder in
+        #expect(throws: UsageError.self) { try trial.train(world, folder) }
+      }
+    }
+  }
+}
