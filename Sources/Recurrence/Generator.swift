@@ -94,6 +94,8 @@ public final class Generator {
 
   /// - Parameter seed: the same seed, prompt and options give the same text.
   public init(_ model: SequenceModel, weights: ParameterVector, seed: UInt64) {
+    precondition(
+      model.interface.source == 0, "drawing from a model of sources: use SequenceDecoder")
     self.model = model
     self.weights = weights
     batch = Batch(rows: 1, widths: Batch.Widths(condition: model.interface.condition))

@@ -16,7 +16,8 @@ public struct Interpreter {
     else {
       throw CheckpointError(
         .damaged, checkpoint.path,
-        "\(checkpoint.path) has no encoder, so nothing can be made of a source: use unroll generate")
+        "\(checkpoint.path) has no encoder, so nothing can be made of a source: use unroll generate"
+      )
     }
     symbols = vocabularies.inputs
     self.source = source

@@ -49,7 +49,8 @@ public struct SequenceScore: Sendable {
       if case .files(let paths, let source) = selection {
         guard options.data.reader != nil else {
           throw UsageError(
-            "the run was trained on a generated task, which has no files: give --part valid or test")
+            "the run was trained on a generated task, which has no files: give --part valid or test"
+          )
         }
         data.train = Paths(paths)
         (data.valid, data.test) = (nil, nil)

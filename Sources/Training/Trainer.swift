@@ -153,8 +153,8 @@ public final class Trainer {
     profile?.mark(.other)
     return StepReport(
       step: coordinator.state.step, epoch: epoch, tokens: coordinator.state.tokens,
-      score: Score(nats: tally.loss, targets: tally.targets, correct: tally.correct), learningRate: rate,
-      gradientNorm: clipped.norm, verdict: verdict, time: watch)
+      score: Score(nats: tally.loss, targets: tally.targets, correct: tally.correct),
+      learningRate: rate, gradientNorm: clipped.norm, verdict: verdict, time: watch)
   }
 
   /// Runs the model over the batch, there and back.

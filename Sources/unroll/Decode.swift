@@ -6,7 +6,7 @@ internal import Training
 struct Decode: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Says what a model makes of sources: translations, pronunciations.",
-    discussion: "Reads a source a line, from a file or from standard input, and prints a line for each.")
+    discussion: "Reads sources, one a line, from a file or standard input; prints a line for each.")
 
   @Argument(help: "A checkpoint, or the folder of a run.", completion: .directory)
   var checkpoint: String

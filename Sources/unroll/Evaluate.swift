@@ -33,7 +33,7 @@ struct Evaluate: ParsableCommand {
   var bptt = 512
 
   @Option(
-    help: "Hypotheses side by side, where what is said of sources is measured; 0 for the loss alone.")
+    help: "Hypotheses side by side, where sources are decoded; 0 for the loss alone.")
   var beam = 1
 
   @OptionGroup var format: PrecisionOption

@@ -31,6 +31,11 @@ struct Generate: ParsableCommand {
   @Option(help: "The same seed, prompt and options give the same text.")
   var seed: UInt64 = 1
 
+  @Option(
+    parsing: .upToNextOption,
+    help: "The vector that is known of the whole sequence, for a model that asks for one.")
+  var condition: [Float] = []
+
   @OptionGroup var format: PrecisionOption
 
   func validate() throws {
@@ -46,18 +51,33 @@ struct Generate: ParsableCommand {
     let (model, weights, vocabulary) = try Checkpoint(
       verifying: CheckpointStore.locate(checkpoint)
     ).model(precision: format.precision)
+    guard model.interface.source == 0 else {
+      throw UsageError("\(checkpoint) makes something of a source: use unroll decode")
+    }
+    guard condition.count == model.interface.condition else {
+      throw UsageError(
+        "\(checkpoint) asks for a condition of \(model.interface.condition) numbers: give them with "
+          + "--condition")
+    }
     let generator = Generator(model, weights: weights, seed: seed)
+    generator.restart(condition: condition)
     let start = vocabulary.encode(prompt)
     // A text begins where a line does: a state of zero alone is a place that training hardly knows.
-    let opening = vocabulary.encode("\n").filter { $0 != vocabulary.unknown }
+    let opening =
+      model.interface.isRunning
+      ? vocabulary.encode("\n").filter { $0 != vocabulary.unknown }
+      : [vocabulary.begin].compactMap(\.self)
     for symbol in opening + start { generator.read(symbol) }
     if opening.isEmpty && start.isEmpty { generator.read(0) }
     let sampling = Sampling(
       temperature: temperature, topK: topK, topP: topP,
-      excluded: vocabulary.unknown.map { [$0] } ?? [])
+      excluded: Set(
+        [vocabulary.unknown, model.interface.isRunning ? nil : vocabulary.begin]
+          .compactMap(\.self)))
     var drawn = start
     for _ in 0..<length {
       guard let symbol = generator.next(sampling) else { break }
+      if !model.interface.isRunning && symbol == vocabulary.end { break }
       drawn.append(symbol)
     }
     FileHandle.standardOutput.write(Data(vocabulary.decodedBytes(drawn) + [UInt8(ascii: "\n")]))

@@ -12,7 +12,8 @@ import Testing
     let length = max(4, trial.model.plan.longestLag)
     let tape = Tape(
       trial.model.plan, fitting: [window], atMost: length, derivatives: true, resets: true)
-    let segments = Segments(of: window, length: length, on: tape, for: trial.model.plan,
+    let segments = Segments(
+      of: window, length: length, on: tape, for: trial.model.plan,
       widths: trial.batch.widths)
     var losses: [Real] = []
     for k in 0..<3 {

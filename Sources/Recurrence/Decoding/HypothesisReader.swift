@@ -54,7 +54,7 @@ final class HypothesisReader {
     hasRead = true
     for (s, symbol) in symbols.enumerated() { batch.inputs.elements()[s] = symbol }
     batch.findDistinct()
-    model.read(pass)
+    model.goOn(pass)
     return model.outputs(at: 0, pass)
   }
 
@@ -72,7 +72,7 @@ final class HypothesisReader {
     batch.pad()
     batch.findDistinct()
     tape.read(pasts: batch, masked: false)
-    model.read(pass)
+    model.goOn(pass)
     model.head.forward(pass)
     let losses = tape.loss.rows.elements()
     return targets.indices.map { s in

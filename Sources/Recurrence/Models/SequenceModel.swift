@@ -112,7 +112,6 @@ public struct SequenceModel: Model {
 
   /// Runs the layers over a window and takes its loss; in training the head's derivatives too.
   public func forward(_ pass: Pass) {
-    encode(pass)
     read(pass)
     head.forward(pass)
     pass.mark(.output)
@@ -128,15 +127,21 @@ public struct SequenceModel: Model {
   }
 
   /// Runs what comes before the first step: the source is read, and conditions are taken in.
-  public func encode(_ pass: Pass) {
+  func encode(_ pass: Pass) {
     for layer in encoder { layer.forward(pass) }
   }
 
   /// What is predicted for every stream at step t, without a loss: logits of symbols, for example.
   public func outputs(at t: Int, _ pass: Pass) -> Matrix { head.outputs(at: t, pass) }
 
-  /// Runs the layers alone, over steps that follow what was encoded.
+  /// Runs the layers alone, those before the first step too.
   public func read(_ pass: Pass) {
+    encode(pass)
+    goOn(pass)
+  }
+
+  /// Runs the layers over steps that follow what was encoded.
+  func goOn(_ pass: Pass) {
     for layer in layers {
       layer.forward(pass)
       pass.mark(.other)

@@ -84,7 +84,8 @@ extension Checkpoint {
     else {
       throw CheckpointError(
         .damaged, path,
-        "\(path) is no language model, which predicts the symbols that it reads: use unroll evaluate")
+        "\(path) is no language model, which predicts the symbols that it reads: use unroll evaluate"
+      )
     }
     return (model, weights, try vocabulary())
   }

@@ -27,7 +27,8 @@ struct MemoryNeed {
       ofTape = Tape.bytes(
         plan, steps: max(steps, 1), streams: streams, derivatives: true, resets: resets)
     case .examples:
-      let sizes = (try? dataset.train.feed(training.feed(seed: options.seed, in: world)))?.windowSizes ?? []
+      let feed = try? dataset.train.feed(training.feed(seed: options.seed, in: world))
+      let sizes = feed?.windowSizes ?? []
       ofTape =
         sizes.isEmpty ? 0 : Tape.bytes(plan, fitting: sizes, derivatives: true, resets: true)
     }

@@ -53,7 +53,9 @@ struct Lesson {
 
   /// Hands over what is predicted at every step of the part to test on: the sequence's symbols up to
   /// then, and the logits of the next.
-  func forEachPrediction(_ body: (_ prefix: [Int32], _ outputs: Row, _ target: Int32) -> Void) throws {
+  func forEachPrediction(
+    _ body: (_ prefix: [Int32], _ outputs: Row, _ target: Int32) -> Void
+  ) throws {
     let predictions = try Predictions(
       of: model, weights: trainer.weights, on: dataset.test!,
       FeedRequest(batchSize: 100, isBucketed: false))
