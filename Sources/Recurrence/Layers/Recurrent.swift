@@ -32,6 +32,7 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
   /// Where the cell reads earlier inputs.
   private let delayed: DelayLine?
   private let projection: Projection
+  public let probes: [Probe]
 
   /// - Parameters:
   ///   - dropout: on the states that products read.
@@ -82,6 +83,11 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
       pytorch: .uniform(1 / Double(options.hidden).squareRoot()),
       parts: Cell.inputBias(options), secondBias: cell.recurrentBias, condition: condition,
       in: &plan)
+    probes = [
+      Probe(
+        layer: plan.scope.layer, state: own.contains(cell.output) ? shown : nil,
+        gates: cell.gateBlocks, transitions: cell.transitions)
+    ]
   }
 
   public init(_ options: Cell.Options, reading input: Activation, in plan: inout Plan) {
