@@ -56,7 +56,8 @@ import Testing
     }.squareRoot()
   }
 
-  @Test func `counts from each sequence's last target, and means over those that are long enough`() {
+  @Test func `counts from each sequence's last target, and means over those that are long enough`()
+  {
     let trial = Trial("gru", GRU.self, GRU.Options(hidden: Trial.hidden))
     trial.fill(window: 0)
     let targets = trial.batch.targets.elements()
