@@ -102,6 +102,12 @@ extension TrainerTests {
       let results = try world.run { world, folder in
         let ending = try NonfiniteTests.train(trial, world, folder, poison: [6])
         let (before, after) = try (Kept(folder, step: 5), Kept(folder, step: 6))
+        let states = try [5, 6].map { step in
+          let path = CheckpointStore(folder + "/run/checkpoints").path(ofStep: step)
+          let file = try Checkpoint(verifying: path).tensors(of: "hidden.safetensors")
+          return file.tensors.filter { !$0.name.contains("kept.") }.map { [UInt8]($0.memory) }
+        }
+        if states[0] != states[1] || states[0].isEmpty { return (false, false, false) }
         return (
           ending.outcome == .complete && ending.weights.allSatisfy { $0.isFinite },
           before.tensors["model.safetensors"] == after.tensors["model.safetensors"],
