@@ -6,6 +6,8 @@ public protocol Layer: Sendable {
   func forward(_ pass: Pass)
   /// Reads `pass.d[output]`; adds to the derivative of what it read and to the gradient.
   func backward(_ pass: Pass)
+  /// What a diagnosis may look at.
+  var probes: [Probe] { get }
 }
 
 /// What every recurrent cell can be asked before it is built.
@@ -60,6 +62,12 @@ public protocol RecurrentCell: Sendable {
   func backward(_ t: Int, _ pass: Pass)
   /// Gradients of the recurrent weights, all steps in one product each.
   func accumulate(_ pass: Pass)
+
+  /// Which of the things it computes are gates; a diagnosis counts how many are shut or wide open.
+  var gateBlocks: [GateBlock] { get }
+  /// The square matrix that carries the state into what the next step takes in, of stacked gates the
+  /// candidate's; of a block-triangular one, its diagonal blocks. None where there is no such matrix.
+  var transitions: [WeightBlock] { get }
 }
 
 extension RecurrentCell {

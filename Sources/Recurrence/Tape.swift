@@ -61,12 +61,14 @@ public final class Tape: @unchecked Sendable {
   public let hasDerivatives: Bool
   /// Whether streams may start anew inside a window.
   public let canReset: Bool
+  /// Whether steps see earlier ones through copies in every window, not only where streams start anew.
+  var seesCopies = false
   /// What the head reports of the window.
   public let loss: Loss
   /// Where a pass reports how long its parts take; nil costs nothing.
   public var profile: Profile?
 
-  private let shapes: [Plan.ActivationShape]
+  let shapes: [Plan.ActivationShape]
   private var extents: [Extent]
   private let carried: [Int: Buffer<Real>]
 
@@ -251,7 +253,7 @@ public final class Tape: @unchecked Sendable {
       let first = index - shapes[index].pasts
       let resets = shapes[index].axis == .time ? batch.hasResets : batch.source?.hasResets ?? false
       slots[index].reads = masked ? shapes[index].reads : -1
-      slots[index].past = resets || shapes[first].isKept ? first : -1
+      slots[index].past = resets || seesCopies || shapes[first].isKept ? first : -1
     }
   }
 
@@ -332,7 +334,7 @@ public final class Tape: @unchecked Sendable {
     }
   }
 
-  private func forEachCarried(_ body: (Buffer<Real>, Int, Int) -> Void) {
+  func forEachCarried(_ body: (Buffer<Real>, Int, Int) -> Void) {
     var place = 0
     for index in 0..<shapes.count {
       guard let last = carried[index] else { continue }

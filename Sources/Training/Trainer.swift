@@ -39,6 +39,11 @@ public final class Trainer {
   /// What fits the output layer in place of steps down the gradient; nil where it is learnt.
   private let readout: Readout?
 
+  /// Where windows overlap.
+  let kept: KeptSteps?
+  /// Where a run looks at its gradients now and then.
+  private var diagnosis: RunDiagnosis?
+
   /// Something that watches a run: the console, the metrics file, the checkpoints. Only the root's does
   /// anything with the world.
   let observer: any Observer
@@ -51,12 +56,14 @@ public final class Trainer {
   }
 
   /// Sets up everything that a run needs; the weights are those of the seed.
+  /// - Parameter every: how many steps lie between two diagnoses of gradients; nil for none.
   /// - Throws: `DataError` where streams and data do not fit; `ScheduleError`.
   public init(
     _ options: RunOptions, dataset: Dataset, world: any Communicator,
-    observer: any Observer = SilentObserver()
+    observer: any Observer = SilentObserver(), diagnosingEvery every: Int? = nil
   ) throws {
     self.world = world
+    diagnosis = every.map { RunDiagnosis(every: $0) }
     self.observer = observer
     model = options.model.makeModel(
       dataset.interface, seed: options.seed, objective: options.training.objective)
@@ -79,17 +86,25 @@ public final class Trainer {
       options.training.clip ?? ClipOptions(), output: Set(model.outputWeights))
     carriesState = options.training.carryState
     batch = feed.makeBatch()
-    let sizes = feed.windowSizes
+    if let sentence = options.training.objection(
+      to: options.model, isText: dataset.interface.isRunning)
+    {
+      throw UsageError(sentence)
+    }
+    let overlap = options.training.keptSteps
+    var sizes = feed.windowSizes
+    for k in sizes.indices { sizes[k].steps += overlap }
     let longest = sizes.map(\.steps).max() ?? 1
     // Windows of one step, such as those of trees, have nothing between two steps.
     let recomputed = longest > 1 ? options.training.recompute.length(of: longest) : nil
     let part = recomputed.map { [model] in max($0, model.plan.longestLag) }
     tape = Tape(
       model.plan, fitting: sizes.isEmpty ? [WindowSize(steps: 1, streams: 1)] : sizes, atMost: part,
-      derivatives: options.training.readout == nil, resets: feed.mayReset)
+      derivatives: options.training.readout == nil, resets: feed.mayReset || overlap > 0)
     readout = options.training.readout.flatMap { [model] readout in
       (model as? SequenceModel).map { Readout(readout, of: $0) }
     }
+    kept = overlap > 0 ? sizes.first.map { [tape] in KeptSteps(overlap, of: $0, on: tape) } : nil
     segments = part.map { [tape, batch, model] length in
       let window = WindowSize(steps: longest, streams: sizes.map(\.streams).max() ?? 1)
       return Segments(of: window, length: length, on: tape, for: model.plan, widths: batch.widths)
@@ -118,7 +133,7 @@ public final class Trainer {
     return StepReport(
       step: coordinator.state.step, epoch: epoch, tokens: coordinator.state.tokens,
       score: Score(nats: 0, targets: tally.targets), learningRate: 0, gradientNorm: 0,
-      verdict: .update, time: watch)
+      verdict: .update, time: watch, gradients: nil)
   }
 
   /// Takes one step and says what it did.
@@ -126,10 +141,15 @@ public final class Trainer {
     if let readout { return try fit(readout) }
     var watch = Stopwatch()
     let (rate, epoch) = (coordinator.rate, coordinator.state.epoch)
-    if feed.startsAnew || !carriesState { tape.clearCarried() }
+    if feed.startsAnew || !carriesState { clearStates() }
     profile?.start()
     feed.next(into: batch)
     profile?.mark(.data)
+    let step = coordinator.state.step + 1
+    if diagnosis?.isDue(at: step) == true {
+      try diagnosis?.measure(self, batch, gradient)
+      watch.restart()
+    }
     gradient.clear()
     profile?.mark(.optimizer)
     differentiate()
@@ -139,22 +159,25 @@ public final class Trainer {
     try world.sum(&tally.sums)
     watch.communication = watch.lap()
     profile?.mark(.reduction)
-    let clipped = clipper.clip(
-      gradient, weights: weights, scale: coordinator.gradientScale(of: tally))
+    let scale = coordinator.gradientScale(of: tally)
+    let found = diagnosis?.report(step: step, self, gradient, scale: scale)
+    if found != nil { watch.restart() }
+    let clipped = clipper.clip(gradient, weights: weights, scale: scale)
     let verdict = coordinator.judge(tally, norm: clipped.norm)
     if verdict == .update {
       optimizer.update(weights, gradient: gradient, rate: rate, scale: clipped.scale)
       average?.update(from: weights)
     }
     profile?.mark(.optimizer)
-    if verdict != .skip { turn() }
+    if verdict == .skip { kept?.leaveOut() } else { turn() }
     coordinator.finish(tally, verdict, epochEnds: feed.isAtEpochStart)
     watch.update = watch.lap()
     profile?.mark(.other)
     return StepReport(
       step: coordinator.state.step, epoch: epoch, tokens: coordinator.state.tokens,
       score: Score(nats: tally.loss, targets: tally.targets, correct: tally.correct),
-      learningRate: rate, gradientNorm: clipped.norm, verdict: verdict, time: watch)
+      learningRate: rate, gradientNorm: clipped.norm, verdict: verdict, time: watch,
+      gradients: found)
   }
 
   /// Runs the model over the batch, there and back.
@@ -162,6 +185,9 @@ public final class Trainer {
     guard batch.streams > 0 else { return tape.loss.clear() }
     if let segments {
       return segments.differentiate(model, batch, weights: weights, gradient: gradient)
+    }
+    if let kept {
+      return kept.differentiate(model, batch, weights: weights, gradient: gradient)
     }
     tape.begin(batch)
     profile?.mark(.other)
@@ -173,7 +199,12 @@ public final class Trainer {
   /// Carries the states at the window's end into the next one.
   private func turn() {
     guard batch.streams > 0 else { return }
-    if let segments { segments.turn() } else { tape.turn() }
+    if let segments { return segments.turn() }
+    if let kept { kept.turn() } else { tape.turn() }
+  }
+
+  private func clearStates() {
+    if let kept { kept.clear() } else { tape.clearCarried() }
   }
 
   /// Takes steps until the run is complete, or somebody asks for an early end.

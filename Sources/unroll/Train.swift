@@ -6,6 +6,9 @@ public import Training
 
 extension ConsoleOptions.Progress: ExpressibleByArgument {}
 
+/// What a run can be looked at for while it trains.
+enum DiagnosisKind: String, CaseIterable, ExpressibleByArgument { case gradients }
+
 /// Files and assignments that make a configuration.
 struct ConfigurationArguments: ParsableArguments {
   @Argument(
@@ -58,11 +61,24 @@ struct Train: ParsableCommand {
   @Option(help: "auto, bar, lines or none.")
   var progress: ConsoleOptions.Progress?
 
+  @Option(
+    help: "gradients: write how far they reach back, gates and spectral radii to metrics.jsonl.")
+  var diagnose: DiagnosisKind?
+
+  @Option(help: "The number of steps between two diagnoses.")
+  var diagnoseEvery = 100
+
   @Flag(help: "Check the configuration, the data and the checkpoint, and train nothing.")
   var check = false
 
   @Flag(help: "Print the configuration with every default filled in, and stop.")
   var printConfig = false
+
+  func validate() throws {
+    guard diagnoseEvery >= 1 else {
+      throw ValidationError("--diagnose-every must be at least 1.")
+    }
+  }
 
   func run() throws {
     // From here on, so that a request that comes while data is being read ends the run in order too.
@@ -80,7 +96,8 @@ struct Train: ParsableCommand {
       options, given: try arguments.text(options),
       folder: RunFolder(folder ?? "runs/\(options.name)"),
       resume: resume == "auto" ? .auto : resume == "none" ? .none : .path(resume),
-      initFrom: initFrom, progress: style(options), isRehearsal: check)
+      initFrom: initFrom, progress: style(options), isRehearsal: check,
+      diagnosingEvery: diagnose == .gradients ? diagnoseEvery : nil)
     // Already while texts are encoded: the run then stops after its first step, with a checkpoint.
     if !check { StopRequest.listen() }
     try inWorld { world in

@@ -18,8 +18,7 @@ struct Unroll: ParsableCommand {
     version: Version.number,
     subcommands: [
       Train.self, Evaluate.self, Generate.self, Decode.self, ScoreLines.self, Export.self,
-      Import.self,
-      CheckpointCommand.self, Networks.self, Bench.self, Doctor.self,
+      Import.self, CheckpointCommand.self, Networks.self, Bench.self, Doctor.self, Diagnose.self,
     ])
 
   /// Parses the arguments once per job: of several ranks, only the first says what is wrong.

@@ -71,6 +71,12 @@ public struct GRU: RecurrentCell {
     bias = options.biases == 2 ? plan.vector("bias_hh", count: 3 * n, pytorch: spread) : nil
   }
 
+  public var gateBlocks: [GateBlock] {
+    [GateBlock("r", preactivation, 0, of: 3), GateBlock("z", preactivation, 1, of: 3)]
+  }
+
+  public var transitions: [WeightBlock] { [WeightBlock(recurrent, 2, of: 3)] }
+
   public func forward(_ t: Int, _ pass: Pass) {
     let past = pass.before(output, t)
     let a = pass[preactivation, t]

@@ -83,6 +83,20 @@ public struct LSTM: RecurrentCell {
     }
   }
 
+  public var gateBlocks: [GateBlock] {
+    isCoupled
+      ? [GateBlock("i", gates, 0, of: 3), GateBlock("o", gates, 2, of: 3)]
+      : [
+        GateBlock("i", gates, 0, of: 4), GateBlock("f", gates, 1, of: 4),
+        GateBlock("o", gates, 3, of: 4),
+      ]
+  }
+
+  public var transitions: [WeightBlock] {
+    guard projection == nil else { return [] }
+    return [isCoupled ? WeightBlock(recurrent, 1, of: 3) : WeightBlock(recurrent, 2, of: 4)]
+  }
+
   public func forward(_ t: Int, _ pass: Pass) {
     let a = pass[gates, t]
     let past = pass.before(memory, t)

@@ -99,6 +99,8 @@ public struct Leaky: RecurrentCell {
     nonlinearity = options.nonlinearity
   }
 
+  public var transitions: [WeightBlock] { recurrent.map { [WeightBlock($0)] } ?? [] }
+
   public func forward(_ t: Int, _ pass: Pass) {
     let (a, past, h) = (pass[preactivation, t], pass.before(output, t), pass[output, t])
     let (value, alpha) = (pass[candidate, t], kept(pass, isFirst: t == 0))

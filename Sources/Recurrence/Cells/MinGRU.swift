@@ -47,6 +47,8 @@ public struct MinGRU: RecurrentCell {
     kind = options.candidate
   }
 
+  public var gateBlocks: [GateBlock] { [GateBlock("z", preactivation, 0, of: 2)] }
+
   public func forward(_ t: Int, _ pass: Pass) {
     let (a, past, h) = (pass[preactivation, t], pass.before(output, t), pass[output, t])
     for s in 0..<pass.streams {

@@ -47,6 +47,10 @@ public struct MinLSTM: RecurrentCell {
     kind = options.candidate
   }
 
+  public var gateBlocks: [GateBlock] {
+    [GateBlock("i", preactivation, 0, of: 3), GateBlock("f", preactivation, 1, of: 3)]
+  }
+
   public func forward(_ t: Int, _ pass: Pass) {
     let (a, past, h) = (pass[preactivation, t], pass.before(output, t), pass[output, t])
     for s in 0..<pass.streams {

@@ -73,6 +73,13 @@ public struct MultiplicativeLSTM: RecurrentCell {
     form = options.form
   }
 
+  public var gateBlocks: [GateBlock] {
+    [
+      GateBlock("i", preactivation, 1, of: 5), GateBlock("f", preactivation, 2, of: 5),
+      GateBlock("o", preactivation, 4, of: 5),
+    ]
+  }
+
   public func forward(_ t: Int, _ pass: Pass) {
     let a = pass[preactivation, t]
     let (past, c, h) = (pass.before(memory, t), pass[memory, t], pass[output, t])

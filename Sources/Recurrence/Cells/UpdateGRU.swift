@@ -86,6 +86,12 @@ public struct UpdateGRU: RecurrentCell {
       options.biases == 2 ? plan.vector("bias_hh", count: 2 * n, pytorch: spread) : nil
   }
 
+  public var gateBlocks: [GateBlock] { [GateBlock("Γ", preactivation, 0, of: 2)] }
+
+  public var transitions: [WeightBlock] {
+    [gated.map { WeightBlock($0.recurrent) } ?? WeightBlock(recurrent, 1, of: 2)]
+  }
+
   public func forward(_ t: Int, _ pass: Pass) {
     let (a, past, c) = (pass[preactivation, t], pass.before(output, t), pass[output, t])
     guard let gated else {

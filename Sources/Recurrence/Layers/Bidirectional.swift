@@ -37,6 +37,9 @@ public struct Bidirectional: Layer {
     output = plan.activation(combination == .concat ? 2 * width : width)
   }
 
+  /// The forward direction alone: of the other, lags would count from the wrong end.
+  public var probes: [Probe] { forwards.probes }
+
   public func forward(_ pass: Pass) {
     precondition(!hasRestarts(pass.batch), "reading backwards what starts anew in the middle")
     forwards.forward(pass)

@@ -37,6 +37,7 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
   let handOvers: [HandOver]
   /// Whether nothing that is learnt would see the derivatives: a fixed cell that reads the data alone.
   private let isUnlearnt: Bool
+  public let probes: [Probe]
 
   /// - Parameters:
   ///   - dropout: on the states that products read.
@@ -123,6 +124,11 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
     isUnlearnt =
       fixed != nil && readsData && conditions.isEmpty && surroundings.feedback == nil && areZero
       && request == nil
+    probes = [
+      Probe(
+        layer: plan.scope.layer, state: own.contains(cell.output) ? shown : nil,
+        gates: cell.gateBlocks, transitions: cell.transitions)
+    ]
   }
 
   public init(_ options: Cell.Options, reading input: Source, in plan: inout Plan) {

@@ -16,6 +16,8 @@ public struct Residual: Layer {
     output = plan.activation(width)
   }
 
+  public var probes: [Probe] { inner.probes }
+
   public func forward(_ pass: Pass) {
     inner.forward(pass)
     pass[output].copy(pass[inner.output])

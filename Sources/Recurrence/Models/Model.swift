@@ -11,6 +11,9 @@ public protocol Model: Sendable {
   /// parameters: what their parts are, but not how they are drawn, dropped and learnt.
   var structure: [String] { get }
 
+  /// What a diagnosis may look at, layer by layer.
+  var probes: [Probe] { get }
+
   /// Runs the layers over a window, without a loss.
   func read(_ pass: Pass)
   /// Runs the layers over a window and takes its loss; in training the head's derivatives too.

@@ -110,6 +110,8 @@ public struct SequenceModel: Model {
 
   public var outputWeights: [Parameter] { [head.weight] }
 
+  public var probes: [Probe] { layers.flatMap(\.probes) }
+
   /// Runs the layers over a window and takes its loss; in training the head's derivatives too.
   public func forward(_ pass: Pass) {
     read(pass)

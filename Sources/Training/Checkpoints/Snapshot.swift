@@ -25,6 +25,8 @@ public struct Snapshot {
   struct Counters: Codable {
     var optimizer = 0
     var average = 0
+    /// Steps before the place in the data whose values are kept, of windows that overlap.
+    var kept: Int?
   }
 
   let coordinator: Coordinator.State
@@ -42,21 +44,7 @@ extension Trainer {
   /// Gathers the carried states of all streams on the root. Collective.
   /// - Returns: nil on every other rank.
   public func snapshot() throws(CommunicationError) -> Snapshot? {
-    var hidden: [Tensor] = []
-    let (share, total) = feed.carried
-    for state in model.plan.states where total > 0 {
-      let own = tape.carriedByStream(state, streams: share.count)
-      let gathered = try world.gather(Array(UnsafeRawBufferPointer(own.elements())))
-      guard world.isRoot else { continue }
-      let shape = self.shape(of: state)
-      let all = Buffer<Real>(count: shape.reduce(1, *))
-      var rest = UnsafeMutableRawBufferPointer(all.elements())[...]
-      for part in gathered {
-        UnsafeMutableRawBufferPointer(rebasing: rest).copyBytes(from: part)
-        rest = rest.dropFirst(part.count)
-      }
-      hidden.append(Tensor(model.plan.name(of: state), shape: shape, all))
-    }
+    let hidden = try gatherStates()
     guard world.isRoot else { return nil }
     var tensors: [(file: String, tensors: [Tensor], metadata: [String: String])] = [
       (Snapshot.File.model, weights.tensors(), model.tiedNames),
@@ -71,7 +59,9 @@ extension Trainer {
     }
     return Snapshot(
       coordinator: coordinator.state, cursor: feed.cursor,
-      counters: .init(optimizer: optimizer.updates, average: average?.updates ?? 0),
+      counters: .init(
+        optimizer: optimizer.updates, average: average?.updates ?? 0,
+        kept: keptSteps > 0 ? keptSteps : nil),
       tensors: tensors)
   }
 
@@ -92,23 +82,7 @@ extension Trainer {
     if let average { try world.share(average.vector) }
     let cursor = try world.share(found.cursor)
     try world.unanimous { try feed.seek(cursor) }
-    let (share, total) = feed.carried
-    for (index, state) in model.plan.states.enumerated() where total > 0 {
-      let bytes = try world.broadcast(world.isRoot ? found.hidden[index] : [])
-      let own = Buffer<Real>(count: share.count * shape(of: state).dropFirst().reduce(1, *))
-      let size = own.count * MemoryLayout<Real>.stride
-      let first = share.lowerBound * size / max(share.count, 1)
-      UnsafeMutableRawBufferPointer(own.elements()).copyBytes(from: bytes[first..<first + size])
-      tape.carry(state, byStream: own, streams: share.count)
-    }
-  }
-
-  /// Of a state of all streams as files hold it: streams × width, or streams × steps × width where more
-  /// than one step is carried, the earliest first.
-  private func shape(of state: Activation) -> [Int] {
-    let (lag, width) = (model.plan.lag(of: state), model.plan.width(state))
-    let streams = feed.carried.total
-    return lag == 1 ? [streams, width] : [streams, lag, width]
+    try scatterStates(found.hidden, keptSteps: counters.kept ?? 0)
   }
 
   /// What a checkpoint holds besides the vectors.
@@ -116,7 +90,7 @@ extension Trainer {
     var coordinator = Coordinator.State()
     var cursor = StreamCursor()
     var counters = Snapshot.Counters()
-    /// Each state of all streams, as bytes.
+    /// Each of `carriedTensors` of all streams, as bytes.
     var hidden: [[UInt8]] = []
   }
 
@@ -140,11 +114,8 @@ extension Trainer {
     let place = feed.cursor
     defer { try? feed.seek(place) }
     try feed.seek(restored.cursor)
-    for state in model.plan.states where feed.carried.total > 0 {
-      let shape = self.shape(of: state)
-      let values = Buffer<Real>(count: shape.reduce(1, *))
-      try file.copy(model.plan.name(of: state), shape: shape, into: values.elements())
-      restored.hidden.append(Array(UnsafeRawBufferPointer(values.elements())))
+    for tensor in carriedTensors(keptSteps: restored.counters.kept ?? 0) {
+      restored.hidden.append(try tensor.read(from: file))
     }
     return restored
   }

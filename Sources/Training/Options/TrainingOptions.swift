@@ -10,6 +10,8 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
   public var batchSize = 20
   /// Time steps per window; nil for 35 of a text, and for whole sequences.
   public var givenBptt: Int?
+  /// The new steps of each window of a text; nil for all of them.
+  public var givenStride: Int?
   /// The most steps of a batch of sequences over all ranks, padding included, in place of `batchSize`.
   public var batchTokens: Int?
   /// Whether sequences of like lengths come together.
@@ -45,7 +47,7 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     case batchSize = "batch_size"
     case batchTokens = "batch_tokens"
     case isBucketed = "bucket"
-    case readout, recompute, bptt, epochs, steps, optimizer, schedule, clip, average
+    case readout, recompute, bptt, stride, epochs, steps, optimizer, schedule, clip, average
     case lossReduction = "loss_reduction"
     case labelSmoothing = "label_smoothing"
     case zLoss = "z_loss"
@@ -61,6 +63,7 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     batchSize = try container.decode(.batchSize, default: batchSize, from: 1...largestCount)
     givenBptt = try container.decode(.bptt, from: 1...largestCount)
+    givenStride = try container.decode(.stride, from: 1...largestCount)
     batchTokens = try container.decode(.batchTokens, from: 1...largestCount)
     isBucketed = try container.decode(.isBucketed, default: isBucketed)
     recompute = try container.decode(.recompute, default: recompute)
@@ -98,6 +101,15 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
       length = .epochs(1)
     }
     try container.require(
+      givenStride ?? 1 <= bptt, .stride,
+      "stride is the part of bptt (\(bptt)) that is new: at most as many steps")
+    try container.require(
+      keptSteps == 0 || recompute == .none, .stride,
+      "windows that overlap keep what was computed: remove stride, or set recompute to none")
+    try container.require(
+      keptSteps == 0 || carryState, .stride,
+      "windows that overlap carry their state: remove stride, or set carry_state to true")
+    try container.require(
       (0..<1).contains(objective.labelSmoothing), .labelSmoothing,
       "label_smoothing must be at least 0 and below 1")
     try container.require(
@@ -108,6 +120,7 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(batchSize, forKey: .batchSize)
     try container.encodeIfPresent(givenBptt, forKey: .bptt)
+    try container.encodeIfPresent(givenStride, forKey: .stride)
     try container.encodeIfPresent(batchTokens, forKey: .batchTokens)
     try container.encode(isBucketed, forKey: .isBucketed)
     switch length {
@@ -137,10 +150,32 @@ extension TrainingOptions {
     set { givenBptt = newValue }
   }
 
+  /// How many steps a window of a text has in common with the one before.
+  public var keptSteps: Int { bptt - (givenStride ?? bptt) }
+
+  /// Why windows of a model cannot overlap, if there is a reason.
+  func objection(to model: ModelOptions, isText: Bool) -> String? {
+    if givenStride != nil, !isText {
+      return
+        "training.stride is for windows of a running text, and this data is sequences; remove it"
+    }
+    guard keptSteps > 0 else { return nil }
+    if model.variational || model.recurrent {
+      return "windows that overlap have no masks of their own, which model.variational and "
+        + "model.recurrent make; set them to false, or remove training.stride"
+    }
+    if model.layers.contains(where: { $0.bidirectional != nil }) {
+      return
+        "windows that overlap are read in one direction; remove bidirectional or training.stride"
+    }
+    return nil
+  }
+
   /// How a rank reads the training data.
   func feed(seed: UInt64, in world: any Communicator) -> FeedRequest {
     FeedRequest(
-      batchSize: batchSize, bptt: givenBptt, batchTokens: batchTokens, isBucketed: isBucketed,
+      batchSize: batchSize, bptt: givenStride ?? givenBptt, batchTokens: batchTokens,
+      isBucketed: isBucketed,
       seed: seed, rank: world.rank, world: world.size)
   }
 

@@ -117,6 +117,7 @@ final class Recorder: Observer {
 
   func observe(_ report: StepReport, _ coordinator: Coordinator) {
     append(StepLine(report: report))
+    if let gradients = report.gradients { append(gradients) }
     console.show(report, coordinator)
     if report.verdict == .skip {
       warn(

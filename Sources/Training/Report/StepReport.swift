@@ -12,6 +12,8 @@ public struct StepReport: Sendable {
   public let gradientNorm: Double
   let verdict: Coordinator.Verdict
   let time: Stopwatch
+  /// What a diagnosis found at this step; nil where there was none, and on every rank but the root.
+  public let gradients: GradientReport?
 
   /// Whether the weights changed.
   public var isUpdate: Bool { verdict == .update }
@@ -30,6 +32,9 @@ struct Stopwatch: Sendable {
   init() { last = clock.now }
 
   var total: Double { compute + communication + update }
+
+  /// Leaves out the seconds since the last lap.
+  mutating func restart() { last = clock.now }
 
   /// The seconds since the last lap.
   mutating func lap() -> Double {

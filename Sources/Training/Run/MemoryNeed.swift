@@ -23,9 +23,11 @@ struct MemoryNeed {
     case .text(let corpus):
       let streams = (training.batchSize + world.size - 1) / world.size
       let steps = min(training.bptt, corpus.count / training.batchSize)
-      resets = corpus.documentCount > 0
-      ofTape = Tape.bytes(
-        plan, steps: max(steps, 1), streams: streams, derivatives: true, resets: resets)
+      let kept = min(training.keptSteps, max(steps - 1, 0))
+      resets = corpus.documentCount > 0 || kept > 0
+      ofTape =
+        Tape.bytes(plan, steps: max(steps, 1), streams: streams, derivatives: true, resets: resets)
+        + KeptSteps.bytes(plan, most: kept, streams: streams)
     case .examples:
       let feed = try? dataset.train.feed(training.feed(seed: options.seed, in: world))
       let sizes = feed?.windowSizes ?? []

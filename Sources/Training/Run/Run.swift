@@ -27,11 +27,13 @@ public struct RunRequest: Sendable {
   public var progress: ConsoleOptions.Progress
   /// Everything is opened and checked, and nothing is written into the run's folder but encoded texts.
   public var isRehearsal: Bool
+  /// How many steps lie between two diagnoses of gradients; nil for none.
+  public var diagnosingEvery: Int?
 
   public init(
     _ options: RunOptions, given: String = "", folder: RunFolder, resume: Resume = .auto,
     initFrom: String? = nil, progress: ConsoleOptions.Progress = .none,
-    isRehearsal: Bool = false
+    isRehearsal: Bool = false, diagnosingEvery: Int? = nil
   ) {
     self.options = options
     self.given = given
@@ -40,6 +42,7 @@ public struct RunRequest: Sendable {
     self.initFrom = initFrom
     self.progress = progress
     self.isRehearsal = isRehearsal
+    self.diagnosingEvery = diagnosingEvery
   }
 }
 
@@ -95,12 +98,22 @@ public final class Run {
       if let sentence = options.model.objection(to: dataset.interface) {
         throw UsageError("the model does not fit the data: \(sentence)")
       }
+      if request.diagnosingEvery != nil, options.training.recompute != .none {
+        throw UsageError(
+          "a diagnosis of gradients needs every step of a window: set training.recompute to none")
+      }
+      if request.diagnosingEvery != nil, options.training.keptSteps > 0 {
+        throw UsageError(
+          "a diagnosis of gradients needs windows that do not overlap: remove training.stride")
+      }
     }
     let need = MemoryNeed(options, dataset, world)
     self.need = need
     try world.unanimous { try need.check() }
     trainer = try world.unanimous {
-      try Trainer(options, dataset: dataset, world: world, observer: recorder ?? SilentObserver())
+      try Trainer(
+        options, dataset: dataset, world: world, observer: recorder ?? SilentObserver(),
+        diagnosingEvery: request.diagnosingEvery)
     }
     recorder?.modelIdentity = trainer.model.identity
     try Self.agree(resolved, dataset, trainer.model, world)

@@ -32,6 +32,8 @@ extension TrainerTests {
             + "periods: [1, 3], feedback: output, initial_state: e0}]", "model.recurrent=true",
           "data.document=line")
       ),
+      ("overlapping windows", .overlapping),
+      ("overlapping windows of documents", .overlapping.with("data.document=line")),
       ("several files", .severalFiles),
       ("many symbols", .manySymbols),
       ("many symbols, Adagrad", .manySymbols.with("training.optimizer={rule: adagrad}")),
@@ -117,6 +119,12 @@ extension Trial {
       })
     return trial
   }()
+
+  /// Windows of up to eight steps, three of them new: the last of an epoch has one.
+  static let overlapping = Trial(
+    "training.bptt=8", "training.stride=3",
+    "model.layers=[{cell: lstm, hidden: 7, zoneout: 0.1}, {cell: skip, hidden: 9, delays: [2, 4], "
+      + "initial_state: learnt}]")
 
   static let severalFiles: Trial = {
     var trial = Trial("data.train=FOLDER/many", "data.document=file")

@@ -54,7 +54,8 @@ struct Trial: Sendable {
   /// Sets up a run in a folder, without a step. Collective.
   func prepare(
     _ world: any Communicator, _ folder: String, run name: String = "run", resume: Resume = .auto,
-    initFrom: String? = nil, rehearsal: Bool = false, journal: Journal = Journal()
+    initFrom: String? = nil, rehearsal: Bool = false, journal: Journal = Journal(),
+    diagnosingEvery every: Int? = nil
   ) throws -> Training.Run {
     if world.isRoot {
       for (name, text) in texts {
@@ -67,7 +68,7 @@ struct Trial: Sendable {
     try world.barrier()
     let request = RunRequest(
       try options(folder), given: yaml, folder: RunFolder(folder + "/" + name), resume: resume,
-      initFrom: initFrom, isRehearsal: rehearsal)
+      initFrom: initFrom, isRehearsal: rehearsal, diagnosingEvery: every)
     return try Training.Run(request, world: world, log: journal.logger)
   }
 
@@ -76,10 +77,12 @@ struct Trial: Sendable {
   @discardableResult
   func train(
     _ world: any Communicator, _ folder: String, run name: String = "run", stop: Int? = nil,
-    resume: Resume = .auto, initFrom: String? = nil, journal: Journal = Journal()
+    resume: Resume = .auto, initFrom: String? = nil, journal: Journal = Journal(),
+    diagnosingEvery every: Int? = nil
   ) throws -> Ending {
     let run = try prepare(
-      world, folder, run: name, resume: resume, initFrom: initFrom, journal: journal)
+      world, folder, run: name, resume: resume, initFrom: initFrom, journal: journal,
+      diagnosingEvery: every)
     let trainer = run.trainer
     if let stop, world.rank == world.size - 1 {
       trainer.isAskedToStop = { [unowned trainer] in trainer.coordinator.state.step == stop - 1 }

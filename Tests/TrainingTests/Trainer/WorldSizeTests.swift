@@ -20,6 +20,10 @@ extension TrainerTests {
             + "periods: [1, 3], feedback: output, initial_state: e0}]", "model.recurrent=true",
           "data.document=line")
       ),
+      (
+        "overlapping windows",
+        trial.with("training.bptt=8", "training.stride=3", "data.document=line")
+      ),
       ("documents", trial.with("data.document=line")),
       ("many symbols", .manySymbols.with("training.steps=37", "training.batch_size=5")),
       (

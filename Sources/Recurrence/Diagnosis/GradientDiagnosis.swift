@@ -1,0 +1,133 @@
+internal import LinearAlgebra
+
+/// How far back a gradient reaches, how many gates are shut or wide open, and whether weights grow or
+/// shrink what they carry.
+///
+/// A window runs there and back with one target a stream, its last, so that the derivative of that loss
+/// with respect to a state k steps earlier is seen by itself: `‖∂L(t)/∂h(t−k)‖` against the lag k, the
+/// curve that shows gradients vanish or explode (Hochreiter 1991; Bengio, Simard & Frasconi 1994;
+/// Pascanu, Mikolov & Bengio 2013).
+public struct GradientDiagnosis {
+  /// What was found in one recurrent layer.
+  public struct Layer: Sendable {
+    public let name: String
+    /// ‖∂L(t)/∂h(t−k)‖ for k = 0, 1, …, the mean over streams; empty where the layer shows no state.
+    public let lags: [Double]
+    /// The parts of each gate's values that are below 0.1 and above 0.9.
+    public let gates: [(name: String, below: Double, above: Double)]
+    /// The largest modulus of an eigenvalue of what carries the state; nil where that is no square
+    /// matrix.
+    public let spectralRadius: Double?
+  }
+
+  private let probes: [Probe]
+  /// The most steps of a window.
+  private let steps: Int
+
+  public init(of model: any Model, steps: Int) {
+    probes = model.probes
+    self.steps = steps
+  }
+
+  /// The sums of nothing.
+  public var zero: [Double] {
+    [Double](repeating: 0, count: probes.reduce(steps) { $0 + steps + 3 * $1.gates.count })
+  }
+
+  /// Runs a window there and back, and returns sums that those of other windows and ranks may be added to.
+  ///
+  /// The batch is afterwards what it was, and so is whatever the tape carries; the gradient is to be
+  /// cleared.
+  public func measure(
+    _ model: any Model, _ batch: Batch, on tape: Tape, weights: ParameterVector,
+    gradient: ParameterVector
+  ) -> [Double] {
+    var sums = zero
+    let (last, others) = keepLastTargets(of: batch)
+    defer { for (row, target) in others { batch.targets.elements()[row] = target } }
+    tape.begin(batch)
+    let pass = Pass(batch, on: tape, weights: weights, gradient: gradient)
+    model.forward(pass)
+    var place = steps
+    for probe in probes {
+      place += steps
+      for gate in probe.gates {
+        count(gate, pass, into: &sums, at: place)
+        place += 3
+      }
+    }
+    model.backward(pass)
+    for case let t? in last {
+      for k in 0...t { sums[k] += 1 }
+    }
+    place = steps
+    for probe in probes {
+      if let state = probe.state {
+        for case (let s, let t?) in last.enumerated() {
+          for k in 0...t {
+            sums[place + k] += pass.d[state, t - k][s].squaredNorm.squareRoot()
+          }
+        }
+      }
+      place += steps + 3 * probe.gates.count
+    }
+    return sums
+  }
+
+  /// What sums over windows and ranks say.
+  public func findings(_ sums: [Double], weights: ParameterVector) -> [Layer] {
+    precondition(sums.count == zero.count, "\(sums.count) sums of \(zero.count)")
+    // Windows may all be shorter than they might be.
+    let seen = sums[..<steps].prefix { $0 > 0 }
+    var place = steps
+    return probes.map { probe in
+      let norms = sums[place..<place + steps]
+      place += steps
+      let gates = probe.gates.map { gate in
+        defer { place += 3 }
+        let all = max(sums[place + 2], 1)
+        return (name: gate.name, below: sums[place] / all, above: sums[place + 1] / all)
+      }
+      return Layer(
+        name: probe.layer, lags: probe.state == nil ? [] : zip(norms, seen).map { $0 / $1 },
+        gates: gates,
+        spectralRadius: probe.transitions.map { $0.matrix(in: weights).spectralRadius }.max())
+    }
+  }
+
+  /// Leaves every stream its last target alone; returns its step, and what to put back.
+  private func keepLastTargets(of batch: Batch) -> (last: [Int?], others: [(Int, Int32)]) {
+    var last = [Int?](repeating: nil, count: batch.streams)
+    var others: [(Int, Int32)] = []
+    let targets = batch.targets.elements()
+    for t in (0..<batch.steps).reversed() {
+      for s in 0..<batch.streams {
+        let row = t * batch.streams + s
+        guard targets[row] != Batch.noTarget else { continue }
+        if last[s] == nil {
+          last[s] = t
+        } else {
+          others.append((row, targets[row]))
+          targets[row] = Batch.noTarget
+        }
+      }
+    }
+    return (last, others)
+  }
+
+  /// Counts the values of a gate below 0.1, above 0.9, and all, padding left out.
+  private func count(_ gate: GateBlock, _ pass: Pass, into sums: inout [Double], at place: Int) {
+    let lengths = pass.batch.lengths.elements(count: pass.streams)
+    for t in 0..<pass.steps {
+      let values = pass[gate.activation, t]
+      for s in 0..<pass.streams where t < Int(lengths[s]) {
+        let row = values[s].part(gate.part, of: gate.count)
+        for j in 0..<row.count {
+          if row[j] < 0.1 { sums[place] += 1 }
+          if row[j] > 0.9 { sums[place + 1] += 1 }
+        }
+        sums[place + 2] += Double(row.count)
+      }
+    }
+  }
+}

@@ -1,0 +1,138 @@
+internal import Collectives
+internal import LinearAlgebra
+internal import Recurrence
+
+/// Something that belongs to streams, in `hidden.safetensors`: its name, and its shape, of all streams.
+struct CarriedTensor {
+  enum Content {
+    /// What a state is at the place in the data.
+    case state(Activation)
+    /// What it is before the steps that are kept.
+    case stateBeforeKept(Activation)
+    /// The values of the steps that are kept, and what was read there.
+    case values, read
+  }
+
+  let name: String
+  let shape: [Int]
+  let content: Content
+
+  var isOfIntegers: Bool { if case .read = content { true } else { false } }
+
+  /// The bytes of the tensor in a file.
+  func read(from file: SafetensorsFile) throws(CheckpointError) -> [UInt8] {
+    if isOfIntegers { return try bytes(of: Int32.self, from: file) }
+    return try bytes(of: Float.self, from: file)
+  }
+
+  private func bytes<Element: TensorElement & BitwiseCopyable>(
+    of type: Element.Type, from file: SafetensorsFile
+  ) throws(CheckpointError) -> [UInt8] {
+    let values = Buffer<Element>(count: shape.reduce(1, *))
+    try file.copy(name, shape: shape, into: values.elements())
+    return Array(UnsafeRawBufferPointer(values.elements()))
+  }
+}
+
+extension Trainer {
+  /// The steps whose values are kept at this place in the data.
+  var keptSteps: Int { feed.carried.total > 0 ? kept?.count ?? 0 : 0 }
+
+  /// What `hidden.safetensors` holds. The states at the place in the data have the same names whether
+  /// windows overlap or not, so that a run may go on either way.
+  func carriedTensors(keptSteps: Int) -> [CarriedTensor] {
+    let (plan, total) = (model.plan, feed.carried.total)
+    guard total > 0 else { return [] }
+    func shape(_ state: Activation) -> [Int] {
+      let (lag, width) = (plan.lag(of: state), plan.width(state))
+      return lag == 1 ? [total, width] : [total, lag, width]
+    }
+    var tensors = plan.states.map {
+      CarriedTensor(name: plan.name(of: $0), shape: shape($0), content: .state($0))
+    }
+    guard keptSteps > 0 else { return tensors }
+    tensors += plan.states.map {
+      CarriedTensor(
+        name: "before_kept." + plan.name(of: $0), shape: shape($0), content: .stateBeforeKept($0))
+    }
+    let width = plan.numbersPerToken(resets: true).reduce(0) { $0 + $1.values }
+    return tensors + [
+      CarriedTensor(name: "kept.values", shape: [total, keptSteps, width], content: .values),
+      CarriedTensor(name: "kept.read", shape: [total, keptSteps, 2], content: .read),
+    ]
+  }
+
+  /// What belongs to the streams of all ranks, on the root. Collective.
+  func gatherStates() throws(CommunicationError) -> [Tensor] {
+    let share = feed.carried.share
+    let told = keptSteps > 0 ? kept?.byStream(share.count) : nil
+    var hidden: [Tensor] = []
+    for tensor in carriedTensors(keptSteps: keptSteps) {
+      var own: [UInt8] = []
+      func state(_ state: Activation) -> [UInt8] {
+        bytes(of: tape.carriedByStream(state, streams: share.count))
+      }
+      switch tensor.content {
+      case .state(let activation):
+        if let kept {
+          kept.atEnd { own = state(activation) }
+        } else {
+          own = state(activation)
+        }
+      case .stateBeforeKept(let activation): own = state(activation)
+      case .values: if let told { own = bytes(of: told.values) }
+      case .read: if let told { own = bytes(of: told.read) }
+      }
+      let parts = try world.gather(own)
+      guard world.isRoot else { continue }
+      hidden.append(
+        tensor.isOfIntegers
+          ? Tensor(tensor.name, shape: tensor.shape, joined(parts, of: Int32.self))
+          : Tensor(tensor.name, shape: tensor.shape, joined(parts, of: Float.self)))
+    }
+    return hidden
+  }
+
+  /// Gives every rank's streams what the root has read of `carriedTensors`. Collective.
+  func scatterStates(_ hidden: [[UInt8]], keptSteps: Int) throws {
+    let share = feed.carried.share
+    var (values, read) = (Buffer<Float>(count: 0), Buffer<Int32>(count: 0))
+    // A run whose windows overlap less than before goes on with the states alone.
+    let takesUp = keptSteps > 0 && keptSteps <= kept?.most ?? 0
+    for (index, tensor) in carriedTensors(keptSteps: keptSteps).enumerated() {
+      let bytes = try world.broadcast(world.isRoot ? hidden[index] : [])
+      let size = bytes.count / max(tensor.shape[0], 1)
+      let own = bytes[share.lowerBound * size..<share.upperBound * size]
+      switch tensor.content {
+      case .state(let state):
+        tape.carry(state, byStream: joined([Array(own)], of: Float.self), streams: share.count)
+        if takesUp { kept?.noteEnd() }
+      case .stateBeforeKept(let state) where takesUp:
+        tape.carry(state, byStream: joined([Array(own)], of: Float.self), streams: share.count)
+      case .values: values = joined([Array(own)], of: Float.self)
+      case .read: read = joined([Array(own)], of: Int32.self)
+      case .stateBeforeKept: break
+      }
+    }
+    if takesUp, !share.isEmpty {
+      kept?.takeUp(values, read, steps: keptSteps, streams: share.count)
+    }
+  }
+
+  private func bytes<Element: BitwiseCopyable>(of buffer: Buffer<Element>) -> [UInt8] {
+    Array(UnsafeRawBufferPointer(buffer.elements()))
+  }
+
+  private func joined<Element: BitwiseCopyable>(
+    _ parts: [[UInt8]], of type: Element.Type
+  ) -> Buffer<Element> {
+    let count = parts.reduce(0) { $0 + $1.count } / MemoryLayout<Element>.stride
+    let all = Buffer<Element>(count: count)
+    var rest = UnsafeMutableRawBufferPointer(all.elements())[...]
+    for part in parts {
+      UnsafeMutableRawBufferPointer(rebasing: rest).copyBytes(from: part)
+      rest = rest.dropFirst(part.count)
+    }
+    return all
+  }
+}

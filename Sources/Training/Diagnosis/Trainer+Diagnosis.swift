@@ -1,0 +1,66 @@
+internal import Collectives
+internal import LinearAlgebra
+internal import Recurrence
+
+/// The diagnosis of gradients that a run makes at its first step and at every so many.
+struct RunDiagnosis {
+  let every: Int
+  private var diagnosis: GradientDiagnosis?
+  private var sums: [Double] = []
+  private var isTaken = false
+
+  init(every: Int) { self.every = every }
+
+  func isDue(at step: Int) -> Bool { step == 1 || step.isMultiple(of: every) }
+
+  /// Looks at the coming window, with the weights and the states that training is about to read; the
+  /// gradient is to be cleared. Collective.
+  mutating func measure(_ trainer: Trainer, _ batch: Batch, _ gradient: ParameterVector)
+    throws(CommunicationError)
+  {
+    if diagnosis == nil {
+      var longest = [Int32(trainer.feed.windowSizes.map(\.steps).max() ?? 1)]
+      try trainer.world.max(&longest)
+      diagnosis = GradientDiagnosis(of: trainer.model, steps: Int(longest[0]))
+    }
+    guard let diagnosis else { return }
+    sums =
+      batch.streams == 0
+      ? diagnosis.zero
+      : diagnosis.measure(
+        trainer.model, batch, on: trainer.tape, weights: trainer.weights, gradient: gradient)
+    try trainer.world.sum(&sums)
+    isTaken = true
+  }
+
+  /// The report of a step that was measured, on the root, before its update.
+  /// - Parameters:
+  ///   - gradient: that of all ranks.
+  ///   - scale: what the update multiplies it by.
+  mutating func report(
+    step: Int, _ trainer: Trainer, _ gradient: ParameterVector, scale: Double
+  ) -> GradientReport? {
+    guard isTaken, let diagnosis else { return nil }
+    isTaken = false
+    guard trainer.world.isRoot else { return nil }
+    return GradientReport(
+      step: step, norms: gradient.normsByLayer.map { ($0.layer, $0.norm * scale) },
+      diagnosis.findings(sums, weights: trainer.weights))
+  }
+}
+
+extension ParameterVector {
+  /// The Euclidean norm of each layer's parameters, from the first layer to the last.
+  fileprivate var normsByLayer: [(layer: String, norm: Double)] {
+    var layers: [(layer: String, norm: Double)] = []
+    for entry in layout.entries.reversed() {
+      let square = squaredNorm(UnsafeBufferPointer(elements(of: entry)))
+      if let place = layers.firstIndex(where: { $0.layer == entry.layer }) {
+        layers[place].norm += square
+      } else {
+        layers.append((entry.layer, square))
+      }
+    }
+    return layers.map { ($0.layer, $0.norm.squareRoot()) }
+  }
+}

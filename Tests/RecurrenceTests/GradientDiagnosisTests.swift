@@ -1,0 +1,146 @@
+import Glibc
+import LinearAlgebra
+import Recurrence
+import Testing
+
+@Suite struct `Gradient diagnosis` {
+  @Test func `finds the norm by lag of a simple network`() throws {
+    let steps = 6
+    let trial = Trial("elman", Elman.self, Elman.Options(hidden: Trial.hidden), steps: steps)
+    trial.fill(window: 0, steps: steps)
+    let diagnosis = GradientDiagnosis(of: trial.model, steps: steps)
+    let layer = try #require(findings(trial, diagnosis).first)
+    #expect(layer.name == "layer 0" && layer.gates.isEmpty && layer.lags.count == steps)
+    for k in 0..<steps {
+      let expected = (0..<Trial.streams).map { norm(trial, stream: $0, steps, lag: k) }
+      let mean = expected.reduce(0, +) / Double(Trial.streams)
+      #expect(abs(layer.lags[k] - mean) < 1e-4 * mean, "lag \(k): \(layer.lags[k]), not \(mean)")
+    }
+    let radius = try #require(layer.spectralRadius)
+    let entry = try #require(trial.weights.layout.entry(named: "rnn.weight_hh_l0"))
+    #expect(radius == trial.weights[entry].spectralRadius)
+  }
+
+  /// ‖∂L/∂h(T−1−k)‖ of one stream by central differences of a plain loop in double precision.
+  private func norm(_ trial: Trial, stream s: Int, _ steps: Int, lag k: Int) -> Double {
+    func matrix(_ name: String) -> [[Double]] {
+      let entry = trial.weights.layout.entry(named: name)!
+      let numbers = trial.weights.elements(of: entry)
+      return (0..<entry.rows).map { i in
+        (0..<entry.columns).map { Double(numbers[i * entry.columns + $0]) }
+      }
+    }
+    let (table, w, u) = (
+      matrix("encoder.weight"), matrix("rnn.weight_ih_l0"), matrix("rnn.weight_hh_l0")
+    )
+    let (b, b2) = (matrix("rnn.bias_ih_l0")[0], matrix("rnn.bias_hh_l0")[0])
+    let (v, c) = (matrix("decoder.weight"), matrix("decoder.bias")[0])
+    func times(_ m: [[Double]], _ x: [Double]) -> [Double] {
+      m.map { zip($0, x).reduce(0) { $0 + $1.0 * $1.1 } }
+    }
+    func loss(_ unit: Int, _ change: Double) -> Double {
+      var h = [Double](repeating: 0, count: Trial.hidden)
+      for t in 0..<steps {
+        let x = table[Int(trial.batch.inputs.elements()[t * Trial.streams + s])]
+        let (a, r) = (times(w, x), times(u, h))
+        h = h.indices.map { Glibc.tanh(a[$0] + r[$0] + b[$0] + b2[$0]) }
+        if t == steps - 1 - k { h[unit] += change }
+      }
+      let l = zip(times(v, h), c).map { $0 + $1 }
+      let target = Int(trial.batch.targets.elements()[(steps - 1) * Trial.streams + s])
+      return Glibc.log(l.reduce(0) { $0 + Glibc.exp($1) }) - l[target]
+    }
+    return (0..<Trial.hidden).reduce(0) { total, unit in
+      let slope = (loss(unit, 1e-5) - loss(unit, -1e-5)) / 2e-5
+      return total + slope * slope
+    }.squareRoot()
+  }
+
+  @Test func `counts from each sequence's last target, and means over those that are long enough`()
+  {
+    let trial = Trial("gru", GRU.self, GRU.Options(hidden: Trial.hidden))
+    trial.fill(window: 0)
+    let targets = trial.batch.targets.elements()
+    // Stream 0 asks at its second step last, stream 1 never.
+    for t in 2..<Trial.steps { targets[t * Trial.streams] = Batch.noTarget }
+    for t in 0..<Trial.steps { targets[t * Trial.streams + 1] = Batch.noTarget }
+    let before = Array(targets)
+    let diagnosis = GradientDiagnosis(of: trial.model, steps: Trial.steps)
+    let long = findings(trial, diagnosis)[0].lags
+    #expect(long.count == 2 && long.allSatisfy { $0 > 0 })
+    #expect(Array(targets) == before)
+    // A window that ends there is the same; the gate still looks at all steps.
+    trial.fill(window: 0, steps: 2)
+    for t in 0..<2 { targets[t * Trial.streams + 1] = Batch.noTarget }
+    let short = findings(trial, diagnosis)[0].lags
+    #expect(zip(long, short).allSatisfy { abs($0 - $1) < 1e-5 * $0 })
+  }
+
+  @Test func `counts gates that are shut and wide open`() throws {
+    let trial = Trial("lstm", LSTM.self, LSTM.Options(hidden: 4))
+    trial.fill(window: 0)
+    trial.weights.update { weights in
+      for entry in weights.layout.entries where entry.name.hasPrefix("rnn.") {
+        weights[entry].fill(0)
+      }
+      // σ(−3) is shut, σ(3) wide open, σ(2) neither: i, f, g, o.
+      let bias = weights[weights.layout.entry(named: "rnn.bias_ih_l0")!][0]
+      for (j, b) in [-3, -3, -3, 3, 3, 3, 3, 3, 0, 0, 0, 0, 2, 2, 3, -3].enumerated() {
+        bias[j] = Real(b)
+      }
+    }
+    let diagnosis = GradientDiagnosis(of: trial.model, steps: Trial.steps)
+    let layer = findings(trial, diagnosis)[0]
+    #expect(layer.gates.map(\.name) == ["i", "f", "o"])
+    #expect(layer.gates.map(\.below) == [0.75, 0, 0.25])
+    #expect(layer.gates.map(\.above) == [0.25, 1, 0.25])
+    #expect(layer.spectralRadius == 0)
+  }
+
+  @Test func `sees gates and states in every cell, and nothing beyond a reset`() {
+    forEveryLayer { what, layer in
+      let trial = Trial(layer)
+      let diagnosis = GradientDiagnosis(of: trial.model, steps: Trial.steps)
+      trial.fill(window: 0)
+      trial.run(training: true)
+      trial.tape.turn()
+      trial.fill(window: 1, resets: [(3, 0), (3, 1)])
+      for found in findings(trial, diagnosis) {
+        for gate in found.gates {
+          #expect(gate.below + gate.above < 1 && gate.below >= 0, "\(what): \(gate)")
+        }
+        guard let first = found.lags.first else { continue }
+        #expect(first > 0, "\(what)")
+        #expect(found.lags.dropFirst().allSatisfy { $0 == 0 }, "\(what): \(found.lags)")
+      }
+    }
+  }
+
+  @Test func `changes nothing of what is learnt and carried`() {
+    forEveryLayer { what, layer in
+      let (plain, diagnosed) = (Trial(layer), Trial(layer))
+      let diagnosis = GradientDiagnosis(of: plain.model, steps: Trial.steps)
+      for window in 0..<3 {
+        for trial in [plain, diagnosed] {
+          trial.fill(window: window, resets: window == 1 ? [(1, 0)] : [])
+        }
+        _ = findings(diagnosed, diagnosis)
+        let losses = [plain, diagnosed].map { $0.run(training: true) }
+        #expect(losses[0] == losses[1], "\(what)")
+        #expect(
+          Array(plain.gradient.buffer.elements()) == Array(diagnosed.gradient.buffer.elements()),
+          "\(what)")
+        plain.tape.turn()
+        diagnosed.tape.turn()
+      }
+    }
+  }
+
+  private func findings(
+    _ trial: Trial, _ diagnosis: GradientDiagnosis
+  ) -> [GradientDiagnosis.Layer] {
+    let sums = diagnosis.measure(
+      trial.model, trial.batch, on: trial.tape, weights: trial.weights, gradient: trial.gradient)
+    return diagnosis.findings(sums, weights: trial.weights)
+  }
+}
