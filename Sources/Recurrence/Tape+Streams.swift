@@ -18,6 +18,8 @@ extension Tape {
   private func exchange(
     _ rows: Matrix, _ buffer: Buffer<Real>, streams: Int, _ body: (Row, Row) -> Void
   ) {
+    // A rank may have no part of a batch.
+    guard streams > 0 else { return }
     let lag = rows.rows / streams
     let others = Matrix(buffer, rows: rows.rows, columns: rows.columns)
     for s in 0..<streams {

@@ -1,0 +1,133 @@
+import Collectives
+import Testing
+import Training
+
+extension TrainerTests {
+  /// Runs over whole sequences, for each kind of model: on any number of ranks, stopped and resumed.
+  @Suite("Runs over sequences") struct SequenceRunTests {
+    private static let training = """
+      training:
+        batch_size: 5
+        steps: 23
+        optimizer: {rule: adam}
+        schedule: {learning_rate: 0.01}
+        clip: {norm: 1}
+      checkpoint: {every: 1000, keep: 1000}
+      evaluation: {every: 6}
+      """
+
+    static let trials: [String: Trial] = [
+      "pairs": """
+      name: pairs
+      seed: 7
+      data:
+        format: pairs
+        train: FOLDER/train.txt
+        valid: FOLDER/valid.txt
+        tokenizer: character
+        source: {train: FOLDER/source.txt, valid: FOLDER/source-valid.txt, tokenizer: character}
+      model:
+        embedding: 5
+        dropout: 0.3
+        encoder: {embedding: 4, layers: [{cell: gru, hidden: 3, bidirectional: concat}]}
+        context: both
+        attention: additive
+        layers: [{cell: lstm, hidden: 7}]
+      """,
+      "tags": """
+      name: tags
+      seed: 7
+      data: {format: tags, train: FOLDER/tags.txt, valid: FOLDER/tags-valid.txt}
+      model: {embedding: 5, dropout: 0.3, layers: [{cell: gru, hidden: 6, bidirectional: sum}]}
+      """,
+      "windows": """
+      name: windows
+      seed: 7
+      data: {task: adding, length: 30, form: hochreiter, train_size: 23, valid_size: 9}
+      model: {layers: [{cell: lstm, hidden: 7, initial_state: learnt}]}
+      """,
+      "condition": """
+      name: condition
+      seed: 7
+      data: {task: conditioned, train_size: 23, valid_size: 9}
+      model:
+        {embedding: 4, layers: [{cell: gru, hidden: 6, zoneout: 0.2}], condition: initial_state}
+      """,
+    ].mapValues { yaml in
+      var trial = Trial()
+      trial.yaml = yaml + "\n" + training
+      if yaml.contains("windows") { trial = trial.with("training.bptt=8") }
+      trial.texts = [
+        "train.txt": lines(31, seed: 3) { String($0.reversed()) },
+        "source.txt": lines(31, seed: 3) { $0 },
+        "valid.txt": lines(9, seed: 4) { String($0.reversed()) },
+        "source-valid.txt": lines(9, seed: 4) { $0 },
+        "tags.txt": lines(31, seed: 3, tagged), "tags-valid.txt": lines(9, seed: 4, tagged),
+      ]
+      return trial
+    }
+
+    /// Lines of 1 to 9 letters.
+    private static func lines(
+      _ count: Int, seed: UInt64, _ change: (String) -> String
+    ) -> String {
+      var state = seed
+      func draw(_ count: Int) -> Int {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return Int(state >> 33) % count
+      }
+      return (0..<count).map { _ in
+        change(String((0...draw(9)).map { _ in Character(["a", "b", "c"][draw(3)]) })) + "\n"
+      }.joined()
+    }
+
+    private static func tagged(_ line: String) -> String {
+      zip(line, line.dropFirst() + "a").map { "\($0)|\($1 == "b" ? "B" : "O")" }
+        .joined(separator: " ")
+    }
+
+    @Test(
+      "do not depend on the number of ranks", arguments: World.several, trials.keys.sorted())
+    func sameCurve(_ world: World, _ name: String) throws {
+      let trial = Self.trials[name]!
+      let results = try world.run { world, folder in
+        let many = try trial.train(world, folder, run: "together")
+        let alone = try trial.train(SingleProcess(), folder, run: "alone \(world.rank)")
+        let (a, b) = try (
+          Metrics(folder, run: "together"), Metrics(folder, run: "alone \(world.rank)")
+        )
+        try world.barrier()
+        return [
+          divergence(a.values("loss"), b.values("loss")),
+          divergence(a.values("valid_loss"), b.values("valid_loss")),
+          divergence(many.weights, alone.weights) / 10,
+          a.values("loss").count == 23 && a.values("valid_loss").count == 4 ? 0 : 1,
+        ]
+      }
+      for found in results { for difference in found { #expect(difference < 1e-4) } }
+    }
+
+    @Test(
+      "end with the bytes of those that were not stopped", arguments: World.all,
+      trials.keys.sorted())
+    func exact(_ world: World, _ name: String) throws {
+      let trial = Self.trials[name]!
+      let results = try world.run { world, folder in
+        let whole = try trial.train(world, folder, run: "whole")
+        var found: [String] = []
+        for stop in [3, 7, 16] {
+          let name = "stopped at \(stop)"
+          try trial.train(world, folder, run: name, stop: stop)
+          let second = try trial.train(world, folder, run: name)
+          if second.outcome != .complete { found.append("\(second.outcome)") }
+          if second.weights != whole.weights { found.append("\(name): weights") }
+          found += try Kept(folder, run: name).differences(Kept(folder, run: "whole"))
+          let (a, b) = try (Metrics(folder, run: name), Metrics(folder, run: "whole"))
+          if a.withoutTimes != b.withoutTimes { found.append("\(name): metrics") }
+        }
+        return found
+      }
+      for found in results { #expect(found.isEmpty) }
+    }
+  }
+}
