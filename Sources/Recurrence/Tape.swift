@@ -1,22 +1,5 @@
 public import LinearAlgebra
 
-/// How large a window is: `streams` of up to `steps` steps, which an encoder reads `sourceSteps` for.
-public struct WindowSize: Hashable, Sendable {
-  public var steps: Int
-  public var streams: Int
-  public var sourceSteps: Int
-
-  public init(steps: Int, streams: Int, sourceSteps: Int? = nil) {
-    self.steps = steps
-    self.streams = streams
-    self.sourceSteps = sourceSteps ?? steps
-  }
-
-  func steps(on axis: Axis) -> Int {
-    axis == .stream ? 1 : axis == .source ? sourceSteps : steps
-  }
-}
-
 /// The memory of one window: every activation at every time step, and the derivative of the loss with
 /// respect to it.
 ///
@@ -126,71 +109,6 @@ public final class Tape: @unchecked Sendable {
   }
 
   deinit { slots.deallocate() }
-
-  /// The numbers that an axis has room for; in Double, because those of a window that somebody asks
-  /// for may be too many to count.
-  private static func size(
-    _ plan: Plan, _ axis: Axis, steps: Double, streams: Double, derivatives: Bool, resets: Bool
-  ) -> (values: Double, derivatives: Double) {
-    var values = 0.0
-    var differentiated = 0.0
-    for shape in plan.activations
-    where shape.axis == axis && (resets || shape.delay == 0 || shape.isKept) {
-      let row = Double(shape.width) * streams
-      let size = row * (steps + Double(shape.lag))
-      values += shape.isMomentary ? row : size
-      guard derivatives else { continue }
-      switch shape.use {
-      case .added: differentiated += size
-      case .rolling: differentiated += 2 * row
-      case .overwrites, .none: break
-      }
-    }
-    return (values, differentiated)
-  }
-
-  /// The numbers that an axis needs room for so that windows of each of some sizes fit.
-  private static func size(
-    _ plan: Plan, _ axis: Axis, _ sizes: [WindowSize], derivatives: Bool, resets: Bool
-  ) -> (values: Double, derivatives: Double) {
-    sizes.reduce((0, 0)) { most, window in
-      let size = size(
-        plan, axis, steps: Double(window.steps(on: axis)),
-        streams: Double(window.streams), derivatives: derivatives, resets: resets)
-      return (max(most.0, size.values), max(most.1, size.derivatives))
-    }
-  }
-
-  /// The numbers of passing memory that fit windows of each of some sizes.
-  private static func count(
-    _ scratch: (width: Int, rows: ScratchRows), _ sizes: [WindowSize]
-  ) -> Double {
-    Double(scratch.width) * sizes.map { scratch.rows.count($0) }.max()!
-  }
-
-  /// The bytes that a tape for windows of up to `steps` × `streams` would occupy.
-  public static func bytes(
-    _ plan: Plan, steps: Int, streams: Int, derivatives: Bool, resets: Bool = false
-  ) -> Double {
-    bytes(
-      plan, fitting: [WindowSize(steps: steps, streams: streams)], derivatives: derivatives,
-      resets: resets)
-  }
-
-  /// The bytes that a tape of this capacity would occupy, nearly all of them known without making it.
-  public static func bytes(
-    _ plan: Plan, fitting sizes: [WindowSize], derivatives: Bool, resets: Bool = false
-  ) -> Double {
-    // In Double, because the numbers of a whole window may be too many to count.
-    var numbers = plan.scratches.reduce(0.0) { $0 + count($1, sizes) }
-    for axis in plan.axes.indices {
-      let size = size(
-        plan, Axis(index: axis), sizes,
-        derivatives: derivatives, resets: resets)
-      numbers += size.values + size.derivatives
-    }
-    return numbers * Double(MemoryLayout<Real>.stride)
-  }
 
   /// Lays every axis out for a batch.
   public func begin(_ batch: Batch) {
