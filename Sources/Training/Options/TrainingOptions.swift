@@ -159,6 +159,15 @@ extension TrainingOptions {
       return
         "training.stride is for windows of a running text, and this data is sequences; remove it"
     }
+    let needsAllSteps =
+      model.layers.contains(where: { $0.bidirectional != nil }) || model.encoder != nil
+    if recompute != .none, needsAllSteps {
+      return "steps are computed again in segments, and a bidirectional layer or an encoder needs "
+        + "all of them at once; set training.recompute to none"
+    }
+    if givenBptt != nil, !isText, needsAllSteps {
+      return "a bidirectional layer or an encoder reads whole sequences; remove training.bptt"
+    }
     guard keptSteps > 0 else { return nil }
     if model.variational || model.recurrent {
       return "windows that overlap have no masks of their own, which model.variational and "

@@ -129,5 +129,18 @@ extension TrainerTests {
       }
       for found in results { #expect(found.isEmpty) }
     }
+
+    @Test("refuse to cut what has to be read as a whole", arguments: World.all)
+    func wholes(_ world: World) throws {
+      for name in ["pairs", "tags"] {
+        for setting in ["training.recompute=sqrt", "training.bptt=4"] {
+          _ = try world.run { world, folder in
+            #expect(throws: (any Error).self) {
+              _ = try Self.trials[name]!.with(setting).prepare(world, folder)
+            }
+          }
+        }
+      }
+    }
   }
 }
