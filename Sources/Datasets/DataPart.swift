@@ -34,6 +34,24 @@ public struct FeedRequest: Hashable, Sendable {
   }
 }
 
+extension FeedRequest {
+  /// Refuses batches that some processes would have no part of.
+  /// - Parameters:
+  ///   - name: what sentences call the data.
+  ///   - thing: what a batch has, such as a sequence.
+  func checkBatches(of name: String, _ thing: String) throws(DataError) {
+    precondition(rank >= 0 && rank < world, "rank \(rank) of \(world)")
+    guard batchSize > 0 else {
+      throw DataError("batch_size is \(batchSize) for \(name): give 1 or more")
+    }
+    guard batchTokens != nil || batchSize >= world || allowsEmptyShare else {
+      throw DataError(
+        "batch_size \(batchSize) for \(name) leaves some of \(world) processes without a \(thing): "
+          + "raise batch_size or start at most \(batchSize)")
+    }
+  }
+}
+
 /// What is trained on, validated on or tested on: a running text, or a set of sequences.
 public enum DataPart: Sendable {
   case text(Corpus)

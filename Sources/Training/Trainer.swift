@@ -87,7 +87,7 @@ public final class Trainer {
     carriesState = options.training.carryState
     batch = feed.makeBatch()
     if let sentence = options.training.objection(
-      to: options.model, isText: dataset.interface.isRunning)
+      to: options.model, isText: dataset.interface.isRunning, evaluation: options.evaluation)
     {
       throw UsageError(sentence)
     }

@@ -27,25 +27,13 @@ public final class SequenceFeed: Feed {
   ///   steps than `batchTokens`.
   public init(_ set: any ExampleSet, _ request: FeedRequest) throws(DataError) {
     precondition(request.bptt ?? 1 > 0, "windows of \(request.bptt ?? 0) steps")
-    precondition(
-      request.rank >= 0 && request.rank < request.world,
-      "rank \(request.rank) of \(request.world)")
     guard set.count > 0, set.longest.steps > 0 else {
       throw DataError("\(set.name) has no sequences: give some to read")
     }
     guard set.count <= Int(Int32.max) else {
       throw DataError("\(set.name) has \(set.count) sequences: give at most \(Int32.max)")
     }
-    guard request.batchSize > 0 else {
-      throw DataError("batch_size is \(request.batchSize) for \(set.name): give 1 or more")
-    }
-    guard
-      request.batchTokens != nil || request.batchSize >= request.world || request.allowsEmptyShare
-    else {
-      throw DataError(
-        "batch_size \(request.batchSize) for \(set.name) leaves some of \(request.world) processes "
-          + "without a sequence: raise batch_size or start at most \(request.batchSize)")
-    }
+    try request.checkBatches(of: set.name, "sequence")
     self.set = set
     self.request = request
     let order = try SequenceOrder(set, request)

@@ -20,23 +20,11 @@ public final class TreeFeed: Feed {
   /// - Throws: `DataError` if there are no trees, or fewer in a batch than ranks, if one has more nodes
   ///   than `batchTokens`, or if windows of some steps are asked for.
   public init(_ set: ListedTrees, _ request: FeedRequest) throws(DataError) {
-    precondition(
-      request.rank >= 0 && request.rank < request.world,
-      "rank \(request.rank) of \(request.world)")
     guard set.count > 0 else { throw DataError("\(set.name) has no trees: give some to read") }
     guard request.bptt == nil else {
       throw DataError("bptt cuts steps, and the trees of \(set.name) have none: remove it")
     }
-    guard request.batchSize > 0 else {
-      throw DataError("batch_size is \(request.batchSize) for \(set.name): give 1 or more")
-    }
-    guard
-      request.batchTokens != nil || request.batchSize >= request.world || request.allowsEmptyShare
-    else {
-      throw DataError(
-        "batch_size \(request.batchSize) for \(set.name) leaves some of \(request.world) processes "
-          + "without a tree: raise batch_size or start at most \(request.batchSize)")
-    }
+    try request.checkBatches(of: set.name, "tree")
     self.set = set
     self.request = request
     var request = request

@@ -18,13 +18,9 @@ public struct Logistic: Head {
 
   public func forward(_ pass: Pass) {
     let values = pass.batch.valueRows
-    layer.forward(pass) { l, row in
-      if let bias = layer.bias { l.add(pass[bias].row) }
+    layer.forwardBiased(pass) { l, row in
       let loss = crossEntropy(l, values[row])
-      if pass.isTraining {
-        respond(l, values[row])
-        if let bias = layer.bias { pass.d[bias].row.add(l) }
-      }
+      if pass.isTraining { respond(l, values[row]) }
       return loss
     }
   }

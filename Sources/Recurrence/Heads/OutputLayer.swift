@@ -52,6 +52,18 @@ struct OutputLayer: Sendable {
     }
   }
 
+  /// The same where `evaluate` is given rows with the bias, whose gradient is taken here.
+  @inline(__always)
+  func forwardBiased(_ pass: Pass, _ evaluate: (Row, Int) -> Double) {
+    guard let bias else { return forward(pass, evaluate) }
+    forward(pass) { y, row in
+      y.add(pass[bias].row)
+      let loss = evaluate(y, row)
+      if pass.isTraining { pass.d[bias].row.add(y) }
+      return loss
+    }
+  }
+
   @inline(__always)
   private func evaluate(_ rows: Range<Int>, _ pass: Pass, _ evaluate: (Row, Int) -> Double) {
     let losses = pass.loss.rows.elements()

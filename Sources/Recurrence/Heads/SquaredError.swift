@@ -18,14 +18,10 @@ public struct SquaredError: Head {
 
   public func forward(_ pass: Pass) {
     let values = pass.batch.valueRows
-    layer.forward(pass) { y, row in
-      if let bias = layer.bias { y.add(pass[bias].row) }
+    layer.forwardBiased(pass) { y, row in
       subtract(values[row], from: y)
       let loss = sumOfSquares(y) / Double(y.count)
-      if pass.isTraining {
-        scale(y, by: 2 / Real(y.count))
-        if let bias = layer.bias { pass.d[bias].row.add(y) }
-      }
+      if pass.isTraining { scale(y, by: 2 / Real(y.count)) }
       return loss
     }
   }

@@ -154,7 +154,9 @@ extension TrainingOptions {
   public var keptSteps: Int { bptt - (givenStride ?? bptt) }
 
   /// Why windows of a model cannot overlap, if there is a reason.
-  func objection(to model: ModelOptions, isText: Bool) -> String? {
+  func objection(
+    to model: ModelOptions, isText: Bool, evaluation: EvaluationOptions
+  ) -> String? {
     if givenStride != nil, !isText {
       return
         "training.stride is for windows of a running text, and this data is sequences; remove it"
@@ -165,8 +167,9 @@ extension TrainingOptions {
       return "steps are computed again in segments, and a bidirectional layer or an encoder needs "
         + "all of them at once; set training.recompute to none"
     }
-    if givenBptt != nil, !isText, needsAllSteps {
-      return "a bidirectional layer or an encoder reads whole sequences; remove training.bptt"
+    if givenBptt != nil || evaluation.givenBptt != nil, !isText, needsAllSteps {
+      return "a bidirectional layer or an encoder reads whole sequences; remove training.bptt and "
+        + "evaluation.bptt"
     }
     guard keptSteps > 0 else { return nil }
     if model.variational || model.recurrent {

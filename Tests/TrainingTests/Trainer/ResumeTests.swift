@@ -44,25 +44,10 @@ extension TrainerTests {
       trials.map(\.0))
     func exact(_ world: World, _ name: String) throws {
       let trial = Self.trials.first { $0.0 == name }!.1.with("training.steps=43")
-      let results = try world.run { world, folder in
-        let whole = try trial.train(world, folder, run: "whole")
-        var found: [String] = []
-        // Inside an epoch, right before its last window, at its end, and after it.
-        for stop in [9, 19, 20, 21] {
-          let name = "stopped at \(stop)"
-          let first = try trial.train(world, folder, run: name, stop: stop)
-          if first.outcome != .interrupted || first.step != stop { found.append("\(first)") }
-          let second = try trial.train(world, folder, run: name)
-          if second.outcome != .complete { found.append("\(second.outcome)") }
-          if second.weights != whole.weights { found.append("\(name): weights in memory") }
-          let kept = try Kept(folder, run: name)
-          found += kept.differences(try Kept(folder, run: "whole")).map { "\(name): \($0)" }
-          let (stopped, other) = try (Metrics(folder, run: name), Metrics(folder, run: "whole"))
-          if stopped.withoutTimes != other.withoutTimes { found.append("\(name): metrics") }
-        }
-        return found
+      // Inside an epoch, right before its last window, at its end, and after it.
+      for found in try trial.differencesWhenStopped(at: [9, 19, 20, 21], in: world) {
+        #expect(found.isEmpty)
       }
-      for found in results { #expect(found.isEmpty) }
     }
 
     @Test("A run resumed at every step ends with the same bytes", arguments: World.all)

@@ -89,22 +89,9 @@ extension TrainerTests {
     @Test(
       "do not depend on the number of ranks", arguments: World.several, trials.keys.sorted())
     func sameCurve(_ world: World, _ name: String) throws {
-      let trial = Self.trials[name]!
-      let results = try world.run { world, folder in
-        let many = try trial.train(world, folder, run: "together")
-        let alone = try trial.train(SingleProcess(), folder, run: "alone \(world.rank)")
-        let (a, b) = try (
-          Metrics(folder, run: "together"), Metrics(folder, run: "alone \(world.rank)")
-        )
-        try world.barrier()
-        return [
-          divergence(a.values("loss"), b.values("loss")),
-          divergence(a.values("valid_loss"), b.values("valid_loss")),
-          divergence(many.weights, alone.weights) / 10,
-          a.values("loss").count == 23 && a.values("valid_loss").count == 4 ? 0 : 1,
-        ]
+      for found in try Self.trials[name]!.divergencesFromAlone(["loss", "valid_loss"], in: world) {
+        #expect(found[0] < 1e-4 && found[1] < 1e-4 && found[2] < 1e-3, "\(found)")
       }
-      for found in results { for difference in found { #expect(difference < 1e-4) } }
     }
 
     @Test(
@@ -112,28 +99,15 @@ extension TrainerTests {
       trials.keys.sorted())
     func exact(_ world: World, _ name: String) throws {
       let trial = Self.trials[name]!
-      let results = try world.run { world, folder in
-        let whole = try trial.train(world, folder, run: "whole")
-        var found: [String] = []
-        for stop in [3, 7, 16] {
-          let name = "stopped at \(stop)"
-          try trial.train(world, folder, run: name, stop: stop)
-          let second = try trial.train(world, folder, run: name)
-          if second.outcome != .complete { found.append("\(second.outcome)") }
-          if second.weights != whole.weights { found.append("\(name): weights") }
-          found += try Kept(folder, run: name).differences(Kept(folder, run: "whole"))
-          let (a, b) = try (Metrics(folder, run: name), Metrics(folder, run: "whole"))
-          if a.withoutTimes != b.withoutTimes { found.append("\(name): metrics") }
-        }
-        return found
+      for found in try trial.differencesWhenStopped(at: [3, 7, 16], in: world) {
+        #expect(found.isEmpty)
       }
-      for found in results { #expect(found.isEmpty) }
     }
 
     @Test("refuse to cut what has to be read as a whole", arguments: World.all)
     func wholes(_ world: World) throws {
       for name in ["pairs", "tags"] {
-        for setting in ["training.recompute=sqrt", "training.bptt=4"] {
+        for setting in ["training.recompute=sqrt", "training.bptt=4", "evaluation.bptt=4"] {
           _ = try world.run { world, folder in
             #expect(throws: (any Error).self) {
               _ = try Self.trials[name]!.with(setting).prepare(world, folder)

@@ -50,45 +50,19 @@ extension TrainerTests {
       "do not depend on the number of ranks", arguments: World.several, trials.map(\.0))
     func sameCurve(_ world: World, _ name: String) throws {
       let trial = Self.trials.first { $0.0 == name }!.1
-      let results = try world.run { world, folder in
-        let many = try trial.train(world, folder, run: "together")
-        let alone = try trial.train(SingleProcess(), folder, run: "alone \(world.rank)")
-        let (a, b) = try (
-          Metrics(folder, run: "together"), Metrics(folder, run: "alone \(world.rank)")
-        )
-        try world.barrier()
-        return [
-          divergence(a.values("loss"), b.values("loss")),
-          divergence(a.values("valid_loss"), b.values("valid_loss")),
-          divergence(many.weights, alone.weights) / 10,
-          divergence(a.values("valid_accuracy"), b.values("valid_accuracy")),
-          divergence(a.values("valid_root_accuracy"), b.values("valid_root_accuracy")),
-          a.values("loss").count == 23 && a.values("valid_root_accuracy").count == 4 ? 0 : 1,
-        ]
+      let members = ["loss", "valid_loss", "valid_accuracy", "valid_root_accuracy"]
+      for found in try trial.divergencesFromAlone(members, in: world) {
+        #expect(found.dropLast().allSatisfy { $0 < 1e-5 } && found.last! < 1e-4, "\(found)")
       }
-      for found in results { for difference in found { #expect(difference < 1e-5) } }
     }
 
     @Test(
       "end with the bytes of those that were not stopped", arguments: World.all, trials.map(\.0))
     func exact(_ world: World, _ name: String) throws {
       let trial = Self.trials.first { $0.0 == name }!.1
-      let results = try world.run { world, folder in
-        let whole = try trial.train(world, folder, run: "whole")
-        var found: [String] = []
-        for stop in [3, 7, 16] {
-          let name = "stopped at \(stop)"
-          try trial.train(world, folder, run: name, stop: stop)
-          let second = try trial.train(world, folder, run: name)
-          if second.outcome != .complete { found.append("\(second.outcome)") }
-          if second.weights != whole.weights { found.append("\(name): weights") }
-          found += try Kept(folder, run: name).differences(Kept(folder, run: "whole"))
-          let (a, b) = try (Metrics(folder, run: name), Metrics(folder, run: "whole"))
-          if a.withoutTimes != b.withoutTimes { found.append("\(name): metrics") }
-        }
-        return found
+      for found in try trial.differencesWhenStopped(at: [3, 7, 16], in: world) {
+        #expect(found.isEmpty)
       }
-      for found in results { #expect(found.isEmpty) }
     }
 
     @Test("learn what trees say", arguments: World.all, trials.map(\.0))
