@@ -45,6 +45,9 @@ extension Dataset {
       if asksForLabels { vocabularies.labels = given.outputs ?? vocabularies.labels }
       if reader.format == .pairs { vocabularies.source = given.source ?? vocabularies.source }
     }
+    guard asksForLabels || reader.columns?.classes == nil else {
+      throw DataError("\(files.name) has no class in any row to train on: write some")
+    }
     let needsEnds = reader.format == .lines || reader.format == .pairs
     guard
       !reader.format.isText
@@ -100,10 +103,12 @@ extension SequenceFiles {
       return ModelInterface(input: .symbols(symbols), output: .symbols(labels), asksOnce: true)
     case .piano: return ModelInterface(input: .frames(labels), output: .labels(labels))
     case .csv:
-      return ModelInterface(
-        input: .frames(reader.columns!.inputs.count),
-        output: .numbers(reader.columns!.targets.count)
-      )
+      let columns = reader.columns!
+      var interface = ModelInterface(
+        input: .frames(columns.inputs.count), output: .numbers(columns.valueCount))
+      if columns.classes != nil { interface.output = .symbols(labels) }
+      if case .label = columns.answer { interface.asksOnce = true }
+      return interface
     }
   }
 }

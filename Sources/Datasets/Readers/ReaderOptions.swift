@@ -87,7 +87,7 @@ public enum SequenceFormat: String, Sendable, CaseIterable {
   case pairs
   /// A piece a line, its steps parted by ` | `, each the keys that sound: the next step's.
   case piano
-  /// Numbers in columns: some are read, and some are asked for.
+  /// Numbers in columns, some of which are read; others are asked for, or the next row, or classes.
   case csv
 
   /// Whether it is cut into symbols of a vocabulary.
@@ -164,60 +164,4 @@ extension KeyedDecodingContainer {
           + (allowsCharacters ? "give word or character" : "its tokens are words"))
     }
   }
-}
-
-/// Which columns of a table are what: each a name in the first line, or a number from 1.
-public struct ColumnOptions: Codable, Sendable, Equatable {
-  public enum Column: Codable, Sendable, Equatable {
-    case number(Int)
-    case name(String)
-
-    public init(from decoder: any Decoder) throws {
-      let value = try decoder.singleValueContainer()
-      if let number = try? value.decode(Int.self) {
-        guard number >= 1 else {
-          throw DecodingError.dataCorruptedError(
-            in: value, debugDescription: "columns are counted from 1: \(number) is none")
-        }
-        self = .number(number)
-      } else {
-        self = .name(try value.decode(String.self))
-      }
-    }
-
-    public func encode(to encoder: any Encoder) throws {
-      var value = encoder.singleValueContainer()
-      switch self {
-      case .number(let number): try value.encode(number)
-      case .name(let name): try value.encode(name)
-      }
-    }
-  }
-
-  public var inputs, targets: [Column]
-  /// A column whose value changes where a sequence begins; without one a blank line parts sequences.
-  public var id: Column?
-  public var separator: String
-
-  public init(inputs: [Column], targets: [Column], id: Column? = nil, separator: String = ",") {
-    self.inputs = inputs
-    self.targets = targets
-    self.id = id
-    self.separator = separator
-  }
-
-  public init(from decoder: any Decoder) throws {
-    let keys = try decoder.container(keyedBy: CodingKeys.self)
-    inputs = try keys.decode([Column].self, forKey: .inputs)
-    targets = try keys.decode([Column].self, forKey: .targets)
-    id = try keys.decodeIfPresent(Column.self, forKey: .id)
-    separator = try keys.decodeIfPresent(String.self, forKey: .separator) ?? ","
-    guard !inputs.isEmpty else { throw keys.refusal(.inputs, "no column is read: name one") }
-    guard !targets.isEmpty else { throw keys.refusal(.targets, "no column is asked for: name one") }
-    guard separator.utf8.count == 1 else {
-      throw keys.refusal(.separator, "'\(separator)' is not one character such as , or ;")
-    }
-  }
-
-  var columns: [Column] { inputs + targets + (id.map { [$0] } ?? []) }
 }

@@ -40,7 +40,7 @@ extension SequenceFiles {
       examples, name: name,
       shape: ExampleShape(
         widths: Batch.Widths(
-          features: reader.columns?.inputs.count ?? 0, values: reader.columns?.targets.count ?? 0),
+          features: reader.columns?.inputs.count ?? 0, values: reader.columns?.valueCount ?? 0),
         hasSource: reader.format == .pairs),
       trees: trees)
   }
@@ -98,13 +98,34 @@ extension SequenceFiles {
       example.inputs = symbols
       example.ask(
         once: Int(try label(record.labels[0], numbers, record)), steps: symbols.count)
-    case .csv:
-      example.frames = record.frames.map { Real($0) }
-      example.values = record.values.map { Real($0) }
-      example.targets = Array(
-        repeating: 0, count: record.frames.count / reader.columns!.inputs.count)
+    case .csv: try readRows(record, numbers, into: &example)
     case .trees, .piano: preconditionFailure("trees and pieces have examples of their own")
     }
     return example
+  }
+
+  /// The rows of a table.
+  private func readRows(
+    _ record: Records.Record, _ numbers: Numbers, into example: inout Example
+  ) throws(DataError) {
+    let width = reader.columns!.inputs.count
+    let steps = record.frames.count / width
+    example.frames = record.frames.map { Real($0) }
+    switch reader.columns!.answer {
+    case .numbers:
+      example.values = record.values.map { Real($0) }
+      example.targets = Array(repeating: 0, count: steps)
+    case .next:
+      example.values = Array(example.frames.dropFirst(width))
+      example.frames.removeLast(width)
+      example.targets = Array(repeating: 0, count: steps - 1)
+    case .label:
+      example.ask(once: Int(try label(record.labels[0], numbers, record)), steps: steps)
+    case .tag:
+      for tag in record.labels {
+        example.targets.append(
+          tag == Batch.noTarget ? tag : try label(tag, numbers, record))
+      }
+    }
   }
 }

@@ -86,8 +86,10 @@ struct SequenceFiles {
   /// The symbols read (and, of pairs and lines, asked for), the labels, and the symbols encoded.
   func vocabularies() -> (inputs: Vocabulary, labels: Vocabulary, source: Vocabulary?) {
     guard reader.format.isText else {
-      let keys = reader.format == .piano ? (0..<PianoExamples.keys).map(String.init) : []
-      return (Vocabulary(names: []), Vocabulary(names: keys), nil)
+      let keys = (0..<PianoExamples.keys).map(String.init)
+      return (
+        Vocabulary(names: []), reader.format == .piano ? Vocabulary(names: keys) : labels(), nil
+      )
     }
     let special: [[UInt8]] =
       reader.format == .lines || reader.format == .pairs
@@ -118,7 +120,7 @@ struct SequenceFiles {
   private func labels() -> Vocabulary {
     var found: Set<Int32> = []
     for record in records.records[train] {
-      found.formUnion(record.labels)
+      found.formUnion(record.labels.filter { $0 != Batch.noTarget })
       if let tree = record.tree { found.formUnion(tree.nodes.map(\.label)) }
     }
     var table = SymbolTable()

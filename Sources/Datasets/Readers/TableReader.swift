@@ -1,16 +1,24 @@
-/// Numbers in columns, a step a line: some are read, and some are asked for. Sequences are parted by a
-/// blank line, or where the value of a column changes.
+internal import Recurrence
+
+/// Numbers in columns, a step a line: some are read, and others, the next row or a class are asked for.
+/// Sequences are parted by a blank line, or where the value of a column changes.
 ///
 /// The first line of a file names the columns, if one is asked for by its name.
 struct TableReader {
   let columns: ColumnOptions
 
+  /// Where columns are in a line, from 0.
+  private struct Places {
+    var inputs, targets: [Int]
+    var classes, id: Int?
+  }
+
   func read(_ text: TextFiles, _ records: inout Records) throws(DataError) {
-    var places: (inputs: [Int], targets: [Int], id: Int?)?
+    var places: Places?
     var record = Records.Record()
     var id: String?
     for file in text.files {
-      places = columns.hasNames ? nil : columns.numbers
+      places = columns.hasNames ? nil : try self.places([], records)
       try records.read(TextFiles([file.path])) { (text, line, records) throws(DataError) in
         if text.isBlank(line.content) {
           finish(&record, &records)
@@ -28,15 +36,43 @@ struct TableReader {
         }
         for column in found.inputs { record.frames.append(try number(column, cells, records)) }
         for column in found.targets { record.values.append(try number(column, cells, records)) }
+        if let column = found.classes {
+          try readClass(cell(column, cells, records), of: column, into: &record, &records)
+        }
       }
       finish(&record, &records)
       id = nil
     }
   }
 
+  /// Ends a sequence. One of a single row has no next row to ask for, and is left out.
   private func finish(_ record: inout Records.Record, _ records: inout Records) {
-    if !record.frames.isEmpty { records.append(record) }
+    let least = columns.answer == .next ? 2 * columns.inputs.count : 1
+    if record.frames.count >= least { records.append(record) }
     record = Records.Record()
+  }
+
+  private func readClass(
+    _ name: String, of column: Int, into record: inout Records.Record, _ records: inout Records
+  ) throws(DataError) {
+    if case .tag = columns.answer, name.isEmpty {
+      record.labels.append(Batch.noTarget)
+      return
+    }
+    guard !name.isEmpty else {
+      throw records.refusal("has no label in column \(column + 1): write one at every row")
+    }
+    let label = Int32(records.labels.insert(Array(name.utf8)).symbol)
+    if case .label = columns.answer, let first = record.labels.first {
+      guard label == first else {
+        let other = String(decoding: records.labels[Int(first)], as: UTF8.self)
+        throw records.refusal(
+          "has the label '\(name)' in a sequence that began with '\(other)': part sequences by a blank "
+            + "line or by data.columns.id, or name a tag for each row")
+      }
+    } else {
+      record.labels.append(label)
+    }
   }
 
   private func cells(_ text: Span<UInt8>, _ line: Range<Int>) -> [String] {
@@ -50,9 +86,7 @@ struct TableReader {
     }
   }
 
-  private func places(
-    _ names: [String], _ records: Records
-  ) throws(DataError) -> (inputs: [Int], targets: [Int], id: Int?) {
+  private func places(_ names: [String], _ records: Records) throws(DataError) -> Places {
     func place(_ column: ColumnOptions.Column) throws(DataError) -> Int {
       switch column {
       case .number(let number): return number - 1
@@ -65,10 +99,12 @@ struct TableReader {
         return place
       }
     }
-    var (inputs, targets): ([Int], [Int]) = ([], [])
-    for column in columns.inputs { inputs.append(try place(column)) }
-    for column in columns.targets { targets.append(try place(column)) }
-    return (inputs, targets, try columns.id.map { (id) throws(DataError) in try place(id) })
+    var places = Places(inputs: [], targets: [])
+    for column in columns.inputs { places.inputs.append(try place(column)) }
+    for column in columns.targets { places.targets.append(try place(column)) }
+    if let column = columns.classes { places.classes = try place(column) }
+    if let column = columns.id { places.id = try place(column) }
+    return places
   }
 
   private func cell(
@@ -90,20 +126,5 @@ struct TableReader {
       throw records.refusal("has '\(cell)' in column \(column + 1): write a number there")
     }
     return number
-  }
-}
-
-extension ColumnOptions {
-  /// Whether any column is asked for by its name, so that the first line has the names.
-  var hasNames: Bool {
-    columns.contains { if case .name = $0 { true } else { false } }
-  }
-
-  /// The places of columns that all have numbers.
-  fileprivate var numbers: (inputs: [Int], targets: [Int], id: Int?) {
-    func place(_ column: Column) -> Int {
-      if case .number(let number) = column { number - 1 } else { 0 }
-    }
-    return (inputs.map(place), targets.map(place), id.map(place))
   }
 }
