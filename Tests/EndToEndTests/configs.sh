@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# Every file of configs/ is run for a few steps by one and by two processes: the losses of all steps
+# and the evaluations agree to 1e-5, readouts to the byte, and evaluate finds what the run found. Files
+# that a configuration asks for are generated. A configuration that this script does not know fails it.
+set -euo pipefail
+source "$(dirname "$0")/common.bash"
+
+# draw LINES SEED PROGRAM: lines that an awk program prints from pick(n), a number below n, and its line i.
+draw() {
+  awk -v n="$1" -v s="$2" '
+    function pick(k) { s = (s * 16807) % 2147483647; return int(s / 7) % k }
+    BEGIN { for (i = 0; i < n; i++) { '"$3"' } }'
+}
+
+words='m = 3 + pick(9); for (j = 0; j < m; j++) printf "%sw%d", j ? " " : "", pick(30); print ""'
+tags='m = 3 + pick(9); for (j = 0; j < m; j++) { k = pick(30); printf "%sw%d|%s", j ? " " : "", k,
+  k < 20 ? "O" : k < 25 ? "I-PER" : "I-LOC" } print ""'
+piano='m = 4 + pick(9); for (j = 0; j < m; j++) printf "%s%d,%d", j ? " | " : "", 30 + pick(9), 45 + pick(9); print ""'
+trees='a = pick(5); b = pick(5); c = pick(5); printf "(%d (%d w%d) (%d (%d w%d) (%d w%d)))\n",
+  int((a + b + c) / 3), a, a, int((b + c) / 2), b, b, c, c'
+# As the original files have it: 12 numbers a line, a blank line behind each utterance.
+vowels='m = 7 + pick(3); for (t = 0; t < m; t++) { for (j = 0; j < 12; j++)
+  printf "%.3f ", pick(2000) / 1000 - 1; print "" } print ""'
+
+cd "$work"
+mkdir -p data/poly-music data/multi30k data/wikiner-nn4nlp data/morph-seq2seq data/sst-trees data/wikitext-2
+text 9000 1 >data/shakespeare.txt
+seed=10
+for part in train valid test; do
+  case $part in train) lines=80 ;; *) lines=9 ;; esac
+  seed=$((seed + 1))
+  draw $lines $seed "$piano" >data/poly-music/JSB_Chorales.$part.txt
+  draw $((4 * lines)) $seed "$words" >data/wikitext-2/$part.txt
+  file=$part
+  case $part in valid) file=val ;; test) file=test_2016_flickr ;; esac
+  for language in en de; do
+    draw $lines $((seed + ${#language})) "$words" >data/multi30k/$file.lc.norm.tok.$language
+  done
+  for side in src tgt; do draw $lines $seed "$words" >data/morph-seq2seq/$side.$part; done
+  case $part in valid) file=dev ;; *) file=$part ;; esac
+  draw $lines $seed "$tags" >data/wikiner-nn4nlp/$file.txt
+  draw $lines $seed "$trees" >data/sst-trees/$file.txt
+done
+draw 270 3 "$vowels" >ae.train
+draw 370 4 "$vowels" >ae.test
+# The lines that the documentation tells whoever has the files to run.
+sed -n '/^```sh$/,/^```$/{//!p;}' "$root/docs/data.md" >convert.sh
+bash convert.sh || die "the lines of docs/data.md"
+[ "$(grep -c '^$' data/japanese-vowels/train.csv)" -eq 270 ] || die "not 270 utterances to train on"
+[ "$(cut -d , -f 1 data/japanese-vowels/test.csv | awk '$1 != p && p == "" { k = k " " $1 } { p = $1 }
+  $1 != "" { n[$1] += 1 } END { for (i in n) speakers++; print speakers, length(k) }')" = "9 740" ] ||
+  die "not 370 utterances of 9 speakers"
+pass "the lines of docs/data.md make tables of the original files of Japanese Vowels"
+
+# Three streams, as evaluate is asked for below: of a text, each leaves out its first symbol.
+all='evaluation.batch_size=3'
+few="$all training.epochs=null training.steps=6 evaluation.every=3"
+task='data.train_size=60 data.valid_size=20 data.test_size=20'
+# settings NAME: what makes a configuration short.
+settings() {
+  case $1 in
+    adding | copy | embedded-reber | parity | reber | temporal-order) echo "$few $task" ;;
+    japanese-vowels | jsb | multi30k | ner | pronunciation | sst | sst-tree) echo "$few" ;;
+    shakespeare) echo "$few training.bptt=16 evaluation.bptt=16" ;;
+    wikitext2) echo "$few training.batch_size=4" ;;
+    frames-echo) echo "$all $task" ;;
+    japanese-vowels-echo) echo "$all model.layers.0.hidden=100" ;;
+    # One sequence can be read by one process only.
+    mackey-glass | narma)
+      echo "$all data.length=700 data.train_size=2 data.valid_size=3 training.batch_size=2 training.readout.washout=50" ;;
+    *) return 1 ;;
+  esac
+}
+
+# figures RUN: every loss and measure, one a line after its name.
+figures() {
+  grep -oE '"((valid|test)_)?(loss|accuracy|root_accuracy)":[^,}]*' "$1/metrics.jsonl" | tr ':' ' '
+}
+
+# last RUN PART: the figures of a part as the run found them last.
+last() {
+  grep "\"$2_loss\"" "$1/metrics.jsonl" | tail -n 1 |
+    grep -oE "\"$2_(loss|accuracy|root_accuracy)\":[^,}]*" | sed "s/$2_//" | tr ':' ' ' | sort
+}
+
+# apart FILE OTHER: the greatest relative difference of two lists of figures.
+apart() {
+  paste "$1" "$2" | awk '
+    { a = $2 + 0; b = $4 + 0; d = a > b ? a - b : b - a; m = a < 0 ? -a : a; if (m > 0) d /= m
+      if (d > worst) worst = d; if ($1 != $3 || $2 == "" || $4 == "") worst = 1 }
+    END { print NR ? worst + 0 : 1 }'
+}
+
+for config in "$root"/configs/*.yaml; do
+  this=$(basename "$config" .yaml)
+  found=$(settings "$this") || die "$this is not known here: say how to run it, in $0"
+  arguments=()
+  for setting in $found; do arguments+=(--set "$setting"); done
+  for ranks in 1 2; do
+    under $ranks train "$config" ${arguments[@]+"${arguments[@]}"} --run "$this-$ranks" 2>log ||
+      die "$this with $ranks processes: $(cat log)"
+    figures "$this-$ranks" >figures-$ranks
+  done
+  ranked=$(apart figures-1 figures-2)
+  awk -v w="$ranked" 'BEGIN { exit !(w <= 1e-5) }' ||
+    die "$this: two processes part from one by $ranked: $(paste figures-1 figures-2)"
+  if grep -q '^  readout:' "$config"; then
+    cmp "$(latest "$this-1")/model.safetensors" "$(latest "$this-2")/model.safetensors" ||
+      die "$this: another readout with two processes"
+  else
+    [ "$(grep -c '^"loss"' figures-1)" -eq 6 ] || die "$this: not six losses: $(cat figures-1)"
+  fi
+  # Of the last checkpoint, evaluate finds what the run found; where nothing is validated, it was tested.
+  part=valid
+  grep -q '"valid_loss"' figures-1 || part=test
+  last "$this-1" $part >trained
+  under 2 evaluate "$this-1" --part $part --batch-size 3 --beam 0 --json >line 2>log ||
+    die "$this: evaluate: $(cat log)"
+  grep -oE '"(loss|accuracy|root_accuracy)":[^,}]*' line | tr ':' ' ' | sort >evaluated
+  worst=$(apart trained evaluated)
+  awk -v w="$worst" 'BEGIN { exit !(w <= 1e-5) }' ||
+    die "$this: evaluate parts from the run by $worst: $(paste trained evaluated)"
+  pass "$this: two processes as one, to $ranked, and evaluate as the run, to $worst"
+done
