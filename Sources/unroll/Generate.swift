@@ -6,7 +6,11 @@ internal import Training
 
 struct Generate: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Draws text from a model, symbol by symbol.")
+    abstract: "Draws text from a model symbol by symbol, or goes on with series of frames.",
+    discussion: """
+      A model that predicts the frames that it reads goes on with each series of --prime, in the format \
+      of the run's data: numbers as they are predicted, the keys of a piano drawn one by one.
+      """)
 
   @Argument(help: "A checkpoint, or the folder of a run.", completion: .directory)
   var checkpoint: String
@@ -14,10 +18,17 @@ struct Generate: ParsableCommand {
   @Option(help: "Text to go on from; it is read as the start of a line.")
   var prompt = ""
 
-  @Option(help: "The number of symbols to draw.")
+  @Option(
+    help:
+      "A file of series to go on from, for a model of frames; from a frame of zeros unless given.",
+    completion: .file())
+  var prime: String?
+
+  @Option(help: "The number of symbols or frames to draw.")
   var length = 500
 
-  @Option(help: "Logits are divided by it; 0 takes the likeliest symbol.")
+  @Option(
+    help: "Logits are divided by it; 0 takes the likeliest symbol, or keys likelier than not.")
   var temperature = 1.0
 
   @Option(name: .customLong("top-k"), help: "Draw from the K likeliest symbols only.")
@@ -48,9 +59,12 @@ struct Generate: ParsableCommand {
   }
 
   func run() throws {
-    let (model, weights, vocabulary) = try Checkpoint(
-      verifying: CheckpointStore.locate(checkpoint)
-    ).model(precision: format.precision)
+    let loaded = try Checkpoint(verifying: CheckpointStore.locate(checkpoint))
+    if case .frames = try loaded.interface().input { return try goOn(loaded) }
+    guard prime == nil else {
+      throw UsageError("\(checkpoint) reads symbols: give --prompt TEXT in place of --prime")
+    }
+    let (model, weights, vocabulary) = try loaded.model(precision: format.precision)
     guard model.interface.source == 0 else {
       throw UsageError("\(checkpoint) makes something of a source: use unroll decode")
     }
@@ -81,5 +95,21 @@ struct Generate: ParsableCommand {
       drawn.append(symbol)
     }
     FileHandle.standardOutput.write(Data(vocabulary.decodedBytes(drawn) + [UInt8(ascii: "\n")]))
+  }
+
+  /// Goes on with series of frames.
+  private func goOn(_ loaded: Checkpoint) throws {
+    let continuation = try SeriesContinuation(loaded, precision: format.precision)
+    guard prompt.isEmpty else {
+      throw UsageError("\(checkpoint) reads frames: give --prime FILE in place of --prompt")
+    }
+    guard topK == nil, topP == 1, condition.isEmpty else {
+      throw UsageError(
+        "\(checkpoint) draws no symbols and knows no condition: remove --top-k, --top-p and --condition"
+      )
+    }
+    let text = try continuation.text(
+      after: prime, length: length, temperature: temperature, seed: seed)
+    FileHandle.standardOutput.write(Data(text.utf8))
   }
 }

@@ -40,26 +40,28 @@ public struct PianoExamples: ExampleSet {
   }
 
   public func example(_ index: Int, epoch: Int) -> Example {
-    func frames(_ chords: ArraySlice<Chord>) -> [Real] {
-      var frames = [Real](repeating: 0, count: chords.count * Self.keys)
-      for (t, chord) in chords.enumerated() {
-        for key in 0..<Self.keys where chord[key >> 6] >> UInt64(key & 63) & 1 == 1 {
-          frames[t * Self.keys + key] = 1
-        }
-      }
-      return frames
-    }
     let piece = pieces[index]
     var example = Example()
-    example.frames = frames(piece.dropLast())
-    example.values = frames(piece.dropFirst())
+    example.frames = Self.frames(piece.dropLast())
+    example.values = Self.frames(piece.dropFirst())
     example.targets = Array(repeating: 0, count: piece.count - 1)
     return example
   }
 
+  /// A 1 for each key that sounds, step after step.
+  static func frames(_ chords: ArraySlice<Chord>) -> [Real] {
+    var frames = [Real](repeating: 0, count: chords.count * keys)
+    for (t, chord) in chords.enumerated() {
+      for key in 0..<keys where chord[key >> 6] >> UInt64(key & 63) & 1 == 1 {
+        frames[t * keys + key] = 1
+      }
+    }
+    return frames
+  }
+
   /// Reads a piece a line, steps parted by ` | ` and the keys of a step, 0 to 87, by commas; a step
-  /// without a key is silent. Pieces of one step are left out, for nothing follows.
-  static func read(_ text: TextFiles) throws(DataError) -> [[Chord]] {
+  /// without a key is silent. Pieces of fewer steps than `least` are left out: nothing follows one.
+  static func read(_ text: TextFiles, least: Int = 2) throws(DataError) -> [[Chord]] {
     var pieces: [[Chord]] = []
     var places = Records()
     try places.read(text) { (text, line, places) throws(DataError) in
@@ -88,7 +90,7 @@ public struct PianoExamples: ExampleSet {
         }
       }
       try finish()
-      if piece.count > 1 { pieces.append(piece) }
+      if piece.count >= least { pieces.append(piece) }
     }
     return pieces
   }

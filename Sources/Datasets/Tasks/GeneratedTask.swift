@@ -16,6 +16,8 @@ public protocol GeneratedTask: Codable, Equatable, Sendable {
   var widths: Batch.Widths { get }
   /// Whether an example asks for one answer, at its end.
   var asksOnce: Bool { get }
+  /// Whether what is asked for at a step is what the next one reads.
+  var asksForNextFrame: Bool { get }
 
   /// The fewest and the most steps of an example.
   func lengths(_ part: TaskPart) -> ClosedRange<Int>
@@ -27,6 +29,7 @@ public protocol GeneratedTask: Codable, Equatable, Sendable {
 extension GeneratedTask {
   public var widths: Batch.Widths { Batch.Widths() }
   public var asksOnce: Bool { false }
+  public var asksForNextFrame: Bool { false }
 
   public func steps(_ part: TaskPart, _ draw: inout Draw) -> Int {
     let lengths = lengths(part)

@@ -44,6 +44,7 @@ public struct MackeyGlass: GeneratedTask {
   public var inputs: [String] { [] }
   public var outputs: [String] { [] }
   public var widths: Batch.Widths { Batch.Widths(features: 1, values: 1) }
+  public var asksForNextFrame: Bool { true }
   public func lengths(_ part: TaskPart) -> ClosedRange<Int> { length...length }
 
   public func example(_ part: TaskPart, _ draw: inout Draw) -> Example {

@@ -1,0 +1,104 @@
+public import LinearAlgebra
+internal import Recurrence
+
+/// How series of frames are written whose next frame a model predicts, so that it can go on with them on
+/// its own: pieces for a piano, or rows of a table.
+public struct SeriesFormat: Sendable {
+  /// The columns of a table; nil for pieces.
+  private let columns: ColumnOptions?
+  /// The numbers of a frame.
+  public let width: Int
+
+  /// The format of some data; nil where it asks for anything but what is read next. A task's series are
+  /// written in columns by their numbers.
+  public init?(_ options: DataOptions) {
+    if let task = options.task?.task {
+      guard task.asksForNextFrame else { return nil }
+      width = task.widths.features
+      columns = ColumnOptions(inputs: (1...width).map { .number($0) }, answer: .next)
+    } else if options.reader?.format == .piano {
+      width = PianoExamples.keys
+      columns = nil
+    } else if let columns = options.reader?.columns, columns.answer == .next {
+      width = columns.inputs.count
+      self.columns = columns
+    } else {
+      return nil
+    }
+  }
+
+  /// The series of a file, of each its frames one after the other.
+  /// - Throws: `DataError`, also where there is no series.
+  public func read(_ path: String) throws(DataError) -> [[Real]] {
+    let text = try TextFiles([path])
+    let series: [[Real]]
+    if var columns {
+      // Nothing is asked for, so that a single row is a series too.
+      columns.answer = .numbers([])
+      var records = Records()
+      try TableReader(columns: columns).read(text, &records)
+      series = records.records.map { $0.frames.map { Real($0) } }
+    } else {
+      series = try PianoExamples.read(text, least: 1).map { PianoExamples.frames($0[...]) }
+    }
+    guard !series.isEmpty else {
+      throw DataError("\(path) has no step to go on from: write one")
+    }
+    return series
+  }
+
+  /// Series as a file that `read` reads.
+  public func text(_ series: [[Real]]) -> String {
+    guard let columns else { return series.map { piece($0) + "\n" }.joined() }
+    let layout = layout(columns)
+    var lines: [String] = []
+    if columns.hasNames { lines.append(row(layout.map { name($0) }, columns)) }
+    for (number, frames) in series.enumerated() {
+      if columns.id == nil, number > 0 { lines.append("") }
+      for start in stride(from: 0, to: frames.count, by: width) {
+        let cells = layout.map { column in
+          guard let column else { return "" }
+          let input = columns.inputs.firstIndex(of: column)
+          return input.map { "\(frames[start + $0])" } ?? "\(number + 1)"
+        }
+        lines.append(row(cells, columns))
+      }
+    }
+    return lines.map { $0 + "\n" }.joined()
+  }
+
+  /// The keys of each step that sound.
+  private func piece(_ frames: [Real]) -> String {
+    stride(from: 0, to: frames.count, by: width).map { start in
+      (0..<width).filter { frames[start + $0] != 0 }.map(String.init).joined(separator: ",")
+    }.joined(separator: " | ")
+  }
+
+  private func row(_ cells: [String], _ columns: ColumnOptions) -> String {
+    cells.joined(separator: columns.separator)
+  }
+
+  private func name(_ column: ColumnOptions.Column?) -> String {
+    switch column {
+    case nil: ""
+    case .name(let name): name
+    case .number(let number): "\(number)"
+    }
+  }
+
+  /// Which column is where: those with numbers in their places, those with names in what is left.
+  private func layout(_ columns: ColumnOptions) -> [ColumnOptions.Column?] {
+    var layout: [ColumnOptions.Column?] = []
+    func put(_ column: ColumnOptions.Column, at place: Int) {
+      while layout.count <= place { layout.append(nil) }
+      layout[place] = column
+    }
+    let asked = [columns.id].compactMap(\.self) + columns.inputs
+    for case .number(let number) in asked { put(.number(number), at: number - 1) }
+    for column in asked {
+      guard case .name = column, !layout.contains(column) else { continue }
+      put(column, at: layout.firstIndex { $0 == nil } ?? layout.count)
+    }
+    return layout
+  }
+}

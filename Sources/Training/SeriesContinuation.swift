@@ -1,0 +1,54 @@
+internal import Datasets
+public import LinearAlgebra
+internal import Recurrence
+
+/// What `unroll generate` says for a model that reads frames: series that go on on their own.
+public struct SeriesContinuation {
+  private let model: SequenceModel
+  private let weights: ParameterVector
+  private let format: SeriesFormat
+
+  /// - Parameter precision: the number format of the products; nil for that of the run.
+  /// - Throws: `UsageError` where the model predicts anything but what it reads next, too.
+  public init(_ checkpoint: Checkpoint, precision: Precision? = nil) throws {
+    let (model, weights) = try checkpoint.anyModel(precision: precision)
+    guard let model = model as? SequenceModel,
+      let format = SeriesFormat(try checkpoint.options().data)
+    else {
+      throw UsageError(
+        "\(checkpoint.path) reads frames that it does not predict, so it cannot go on on its own: use "
+          + "unroll evaluate")
+    }
+    guard model.options.layers.allSatisfy({ $0.bidirectional == nil }) else {
+      throw UsageError(
+        "\(checkpoint.path) has a bidirectional layer, which has to know the whole of a series: use "
+          + "unroll evaluate")
+    }
+    self.model = model
+    self.weights = weights
+    self.format = format
+  }
+
+  /// Goes on with each series of a file, or with a series from nothing but a frame of zeros, which is
+  /// then left out.
+  /// - Parameters:
+  ///   - path: the series, as the model's data has them.
+  ///   - length: how many frames are added to each.
+  /// - Returns: the series with what was added, as the model's data has them.
+  public func text(
+    after path: String?, length: Int, temperature: Double, seed: UInt64
+  ) throws -> String {
+    let series = try path.map { (path) throws in try format.read(path) } ?? [[]]
+    let width = format.width
+    let run = FreeRun(model, weights: weights, seed: seed)
+    return format.text(
+      series.map { frames in
+        run.restart()
+        if frames.isEmpty { run.read(Array(repeating: 0, count: width)) }
+        for start in stride(from: 0, to: frames.count, by: width) {
+          run.read(Array(frames[start..<start + width]))
+        }
+        return frames + (0..<length).flatMap { _ in run.next(temperature: temperature) }
+      })
+  }
+}
