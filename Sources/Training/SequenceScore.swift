@@ -160,7 +160,8 @@ public struct SequenceScore: Sendable {
   public var words: String {
     let loss = "loss \(fixed(score.loss, 6))" + (unit == .squaredError ? "" : " nats")
     let more = measures.map { "\($0.name.replacing("_", with: " ")) \(fixed($0.value, 4))" }
-    return ([loss, unit.words(score)].compactMap(\.self) + more + ["\(score.targets) targets"])
+    let figures = [loss, unit.words(score), score.rootWords].compactMap(\.self)
+    return (figures + more + ["\(score.targets) targets"])
       .joined(separator: ", ")
   }
 
@@ -169,12 +170,15 @@ public struct SequenceScore: Sendable {
       struct Line: Encodable {
         let loss: Double
         let accuracy: Double?
+        /// Of trees.
+        let root_accuracy: Double?
         let measures: [String: Double]?
         let targets: Int
       }
       let line = Line(
         loss: score.loss,
         accuracy: unit == .squaredError || unit == .nats ? nil : score.accuracy,
+        root_accuracy: score.rootAccuracy,
         measures: measures.isEmpty ? nil : Dictionary(uniqueKeysWithValues: measures),
         targets: score.targets)
       return String(decoding: try JSONValue.encoder().encode(line), as: UTF8.self)

@@ -1,5 +1,6 @@
 internal import Datasets
 internal import Foundation
+internal import Recurrence
 
 /// The unit in which a person reads a loss.
 enum Unit {
@@ -32,12 +33,38 @@ enum Unit {
   }
 }
 
+extension Score {
+  /// Of trees, the accuracy at roots.
+  var rootWords: String? { rootAccuracy.map { "of roots \(fixed(100 * $0, 2)) %" } }
+}
+
+extension ModelInterface {
+  /// What a run's targets are to a person who reads how many it takes a second.
+  var targetWord: String {
+    if isTree { return "labels" }
+    if asksOnce { return "sequences" }
+    if case .symbols = input { return "symbols" }
+    return "frames"
+  }
+
+  /// What is read.
+  var inputWords: String {
+    switch input {
+    case .symbols(let count): "\(count) symbols"
+    case .frames(let width): "frames of \(width) \(width == 1 ? "number" : "numbers")"
+    case .nothing: "nothing to read"
+    }
+  }
+}
+
 /// Shows a run while it trains: one line drawn over and over where a person is watching, otherwise a
 /// line now and then.
 final class Console {
   private let style: ConsoleOptions.Progress
   private let every: Interval
   private let unit: Unit
+  /// What targets are called.
+  private let targets: String
   private let clock = ContinuousClock()
   private var begun: ContinuousClock.Instant
   private var shown: ContinuousClock.Instant
@@ -48,18 +75,22 @@ final class Console {
   private var recentSeconds = 0.0
   private var drawn = 0
 
-  init(_ style: ConsoleOptions.Progress, every: Interval, unit: Unit) {
+  init(
+    _ style: ConsoleOptions.Progress, every: Interval, unit: Unit, targets: String
+  ) {
     self.style = style
     self.every = every
     self.unit = unit
+    self.targets = targets
     begun = clock.now
     shown = clock.now
   }
 
   func words(_ score: Score) -> String {
     let loss = fixed(score.loss, 4) + (unit == .squaredError ? " squared error" : " nats")
-    let roots = score.rootAccuracy.map { "of roots \(fixed(100 * $0, 2)) %" }
-    let figures = [loss, score.targets == 1 && unit == .accuracy ? nil : unit.words(score), roots]
+    let figures = [
+      loss, score.targets == 1 && unit == .accuracy ? nil : unit.words(score), score.rootWords,
+    ]
     return figures.compactMap(\.self).joined(separator: ", ")
       + (score.targets == 1 ? "" : " on \(score.targets) targets")
   }
@@ -89,7 +120,7 @@ final class Console {
     let figures: [String?] = [
       "step \(report.step)/\(coordinator.totalSteps)", "epoch \(report.epoch)",
       "loss \(fixed(recent.loss, 4))", unit.words(recent),
-      "\(Int(Double(recent.targets) / max(recentSeconds, 1e-9))) tokens/s",
+      "\(Int(Double(recent.targets) / max(recentSeconds, 1e-9))) \(targets)/s",
       "left \(duration(left))", "rate \(short(report.learningRate))",
       "|g| \(fixed(report.gradientNorm, 3))",
     ]

@@ -27,7 +27,8 @@ final class Recorder: Observer {
     self.worldSize = worldSize
     self.log = log
     console = Console(
-      request.progress, every: request.options.console.every, unit: Unit(dataset))
+      request.progress, every: request.options.console.every, unit: Unit(dataset),
+      targets: dataset.interface.targetWord)
   }
 
   /// Warns without disturbing what is drawn on the console.
@@ -94,11 +95,12 @@ final class Recorder: Observer {
         "\(dataset.train.count) for training, \($0.batchSize) streams on \(ranks), "
           + "\(coordinator.totalSteps) steps of \($0.bptt)"
       }
-      ?? "\(dataset.train.count) sequences for training on \(ranks), \(coordinator.totalSteps) steps"
+      ?? "\(dataset.train.count) \(dataset.interface.isTree ? "trees" : "sequences") for training "
+      + "on \(ranks), \(coordinator.totalSteps) steps"
     log.info(
       """
       \(request.options.name): \(trainer.weights.layout.learnt) parameters, \
-      \(dataset.vocabulary.count) symbols, \(data), \(coordinator.stepsPerEpoch) an epoch, \
+      \(dataset.interface.inputWords), \(data), \(coordinator.stepsPerEpoch) an epoch, \
       in \(request.folder.path)
       """)
     if let streams, streams.droppedCount > 0 {

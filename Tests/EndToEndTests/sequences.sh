@@ -1,0 +1,125 @@
+#!/usr/bin/env bash
+# What is done with trained models of sequences: trees and fitted readouts are scored as while
+# training, on any number of processes; series of numbers and pieces for a piano go on on their own.
+set -euo pipefail
+source "$(dirname "$0")/common.bash"
+cd "$work"
+
+# draw LINES SEED PROGRAM: lines that an awk program prints from pick(n), a number below n, and its line i.
+draw() {
+  awk -v n="$1" -v s="$2" '
+    function pick(k) { s = (s * 16807) % 2147483647; return int(s / 7) % k }
+    BEGIN { for (i = 0; i < n; i++) { '"$3"' } }'
+}
+run() {
+  local ranks=$1
+  shift
+  under "$ranks" train "$@" 2>log || die "$(cat log)"
+}
+# sums PART: of the last line of metrics that has them; found: of a line of evaluate.
+sums() {
+  grep "\"$2_loss\"" "$1/metrics.jsonl" | tail -n 1 |
+    grep -oE "\"$2_(loss|accuracy|root_accuracy)\":[^,}]*" | sed "s/$2_//" | sort
+}
+found() { grep -oE '"(loss|accuracy|root_accuracy)":[^,}]*' | sort; }
+# near FILE OTHER LINES: so many figures of the same names, to 1e-6.
+near() {
+  [ "$(wc -l <"$1")" -eq "$3" ] && paste -d : "$1" "$2" | awk -F : '
+    { d = $2 - $4; if (d < 0) d = -d; if ($1 != $3 || d > 1e-6 * ($2 < 0 ? -$2 : $2)) bad = 1 }
+    END { exit bad }'
+}
+
+# The label of a tree is whether b or a is in it more often.
+trees='a = pick(3); b = pick(3); c = pick(3); s = b + c - 2; t = a + s - 1
+  s = s < 0 ? 0 : s == 0 ? 1 : 2; t = t < 0 ? 0 : t == 0 ? 1 : 2
+  printf "(%d (%d %s) (%d (%d %s) (%d %s)))\n", t, a, substr("acb", a + 1, 1), s, b, substr("acb", b + 1, 1),
+    c, substr("acb", c + 1, 1)'
+draw 90 5 "$trees" >train.txt
+draw 31 6 "$trees" >valid.txt
+draw 43 7 "$trees" >test.txt
+cat >tree.yaml <<END
+data: {format: trees, view: nodes, train: train.txt, valid: valid.txt, test: test.txt}
+model: {embedding: 7, tree: {cell: lstm, hidden: 9}}
+training: {batch_size: 6, steps: 30, optimizer: {rule: adam}, schedule: {learning_rate: 0.01}}
+evaluation: {every: 12}
+END
+run 2 tree.yaml --run tree
+grep -q "90 trees for training" log || die "no trees: $(cat log)"
+grep -q " labels/s" log || die "no labels: $(cat log)"
+sums tree test >trained
+best=tree/checkpoints/$(cat tree/checkpoints/best)
+for ranks in 1 2; do
+  for trees in 1 5; do
+    under $ranks evaluate "$best" --part test --batch-size $trees --json | found >scored
+    near trained scored 3 || die "$ranks processes, $trees trees: $(paste trained scored)"
+  done
+done
+under 1 evaluate "$best" --data test.txt --json | found >scored
+near trained scored 3 || die "the same file: $(paste trained scored)"
+under 1 evaluate "$best" --part test | grep -qE "accuracy [0-9.]+ %, of roots [0-9.]+ %, 215 targets" ||
+  die "the accuracy at roots is not said"
+pass "evaluate: trees as at the end of a run, on one and two processes, in any batches"
+
+# Readouts of symbols, of numbers and of labels.
+draw 60 8 'm = 4 + pick(5); for (j = 0; j < m; j++) printf "%s%s", j ? " " : "", substr("abcd", 1 + (i + j) % 4, 1); print ""' >lines.txt
+draw 40 9 'm = 5 + pick(6); k = 40 + pick(9); for (j = 0; j < m; j++) printf "%s%d,%d", j ? " | " : "", k + j % 4, k + 9; print ""' >pieces.txt
+draw 30 3 'm = 9 + pick(6); for (j = 0; j < m; j++) printf "%d;%.4f;%.4f\n", i, sin(0.6 * j + i), cos(0.6 * j + i)' |
+  { echo "run;x;y" && cat; } >rows.csv
+reservoir='model={layers: [{cell: echo-state, hidden: 50, spectral_radius: 0.9}]}'
+echo 'data: {format: lines, train: lines.txt, valid: 0.2}' >symbols.yaml
+echo 'data: {format: csv, train: rows.csv, valid: 0.2, columns: {inputs: [y, x], targets: next, id: run, separator: ;}}' >numbers.yaml
+echo 'data: {format: piano, train: pieces.txt, valid: 0.2}' >labels.yaml
+for kind in symbols numbers labels; do
+  run 2 $kind.yaml --set "$reservoir" --set 'training={batch_size: 4, readout: {ridge: 1e-4}}' --run fit-$kind
+  sums fit-$kind valid >trained
+  for ranks in 1 2; do
+    under $ranks evaluate fit-$kind --part valid --batch-size 3 --json | found >scored
+    near trained scored $([ $kind = symbols ] && echo 2 || echo 1) || die "$kind: $(paste trained scored)"
+  done
+done
+pass "evaluate: readouts of symbols, numbers and labels as when they were fitted"
+
+generate() { under 1 generate "$@"; }
+generate fit-numbers --length 0 --prime rows.csv >copy
+awk -F ';' 'NR > 1 { printf "%d;%.4f;%.4f\n", $1 - 1, $3, $2 }' copy | diff - <(tail -n +2 rows.csv) >&2 ||
+  die "series come back as they were"
+head -n 6 rows.csv >start.csv
+generate fit-numbers --length 12 --prime start.csv >long
+head -n 13 long >part.csv
+generate fit-numbers --length 5 --prime part.csv >again
+cmp long again || die "a series goes on as it began"
+[ "$(wc -l <long)" -eq 18 ] || die "not 17 rows: $(cat long)"
+# The series is a turning pointer, so a readout goes on with it.
+tail -n +2 long | awk -F ';' '{ d = $3 - sin(0.6 * (NR - 1)); if (d * d > 0.01) exit 1 }' ||
+  die "the series is another: $(cat long)"
+generate fit-numbers --length 3 | tail -n +2 | grep -qE '^1;[-0-9.e]+;[-0-9.e]+$' || die "nothing to go on from"
+pass "generate: a table goes on as it began, in the columns of the run's data"
+
+head -n 2 pieces.txt >two.txt
+generate fit-labels --length 9 --seed 5 --prime two.txt >five
+[ "$(generate fit-labels --length 0 --prime pieces.txt)" = "$(cat pieces.txt)" ] || die "pieces come back as they were"
+[ "$(cut -c 1-20 five)" = "$(cut -c 1-20 two.txt)" ] || die "what is read comes first"
+[ "$(tr -cd '|\n' <five | awk '{ print length }' | paste -sd ' ')" = \
+  "$(tr -cd '|\n' <two.txt | awk '{ print length + 9 }' | paste -sd ' ')" ] || die "not nine steps more: $(cat five)"
+cmp five <(generate fit-labels --length 9 --seed 5 --prime two.txt) || die "one seed, two pieces"
+! cmp -s five <(generate fit-labels --length 9 --seed 6 --prime two.txt) || die "two seeds, one piece"
+generate fit-labels --length 0 --prime five | cmp - five || die "a piece is read as it was written"
+pass "generate: pieces for a piano are drawn with the seed, and read again"
+
+# refused CODE WORDS ARGUMENTS…: one sentence, and nothing else.
+refused() {
+  local code=0 wanted=$1 words=$2
+  shift 2
+  generate "$@" >said 2>log || code=$?
+  [ "$code" -eq "$wanted" ] && [ ! -s said ] && [ "$(wc -l <log)" -eq 1 ] && grep -q -- "$words" log ||
+    die "$*: $code, $(cat said log)"
+}
+echo 'data: {format: csv, train: rows.csv, columns: {inputs: [x], targets: [y], id: run, separator: ;}}' >other.yaml
+run 1 other.yaml --set "$reservoir" --set 'training={batch_size: 4, readout: {ridge: 1e-4}}' --run fit-other
+refused 64 "reads frames that it does not predict" fit-other
+refused 64 "give --prime FILE" fit-numbers --prompt a
+refused 64 "give --prompt TEXT" fit-symbols --prime rows.csv
+refused 64 "remove --top-k" fit-labels --top-k 3
+refused 65 "names no column 'y'" fit-numbers --prime lines.txt
+refused 65 "does not exist" fit-numbers --prime nowhere.csv
+pass "generate: what cannot go on is refused in one sentence"
