@@ -61,7 +61,7 @@ extension LayerOptions {
 
 extension ModelOptions {
   /// The encoder as a model of its own.
-  func encoderOptions(_ encoder: EncoderOptions) -> ModelOptions {
+  package func encoderOptions(_ encoder: EncoderOptions) -> ModelOptions {
     ModelOptions(
       embedding: encoder.embedding, layers: encoder.layers, dropout: encoder.dropout ?? dropout,
       variational: variational, initializer: initializer,

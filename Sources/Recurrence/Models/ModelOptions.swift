@@ -27,6 +27,9 @@ public struct ModelOptions: Codable, Equatable, Sendable {
   public var tied: Bool
   /// On the embedding's output, between layers and before the output layer (Zaremba 2014).
   public var dropout: Double
+  /// On what the first layer reads, in place of `dropout`; nil for `dropout` on an embedding's output, and
+  /// none on frames and on rows with a single 1, of which each number that is dropped is a fact lost.
+  public var inputDropout: Double?
   /// One mask for all steps of a window of a stream (Gal 2016).
   public var variational: Bool
   /// Dropout of a layer also masks the states that its products read, with one mask for a window.
@@ -55,7 +58,8 @@ public struct ModelOptions: Codable, Equatable, Sendable {
 
   public init(
     embedding: Int?, layers: [LayerOptions], tree: TreeOptions? = nil, tied: Bool = false,
-    dropout: Double = 0, variational: Bool = false, recurrent: Bool = false,
+    dropout: Double = 0, inputDropout: Double? = nil, variational: Bool = false,
+    recurrent: Bool = false,
     initializer: Initializer = .pytorch,
     embeddingInitializer: Initializer? = nil, outputInitializer: Initializer? = nil,
     outputBias: Bool = true, shortcut: Bool = false, condition: ConditionPlace = .everyStep,
@@ -68,6 +72,7 @@ public struct ModelOptions: Codable, Equatable, Sendable {
     self.tree = tree
     self.tied = tied
     self.dropout = dropout
+    self.inputDropout = inputDropout
     self.variational = variational
     self.recurrent = recurrent
     self.initializer = initializer
@@ -87,6 +92,7 @@ public struct ModelOptions: Codable, Equatable, Sendable {
   enum CodingKeys: String, CodingKey {
     case embedding, layers, tied, dropout, variational, recurrent, initializer, shortcut, condition
     case tree, encoder, context, attention
+    case inputDropout = "input_dropout"
     case attentionPlace = "attention_place"
     case embeddingInitializer = "embedding_initializer"
     case outputInitializer = "output_initializer"
@@ -111,6 +117,7 @@ public struct ModelOptions: Codable, Equatable, Sendable {
     }
     tied = try keys.decodeIfPresent(Bool.self, forKey: .tied) ?? false
     dropout = try keys.dropoutRate(.dropout) ?? 0
+    inputDropout = try keys.dropoutRate(.inputDropout)
     variational = try keys.decodeIfPresent(Bool.self, forKey: .variational) ?? false
     recurrent = try keys.decodeIfPresent(Bool.self, forKey: .recurrent) ?? false
     initializer = try keys.decodeIfPresent(Initializer.self, forKey: .initializer) ?? .pytorch
@@ -173,6 +180,9 @@ public struct ModelOptions: Codable, Equatable, Sendable {
 extension ModelOptions {
   /// What does not fit together, if anything.
   public var objection: String? { problem?.sentence }
+
+  /// The rate of dropout on what the first layer reads.
+  public var dropoutOfInput: Double { inputDropout ?? (embedding == nil ? 0 : dropout) }
 }
 
 extension LayerOptions {

@@ -190,7 +190,7 @@ extension ModelOptions {
 
   /// Whether what is read is needed as an activation of its own.
   var readsRows: Bool {
-    dropout > 0 || shortcut || layers[0].residual || layers[0].bidirectional != nil
+    dropoutOfInput > 0 || shortcut || layers[0].residual || layers[0].bidirectional != nil
   }
 
   /// Why no model of these options can be made for data of some kind, if there is a reason.

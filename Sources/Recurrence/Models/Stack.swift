@@ -70,7 +70,7 @@ struct Stack {
       case .lookup(let lookup): Embedding(lookup, in: &plan)
       default: Input(source, in: &plan)
       }
-    add(input, dropout: options.dropout, in: &plan)
+    add(input, dropout: options.dropoutOfInput, in: &plan)
   }
 
   /// Adds the layers of a configuration.

@@ -27,11 +27,10 @@ public struct TreeModel: Model {
     else { preconditionFailure("a model of trees without a cell, words or labels") }
     var plan = Plan()
     var layers: [any Layer] = []
-    func drop(_ input: Activation, in plan: inout Plan) -> Activation {
-      guard options.dropout > 0 else { return input }
+    func drop(_ rate: Double, of input: Activation, in plan: inout Plan) -> Activation {
+      guard rate > 0 else { return input }
       let dropout = Dropout(
-        options.dropout, variational: false, seed: seed, name: plan.scope.layer, reading: input,
-        in: &plan)
+        rate, variational: false, seed: seed, name: plan.scope.layer, reading: input, in: &plan)
       layers.append(dropout)
       return dropout.output
     }
@@ -40,7 +39,7 @@ public struct TreeModel: Model {
     plan.scope.rateFactor = options.embeddingRate
     plan.scope.initializer = options.embeddingInitializer ?? options.initializer
     layers.append(LeafEmbedding(vocabulary: words, width: options.embedding!, in: &plan))
-    let vectors = drop(layers[0].output, in: &plan)
+    let vectors = drop(options.dropoutOfInput, of: layers[0].output, in: &plan)
 
     plan.scope = Plan.Scope()
     plan.scope.layer = "tree"
@@ -50,7 +49,7 @@ public struct TreeModel: Model {
     case .plain: layers.append(PlainTree(reading: vectors, in: &plan))
     case .lstm: layers.append(TreeLSTM(hidden: tree.hidden, reading: vectors, in: &plan))
     }
-    let top = drop(layers.last!.output, in: &plan)
+    let top = drop(options.dropout, of: layers.last!.output, in: &plan)
 
     plan.scope = Plan.Scope()
     plan.scope.layer = "output"

@@ -18,19 +18,19 @@ extension ModelOptions {
     }
     let trees = tree.map { ["tree \($0.cell.rawValue) \($0.hidden)" + dropped(dropout)] } ?? []
     let output = "softmax" + (tied ? ", tied" : "") + (outputBias ? "" : ", no bias")
-    func words(_ embedding: Int?, _ layers: [LayerOptions], _ dropout: Double) -> [String] {
-      [(embedding.map { "embedding \($0)" } ?? "input") + dropped(dropout)]
-        + layers.map { words($0, dropout) }
+    func words(_ model: ModelOptions) -> [String] {
+      [(model.embedding.map { "embedding \($0)" } ?? "input") + dropped(model.dropoutOfInput)]
+        + model.layers.map { words($0, model.dropout) }
     }
     let looks = attentionPlace == .input ? ", looking back (\(attention.rawValue))" : ""
     let attention =
       attention == .none || attentionPlace == .input
       ? [] : ["attention \(attention.rawValue)" + dropped(dropout)]
-    let main = words(embedding, layers, dropout) + trees + attention + [output]
+    let main = words(self) + trees + attention + [output]
     let source = encoder.map { encoder in
       "source: "
-        + words(encoder.embedding, encoder.layers, encoder.dropout ?? dropout)
-        .joined(separator: " → ") + "; context \(context.rawValue)\(looks): "
+        + words(encoderOptions(encoder)).joined(separator: " → ")
+        + "; context \(context.rawValue)\(looks): "
     }
     return (source ?? "") + main.joined(separator: " → ")
   }

@@ -31,6 +31,7 @@ extension NetworkCatalogue.Network {
         source: "Zaremba 2014; variational and recurrent: Gal 2016",
         options: [
           Option(key: "dropout", standard: .integer(0), others: [.number(0.2)]),
+          Option(key: "input_dropout", standard: .null, others: [.number(0.1)]),
           Option(key: "variational", standard: .bool(false), others: [.bool(true)]),
           Option(key: "recurrent", standard: .bool(false), others: [.bool(true)]),
         ],
