@@ -32,7 +32,7 @@ for part in train valid test; do
   draw $lines $seed "$piano" >data/poly-music/JSB_Chorales.$part.txt
   draw $((4 * lines)) $seed "$words" >data/wikitext-2/$part.txt
   file=$part
-  case $part in valid) file=val ;; test) file=test_2016_flickr ;; esac
+  case $part in valid) file="val" ;; test) file="test_2016_flickr" ;; esac
   for language in en de; do
     draw $lines $((seed + ${#language})) "$words" >data/multi30k/$file.lc.norm.tok.$language
   done
@@ -112,7 +112,7 @@ for config in "$root"/configs/*.yaml; do
   fi
   # Of the last checkpoint, evaluate finds what the run found; where nothing is validated, it was tested.
   part=valid
-  grep -q '"valid_loss"' figures-1 || part=test
+  grep -q '"valid_loss"' figures-1 || part="test"
   last "$this-1" $part >trained
   under 2 evaluate "$this-1" --part $part --batch-size 3 --beam 0 --json >line 2>log ||
     die "$this: evaluate: $(cat log)"

@@ -74,7 +74,7 @@ for kind in symbols numbers labels; do
   sums fit-$kind valid >trained
   for ranks in 1 2; do
     under $ranks evaluate fit-$kind --part valid --batch-size 3 --json | found >scored
-    near trained scored $([ $kind = symbols ] && echo 2 || echo 1) || die "$kind: $(paste trained scored)"
+    near trained scored "$([ $kind = symbols ] && echo 2 || echo 1)" || die "$kind: $(paste trained scored)"
   done
 done
 pass "evaluate: readouts of symbols, numbers and labels as when they were fitted"
