@@ -1,6 +1,7 @@
 /// Every recurrent cell by the name that configurations use: one line here and one file in Cells/.
 public let cells: [String: any RecurrentCell.Type] = [
   "clockwork": Clockwork.self,
+  "deep-transition": DeepTransition.self,
   "dense": Dense.self,
   "echo-state": EchoState.self,
   "elman": Elman.self,

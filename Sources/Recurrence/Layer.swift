@@ -65,9 +65,9 @@ public protocol RecurrentCell: Sendable {
 
   /// Which of the things it computes are gates; a diagnosis counts how many are shut or wide open.
   var gateBlocks: [GateBlock] { get }
-  /// The square matrix that carries the state into what the next step takes in, of stacked gates the
-  /// candidate's; of a block-triangular one, its diagonal blocks. None where there is no such matrix.
-  var transitions: [WeightBlock] { get }
+  /// The weights that carry the state into what the next step takes in, of stacked gates the candidate's;
+  /// of a block-triangular matrix, its diagonal blocks. None where no weights do.
+  var transitions: [Transition] { get }
 }
 
 extension RecurrentCell {

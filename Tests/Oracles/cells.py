@@ -210,7 +210,7 @@ def largest_difference(a, b):
     return 0 if a == b else float("inf")
 
 
-def main(cases=CASES, file=FILE, description=__doc__):
+def main(cases=CASES, file=FILE, description=__doc__, compute=compute):
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="compare with the file, write nothing")

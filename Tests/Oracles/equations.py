@@ -151,6 +151,24 @@ class SecondOrder(Cell):
         return (torch.einsum("si,kij,sj->sk", h, w, x) + self["bias_ih"]).sigmoid()
 
 
+class DeepTransition(Cell):
+    def shapes(self, m, n):
+        widths = self.options.get("transition", [n])
+        shapes = {"weight_ih": (widths[0], m), "bias_ih": (widths[0],), "weight_hh": (widths[0], n)}
+        for k, (width, following) in enumerate(zip(widths, widths[1:] + [n]), start=2):
+            shapes |= {f"weight_transition_{k}": (following, width),
+                       f"bias_transition_{k}": (following,)}
+        return shapes | ({"weight_shortcut": (n, n)} if self.options.get("shortcut") else {})
+
+    def step(self, x, h):
+        function = {"tanh": torch.tanh, "sigmoid": torch.sigmoid}[self.options["nonlinearity"]]
+        last = len(self.options.get("transition", [0])) + 1
+        a = x @ self["weight_ih"].T + self["bias_ih"] + h @ self["weight_hh"].T
+        for k in range(2, last + 1):
+            a = function(a) @ self[f"weight_transition_{k}"].T + self[f"bias_transition_{k}"]
+        return function(a + h @ self["weight_shortcut"].T if self.options.get("shortcut") else a)
+
+
 def candidate(v, kind):
     return torch.where(v >= 0, v + 0.5, v.sigmoid()) if kind == "positive" else v
 
@@ -177,7 +195,7 @@ class MinLSTM(Cell):
 cells.MODULES |= {
     "lstm": LSTM, "update-gru": UpdateGRU, "leaky": Leaky, "multiplicative": Multiplicative,
     "mlstm": MultiplicativeLSTM, "second-order": SecondOrder, "min-gru": MinGRU,
-    "min-lstm": MinLSTM,
+    "min-lstm": MinLSTM, "deep-transition": DeepTransition,
 }
 
 
@@ -203,6 +221,8 @@ LAYERS = [
     layer("min-gru", candidate="positive"),
     layer("min-lstm", candidate="linear"),
     layer("min-lstm", candidate="positive"),
+    layer("deep-transition", nonlinearity="tanh"),
+    layer("deep-transition", nonlinearity="sigmoid", transition=[6, 4], shortcut=True),
 ]
 
 

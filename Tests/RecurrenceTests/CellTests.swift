@@ -192,6 +192,11 @@ import Testing
       (#"{"cell": "update-gru", "hidden": 5, "biases": 3}"#, "biases must be 2"),
       (#"{"cell": "second-order", "hidden": 0}"#, "hidden must be at least 1"),
       (#"{"cell": "second-order", "hidden": 4097}"#, "hidden must be at most 4096"),
+      (#"{"cell": "deep-transition", "hidden": 5, "transition": []}"#, "at least one inner layer"),
+      (
+        #"{"cell": "deep-transition", "hidden": 5, "transition": [4, 0]}"#,
+        "transition must be at least 1"
+      ),
       (#"{"cell": "dense", "hidden": 5, "taps": 4097}"#, "taps must be at most 4096"),
     ])
   func `options that make no sense are refused with a sentence`(

@@ -116,6 +116,117 @@ import Testing
     }
   }
 
+  /// A named matrix, or some of its rows, or columns: what a row vector is multiplied with is their
+  /// transpose.
+  private struct Weights {
+    let trial: Trial
+
+    subscript(name: String) -> [[Double]] {
+      let entry = trial.weights.layout.entry(named: "rnn." + name + "_l0")!
+      let numbers = trial.weights.elements(of: entry)
+      return (0..<entry.rows).map { i in
+        (0..<entry.columns).map { Double(numbers[i * entry.columns + $0]) }
+      }
+    }
+  }
+
+  private static func times(_ a: [[Double]], _ b: [[Double]]) -> [[Double]] {
+    a.map { row in
+      b[0].indices.map { j in row.indices.reduce(0) { $0 + row[$1] * b[$1][j] } }
+    }
+  }
+
+  /// By the growth of a power of the whole matrix, in plain loops.
+  private static func radius(_ a: [[Double]]) -> Double {
+    var (power, logarithm) = (a, 0.0)
+    for _ in 0..<10 {
+      let size = power.joined().reduce(0) { $0 + $1 * $1 }.squareRoot()
+      power = power.map { $0.map { $0 / size } }
+      logarithm = 2 * (logarithm + Glibc.log(size))
+      power = times(power, power)
+    }
+    let size = power.joined().reduce(0) { $0 + $1 * $1 }.squareRoot()
+    return Glibc.exp((logarithm + Glibc.log(size)) / 1024)
+  }
+
+  private typealias RadiusCase = (
+    cell: String, options: any CellOptions, matrices: (Weights) -> [[[Double]]]
+  )
+
+  @Test func `the radius is of all that carries the state from one step to the next`() throws {
+    let n = Trial.hidden
+    let cases: [RadiusCase] = [
+      (
+        "lstm", LSTM.Options(hidden: n, projection: 3),
+        { [Self.times($0["weight_hr"], Array($0["weight_hh"][2 * n..<3 * n]))] }
+      ),
+      (
+        "jordan", Jordan.Options(hidden: n, outputs: 3),
+        { [Self.times($0["weight_hy"], $0["weight_yh"])] }
+      ),
+      (
+        "multiplicative", Multiplicative.Options(hidden: n),
+        { [Self.times($0["weight_fh"], $0["weight_hf"])] }
+      ),
+      (
+        "mlstm", MultiplicativeLSTM.Options(hidden: n),
+        { [Self.times(Array($0["weight_mh"][2 * n..<3 * n]), $0["weight_hm"])] }
+      ),
+      (
+        "deep-transition", DeepTransition.Options(hidden: n, transition: [6, 4], shortcut: true),
+        { weights in
+          let inner = Self.times(weights["weight_transition_2"], weights["weight_hh"])
+          let deep = Self.times(weights["weight_transition_3"], inner)
+          return [zip(deep, weights["weight_shortcut"]).map { zip($0, $1).map { $0 + $1 } }]
+        }
+      ),
+      (
+        "second-order", SecondOrder.Options(hidden: n),
+        { weights in
+          let w = weights["weight_ih"]
+          return (0..<Trial.input).map { j in
+            (0..<n).map { k in (0..<n).map { i in w[k * n + i][j] } }
+          }
+        }
+      ),
+      (
+        "clockwork", Clockwork.Options(hidden: 6, periods: [1, 2, 4]),
+        { weights in
+          ["weight_hh_0", "weight_hh_1", "weight_hh_2"].map { weights[$0].map { Array($0[..<2]) } }
+        }
+      ),
+      ("gru", GRU.Options(hidden: n), { [Array($0["weight_hh"][2 * n..<3 * n])] }),
+    ]
+    for (cell, options, matrices) in cases {
+      let trial = Trial(LayerOptions(.recurrent(cell: cell, options)))
+      // Of several inputs, the last counts.
+      trial.weights.update { weights in
+        let w = weights[weights.layout.entry(named: "rnn.weight_ih_l0")!]
+        for i in 0..<w.rows { w[i, w.columns - 1] *= 3 }
+      }
+      let diagnosis = GradientDiagnosis(of: trial.model, steps: Trial.steps)
+      trial.fill(window: 0)
+      let found = try #require(findings(trial, diagnosis)[0].spectralRadius, "\(cell)")
+      let expected = matrices(Weights(trial: trial)).map(Self.radius).max()!
+      // Powers are limits, and settle slowly where eigenvalues are alike.
+      #expect(abs(found - expected) < 5e-3 * expected, "\(cell): \(found), not \(expected)")
+    }
+  }
+
+  @Test func `only what carries its state by no learnt weights has no radius`() {
+    forEveryCell(hidden: Trial.hidden) { name, cell, options in
+      let trial = Trial(LayerOptions(.recurrent(cell: name, options)))
+      let diagnosis = GradientDiagnosis(of: trial.model, steps: Trial.steps)
+      trial.fill(window: 0)
+      let isWithout =
+        ["min-gru", "min-lstm", "dense", "echo-state"].contains(name)
+        || (options as? Leaky.Options)?.recurrent == false
+        || (options as? Jordan.Options)?.teacherForcing == true
+      #expect(
+        (findings(trial, diagnosis)[0].spectralRadius == nil) == isWithout, "\(name) \(options)")
+    }
+  }
+
   @Test func `changes nothing of what is learnt and carried`() {
     forEveryLayer { what, layer in
       let (plain, diagnosed) = (Trial(layer), Trial(layer))

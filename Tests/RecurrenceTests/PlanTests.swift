@@ -146,6 +146,7 @@ import Testing
       ("elman", 2, 1), ("lstm", 6, 1), ("gru", 5, 1), ("gru-reset-before", 5, 1),
       ("update-gru", 3, 1), ("min-gru", 3, 1), ("min-lstm", 4, 1), ("leaky", 3, 1),
       ("multiplicative", 5, 1), ("mlstm", 9, 1), ("second-order", 11, 1), ("dense", 2, 1),
+      ("deep-transition", 4, 1),
     ])
   func `a cell keeps for the way back what it reads there`(
     cell: String, values: Int, derivatives: Int

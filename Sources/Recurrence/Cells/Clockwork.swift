@@ -129,7 +129,9 @@ public struct Clockwork: RecurrentCell {
     recurrentBias = options.biases == 2 ? plan.vector("bias_hh", count: n, pytorch: spread) : nil
   }
 
-  public var transitions: [WeightBlock] { modules.map { WeightBlock($0.recurrent) } }
+  public var transitions: [Transition] {
+    modules.map { Transition(WeightBlock(leftSquareOf: $0.recurrent)) }
+  }
 
   public func forward(_ t: Int, _ pass: Pass) {
     let (past, read) = (pass.before(output, t), pass.read(output, t))

@@ -48,7 +48,7 @@ public struct GRUResetBefore: RecurrentCell {
     [GateBlock("r", preactivation, 0, of: 3), GateBlock("z", preactivation, 1, of: 3)]
   }
 
-  public var transitions: [WeightBlock] { [WeightBlock(candidate)] }
+  public var transitions: [Transition] { [Transition(WeightBlock(candidate))] }
 
   public func forward(_ t: Int, _ pass: Pass) {
     let past = pass.before(output, t)

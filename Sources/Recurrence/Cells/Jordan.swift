@@ -104,6 +104,11 @@ public struct Jordan: RecurrentCell {
     }
   }
 
+  public var transitions: [Transition] {
+    guard case .output = fed else { return [] }
+    return [Transition([WeightBlock(recurrent), WeightBlock(shown.weight)])]
+  }
+
   public func forward(_ t: Int, _ pass: Pass) {
     let a = pass[preactivation, t]
     switch fed {

@@ -92,9 +92,9 @@ public struct LSTM: RecurrentCell {
       ]
   }
 
-  public var transitions: [WeightBlock] {
-    guard projection == nil else { return [] }
-    return [isCoupled ? WeightBlock(recurrent, 1, of: 3) : WeightBlock(recurrent, 2, of: 4)]
+  public var transitions: [Transition] {
+    let candidate = isCoupled ? WeightBlock(recurrent, 1, of: 3) : WeightBlock(recurrent, 2, of: 4)
+    return [Transition([candidate] + (projection.map { [WeightBlock($0)] } ?? []))]
   }
 
   public func forward(_ t: Int, _ pass: Pass) {

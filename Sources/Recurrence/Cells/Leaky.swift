@@ -99,7 +99,9 @@ public struct Leaky: RecurrentCell {
     nonlinearity = options.nonlinearity
   }
 
-  public var transitions: [WeightBlock] { recurrent.map { [WeightBlock($0)] } ?? [] }
+  public var transitions: [Transition] {
+    recurrent.map { [Transition(WeightBlock($0))] } ?? []
+  }
 
   public func forward(_ t: Int, _ pass: Pass) {
     let (a, past, h) = (pass[preactivation, t], pass.before(output, t), pass[output, t])

@@ -10,22 +10,7 @@ internal import LinearAlgebra
 ///
 /// - `candidate`: `linear`, or `positive`: g(v) = v + ½ where v ≥ 0, and σ(v) elsewhere.
 public struct MinGRU: RecurrentCell {
-  public struct Options: CellOptions {
-    public var hidden: Int
-    /// h̃
-    public var candidate: MinimalCandidate
-
-    public init(hidden: Int, candidate: MinimalCandidate = .linear) {
-      self.hidden = hidden
-      self.candidate = candidate
-    }
-
-    public init(from decoder: any Decoder) throws {
-      let keys = try decoder.container(keyedBy: CodingKeys.self)
-      hidden = try keys.hiddenUnits(.hidden)
-      candidate = try keys.decodeIfPresent(MinimalCandidate.self, forKey: .candidate) ?? .linear
-    }
-  }
+  public typealias Options = MinimalOptions
 
   public static let equations = """
     z = σ(x W + b); h̃ = x W + b; h = (1−z)∘h₋ + z∘h̃; \

@@ -18,6 +18,24 @@ public enum MinimalCandidate: String, Codable, CaseIterable, Sendable {
   }
 }
 
+/// What a cell without recurrent weights is made of (Feng 2024).
+public struct MinimalOptions: CellOptions {
+  public var hidden: Int
+  /// h̃
+  public var candidate: MinimalCandidate
+
+  public init(hidden: Int, candidate: MinimalCandidate = .linear) {
+    self.hidden = hidden
+    self.candidate = candidate
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    hidden = try keys.hiddenUnits(.hidden)
+    candidate = try keys.decodeIfPresent(MinimalCandidate.self, forKey: .candidate) ?? .linear
+  }
+}
+
 /// v = g(v)
 @inline(never) private func makePositive(_ v: Row) {
   for j in 0..<v.count {

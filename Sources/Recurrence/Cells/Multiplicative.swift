@@ -34,6 +34,10 @@ public struct Multiplicative: RecurrentCell {
       options.hidden, gates: 1, names: ("weight_hf", "weight_fh"), in: &plan)
   }
 
+  public var transitions: [Transition] {
+    [Transition([WeightBlock(factors.fromState), WeightBlock(factors.toGates)])]
+  }
+
   public func forward(_ t: Int, _ pass: Pass) {
     let a = pass[preactivation, t]
     let sum = a.part(1, of: 2)

@@ -80,6 +80,14 @@ public struct MultiplicativeLSTM: RecurrentCell {
     ]
   }
 
+  public var transitions: [Transition] {
+    [
+      Transition([
+        WeightBlock(intermediate.fromState), WeightBlock(intermediate.toGates, 2, of: 4),
+      ])
+    ]
+  }
+
   public func forward(_ t: Int, _ pass: Pass) {
     let a = pass[preactivation, t]
     let (past, c, h) = (pass.before(memory, t), pass[memory, t], pass[output, t])

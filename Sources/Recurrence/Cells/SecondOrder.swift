@@ -46,6 +46,8 @@ public struct SecondOrder: RecurrentCell {
     dSum = plan.activation(n, derivative: .overwrites)
   }
 
+  public var transitions: [Transition] { [.ofEachInput] }
+
   public func forward(_ t: Int, _ pass: Pass) {
     let (m, past, h) = (pass[preactivation, t], pass.read(output, t), pass[output, t])
     let n = h.columns

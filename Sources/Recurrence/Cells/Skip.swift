@@ -76,7 +76,7 @@ public struct Skip: RecurrentCell {
     recurrentBias = options.biases == 2 ? plan.vector("bias_hh", count: n, pytorch: spread) : nil
   }
 
-  public var transitions: [WeightBlock] { [WeightBlock(recurrent)] }
+  public var transitions: [Transition] { [Transition(WeightBlock(recurrent))] }
 
   public func forward(_ t: Int, _ pass: Pass) {
     let a = pass[preactivation, t]

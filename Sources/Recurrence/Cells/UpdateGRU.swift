@@ -88,8 +88,8 @@ public struct UpdateGRU: RecurrentCell {
 
   public var gateBlocks: [GateBlock] { [GateBlock("Γ", preactivation, 0, of: 2)] }
 
-  public var transitions: [WeightBlock] {
-    [gated.map { WeightBlock($0.recurrent) } ?? WeightBlock(recurrent, 1, of: 2)]
+  public var transitions: [Transition] {
+    [Transition(gated.map { WeightBlock($0.recurrent) } ?? WeightBlock(recurrent, 1, of: 2))]
   }
 
   public func forward(_ t: Int, _ pass: Pass) {

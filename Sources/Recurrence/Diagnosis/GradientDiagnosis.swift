@@ -15,8 +15,7 @@ public struct GradientDiagnosis {
     public let lags: [Double]
     /// The parts of each gate's values that are below 0.1 and above 0.9.
     public let gates: [(name: String, below: Double, above: Double)]
-    /// The largest modulus of an eigenvalue of what carries the state; nil where that is no square
-    /// matrix.
+    /// The largest modulus of an eigenvalue of what carries the state; nil where no weights do.
     public let spectralRadius: Double?
   }
 
@@ -91,7 +90,7 @@ public struct GradientDiagnosis {
       return Layer(
         name: probe.layer, lags: probe.state == nil ? [] : zip(norms, seen).map { $0 / $1 },
         gates: gates,
-        spectralRadius: probe.transitions.map { $0.matrix(in: weights).spectralRadius }.max())
+        spectralRadius: probe.spectralRadius(in: weights))
     }
   }
 

@@ -16,26 +16,6 @@ public struct GateBlock: Sendable {
   }
 }
 
-/// A square block of weights: part `part` of `count` blocks of a matrix's outputs, and as many of its
-/// inputs, the first.
-public struct WeightBlock: Sendable {
-  let parameter: Parameter
-  let part: Int
-  let count: Int
-
-  init(_ parameter: Parameter, _ part: Int = 0, of count: Int = 1) {
-    self.parameter = parameter
-    self.part = part
-    self.count = count
-  }
-
-  func matrix(in weights: ParameterVector) -> Matrix {
-    let whole = weights[parameter]
-    let height = whole.rows / count
-    return whole.slice(rows: part * height..<(part + 1) * height).slice(columns: 0..<height)
-  }
-}
-
 /// What a diagnosis looks at in one recurrent layer.
 public struct Probe: Sendable {
   /// The layer as its plan calls it, such as `layer 0`.
@@ -43,13 +23,20 @@ public struct Probe: Sendable {
   /// What the layer shows, where the next step reads it too.
   let state: Activation?
   let gates: [GateBlock]
-  /// What carries the state from step to step; the largest of their spectral radii counts.
-  let transitions: [WeightBlock]
+  /// What carries the state from step to step.
+  let transitions: [Transition]
+  /// W of the layer's x W; nil where nothing is read.
+  let input: Parameter?
+
+  /// The largest of the radii of all transitions; nil where there is none.
+  func spectralRadius(in weights: ParameterVector) -> Double? {
+    transitions.compactMap { $0.spectralRadius(in: weights, input: input) }.max()
+  }
 }
 
 extension RecurrentCell {
   public var gateBlocks: [GateBlock] { [] }
-  public var transitions: [WeightBlock] { [] }
+  public var transitions: [Transition] { [] }
 }
 
 extension Layer {

@@ -13,7 +13,7 @@ internal import LinearAlgebra
 /// symbol itself, a row with a single 1, E W are D rows of W.
 struct Projection: Sendable {
   private let source: Source
-  private let weight: Parameter?
+  let weight: Parameter?
   /// Of the last columns of y; nil for none.
   private let bias: Parameter?
   private let secondBias: Parameter?

@@ -127,7 +127,7 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
     probes = [
       Probe(
         layer: plan.scope.layer, state: own.contains(cell.output) ? shown : nil,
-        gates: cell.gateBlocks, transitions: cell.transitions)
+        gates: cell.gateBlocks, transitions: cell.transitions, input: projection.weight)
     ]
   }
 

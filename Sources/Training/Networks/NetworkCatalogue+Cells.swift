@@ -30,7 +30,12 @@ extension NetworkCatalogue.Network {
       var others: [JSONValue] = []
       for case let other? in variants.map({ $0[key] }) where other != value {
         // Whatever number of units a variant has stands for all of them.
-        let shown = ["projection", "outputs"].contains(key) ? .string("units") : other
+        let shown: JSONValue =
+          switch key {
+          case "projection", "outputs": .string("units")
+          case "transition": .string("[units, …]")
+          default: other
+          }
         if !others.contains(shown) { others.append(shown) }
       }
       options.append(Option(key: key, standard: value, others: others))
@@ -44,7 +49,13 @@ extension NetworkCatalogue.Network {
       guard changed.count == 1, let (key, value) = changed.first else { continue }
       let added = Self.parameters(of: cell, .object(variant), sizes: .symbols)
         .filter { !parameters.contains($0) }
-      let shown = ["projection", "outputs"].contains(key) ? "P" : value.plain
+      let shown: String =
+        switch (key, value) {
+        case ("projection", _), ("outputs", _): "P"
+        case ("transition", .array(let widths)):
+          "[" + widths.map { Self.words($0, hidden: hidden) }.joined(separator: ", ") + "]"
+        default: value.plain
+        }
       if !added.isEmpty { further["\(key): \(shown)"] = added }
     }
 
@@ -81,6 +92,12 @@ extension NetworkCatalogue.Network {
         return (times == 1 ? "" : "\(times)·") + "hidden" + (parts == 1 ? "" : "/\(parts)")
       }
     }
+  }
+
+  /// A width as a multiple of the units.
+  private static func words(_ width: JSONValue, hidden: Int) -> String {
+    guard case .integer(let width) = width else { return width.plain }
+    return Sizes.symbols.words(width, hidden: hidden, projection: nil)
   }
 
   private static func layout<Cell: RecurrentCell>(

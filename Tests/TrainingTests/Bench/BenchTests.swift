@@ -38,6 +38,8 @@ import Training
     "lstm": 28 * 5 + 28 * 7 + 28 * 7 + 28 * 7 + 60 * 7,
     "clockwork": 8 * 5 + 2 * (8 + 6 + 4 + 2) + 8 * 8 + 2 * (8 + 6 + 4 + 2) + 60 * 8,
     "jordan": 7 * 5 + 2 * 7 * 7 + 7 * 7 + 2 * 7 * 7 + 60 * 7,
+    // Two products with what a step begins with, one inside it.
+    "deep-transition": 7 * 5 + 2 * 7 * 7 + 7 * 7 + 2 * 7 * 7 + 60 * 7,
     "skip": 7 * 5 + 2 * 7 * 7 + 7 * 7 + 2 * 7 * 7 + 60 * 7,
     "gru": 21 * 5 + 21 * 7 + 21 * 7 + 21 * 7 + 60 * 7,
     "gru-reset-before": 21 * 5 + 21 * 7 + 21 * 7 + 21 * 7 + 60 * 7,

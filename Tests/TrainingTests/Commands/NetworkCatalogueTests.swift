@@ -66,6 +66,21 @@ import Training
       ])
   }
 
+  @Test("knows layers inside a step") func deepTransition() throws {
+    let deep = try #require(catalogue.cells.first { $0.name == "deep-transition" })
+    #expect(deep.options.map(\.key) == ["hidden", "nonlinearity", "shortcut", "transition"])
+    #expect(deep.options[3].standard == .null && deep.options[3].others == [.string("[units, …]")])
+    #expect(
+      deep.parameters.map(\.name) == [
+        "weight_ih", "weight_hh", "weight_transition_2", "bias_ih", "bias_transition_2",
+      ])
+    #expect(deep.further["shortcut: true"]?.map(\.name) == ["weight_shortcut"])
+    #expect(
+      deep.further["transition: [2·hidden]"]?.map(\.shape) == [
+        ["2·hidden", "input"], ["2·hidden", "hidden"], ["hidden", "2·hidden"], ["2·hidden"],
+      ])
+  }
+
   @Test("is JSON too") func json() throws {
     let json = try #require(
       JSONSerialization.jsonObject(with: Data(try catalogue.json.utf8)) as? [String: Any])

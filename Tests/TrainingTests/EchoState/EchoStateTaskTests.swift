@@ -20,11 +20,9 @@ import Training
     let example = fitted.examples(.valid, seed: UInt64(seed))[0]
     let outputs = fitted.outputs(example)
     let asked = example.targets.indices.filter { example.targets[$0] >= 0 }
-    let errors = asked.map { t in
-      let distance = outputs[t][0] - Double(example.values[t])
-      return distance * distance
-    }
-    return (mean(errors) / variance(asked.map { Double(example.values[$0]) })).squareRoot()
+    return Measures.nrmse(
+      asked.map { Float(outputs[$0][0]) }, truth: asked.map { example.values[$0] }
+    ).value
   }
 
   @Test func `learn NARMA-10 better than any linear map of the last 50 inputs`() throws {
@@ -59,6 +57,7 @@ import Training
         let distance = Double(predicted) - Double(run.frames[1_083])
         return distance * distance
       }
+      // By the deviation of the whole series, not of the steps that are asked for.
       return (mean(errors) / variance(all)).squareRoot()
     }
     print("Mackey-Glass:", errors, median(errors))
