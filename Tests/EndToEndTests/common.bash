@@ -44,6 +44,13 @@ text() {
   }'
 }
 
+# draw LINES SEED PROGRAM: lines that an awk program prints from pick(n), a number below n, and its line i.
+draw() {
+  awk -v n="$1" -v s="$2" '
+    function pick(k) { s = (s * 16807) % 2147483647; return int(s / 7) % k }
+    BEGIN { for (i = 0; i < n; i++) { '"$3"' } }'
+}
+
 # config FILE: a small model with dropout; streams, steps and widths are different numbers.
 config() {
   cat >"$1" <<END

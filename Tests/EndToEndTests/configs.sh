@@ -5,13 +5,6 @@
 set -euo pipefail
 source "$(dirname "$0")/common.bash"
 
-# draw LINES SEED PROGRAM: lines that an awk program prints from pick(n), a number below n, and its line i.
-draw() {
-  awk -v n="$1" -v s="$2" '
-    function pick(k) { s = (s * 16807) % 2147483647; return int(s / 7) % k }
-    BEGIN { for (i = 0; i < n; i++) { '"$3"' } }'
-}
-
 words='m = 3 + pick(9); for (j = 0; j < m; j++) printf "%sw%d", j ? " " : "", pick(30); print ""'
 tags='m = 3 + pick(9); for (j = 0; j < m; j++) { k = pick(30); printf "%sw%d|%s", j ? " " : "", k,
   k < 20 ? "O" : k < 25 ? "I-PER" : "I-LOC" } print ""'
