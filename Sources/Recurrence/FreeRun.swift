@@ -2,7 +2,8 @@ public import LinearAlgebra
 
 /// Goes on with series of numbers on its own: what a model predicts is what it reads next.
 ///
-/// For models that predict frames as wide as those they read. Series lie side by side as streams.
+/// For models that predict frames as wide as those they read. Series lie side by side as streams. A model
+/// that says where a series ends is asked for it with `ends`.
 public final class FreeRun {
   private let model: SequenceModel
   private let weights: ParameterVector
@@ -10,17 +11,35 @@ public final class FreeRun {
   private let batch: Batch
   private let width: Int
   private let streams: Int
+  private let random: Philox
+  private let isDrawn: Bool
+  private let least: Int
+  private var drawn: UInt64 = 0
   private var hasRead = false
 
-  /// - Parameter streams: how many series go on at once.
-  public init(_ model: SequenceModel, weights: ParameterVector, streams: Int = 1) {
+  /// - Parameters:
+  ///   - streams: how many series go on at once.
+  ///   - seed: of the ends that are drawn.
+  ///   - isDrawn: whether ends are drawn; false takes what is likelier at each step, or the likeliest
+  ///     number of outputs.
+  ///   - least: the fewest outputs that a series may have, where the model predicts how many: the frames
+  ///     of a start, but the first.
+  public init(
+    _ model: SequenceModel, weights: ParameterVector, streams: Int = 1, seed: UInt64 = 1,
+    drawingEnds isDrawn: Bool = true, atLeast least: Int = 0
+  ) {
     guard case .frames(let width) = model.interface.input,
       model.interface.output == .numbers(width), model.interface.condition == 0
     else { preconditionFailure("a free run of \(model.interface)") }
+    precondition(
+      least <= model.predictedLength?.longest ?? .max, "\(least) outputs, more than are predicted")
     self.model = model
     self.weights = weights
     self.width = width
     self.streams = streams
+    self.isDrawn = isDrawn
+    self.least = least
+    random = Philox(seed: seed, name: "ends")
     tape = Tape(model.plan, steps: 1, streams: streams, derivatives: false)
     batch = Batch(rows: streams, widths: Batch.Widths(features: width, values: width))
     batch.begin(steps: 1, streams: streams)
@@ -37,6 +56,7 @@ public final class FreeRun {
     }
     _ = batch.features.elements().update(fromContentsOf: frames)
     tape.begin(steps: 1, streams: streams)
+    if !hasRead { expectLengths() }
     model.read(Pass(batch, on: tape, weights: weights))
     hasRead = true
   }
@@ -48,5 +68,51 @@ public final class FreeRun {
     let predicted = (0..<streams).flatMap { Array(outputs[$0].elements) }
     read(predicted)
     return predicted
+  }
+
+  /// Whether each series ends with what was read, drawn anew at each call; never where the model does not
+  /// say where series end.
+  public func ends() -> [Bool] {
+    precondition(hasRead, "an end before anything was read")
+    if model.predictedLength != nil {
+      return (0..<streams).map { batch.remaining(0, $0) == 0 }
+    }
+    guard let halting = model.halting else { return Array(repeating: false, count: streams) }
+    let odds = halting.odds(at: 0, Pass(batch, on: tape, weights: weights))
+    return (0..<streams).map { s in
+      guard isDrawn else { return odds[s, 0] > 0 }
+      drawn += 1
+      return random.uniform(drawn) < Double(sigmoid(odds[s, 0]))
+    }
+  }
+
+  /// Goes on with every series until all have ended, at most so many steps; returns what each has until
+  /// its end.
+  public func untilEnds(atMost steps: Int) -> [[Real]] {
+    var series = [[Real]](repeating: [], count: streams)
+    var hasEnded = [Bool](repeating: false, count: streams)
+    for _ in 0..<steps {
+      for (s, ends) in ends().enumerated() where ends { hasEnded[s] = true }
+      guard hasEnded.contains(false) else { break }
+      let frames = next()
+      for s in 0..<streams where !hasEnded[s] {
+        series[s] += frames[s * width..<(s + 1) * width]
+      }
+    }
+    return series
+  }
+
+  /// Draws how many outputs each series has, where the model predicts it.
+  private func expectLengths() {
+    guard let length = model.predictedLength else { return }
+    let pass = Pass(batch, on: tape, weights: weights)
+    model.encode(pass)
+    let logits = length.logits(pass)
+    let lengths = Sampling(
+      temperature: isDrawn ? 1 : 0, excluded: Set((0..<least).map { Int32($0) }))
+    for s in 0..<streams {
+      drawn += 1
+      batch.totals.elements()[s] = lengths.draw(logits[s], random.uniform(drawn)) ?? 0
+    }
   }
 }
