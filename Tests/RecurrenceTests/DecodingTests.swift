@@ -58,7 +58,7 @@ import Testing
       ),
       (
         "a length known to be",
-        ModelOptions(embedding: 3, layers: [taught], end: .length, lengthInput: .total), 0, 0
+        ModelOptions(embedding: 3, layers: [taught], end: .length, lengthInput: .total), 2, 0
       ),
     ]
   }

@@ -47,7 +47,7 @@ enum EndCases {
         embedding: 3, layers: [gru(5)],
         encoder: EncoderOptions(embedding: 2, layers: [lstm(3)]), context: .both, end: .halt),
       ModelInterface(
-        input: symbols, output: .symbols(7), source: 6,
+        input: symbols, output: .symbols(7), source: 8,
         ends: ModelInterface.Ends(symbol: 2, longest: longest))
     ),
     (
@@ -82,7 +82,7 @@ enum EndCases {
               .recurrent(cell: "gru", GRU.Options(hidden: 3)), bidirectional: .concat)
           ]), attention: .additive, end: .length),
       ModelInterface(
-        input: symbols, output: .symbols(7), condition: 2, source: 6,
+        input: symbols, output: .symbols(7), condition: 2, source: 8,
         ends: ModelInterface.Ends(symbol: 2, longest: longest))
     ),
   ]

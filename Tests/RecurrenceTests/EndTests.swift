@@ -179,7 +179,7 @@ import Testing
   @Test(arguments: [EndOfSequence.halt, .length])
   func `stop series of numbers as often as they are likely to`(end: EndOfSequence) {
     let (model, weights) = ofNumbers(end)
-    let (start, draws) = ([Real(0.3), -0.7], 2000)
+    let (start, draws) = ([Real(0.3), -0.7], 1000)
     let run = FreeRun(model, weights: weights, streams: draws, seed: 3)
     run.read((0..<draws).flatMap { _ in start })
     let series = run.untilEnds(atMost: 40)

@@ -17,6 +17,9 @@ public protocol GeneratedTask: Codable, Equatable, Sendable {
   /// Whether an example asks for one answer, at its end.
   var asksOnce: Bool { get }
 
+  /// How sequences may end; nil where outputs are not read again, or come with inputs that are given.
+  var ends: ModelInterface.Ends? { get }
+
   /// The fewest and the most steps of an example.
   func lengths(_ part: TaskPart) -> ClosedRange<Int>
   /// The steps of an example, without making it where that is possible.
@@ -27,6 +30,7 @@ public protocol GeneratedTask: Codable, Equatable, Sendable {
 extension GeneratedTask {
   public var widths: Batch.Widths { Batch.Widths() }
   public var asksOnce: Bool { false }
+  public var ends: ModelInterface.Ends? { nil }
 
   public func steps(_ part: TaskPart, _ draw: inout Draw) -> Int {
     let lengths = lengths(part)
@@ -40,7 +44,7 @@ extension GeneratedTask {
     ModelInterface(
       input: inputs.isEmpty ? .frames(widths.features) : .symbols(inputs.count),
       output: outputs.isEmpty ? .numbers(widths.values) : .symbols(outputs.count),
-      condition: widths.condition, asksOnce: asksOnce)
+      condition: widths.condition, asksOnce: asksOnce, ends: ends)
   }
 }
 
