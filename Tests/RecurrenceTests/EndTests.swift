@@ -136,15 +136,22 @@ import Testing
   @Test func `come after what a start has already`() {
     let (model, weights) = ofSymbols(.length)
     let generator = Generator(model, weights: weights, seed: 4)
-    var lengths: Set<Int> = []
-    for _ in 0..<200 {
+    var counts = [0, 0, 0, 0]
+    for _ in 0..<1000 {
       generator.restart(atLeast: 2)
       for symbol in [Self.start, 2, 3] { generator.read(symbol) }
       var count = 2
       while let symbol = generator.next(), symbol != Self.end { count += 1 }
-      lengths.insert(count)
+      counts[count] += 1
     }
-    #expect(lengths == [2, 3])
+    #expect(counts[0] + counts[1] == 0)
+    let p = (2...3).map { length in
+      sequences(of: length).reduce(0.0) {
+        $0 + Double(exp(Real(-loss(of: $1, ends: true, model, weights).nats)))
+      }
+    }
+    let share = Double(counts[2]) / 1000
+    #expect(abs(share - p[0] / (p[0] + p[1])) < 0.06, "\(share) of length 2, probabilities \(p)")
   }
 
   // MARK: Numbers
@@ -212,6 +219,22 @@ import Testing
     }
   }
 
+  @Test func `leave their symbol no part of a smoothed target`() {
+    let layer = LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 5)))
+    let model = SequenceModel(
+      ModelOptions(embedding: 3, layers: [layer], end: .halt),
+      interface: EndCases.all[0].interface, seed: 1,
+      objective: TrainingObjective(labelSmoothing: 0.3))
+    let trial = SequenceTrial(model)
+    trial.run()
+    let entry = trial.weights.layout.entry(named: "decoder.bias")!
+    let gradient = Array(trial.gradient.elements(of: entry)).map { Double($0) }
+    #expect(gradient[2] == 0)
+    // Probabilities and targets both sum to 1 over the symbols that are left.
+    #expect(abs(gradient.reduce(0, +)) < 1e-5)
+    #expect(gradient.contains { abs($0) > 0.1 })
+  }
+
   // MARK: Windows
 
   @Test(arguments: EndCases.all.indices)
@@ -250,33 +273,4 @@ import Testing
       }
     }
   #endif
-
-  // MARK: What does not fit
-
-  @Test func `are refused where sequences have none`() {
-    let layers = [LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 5)))]
-    let ends = ModelInterface.Ends(symbol: 1, longest: 4)
-    for end in [EndOfSequence.halt, .length] {
-      let options = ModelOptions(embedding: 3, layers: layers, end: end)
-      var good = ModelInterface(input: .symbols(4), output: .symbols(4), ends: ends)
-      #expect(options.objection(to: good) == nil)
-      good.ends = nil
-      #expect(options.objection(to: good)?.contains("model.end: \(end.rawValue)") == true)
-      #expect(
-        options.objection(to: ModelInterface(vocabulary: 4))?.contains("running text") == true)
-      good.asksOnce = true
-      #expect(options.objection(to: good)?.contains("one answer") == true)
-      let tree = ModelOptions(
-        embedding: 3, layers: [], tree: TreeOptions(.lstm, hidden: 4), end: end)
-      let trees = ModelInterface(input: .symbols(4), output: .symbols(2), isTree: true)
-      #expect(tree.objection(to: trees)?.contains("trees") == true)
-      var both = options
-      both.layers[0].bidirectional = .sum
-      good = ModelInterface(input: .symbols(4), output: .symbols(4), ends: ends)
-      #expect(both.objection(to: good)?.contains("bidirectional") == true)
-    }
-    #expect(
-      ModelOptions(embedding: 3, layers: layers, end: .halt, lengthInput: .total).objection?
-        .contains("length_input") == true)
-  }
 }

@@ -98,7 +98,9 @@ final class HypothesisReader {
     model.head.forward(pass)
     let losses = tape.loss.rows.elements()
     return targets.indices.map { s in
-      targets[s].isEmpty ? -.infinity : -(0..<batch.steps).reduce(0.0) { $0 + Double(losses[$1 * batch.streams + s]) }
+      targets[s].isEmpty
+        ? -.infinity
+        : -(0..<batch.steps).reduce(0.0) { $0 + Double(losses[$1 * batch.streams + s]) }
     }
   }
 }

@@ -123,7 +123,8 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
       case .activation, .lookup: false
       }
     isUnlearnt =
-      fixed != nil && readsData && conditions.isEmpty && length == .none && surroundings.feedback == nil && areZero
+      fixed != nil && readsData && conditions.isEmpty && length == .none
+      && surroundings.feedback == nil && areZero
       && request == nil
     probes = [
       Probe(
