@@ -33,8 +33,8 @@ extension ModelOptions {
     }
     guard interface.ends != nil else {
       return
-        "\(what) is for outputs that are read again, and this data's are as many as the inputs given "
-        + "with them; remove it"
+        "\(what) is for outputs that are read again until an end, such as those of lines, pairs, piano "
+        + "rolls or the task conditioned, and this data has no end to predict; remove it"
     }
     if layers.contains(where: { $0.bidirectional != nil }) {
       return "\(what) is predicted, and a bidirectional layer would read the end; remove "
