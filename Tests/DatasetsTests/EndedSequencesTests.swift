@@ -76,7 +76,9 @@ import Testing
     let longer = try lines("b a b\na\n", valid: "a b a b\n")
     let error = #expect(throws: DataError.self) { try longer.ending(by: .length) }
     #expect(error?.message.contains("a sequence of 4 outputs") == true)
-    #expect(error?.message.contains("at most the 3") == true)
+    #expect(error?.message.contains("at most 3") == true)
+    #expect(try longer.ending(by: .length, longest: 9).interface.ends?.longest == 9)
+    #expect(throws: DataError.self) { try longer.ending(by: .length, longest: 2) }
     _ = try longer.ending(by: .halt)
     _ = try longer.ending(by: .length, known: ModelInterface.Ends(symbol: 2, longest: 4))
     let inside = try lines("b a b\na </s> b\n", valid: "a b\n")

@@ -47,12 +47,15 @@ extension Dataset {
   /// The same data for a model that says in some way where sequences end.
   ///
   /// Data whose sequences have no end to be predicted stays as it is; a model refuses it.
-  /// - Parameter known: what a model that is there already knows of ends; nil for one that is to be made
-  ///   for this data.
+  /// - Parameters:
+  ///   - longest: the most outputs whose number is predicted; nil for those of the longest sequence to
+  ///     train on.
+  ///   - known: what a model that is there already knows of ends; nil for one that is to be made for this
+  ///     data.
   /// - Throws: `DataError` where a sequence can have no probability: one that is longer than any length
   ///   that is predicted, or one with the symbol for the end inside.
   public func ending(
-    by end: EndOfSequence, known: ModelInterface.Ends? = nil
+    by end: EndOfSequence, longest: Int? = nil, known: ModelInterface.Ends? = nil
   ) throws(DataError) -> Dataset {
     guard end != .symbol else { return self }
     guard let ends = interface.ends else {
@@ -63,14 +66,14 @@ extension Dataset {
       }
       return self
     }
-    let longest = (known ?? ends).longest
+    let longest = known?.longest ?? longest ?? ends.longest
     func ended(_ part: DataPart) throws(DataError) -> DataPart {
       guard let set = part.examples else { return part }
       let most = set.longest.steps - (ends.symbol == nil ? 0 : 1)
       guard end != .length || most <= longest else {
         throw DataError(
-          "\(set.name) has a sequence of \(most) outputs, and model.end: length predicts at most the "
-            + "\(longest) of the longest to train on: leave it out, or train on longer ones")
+          "\(set.name) has a sequence of \(most) outputs, and model.end: length predicts at most "
+            + "\(longest): leave it out, train on longer ones, or raise model.longest")
       }
       for index in 0..<(set.isGenerated ? 0 : set.count) {
         let example = set.example(index, epoch: 1)
@@ -88,7 +91,7 @@ extension Dataset {
       return .examples(EndedSequences(set, hasSymbol: ends.symbol != nil))
     }
     var interface = interface
-    interface.ends = known ?? ends
+    interface.ends = ModelInterface.Ends(symbol: ends.symbol, longest: longest)
     return Dataset(
       vocabulary: vocabulary, outputs: outputs, source: source, interface: interface,
       train: try ended(train),

@@ -52,6 +52,8 @@ public struct ModelOptions: Codable, Equatable, Sendable {
   public var end: EndOfSequence
   /// What the first layer with a cell is told of a predicted length.
   public var lengthInput: LengthInput
+  /// The most outputs whose number is predicted; nil for as many as the longest sequence to train on has.
+  public var longest: Int?
   /// Factors on the learning rate in the embedding and in the output layer; 0 freezes one. A tied matrix
   /// is the embedding's.
   public var embeddingRate: Double
@@ -66,7 +68,7 @@ public struct ModelOptions: Codable, Equatable, Sendable {
     encoder: EncoderOptions? = nil, context: ContextPlace = .initialState,
     attention: AttentionKind = .none, attentionPlace: AttentionPlace = .output,
     end: EndOfSequence = .symbol, lengthInput: LengthInput = .remaining,
-    embeddingRate: Double = 1, outputRate: Double = 1
+    longest: Int? = nil, embeddingRate: Double = 1, outputRate: Double = 1
   ) {
     self.embedding = embedding
     self.layers = layers
@@ -87,13 +89,14 @@ public struct ModelOptions: Codable, Equatable, Sendable {
     self.attentionPlace = attentionPlace
     self.end = end
     self.lengthInput = lengthInput
+    self.longest = longest
     self.embeddingRate = embeddingRate
     self.outputRate = outputRate
   }
 
   enum CodingKeys: String, CodingKey {
     case embedding, layers, tied, dropout, variational, recurrent, initializer, shortcut, condition
-    case tree, encoder, context, attention, end
+    case tree, encoder, context, attention, end, longest
     case attentionPlace = "attention_place"
     case lengthInput = "length_input"
     case embeddingInitializer = "embedding_initializer"
@@ -135,6 +138,9 @@ public struct ModelOptions: Codable, Equatable, Sendable {
       try keys.decodeIfPresent(AttentionPlace.self, forKey: .attentionPlace) ?? .output
     end = try keys.decodeIfPresent(EndOfSequence.self, forKey: .end) ?? .symbol
     lengthInput = try keys.decodeIfPresent(LengthInput.self, forKey: .lengthInput) ?? .remaining
+    longest = try keys.decodeIfPresent(Int.self, forKey: .longest).map {
+      try keys.checkedWidth($0, .longest)
+    }
     embeddingRate = try keys.rateFactor(.embeddingRate)
     outputRate = try keys.rateFactor(.outputRate)
     if let (key, problem) = problem {
@@ -179,6 +185,9 @@ public struct ModelOptions: Codable, Equatable, Sendable {
       return (
         .lengthInput, "length_input is of a predicted length, and there is none; set end to length"
       )
+    }
+    if end != .length, longest != nil {
+      return (.longest, "longest is of a predicted length, and there is none; set end to length")
     }
     if let sentence = encoder?.problem { return (.encoder, sentence) }
     return nil

@@ -204,6 +204,7 @@ extension NetworkCatalogue.Network {
           Option(
             key: "length_input", standard: .string("remaining"),
             others: [.string("total"), .string("none")]),
+          Option(key: "longest", standard: .null, others: [.integer(200)]),
         ],
         parameters: [
           Parameter(name: "length.weight", shape: ["lengths", "v"]),

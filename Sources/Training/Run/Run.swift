@@ -185,7 +185,7 @@ public final class Run {
         opened = try Dataset(
           options.data, vocabularies: vocabularies, cache: cache, writing: turn < 2,
           seed: options.seed
-        ).ending(by: options.model.end)
+        ).ending(by: options.model.end, longest: options.model.longest)
       }
     }
     guard let opened else { preconditionFailure("no rank's turn to open the data") }
