@@ -48,6 +48,12 @@ import Training
     let decoder = SequenceDecoder(
       lesson.model, weights: lesson.trainer.weights, start: vocabulary.begin!,
       end: vocabulary.end!)
+    let line = try LineScorer(
+      lesson.model, weights: lesson.trainer.weights, vocabulary: vocabulary
+    ).score("BTXSE")
+    let likelihood = decoder.logLikelihoods(of: [vocabulary.encode("BTXSE")], given: [Given()])
+    #expect(line.targets == 6 && abs(line.nats + likelihood[0]) < 1e-5)
+    #expect(abs(line.nats - 3 * log(2.0)) < 0.3, "\(line.nats) nats for one string in 8")
     let drawn = decoder.sample(
       [Given](repeating: Given(), count: 4000), maximumLength: 80, seed: 3)
     let legal = drawn.count { hypothesis in
