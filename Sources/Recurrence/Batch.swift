@@ -8,6 +8,8 @@ public import LinearAlgebra
 public final class Batch: @unchecked Sendable {
   /// A target that asks for nothing: the head leaves the row out.
   public static let noTarget: Int32 = -1
+  /// A target that asks for the end of the sequence alone: the step after its last output.
+  public static let end: Int32 = -2
 
   /// How many numbers a window holds besides symbols.
   public struct Widths: Hashable, Sendable {
@@ -27,8 +29,8 @@ public final class Batch: @unchecked Sendable {
 
   /// The symbol read at each step.
   public let inputs: Buffer<Int32>
-  /// The symbol to be predicted at each step, or `noTarget`; where numbers are to be predicted, 0 or
-  /// `noTarget`.
+  /// The symbol to be predicted at each step, `noTarget` or `end`; where numbers are to be predicted, 0,
+  /// `noTarget` or `end`.
   public let targets: Buffer<Int32>
   /// 1 where the stream starts anew: its state is its initial one before it reads this step's input.
   public let resets: Buffer<UInt8>
@@ -44,6 +46,9 @@ public final class Batch: @unchecked Sendable {
   public let condition: Buffer<Real>
   /// The number of steps of each stream; `begin` sets all of them to `steps`.
   public let lengths: Buffer<Int32>
+  /// The number of outputs of each stream's whole sequence, for models that know it before its first
+  /// step; `begin` sets all of them to 0.
+  public let totals: Buffer<Int32>
   /// What random numbers of each stream are keyed by: the index of a stream or of a sequence over all
   /// ranks, so that they depend on no number of ranks; `begin` counts from `firstStream`.
   public let keys: Buffer<Int32>
@@ -78,6 +83,7 @@ public final class Batch: @unchecked Sendable {
     values = Buffer(count: rows * widths.values)
     condition = Buffer(count: most * widths.condition)
     lengths = Buffer(count: most)
+    totals = Buffer(count: most)
     keys = Buffer(count: most)
     distinct = DistinctSymbols(rows: rows)
     self.source = source
@@ -95,6 +101,7 @@ public final class Batch: @unchecked Sendable {
     hasResets = false
     position = 0
     origin = 0
+    totals.clear(0..<streams)
     let (lengths, keys) = (lengths.elements(count: streams), keys.elements(count: streams))
     for s in 0..<streams {
       lengths[s] = Int32(steps)
@@ -146,6 +153,12 @@ public final class Batch: @unchecked Sendable {
   /// Finds the different inputs; a `Pass` does it when it begins, so nobody who fills in a batch has to.
   func findDistinct() { distinct.find(in: inputs, rows: rows) }
 
-  /// Whether anything is to be predicted in a row.
-  func hasTarget(_ row: Int) -> Bool { targets.start[row] != Self.noTarget }
+  /// Whether anything is to be predicted in a row but the end of its sequence.
+  func hasTarget(_ row: Int) -> Bool { targets.start[row] >= 0 }
+
+  /// Whether a row asks for the end of its sequence.
+  func asksForEnd(_ row: Int) -> Bool { targets.start[row] == Self.end }
+
+  /// How many outputs of stream s come at step t or later: τ − t.
+  func remaining(_ t: Int, _ s: Int) -> Int { max(Int(totals.start[s]) - position - t, 0) }
 }

@@ -4,7 +4,8 @@ public import LinearAlgebra
 /// Goes on with series of frames on its own: what a model predicts is what it reads next.
 ///
 /// For models that predict frames as wide as those they read: numbers as they are predicted, or labels,
-/// each of which is drawn by itself. Series lie side by side as streams.
+/// each of which is drawn by itself. Series lie side by side as streams. A model that says where a
+/// series ends is asked for it with `ends`.
 public final class FreeRun {
   private let model: SequenceModel
   private let weights: ParameterVector
@@ -13,14 +14,18 @@ public final class FreeRun {
   private let width: Int
   private let streams: Int
   private let random: Philox
+  private let temperature: Double
   private var drawn: UInt64 = 0
+  private var least = 0
   private var hasRead = false
 
   /// - Parameters:
   ///   - streams: how many series go on at once.
-  ///   - seed: the same seed and series draw the same labels.
+  ///   - seed: the same seed and series draw the same labels and ends.
+  ///   - temperature: the logits of labels, ends and lengths are divided by it; 0 takes what is likelier.
   public init(
-    _ model: SequenceModel, weights: ParameterVector, streams: Int = 1, seed: UInt64 = 1
+    _ model: SequenceModel, weights: ParameterVector, streams: Int = 1, seed: UInt64 = 1,
+    temperature: Double = 1
   ) {
     guard case .frames(let width) = model.interface.input,
       [.numbers(width), .labels(width)].contains(model.interface.output),
@@ -30,6 +35,7 @@ public final class FreeRun {
     self.weights = weights
     self.width = width
     self.streams = streams
+    self.temperature = temperature
     random = Philox(seed: seed, name: "generate")
     tape = Tape(model.plan, steps: 1, streams: streams, derivatives: false)
     batch = Batch(rows: streams, widths: Batch.Widths(features: width, values: width))
@@ -38,7 +44,12 @@ public final class FreeRun {
   }
 
   /// Forgets what was read: new series begin.
-  public func restart() {
+  /// - Parameter least: the fewest outputs that a series may have, where the model predicts how many: the
+  ///   frames of a start, but the first.
+  public func restart(atLeast least: Int = 0) {
+    precondition(
+      least <= model.longestPredicted ?? .max, "\(least) outputs, more than are predicted")
+    self.least = least
     tape.clearCarried()
     batch.position = 0
     hasRead = false
@@ -54,28 +65,69 @@ public final class FreeRun {
     }
     _ = batch.features.elements().update(fromContentsOf: frames)
     tape.begin(steps: 1, streams: streams)
+    if !hasRead { expectLengths() }
     model.read(Pass(batch, on: tape, weights: weights))
     hasRead = true
   }
 
   /// Predicts the next step of every series, and reads it.
-  /// - Parameter temperature: logits of labels are divided by it; at 0 those hold that are likelier than
-  ///   not.
-  public func next(temperature: Double = 1) -> [Real] {
+  public func next() -> [Real] {
     precondition(hasRead, "predicting before anything was read")
     let outputs = model.outputs(at: 0, Pass(batch, on: tape, weights: weights))
     var predicted = (0..<streams).flatMap { Array(outputs[$0].elements) }
     if case .labels = model.interface.output {
-      for j in predicted.indices { predicted[j] = holds(predicted[j], temperature) ? 1 : 0 }
+      for j in predicted.indices { predicted[j] = holds(predicted[j]) ? 1 : 0 }
     }
     read(predicted)
     return predicted
   }
 
-  /// Draws whether a label holds, with probability σ(l / T).
-  private func holds(_ logit: Real, _ temperature: Double) -> Bool {
+  /// Draws whether something holds, with probability σ(l / T).
+  private func holds(_ logit: Real) -> Bool {
     guard temperature > 0 else { return logit > 0 }
     defer { drawn += 1 }
     return random.uniform(drawn) * (1 + Glibc.exp(-Double(logit) / temperature)) < 1
+  }
+
+  /// Whether each series ends with what was read, drawn anew at each call; never where the model does not
+  /// say where series end.
+  public func ends() -> [Bool] {
+    precondition(hasRead, "an end before anything was read")
+    if model.predictedLength != nil {
+      return (0..<streams).map { batch.remaining(0, $0) == 0 }
+    }
+    guard let halting = model.halting else { return Array(repeating: false, count: streams) }
+    let odds = halting.odds(at: 0, Pass(batch, on: tape, weights: weights))
+    return (0..<streams).map { holds(odds[$0, 0]) }
+  }
+
+  /// Goes on with every series until all have ended, at most so many steps; returns what each has until
+  /// its end.
+  public func untilEnds(atMost steps: Int) -> [[Real]] {
+    var series = [[Real]](repeating: [], count: streams)
+    var hasEnded = [Bool](repeating: false, count: streams)
+    for _ in 0..<steps {
+      for (s, ends) in ends().enumerated() where ends { hasEnded[s] = true }
+      guard hasEnded.contains(false) else { break }
+      let frames = next()
+      for s in 0..<streams where !hasEnded[s] {
+        series[s] += frames[s * width..<(s + 1) * width]
+      }
+    }
+    return series
+  }
+
+  /// Draws how many outputs each series has, where the model predicts it.
+  private func expectLengths() {
+    guard let length = model.predictedLength else { return }
+    let pass = Pass(batch, on: tape, weights: weights)
+    model.encode(pass)
+    let logits = length.logits(pass)
+    let lengths = Sampling(
+      temperature: temperature, excluded: Set((0..<least).map { Int32($0) }))
+    for s in 0..<streams {
+      drawn += 1
+      batch.totals.elements()[s] = lengths.draw(logits[s], random.uniform(drawn)) ?? 0
+    }
   }
 }

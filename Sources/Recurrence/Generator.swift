@@ -24,7 +24,7 @@ public struct Sampling: Sendable {
   /// The symbols that may be drawn with their probabilities, likeliest first (ties by symbol).
   package func distribution(_ logits: Row) -> [(symbol: Int32, probability: Double)] {
     var candidates = (0..<logits.count).map { (Int32($0), Double(logits[$0])) }
-    candidates.removeAll { excluded.contains($0.0) }
+    candidates.removeAll { excluded.contains($0.0) || $0.1 == -.infinity }
     candidates.sort { $0.1 > $1.1 || ($0.1 == $1.1 && $0.0 < $1.0) }
     if temperature == 0 { candidates = Array(candidates.prefix(1)) }
     if let topK { candidates = Array(candidates.prefix(Swift.max(topK, 1))) }
@@ -86,6 +86,8 @@ public final class Generator {
   private let random: Philox
   private var drawn: UInt64 = 0
   private var hasRead = false
+  /// How the number of symbols is drawn, where the model predicts it.
+  private var lengths = Sampling()
   /// Where the time of reading and drawing is reported.
   package var profile: Profile? {
     get { tape.profile }
@@ -106,8 +108,16 @@ public final class Generator {
   }
 
   /// Forgets what was read: a new sequence begins.
-  /// - Parameter condition: what is known of the whole of it, for a model that asks for that.
-  public func restart(condition: [Real] = []) {
+  /// - Parameters:
+  ///   - condition: what is known of the whole of it, for a model that asks for that.
+  ///   - least: the fewest symbols that it may have, where the model predicts how many: those of a start.
+  ///   - temperature: of that draw; 0 takes the likeliest number.
+  public func restart(
+    condition: [Real] = [], atLeast least: Int = 0, temperature: Double = 1
+  ) {
+    precondition(
+      least <= model.predictedLength?.longest ?? .max, "\(least) symbols, more than are predicted")
+    lengths = Sampling(temperature: temperature, excluded: Set((0..<least).map { Int32($0) }))
     precondition(
       condition.count == batch.widths.condition,
       "a condition of \(condition.count) numbers for \(batch.widths.condition)")
@@ -126,8 +136,18 @@ public final class Generator {
     }
     batch.inputs.start[0] = symbol
     tape.begin(steps: 1, streams: 1)
+    if !hasRead { expectLength() }
     model.read(Pass(batch, on: tape, weights: weights))
     hasRead = true
+  }
+
+  /// Draws the number of symbols, where the model predicts it.
+  private func expectLength() {
+    guard let length = model.predictedLength else { return }
+    let pass = Pass(batch, on: tape, weights: weights)
+    model.encode(pass)
+    defer { drawn += 1 }
+    batch.totals.start[0] = lengths.draw(length.logits(pass)[0], random.uniform(drawn)) ?? 0
   }
 
   /// Draws the symbol that follows what was read, and reads it.

@@ -4,9 +4,10 @@ public import LinearAlgebra
 public final class Loss: @unchecked Sendable {
   /// The sum over all targets of −ln p(target).
   public var sum = 0.0
-  /// The number of targets.
+  /// The number of targets; the end of a sequence is one.
   public var targets = 0
-  /// The targets that had the greatest probability; of symbols alone.
+  /// The targets that had the greatest probability; of symbols alone. Where ends are predicted by
+  /// themselves, a symbol counts among the symbols.
   public var correct = 0
   /// Of trees, the targets of roots, and those of them that had the greatest probability.
   public var (roots, correctRoots) = (0, 0)

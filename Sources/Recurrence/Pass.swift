@@ -66,7 +66,7 @@ public struct Pass {
     batch.hasResets && batch.resets.start[t * streams + s] != 0
   }
 
-  /// What stream s is to predict at step t, or `Batch.noTarget`.
+  /// What stream s is to predict at step t, `Batch.noTarget` or `Batch.end`.
   func target(_ t: Int, _ s: Int) -> Int32 { batch.targets.start[t * streams + s] }
 
   /// Whether the earlier steps of a state are seen through copies, which somebody has to fill in.

@@ -100,6 +100,7 @@ extension Batch {
     values.copy(rows * widths.values, from: window.values, at: first * widths.values)
     condition.copy(streams * widths.condition, from: window.condition, at: 0)
     keys.copy(streams, from: window.keys, at: 0)
+    totals.copy(streams, from: window.totals, at: 0)
     let (own, whole) = (lengths.elements(count: streams), window.lengths.elements(count: streams))
     for s in 0..<streams {
       own[s] = Int32(Swift.min(Swift.max(Int(whole[s]) - range.lowerBound, 0), range.count))

@@ -2,7 +2,8 @@ public import Datasets
 internal import LinearAlgebra
 public import Recurrence
 
-/// The log-probability of single lines: each is read from a state of zero, after the end of a line.
+/// The log-probability of single lines: each is read from a state of zero, after the end of a line, or, by
+/// a model of sequences, as a sequence with its end.
 public final class LineScorer {
   private let model: SequenceModel
   private let weights: ParameterVector
@@ -10,6 +11,8 @@ public final class LineScorer {
   private let tape: Tape
   private let batch: Batch
   private let lineEnd: [Int32]
+  /// Of a model of sequences.
+  private let sequences: SequenceDecoder?
   private static let window = 64
 
   /// - Throws: `DataError` where the vocabulary has no end of line.
@@ -19,18 +22,36 @@ public final class LineScorer {
     self.model = model
     self.weights = weights
     self.vocabulary = vocabulary
+    tape = Tape(model.plan, steps: Self.window, streams: 1, derivatives: false)
+    batch = Batch(rows: Self.window)
+    guard model.interface.isRunning else {
+      guard let start = vocabulary.begin, let end = vocabulary.end, model.interface.source == 0,
+        model.interface.condition == 0
+      else {
+        throw DataError(
+          "the model knows no sequences that lines could be, or something has to be known of them first: "
+            + "score files with unroll evaluate")
+      }
+      sequences = SequenceDecoder(model, weights: weights, start: start, end: end)
+      lineEnd = []
+      return
+    }
+    sequences = nil
     lineEnd = vocabulary.encode("\n")
     guard !lineEnd.isEmpty, lineEnd != vocabulary.unknown.map({ [$0] }) else {
       throw DataError(
         "the model's vocabulary has no end of line, so lines have no probability: score whole texts "
           + "with unroll evaluate")
     }
-    tape = Tape(model.plan, steps: Self.window, streams: 1, derivatives: false)
-    batch = Batch(rows: Self.window)
   }
 
   /// −ln p of the line's symbols and of its end.
   public func score(_ line: String) -> Score {
+    if let sequences {
+      let symbols = vocabulary.encode(line)
+      let likelihood = sequences.logLikelihoods(of: [symbols], given: [Given()])[0]
+      return Score(nats: -likelihood, targets: symbols.count + 1)
+    }
     let symbols = lineEnd + vocabulary.encode(line + "\n")
     var score = Score(nats: 0, targets: 0)
     tape.clearCarried()

@@ -60,7 +60,8 @@ public struct SequenceScore: Sendable {
         }
       }
       let dataset = try Dataset(
-        data, vocabularies: vocabularies, cache: cache, writing: true, seed: options.seed)
+        data, vocabularies: vocabularies, cache: cache, writing: true, seed: options.seed
+      ).ending(by: options.model.end, known: model.interface.ends)
       switch selection {
       case .files: return (dataset, dataset.train)
       case .part(let part):

@@ -33,22 +33,36 @@ public struct SeriesContinuation {
   /// then left out.
   /// - Parameters:
   ///   - path: the series, as the model's data has them.
-  ///   - length: how many frames are added to each.
+  ///   - length: how many frames are added to each, at most: fewer
+  ///     where the model says that a series ends.
   /// - Returns: the series with what was added, as the model's data has them.
   public func text(
     after path: String?, length: Int, temperature: Double, seed: UInt64
   ) throws -> String {
     let series = try path.map { (path) throws in try format.read(path) } ?? [[]]
     let width = format.width
-    let run = FreeRun(model, weights: weights, seed: seed)
+    let run = FreeRun(model, weights: weights, seed: seed, temperature: temperature)
     return format.text(
-      series.map { frames in
-        run.restart()
+      try series.map { frames in
+        let least = try fewestOutputs(after: frames.count / width)
+        run.restart(atLeast: least)
         if frames.isEmpty { run.read(Array(repeating: 0, count: width)) }
         for start in stride(from: 0, to: frames.count, by: width) {
           run.read(Array(frames[start..<start + width]))
         }
-        return frames + (0..<length).flatMap { _ in run.next(temperature: temperature) }
+        return frames + run.untilEnds(atMost: length)[0]
       })
+  }
+
+  /// How many outputs a series has at least that begins with so many frames, where the model predicts how
+  /// many: the first frame is none.
+  private func fewestOutputs(after frames: Int) throws -> Int {
+    guard let longest = model.longestPredicted else { return 0 }
+    guard frames <= longest + 1 else {
+      throw UsageError(
+        "a series to go on from has \(frames) frames, and the model predicts at most "
+          + "\(longest + 1): give a shorter one")
+    }
+    return max(frames - 1, 0)
   }
 }

@@ -74,8 +74,15 @@ struct Generate: ParsableCommand {
           + "--condition")
     }
     let generator = Generator(model, weights: weights, seed: seed)
-    generator.restart(condition: condition)
     let start = vocabulary.encode(prompt)
+    if let longest = model.longestPredicted, start.count > longest {
+      throw UsageError(
+        "the prompt has \(start.count) symbols, and \(checkpoint) predicts at most \(longest): give a "
+          + "shorter one")
+    }
+    generator.restart(
+      condition: condition, atLeast: model.longestPredicted == nil ? 0 : start.count,
+      temperature: temperature)
     // A text begins where a line does: a state of zero alone is a place that training hardly knows.
     let opening =
       model.interface.isRunning

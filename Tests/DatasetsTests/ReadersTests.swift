@@ -56,7 +56,10 @@ import Testing
     #expect(found.map(\.targets) == [[4, 3, 4, 2], [0, 2], [3, 2]])
     #expect(try examples(data.valid).map(\.inputs) == [[1, 3, 0, 4]])
     #expect(
-      data.interface == ModelInterface(input: .symbols(5), output: .symbols(5))
+      data.interface
+        == ModelInterface(
+          input: .symbols(5), output: .symbols(5),
+          ends: ModelInterface.Ends(symbol: 2, longest: 3))
         && data.outputs == data.vocabulary)
     #expect(data.test == nil && data.vocabulary.decode([1, 4, 3, 2, 3]) == "b a\na")
   }
@@ -184,7 +187,10 @@ import Testing
     #expect(keys(found[0].frames, 0) == [0, 63, 87] && keys(found[0].frames, 1) == [])
     #expect(keys(found[0].values, 0) == [] && keys(found[0].values, 1) == [64])
     #expect(keys(found[1].values, 0) == [2, 3] && found[1].targets == [0])
-    #expect(data.interface == ModelInterface(input: .frames(88), output: .labels(88)))
+    #expect(
+      data.interface
+        == ModelInterface(
+          input: .frames(88), output: .labels(88), ends: ModelInterface.Ends(longest: 2)))
     #expect(data.vocabulary.isEmpty && names(data.outputs).last == "87")
     #expect(refusal("piano", ["train": "1 | 2\n3 | 88"]).contains("line 2 has the key 88"))
     #expect(refusal("piano", ["train": "1 | é"]).contains("line 1 has 'é'"))

@@ -46,6 +46,20 @@ import Testing
         "a condition alone",
         ModelOptions(embedding: 3, layers: [gru, taught], condition: .initialState), 2, 0
       ),
+      (
+        "halting", ModelOptions(embedding: 3, layers: [lstm, skip], encoder: source, end: .halt),
+        0, 6
+      ),
+      (
+        "a length predicted from a source and a condition",
+        ModelOptions(
+          embedding: 3, layers: [skip, lstm], encoder: source, attention: .additive, end: .length),
+        2, 6
+      ),
+      (
+        "a length known to be",
+        ModelOptions(embedding: 3, layers: [taught], end: .length, lengthInput: .total), 2, 0
+      ),
     ]
   }
 
@@ -54,7 +68,7 @@ import Testing
     let (_, options, condition, source) = Self.models[index]
     let interface = ModelInterface(
       input: .symbols(Self.symbols), output: .symbols(Self.symbols), condition: condition,
-      source: source)
+      source: source, ends: ModelInterface.Ends(symbol: Int(Self.end), longest: 5))
     let model = SequenceModel(options, interface: interface, seed: 1)
     let weights = ParameterVector(ParameterLayout(model.plan))
     let random = Philox(seed: 7, name: "weights")
@@ -180,8 +194,9 @@ import Testing
     #expect(abs(tape.loss.sum + likelihood) < 1e-5)
   }
 
-  @Test func `samples follow the distribution`() {
-    let (decoder, given, _, _) = make(0)
+  @Test(arguments: [0, 5, 6, 7])
+  func `samples follow the distribution`(index: Int) {
+    let (decoder, given, _, _) = make(index)
     let draws = 3000
     let sequences = allSequences(2)
     let expected = decoder.logLikelihoods(of: sequences, given: sequences.map { _ in given[0] })

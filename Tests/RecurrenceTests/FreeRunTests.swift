@@ -55,11 +55,11 @@ import Testing
     let logits = outputs(model, weights, told)
     for temperature in [1, 0.25] {
       var counts = [0.0, 0, 0]
-      let run = FreeRun(model, weights: weights, seed: 8)
+      let run = FreeRun(model, weights: weights, seed: 8, temperature: temperature)
       for _ in 0..<4_000 {
         run.restart()
         run.read(told)
-        let drawn = run.next(temperature: temperature)
+        let drawn = run.next()
         #expect(drawn.allSatisfy { $0 == 0 || $0 == 1 })
         for j in 0..<3 { counts[j] += Double(drawn[j]) }
       }
@@ -69,9 +69,9 @@ import Testing
       }
     }
     #expect(logits.contains { $0 > 0 } && logits.contains { $0 < 0 }, "\(logits)")
-    let certain = FreeRun(model, weights: weights)
+    let certain = FreeRun(model, weights: weights, temperature: 0)
     certain.read(told)
-    #expect(certain.next(temperature: 0) == logits.map { $0 > 0 ? 1 : 0 })
+    #expect(certain.next() == logits.map { $0 > 0 ? 1 : 0 })
   }
 
   @Test func `The same seed draws the same series`() {

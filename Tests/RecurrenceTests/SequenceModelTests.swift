@@ -96,7 +96,7 @@ import Testing
           condition: .initialState),
         ModelInterface(input: frames, output: .labels(6), condition: 2)
       ),
-    ] + EncoderCases.all
+    ] + EncoderCases.all + EndCases.all
 
   #if REAL_IS_DOUBLE
     @Test(arguments: cases.indices)
@@ -159,6 +159,7 @@ import Testing
   private func take(_ s: Int, of all: Batch, into one: Batch) {
     let length = Int(all.lengths.elements()[s])
     one.begin(steps: length, streams: 1, firstStream: s)
+    one.totals.elements()[0] = all.totals.elements()[s]
     one.resets.clear(0..<length)
     let (features, values) = (all.widths.features, all.widths.values)
     for t in 0..<length {

@@ -49,8 +49,10 @@ struct SequenceTrial {
     fill()
   }
 
-  /// Fills the batch with sequences of different lengths; behind an end there is padding.
-  func fill(lengths: [Int] = lengths, asksOnce: Bool? = nil) {
+  /// Fills the batch with sequences of different lengths; behind an end there is padding. Where the model
+  /// predicts ends, the last step of each sequence asks for its end.
+  /// - Parameter position: of step 0; the sequences that are longest end in a later window then.
+  func fill(lengths: [Int] = lengths, asksOnce: Bool? = nil, position: Int = 0) {
     let interface = model.interface
     let random = Philox(seed: 4, name: "data")
     var drawn: UInt64 = 0
@@ -60,6 +62,7 @@ struct SequenceTrial {
     }
     let steps = lengths.max()!
     batch.begin(steps: steps, streams: lengths.count, firstStream: 0)
+    batch.position = position
     batch.resets.clear(0..<batch.rows)
     let (inputs, targets) = (batch.inputs.elements(), batch.targets.elements())
     for s in lengths.indices {
@@ -76,6 +79,7 @@ struct SequenceTrial {
         } else {
           targets[row] = 0
         }
+        if let end = interface.ends?.symbol, targets[row] == Int32(end) { targets[row] = 0 }
         if asksOnce ?? interface.asksOnce, t != lengths[s] - 1 { targets[row] = Batch.noTarget }
       }
     }
@@ -85,6 +89,13 @@ struct SequenceTrial {
     }
     for i in batch.condition.elements().indices {
       batch.condition.elements()[i] = Real(uniform() - 0.5)
+    }
+    if let model = model as? SequenceModel, model.options.end != .symbol {
+      for (s, length) in lengths.enumerated() {
+        let endsLater = position > 0 && length == steps
+        batch.totals.elements()[s] = Int32(position + length - (endsLater ? 0 : 1))
+        if !endsLater { targets[(length - 1) * lengths.count + s] = Batch.end }
+      }
     }
     batch.pad()
     guard let source = batch.source else { return }

@@ -73,18 +73,37 @@ extension Dataset {
       return .examples(
         try files.examples(range, name: title, measured: heldOut != nil, vocabularies))
     }
+    let train = try part(files.train, "training", nil)!
+    var interface = files.interface(vocabularies)
+    interface.ends = files.ends(of: train, symbol: vocabularies.inputs.end)
     self.init(
       vocabulary: vocabularies.inputs,
       outputs: asksForLabels ? vocabularies.labels : vocabularies.inputs,
       source: vocabularies.source,
-      interface: files.interface(vocabularies),
-      train: try part(files.train, "training", nil)!,
+      interface: interface,
+      train: train,
       valid: try part(files.valid, "validation", options.valid),
       test: try part(files.test, "test", options.test))
   }
 }
 
 extension SequenceFiles {
+  /// How sequences end that read what they have asked for.
+  /// - Parameter symbol: the one that stands for the end.
+  fileprivate func ends(of part: DataPart, symbol: Int32?) -> ModelInterface.Ends? {
+    guard let set = part.examples else { return nil }
+    let longest = set.longest.steps
+    switch reader.format {
+    case .lines, .pairs:
+      return symbol.map { ModelInterface.Ends(symbol: Int($0), longest: longest - 1) }
+    case .piano: return ModelInterface.Ends(longest: longest)
+    case .csv:
+      let reads = (0..<set.count).allSatisfy { set.example($0, epoch: 1).readsItsValues }
+      return reads ? ModelInterface.Ends(longest: longest) : nil
+    case .tags, .labels, .trees: return nil
+    }
+  }
+
   /// What a model of these sequences reads and predicts.
   fileprivate func interface(
     _ vocabularies: (inputs: Vocabulary, labels: Vocabulary, source: Vocabulary?)

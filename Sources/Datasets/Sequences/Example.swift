@@ -10,7 +10,7 @@ public struct Example: Equatable, Sendable {
   public var inputs: [Int32] = []
   /// The frames read, one after the other; empty where symbols are read.
   public var frames: [Real] = []
-  /// The symbol asked for at each step, or `Batch.noTarget`; 0 where numbers are asked for.
+  /// The symbol asked for at each step, `Batch.noTarget` or `Batch.end`; 0 where numbers are asked for.
   public var targets: [Int32] = []
   /// The numbers asked for, a row for each step (any where nothing is asked for); empty where symbols
   /// are.
@@ -23,6 +23,17 @@ public struct Example: Equatable, Sendable {
   public init() {}
 
   public var steps: Int { targets.count }
+  /// The steps but the one that asks for the end by itself.
+  public var outputs: Int { targets.last == Batch.end ? steps - 1 : steps }
+}
+
+extension Example {
+  /// Whether each step reads the numbers that the step before asked for.
+  var readsItsValues: Bool {
+    guard steps > 0, !frames.isEmpty, frames.count == values.count else { return false }
+    return frames.dropFirst(frames.count / steps).elementsEqual(
+      values.dropLast(values.count / steps))
+  }
 }
 
 /// What all examples of a set have in common.

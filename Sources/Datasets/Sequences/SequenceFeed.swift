@@ -169,6 +169,7 @@ public final class SequenceFeed: Feed {
     let indices = order.batch(batch)
     target.keys.elements()[s] = indices[indices.startIndex + share.lowerBound + s]
     target.lengths.elements()[s] = Int32(steps)
+    target.totals.elements()[s] = Int32(example.outputs)
     let (inputs, targets) = (target.inputs.elements(), target.targets.elements())
     let (features, values) = (target.features.elements(), target.values.elements())
     for t in 0..<steps {

@@ -19,6 +19,9 @@ public protocol GeneratedTask: Codable, Equatable, Sendable {
   /// Whether what is asked for at a step is what the next one reads.
   var asksForNextFrame: Bool { get }
 
+  /// How sequences may end; nil where outputs are not read again, or come with inputs that are given.
+  var ends: ModelInterface.Ends? { get }
+
   /// The fewest and the most steps of an example.
   func lengths(_ part: TaskPart) -> ClosedRange<Int>
   /// The steps of an example, without making it where that is possible.
@@ -30,6 +33,7 @@ extension GeneratedTask {
   public var widths: Batch.Widths { Batch.Widths() }
   public var asksOnce: Bool { false }
   public var asksForNextFrame: Bool { false }
+  public var ends: ModelInterface.Ends? { nil }
 
   public func steps(_ part: TaskPart, _ draw: inout Draw) -> Int {
     let lengths = lengths(part)
@@ -43,7 +47,7 @@ extension GeneratedTask {
     ModelInterface(
       input: inputs.isEmpty ? .frames(widths.features) : .symbols(inputs.count),
       output: outputs.isEmpty ? .numbers(widths.values) : .symbols(outputs.count),
-      condition: widths.condition, asksOnce: asksOnce)
+      condition: widths.condition, asksOnce: asksOnce, ends: ends)
   }
 }
 

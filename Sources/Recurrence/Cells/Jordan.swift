@@ -118,7 +118,7 @@ public struct Jordan: RecurrentCell {
       let table = pass[recurrent].matrix
       for s in 0..<pass.streams {
         if past[s, 0] > 0 { a[s].add(table[Int(past[s, 0]) - 1]) }
-        now[s, 0] = Real(pass.target(t, s) + 1)
+        now[s, 0] = Real(max(pass.target(t, s) + 1, 0))
       }
     }
     let h = pass[hidden, t]

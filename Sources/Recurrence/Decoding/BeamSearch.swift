@@ -7,6 +7,7 @@ extension SequenceDecoder {
   /// its end leaves the beam, which is narrower by it from then on (Sutskever 2014). The search ends when
   /// the beam is empty, at the greatest length, or where nothing in the beam can become better than the
   /// best that has ended. Where nothing ends, the hypotheses at the greatest length are the result.
+  /// Where a model predicts lengths, the likeliest of them begin the beam.
   /// - Parameters:
   ///   - beam: 1 is greedy.
   ///   - maximumLength: the most symbols, the end included.
@@ -18,6 +19,14 @@ extension SequenceDecoder {
     var result = [[Hypothesis]](repeating: [], count: given.count)
     forEachGroup(of: given, copies: beam) { reader, places in
       var beams = places.map { _ in Beam(width: beam, normalisation) }
+      if let lengths = reader.lengths() {
+        var totals = [Int](repeating: 0, count: lengths.rows)
+        for b in beams.indices {
+          let begun = beams[b].begin(lengths.slice(rows: b * beam..<b * beam + 1))
+          totals.replaceSubrange(b * beam..<b * beam + begun.count, with: begun)
+        }
+        reader.expect(totals)
+      }
       var symbols = [Int32](repeating: start, count: places.count * beam)
       var parents = Array(symbols.indices)
       for step in 1...max(maximumLength, 1) where beams.contains(where: { !$0.isDone }) {
@@ -64,6 +73,15 @@ private struct Beam {
     self.normalisation = normalisation
   }
 
+  /// Begins with the likeliest lengths, one hypothesis each; returns them.
+  mutating func begin(_ lengths: Matrix) -> [Int] {
+    let likeliest = best(width, of: lengths, [])
+    live = likeliest.enumerated().map { k, candidate in
+      Partial(symbols: [], logLikelihood: candidate.logLikelihood, parent: k)
+    }
+    return likeliest.map { Int($0.symbol) }
+  }
+
   /// Goes on by one symbol.
   /// - Parameter logits: of the live hypotheses, and of others behind them.
   mutating func advance(
@@ -103,6 +121,7 @@ private struct Beam {
       let base = hypothesis.logLikelihood - Double(row.logSumExp)
       for v in 0..<row.count {
         let likelihood = base + Double(row[v])
+        if likelihood == -.infinity { continue }
         if best.count == count, likelihood <= best[count - 1].logLikelihood { continue }
         if excluded.contains(Int32(v)) { continue }
         if best.count == count { best.removeLast() }

@@ -42,11 +42,28 @@ final class HypothesisReader {
     model.encode(pass)
   }
 
+  /// ln p of each number of symbols for each stream, in memory that the next call overwrites; nil where the
+  /// model predicts none. To be asked for before anything is read.
+  func lengths() -> Matrix? {
+    guard let l = model.predictedLength?.logits(pass) else { return nil }
+    for s in 0..<l.rows { add(-l[s].logSumExp, to: l[s]) }
+    return l
+  }
+
+  /// Lets each stream have so many symbols.
+  func expect(_ totals: [Int]) {
+    for (s, total) in totals.enumerated() { batch.totals.elements()[s] = Int32(total) }
+  }
+
   /// The logits that follow one more symbol of each stream, in memory that the next call overwrites.
   /// - Parameter parents: which stream's past each goes on from.
   func read(_ symbols: [Int32], from parents: [Int]) -> Matrix {
     if hasRead {
       tape.turn(from: parents)
+      if model.predictedLength != nil {
+        let totals = Array(batch.totals.elements(count: batch.streams))
+        expect(parents.map { Int(totals[$0]) })
+      }
       for (s, symbol) in symbols.enumerated() { tape.note(target: symbol, of: s) }
       batch.position += 1
       tape.begin(steps: 1, streams: batch.streams)
@@ -58,14 +75,19 @@ final class HypothesisReader {
     return model.outputs(at: 0, pass)
   }
 
-  /// ln p of whole sequences, one for each stream, that follow `start`.
-  func read(_ targets: [[Int32]], _ start: Int32) -> [Double] {
+  /// ln p of whole sequences and their ends, one for each stream, that follow `start`; −∞ of one that is
+  /// longer than the model predicts.
+  func read(_ sequences: [[Int32]], _ start: Int32, end: Int32) -> [Double] {
+    let mark = model.options.end == .symbol ? end : Batch.end
+    let longest = model.predictedLength?.longest ?? .max
+    let targets = sequences.map { $0.count > longest ? [] : $0 + [mark] }
     batch.resets.clear(0..<batch.rows)
+    expect(sequences.map(\.count))
     for (s, target) in targets.enumerated() {
       batch.lengths.elements()[s] = Int32(target.count)
       for t in 0..<batch.steps {
         let row = t * batch.streams + s
-        batch.inputs.elements()[row] = t > 0 && t <= target.count ? target[t - 1] : start
+        batch.inputs.elements()[row] = t > 0 && t < target.count ? target[t - 1] : start
         batch.targets.elements()[row] = t < target.count ? target[t] : Batch.noTarget
       }
     }
@@ -76,7 +98,9 @@ final class HypothesisReader {
     model.head.forward(pass)
     let losses = tape.loss.rows.elements()
     return targets.indices.map { s in
-      -(0..<batch.steps).reduce(0.0) { $0 + Double(losses[$1 * batch.streams + s]) }
+      targets[s].isEmpty
+        ? -.infinity
+        : -(0..<batch.steps).reduce(0.0) { $0 + Double(losses[$1 * batch.streams + s]) }
     }
   }
 }
@@ -98,4 +122,8 @@ extension Batch {
     }
     pad()
   }
+}
+
+@inline(never) private func add(_ x: Real, to l: Row) {
+  for j in 0..<l.count { l[j] += x }
 }

@@ -21,6 +21,9 @@ public final class SequenceDecoder {
   ) {
     if let problem = Self.objection(to: model.interface) { preconditionFailure(problem) }
     precondition(!excluded.contains(end), "sequences that must not end")
+    precondition(
+      model.options.end == .symbol || model.interface.ends?.symbol == Int(end),
+      "the end \(end) of a model with the ends \(String(describing: model.interface.ends))")
     self.model = model
     self.weights = weights
     self.start = start
@@ -41,12 +44,15 @@ public final class SequenceDecoder {
 
   /// The likeliest symbol after each other, at most so many.
   public func greedy(_ given: [Given], maximumLength: Int) -> [Hypothesis] {
-    unroll(given, maximumLength: maximumLength) { [excluded] logits, _, _ in
+    func likeliest(_ logits: Row, _ excluded: Set<Int32>) -> Int32 {
       var best = -1
       for v in 0..<logits.count where !excluded.contains(Int32(v)) {
         if best < 0 || logits[v] > logits[best] { best = v }
       }
       return Int32(best)
+    }
+    return unroll(given, maximumLength: maximumLength) { [excluded] logits, _, step in
+      likeliest(logits, step == nil ? [] : excluded)
     }
   }
 
@@ -55,27 +61,39 @@ public final class SequenceDecoder {
   public func sample(
     _ given: [Given], maximumLength: Int, _ sampling: Sampling = Sampling(), seed: UInt64
   ) -> [Hypothesis] {
+    var lengths = sampling
+    lengths.excluded = []
     var sampling = sampling
     sampling.excluded.formUnion(excluded)
     let random = Philox(seed: seed, name: "decode")
-    let width = model.interface.output.width
+    let width = max(
+      model.interface.output.width, model.predictedLength.map { $0.longest + 1 } ?? 0)
     let spare = Buffer<Real>(count: width)
     return unroll(given, maximumLength: maximumLength) { [end] logits, index, step in
       // Drawing spoils them.
-      let copy = Matrix(spare, rows: 1, columns: width)[0]
+      let copy = Matrix(spare, rows: 1, columns: logits.count)[0]
       copy.copy(logits)
-      return sampling.draw(copy, random.uniform(UInt64(index) << 32 | UInt64(step))) ?? end
+      let number = random.uniform(UInt64(index) << 32 | UInt64(step ?? Int(UInt32.max)))
+      return step == nil
+        ? lengths.draw(copy, number) ?? 0 : sampling.draw(copy, number) ?? end
     }
   }
 
   /// - Parameter choose: the next symbol from logits; told the place of the sequence in `given`, and the
-  ///   step.
+  ///   step; of logits of lengths, where a model predicts them, there is no step.
   private func unroll(
-    _ given: [Given], maximumLength: Int, _ choose: (Row, Int, Int) -> Int32
+    _ given: [Given], maximumLength: Int, _ choose: (Row, Int, Int?) -> Int32
   ) -> [Hypothesis] {
     var result = [Hypothesis](
       repeating: Hypothesis(symbols: [], logLikelihood: 0, isFinished: false), count: given.count)
     forEachGroup(of: given, copies: 1) { reader, places in
+      if let lengths = reader.lengths() {
+        let totals = places.enumerated().map { s, place in Int(choose(lengths[s], place, nil)) }
+        for (s, place) in places.enumerated() {
+          result[place].logLikelihood = Double(lengths[s, totals[s]])
+        }
+        reader.expect(totals)
+      }
       var symbols = [Int32](repeating: start, count: places.count)
       let parents = Array(places.indices)
       for step in 0..<maximumLength {
@@ -94,7 +112,7 @@ public final class SequenceDecoder {
     return result
   }
 
-  /// ln p of each of some sequences, their ends included, in nats.
+  /// ln p of each of some sequences, their ends included, in nats; −∞ of what the model can never say.
   public func logLikelihoods(of targets: [[Int32]], given: [Given]) -> [Double] {
     precondition(targets.count == given.count, "\(targets.count) sequences of \(given.count)")
     var result = [Double](repeating: 0, count: given.count)
@@ -102,10 +120,8 @@ public final class SequenceDecoder {
       let steps = places.map { targets[$0].count + 1 }.max()!
       let reader = HypothesisReader(
         model, weights, given: places.map { given[$0] }, copies: 1, steps: steps)
-      for (place, likelihood) in zip(places, reader.read(places.map { targets[$0] + [end] }, start))
-      {
-        result[place] = likelihood
-      }
+      let found = reader.read(places.map { targets[$0] }, start, end: end)
+      for (place, likelihood) in zip(places, found) { result[place] = likelihood }
     }
     return result
   }

@@ -12,15 +12,20 @@ struct OutputLayer: Sendable {
   let width: Int
   let input: Activation
   let bias: Parameter?
+  /// Whether it stands beside another head's, to whose loss it adds: then it is asked for in every row
+  /// that has an output or an end, and that head counts the targets.
+  private let isBeside: Bool
   private let outputs, gathered, scattered: Scratch
 
   /// - Parameters:
   ///   - name: before `.weight` and `.bias`.
   ///   - tied: the embedding whose table is also the weight here; nil for a weight of its own.
+  ///   - isBeside: whether another head has taken its loss before.
   init(
     _ width: Int, reading input: Activation, name: String = "decoder", tied: Parameter? = nil,
-    bias hasBias: Bool = true, in plan: inout Plan
+    bias hasBias: Bool = true, isBeside: Bool = false, in plan: inout Plan
   ) {
+    self.isBeside = isBeside
     let read = plan.width(input)
     let spread = Distribution.uniform(1 / Double(read).squareRoot())
     self.width = width
@@ -41,7 +46,7 @@ struct OutputLayer: Sendable {
   ///   row of the window it has.
   @inline(__always)
   func forward(_ pass: Pass, _ evaluate: (Row, Int) -> Double) {
-    pass.loss.clear()
+    if !isBeside { pass.loss.clear() }
     let h = pass[input]
     let block = evenBlock(of: h.rows, atMost: room(pass))
     var row = 0
@@ -69,8 +74,8 @@ struct OutputLayer: Sendable {
     let losses = pass.loss.rows.elements()
     var asked = 0
     for row in rows {
-      losses[row] = 0
-      if pass.batch.hasTarget(row) { asked += 1 }
+      if !isBeside { losses[row] = 0 }
+      if asks(row, pass.batch) { asked += 1 }
     }
     guard asked > 0 else { return }
     let all = asked == rows.count
@@ -83,13 +88,13 @@ struct OutputLayer: Sendable {
     }
     let l = outputs(of: h, pass)
     var k = 0
-    for row in rows where pass.batch.hasTarget(row) {
+    for row in rows where asks(row, pass.batch) {
       let loss = evaluate(l[k], row)
-      losses[row] = Real(loss)
+      losses[row] += Real(loss)
       pass.loss.sum += loss
       k += 1
     }
-    pass.loss.targets += asked
+    if !isBeside { pass.loss.targets += asked }
     guard pass.isTraining else { return }
     pass.d[weight].addProduct(l.transposed, h)
     if all {
@@ -99,6 +104,10 @@ struct OutputLayer: Sendable {
       dh.setProduct(l, pass[weight].transposed)
       scatter(dh, rows, pass.batch, into: pass.d[input])
     }
+  }
+
+  private func asks(_ row: Int, _ batch: Batch) -> Bool {
+    batch.hasTarget(row) || isBeside && batch.asksForEnd(row)
   }
 
   /// The rows of outputs that there is memory for.
@@ -119,23 +128,24 @@ struct OutputLayer: Sendable {
     if let bias { l.addToEveryRow(pass[bias].row) }
     return l
   }
-}
 
-private func gather(
-  _ rows: Range<Int>, from source: Matrix, _ batch: Batch, into h: Matrix
-) {
-  var k = 0
-  for row in rows where batch.hasTarget(row) {
-    h.slice(rows: k..<k + 1).copy(source.slice(rows: row..<row + 1))
-    k += 1
+  private func gather(
+    _ rows: Range<Int>, from source: Matrix, _ batch: Batch, into h: Matrix
+  ) {
+    var k = 0
+    for row in rows where asks(row, batch) {
+      h.slice(rows: k..<k + 1).copy(source.slice(rows: row..<row + 1))
+      k += 1
+    }
   }
-}
-private func scatter(
-  _ dh: Matrix, _ rows: Range<Int>, _ batch: Batch, into destination: Matrix
-) {
-  var k = 0
-  for row in rows where batch.hasTarget(row) {
-    destination.slice(rows: row..<row + 1).add(dh.slice(rows: k..<k + 1))
-    k += 1
+
+  private func scatter(
+    _ dh: Matrix, _ rows: Range<Int>, _ batch: Batch, into destination: Matrix
+  ) {
+    var k = 0
+    for row in rows where asks(row, batch) {
+      destination.slice(rows: row..<row + 1).add(dh.slice(rows: k..<k + 1))
+      k += 1
+    }
   }
 }

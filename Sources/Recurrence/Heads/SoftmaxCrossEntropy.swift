@@ -3,9 +3,13 @@ public import LinearAlgebra
 /// A linear map to one logit a symbol, their softmax, and the cross-entropy of the target in nats:
 ///
 ///     l = h W + b,   loss = ln Σⱼ exp lⱼ − l(target),   ∂l = softmax(l) − 1(target)
+///
+/// One symbol may be left out: its logit is −∞, whatever its row of W says.
 public struct SoftmaxCrossEntropy: Head {
   /// The number of symbols.
   public let vocabulary: Int
+  /// The symbol whose probability is 0; nil for none.
+  let excluded: Int?
   let layer: OutputLayer
   let objective: TrainingObjective
 
@@ -14,12 +18,15 @@ public struct SoftmaxCrossEntropy: Head {
 
   /// - Parameters:
   ///   - tied: the embedding whose table is also the weight here; nil for a weight of its own.
+  ///   - excluded: the symbol whose probability is 0, such as an end that is predicted otherwise.
   ///   - objective: what is differentiated in place of the plain cross-entropy.
   public init(
     vocabulary: Int, reading input: Activation, tied: Parameter?, bias hasBias: Bool,
+    excluding excluded: Int? = nil,
     objective: TrainingObjective = TrainingObjective(), in plan: inout Plan
   ) {
     self.vocabulary = vocabulary
+    self.excluded = excluded
     self.objective = objective
     layer = OutputLayer(vocabulary, reading: input, tied: tied, bias: hasBias, in: &plan)
   }
@@ -29,6 +36,7 @@ public struct SoftmaxCrossEntropy: Head {
     layer.forward(pass) { l, row in
       let target = Int(targets[row])
       precondition(target >= 0 && target < vocabulary, "target \(target) of \(vocabulary)")
+      if let excluded { l[excluded] = -.infinity }
       let loss = entropy(l, target, pass)
       if pass.batch.isRoot(row) {
         pass.loss.roots += 1
@@ -59,20 +67,29 @@ public struct SoftmaxCrossEntropy: Head {
   ) {
     let normaliser = Double(largest) + logarithm(total)
     let factor = Real(1 + 2 * objective.zLoss * normaliser) / total
-    let evenly = Real(objective.labelSmoothing / Double(vocabulary))
+    let possible = excluded == nil ? vocabulary : vocabulary - 1
+    let evenly = Real(objective.labelSmoothing / Double(possible))
     let certainty = Real(1 - objective.labelSmoothing)
     if let bias = layer.bias {
       let db = pass.d[bias].row
       scale(l, factor, less: evenly, addingTo: db)
       db[target] -= certainty
+      if let excluded { db[excluded] = 0 }
     } else {
       scale(l, factor, less: evenly)
     }
     l[target] -= certainty
+    if let excluded { l[excluded] = 0 }
   }
 
   /// The logits of every stream at step t.
-  public func outputs(at t: Int, _ pass: Pass) -> Matrix { layer.outputs(at: t, pass) }
+  public func outputs(at t: Int, _ pass: Pass) -> Matrix {
+    let l = layer.outputs(at: t, pass)
+    if let excluded {
+      for s in 0..<l.rows { l[s, excluded] = -.infinity }
+    }
+    return l
+  }
 }
 
 /// l = f l − s

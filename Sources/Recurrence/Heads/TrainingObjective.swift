@@ -3,7 +3,7 @@
 ///
 ///     (1 − ε) (−ln p(target)) + ε/V Σⱼ (−ln pⱼ) + z (ln Σⱼ exp lⱼ)²
 public struct TrainingObjective: Equatable, Sendable {
-  /// ε: the part of the target that is spread evenly over all V symbols (Szegedy 2015), as in
+  /// ε: the part of the target that is spread evenly over all V possible symbols (Szegedy 2015), as in
   /// PyTorch's `cross_entropy`.
   public var labelSmoothing: Double
   /// z: keeps the normaliser near 1 (Chowdhery 2022).

@@ -20,6 +20,7 @@ struct Projection: Sendable {
   /// Whether W and b are constants.
   private let isFixed: Bool
   private let conditions: [Condition]
+  private let length: LengthProjection?
   private let sums: Scratch
   /// E and P, or their derivatives, where symbols are read.
   private let rows, projected: Scratch?
@@ -31,10 +32,12 @@ struct Projection: Sendable {
   ///   - secondBias: b′, a parameter of somebody else.
   ///   - fixed: what W and b are made from where they are constants.
   ///   - conditions: each a z, on the axis of streams; R is called like W with the name of z behind it.
+  ///   - length: what is read of the length of each sequence, through a matrix of the same kind.
   init(
     _ width: Int, reading source: Source, names: (weight: String, bias: String), gates: Int = 1,
     biasedGates: Int? = nil, pytorch spread: Distribution, parts: [InitialValue.Part] = [],
     secondBias: Parameter? = nil, conditions: [Conditioning] = [],
+    length: LengthInput = .none,
     fixed: (weight: ConstantValue, bias: ConstantValue)? = nil, in plan: inout Plan
   ) {
     self.source = source
@@ -61,6 +64,8 @@ struct Projection: Sendable {
     self.conditions = conditions.map {
       Condition($0, width, name: names.weight + "_" + $0.name, gates: gates, spread, in: &plan)
     }
+    self.length = LengthProjection(
+      length, width, name: names.weight + "_length", gates: gates, spread, in: &plan)
     sums = plan.scratch(width)
     switch source {
     case .activation, .frames, .nothing: (rows, projected) = (nil, nil)
@@ -92,11 +97,13 @@ struct Projection: Sendable {
       y.gather(p, at: pass.batch.distinct.places)
     }
     for condition in conditions { condition.forward(into: y, pass) }
+    length?.forward(into: y, pass)
   }
 
   /// Adds to the derivatives of the parameters and of what is read.
   func backward(from dy: Matrix, _ pass: Pass) {
     for condition in conditions { condition.backward(from: dy, pass) }
+    length?.backward(from: dy, pass)
     switch source {
     case .activation(let x):
       accumulate(dy, pass[x], pass)

@@ -42,6 +42,7 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
   /// - Parameters:
   ///   - dropout: on the states that products read.
   ///   - seed: keys dropout and zoneout.
+  ///   - length: what is read of the length of each sequence.
   ///   - request: what is looked back at before each step.
   ///   - handsOver: whether others read the states at the end of each sequence.
   ///   - given: says what states begin with, where that is a row for each stream, as a function of the
@@ -49,7 +50,7 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
   init(
     _ options: Cell.Options, around surroundings: Surroundings = Surroundings(),
     dropout: Double = 0, seed: UInt64 = 0, reading input: Source, conditions: [Conditioning] = [],
-    handsOver: Bool = false, lookBack request: LookBackRequest? = nil,
+    length: LengthInput = .none, handsOver: Bool = false, lookBack request: LookBackRequest? = nil,
     given: (Activation, String, Bool, inout Plan) -> Activation? = { _, _, _, _ in nil },
     in plan: inout Plan
   ) {
@@ -115,14 +116,15 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
       biasedGates: Cell.biasedGates(options),
       pytorch: .uniform(1 / Double(options.hidden).squareRoot()),
       parts: Cell.inputBias(options), secondBias: cell.recurrentBias, conditions: conditions,
-      fixed: fixed, in: &plan)
+      length: length, fixed: fixed, in: &plan)
     let readsData =
       switch input {
       case .frames, .symbols, .nothing: true
       case .activation, .lookup: false
       }
     isUnlearnt =
-      fixed != nil && readsData && conditions.isEmpty && surroundings.feedback == nil && areZero
+      fixed != nil && readsData && conditions.isEmpty && length == .none
+      && surroundings.feedback == nil && areZero
       && request == nil
     probes = [
       Probe(

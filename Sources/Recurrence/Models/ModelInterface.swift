@@ -39,10 +39,26 @@ public struct ModelInterface: Codable, Hashable, Sendable {
   public var isRunning: Bool
   /// Whether an example is a tree, whose leaves are read.
   public var isTree: Bool
+  /// What is known of where sequences end; nil where that is no question, because each output comes with
+  /// an input that is given, or because there are no sequences of outputs.
+  public var ends: Ends?
+
+  /// Of sequences of outputs that are read again, how they may end.
+  public struct Ends: Codable, Hashable, Sendable {
+    /// The symbol that stands for the end; nil where outputs are no symbols.
+    public var symbol: Int?
+    /// The most outputs that a sequence to train on has, the end not counted.
+    public var longest: Int
+
+    public init(symbol: Int? = nil, longest: Int) {
+      self.symbol = symbol
+      self.longest = longest
+    }
+  }
 
   public init(
     input: Input, output: Output, condition: Int = 0, source: Int = 0, asksOnce: Bool = false,
-    isRunning: Bool = false, isTree: Bool = false
+    isRunning: Bool = false, isTree: Bool = false, ends: Ends? = nil
   ) {
     self.input = input
     self.output = output
@@ -51,6 +67,7 @@ public struct ModelInterface: Codable, Hashable, Sendable {
     self.asksOnce = asksOnce
     self.isRunning = isRunning
     self.isTree = isTree
+    self.ends = ends
   }
 
   /// That of a language model: the next of the symbols of a running text.

@@ -51,6 +51,12 @@ public struct ModelOptions: Codable, Equatable, Sendable {
   /// How the top layer looks back at every step of the source.
   public var attention: AttentionKind
   public var attentionPlace: AttentionPlace
+  /// How the model says where a sequence ends.
+  public var end: EndOfSequence
+  /// What the first layer with a cell is told of a predicted length.
+  public var lengthInput: LengthInput
+  /// The most outputs whose number is predicted; nil for as many as the longest sequence to train on has.
+  public var longest: Int?
   /// Factors on the learning rate in the embedding and in the output layer; 0 freezes one. A tied matrix
   /// is the embedding's.
   public var embeddingRate: Double
@@ -65,7 +71,8 @@ public struct ModelOptions: Codable, Equatable, Sendable {
     outputBias: Bool = true, shortcut: Bool = false, condition: ConditionPlace = .everyStep,
     encoder: EncoderOptions? = nil, context: ContextPlace = .initialState,
     attention: AttentionKind = .none, attentionPlace: AttentionPlace = .output,
-    embeddingRate: Double = 1, outputRate: Double = 1
+    end: EndOfSequence = .symbol, lengthInput: LengthInput = .remaining,
+    longest: Int? = nil, embeddingRate: Double = 1, outputRate: Double = 1
   ) {
     self.embedding = embedding
     self.layers = layers
@@ -85,15 +92,19 @@ public struct ModelOptions: Codable, Equatable, Sendable {
     self.context = context
     self.attention = attention
     self.attentionPlace = attentionPlace
+    self.end = end
+    self.lengthInput = lengthInput
+    self.longest = longest
     self.embeddingRate = embeddingRate
     self.outputRate = outputRate
   }
 
   enum CodingKeys: String, CodingKey {
     case embedding, layers, tied, dropout, variational, recurrent, initializer, shortcut, condition
-    case tree, encoder, context, attention
+    case tree, encoder, context, attention, end, longest
     case inputDropout = "input_dropout"
     case attentionPlace = "attention_place"
+    case lengthInput = "length_input"
     case embeddingInitializer = "embedding_initializer"
     case outputInitializer = "output_initializer"
     case outputBias = "output_bias"
@@ -132,6 +143,11 @@ public struct ModelOptions: Codable, Equatable, Sendable {
     attention = try keys.decodeIfPresent(AttentionKind.self, forKey: .attention) ?? .none
     attentionPlace =
       try keys.decodeIfPresent(AttentionPlace.self, forKey: .attentionPlace) ?? .output
+    end = try keys.decodeIfPresent(EndOfSequence.self, forKey: .end) ?? .symbol
+    lengthInput = try keys.decodeIfPresent(LengthInput.self, forKey: .lengthInput) ?? .remaining
+    longest = try keys.decodeIfPresent(Int.self, forKey: .longest).map {
+      try keys.checkedWidth($0, .longest)
+    }
     embeddingRate = try keys.rateFactor(.embeddingRate)
     outputRate = try keys.rateFactor(.outputRate)
     if let (key, problem) = problem {
@@ -171,6 +187,14 @@ public struct ModelOptions: Codable, Equatable, Sendable {
     }
     if encoder == nil, context != .initialState {
       return (.context, "context is what an encoder has read; set model.encoder")
+    }
+    if end != .length, lengthInput != .remaining {
+      return (
+        .lengthInput, "length_input is of a predicted length, and there is none; set end to length"
+      )
+    }
+    if end != .length, longest != nil {
+      return (.longest, "longest is of a predicted length, and there is none; set end to length")
     }
     if let sentence = encoder?.problem { return (.encoder, sentence) }
     return nil

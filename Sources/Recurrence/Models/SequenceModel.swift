@@ -12,6 +12,9 @@ public struct SequenceModel: Model {
   public let options: ModelOptions
   public let interface: ModelInterface
   public let head: any Head
+  /// The head, where it says by itself where sequences end.
+  let halting: Halting?
+  let predictedLength: PredictedLength?
   /// What runs once over the source, and what runs at every step.
   let encoder: [any Layer]
   let layers: [any Layer]
@@ -44,11 +47,14 @@ public struct SequenceModel: Model {
         stack.lookBack(options.attention, to: encoded.output)
       }
     }
+    var known = encoded.map { [$0.finals.last!.shown] } ?? []
     if interface.condition > 0 {
       let vector = ConditionInput(interface.condition, in: &plan)
       stack.before.append(vector)
       stack.read(condition: vector.output, at: options.condition)
+      known.append(vector.output)
     }
+    if options.end == .length { stack.read(length: options.lengthInput) }
     stack.add(options.layers, isSummary: interface.asksOnce, in: &plan)
     if let encoded, options.attentionPlace == .output {
       stack.addAttention(options.attention, to: encoded.output, in: &plan)
@@ -63,16 +69,30 @@ public struct SequenceModel: Model {
     plan.scope.layer = "output"
     plan.scope.rateFactor = options.outputRate
     plan.scope.initializer = options.outputInitializer ?? options.initializer
-    switch interface.output {
-    case .symbols(let count):
-      head = SoftmaxCrossEntropy(
-        vocabulary: count, reading: stack.output, tied: options.tied ? table : nil,
-        bias: options.outputBias, objective: objective, in: &plan)
-    case .numbers(let width):
-      head = SquaredError(width, reading: stack.output, bias: options.outputBias, in: &plan)
-    case .labels(let width):
-      head = Logistic(width, reading: stack.output, bias: options.outputBias, in: &plan)
+    let end = options.end == .symbol ? nil : interface.ends?.symbol
+    let outputs: any Head =
+      switch interface.output {
+      case .symbols(let count):
+        SoftmaxCrossEntropy(
+          vocabulary: count, reading: stack.output, tied: options.tied ? table : nil,
+          bias: options.outputBias, excluding: end, objective: objective, in: &plan)
+      case .numbers(let width):
+        SquaredError(width, reading: stack.output, bias: options.outputBias, in: &plan)
+      case .labels(let width):
+        Logistic(width, reading: stack.output, bias: options.outputBias, in: &plan)
+      }
+    halting =
+      options.end == .halt
+      ? Halting(beside: outputs, end: end, reading: stack.output, in: &plan) : nil
+    var length: PredictedLength?
+    if options.end == .length, let ends = interface.ends {
+      if known.count > 1 { stack.before.append(Self.join(known, in: &plan)) }
+      length = PredictedLength(
+        upTo: ends.longest, beside: outputs, end: end,
+        knowing: known.count > 1 ? stack.before.last!.output : known.first, in: &plan)
     }
+    predictedLength = length
+    head = halting ?? length ?? outputs
     top = stack.output
     self.plan = plan
     encoder = (encoded?.layers ?? []) + stack.before
@@ -108,7 +128,19 @@ public struct SequenceModel: Model {
     }
   }
 
-  public var outputWeights: [Parameter] { [head.weight] }
+  /// The most outputs that the model predicts of a sequence; nil where it does not predict how many.
+  public var longestPredicted: Int? { predictedLength?.longest }
+
+  /// What is known of each stream, side by side.
+  private static func join(_ vectors: [Activation], in plan: inout Plan) -> Concatenation {
+    plan.scope.axis = .stream
+    defer { plan.scope.axis = .time }
+    return Concatenation(of: vectors, in: &plan)
+  }
+
+  public var outputWeights: [Parameter] {
+    [head.weight] + [halting?.haltWeight, predictedLength?.lengthWeight].compactMap(\.self)
+  }
 
   public var probes: [Probe] { layers.flatMap(\.probes) }
 
@@ -176,6 +208,8 @@ extension SequenceModel {
     return options.layers.map(words) + (options.shortcut ? ["shortcut"] : [])
       + (interface.condition > 0 ? [options.condition.rawValue] : [])
       + (source ?? [])
+      + (options.end == .symbol ? [] : ["end " + options.end.rawValue])
+      + (options.end == .length ? ["length input " + options.lengthInput.rawValue] : [])
   }
 }
 
@@ -197,7 +231,7 @@ extension ModelOptions {
   public func objection(to interface: ModelInterface) -> String? {
     if let problem { return problem.sentence }
     if let sentence = treeObjection(to: interface) { return sentence }
-    if tree != nil { return nil }
+    if tree != nil { return objection(toEndsOf: interface) }
     if interface.isRunning, layers.contains(where: { $0.bidirectional != nil }) {
       return "a bidirectional layer reads whole sequences, and this data is a running text; remove "
         + "bidirectional, or set data.format"
@@ -217,6 +251,7 @@ extension ModelOptions {
           + "begin model.layers with {linear: width}"
       }
     }
+    if let problem = objection(toEndsOf: interface) { return problem }
     if let problem = objection(toSource: interface.source) { return problem }
     if let problem = objection(toCondition: interface.condition) { return problem }
     let read =

@@ -9,6 +9,8 @@ struct Stack {
   var source = Source.nothing
   /// What the first recurrent layer knows of each sequence.
   private var conditions: [Conditioning] = []
+  /// What the first recurrent layer knows of how long each sequence is.
+  private var length = LengthInput.none
   /// What the first recurrent layer shows before its first step is a linear map of.
   private var beginning: Activation?
   /// What the recurrent layers begin with, from the bottom to the top.
@@ -62,6 +64,9 @@ struct Stack {
     case .initialState: beginning = condition
     }
   }
+
+  /// Lets the length of each sequence enter the first recurrent layer.
+  mutating func read(length: LengthInput) { self.length = length }
 
   /// Makes an activation of what is read, with dropout.
   mutating func addInput(_ source: Source, in plan: inout Plan) {
@@ -162,7 +167,8 @@ struct Stack {
     }
     let layer = Recurrent<Cell>(
       options, around: surroundings, dropout: dropout, seed: seed, reading: input,
-      conditions: depth == 0 ? conditions : [], handsOver: handsOver, lookBack: request,
+      conditions: depth == 0 ? conditions : [], length: depth == 0 ? length : .none,
+      handsOver: handsOver, lookBack: request,
       given: { beginning(of: $0, named: $1, isShown: $2, in: &$3) }, in: &plan)
     return (layer, layer.handOvers)
   }

@@ -17,7 +17,14 @@ extension ModelOptions {
         + dropped(layer.dropout ?? dropout)
     }
     let trees = tree.map { ["tree \($0.cell.rawValue) \($0.hidden)" + dropped(dropout)] } ?? []
-    let output = "softmax" + (tied ? ", tied" : "") + (outputBias ? "" : ", no bias")
+    var ends: String {
+      switch end {
+      case .symbol: ""
+      case .halt: ", halting"
+      case .length: ", length predicted and read (\(lengthInput.rawValue))"
+      }
+    }
+    let output = "softmax" + (tied ? ", tied" : "") + (outputBias ? "" : ", no bias") + ends
     func words(_ model: ModelOptions) -> [String] {
       [(model.embedding.map { "embedding \($0)" } ?? "input") + dropped(model.dropoutOfInput)]
         + model.layers.map { words($0, model.dropout) }

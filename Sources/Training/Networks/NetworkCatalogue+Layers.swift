@@ -176,7 +176,43 @@ extension NetworkCatalogue.Network {
           Parameter(name: "decoder.weight", shape: ["symbols", "input"]),
           Parameter(name: "decoder.bias", shape: ["symbols"]),
         ],
-        example: "65 symbols reading 200 have \(65 * 201) parameters, tied 65")
+        example: "65 symbols reading 200 have \(65 * 201) parameters, tied 65"),
+      Self(
+        name: "halt",
+        equations: [
+          "p(end at t) = σ(h(t) w + b), before the output of t",
+          "loss = −ln p(end), or −ln(1 − p(end)) beside that of the output",
+        ],
+        source: "Goodfellow, Bengio & Courville 2016, 10.2.3",
+        options: [
+          Option(key: "end", standard: .string("symbol"), others: [.string("halt")])
+        ],
+        parameters: [
+          Parameter(name: "halt.weight", shape: ["1", "input"]),
+          Parameter(name: "halt.bias", shape: ["1"]),
+        ],
+        example: "reading 200 has 201 parameters"),
+      Self(
+        name: "length",
+        equations: [
+          "p(τ) = softmax(v W + b) of the number of outputs τ = 0 … the most to train on",
+          "v: what an encoder has read and a condition, where there are such; loss = −ln p(τ)",
+          "ln(1 + τ − t) R, or ln(1 + τ) R, is added to the x W + b of the first layer with a cell",
+        ],
+        source: "Goodfellow, Bengio & Courville 2016, 10.2.3",
+        options: [
+          Option(key: "end", standard: .string("symbol"), others: [.string("length")]),
+          Option(
+            key: "length_input", standard: .string("remaining"),
+            others: [.string("total"), .string("none")]),
+          Option(key: "longest", standard: .null, others: [.integer(200)]),
+        ],
+        parameters: [
+          Parameter(name: "length.weight", shape: ["lengths", "v"]),
+          Parameter(name: "length.bias", shape: ["lengths"]),
+          Parameter(name: "weight_ih_length", shape: ["x W + b", "1"]),
+        ],
+        example: "lengths up to 30 of which nothing is known have 31 parameters"),
     ]
   }
 }

@@ -14,6 +14,9 @@ extension SequenceModel {
     if interface.condition > 0 {
       return "the model is conditioned on a vector, which PyTorch's modules are not"
     }
+    if options.end == .length, options.lengthInput != .none {
+      return "the first layer reads how long a sequence is, which PyTorch's modules do not"
+    }
     for (index, layer) in options.layers.enumerated() {
       guard case .recurrent(let cell, let options) = layer.kind else { continue }
       if layer.surroundings.initialState != .zero {

@@ -184,7 +184,8 @@ public final class Run {
         if turn < 2 { try createFolders(options.data.cache ?? cache) }
         opened = try Dataset(
           options.data, vocabularies: vocabularies, cache: cache, writing: turn < 2,
-          seed: options.seed)
+          seed: options.seed
+        ).ending(by: options.model.end, longest: options.model.longest)
       }
     }
     guard let opened else { preconditionFailure("no rank's turn to open the data") }

@@ -18,6 +18,7 @@ struct Lesson {
     options = try configuration.decode(RunOptions.self)
     let cache = FileManager.default.temporaryDirectory.path
     dataset = try Dataset(options.data, cache: cache, writing: false, seed: options.seed)
+      .ending(by: options.model.end, longest: options.model.longest)
     trainer = try Trainer(options, dataset: dataset, world: SingleProcess())
   }
 

@@ -53,18 +53,68 @@ extension TrainerTests {
       model:
         {embedding: 4, layers: [{cell: gru, hidden: 6, zoneout: 0.2}], condition: initial_state}
       """,
-    ].mapValues { yaml in
+      "halt": """
+      name: halt
+      seed: 7
+      data:
+        format: pairs
+        train: FOLDER/train.txt
+        valid: FOLDER/valid.txt
+        tokenizer: character
+        source: {train: FOLDER/source.txt, valid: FOLDER/source-valid.txt, tokenizer: character}
+      model:
+        embedding: 5
+        dropout: 0.3
+        encoder: {embedding: 4, layers: [{cell: lstm, hidden: 3}]}
+        layers: [{cell: lstm, hidden: 7}]
+        end: halt
+      """,
+      "halt of numbers in windows": """
+      name: series
+      seed: 7
+      data:
+        format: csv
+        train: FOLDER/series.csv
+        valid: FOLDER/series-valid.csv
+        columns: {inputs: [x, y], targets: [u, v], id: run}
+      model: {layers: [{cell: gru, hidden: 6}], end: halt}
+      """,
+      "length": """
+      name: length
+      seed: 7
+      data:
+        format: pairs
+        train: FOLDER/train.txt
+        valid: FOLDER/valid.txt
+        tokenizer: character
+        source: {train: FOLDER/source.txt, valid: FOLDER/source-valid.txt, tokenizer: character}
+      model:
+        embedding: 5
+        encoder: {embedding: 4, layers: [{cell: gru, hidden: 3, bidirectional: concat}]}
+        attention: multiplicative
+        layers: [{cell: lstm, hidden: 7}]
+        end: length
+      """,
+      "length in windows": """
+      name: length
+      seed: 7
+      data: {task: conditioned, train_size: 23, valid_size: 9}
+      model: {embedding: 4, layers: [{cell: gru, hidden: 6}], end: length, length_input: remaining}
+      """,
+    ].reduce(into: [:]) { trials, named in
+      let (name, yaml) = named
       var trial = Trial()
       trial.yaml = yaml + "\n" + training
-      if yaml.contains("windows") { trial = trial.with("training.bptt=8") }
+      if name.contains("windows") { trial = trial.with("training.bptt=8") }
       trial.texts = [
         "train.txt": lines(31, seed: 3) { String($0.reversed()) },
         "source.txt": lines(31, seed: 3) { $0 },
         "valid.txt": lines(9, seed: 4) { String($0.reversed()) },
         "source-valid.txt": lines(9, seed: 4) { $0 },
         "tags.txt": lines(31, seed: 3, tagged), "tags-valid.txt": lines(9, seed: 4, tagged),
+        "series.csv": series(23), "series-valid.csv": series(9),
       ]
-      return trial
+      trials[name] = trial
     }
 
     /// Lines of 1 to 9 letters.
@@ -79,6 +129,14 @@ extension TrainerTests {
       return (0..<count).map { _ in
         change(String((0...draw(9)).map { _ in Character(["a", "b", "c"][draw(3)]) })) + "\n"
       }.joined()
+    }
+
+    /// Two numbers a step beside those of the step after, in series of 2 to 11 steps.
+    private static func series(_ count: Int) -> String {
+      (0..<count).reduce("run,x,y,u,v\n") { text, run in
+        let numbers = (0...2 + run * 7 % 10).map { "\($0 * run % 5),\(($0 + run) % 3)" }
+        return zip(numbers, numbers.dropFirst()).reduce(text) { $0 + "\(run),\($1.0),\($1.1)\n" }
+      }
     }
 
     private static func tagged(_ line: String) -> String {
