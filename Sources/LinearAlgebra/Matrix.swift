@@ -49,6 +49,12 @@
     addRow(other, to: self)
   }
 
+  /// Adds one number to every element.
+  public func add(_ number: Real) { addNumber(number, to: self) }
+
+  /// Multiplies every element.
+  public func scale(by factor: Real) { scaleRow(self, factor) }
+
   /// The numbers as the memory they are.
   @inlinable public var elements: UnsafeMutableBufferPointer<Real> {
     UnsafeMutableBufferPointer(start: start, count: count)
@@ -168,4 +174,10 @@
 
 @inline(never) func addRow(_ x: Row, to y: Row) {
   for j in 0..<y.count { y[j] += x[j] }
+}
+@inline(never) private func addNumber(_ x: Real, to y: Row) {
+  for j in 0..<y.count { y[j] += x }
+}
+@inline(never) private func scaleRow(_ y: Row, _ factor: Real) {
+  for j in 0..<y.count { y[j] *= factor }
 }

@@ -122,12 +122,8 @@ public final class FreeRun {
     guard let length = model.predictedLength else { return }
     let pass = Pass(batch, on: tape, weights: weights)
     model.encode(pass)
-    let logits = length.logits(pass)
     let lengths = Sampling(
       temperature: temperature, excluded: Set((0..<least).map { Int32($0) }))
-    for s in 0..<streams {
-      drawn += 1
-      batch.totals.elements()[s] = lengths.draw(logits[s], random.uniform(drawn)) ?? 0
-    }
+    length.draw(lengths, random, &drawn, pass)
   }
 }

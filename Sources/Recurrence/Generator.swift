@@ -146,8 +146,7 @@ public final class Generator {
     guard let length = model.predictedLength else { return }
     let pass = Pass(batch, on: tape, weights: weights)
     model.encode(pass)
-    defer { drawn += 1 }
-    batch.totals.start[0] = lengths.draw(length.logits(pass)[0], random.uniform(drawn)) ?? 0
+    length.draw(lengths, random, &drawn, pass)
   }
 
   /// Draws the symbol that follows what was read, and reads it.

@@ -77,7 +77,7 @@ public struct SequenceScore: Sendable {
       return try Evaluation(part, plan: model.plan, windows, world: world)
     }
     score = try evaluation.run(model, weights: weights)
-    unit = Unit(dataset)
+    unit = Unit(dataset, hasEnds: options.model.end != .symbol)
     guard let model = model as? SequenceModel, case .examples(let set) = part else {
       measures = []
       return
@@ -159,7 +159,7 @@ public struct SequenceScore: Sendable {
   }
 
   public var words: String {
-    let loss = "loss \(fixed(score.loss, 6))" + (unit == .squaredError ? "" : " nats")
+    let loss = "loss \(fixed(score.loss, 6)) \(unit.lossWords)"
     let more = measures.map { "\($0.name.replacing("_", with: " ")) \(fixed($0.value, 4))" }
     let figures = [loss, unit.words(score), score.rootWords].compactMap(\.self)
     return (figures + more + ["\(score.targets) targets"])

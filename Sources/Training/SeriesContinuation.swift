@@ -16,13 +16,8 @@ public struct SeriesContinuation {
       let format = SeriesFormat(try checkpoint.options().data)
     else {
       throw UsageError(
-        "\(checkpoint.path) reads frames that it does not predict, so it cannot go on on its own: use "
-          + "unroll evaluate")
-    }
-    guard model.options.layers.allSatisfy({ $0.bidirectional == nil }) else {
-      throw UsageError(
-        "\(checkpoint.path) has a bidirectional layer, which has to know the whole of a series: use "
-          + "unroll evaluate")
+        "\(checkpoint.path) was trained on frames without being asked for the next one (of a table, "
+          + "targets: next), so it cannot go on on its own: use unroll evaluate")
     }
     self.model = model
     self.weights = weights
@@ -33,8 +28,7 @@ public struct SeriesContinuation {
   /// then left out.
   /// - Parameters:
   ///   - path: the series, as the model's data has them.
-  ///   - length: how many frames are added to each, at most: fewer
-  ///     where the model says that a series ends.
+  ///   - length: how many frames are added to each; fewer where the model says that a series ends.
   /// - Returns: the series with what was added, as the model's data has them.
   public func text(
     after path: String?, length: Int, temperature: Double, seed: UInt64

@@ -9,7 +9,8 @@ struct ScoreLines: ParsableCommand {
     abstract: "Prints the log-probability of each line of a text, in nats.",
     discussion: """
       Each line is a text of its own: the state is zero before it, it follows the end of a line, and \
-      its own end counts. To a model of sequences a line is a sequence, whose end counts too. Printed: log-probability, symbols, and the line, separated by tabs.
+      its own end counts. To a model of sequences a line is a sequence, whose end counts too. Printed: \
+      log-probability, symbols, and the line, separated by tabs.
       """)
 
   @Argument(help: "A checkpoint, or the folder of a run.", completion: .directory)

@@ -22,7 +22,7 @@ seed=10
 for part in train valid test; do
   case $part in train) lines=80 ;; *) lines=9 ;; esac
   seed=$((seed + 1))
-  draw $lines $seed "$piano" >data/poly-music/JSB_Chorales.$part.txt
+  for pieces in JSB_Chorales Nottingham; do draw $lines $seed "$piano" >data/poly-music/$pieces.$part.txt; done
   draw $((4 * lines)) $seed "$words" >data/wikitext-2/$part.txt
   file=$part
   case $part in valid) file="val" ;; test) file="test_2016_flickr" ;; esac
@@ -53,7 +53,7 @@ task='data.train_size=60 data.valid_size=20 data.test_size=20'
 settings() {
   case $1 in
     adding | copy | embedded-reber | parity | reber | temporal-order) echo "$few $task" ;;
-    japanese-vowels | jsb | multi30k | ner | pronunciation | sst | sst-tree) echo "$few" ;;
+    japanese-vowels | jsb | multi30k | ner | nottingham | pronunciation | sst | sst-tree) echo "$few" ;;
     shakespeare) echo "$few training.bptt=16 evaluation.bptt=16" ;;
     wikitext2) echo "$few training.batch_size=4" ;;
     frames-echo) echo "$all $task" ;;

@@ -206,6 +206,16 @@ import Testing
     let likeliest = FreeRun(model, weights: weights, temperature: 0)
     likeliest.read(start)
     let one = likeliest.untilEnds(atMost: 40)[0]
+    if end == .halt {
+      // It ends at the first step at which that is likelier than to go on.
+      var goingOn = 0.0
+      for length in 0...one.count / 2 {
+        let series = Array(one.prefix(2 * length))
+        let p = Double(exp(Real(goingOn - loss(ofSeries: series, after: start, model, weights))))
+        #expect((p > 0.5) == (length == one.count / 2) || length == 40, "\(p) after \(length)")
+        goingOn -= Double(logarithm(Real(1 - p)))
+      }
+    }
     if end == .length {
       let losses = (0...6).map { length -> Double in
         // Any series of the length does: that of a free run differs with the length it knows of.
@@ -246,11 +256,11 @@ import Testing
     let whole = trial.run(training: false)
     let targets = trial.tape.loss.targets
     #expect(targets == SequenceTrial.lengths.reduce(0, +))
+    let tape = Tape(
+      trial.model.plan, steps: 2, streams: SequenceTrial.streams, derivatives: true, resets: true)
     let segments = Segments(
       of: WindowSize(steps: SequenceTrial.steps, streams: SequenceTrial.streams), length: 2,
-      on: Tape(
-        trial.model.plan, steps: 2, streams: SequenceTrial.streams, derivatives: true, resets: true),
-      for: trial.model.plan, widths: trial.batch.widths)
+      on: tape, for: trial.model.plan, widths: trial.batch.widths)
     trial.run()
     let gradient = Array(trial.gradient.buffer.elements())
     trial.gradient.clear()
@@ -258,7 +268,8 @@ import Testing
       trial.model, trial.batch, weights: trial.weights, gradient: trial.gradient)
     let far = zip(gradient, trial.gradient.buffer.elements()).map { abs($0 - $1) }.max()!
     #expect(far < 1e-4, "\(name): gradients of windows are off by \(far)")
-    #expect(whole > 0)
+    #expect(abs(tape.loss.sum - whole) < 1e-4 * whole, "\(name): \(tape.loss.sum) of \(whole)")
+    #expect(tape.loss.targets == targets)
   }
 
   #if REAL_IS_DOUBLE

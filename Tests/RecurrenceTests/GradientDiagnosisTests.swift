@@ -76,6 +76,20 @@ import Testing
     #expect(zip(long, short).allSatisfy { abs($0 - $1) < 1e-5 * $0 })
   }
 
+  @Test(arguments: EndCases.all.indices)
+  func `counts from the last output, not from an end`(index: Int) {
+    let (name, options, interface) = EndCases.all[index]
+    let trial = SequenceTrial(SequenceModel(options, interface: interface, seed: 1))
+    let targets = Array(trial.batch.targets.elements())
+    let diagnosis = GradientDiagnosis(of: trial.model, steps: SequenceTrial.steps)
+    let sums = diagnosis.measure(
+      trial.model, trial.batch, on: trial.tape, weights: trial.weights, gradient: trial.gradient)
+    let lags = diagnosis.findings(sums, weights: trial.weights).last!.lags
+    // The longest sequence has as many outputs as steps, but one.
+    #expect(lags.count == SequenceTrial.steps - 1 && lags.allSatisfy { $0 > 0 }, "\(name): \(lags)")
+    #expect(Array(trial.batch.targets.elements()) == targets)
+  }
+
   @Test func `counts gates that are shut and wide open`() throws {
     let trial = Trial("lstm", LSTM.self, LSTM.Options(hidden: 4))
     trial.fill(window: 0)

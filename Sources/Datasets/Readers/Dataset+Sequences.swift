@@ -98,6 +98,7 @@ extension SequenceFiles {
       return symbol.map { ModelInterface.Ends(symbol: Int($0), longest: longest - 1) }
     case .piano: return ModelInterface.Ends(longest: longest)
     case .csv:
+      guard reader.columns?.valueCount ?? 0 > 0, longest > 1 else { return nil }
       let reads = (0..<set.count).allSatisfy { set.example($0, epoch: 1).readsItsValues }
       return reads ? ModelInterface.Ends(longest: longest) : nil
     case .tags, .labels, .trees: return nil

@@ -46,7 +46,7 @@ final class HypothesisReader {
   /// model predicts none. To be asked for before anything is read.
   func lengths() -> Matrix? {
     guard let l = model.predictedLength?.logits(pass) else { return nil }
-    for s in 0..<l.rows { add(-l[s].logSumExp, to: l[s]) }
+    for s in 0..<l.rows { l[s].add(-l[s].logSumExp) }
     return l
   }
 
@@ -122,8 +122,4 @@ extension Batch {
     }
     pad()
   }
-}
-
-@inline(never) private func add(_ x: Real, to l: Row) {
-  for j in 0..<l.count { l[j] += x }
 }

@@ -61,8 +61,7 @@ public final class SequenceDecoder {
   public func sample(
     _ given: [Given], maximumLength: Int, _ sampling: Sampling = Sampling(), seed: UInt64
   ) -> [Hypothesis] {
-    var lengths = sampling
-    lengths.excluded = []
+    let lengths = Sampling(temperature: sampling.temperature)
     var sampling = sampling
     sampling.excluded.formUnion(excluded)
     let random = Philox(seed: seed, name: "decode")

@@ -94,7 +94,7 @@ public struct GradientDiagnosis {
     }
   }
 
-  /// Leaves every stream its last target alone; returns its step, and what to put back.
+  /// Leaves every stream its last output alone, no end; returns its step, and what to put back.
   private func keepLastTargets(of batch: Batch) -> (last: [Int?], others: [(Int, Int32)]) {
     var last = [Int?](repeating: nil, count: batch.streams)
     var others: [(Int, Int32)] = []
@@ -103,7 +103,7 @@ public struct GradientDiagnosis {
       for s in 0..<batch.streams {
         let row = t * batch.streams + s
         guard targets[row] != Batch.noTarget else { continue }
-        if last[s] == nil {
+        if last[s] == nil, targets[row] != Batch.end {
           last[s] = t
         } else {
           others.append((row, targets[row]))

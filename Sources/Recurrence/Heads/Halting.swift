@@ -49,7 +49,7 @@ public struct Halting: Head {
     let a = odds(at: t, pass)
     for s in 0..<l.rows {
       let row = l[s]
-      add(-row.logSumExp - Real(surprise(-a[s, 0])), to: row)
+      row.add(-row.logSumExp - Real(surprise(-a[s, 0])))
       row[end] = -Real(surprise(a[s, 0]))
     }
     return l
@@ -63,7 +63,4 @@ public struct Halting: Head {
 private func surprise(_ a: Real) -> Double {
   let size = a < 0 ? -a : a
   return Double(a < 0 ? size : 0) + logarithm(1 + exp(-size))
-}
-@inline(never) private func add(_ x: Real, to l: Row) {
-  for j in 0..<l.count { l[j] += x }
 }

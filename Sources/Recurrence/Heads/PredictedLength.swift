@@ -35,9 +35,9 @@ public struct PredictedLength: Head {
     self.longest = longest
     self.known = known
     self.end = end
-    let read = known.map { plan.width($0) } ?? longest + 1
-    let spread = Distribution.uniform(1 / Double(read).squareRoot())
-    lengthWeight = known.map { [plan] in plan.width($0) }.map {
+    let read = known.map { plan.width($0) }
+    let spread = Distribution.uniform(1 / Double(read ?? longest + 1).squareRoot())
+    lengthWeight = read.map {
       plan.parameter("length.weight", from: $0, to: longest + 1, pytorch: spread)
     }
     lengthBias = plan.vector("length.bias", count: longest + 1, pytorch: spread)
@@ -65,7 +65,7 @@ public struct PredictedLength: Head {
       losses[row] += Real(loss)
       pass.loss.sum += loss
       pass.loss.targets += 1
-      scale(l[s], by: 1 / sum)
+      l[s].scale(by: 1 / sum)
       l[s, total] -= 1
     }
     guard pass.isTraining else { return }
@@ -95,6 +95,15 @@ public struct PredictedLength: Head {
     return l
   }
 
+  /// Draws the number of outputs of each stream, before anything was read, and lets it have so many.
+  func draw(_ sampling: Sampling, _ random: Philox, _ drawn: inout UInt64, _ pass: Pass) {
+    let l = logits(pass)
+    for s in 0..<l.rows {
+      pass.batch.totals.elements()[s] = sampling.draw(l[s], random.uniform(drawn)) ?? 0
+      drawn += 1
+    }
+  }
+
   /// What the head predicts; of symbols, the end alone once there are as many as `Batch.totals` says.
   public func outputs(at t: Int, _ pass: Pass) -> Matrix {
     let l = inner.outputs(at: t, pass)
@@ -105,8 +114,4 @@ public struct PredictedLength: Head {
     }
     return l
   }
-}
-
-@inline(never) private func scale(_ l: Row, by factor: Real) {
-  for j in 0..<l.count { l[j] *= factor }
 }

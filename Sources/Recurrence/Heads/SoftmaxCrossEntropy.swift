@@ -36,7 +36,12 @@ public struct SoftmaxCrossEntropy: Head {
     layer.forward(pass) { l, row in
       let target = Int(targets[row])
       precondition(target >= 0 && target < vocabulary, "target \(target) of \(vocabulary)")
-      if let excluded { l[excluded] = -.infinity }
+      if let excluded {
+        precondition(
+          target != excluded || !pass.isTraining,
+          "learning what has the probability 0: Dataset.ending(by:) makes an end of it")
+        l[excluded] = -.infinity
+      }
       let loss = entropy(l, target, pass)
       if pass.batch.isRoot(row) {
         pass.loss.roots += 1

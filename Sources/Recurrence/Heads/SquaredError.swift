@@ -21,7 +21,7 @@ public struct SquaredError: Head {
     layer.forwardBiased(pass) { y, row in
       subtract(values[row], from: y)
       let loss = sumOfSquares(y) / Double(y.count)
-      if pass.isTraining { scale(y, by: 2 / Real(y.count)) }
+      if pass.isTraining { y.scale(by: 2 / Real(y.count)) }
       return loss
     }
   }
@@ -32,9 +32,6 @@ public struct SquaredError: Head {
 
 @inline(never) private func subtract(_ v: Row, from y: Row) {
   for j in 0..<y.count { y[j] -= v[j] }
-}
-@inline(never) private func scale(_ y: Row, by factor: Real) {
-  for j in 0..<y.count { y[j] *= factor }
 }
 @inline(never) private func sumOfSquares(_ y: Row) -> Double {
   var sum = 0.0

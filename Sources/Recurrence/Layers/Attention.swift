@@ -153,11 +153,8 @@ struct Stream {
 func normalise(_ s: Row, upTo count: Int) {
   let seen = s[0..<count]
   let total = seen.exponentiate(minus: seen.maximum)
-  scale(seen, 1 / total)
+  seen.scale(by: 1 / total)
   s[count..<s.count].elements.update(repeating: 0)
-}
-@inline(never) private func scale(_ x: Row, _ factor: Real) {
-  for j in 0..<x.count { x[j] *= factor }
 }
 /// ∂α becomes ∂s = α ∘ (∂α − m)
 @inline(never) func unnormalise(_ alpha: Row, _ d: Row, _ m: Real) {

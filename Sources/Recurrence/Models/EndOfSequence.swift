@@ -36,12 +36,10 @@ extension ModelOptions {
         "\(what) is for outputs that are read again until an end, such as those of lines, pairs, piano "
         + "rolls or the task conditioned, and this data has no end to predict; remove it"
     }
-    if layers.contains(where: { $0.bidirectional != nil }) {
-      return "\(what) is predicted, and a bidirectional layer would read the end; remove "
-        + "bidirectional from model.layers"
-    }
     if end == .length, lengthInput != .none, !layers.contains(where: \.isRecurrent) {
-      return "model.length_input enters a layer with a cell, and model.layers has none"
+      return
+        "model.length_input enters a layer with a cell, and model.layers has none; add one, or set "
+        + "length_input to none"
     }
     return nil
   }

@@ -232,9 +232,17 @@ extension ModelOptions {
     if let problem { return problem.sentence }
     if let sentence = treeObjection(to: interface) { return sentence }
     if tree != nil { return objection(toEndsOf: interface) }
-    if interface.isRunning, layers.contains(where: { $0.bidirectional != nil }) {
-      return "a bidirectional layer reads whole sequences, and this data is a running text; remove "
-        + "bidirectional, or set data.format"
+    if layers.contains(where: { $0.bidirectional != nil }) {
+      if interface.isRunning {
+        return
+          "a bidirectional layer reads whole sequences, and this data is a running text; remove "
+          + "bidirectional, or set data.format"
+      }
+      if interface.ends != nil {
+        return
+          "a bidirectional layer would read what is to be predicted, as each output of this data "
+          + "is read at the next step; remove bidirectional from model.layers"
+      }
     }
     switch interface.input {
     case .symbols(let count):

@@ -14,8 +14,10 @@ extension SequenceModel {
     if interface.condition > 0 {
       return "the model is conditioned on a vector, which PyTorch's modules are not"
     }
-    if options.end == .length, options.lengthInput != .none {
-      return "the first layer reads how long a sequence is, which PyTorch's modules do not"
+    if options.end != .symbol {
+      return
+        "the model says by an output of its own where a sequence ends (\(options.end.rawValue)), "
+        + "which PyTorch's modules do not"
     }
     for (index, layer) in options.layers.enumerated() {
       guard case .recurrent(let cell, let options) = layer.kind else { continue }

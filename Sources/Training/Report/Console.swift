@@ -5,10 +5,13 @@ internal import Recurrence
 /// The unit in which a person reads a loss.
 enum Unit {
   case bitsPerCharacter, bitsPerByte, perplexity, accuracy, nats, squaredError
+  /// Squared errors of numbers and nats of ends together.
+  case mixed
 
-  init(_ dataset: Dataset) {
+  /// - Parameter hasEnds: whether ends of sequences are predicted by an output of their own.
+  init(_ dataset: Dataset, hasEnds: Bool) {
     switch dataset.interface.output {
-    case .numbers: self = .squaredError
+    case .numbers: self = hasEnds ? .mixed : .squaredError
     case .labels: self = .nats
     case .symbols where dataset.outputs != dataset.vocabulary || dataset.interface.asksOnce:
       self = .accuracy
@@ -21,10 +24,19 @@ enum Unit {
     }
   }
 
+  /// What the loss itself is measured in.
+  var lossWords: String {
+    switch self {
+    case .squaredError: "squared error"
+    case .mixed: "squared error and nats of ends"
+    default: "nats"
+    }
+  }
+
   /// The loss in this unit, such as `2.113 bits per character`; nil where it is the loss itself.
   func words(_ score: Score) -> String? {
     switch self {
-    case .nats, .squaredError: nil
+    case .nats, .squaredError, .mixed: nil
     case .accuracy: "accuracy \(fixed(100 * score.accuracy, 2)) %"
     case .bitsPerByte: "\(fixed(score.bits, 3)) bits per byte"
     case .bitsPerCharacter: "\(fixed(score.bits, 3)) bits per character"
@@ -87,7 +99,7 @@ final class Console {
   }
 
   func words(_ score: Score) -> String {
-    let loss = fixed(score.loss, 4) + (unit == .squaredError ? " squared error" : " nats")
+    let loss = "\(fixed(score.loss, 4)) \(unit.lossWords)"
     let figures = [
       loss, score.targets == 1 && unit == .accuracy ? nil : unit.words(score), score.rootWords,
     ]

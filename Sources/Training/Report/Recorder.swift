@@ -27,7 +27,8 @@ final class Recorder: Observer {
     self.worldSize = worldSize
     self.log = log
     console = Console(
-      request.progress, every: request.options.console.every, unit: Unit(dataset),
+      request.progress, every: request.options.console.every,
+      unit: Unit(dataset, hasEnds: request.options.model.end != .symbol),
       targets: dataset.interface.targetWord)
   }
 
