@@ -83,6 +83,53 @@ import Testing
     }
   }
 
+  /// What products read of the state by the state itself, layer by layer: row t · streams + s from step 1
+  /// on, where no state is zero.
+  private func readMasks(
+    position: Int = 0, origin: Int = 0, epoch: Int = 1, firstStream: Int = 0
+  ) -> [[[Double]]] {
+    let cell = LayerOptions(
+      .recurrent(cell: "elman", Elman.Options(hidden: Self.width)), dropout: 0.4)
+    let trial = Trial(
+      ModelOptions(embedding: Trial.input, layers: [cell, cell], recurrent: true))
+    trial.fill(window: 0, firstStream: firstStream)
+    (trial.batch.position, trial.batch.origin) = (position, origin)
+    trial.batch.epoch = epoch
+    trial.run(training: true)
+    let pass = Pass(
+      trial.batch, on: trial.tape, weights: trial.weights, gradient: trial.gradient)
+    return trial.model.plan.states.map { h in
+      (1..<Trial.steps).flatMap { t in
+        (0..<Trial.streams).map { s in
+          zip(pass.read(h, t)[s].elements, pass.before(h, t)[s].elements).map { Double($0 / $1) }
+        }
+      }
+    }
+  }
+
+  @Test func `on the state read are one for a window of a stream, and others in another layer`() {
+    let masks = readMasks()
+    let scale = 1 / (1 - 0.4)
+    #expect(masks.count == 2)
+    for own in masks {
+      #expect(own.joined().allSatisfy { $0 == 0 || abs($0 - scale) < 1e-5 })
+      let kept = own.map { $0.map { $0 != 0 } }
+      for row in Trial.streams..<kept.count { #expect(kept[row] == kept[row - Trial.streams]) }
+      #expect(kept[0] != kept[1], "streams")
+    }
+    func kept(_ masks: [[[Double]]]) -> [[[Bool]]] { masks.map { $0.map { $0.map { $0 != 0 } } } }
+    let own = kept(masks)
+    #expect(own[0][0] != own[1][0], "layers")
+    for other in [kept(readMasks(position: 8)), kept(readMasks(epoch: 2))] {
+      for layer in 0..<2 { #expect(other[layer][0] != own[layer][0]) }
+    }
+    // A part of the window that begins 3 steps into it has the window's masks.
+    #expect(kept(readMasks(position: 3, origin: 3)) == own)
+    // Stream 0 of those that are counted from 1 is stream 1.
+    let neighbour = kept(readMasks(firstStream: 1))
+    for layer in 0..<2 { #expect(neighbour[layer][0] == own[layer][1]) }
+  }
+
   @Test func `on what is read come with an embedding, or where they are asked for`() {
     func loss(_ input: ModelInterface.Input, _ embedding: Int?, _ all: Double, _ read: Double?)
       -> Double

@@ -46,7 +46,7 @@ import Testing
         layer.surroundings.initialState = .learnt
         let model = ModelOptions(
           embedding: Trial.input, layers: [layer, LayerOptions(.linear(3), residual: false)],
-          variational: name == "gru")
+          variational: name == "gru", recurrent: ["elman", "lstm", "skip"].contains(name))
         let whole = stored(Trial(model, steps: Self.steps), resets: resets)
         let parts = segmented(Trial(model, steps: Self.steps), resets: resets)
         let furthest = zip(whole, parts).map { abs($0 - $1) }.max()!
@@ -54,6 +54,40 @@ import Testing
           furthest < 2e4 * Real.ulpOfOne,
           "\(name) \(options), resets \(resets): they differ by \(furthest)")
       }
+    }
+  }
+
+  @Test func `gives the gradient of whole sequences, whatever is known and asked of them`() {
+    for (name, options, interface) in EndCases.all where interface.source == 0 {
+      var options = options
+      options.inputDropout = 0.2
+      func make() -> SequenceTrial {
+        let trial = SequenceTrial(SequenceModel(options, interface: interface, seed: 2))
+        trial.batch.epoch = 2
+        for s in 0..<SequenceTrial.streams { trial.batch.keys.elements()[s] = Int32(7 - 2 * s) }
+        return trial
+      }
+      let (whole, parts) = (make(), make())
+      whole.run()
+      let window = WindowSize(steps: SequenceTrial.steps, streams: SequenceTrial.streams)
+      let plan = parts.model.plan
+      let tape = Tape(plan, fitting: [window], atMost: 2, derivatives: true, resets: true)
+      let segments = Segments(
+        of: window, length: 2, on: tape, for: plan, widths: parts.batch.widths)
+      // The second time after something else was handed from segment to segment.
+      for _ in 0..<2 {
+        parts.gradient.clear()
+        tape.clearCarried()
+        segments.differentiate(
+          parts.model, parts.batch, weights: parts.weights, gradient: parts.gradient)
+      }
+      let (expected, found) = (whole.tape.loss, tape.loss)
+      #expect(found.targets == expected.targets && found.correct == expected.correct, "\(name)")
+      let tolerance = 1e4 * Double(Real.ulpOfOne)
+      #expect(abs(found.sum - expected.sum) < tolerance * expected.sum, "\(name)")
+      let furthest = zip(whole.gradient.buffer.elements(), parts.gradient.buffer.elements())
+        .map { abs(Double($0 - $1)) }.max()!
+      #expect(furthest < tolerance, "\(name): they differ by \(furthest)")
     }
   }
 

@@ -7,11 +7,12 @@ import Testing
   private static let steps = 30
   private static let rate = 0.3
 
-  private func trial() -> Trial {
-    Trial(
-      LayerOptions(
-        .recurrent(cell: "lstm", LSTM.Options(hidden: Self.hidden)),
-        surroundings: Surroundings(zoneout: Self.rate)),
+  private func trial(layers: Int = 1) -> Trial {
+    let layer = LayerOptions(
+      .recurrent(cell: "lstm", LSTM.Options(hidden: Self.hidden)),
+      surroundings: Surroundings(zoneout: Self.rate))
+    return Trial(
+      ModelOptions(embedding: Trial.input, layers: Array(repeating: layer, count: layers)),
       steps: Self.steps)
   }
 
@@ -61,5 +62,38 @@ import Testing
         }
       }
     }
+  }
+
+  /// Which units keep their old value, state by state: row t · streams + s from step 1 on.
+  private func kept(
+    layers: Int = 1, firstStream: Int = 0, position: Int = 0, epoch: Int = 1
+  ) -> [[[Bool]]] {
+    let trial = trial(layers: layers)
+    trial.fill(window: 0, steps: Self.steps, firstStream: firstStream)
+    (trial.batch.position, trial.batch.epoch) = (position, epoch)
+    return states(trial, training: true).map { held, _ in
+      (Trial.streams..<held.rows).map { row in
+        (0..<Self.hidden).map { held[row, $0] == held[row - Trial.streams, $0] }
+      }
+    }
+  }
+
+  @Test func `masks follow the stream, the position and the epoch, and differ between layers`() {
+    let masks = kept()
+    #expect(kept() == masks)
+    let another = kept(epoch: 2)
+    let later = kept(position: 1)
+    let neighbour = kept(firstStream: 1)
+    for (k, own) in masks.enumerated() {
+      #expect(Set(own).isDisjoint(with: another[k]), "another epoch")
+      #expect(later[k].dropLast(Trial.streams) == own.dropFirst(Trial.streams), "one step later")
+      // Stream 0 of those that are counted from 1 is stream 1.
+      let (here, there) = (
+        stride(from: 1, to: own.count, by: 2), stride(from: 0, to: own.count, by: 2)
+      )
+      #expect(there.map { neighbour[k][$0] } == here.map { own[$0] }, "another first stream")
+    }
+    let deep = Array(kept(layers: 2).joined())
+    #expect(Set(deep).count == deep.count && deep.count == 2 * masks.joined().count)
   }
 }
