@@ -102,7 +102,9 @@ private let sources = [3, 8, 2, 5, 6, 1, 4, 4, 2, 7, 3]
     for fresh in [false, true] where !fresh || request.seed != nil {
       let feeds = try (0..<world).map { try feed(request, rank: $0, world: world, fresh: fresh) }
       for number in 1...3 {
-        let parts = feeds.flatMap { epoch($0).flatMap(\.parts) }
+        let all = feeds.flatMap { epoch($0) }
+        #expect(all.allSatisfy { $0.epoch == number })
+        let parts = all.flatMap(\.parts)
         var read: [Int32: [Int32]] = [:]
         for part in parts { read[part.key, default: []] += part.inputs.prefix(Int(part.length)) }
         let set = ListedExamples(lengths: lengths, sources: sources, isFresh: fresh)
@@ -227,6 +229,8 @@ private let sources = [3, 8, 2, 5, 6, 1, 4, 4, 2, 7, 3]
       windows.first { $0.steps == 4 }!.parts.map(\.key)
     }
     #expect(Set(like).count > 1 && Set(like.flatMap { $0 }) == [3, 4, 8])
+    let pairs = epochs.map { windows in windows.first { $0.steps == 9 }!.parts.map(\.key) }
+    #expect(Set(pairs) == [[2, 10], [10, 2]])
   }
 
   @Test(arguments: [true, false], [9, 20, 31])
@@ -244,6 +248,13 @@ private let sources = [3, 8, 2, 5, 6, 1, 4, 4, 2, 7, 3]
       #expect(feed.windowsPerEpoch >= (lengths.reduce(0, +) + budget - 1) / budget)
       if bucketed { #expect(feed.windowsPerEpoch < (budget < 10 ? 12 : 9)) }
     }
+  }
+
+  @Test func `A long sequence does not narrow the batches behind its own`() throws {
+    let set = ListedExamples(lengths: [9] + Array(repeating: 1, count: 9))
+    let feed = try SequenceFeed(
+      set, FeedRequest(batchSize: 1, batchTokens: 9, isBucketed: false))
+    #expect(epoch(feed).map(\.parts.count) == [1, 9])
   }
 
   @Test func `What cannot be read is refused`() throws {

@@ -57,20 +57,20 @@ import Testing
       .map { $0.symbols.last == 1 ? $0.symbols.dropLast() : $0.symbols }
   }
 
-  @Test(arguments: [2, 3, 5], [0, 1, 2.5])
+  @Test(arguments: [2, 3, 5], [0, 1, 4])
   func `find what plain loops find`(beam: Int, alpha: Double) {
     let decoders = (0..<Self.symbols).map { decoder(end: Int32($0)) }
     let normalisation = LengthNormalisation(alpha: alpha)
     let random = Philox(seed: 3, name: "conditions")
-    let given = (0..<20).map { k in
+    let given = (0..<40).map { k in
       Given(condition: (0..<2).map { Real(8 * random.uniform(UInt64(2 * k + $0)) - 4) })
     }
     let found = decoders[1].search(
-      given, beam: beam, maximumLength: 5, normalisation: normalisation)
+      given, beam: beam, maximumLength: 7, normalisation: normalisation)
     for (one, hypotheses) in zip(given, found) {
       #expect(
         hypotheses.map(\.symbols)
-          == search(one, decoders, beam: beam, longest: 5, normalisation))
+          == search(one, decoders, beam: beam, longest: 7, normalisation))
     }
     #expect(Set(found.map { $0[0].symbols }).count > 2, "or all this would say little")
   }

@@ -1,5 +1,8 @@
 import Collectives
+import Datasets
 import Foundation
+import LinearAlgebra
+import Recurrence
 import Testing
 import Training
 
@@ -28,6 +31,22 @@ extension TrainerTests {
       training: {batch_size: 5, bptt: 7, readout: {ridge: 0.01}}
       """)
 
+    /// Pieces of different lengths, so that batches are padded.
+    static let pieces: Trial = {
+      var pieces = trial(
+        """
+        data: {format: piano, train: FOLDER/pieces.txt}
+        model:
+          layers: [{cell: echo-state, hidden: 23, leak: 0.4}]
+        training: {batch_size: 5, readout: {ridge: 0.1, washout: 2}}
+        """)
+      pieces.texts["pieces.txt"] = (0..<17).map { k in
+        (0..<4 + k % 6).map { "\(30 + (3 * k + 5 * $0) % 11),\(50 + (k + $0) % 7)" }
+          .joined(separator: " | ") + "\n"
+      }.joined()
+      return pieces
+    }()
+
     private static func trial(_ yaml: String) -> Trial {
       var trial = Trial()
       trial.yaml = "name: trial\nseed: 7\n" + yaml
@@ -48,6 +67,60 @@ extension TrainerTests {
         return distance.squareRoot() / size
       }
       #expect(differences.allSatisfy { $0 < 1e-9 }, "\(differences)")
+    }
+
+    /// Reads one sequence after the other, whole, and takes the derivative of the sum that a readout
+    /// minimises, Xᵀ(X B − Y) + ridge B: it is 0 at the fitted B.
+    @Test("has the least error of all, beside its size", arguments: [numbers, labels, pieces])
+    func normalEquations(_ trial: Trial) throws {
+      let trial = trial.with("training.readout.ridge=0.3")
+      _ = try World.singleProcess.run { world, folder in
+        let run = try trial.prepare(world, folder)
+        #expect(try run.train() == .complete)
+        let store = CheckpointStore(folder + "/run/checkpoints")
+        let checkpoint = try Checkpoint(verifying: store.path(ofStep: #require(store.latest)))
+        let (made, weights) = try checkpoint.anyModel()
+        let model = try #require(made as? SequenceModel)
+        let options = try #require(try trial.options(folder).training.readout)
+        let set = try #require(run.dataset.train.examples)
+        let (width, inputs) = (model.interface.output.width, model.plan.width(model.top) + 1)
+        let bias = weights[try #require(model.head.bias)][0]
+        let matrix = weights[model.head.weight]
+        let fitted = (0..<inputs).map { i in
+          (0..<width).map { Double(i == 0 ? bias[$0] : matrix[$0, i - 1]) }
+        }
+        var derivative = fitted.map { $0.map { options.ridge * $0 } }
+        var size = 0.0
+        for index in 0..<set.count {
+          let example = set.example(index, epoch: 1)
+          let batch = Batch(rows: example.steps, streams: 1, widths: set.shape.widths)
+          batch.begin(steps: example.steps, streams: 1)
+          _ = batch.features.elements().update(fromContentsOf: example.frames)
+          let tape = Tape(model.plan, steps: example.steps, streams: 1, derivatives: false)
+          tape.begin(batch)
+          let pass = Pass(batch, on: tape, weights: weights)
+          model.read(pass)
+          for t in options.washout..<max(example.steps, options.washout)
+          where example.targets[t] != Batch.noTarget {
+            let x = [1] + pass[model.top][t].elements.map { Double($0) }
+            for j in 0..<width {
+              let y =
+                switch model.interface.output {
+                case .numbers: Double(example.values[t * width + j])
+                case .labels: example.values[t * width + j] > 0 ? 1.0 : -1
+                case .symbols: example.targets[t] == j ? 1.0 : 0
+                }
+              let error = (0..<inputs).reduce(-y) { $0 + x[$1] * fitted[$1][j] }
+              for i in 0..<inputs {
+                derivative[i][j] += x[i] * error
+                size += abs(x[i] * y)
+              }
+            }
+          }
+        }
+        let most = derivative.joined().map { abs($0) }.max()!
+        #expect(size > 0 && most < 1e-6 * size, "\(most) of \(size)")
+      }
     }
 
     @Test("is complete after its pass, and a run that is stopped begins the pass again")

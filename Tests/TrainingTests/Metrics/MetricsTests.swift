@@ -46,6 +46,11 @@ import Training
     #expect(
       Measures.entities(joined, truth: truth) == EntityScore(right: 2, found: 3, present: 4))
     #expect(Measures.entities([["O"]], truth: [["O"]]).f1 == 0)
+    // All behind the first hyphen is the kind.
+    let kinds = [["B-A-1", "I-A-1", "I-A-2"]]
+    #expect(
+      Measures.entities([["B-A-1", "I-A-1", "I-A-1"]], truth: kinds)
+        == EntityScore(right: 0, found: 1, present: 2))
   }
 
   @Test("edits are counted") func symbolErrorRate() {
@@ -81,5 +86,8 @@ import Training
       Measures.nrmse([predicted[0]], truth: [truth[0]])
       + Measures.nrmse(Array(predicted[1...]), truth: Array(truth[1...]))
     #expect(abs(parts.value - all.value) < 1e-9)
+    // Parts of parts: the mean of a sum is that of all its numbers.
+    let one = truth.indices.map { Measures.nrmse([predicted[$0]], truth: [truth[$0]]) }
+    #expect(abs((one[0] + one[1] + one[2] + one[3]).value - all.value) < 1e-9)
   }
 }
