@@ -110,7 +110,7 @@ refused() {
 }
 echo 'data: {format: csv, train: rows.csv, columns: {inputs: [x], targets: [y], id: run, separator: ;}}' >other.yaml
 run 1 other.yaml --set "$reservoir" --set 'training={batch_size: 4, readout: {ridge: 1e-4}}' --run fit-other
-refused 64 "reads frames that it does not predict" fit-other
+refused 64 "without being asked for the next one" fit-other
 refused 64 "give --prime FILE" fit-numbers --prompt a
 refused 64 "give --prompt TEXT" fit-symbols --prime rows.csv
 refused 64 "remove --top-k" fit-labels --top-k 3

@@ -70,16 +70,7 @@ import Testing
       input: .symbols(Self.symbols), output: .symbols(Self.symbols), condition: condition,
       source: source, ends: ModelInterface.Ends(symbol: Int(Self.end), longest: 5))
     let model = SequenceModel(options, interface: interface, seed: 1)
-    let weights = ParameterVector(ParameterLayout(model.plan))
-    let random = Philox(seed: 7, name: "weights")
-    weights.update { weights in
-      for (k, entry) in weights.layout.entries.enumerated() {
-        let numbers = weights.elements(of: entry)
-        for i in numbers.indices {
-          numbers[i] = Real(5 * random.uniform(UInt64(k * 10_000 + i)) - 2.5)
-        }
-      }
-    }
+    let weights = drawWeights(model.plan, spread: 2.5)
     let data = Philox(seed: 8, name: "data")
     let given = (0..<70).map { k in
       Given(

@@ -15,17 +15,7 @@ import Testing
     _ options: ModelOptions, _ interface: ModelInterface, spread: Double = 2
   ) -> (SequenceModel, ParameterVector) {
     let model = SequenceModel(options, interface: interface, seed: 1)
-    let weights = ParameterVector(ParameterLayout(model.plan))
-    let random = Philox(seed: 7, name: "weights")
-    weights.update { weights in
-      for (k, entry) in weights.layout.entries.enumerated() {
-        let numbers = weights.elements(of: entry)
-        for i in numbers.indices {
-          numbers[i] = Real(spread * (2 * random.uniform(UInt64(k * 10_000 + i)) - 1))
-        }
-      }
-    }
-    return (model, weights)
+    return (model, drawWeights(model.plan, spread: spread))
   }
 
   private func ofSymbols(

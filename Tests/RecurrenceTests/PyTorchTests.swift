@@ -10,16 +10,7 @@ import Testing
   func `finds the same outputs, states, losses and gradients`(oracle: Oracle.Case) throws {
     let model = SequenceModel(oracle.options, vocabulary: oracle.vocabulary, seed: 1)
     let layout = ParameterLayout(model.plan)
-    let weights = ParameterVector(layout)
-    try weights.update { weights in
-      for entry in layout.entries {
-        let parameter = try #require(oracle.parameters[entry.name], "\(entry.name)")
-        #expect(entry.shape == parameter.shape, "\(entry.name)")
-        for (k, value) in parameter.values.enumerated() {
-          weights.elements(of: entry)[k] = Real(value)
-        }
-      }
-    }
+    let weights = try readWeights(model.plan, of: oracle.parameters)
     let gradient = ParameterVector(layout)
     let steps = oracle.windows.map(\.steps).max()!
     let tape = Tape(model.plan, steps: steps, streams: oracle.streams, derivatives: true)

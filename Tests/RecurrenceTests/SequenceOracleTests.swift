@@ -101,17 +101,9 @@ struct SequenceOracle: Decodable, CustomTestStringConvertible {
   ) throws {
     let model = SequenceModel(oracle.model, interface: oracle.interface, seed: 1)
     let layout = ParameterLayout(model.plan)
-    let (weights, gradient) = (ParameterVector(layout), ParameterVector(layout))
     #expect(Set(layout.entries.map(\.name)) == Set(oracle.parameters.keys))
-    try weights.update { weights in
-      for entry in layout.entries {
-        let parameter = try #require(oracle.parameters[entry.name], "\(entry.name)")
-        #expect(entry.shape == parameter.shape, "\(entry.name)")
-        for (k, value) in parameter.values.enumerated() {
-          weights.elements(of: entry)[k] = Real(value)
-        }
-      }
-    }
+    let weights = try readWeights(model.plan, of: oracle.parameters)
+    let gradient = ParameterVector(layout)
     let size = WindowSize(
       steps: oracle.lengths.max()!, streams: oracle.lengths.count,
       sourceSteps: oracle.sourceLengths.max() ?? 0)

@@ -21,7 +21,7 @@ struct SequenceTrial {
   init(_ model: any Model, spread: Double = 0.5) {
     self.model = model
     let layout = ParameterLayout(model.plan)
-    weights = ParameterVector(layout)
+    weights = drawWeights(model.plan, spread: spread, seed: 3)
     gradient = ParameterVector(layout)
     let interface = model.interface
     let size = WindowSize(steps: Self.steps, streams: Self.streams, sourceSteps: Self.steps + 1)
@@ -37,15 +37,6 @@ struct SequenceTrial {
       ? Batch(rows: size.sourceSteps * size.streams, streams: size.streams) : nil
     batch = Batch(
       rows: size.steps * size.streams, streams: size.streams, widths: widths, source: source)
-    let random = Philox(seed: 3, name: "weights")
-    for (k, entry) in layout.entries.enumerated() {
-      weights.update { weights in
-        let numbers = weights.elements(of: entry)
-        for i in numbers.indices {
-          numbers[i] = Real(spread * (2 * random.uniform(UInt64(k * 10_000 + i)) - 1))
-        }
-      }
-    }
     fill()
   }
 
