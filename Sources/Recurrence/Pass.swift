@@ -20,9 +20,12 @@ public struct Pass {
   public let d: Derivatives
 
   /// A pass over a batch with a tape that was laid out for it.
-  /// - Parameter gradient: where derivatives of the parameters are added; nil to evaluate.
+  /// - Parameters:
+  ///   - gradient: where derivatives of the parameters are added; nil to evaluate.
+  ///   - isRepeated: whether further passes with the same weights follow.
   public init(
-    _ batch: Batch, on tape: Tape, weights: ParameterVector, gradient: ParameterVector? = nil
+    _ batch: Batch, on tape: Tape, weights: ParameterVector, gradient: ParameterVector? = nil,
+    isRepeated: Bool = false
   ) {
     precondition(gradient == nil || tape.hasDerivatives, "training on a tape without derivatives")
     precondition(!batch.hasResets || tape.canReset, "resets on a tape made without them")
@@ -32,6 +35,7 @@ public struct Pass {
     products = weights.makeProducts()
     products.clock = tape.profile?.products
     products.rowsOfStep = batch.steps > 1 ? batch.streams : 0
+    products.copiesTakeTurns = gradient != nil && !isRepeated
     self.batch = batch
     steps = batch.steps
     streams = batch.streams
@@ -127,6 +131,9 @@ public struct Pass {
 
   /// Whether products read masked copies of a state, which somebody has to fill in.
   func masksReads(of h: Activation) -> Bool { slots[h.index].reads >= 0 }
+
+  /// Says that no more products with the weights that were used so far come next.
+  func giveBackCopies() { products.giveBackCopies() }
 
   /// Memory of the layer that asked for it.
   public func scratch(_ scratch: Scratch) -> Buffer<Real> { tape.scratches[scratch.index] }

@@ -79,7 +79,7 @@ public final class Segments {
   ) -> Pass {
     batch.copy(k * length..<min((k + 1) * length, window.steps), of: window)
     tape.begin(batch)
-    return Pass(batch, on: tape, weights: weights, gradient: gradient)
+    return Pass(batch, on: tape, weights: weights, gradient: gradient, isRepeated: true)
   }
 }
 

@@ -57,6 +57,30 @@
       for use in 1...3 { trial.check(use: use) }
     }
 
+    @Test(
+      "copies that take turns in the same memory are those of the layer at hand", arguments: paths)
+    func turns(_ path: Path) {
+      // Of more than a MiB, and of less.
+      let trials = [(901, 640), (700, 1100), (30, 40), (1200, 650)].map {
+        Trial(WeightShape(20, $0.0, $0.1), path)
+      }
+      let all = WeightProducts(
+        trials.map(\.stored.matrix), precision: trials[0].products.precision, path: path)
+      for step in 0..<3 {
+        all.rowsOfStep = 20
+        // As in training twice, and once as in evaluation.
+        all.copiesTakeTurns = step != 1
+        for layers in [[0, 1], [2, 3]] + [[3, 2], [1], [0]] {
+          for index in layers {
+            trials[index].check(use: step, of: all.weight(index, trials[index].stored.matrix))
+          }
+          all.giveBackCopies()
+        }
+        for trial in trials { for i in 0..<30 { trial.stored.matrix[i, i] += 1 } }
+        all.weightsChanged()
+      }
+    }
+
     @Test("a product of other rows uses the same copy", arguments: paths)
     func rows(_ path: Path) {
       let trial = Trial(WeightShape(100, 257, 300), path)
@@ -181,10 +205,10 @@
       products.precision == .bfloat16 ? Double(rounded(x)) : Double(x)
     }
 
-    func check(use: Int, rows: Int? = nil) {
+    func check(use: Int, rows: Int? = nil, of other: Weight? = nil) {
       let rows = rows ?? shape.rows
       products.rowsOfStep = rows
-      let weight = products.weight(0, stored.matrix)
+      let weight = other ?? products.weight(0, stored.matrix)
       let x = FramedMatrix(rows: rows, columns: shape.from, margin: 2, key: 1)
       let y = FramedMatrix(rows: rows, columns: shape.to, margin: 5, key: 2)
       let w = (0..<shape.to).map { i in (0..<shape.from).map { factor(stored.matrix[i, $0]) } }

@@ -11,7 +11,10 @@
     private struct Copy {
       /// Of the weights that it was made from.
       var version = -1
-      var numbers: Buffer<UInt8>?
+      /// Where it lies: in memory of its own, or where it lay in some turn of `PackMemory`.
+      var start: UnsafeMutableRawPointer?
+      var own: Buffer<UInt8>?
+      var turn = -1
       /// How oneDNN likes it to lie.
       var layout: OpaquePointer?
     }
@@ -81,19 +84,36 @@
 
     /// The weights as they are stored, rounded to bfloat16 and kept as single numbers.
     private func roundedCopy() -> Matrix {
+      let copy = floats(&rounded, rows: matrix.rows, columns: matrix.columns)
       if rounded.version != products.version {
+        matrix.round(into: copy)
         rounded.version = products.version
-        matrix.round(into: floats(&rounded, rows: matrix.rows, columns: matrix.columns))
       }
-      return floats(&rounded, rows: matrix.rows, columns: matrix.columns)
+      return copy
     }
+
     private func floats(_ copy: inout Copy, rows: Int, columns: Int) -> Matrix {
       let bytes = rows * columns * MemoryLayout<Float>.stride
-      if copy.numbers == nil { copy.numbers = Buffer(count: bytes) }
-      let start = UnsafeMutableRawPointer(copy.numbers!.start)
+      let start = place(&copy, bytes: bytes)
       return Matrix(
         start.assumingMemoryBound(to: Float.self), rows: rows, columns: columns)
     }
+
+    /// Where a copy lies; it has no version if it has just got that place.
+    private func place(_ copy: inout Copy, bytes: Int) -> UnsafeMutableRawPointer {
+      if products.copiesTakeTurns, bytes >= Self.shared {
+        if copy.turn != products.memory.turn {
+          copy = Copy(
+            start: products.memory.take(bytes), turn: products.memory.turn, layout: copy.layout)
+        }
+      } else if copy.own == nil {
+        let own = Buffer<UInt8>(count: bytes)
+        copy = Copy(start: UnsafeMutableRawPointer(own.start), own: own, layout: copy.layout)
+      }
+      return copy.start!
+    }
+    /// Copies of fewer bytes are not worth the sharing.
+    private static var shared: Int { 1 << 20 }
 
     /// A product with a blocked copy; false where oneDNN has no fast kernel for it.
     private func multiply(
@@ -116,16 +136,16 @@
       guard let layout = copy.layout, let product = products.product(shape, layout) else {
         return false
       }
-      if copy.numbers == nil { copy.numbers = Buffer(count: onednn_pack_bytes(layout)) }
+      let packed = place(&copy, bytes: onednn_pack_bytes(layout))
       if copy.version != products.version {
         copy.version = products.version
-        let isMade = onednn_pack_fill(layout, matrix.start, !isTransposed, copy.numbers!.start)
+        let isMade = onednn_pack_fill(layout, matrix.start, !isTransposed, packed)
         precondition(isMade, "oneDNN could not pack \(matrix.rows)×\(matrix.columns)")
       }
       let left =
         products.path == .bfloat16
         ? UnsafeRawPointer(products.roundedBits(a, .left)) : UnsafeRawPointer(a.start)
-      let isDone = onednn_product_run(product, left, copy.numbers!.start, c.start)
+      let isDone = onednn_product_run(product, left, packed, c.start)
       precondition(isDone, "oneDNN failed in a product of \(a.rows)×\(a.columns)×\(c.columns)")
       return true
     }

@@ -10,6 +10,9 @@ public final class WeightProducts {
   public var rowsOfStep = 0
   /// Counts the time of products with the weights; nil where nobody asks.
   public var clock: ProductClock?
+  /// Whether large copies of the weights lie in the same memory one layer after the other, each until
+  /// `giveBackCopies`. For training: every copy is made anew in each step anyway.
+  public var copiesTakeTurns = false
   /// Rises with every change of the weights.
   private(set) var version = 0
 
@@ -34,6 +37,7 @@ public final class WeightProducts {
     }
 
     let path: Path
+    let memory = PackMemory()
     private var packs: [PackedWeight] = []
     private var products: [Key: OpaquePointer?] = [:]
     private var left = Buffer<UInt16>(count: 0)
@@ -152,6 +156,13 @@ public final class WeightProducts {
       products.removeAll(keepingCapacity: true)
     }
   #endif
+
+  /// Says that a layer has multiplied with its weights and that another comes next.
+  public func giveBackCopies() {
+    #if !REAL_IS_DOUBLE
+      if copiesTakeTurns { memory.giveBack() }
+    #endif
+  }
 
   /// To be called after every change of the weights: copies are made anew before their next use.
   public func weightsChanged() { version += 1 }

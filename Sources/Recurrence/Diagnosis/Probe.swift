@@ -42,7 +42,3 @@ extension RecurrentCell {
 extension Layer {
   public var probes: [Probe] { [] }
 }
-
-extension Model {
-  public var probes: [Probe] { [] }
-}

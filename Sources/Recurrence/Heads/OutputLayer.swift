@@ -87,6 +87,7 @@ struct OutputLayer: Sendable {
       gather(rows, from: pass[input], pass.batch, into: h)
     }
     let l = outputs(of: h, pass)
+    if rows.count == pass[input].rows { pass.giveBackCopies() }
     var k = 0
     for row in rows where asks(row, pass.batch) {
       let loss = evaluate(l[k], row)

@@ -15,9 +15,8 @@ public struct SequenceModel: Model {
   /// The head, where it says by itself where sequences end.
   let halting: Halting?
   let predictedLength: PredictedLength?
-  /// What runs once over the source, and what runs at every step.
-  let encoder: [any Layer]
-  let layers: [any Layer]
+  public let encoder: [any Layer]
+  public let layers: [any Layer]
   /// What the head reads.
   package let top: Activation
 
@@ -142,45 +141,8 @@ public struct SequenceModel: Model {
     [head.weight] + [halting?.haltWeight, predictedLength?.lengthWeight].compactMap(\.self)
   }
 
-  public var probes: [Probe] { layers.flatMap(\.probes) }
-
-  /// Runs the layers over a window and takes its loss; in training the head's derivatives too.
-  public func forward(_ pass: Pass) {
-    read(pass)
-    head.forward(pass)
-    pass.mark(.output)
-  }
-
-  /// Takes the derivatives of everything below the head.
-  public func backward(_ pass: Pass) {
-    for layer in layers.reversed() {
-      layer.backward(pass)
-      pass.mark(.other)
-    }
-    for layer in encoder.reversed() { layer.backward(pass) }
-  }
-
-  /// Runs what comes before the first step: the source is read, and conditions are taken in.
-  func encode(_ pass: Pass) {
-    for layer in encoder { layer.forward(pass) }
-  }
-
   /// What is predicted for every stream at step t, without a loss: logits of symbols, for example.
   public func outputs(at t: Int, _ pass: Pass) -> Matrix { head.outputs(at: t, pass) }
-
-  /// Runs the layers alone, those before the first step too.
-  public func read(_ pass: Pass) {
-    encode(pass)
-    goOn(pass)
-  }
-
-  /// Runs the layers over steps that follow what was encoded.
-  func goOn(_ pass: Pass) {
-    for layer in layers {
-      layer.forward(pass)
-      pass.mark(.other)
-    }
-  }
 }
 
 extension SequenceModel {

@@ -12,7 +12,7 @@ public struct TreeModel: Model {
   public let options: ModelOptions
   public let interface: ModelInterface
   public let head: any Head
-  private let layers: [any Layer]
+  public let layers: [any Layer]
 
   /// - Parameters:
   ///   - seed: keys dropout; initial weights are drawn by `ParameterVector.initialize`.
@@ -67,26 +67,6 @@ public struct TreeModel: Model {
   public var outputWeights: [Parameter] { [head.weight] }
   public var tiedNames: [String: String] { [:] }
   public var structure: [String] { ["tree " + options.tree!.cell.rawValue] }
-
-  public func read(_ pass: Pass) {
-    for layer in layers {
-      layer.forward(pass)
-      pass.mark(.other)
-    }
-  }
-
-  public func forward(_ pass: Pass) {
-    read(pass)
-    head.forward(pass)
-    pass.mark(.output)
-  }
-
-  public func backward(_ pass: Pass) {
-    for layer in layers.reversed() {
-      layer.backward(pass)
-      pass.mark(.other)
-    }
-  }
 }
 
 /// The cell of a model of trees, the same at every node.
