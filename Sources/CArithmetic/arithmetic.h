@@ -12,4 +12,10 @@ static inline float multiplyAdd(float a, float b, float c) {
   return a * b + c;
 }
 
+/// √x, for x not below zero.
+///
+/// Swift's `squareRoot` asks the C library where x might be negative, for its `errno`, and a loop with a
+/// call does not become vector instructions.
+static inline double squareRoot(double x) { return __builtin_elementwise_sqrt(x); }
+
 #endif

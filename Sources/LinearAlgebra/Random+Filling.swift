@@ -20,10 +20,7 @@ extension Philox {
   /// Element j becomes `scale` times the normal number of index `first` + j.
   public func fillNormal(_ row: Row, from first: UInt64, scale: Double) {
     eachPiece(of: row.count, from: first, numbersPerCounter: 1) { words, part in
-      for j in 0..<part.count {
-        let normal = Self.normal(words[4 * j], words[4 * j + 1])
-        row[part.lowerBound + j] = Real(scale * normal)
-      }
+      spreadNormally(words, scale, row[part])
     }
   }
 
@@ -65,4 +62,10 @@ extension Matrix {
 @inline(never)
 private func spread(_ words: UnsafePointer<UInt32>, _ scale: Double, _ x: Row) {
   for j in 0..<x.count { x[j] = Real(scale * (2 * Philox.unit(words[j]) - 1)) }
+}
+
+/// x = scale · the normal number of each four words.
+@inline(never)
+private func spreadNormally(_ words: UnsafePointer<UInt32>, _ scale: Double, _ x: Row) {
+  for j in 0..<x.count { x[j] = Real(scale * Philox.normal(words[4 * j], words[4 * j + 1])) }
 }

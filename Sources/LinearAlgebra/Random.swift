@@ -1,4 +1,4 @@
-internal import Glibc
+internal import CArithmetic
 
 /// Random numbers as a function of a key and a counter: nothing to save, and any number can be made
 /// again at any time, in any order, on any rank.
@@ -57,8 +57,9 @@ public struct Philox: Sendable {
     return Self.normal(w[0], w[1])
   }
 
+  @inline(__always)
   static func normal(_ a: UInt32, _ b: UInt32) -> Double {
-    Glibc.sqrt(-2 * Glibc.log(1 - unit(a))) * Glibc.cos(2 * .pi * unit(b))
+    squareRoot(-2 * logarithm(1 - unit(a))) * cosineOfTurns(unit(b))
   }
 
   static func counter(_ index: UInt64) -> SIMD4<UInt32> {

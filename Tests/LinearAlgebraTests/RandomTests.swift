@@ -1,3 +1,4 @@
+import Foundation
 import LinearAlgebra
 import Testing
 
@@ -54,6 +55,26 @@ struct RandomTests {
         }
       }
       #expect(a.frameIsIntact && b.frameIsIntact)
+    }
+  }
+
+  @Test("the logarithm and the cosine of normal numbers are those of the C library")
+  func functions() {
+    var (worstLogarithm, worstCosine) = (0.0, 0.0)
+    for k in (0..<1 << 24).filter({ $0 < 5000 || $0 % 97 == 0 || $0 > 1 << 24 - 5000 }) {
+      let u = Double(k) * 0x1p-24
+      let (expected, found) = (log(1 - u), logarithm(1 - u))
+      worstLogarithm = max(worstLogarithm, abs(found - expected) / max(abs(expected), 0x1p-40))
+      worstCosine = max(worstCosine, abs(cosineOfTurns(u) - cos(2 * .pi * u)))
+    }
+    #expect(worstLogarithm < 5e-16)
+    // 2πu itself is rounded where the C library is asked.
+    #expect(worstCosine < 1.5e-15)
+    for (u, cosine) in [(0.0, 1.0), (0.25, 0), (0.5, -1), (0.75, 0), (0.125, 0.5.squareRoot())] {
+      #expect(abs(cosineOfTurns(u) - cosine) < 3e-16)
+    }
+    for x in [0.5, 2, 3e-300, 7e300, 0.5.squareRoot(), 2.0.squareRoot()] {
+      #expect(abs(logarithm(x) - log(x)) <= 2 * log(x).ulp)
     }
   }
 
