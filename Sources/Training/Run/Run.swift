@@ -189,7 +189,9 @@ public final class Run {
         opened = try Dataset(
           options.data, vocabularies: vocabularies, cache: cache, writing: turn < 2,
           seed: options.seed
-        ).ending(by: options.model.end, longest: options.model.longest)
+        ).ending(
+          by: options.model.end, longest: options.model.longest,
+          checking: (world.rank, world.size))
       }
     }
     guard let opened else { preconditionFailure("no rank's turn to open the data") }
