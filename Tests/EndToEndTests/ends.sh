@@ -5,26 +5,12 @@ set -euo pipefail
 source "$(dirname "$0")/common.bash"
 cd "$work"
 
-# run RANKS ARGUMENTS…: trains, or tells why not.
-run() {
-  local ranks=$1
-  shift
-  under "$ranks" train "$@" 2>log || die "$*: $(cat log)"
-}
 # near VALUE OTHER: the same to 1e-5.
 near() {
   awk -v a="$1" -v b="$2" 'BEGIN { d = a - b; if (d < 0) d = -d; exit !(a != "" && d <= 1e-5 * (a < 0 ? -a : a)) }'
 }
 # told RUN: the last loss of the validation.
 told() { grep '"valid_loss"' "$1/metrics.jsonl" | tail -n 1 | sed -E 's/.*"valid_loss":([^,}]*).*/\1/'; }
-# refused CODE WORDS COMMAND ARGUMENTS…: one sentence, nothing else, and that exit code.
-refused() {
-  local code=0 wanted=$1 words=$2
-  shift 2
-  under 1 "$@" >said 2>log </dev/null || code=$?
-  [ "$code" -eq "$wanted" ] && [ ! -s said ] && [ "$(wc -l <log)" -eq 1 ] && grep -q -- "$words" log ||
-    die "$*: $code, $(cat said log)"
-}
 
 # Sources of 2 to 6 letters; what is made of one is its first letter and all of it, in capitals.
 draw 60 5 'm = 2 + pick(5); for (j = 0; j < m; j++) printf "%s", substr("abcd", 1 + (i + j) % 4, 1); print ""' >source.txt
