@@ -233,7 +233,7 @@ private let sources = [3, 8, 2, 5, 6, 1, 4, 4, 2, 7, 3]
     #expect(Set(pairs) == [[2, 10], [10, 2]])
   }
 
-  @Test(arguments: [true, false], [9, 20, 31])
+  @Test(arguments: [true, false], [9, 16, 18, 27])
   func `A budget of steps × sequences is kept and used`(_ bucketed: Bool, _ budget: Int) throws {
     for seed in [nil, 7] as [UInt64?] {
       let feed = try feed(
