@@ -103,10 +103,10 @@ private struct ScannedNetwork {
     for t in all {
       let h = found.states[t]
       let powers = output.indices.map { i in
-        exp(zip(output[i], h).reduce(outputBias[i]) { $0 + $1.0 * $1.1 })
+        Foundation.exp(zip(output[i], h).reduce(outputBias[i]) { $0 + $1.0 * $1.1 })
       }
       let total = powers.reduce(0, +)
-      found.loss += log(total / powers[targets[t]])
+      found.loss += Foundation.log(total / powers[targets[t]])
       let error = powers.indices.map { powers[$0] / total - ($0 == targets[t] ? 1 : 0) }
       asked[t] = (0..<n).map { j in error.indices.reduce(0) { $0 + error[$1] * output[$1][j] } }
       for i in error.indices {
