@@ -61,7 +61,8 @@ public struct SequenceScore: Sendable {
       }
       let dataset = try Dataset(
         data, vocabularies: vocabularies, cache: cache, writing: true, seed: options.seed
-      ).ending(by: options.model.end, known: model.interface.ends)
+      ).ending(
+        by: options.model.end, known: model.interface.ends, checking: (world.rank, world.size))
       switch selection {
       case .files: return (dataset, dataset.train)
       case .part(let part):

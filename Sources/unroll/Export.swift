@@ -12,7 +12,9 @@ struct Export: ParsableCommand {
 
       Refused, with exit code 65, is a model for which PyTorch has no module: peepholes, \
       coupled gates and layer normalisation of an lstm layer, sigmoid and identity of an elman layer, \
-      and every cell besides elman, lstm and gru.
+      and every cell besides elman, lstm and gru. With --joined or --update-gate candidate the file is \
+      for other programs, and refused are layer normalisation and every cell besides elman, lstm, gru \
+      and gru-reset-before. unroll import takes every form back.
       """)
 
   @Argument(help: "A checkpoint, or the folder of a run.", completion: .directory)
@@ -30,9 +32,25 @@ struct Export: ParsableCommand {
       """)
   var raw = false
 
+  @Flag(
+    help: """
+      One matrix for each layer in place of two, such as rnn.weight_l0 = [W | U] of [x, h], and one \
+      bias rnn.bias_l0 = b + b'; the candidate of a gru keeps its own b' as rnn.bias_hn_l0.
+      """)
+  var joined = false
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      What the update gates of gru and gru-reset-before layers multiply: past, as in PyTorch, or \
+      candidate, as in course notes, where the rows of the gate have the other sign.
+      """, valueName: "past|candidate"))
+  var updateGate = UpdateGate.past
+
   func run() throws {
     let export = try PyTorchExport(
-      Checkpoint(verifying: CheckpointStore.locate(checkpoint)), raw: raw)
+      Checkpoint(verifying: CheckpointStore.locate(checkpoint)), raw: raw,
+      form: WeightForm(isJoined: joined, updateGate: updateGate))
     try export.save(to: output)
     let count = export.tensors.count
     print("\(output): \(count) tensors, \(export.metadata["weights"] ?? "") weights")

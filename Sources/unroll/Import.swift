@@ -9,7 +9,8 @@ struct Import: ParsableCommand {
     abstract: "Makes a run that begins with the weights of a file.",
     discussion: """
       The file has PyTorch's names, as unroll export or torch's safetensors write them; every name and \
-      shape must be right. float64, float16 and bfloat16 become float32. The configuration describes \
+      shape must be right. A layer whose two matrices are joined, such as rnn.weight_l0 = [W | U], is \
+      recognised and split. float64, float16 and bfloat16 become float32. The configuration describes \
       the model, and its data must be there. The run gets a checkpoint of step 0, from which unroll \
       train goes on with the same configuration and folder, and which evaluate and generate take too.
       """)
@@ -26,6 +27,14 @@ struct Import: ParsableCommand {
     completion: .directory)
   var folder: String
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      What the update gates of gru and gru-reset-before layers in the file multiply: past, as in \
+      PyTorch, or candidate, as in course notes. What the file says unless given, or else past.
+      """, valueName: "past|candidate"))
+  var updateGate: UpdateGate?
+
   func run() throws {
     let options = try arguments.load()
     var isFolder: ObjCBool = false
@@ -41,7 +50,7 @@ struct Import: ParsableCommand {
     _ = try SafetensorsFile(input)
     let request = RunRequest(
       options, given: try arguments.text(options), folder: RunFolder(folder), resume: .none,
-      initFrom: input)
+      initFrom: input, updateGate: updateGate)
     try inWorld { world in
       let log = Logger(label: "unroll") { _ in ConsoleLog() }
       try Run(request, world: world, log: log).save()

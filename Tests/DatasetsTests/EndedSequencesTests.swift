@@ -84,6 +84,13 @@ import Testing
     let inside = try lines("b a b\na </s> b\n", valid: "a b\n")
     let second = #expect(throws: DataError.self) { try inside.ending(by: .halt) }
     #expect(second?.message.contains("sequence 2 of") == true)
+    // Of several ranks, the one whose share it is in.
+    for world in 2...3 {
+      let found = (0..<world).filter { rank in
+        (try? inside.ending(by: .halt, checking: (rank, world))) == nil
+      }
+      #expect(found == [1])
+    }
   }
 
   @Test func `tell their whole number of outputs in every window`() throws {

@@ -33,6 +33,22 @@ under() {
   fi
 }
 
+# run RANKS ARGUMENTS…: trains, or tells why not.
+run() {
+  local ranks=$1
+  shift
+  under "$ranks" train "$@" 2>log || die "$*: $(cat log)"
+}
+
+# refused CODE WORDS COMMAND ARGUMENTS…: one sentence, nothing else, and that exit code.
+refused() {
+  local code=0 wanted=$1 words=$2
+  shift 2
+  under 1 "$@" >said 2>log </dev/null || code=$?
+  [ "$code" -eq "$wanted" ] && [ ! -s said ] && [ "$(wc -l <log)" -eq 1 ] && grep -q -- "$words" log ||
+    die "$*: $code, $(cat said log)"
+}
+
 # text CHARACTERS SEED: letters of which one often follows the one before, in lines.
 text() {
   awk -v n="$1" -v s="$2" 'BEGIN {

@@ -5,11 +5,6 @@ set -euo pipefail
 source "$(dirname "$0")/common.bash"
 cd "$work"
 
-run() {
-  local ranks=$1
-  shift
-  under "$ranks" train "$@" 2>log || die "$(cat log)"
-}
 # sums PART: of the last line of metrics that has them; found: of a line of evaluate.
 sums() {
   grep "\"$2_loss\"" "$1/metrics.jsonl" | tail -n 1 |
@@ -100,20 +95,12 @@ cmp five <(generate fit-labels --length 9 --seed 5 --prime two.txt) || die "one 
 generate fit-labels --length 0 --prime five | cmp - five || die "a piece is read as it was written"
 pass "generate: pieces for a piano are drawn with the seed, and read again"
 
-# refused CODE WORDS ARGUMENTS…: one sentence, and nothing else.
-refused() {
-  local code=0 wanted=$1 words=$2
-  shift 2
-  generate "$@" >said 2>log || code=$?
-  [ "$code" -eq "$wanted" ] && [ ! -s said ] && [ "$(wc -l <log)" -eq 1 ] && grep -q -- "$words" log ||
-    die "$*: $code, $(cat said log)"
-}
 echo 'data: {format: csv, train: rows.csv, columns: {inputs: [x], targets: [y], id: run, separator: ;}}' >other.yaml
 run 1 other.yaml --set "$reservoir" --set 'training={batch_size: 4, readout: {ridge: 1e-4}}' --run fit-other
-refused 64 "without being asked for the next one" fit-other
-refused 64 "give --prime FILE" fit-numbers --prompt a
-refused 64 "give --prompt TEXT" fit-symbols --prime rows.csv
-refused 64 "remove --top-k" fit-labels --top-k 3
-refused 65 "names no column 'y'" fit-numbers --prime lines.txt
-refused 65 "does not exist" fit-numbers --prime nowhere.csv
+refused 64 "without being asked for the next one" generate fit-other
+refused 64 "give --prime FILE" generate fit-numbers --prompt a
+refused 64 "give --prompt TEXT" generate fit-symbols --prime rows.csv
+refused 64 "remove --top-k" generate fit-labels --top-k 3
+refused 65 "names no column 'y'" generate fit-numbers --prime lines.txt
+refused 65 "does not exist" generate fit-numbers --prime nowhere.csv
 pass "generate: what cannot go on is refused in one sentence"

@@ -49,3 +49,25 @@ for line in 2 5 9; do
   [ "$(cut -f 2 <<<"$scored")" = "$(number targets <"$work/one")" ] || die "line $line: $scored"
 done
 pass "score: a line has the probability that evaluate gives it"
+
+# Weights out and in again in each form are the same network.
+under 1 evaluate "$run" --data "$work/valid.txt" --batch-size 3 --json >"$work/one"
+k=0
+for form in "" "--joined" "--update-gate candidate" "--joined --update-gate candidate"; do
+  k=$((k + 1))
+  # shellcheck disable=SC2086
+  under 1 export "$run" "$work/$k.safetensors" $form >"$work/out" || die "export $form"
+  under 1 import "$work/$k.safetensors" "$work/config.yaml" --run "$work/in-$k" >"$work/out" 2>"$work/log" || die "$form: $(cat "$work/log")"
+  under 1 evaluate "$work/in-$k" --data "$work/valid.txt" --batch-size 3 --json >"$work/two"
+  near "$(number loss <"$work/one")" "$(number loss <"$work/two")" 1e-5 || die "$form: $(cat "$work/one" "$work/two")"
+  # shellcheck disable=SC2086
+  under 1 export "$work/in-$k" "$work/again.safetensors" $form >"$work/out" || die "export $form again"
+  # The steps that the headers tell differ, and with them their lengths; numbers lie behind the headers.
+  size=$(($(stat -c %s "$work/$k.safetensors") - $(od -An -N8 -tu8 "$work/$k.safetensors") - 8))
+  cmp <(tail -c $size "$work/$k.safetensors") <(tail -c $size "$work/again.safetensors") || die "$form: other numbers"
+done
+cd "$work"
+refused 65 "layers.0.weight_l0 as \[192, 68\] and not \[196, 69\]" import 2.safetensors config.yaml --run in-5 \
+  --set 'model.layers=[{cell: lstm, hidden: 49}, {cell: gru, hidden: 40}]'
+refused 65 "multiply the candidate, and not the past" import 3.safetensors config.yaml --run in-6 --update-gate past
+pass "export, import: the same network in four forms, with the same bits in each"

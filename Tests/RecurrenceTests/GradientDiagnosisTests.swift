@@ -82,12 +82,20 @@ import Testing
     let trial = SequenceTrial(SequenceModel(options, interface: interface, seed: 1))
     let targets = Array(trial.batch.targets.elements())
     let diagnosis = GradientDiagnosis(of: trial.model, steps: SequenceTrial.steps)
-    let sums = diagnosis.measure(
-      trial.model, trial.batch, on: trial.tape, weights: trial.weights, gradient: trial.gradient)
-    let lags = diagnosis.findings(sums, weights: trial.weights).last!.lags
+    func measure() -> [Double] {
+      let sums = diagnosis.measure(
+        trial.model, trial.batch, on: trial.tape, weights: trial.weights, gradient: trial.gradient)
+      return diagnosis.findings(sums, weights: trial.weights).last!.lags
+    }
+    let lags = measure()
     // The longest sequence has as many outputs as steps, but one.
     #expect(lags.count == SequenceTrial.steps - 1 && lags.allSatisfy { $0 > 0 }, "\(name): \(lags)")
     #expect(Array(trial.batch.targets.elements()) == targets)
+    // No end is part of what is differentiated.
+    for (row, target) in targets.enumerated() where target == Batch.end {
+      trial.batch.targets.elements()[row] = Batch.noTarget
+    }
+    #expect(measure() == lags)
   }
 
   @Test func `counts gates that are shut and wide open`() throws {

@@ -38,12 +38,7 @@ import Testing
     var adam = Adam(count: weights.buffer.count)
     for step in 0..<500 {
       fill(batch, (0..<Self.streams).map { sequence(step * Self.streams + $0) })
-      gradient.clear()
-      tape.clearCarried()
-      tape.begin(batch)
-      let pass = Pass(batch, on: tape, weights: weights, gradient: gradient)
-      model.forward(pass)
-      model.backward(pass)
+      model.run(batch, on: tape, weights: weights, gradient: gradient)
       weights.update { adam.update($0.buffer, gradient.buffer, Real(tape.loss.targets)) }
     }
     let decoder = SequenceDecoder(model, weights: weights, start: Self.start, end: Self.end)

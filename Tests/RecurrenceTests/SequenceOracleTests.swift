@@ -110,12 +110,7 @@ struct SequenceOracle: Decodable, CustomTestStringConvertible {
     let tape = Tape(model.plan, fitting: [size], derivatives: true, resets: true)
     for padding: Int32 in [0, 4] {
       let batch = oracle.batch(padding: padding)
-      gradient.clear()
-      tape.clearCarried()
-      tape.begin(batch)
-      let pass = Pass(batch, on: tape, weights: weights, gradient: gradient)
-      model.forward(pass)
-      model.backward(pass)
+      let pass = model.run(batch, on: tape, weights: weights, gradient: gradient)
       let loss = Oracle.Tensor(shape: [1], values: [oracle.loss]).difference(from: [tape.loss.sum])
       #expect(loss < `PyTorch`.tolerance)
       let top = pass[model.top]

@@ -105,13 +105,7 @@ struct SequenceTrial {
   /// Runs the window there and back; the loss is the tape's.
   @discardableResult
   func run(training: Bool = true) -> Double {
-    gradient.clear()
-    tape.clearCarried()
-    tape.begin(batch)
-    let pass = Pass(
-      batch, on: tape, weights: weights, gradient: training ? gradient : nil)
-    model.forward(pass)
-    if training { model.backward(pass) }
+    model.run(batch, on: tape, weights: weights, gradient: training ? gradient : nil)
     return tape.loss.sum
   }
 

@@ -92,12 +92,7 @@ import Testing
 
     @discardableResult
     func repeated(training: Bool = true) -> Double {
-      gradient.clear()
-      tape.begin(batch)
-      let pass = Pass(
-        batch, on: tape, weights: weights, gradient: training ? gradient : nil)
-      model.forward(pass)
-      if training { model.backward(pass) }
+      model.run(batch, on: tape, weights: weights, gradient: training ? gradient : nil)
       return tape.loss.sum
     }
   }

@@ -52,10 +52,12 @@ extension Dataset {
   ///     train on.
   ///   - known: what a model that is there already knows of ends; nil for one that is to be made for this
   ///     data.
+  ///   - share: which sequences are checked here, those of so many ranks being checked by one each.
   /// - Throws: `DataError` where a sequence can have no probability: one that is longer than any length
   ///   that is predicted, or one with the symbol for the end inside.
   public func ending(
-    by end: EndOfSequence, longest: Int? = nil, known: ModelInterface.Ends? = nil
+    by end: EndOfSequence, longest: Int? = nil, known: ModelInterface.Ends? = nil,
+    checking share: (rank: Int, world: Int) = (0, 1)
   ) throws(DataError) -> Dataset {
     guard end != .symbol else { return self }
     guard let ends = interface.ends else {
@@ -75,7 +77,8 @@ extension Dataset {
           "\(set.name) has a sequence of \(most) outputs, and model.end: length predicts at most "
             + "\(longest): leave it out, train on longer ones, or raise model.longest")
       }
-      for index in 0..<(set.isGenerated ? 0 : set.count) {
+      let count = set.isGenerated ? 0 : set.count
+      for index in stride(from: share.rank, to: count, by: share.world) {
         let example = set.example(index, epoch: 1)
         if let symbol = ends.symbol, example.targets.dropLast().contains(Int32(symbol)) {
           throw DataError(

@@ -24,41 +24,27 @@ extension SafetensorsFile {
     into vectors: [(prefix: String, vector: ParameterVector)], besides others: Set<String> = [],
     otherNames: [String: String] = [:]
   ) throws(CheckpointError) {
-    var missing: [String] = []
-    var wrong: [String] = []
+    var misfits = Misfits()
     var known = others
     var stored: [String: String] = [:]
     for (prefix, vector) in vectors {
       for entry in vector.layout.entries {
         let name = prefix + entry.name
         guard let tensor = self[name] ?? otherNames[name].flatMap({ self[$0] }) else {
-          missing.append(name)
+          misfits.missing.append(name)
           continue
         }
         known.insert(tensor.name)
         stored[name] = tensor.name
         if tensor.shape != entry.shape {
-          wrong.append("\(name) as \(tensor.shape) and not \(entry.shape)")
+          misfits.wrong.append("\(name) as \(tensor.shape) and not \(entry.shape)")
         } else if ![.float32, .float64, .float16, .bfloat16].contains(tensor.type) {
-          wrong.append("\(name) as \(tensor.type.rawValue) and not a floating-point type")
+          misfits.wrong.append("\(name) as \(tensor.type.rawValue) and not a floating-point type")
         }
       }
     }
-    let unexpected = tensors.map(\.name).filter { !known.contains($0) }
-    let complaints =
-      [
-        missing.isEmpty
-          ? nil
-          : "has no " + list(missing.map { $0 + nearest($0, in: unexpected) }),
-        wrong.isEmpty ? nil : "holds " + list(wrong),
-        unexpected.isEmpty ? nil : "also holds " + list(unexpected.sorted()),
-      ].compactMap { $0 }
-    if !complaints.isEmpty {
-      throw CheckpointError(
-        .damaged, path,
-        "\(path) does not fit this model: it \(complaints.joined(separator: ", and it ")); "
-          + "use the configuration it was made with")
-    }
+    misfits.unexpected = tensors.map(\.name).filter { !known.contains($0) }
+    if let error = misfits.error(path) { throw error }
     for (prefix, vector) in vectors {
       try vector.update { (vector) throws(CheckpointError) in
         for entry in vector.layout.entries {
@@ -67,6 +53,30 @@ extension SafetensorsFile {
         }
       }
     }
+  }
+}
+
+/// What keeps a file from being a model's weights.
+struct Misfits {
+  var missing: [String] = []
+  var wrong: [String] = []
+  var unexpected: [String] = []
+
+  /// All of it in one sentence; nil where there is nothing.
+  func error(_ path: String) -> CheckpointError? {
+    let complaints =
+      [
+        missing.isEmpty
+          ? nil
+          : "has no " + list(missing.map { $0 + nearest($0, in: unexpected) }),
+        wrong.isEmpty ? nil : "holds " + list(wrong),
+        unexpected.isEmpty ? nil : "also holds " + list(unexpected.sorted()),
+      ].compactMap { $0 }
+    if complaints.isEmpty { return nil }
+    return CheckpointError(
+      .damaged, path,
+      "\(path) does not fit this model: it \(complaints.joined(separator: ", and it ")); "
+        + "use the configuration it was made with")
   }
 }
 

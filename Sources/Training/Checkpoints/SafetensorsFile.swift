@@ -89,6 +89,15 @@ public struct SafetensorsFile: Sendable {
       uniqueKeysWithValues: tensors.enumerated().map { ($1.name, $0) })
   }
 
+  /// The same file with tensors in place of some of its own.
+  init(_ file: SafetensorsFile, without names: Set<String>, with tensors: [Tensor]) {
+    path = file.path
+    metadata = file.metadata
+    self.tensors = file.tensors.filter { !names.contains($0.name) } + tensors
+    places = Dictionary(
+      uniqueKeysWithValues: self.tensors.enumerated().map { ($1.name, $0) })
+  }
+
   /// The tensor of a name; of a tied matrix that is stored under its other name, that one.
   public subscript(name: String) -> Tensor? {
     if let place = places[name] { return tensors[place] }

@@ -123,8 +123,9 @@ extension Trainer {
   /// Starts from the weights in a file, or from those of the seed where there is none. Collective; only
   /// the root passes the file, and every rank gets the root's numbers: processors of different kinds may
   /// draw initial weights that differ in the last bit.
-  public func begin(from file: SafetensorsFile?) throws {
-    try world.unanimous { try file?.load(model, into: weights) }
+  /// - Parameter updateGate: what the update gates in the file multiply, where it does not say.
+  public func begin(from file: SafetensorsFile?, updateGate: UpdateGate? = nil) throws {
+    try world.unanimous { try file?.load(model, into: weights, updateGate: updateGate) }
     try world.share(weights)
     average?.vector.update { $0.buffer.copy(from: weights.buffer) }
   }

@@ -2,7 +2,7 @@ internal import Foundation
 internal import LinearAlgebra
 internal import Recurrence
 
-/// A checkpoint's weights as PyTorch's `load_state_dict(strict=True)` takes them.
+/// A checkpoint's weights as PyTorch's `load_state_dict(strict=True)` takes them, or in another form.
 ///
 /// Names, shapes and the order of gates are PyTorch's already. A tied matrix is there under both of its
 /// names, and a bias that the model was made without is zero.
@@ -12,10 +12,12 @@ public struct PyTorchExport {
   public let metadata: [String: String]
 
   /// - Parameter raw: the weights as trained, also where the run kept an average of them.
-  /// - Throws: `CheckpointError` where the checkpoint cannot be read, or PyTorch has no such module.
-  public init(_ checkpoint: Checkpoint, raw: Bool = false) throws {
+  /// - Throws: `CheckpointError` where the checkpoint cannot be read, or the form cannot say the model.
+  public init(
+    _ checkpoint: Checkpoint, raw: Bool = false, form: WeightForm = WeightForm()
+  ) throws {
     let (model, weights, _) = try checkpoint.model(raw: raw)
-    if let part = model.partWithoutModule {
+    if let part = model.part(outside: form) {
       throw CheckpointError(
         .damaged, checkpoint.path,
         "\(checkpoint.path) cannot be exported, because \(part): use its model.safetensors as it is"
@@ -29,15 +31,35 @@ public struct PyTorchExport {
     for bias in model.biasesLeftOut {
       tensors.append(Tensor(bias.name, shape: [bias.count], Buffer<Real>(count: bias.count)))
     }
-    self.tensors = tensors
+    self.tensors = form.isOfModules ? tensors : Self.change(tensors, of: model, to: form)
     let options = try JSONValue.encoder().encode(model.options)
-    metadata = [
+    var metadata = [
       "format": "pt",
       "software": checkpoint.state.software,
       "step": String(checkpoint.state.step),
       "weights": checkpoint.hasAverage && !raw ? "averaged" : "as trained",
       "model": String(decoding: options, as: UTF8.self),
     ]
+    if form.updateGate != .past { metadata[UpdateGate.key] = form.updateGate.rawValue }
+    self.metadata = metadata
+  }
+
+  /// The tensors with those of cells in another form.
+  private static func change(
+    _ tensors: [Tensor], of model: SequenceModel, to form: WeightForm
+  ) -> [Tensor] {
+    let layers = model.cellWeights
+    let names = Set(layers.flatMap(\.names))
+    var changed: [String: Numbers] = [:]
+    for tensor in tensors where names.contains(tensor.name) {
+      changed[tensor.name] = Numbers(tensor.shape, Array(tensor.view(as: Float.self)!))
+    }
+    for layer in layers {
+      if form.isJoined { layer.join(&changed) }
+      if form.updateGate == .candidate, layer.isGRU { layer.turnUpdateGate(&changed) }
+    }
+    return tensors.filter { !names.contains($0.name) }
+      + changed.map { Tensor($0.key, shape: $0.value.shape, copying: $0.value.values) }
   }
 
   /// Writes the file in one step: it is whole under its name, or what was there before still is.

@@ -3,11 +3,11 @@ internal import Recurrence
 
 // What PyTorch's modules have that a model here may lack, and the other way round.
 extension SequenceModel {
-  /// The first part of the model for which PyTorch has no module, such as
-  /// `layer 1 has peepholes, which nn.LSTM lacks`; nil if modules hold all of it.
+  /// The first part of the model that a form of weights cannot say, such as
+  /// `layer 1 has peepholes, which nn.LSTM lacks`; nil if it says all of it.
   ///
   /// Dropout and shortcuts have no numbers: whoever writes the modules adds them.
-  var partWithoutModule: String? {
+  func part(outside form: WeightForm) -> String? {
     if options.encoder != nil {
       return "the model has an encoder, which no module of PyTorch holds"
     }
@@ -32,23 +32,42 @@ extension SequenceModel {
         return
           "layer \(index) has zoneout, which mixes states in evaluation too; PyTorch's modules lack it"
       }
-      switch options {
-      case let options as LSTM.Options where cell == "lstm":
-        if options.peephole != .none { return "layer \(index) has peepholes, which nn.LSTM lacks" }
-        if options.coupled { return "layer \(index) has coupled gates, which nn.LSTM lacks" }
-        if options.layerNorm {
-          return "layer \(index) has layer normalisation, which nn.LSTM lacks"
-        }
-      case is GRU.Options where cell == "gru": break
-      case let options as Elman.Options where cell == "elman":
-        guard options.nonlinearity == .tanh || options.nonlinearity == .relu else {
-          return "layer \(index) has the nonlinearity \(options.nonlinearity.rawValue), and nn.RNN "
-            + "has tanh and relu only"
-        }
-      default: return "layer \(index) is a \(cell), for which PyTorch has no module"
-      }
+      let reason =
+        form.isOfModules
+        ? Self.reasonAgainstModule(cell, options) : Self.reasonAgainstForms(cell, options)
+      if let reason { return "layer \(index) \(reason)" }
+    }
+    if form.updateGate == .candidate, !cellWeights.contains(where: \.isGRU) {
+      return "no layer is a gru or a gru-reset-before, and others have no update gate of two signs"
     }
     return nil
+  }
+
+  /// Why PyTorch has no module for a cell.
+  private static func reasonAgainstModule(_ cell: String, _ options: any CellOptions) -> String? {
+    switch options {
+    case let options as LSTM.Options where cell == "lstm":
+      if options.peephole != .none { return "has peepholes, which nn.LSTM lacks" }
+      if options.coupled { return "has coupled gates, which nn.LSTM lacks" }
+      return options.layerNorm ? "has layer normalisation, which nn.LSTM lacks" : nil
+    case is GRU.Options where cell == "gru": return nil
+    case let options as Elman.Options where cell == "elman":
+      if options.nonlinearity == .tanh || options.nonlinearity == .relu { return nil }
+      return "has the nonlinearity \(options.nonlinearity.rawValue), and nn.RNN "
+        + "has tanh and relu only"
+    default: return "is a \(cell), for which PyTorch has no module"
+    }
+  }
+
+  /// Why a cell has one form only.
+  private static func reasonAgainstForms(_ cell: String, _ options: any CellOptions) -> String? {
+    switch cell {
+    case "elman", "gru", "gru-reset-before": nil
+    case "lstm":
+      (options as? LSTM.Options)?.layerNorm == true
+        ? "has layer normalisation, which takes each of the two products by itself" : nil
+    default: "is a \(cell), and only elman, lstm, gru and gru-reset-before have another form"
+    }
   }
 }
 

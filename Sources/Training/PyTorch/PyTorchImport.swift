@@ -5,10 +5,61 @@ extension SafetensorsFile {
   /// Fills a model's weights from a file with PyTorch's names: one that this program or PyTorch wrote.
   ///
   /// Every name and shape must be right, and all weights change or none. Of a tied matrix either name
-  /// or both may be there. Biases that the model is made without may be there if they are zero.
+  /// or both may be there. Biases that the model is made without may be there if they are zero. A layer
+  /// whose matrices are joined is recognised by its names.
+  /// - Parameter updateGate: what those of GRUs multiply; nil for what the file says, or else the past.
   /// - Throws: `CheckpointError`, with everything that does not fit in one sentence.
   public func load(
-    _ model: any Model, into weights: ParameterVector
+    _ model: any Model, into weights: ParameterVector, updateGate: UpdateGate? = nil
+  ) throws(CheckpointError) {
+    try separated(for: model, updateGate: updateGate).fill(weights, of: model)
+  }
+
+  /// The file with the weights of all cells in the form that models have here.
+  private func separated(
+    for model: any Model, updateGate given: UpdateGate?
+  ) throws(CheckpointError) -> SafetensorsFile {
+    func refuse(_ reason: String) -> CheckpointError {
+      CheckpointError(.damaged, path, "\(path) does not fit this model: \(reason)")
+    }
+    let said = metadata[UpdateGate.key].flatMap(UpdateGate.init)
+    if let given, let said, given != said {
+      throw refuse(
+        "it says that its update gates multiply the \(said.rawValue), and not the "
+          + "\(given.rawValue); leave --update-gate out")
+    }
+    let layers = (model as? SequenceModel)?.cellWeights ?? []
+    let joined = layers.filter { self[$0.joinedName] != nil }
+    let form = WeightForm(isJoined: !joined.isEmpty, updateGate: given ?? said ?? .past)
+    if form.isOfModules { return self }
+    guard let model = model as? SequenceModel else {
+      throw refuse("its update gates multiply the candidate, and a network over trees has none")
+    }
+    if let part = model.part(outside: form) {
+      throw refuse(
+        (form.isJoined ? "its matrices are joined" : "its update gates multiply the candidate")
+          + ", and \(part)")
+    }
+    let names = Set(layers.flatMap(\.names))
+    var changed: [String: Numbers] = [:]
+    for tensor in tensors where names.contains(tensor.name) {
+      changed[tensor.name] = Numbers(tensor.shape, try values(tensor.name))
+    }
+    var misfits = Misfits()
+    for layer in joined { layer.findMisfits(changed, &misfits) }
+    if let error = misfits.error(path) { throw error }
+    for layer in layers where form.updateGate == .candidate && layer.isGRU {
+      layer.turnUpdateGate(&changed)
+    }
+    for layer in joined { layer.split(&changed) }
+    return SafetensorsFile(
+      self, without: names,
+      with: changed.map { Tensor($0.key, shape: $0.value.shape, copying: $0.value.values) })
+  }
+
+  /// Fills a model's weights from tensors that have its names.
+  private func fill(
+    _ weights: ParameterVector, of model: any Model
   ) throws(CheckpointError) {
     func refuse(_ reason: String) -> CheckpointError {
       CheckpointError(.damaged, path, "\(path) does not fit this model: it \(reason)")

@@ -24,6 +24,8 @@ public struct RunRequest: Sendable {
   public var resume: Resume
   /// A checkpoint or a file of tensors whose weights the run starts from.
   public var initFrom: String?
+  /// What the update gates in such a file multiply; nil for what it says, or else the past.
+  public var updateGate: UpdateGate?
   public var progress: ConsoleOptions.Progress
   /// Everything is opened and checked, and nothing is written into the run's folder but encoded texts.
   public var isRehearsal: Bool
@@ -32,7 +34,8 @@ public struct RunRequest: Sendable {
 
   public init(
     _ options: RunOptions, given: String = "", folder: RunFolder, resume: Resume = .auto,
-    initFrom: String? = nil, progress: ConsoleOptions.Progress = .none,
+    initFrom: String? = nil, updateGate: UpdateGate? = nil,
+    progress: ConsoleOptions.Progress = .none,
     isRehearsal: Bool = false, diagnosingEvery: Int? = nil
   ) {
     self.options = options
@@ -40,6 +43,7 @@ public struct RunRequest: Sendable {
     self.folder = folder
     self.resume = resume
     self.initFrom = initFrom
+    self.updateGate = updateGate
     self.progress = progress
     self.isRehearsal = isRehearsal
     self.diagnosingEvery = diagnosingEvery
@@ -117,7 +121,7 @@ public final class Run {
     }
     recorder?.modelIdentity = trainer.model.identity
     try Self.agree(resolved, dataset, trainer.model, world)
-    try trainer.begin(from: start?.weights)
+    try trainer.begin(from: start?.weights, updateGate: request.updateGate)
 
     // Nothing has been written until everything is known to fit.
     let checkpoint = start?.checkpoint
@@ -185,7 +189,9 @@ public final class Run {
         opened = try Dataset(
           options.data, vocabularies: vocabularies, cache: cache, writing: turn < 2,
           seed: options.seed
-        ).ending(by: options.model.end, longest: options.model.longest)
+        ).ending(
+          by: options.model.end, longest: options.model.longest,
+          checking: (world.rank, world.size))
       }
     }
     guard let opened else { preconditionFailure("no rank's turn to open the data") }

@@ -16,9 +16,11 @@ extension TrainerTests {
       evaluation: {every: 6}
       """
 
-    static let trials: [String: Trial] = [
-      "pairs": """
-      name: pairs
+    /// A run over sources and what is made of them.
+    /// - Parameter model: what its section has besides the embedding.
+    private static func pairs(_ name: String, _ model: String) -> String {
+      """
+      name: \(name)
       seed: 7
       data:
         format: pairs
@@ -28,12 +30,20 @@ extension TrainerTests {
         source: {train: FOLDER/source.txt, valid: FOLDER/source-valid.txt, tokenizer: character}
       model:
         embedding: 5
+        \(model.replacing("\n", with: "\n  "))
+      """
+    }
+
+    static let trials: [String: Trial] = [
+      "pairs": pairs(
+        "pairs",
+        """
         dropout: 0.3
         encoder: {embedding: 4, layers: [{cell: gru, hidden: 3, bidirectional: concat}]}
         context: both
         attention: additive
         layers: [{cell: lstm, hidden: 7}]
-      """,
+        """),
       "tags": """
       name: tags
       seed: 7
@@ -53,22 +63,14 @@ extension TrainerTests {
       model:
         {embedding: 4, layers: [{cell: gru, hidden: 6, zoneout: 0.2}], condition: initial_state}
       """,
-      "halt": """
-      name: halt
-      seed: 7
-      data:
-        format: pairs
-        train: FOLDER/train.txt
-        valid: FOLDER/valid.txt
-        tokenizer: character
-        source: {train: FOLDER/source.txt, valid: FOLDER/source-valid.txt, tokenizer: character}
-      model:
-        embedding: 5
+      "halt": pairs(
+        "halt",
+        """
         dropout: 0.3
         encoder: {embedding: 4, layers: [{cell: lstm, hidden: 3}]}
         layers: [{cell: lstm, hidden: 7}]
         end: halt
-      """,
+        """),
       "halt of numbers in windows": """
       name: series
       seed: 7
@@ -79,22 +81,14 @@ extension TrainerTests {
         columns: {inputs: [x, y], targets: [u, v], id: run}
       model: {layers: [{cell: gru, hidden: 6}], end: halt}
       """,
-      "length": """
-      name: length
-      seed: 7
-      data:
-        format: pairs
-        train: FOLDER/train.txt
-        valid: FOLDER/valid.txt
-        tokenizer: character
-        source: {train: FOLDER/source.txt, valid: FOLDER/source-valid.txt, tokenizer: character}
-      model:
-        embedding: 5
+      "length": pairs(
+        "length",
+        """
         encoder: {embedding: 4, layers: [{cell: gru, hidden: 3, bidirectional: concat}]}
         attention: multiplicative
         layers: [{cell: lstm, hidden: 7}]
         end: length
-      """,
+        """),
       "length in windows": """
       name: length
       seed: 7

@@ -1,0 +1,161 @@
+internal import LinearAlgebra
+internal import Recurrence
+
+/// The weights of one layer with a cell, in the two forms that a file may have: W, U and their biases, or
+/// one matrix M = [W | U] with a = M [x, h₋] + c.
+///
+/// c is b + b′ wherever both are only added. The candidate of a `gru` is tanh(Wₙ x + bₙ + r ∘ (Uₙ h₋ + b′ₙ)),
+/// so that its rows of M are two products, its c is bₙ, and b′ₙ stays a vector of its own. That of
+/// `gru-reset-before` has r ∘ h₋ in place of h₋.
+struct CellWeights {
+  private enum Kind { case plain, gru, gruResetBefore }
+
+  private let kind: Kind
+  private let hidden: Int
+  /// The lengths of x and of h₋, and the number of rows of M.
+  private let (read, past, rows): (Int, Int, Int)
+  private let hasSecondBias: Bool
+  /// What stands before and behind the names of this layer.
+  private let (prefix, suffix): (String, String)
+
+  /// - Parameters:
+  ///   - input: W, whose name those of the others are made from.
+  ///   - options: of the layer with that matrix.
+  init?(
+    _ input: ParameterLayout.Entry, of options: LayerOptions, in layout: ParameterLayout
+  ) {
+    guard let place = input.name.range(of: "weight_ih_l"),
+      input.name[place.upperBound...].first?.isNumber == true,
+      case .recurrent(let cell, let options) = options.kind
+    else { return nil }
+    switch cell {
+    case "elman", "lstm": kind = .plain
+    case "gru": kind = .gru
+    case "gru-reset-before": kind = .gruResetBefore
+    default: return nil
+    }
+    hidden = options.hidden
+    (read, rows) = (input.columns, input.rows)
+    prefix = String(input.name[..<place.lowerBound])
+    suffix = String(input.name[place.lowerBound...].dropFirst("weight_ih".count))
+    guard let recurrent = layout.entry(named: prefix + "weight_hh" + suffix) else { return nil }
+    past = recurrent.columns
+    hasSecondBias = layout.entry(named: prefix + "bias_hh" + suffix) != nil
+  }
+
+  /// Whether there is an update gate.
+  var isGRU: Bool { kind != .plain }
+
+  private func name(_ own: String) -> String { prefix + own + suffix }
+
+  /// The name of M.
+  var joinedName: String { name("weight") }
+
+  private var separateNames: [String] {
+    (["weight_ih", "weight_hh"] + (kind == .gruResetBefore ? ["weight_hn"] : [])
+      + ["bias_ih", "bias_hh"]).map(name)
+  }
+
+  /// The names of all parts of both forms.
+  var names: [String] { separateNames + ["weight", "bias", "bias_hn"].map(name) }
+
+  /// Turns the sign of the update gate's rows wherever they are.
+  func turnUpdateGate(_ tensors: inout [String: Numbers]) {
+    let names = ["weight", "bias", "weight_ih", "weight_hh", "bias_ih", "bias_hh"].map(name)
+    for name in names {
+      guard let tensor = tensors[name], tensor.shape.first ?? 0 >= 2 * hidden else { continue }
+      let width = tensor.shape.dropFirst().reduce(1, *)
+      for i in hidden * width..<2 * hidden * width { tensors[name]!.values[i].negate() }
+    }
+  }
+
+  /// Puts M and c in place of what they are made of.
+  func join(_ tensors: inout [String: Numbers]) {
+    let parts = separateNames.map { tensors.removeValue(forKey: $0) }
+    let third = kind == .gruResetBefore ? parts[2]!.values : []
+    let (w, u) = (parts[0]!.values, parts[1]!.values + third)
+    let (b, second) = (parts[parts.count - 2]!.values, parts[parts.count - 1]?.values)
+    var joined: [Float] = []
+    joined.reserveCapacity(w.count + u.count)
+    for row in 0..<rows {
+      joined += w[row * read..<(row + 1) * read]
+      joined += u[row * past..<(row + 1) * past]
+    }
+    tensors[joinedName] = Numbers([rows, read + past], joined)
+    let added = kind == .gru ? 2 * hidden : rows
+    var sum = b
+    for i in 0..<added { sum[i] += second?[i] ?? 0 }
+    tensors[name("bias")] = Numbers([rows], sum)
+    if kind == .gru {
+      let zeros = [Float](repeating: 0, count: hidden)
+      tensors[name("bias_hn")] = Numbers([hidden], second.map { Array($0[added...]) } ?? zeros)
+    }
+  }
+
+  /// What is wrong with M, c and b′ₙ as a file has them.
+  func findMisfits(_ tensors: [String: Numbers], _ misfits: inout Misfits) {
+    check(joinedName, [rows, read + past], tensors, &misfits)
+    check(name("bias"), [rows], tensors, &misfits)
+    misfits.unexpected += separateNames.filter { tensors[$0] != nil }
+    let own = name("bias_hn")
+    guard kind == .gru, hasSecondBias || tensors[own] != nil else { return }
+    check(own, [hidden], tensors, &misfits)
+    if !hasSecondBias, tensors[own]?.values.contains(where: { $0 != 0 }) == true {
+      misfits.wrong.append("\(own) other than zero (set the layer's biases to 2)")
+    }
+  }
+
+  private func check(
+    _ name: String, _ shape: [Int], _ tensors: [String: Numbers], _ misfits: inout Misfits
+  ) {
+    guard let found = tensors[name] else { return misfits.missing.append(name) }
+    if found.shape != shape { misfits.wrong.append("\(name) as \(found.shape) and not \(shape)") }
+  }
+
+  /// Puts W, U and the biases in place of M, c and b′ₙ, which fit. All of c is b; b′ is zero but for b′ₙ.
+  func split(_ tensors: inout [String: Numbers]) {
+    let joined = tensors.removeValue(forKey: joinedName)!.values
+    func columns(_ range: Range<Int>, rows: Range<Int>) -> Numbers {
+      var part: [Float] = []
+      for row in rows {
+        let start = row * (read + past)
+        part += joined[start + range.lowerBound..<start + range.upperBound]
+      }
+      return Numbers([rows.count, range.count], part)
+    }
+    tensors[name("weight_ih")] = columns(0..<read, rows: 0..<rows)
+    let gates = kind == .gruResetBefore ? 2 * hidden : rows
+    tensors[name("weight_hh")] = columns(read..<read + past, rows: 0..<gates)
+    if gates < rows {
+      tensors[name("weight_hn")] = columns(read..<read + past, rows: gates..<rows)
+    }
+    tensors[name("bias_ih")] = tensors.removeValue(forKey: name("bias"))
+    let own = tensors.removeValue(forKey: name("bias_hn"))?.values ?? []
+    if hasSecondBias || !own.isEmpty {
+      let zeros = [Float](repeating: 0, count: rows - own.count)
+      tensors[name("bias_hh")] = Numbers([rows], zeros + own)
+    }
+  }
+}
+
+/// The numbers of a tensor while they are put in another form.
+struct Numbers {
+  let shape: [Int]
+  var values: [Float]
+
+  init(_ shape: [Int], _ values: [Float]) {
+    self.shape = shape
+    self.values = values
+  }
+}
+
+extension SequenceModel {
+  /// The layers that have more than one form, by the place of W in the layout.
+  var cellWeights: [CellWeights] {
+    let layout = ParameterLayout(plan)
+    return layout.entries.compactMap { entry in
+      options.layers.indices.first { entry.layer == "layer \($0)" }
+        .flatMap { CellWeights(entry, of: options.layers[$0], in: layout) }
+    }
+  }
+}

@@ -1,0 +1,19 @@
+import LinearAlgebra
+import Recurrence
+
+extension Model {
+  /// Runs the window of a batch from states of zero, and back where there is a gradient, which is cleared
+  /// first; the loss is the tape's.
+  @discardableResult
+  func run(
+    _ batch: Batch, on tape: Tape, weights: ParameterVector, gradient: ParameterVector?
+  ) -> Pass {
+    gradient?.clear()
+    tape.clearCarried()
+    tape.begin(batch)
+    let pass = Pass(batch, on: tape, weights: weights, gradient: gradient)
+    forward(pass)
+    if gradient != nil { backward(pass) }
+    return pass
+  }
+}
