@@ -136,13 +136,17 @@ import Testing
       let what = "\(cell) \(options)"
       let model = place.options(LayerOptions(.recurrent(cell: cell, options)))
       guard !place.isRefused(cell, options) else { return }
-      // Long delays and slow modules need more steps than a sequence has, and relu may shut a unit off.
-      let isShort = what.contains("relu") || cell == "skip" || cell == "clockwork"
+      // Long delays and slow modules need more steps than a sequence has.
+      let isShort = cell == "skip" || cell == "clockwork"
+      // Units of relu may be shut, and a second-order network with nothing in its state is blind.
+      let isShut =
+        what.contains("relu")
+        || cell == "second-order" && model.condition == .firstInput
       let plan = SequenceModel(model, interface: place.interface, seed: 1).plan
       try body(
         what, model,
         ParameterLayout(plan).entries.map { entry in
-          (entry.name, !isShort || !entry.name.contains("weight_hh"))
+          (entry.name, !isShut && !(isShort && entry.name.contains("weight_hh")))
         })
     }
   }
@@ -166,9 +170,9 @@ import Testing
         for ((name, error, size), parameter) in zip(trial.errors(), parameters) {
           #expect(name == parameter.name)
           #expect(size > 0 || !parameter.isReached, "\(what): \(name) has no gradient")
-          // Central differences of a loss of some tens are exact to about 1e-10.
-          #expect(
-            error * size < 1e-6 * max(size, 1e-3), "\(what): \(name) is off by \(error) of \(size)")
+          // Central differences of a loss of some tens are exact to about 1e-9.
+          let isExact = error * size < 1e-6 * max(size, 1e-2)
+          #expect(isExact, "\(what): \(name) is off by \(error) of \(size)")
         }
       }
     }

@@ -91,6 +91,13 @@ extension ModelOptions {
     if !layers.contains(where: \.isRecurrent) {
       return "a decoder needs at least one layer with a cell"
     }
+    if context == .initialState, attention == .none, end != .length,
+      encoder.layers.contains(where: \.hasState), encoder.layers.last?.hasState == false
+    {
+      return
+        "the top layer of model.encoder has no state to hand over, and nothing else reads it; set "
+        + "model.context to every_step or both, or remove the layer"
+    }
     if context.beginsStates, !layers.contains(where: \.hasState) {
       return
         "no layer of the decoder has a state that could begin with what the encoder has read; set "
