@@ -52,7 +52,8 @@ public final class Evaluation {
   public init(
     _ part: DataPart, plan: Plan, _ options: EvaluationOptions, world: any Communicator
   ) throws(DataError) {
-    feed = try part.feed(options.feed(in: world))
+    let feed = try part.feed(options.feed(in: world))
+    self.feed = feed
     batch = feed.makeBatch()
     // A rank that has nothing of it to read only waits for the others.
     func makeTape() -> Tape? {
