@@ -73,6 +73,15 @@ public enum DataPart: Sendable {
     }
   }
 
+  /// Whether every step reads what the step before asked for, as texts do and tags do not.
+  public var readsItsTargets: Bool {
+    switch self {
+    case .text: true
+    case .examples(let set):
+      (0..<set.count).allSatisfy { set.example($0, epoch: 1).readsItsTargets }
+    }
+  }
+
   /// Identifies it by what is in it.
   public var hash: UInt64 {
     switch self {

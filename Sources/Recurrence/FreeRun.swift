@@ -61,6 +61,7 @@ public final class FreeRun {
       frames.count == streams * width, "\(frames.count) numbers for \(streams) frames of \(width)")
     if hasRead {
       tape.turn()
+      tape.note(values: frames)
       batch.position += 1
     }
     _ = batch.features.elements().update(fromContentsOf: frames)

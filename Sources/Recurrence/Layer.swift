@@ -16,10 +16,16 @@ public protocol CellOptions: Codable, Hashable, Sendable {
   var hidden: Int { get }
   /// The width of what the cell shows to others; `hidden` unless it says otherwise.
   var output: Int { get }
+  /// Whether what the cell shows is a state: steps read earlier ones of it.
+  var hasState: Bool { get }
+  /// Whether a step is fed the target of the step before.
+  var feedsTargets: Bool { get }
 }
 
 extension CellOptions {
   public var output: Int { hidden }
+  public var hasState: Bool { true }
+  public var feedsTargets: Bool { false }
 }
 
 /// The computation of one time step and its derivative.

@@ -25,6 +25,9 @@ extension Plan {
     return result
   }
 
+  /// Whether steps are fed the targets of the steps before.
+  public var feedsTargets: Bool { activations.contains { $0.isTarget } }
+
   /// How many earlier steps of a state are carried.
   public func lag(of state: Activation) -> Int { activations[state.index].lag }
 

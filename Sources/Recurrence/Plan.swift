@@ -101,8 +101,8 @@ public struct Plan: Sendable {
     public var rateFactor = 1.0
     /// Where activations lie unless they are asked for on another axis.
     public var axis = Axis.time
-    /// The number of symbols of the model; 0 where there are none.
-    public var vocabulary = 0
+    /// What the model is asked for at a step, and may be fed at the next; nil where there is nothing.
+    public var outputs: ModelInterface.Output?
 
     public init() {}
   }
@@ -208,9 +208,9 @@ public struct Plan: Sendable {
         pasts: lags.count))
   }
 
-  /// A state that holds the target of each step: one more than its symbol, and 0 for none.
-  mutating func targetState() -> Activation {
-    let state = state(1, named: "target", derivative: .none)
+  /// A state that holds the target of each step: numbers, or one more than a symbol and 0 for none.
+  mutating func targetState(_ width: Int, named name: String) -> Activation {
+    let state = state(width, named: name, derivative: .none)
     activations[state.index].isTarget = true
     return state
   }

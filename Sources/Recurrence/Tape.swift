@@ -209,6 +209,13 @@ public final class Tape: @unchecked Sendable {
     }
   }
 
+  /// The same of numbers and labels, those of all streams one after the other.
+  func note(values: [Real]) {
+    for (index, last) in carried where shapes[index].isTarget {
+      _ = last.elements().update(fromContentsOf: values)
+    }
+  }
+
   /// The numbers that all states carry, of as many streams as there is room for.
   var carriedCount: Int { carried.values.reduce(0) { $0 + $1.count } }
 

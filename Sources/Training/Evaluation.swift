@@ -37,10 +37,14 @@ public struct Score: Codable, Equatable, Sendable {
 /// Runs a model over a held-out text with carried state, on a tape of its own, so that training goes on
 /// as if nothing had happened.
 ///
-/// Every symbol but each stream's first is scored once; documents reset the state as in training.
+/// Every symbol but each stream's first is scored once; documents reset the state as in training. Where
+/// layers are fed targets that are not read anyway, such as tags, the loss is that of the given ones, and
+/// what is predicted right is counted in a second run over each window, fed with predictions.
 public final class Evaluation {
   private let feed: any Feed
   private let tape: Tape?
+  /// With states of its own, where predictions are fed.
+  private let freeTape: Tape?
   private let batch: Batch
   private let world: any Communicator
 
@@ -48,13 +52,17 @@ public final class Evaluation {
   public init(
     _ part: DataPart, plan: Plan, _ options: EvaluationOptions, world: any Communicator
   ) throws(DataError) {
-    feed = try part.feed(options.feed(in: world))
+    let feed = try part.feed(options.feed(in: world))
+    self.feed = feed
     batch = feed.makeBatch()
     // A rank that has nothing of it to read only waits for the others.
-    tape =
+    func makeTape() -> Tape? {
       feed.windowSizes.isEmpty
-      ? nil
-      : Tape(plan, fitting: feed.windowSizes, derivatives: false, resets: feed.mayReset)
+        ? nil
+        : Tape(plan, fitting: feed.windowSizes, derivatives: false, resets: feed.mayReset)
+    }
+    tape = makeTape()
+    freeTape = plan.feedsTargets && !part.readsItsTargets ? makeTape() : nil
     self.world = world
   }
 
@@ -82,7 +90,10 @@ public final class Evaluation {
 
   /// Scores this rank's part of the next window; the one after the last is the first.
   private func next(_ model: any Model, weights: ParameterVector, on tape: Tape) -> Loss {
-    if feed.startsAnew { tape.clearCarried() }
+    if feed.startsAnew {
+      tape.clearCarried()
+      freeTape?.clearCarried()
+    }
     tape.profile?.start()
     feed.next(into: batch)
     tape.profile?.mark(.data)
@@ -95,6 +106,11 @@ public final class Evaluation {
     tape.profile?.mark(.other)
     model.forward(pass)
     tape.turn()
+    if let freeTape, let model = model as? SequenceModel {
+      freeTape.begin(batch)
+      pass.loss.correct = model.predict(Pass(batch, on: freeTape, weights: weights))
+      freeTape.turn()
+    }
     tape.profile?.mark(.other)
     return pass.loss
   }

@@ -3,10 +3,14 @@ public import LinearAlgebra
 public import Recurrence
 
 /// What a model predicts at every step of a part of the data, window by window, without a loss.
+///
+/// Where layers are fed what was asked for a step earlier, and it is not read anyway, they are fed what
+/// the model has predicted there.
 public struct Predictions {
   private let model: SequenceModel
   private let weights: ParameterVector
   private let feed: any Feed
+  private let feedsPredictions: Bool
 
   /// - Parameter request: which windows; those of one rank of several are its share.
   /// - Throws: `DataError` where the data has no such windows.
@@ -16,6 +20,7 @@ public struct Predictions {
     self.model = model
     self.weights = weights
     feed = try part.feed(request)
+    feedsPredictions = model.plan.feedsTargets && !part.readsItsTargets
   }
 
   /// Hands over the outputs of every stream, streams × width, at each step of each window in turn: logits
@@ -32,7 +37,7 @@ public struct Predictions {
       guard batch.streams > 0 else { continue }
       tape.begin(batch)
       let pass = Pass(batch, on: tape, weights: weights)
-      model.read(pass)
+      if feedsPredictions { model.predict(pass) } else { model.read(pass) }
       for t in 0..<batch.steps { body(batch, t, model.outputs(at: t, pass)) }
       tape.turn()
     }

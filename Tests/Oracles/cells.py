@@ -51,7 +51,10 @@ CASES = [
 
 
 def output_width(layer):
-    return layer.get("projection", layer["hidden"])
+    for key in ("projection", "outputs", "feedback_width"):
+        if key in layer:
+            return layer[key]
+    return layer["hidden"]
 
 
 # Cells by name that take the place of PyTorch's modules: equations.py adds them.
@@ -100,6 +103,9 @@ class SequenceModel(nn.Module):
     def zero_states(self):
         states = []
         for module in self.recurrent:
+            if hasattr(module, "zero_state"):
+                states.append(module.zero_state(STREAMS))
+                continue
             h = torch.zeros(module.num_layers, STREAMS, module.proj_size or module.hidden_size)
             c = torch.zeros(module.num_layers, STREAMS, module.hidden_size)
             has_memory = getattr(module, "has_memory", isinstance(module, nn.LSTM))
@@ -162,6 +168,8 @@ def window(case, model, steps, states):
         targets.view(-1)[torch.randperm(steps * STREAMS)[: case["missing"]]] = -1
     keep_off_kinks(case, model, inputs, states)
     model.zero_grad()
+    for module in model.recurrent:
+        module.targets = targets
     outputs, logits, after = model(inputs, states)
     loss = nn.functional.cross_entropy(
         logits.reshape(-1, VOCABULARY), targets.reshape(-1), ignore_index=-1, reduction="sum")

@@ -192,7 +192,159 @@ class MinLSTM(Cell):
         return f / (f + i) * h + i / (f + i) * candidate(v, self.options["candidate"])
 
 
+class GRUResetBefore(Cell):
+    def shapes(self, m, n):
+        return {"weight_ih": (3 * n, m), "bias_ih": (3 * n,), "bias_hh": (3 * n,),
+                "weight_hh": (2 * n, n), "weight_hn": (n, n)}
+
+    def step(self, x, h):
+        n = self.hidden_size
+        a = x @ self["weight_ih"].T + self["bias_ih"] + self["bias_hh"]
+        r, z = (a[:, :2 * n] + h @ self["weight_hh"].T).sigmoid().split(n, dim=1)
+        candidate = (a[:, 2 * n:] + (r * h) @ self["weight_hn"].T).tanh()
+        return (1 - z) * candidate + z * h
+
+
+class Skip(Cell):
+    """Its state is the steps back to the longest delay, the earliest first."""
+
+    def zero_state(self, streams):
+        return torch.zeros(1, max(self.options["delays"]) * streams, self.hidden_size)
+
+    def shapes(self, m, n):
+        shapes = {"weight_ih": (n, m), "weight_hh": (n, n), "bias_ih": (n,), "bias_hh": (n,)}
+        return shapes | {f"weight_hh_{k}": (n, n) for k in self.options["delays"]}
+
+    def forward(self, x, state):
+        past = list(state[0].chunk(max(self.options["delays"])))
+        for row in x:
+            a = row @ self["weight_ih"].T + self["bias_ih"] + self["bias_hh"]
+            a = a + past[-1] @ self["weight_hh"].T
+            for k in self.options["delays"]:
+                a = a + past[-k] @ self[f"weight_hh_{k}"].T
+            past.append(a.tanh())
+        after = torch.cat(past[-max(self.options["delays"]):])
+        return torch.stack(past[-len(x):]), after[None]
+
+
+class Jordan(Cell):
+    """Its state is y, or the last target and one where that is fed back."""
+
+    def zero_state(self, streams):
+        taught = self.options.get("teacher_forcing")
+        return torch.zeros(1, streams, 1 if taught else self.options["outputs"])
+
+    def shapes(self, m, n):
+        p = self.options["outputs"]
+        back = (cells.VOCABULARY, n) if self.options.get("teacher_forcing") else (n, p)
+        return {"weight_ih": (n, m), "bias_ih": (n,), "weight_yh": back, "weight_hy": (p, n),
+                "bias_y": (p,)}
+
+    def forward(self, x, state):
+        state, outputs = state[0], []
+        for row, target in zip(x, self.targets):
+            a = row @ self["weight_ih"].T + self["bias_ih"]
+            if self.options.get("teacher_forcing"):
+                a = a + fed(state) @ self["weight_yh"]
+            else:
+                a = a + state @ self["weight_yh"].T
+            y = (a.tanh() @ self["weight_hy"].T + self["bias_y"]).sigmoid()
+            state = target[:, None] + 1.0 if self.options.get("teacher_forcing") else y
+            outputs.append(y)
+        return torch.stack(outputs), state[None]
+
+
+def fed(state):
+    """Rows with a 1 at the symbol that is one less than the state, all zeros where that is 0."""
+    rows = torch.zeros(len(state), cells.VOCABULARY)
+    for row, number in zip(rows, state[:, 0].long()):
+        if number > 0:
+            row[number - 1] = 1
+    return rows
+
+
+class FedGRU(Cell):
+    """A GRU whose layer feeds back an output of its own, or the last target; that is its memory."""
+
+    def zero_state(self, streams):
+        width = self.options.get("feedback_width", 1)
+        return torch.zeros(1, streams, self.hidden_size), torch.zeros(1, streams, width)
+
+    def shapes(self, m, n):
+        shapes = {"weight_ih": (3 * n, m), "weight_hh": (3 * n, n), "bias_ih": (3 * n,),
+                  "bias_hh": (3 * n,)}
+        if self.options["feedback"] == "target":
+            return shapes | {"weight_feedback_target": (cells.VOCABULARY, 3 * n)}
+        p = self.options["feedback_width"]
+        return shapes | {"weight_feedback_hy": (p, n), "weight_feedback_yh": (3 * n, p),
+                         "bias_feedback": (p,)}
+
+    def forward(self, x, state):
+        (h, y), outputs, n = [s[0] for s in state], [], self.hidden_size
+        taught = self.options["feedback"] == "target"
+        for row, target in zip(x, self.targets):
+            a = row @ self["weight_ih"].T + self["bias_ih"]
+            if taught:
+                a = a + fed(y) @ self["weight_feedback_target"]
+            else:
+                a = a + y @ self["weight_feedback_yh"].T
+            u = h @ self["weight_hh"].T + self["bias_hh"]
+            r, z = (a + u)[:, :2 * n].sigmoid().split(n, dim=1)
+            h = (1 - z) * (a[:, 2 * n:] + r * u[:, 2 * n:]).tanh() + z * h
+            if taught:
+                y = target[:, None] + 1.0
+            else:
+                y = (h @ self["weight_feedback_hy"].T + self["bias_feedback"]).sigmoid()
+            outputs.append(h if taught else y)
+        return torch.stack(outputs), (h[None], y[None])
+
+
+class Dense(Cell):
+    """Its state is the inputs that the next steps read, the latest first."""
+
+    def zero_state(self, streams):
+        return torch.zeros(1, streams, (self.options["taps"] - 1) * cells.EMBEDDING)
+
+    def shapes(self, m, n):
+        return {"weight_ih": (n, self.options["taps"] * m), "bias_ih": (n,)}
+
+    def forward(self, x, state):
+        state, m, outputs = state[0], x.shape[2], []
+        for row in x:
+            line = torch.cat([row, state], dim=1)
+            outputs.append((line @ self["weight_ih"].T + self["bias_ih"]).tanh())
+            state = line[:, :(self.options["taps"] - 1) * m]
+        return torch.stack(outputs), state[None]
+
+
+class Clockwork(Cell):
+    """Steps are counted from the first window's first on."""
+
+    time = 0
+
+    def shapes(self, m, n):
+        shapes = {"weight_ih": (n, m), "bias_ih": (n,), "bias_hh": (n,)}
+        width = n // len(self.options["periods"])
+        return shapes | {f"weight_hh_{i}": (width, n - i * width)
+                         for i in range(len(self.options["periods"]))}
+
+    def step(self, x, h):
+        width = self.hidden_size // len(self.options["periods"])
+        a = x @ self["weight_ih"].T + self["bias_ih"] + self["bias_hh"]
+        modules = []
+        for i, period in enumerate(self.options["periods"]):
+            units = slice(i * width, (i + 1) * width)
+            if self.time % period == 0:
+                modules.append((a[:, units] + h[:, i * width:] @ self[f"weight_hh_{i}"].T).tanh())
+            else:
+                modules.append(h[:, units])
+        self.time += 1
+        return torch.cat(modules, dim=1)
+
+
 cells.MODULES |= {
+    "gru-reset-before": GRUResetBefore, "skip": Skip, "jordan": Jordan, "gru": FedGRU,
+    "dense": Dense, "clockwork": Clockwork,
     "lstm": LSTM, "update-gru": UpdateGRU, "leaky": Leaky, "multiplicative": Multiplicative,
     "mlstm": MultiplicativeLSTM, "second-order": SecondOrder, "min-gru": MinGRU,
     "min-lstm": MinLSTM, "deep-transition": DeepTransition,
@@ -223,6 +375,15 @@ LAYERS = [
     layer("min-lstm", candidate="positive"),
     layer("deep-transition", nonlinearity="tanh"),
     layer("deep-transition", nonlinearity="sigmoid", transition=[6, 4], shortcut=True),
+    layer("gru-reset-before"),
+    layer("skip", delays=[2, 4]),
+    layer("jordan", outputs=3, output_nonlinearity="sigmoid"),
+    layer("jordan", outputs=3, output_nonlinearity="sigmoid", teacher_forcing=True),
+    layer("gru", feedback="output", feedback_width=3, feedback_nonlinearity="sigmoid"),
+    layer("gru", feedback="target"),
+    layer("dense", taps=1),
+    layer("dense", taps=3),
+    layer("clockwork", hidden=6, periods=[1, 2, 3]),
 ]
 
 

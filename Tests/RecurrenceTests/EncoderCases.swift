@@ -28,11 +28,35 @@ enum EncoderCases {
     ("gru to lstm over a bridge", [gru(4)], [lstm(5)]),
     ("both directions", [both(lstm(3))], [lstm(6)]),
     ("two layers to three", [gru(4), lstm(5)], [gru(4), lstm(5), lstm(3)]),
+    ("dense alone", [dense(4)], [lstm(5)]),
+    ("dense below", [dense(3), gru(4)], [gru(4)]),
+    ("linear below", [LayerOptions(.linear(3)), gru(4)], [dense(6), gru(4)]),
   ]
 
+  /// Top layers that have no state to hand over: something has to read what they put out.
+  private static let stateless: [(name: String, encoder: [LayerOptions], decoder: [LayerOptions])] =
+    [
+      ("dense above", [gru(4), dense(3)], [gru(4), lstm(5)]),
+      ("dense of the last inputs in both directions above", [gru(4), both(dense(3))], [lstm(5)]),
+      ("linear above", [gru(4), LayerOptions(.linear(3))], [gru(5)]),
+      ("a shortcut around dense", [gru(4), around(dense(4))], [gru(5)]),
+    ]
+
+  private static func dense(_ hidden: Int) -> LayerOptions {
+    LayerOptions(.recurrent(cell: "dense", Dense.Options(hidden: hidden, taps: 2)))
+  }
+  private static func around(_ layer: LayerOptions) -> LayerOptions {
+    var layer = layer
+    layer.residual = true
+    return layer
+  }
+
   private static var contexts: [Case] {
-    shapes.flatMap { name, encoder, decoder in
-      ContextPlace.allCases.map { place in
+    let places =
+      shapes.map { ($0, ContextPlace.allCases) } + stateless.map { ($0, [.everyStep, .both]) }
+    return places.flatMap { shape, places in
+      let (name, encoder, decoder) = shape
+      return places.map { place in
         (
           "\(name), context \(place.rawValue)",
           ModelOptions(
@@ -82,13 +106,24 @@ enum EncoderCases {
   }
 
   private static var others: [Case] {
+    let withoutStates: [Case] = [AttentionKind.additive, .multiplicative].flatMap { kind in
+      [[dense(4)], [dense(3), gru(4)], [gru(3), dense(4)]].map { layers in
+        (
+          "attention \(kind.rawValue) over \(layers.count) layers, one of them dense",
+          ModelOptions(
+            embedding: 3, layers: [lstm(5)],
+            encoder: EncoderOptions(embedding: 4, layers: layers), context: .both,
+            attention: kind, attentionPlace: layers.count == 1 ? .output : .input), interface
+        )
+      }
+    }
     var held = lstm(5)
     held.surroundings.zoneout = 0.3
     var fedBack = gru(5)
     fedBack.surroundings.feedback = FeedbackOptions(width: 4)
     var residual = gru(4)
     residual.residual = true
-    return [
+    return withoutStates + [
       (
         "zoneout and feedback",
         ModelOptions(

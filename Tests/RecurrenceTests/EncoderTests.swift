@@ -42,6 +42,16 @@ import Testing
     #expect(objection { $0.layers = [LayerOptions(.linear(3))] }?.contains("cell") == true)
     #expect(
       objection { $0.encoder!.layers = [LayerOptions(.linear(3))] }?.contains("cell") == true)
+    let dense = LayerOptions(.recurrent(cell: "dense", Dense.Options(hidden: 4)))
+    #expect(objection { $0.encoder!.layers = [dense] } == nil)
+    #expect(objection { $0.encoder!.layers = [gru, dense] }?.contains("every_step") == true)
+    #expect(objection { $0.layers = [dense] }?.contains("every_step") == true)
+    #expect(
+      objection {
+        $0.layers = [dense]
+        $0.context = .everyStep
+        ($0.attention, $0.attentionPlace) = (.additive, .input)
+      }?.contains("attention_place") == true)
     var conditioned = interface
     conditioned.condition = 2
     #expect(

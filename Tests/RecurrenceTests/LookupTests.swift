@@ -17,7 +17,7 @@ private struct Route {
   ) {
     var plan = Plan()
     plan.scope.initializer = .uniform(0.4)
-    plan.scope.vocabulary = vocabulary
+    plan.scope.outputs = .symbols(vocabulary)
     let lookup = Lookup(vocabulary: vocabulary, width: Self.width, isTied: isTied, in: &plan)
     if gathered {
       layers = [layer(.lookup(lookup), &plan)]

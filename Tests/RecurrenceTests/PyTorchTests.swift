@@ -26,7 +26,7 @@ import Testing
 
       var measured = Oracle.Measured()
       measured.loss = pass.loss.sum
-      measured.outputs = pass[model.plan.states.last!].numbers
+      measured.outputs = pass[model.top].numbers
       measured.after = oracle.states(of: model.plan) { state in
         tape.carried(state, streams: oracle.streams).numbers
       }
@@ -51,11 +51,18 @@ extension Oracle.Case {
   fileprivate func states(
     of plan: Plan, _ numbers: (Activation) -> [Double]
   ) -> [(h: [Double], c: [Double]?)] {
-    var rest = plan.states[...]
+    // Counts of steps are no states of the equations.
+    var rest = plan.states.filter { state in
+      !["clock", "age"].contains { plan.name(of: state).contains(".\($0)") }
+    }[...]
     return layers.map { layer in
       let c =
         layer.cell.hasSuffix("lstm") && layer.cell != "min-lstm" ? numbers(rest.removeFirst()) : nil
-      return (numbers(rest.removeFirst()), c)
+      let h = rest.popFirst().map(numbers) ?? []
+      let surroundings = layer.options.surroundings
+      // What is fed back is the second state.
+      let isFed = surroundings.feedback != nil || surroundings.feedsTargets
+      return (h, isFed ? numbers(rest.removeFirst()) : c)
     }
   }
 }

@@ -103,6 +103,7 @@ let settings: [(name: String, setting: @Sendable (inout LayerOptions) -> Void)] 
   ("from a learnt state", { $0.surroundings.initialState = .learnt }),
   ("from e0", { $0.surroundings.initialState = .e0 }),
   ("feeding back", { $0.surroundings.feedback = FeedbackOptions(width: 4) }),
+  ("fed the last target", { $0.surroundings.feedsTargets = true }),
   ("with zoneout", { $0.surroundings.zoneout = 0.2 }),
   (
     "with zoneout, feeding back from a learnt state",

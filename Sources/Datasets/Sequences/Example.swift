@@ -34,6 +34,11 @@ extension Example {
     return frames.dropFirst(frames.count / steps).elementsEqual(
       values.dropLast(values.count / steps))
   }
+
+  /// Whether each step reads what the step before asked for, so that it is known by then.
+  var readsItsTargets: Bool {
+    values.isEmpty ? inputs.dropFirst().elementsEqual(targets.dropLast()) : readsItsValues
+  }
 }
 
 /// What all examples of a set have in common.

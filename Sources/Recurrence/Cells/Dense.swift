@@ -15,6 +15,8 @@ public struct Dense: RecurrentCell {
     /// k
     public var taps: Int
 
+    public var hasState: Bool { false }
+
     public init(hidden: Int, nonlinearity: Nonlinearity = .tanh, taps: Int = 1) {
       self.hidden = hidden
       self.nonlinearity = nonlinearity

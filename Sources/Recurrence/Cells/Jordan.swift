@@ -4,9 +4,9 @@ internal import LinearAlgebra
 ///
 ///     h(t) = f(x(t) W + b + y(t−1) R)      y(t) = g(h(t) V + c)
 ///
-/// The cell shows y. With `teacher_forcing` the target of the step before, as a row with a 1 at its
-/// symbol, takes the place of y(t−1): R has a row for each symbol, training has no loop in time, and
-/// nothing is fed where a stream starts. A generated text is fed the symbols that were drawn.
+/// The cell shows y. With `teacher_forcing` the target of the step before takes the place of y(t−1):
+/// R reads a symbol, numbers or labels, training has no loop in time, and nothing is fed where a
+/// stream starts. Where a model draws or predicts, it is fed what it has drawn or predicted.
 public struct Jordan: RecurrentCell {
   public struct Options: CellOptions {
     public var hidden: Int
@@ -19,6 +19,8 @@ public struct Jordan: RecurrentCell {
     public var teacherForcing: Bool
 
     public var output: Int { outputs ?? hidden }
+    public var hasState: Bool { !teacherForcing }
+    public var feedsTargets: Bool { teacherForcing }
 
     public init(
       hidden: Int, outputs: Int? = nil, nonlinearity: Nonlinearity = .tanh,
@@ -53,7 +55,7 @@ public struct Jordan: RecurrentCell {
   public static let equations = """
     h = f(x W + b + y₋ R); y = g(h V + c), which is what the layer shows; \
     f and g = tanh, relu, sigmoid or identity; \
-    teacher_forcing: y₋ is 1 at the symbol that was the last target, 0 elsewhere
+    teacher_forcing: y₋ is the last target, of a symbol 1 there and 0 elsewhere
     """
   public static let source = "Jordan 1986"
   public static let gates = 1
@@ -68,16 +70,14 @@ public struct Jordan: RecurrentCell {
 
   /// What is fed back through R.
   enum Fed: Sendable {
-    case output
-    /// One more than the symbol, in a state; 0 where there was none.
-    case target(Activation)
+    case output(Parameter)
+    case target(TargetFeedback)
   }
 
   public let preactivation, output: Activation
   /// h, and the derivative of one step.
   let hidden, dHidden: Activation
   let shown: ShownOutput
-  let recurrent: Parameter
   let fed: Fed
   let nonlinearity: Nonlinearity
 
@@ -92,34 +92,24 @@ public struct Jordan: RecurrentCell {
       FeedbackOptions(width: options.output, nonlinearity: options.outputNonlinearity), from: n,
       isState: !options.teacherForcing, in: &plan)
     output = shown.output
-    if options.teacherForcing {
-      let vocabulary = plan.scope.vocabulary
-      precondition(vocabulary > 0, "targets are fed back outside of a model of symbols")
-      fed = .target(plan.targetState())
-      recurrent = plan.parameter(
-        "weight_yh", from: n, to: vocabulary, pytorch: spread, isRowSparse: true)
-    } else {
-      fed = .output
-      recurrent = plan.parameter("weight_yh", from: options.output, to: n, pytorch: spread)
-    }
+    fed =
+      options.teacherForcing
+      ? .target(
+        TargetFeedback(
+          into: preactivation, names: ("weight_yh", "target"), spread: spread, in: &plan))
+      : .output(plan.parameter("weight_yh", from: options.output, to: n, pytorch: spread))
   }
 
   public var transitions: [Transition] {
-    guard case .output = fed else { return [] }
+    guard case .output(let recurrent) = fed else { return [] }
     return [Transition([WeightBlock(recurrent), WeightBlock(shown.weight)])]
   }
 
   public func forward(_ t: Int, _ pass: Pass) {
     let a = pass[preactivation, t]
     switch fed {
-    case .output: a.addProduct(pass.read(output, t), pass[recurrent])
-    case .target(let targets):
-      let (past, now) = (pass.before(targets, t), pass[targets, t])
-      let table = pass[recurrent].matrix
-      for s in 0..<pass.streams {
-        if past[s, 0] > 0 { a[s].add(table[Int(past[s, 0]) - 1]) }
-        now[s, 0] = Real(max(pass.target(t, s) + 1, 0))
-      }
+    case .output(let recurrent): a.addProduct(pass.read(output, t), pass[recurrent])
+    case .target(let feedback): feedback.read(t, pass)
     }
     let h = pass[hidden, t]
     nonlinearity.respond(a, h)
@@ -130,20 +120,17 @@ public struct Jordan: RecurrentCell {
     let (dh, da) = (pass[dHidden, t], pass.d[preactivation, t])
     dh.setProduct(shown.backward(t, pass), pass[shown.weight].transposed)
     nonlinearity.differentiate(pass[hidden, t], dh, da)
-    guard case .output = fed else { return }
+    guard case .output(let recurrent) = fed else { return }
     pass.d.read(output, t).addProduct(da, pass[recurrent].transposed)
   }
 
   public func accumulate(_ pass: Pass) {
-    let da = pass.d[preactivation]
     shown.accumulate(pass[hidden], pass)
     switch fed {
-    case .output: pass.d[recurrent].addProduct(da.transposed, pass.read(output, lag: 1))
-    case .target(let targets):
-      let past = pass.before(targets, lag: 1)
-      for row in 0..<da.rows where past[row, 0] > 0 {
-        pass.d.add(da[row], to: recurrent, row: Int(past[row, 0]) - 1)
-      }
+    case .output(let recurrent):
+      pass.d[recurrent].addProduct(
+        pass.d[preactivation].transposed, pass.read(output, lag: 1))
+    case .target(let feedback): feedback.accumulate(pass)
     }
   }
 }

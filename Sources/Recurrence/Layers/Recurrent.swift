@@ -6,15 +6,19 @@ public struct Surroundings: Hashable, Sendable {
   public var initialState: InitialState
   /// A second recurrence through an output of the layer's own.
   public var feedback: FeedbackOptions?
+  /// A second recurrence through what the model is asked for: each step is fed the target before.
+  public var feedsTargets: Bool
 
   /// With what probability a unit of a state keeps its old value.
   public var zoneout: Double
 
   public init(
-    initialState: InitialState = .zero, feedback: FeedbackOptions? = nil, zoneout: Double = 0
+    initialState: InitialState = .zero, feedback: FeedbackOptions? = nil,
+    feedsTargets: Bool = false, zoneout: Double = 0
   ) {
     self.initialState = initialState
     self.feedback = feedback
+    self.feedsTargets = feedsTargets
     self.zoneout = zoneout
   }
 }
@@ -27,6 +31,7 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
   public let output: Activation
   let cell: Cell
   private let feedback: OutputFeedback?
+  private let taught: TargetFeedback?
   private let lookBack: LookBack?
   private let age: Age?
   private let states: [Remembrance]
@@ -70,6 +75,13 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
         feedback, into: cell.preactivation, gates: Cell.gates(options), from: shown, in: &plan)
     }
     output = feedback?.output ?? shown
+    taught =
+      surroundings.feedsTargets
+      ? TargetFeedback(
+        into: cell.preactivation, names: ("weight_feedback_target", "feedback_target"),
+        gates: Cell.gates(options), spread: .uniform(1 / Double(options.hidden).squareRoot()),
+        in: &plan)
+      : nil
     lookBack = request.map { [cell] request in
       LookBack(
         request.kind, to: request.keys, into: cell.preactivation, gates: Cell.gates(options),
@@ -124,8 +136,7 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
       }
     isUnlearnt =
       fixed != nil && readsData && conditions.isEmpty && length == .none
-      && surroundings.feedback == nil && areZero
-      && request == nil
+      && surroundings.feedback == nil && !surroundings.feedsTargets && areZero && request == nil
     probes = [
       Probe(
         layer: plan.scope.layer, state: own.contains(cell.output) ? shown : nil,
@@ -150,6 +161,7 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
       age?.forward(t, pass)
       for state in states { state.recall(t, pass) }
       feedback?.read(t, pass)
+      taught?.read(t, pass)
       lookBack?.read(t, pass)
       cell.forward(t, pass)
       for state in states { state.zoneout?.hold(t, pass) }
@@ -176,6 +188,7 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
     pass.mark(.pointwise, products: .recurrent)
     cell.accumulate(pass)
     feedback?.accumulate(pass)
+    taught?.accumulate(pass)
     lookBack?.accumulate(pass)
     pass.mark(.recurrent)
     projection.backward(from: pass.d[cell.preactivation], pass)

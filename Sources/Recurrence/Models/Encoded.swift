@@ -1,11 +1,15 @@
-/// What an encoder leaves behind: what it shows at every step of the source, and its last states.
+/// What an encoder leaves behind: what it shows at every step of the source, its last states, and one
+/// vector for the whole.
 struct Encoded {
   /// Run once for each sequence.
   let layers: [any Layer]
   /// On the axis of the source.
   let output: Activation
-  /// Of its recurrent layers, from the bottom to the top.
+  /// Of its layers with a state, from the bottom to the top.
   let finals: [FinalStates]
+  /// The last state that the top layer shows, or where it has none, what it puts out at the end of each
+  /// source; on the axis of streams.
+  let summary: Activation
 
   init(
     _ encoder: EncoderOptions, of model: ModelOptions, symbols: Int, seed: UInt64,
@@ -23,6 +27,8 @@ struct Encoded {
     stack.add(options.layers, isSummary: false, in: &plan)
     output = stack.output
     finals = stack.finals
+    guard let summary = stack.summary else { preconditionFailure("an encoder without layers") }
+    self.summary = summary
     layers = [OnSource(stack.layers)] + stack.before
   }
 }
@@ -36,7 +42,7 @@ struct FinalStates {
   let shown: Activation
 
   /// - Parameters:
-  ///   - directions: what each direction of the layer hands over, one after the other.
+  ///   - directions: what each direction of the layer hands over, one after the other; something.
   ///   - joins: the layers that put directions side by side.
   init(of directions: [[HandOver]], joins: inout [any Layer], in plan: inout Plan) {
     let axis = plan.scope.axis
@@ -53,7 +59,24 @@ struct FinalStates {
       vectors[handOver.name] = vector
       if handOver.isShown || shown == nil { shown = vector }
     }
-    guard let shown else { preconditionFailure("a cell without a state") }
+    guard let shown else { preconditionFailure("a layer that hands nothing over") }
     self.shown = shown
+  }
+}
+
+/// What a layer without a state puts out at the true end of each sequence, for others to read.
+struct LastOutput: Layer {
+  /// On the axis of streams.
+  var output: Activation { end.vectors }
+  private let end: HandOver
+
+  init(of layer: Activation, in plan: inout Plan) {
+    end = HandOver(of: layer, named: "output", isShown: true, in: &plan)
+  }
+
+  func forward(_ pass: Pass) { end.forward(pass) }
+
+  func backward(_ pass: Pass) {
+    for t in 0..<pass.steps { end.backward(t, pass) }
   }
 }

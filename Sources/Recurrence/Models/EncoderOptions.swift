@@ -47,9 +47,10 @@ public struct EncoderOptions: Codable, Equatable, Sendable {
     guard layers.contains(where: \.isRecurrent) else {
       return "an encoder needs at least one layer with a cell"
     }
-    for case .recurrent(_, let options as Jordan.Options) in layers.map(\.kind)
-    where options.teacherForcing {
-      return "an encoder predicts nothing, so a layer of it has no teacher; remove teacher_forcing"
+    if layers.contains(where: \.feedsTargets) {
+      return
+        "an encoder predicts nothing, so no target can be fed to a layer of it; remove "
+        + "teacher_forcing and feedback: target"
     }
     return ModelOptions(embedding: embedding, layers: layers).problem?.sentence
   }
@@ -90,6 +91,25 @@ extension ModelOptions {
     if !layers.contains(where: \.isRecurrent) {
       return "a decoder needs at least one layer with a cell"
     }
+    if context == .initialState, attention == .none, end != .length,
+      encoder.layers.contains(where: \.hasState), encoder.layers.last?.hasState == false
+    {
+      return
+        "the top layer of model.encoder has no state to hand over, and nothing else reads it; set "
+        + "model.context to every_step or both, or remove the layer"
+    }
+    if context.beginsStates, !layers.contains(where: \.hasState) {
+      return
+        "no layer of the decoder has a state that could begin with what the encoder has read; set "
+        + "model.context to every_step"
+    }
+    if attention != .none, attentionPlace == .input,
+      let index = layers.firstIndex(where: \.isRecurrent), !layers[index].cellHasState
+    {
+      return
+        "layer \(index) has no state to look back at the source from; set model.attention_place to "
+        + "output, or begin the decoder with another cell"
+    }
     if context.beginsStates,
       let index = layers.firstIndex(where: { $0.surroundings.initialState != .zero })
     {
@@ -100,19 +120,43 @@ extension ModelOptions {
     return nil
   }
 
+  /// Why no layer can be fed the targets of some data, if there is a reason.
+  func objection(toTargetsOf interface: ModelInterface) -> String? {
+    guard let taught = layers.firstIndex(where: \.feedsTargets) else { return nil }
+    let what = "layer \(taught) is fed the target of the step before"
+    let remedy = "teacher_forcing and feedback: target"
+    if interface.asksOnce {
+      return
+        "\(what), and this data asks for one answer, at the end of each sequence; remove \(remedy)"
+    }
+    if let index = layers.indices.first(where: {
+      $0 >= taught && layers[$0].bidirectional != nil
+    }) {
+      return
+        "\(what), and layer \(index) is bidirectional and would read targets before they are "
+        + "predicted; remove bidirectional from it, or \(remedy)"
+    }
+    return nil
+  }
+
   /// Why what is known of a whole sequence cannot begin the first layer, if there is a reason.
   func objection(toCondition width: Int) -> String? {
     guard width > 0 else { return nil }
-    guard let first = layers.first(where: \.isRecurrent) else {
+    guard layers.contains(where: \.isRecurrent) else {
       return
         "this data has something known of a whole sequence, which enters a layer with a cell, and "
         + "model.layers has none"
     }
     guard condition == .initialState else { return nil }
+    guard let first = layers.first(where: \.hasState) else {
+      return
+        "no layer has a state that could begin with what is known of the sequence; set "
+        + "model.condition to every_step"
+    }
     if first.surroundings.initialState != .zero {
       return
-        "the first layer begins with what is known of the sequence, so it has no initial_state of "
-        + "its own; remove it, or set model.condition to every_step"
+        "the first layer with a state begins with what is known of the sequence, so it has no "
+        + "initial_state of its own; remove it, or set model.condition to every_step"
     }
     if encoder != nil, context.beginsStates {
       return "the first layer cannot begin with both the encoder's states and what is known of the "

@@ -210,6 +210,20 @@ extension ModelOptions {
 }
 
 extension LayerOptions {
+  /// Whether steps read earlier ones of the layer.
+  var hasState: Bool { surroundings.feedback != nil || cellHasState }
+
+  /// Whether what its cell shows is a state.
+  var cellHasState: Bool {
+    if case .recurrent(_, let options) = kind { options.hasState } else { false }
+  }
+
+  /// Whether a step is fed the target of the step before.
+  var feedsTargets: Bool {
+    guard case .recurrent(_, let options) = kind else { return false }
+    return options.feedsTargets || surroundings.feedsTargets
+  }
+
   /// The width of the layer's output.
   public var width: Int {
     switch kind {

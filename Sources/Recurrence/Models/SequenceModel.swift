@@ -17,6 +17,8 @@ public struct SequenceModel: Model {
   let predictedLength: PredictedLength?
   public let encoder: [any Layer]
   public let layers: [any Layer]
+  /// The first of `layers` that is fed targets; nil for none.
+  let firstTaught: Int?
   /// What the head reads.
   package let top: Activation
 
@@ -35,7 +37,7 @@ public struct SequenceModel: Model {
     let encoded = options.encoder.map {
       Encoded($0, of: options, symbols: interface.source, seed: seed, in: &plan)
     }
-    if case .symbols(let count) = interface.output { plan.scope.vocabulary = count }
+    plan.scope.outputs = interface.output
     let (source, table) = Self.source(options, interface.input, named: "embedding", in: &plan)
     // Dropout and shortcuts read every row by itself; a layer alone, one per different symbol.
     if options.readsRows { stack.addInput(source, in: &plan) } else { stack.source = source }
@@ -46,7 +48,7 @@ public struct SequenceModel: Model {
         stack.lookBack(options.attention, to: encoded.output)
       }
     }
-    var known = encoded.map { [$0.finals.last!.shown] } ?? []
+    var known = encoded.map { [$0.summary] } ?? []
     if interface.condition > 0 {
       let vector = ConditionInput(interface.condition, in: &plan)
       stack.before.append(vector)
@@ -96,6 +98,7 @@ public struct SequenceModel: Model {
     self.plan = plan
     encoder = (encoded?.layers ?? []) + stack.before
     layers = stack.layers
+    firstTaught = stack.firstTaught
     self.options = options
     self.interface = interface
   }
@@ -222,6 +225,7 @@ extension ModelOptions {
       }
     }
     if let problem = objection(toEndsOf: interface) { return problem }
+    if let problem = objection(toTargetsOf: interface) { return problem }
     if let problem = objection(toSource: interface.source) { return problem }
     if let problem = objection(toCondition: interface.condition) { return problem }
     let read =

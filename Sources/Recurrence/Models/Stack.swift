@@ -15,15 +15,21 @@ struct Stack {
   private var beginning: Activation?
   /// What the recurrent layers begin with, from the bottom to the top.
   private var given: [FinalStates] = []
+  /// What an encoder has read as one vector, for states that none of `given` fits.
+  private var context: Activation?
   /// Put before the names of layers and parameters.
   private let label: String
   /// Whether the last states are for others; from the bottom to the top they are then `finals`.
   private let handsOver: Bool
   private(set) var finals: [FinalStates] = []
+  /// What stands for everything that was read, where states are for others.
+  private(set) var summary: Activation?
   /// What the first recurrent layer looks back at from each state.
   private var lookBack: (kind: AttentionKind, source: Activation)?
-  /// Recurrent layers so far.
-  private var depth = 0
+  /// Layers with a cell so far, and those of them with a state.
+  private var (depth, begun) = (0, 0)
+  /// The first of `layers` that is fed targets.
+  private(set) var firstTaught: Int?
   /// The activation of the last layer, once there is one.
   var output: Activation {
     get {
@@ -45,9 +51,9 @@ struct Stack {
 
   /// Lets what an encoder has read enter the layers that are added next.
   mutating func read(_ encoded: Encoded, as place: ContextPlace) {
-    if place.beginsStates { given = encoded.finals }
+    if place.beginsStates { (given, context) = (encoded.finals, encoded.summary) }
     if place.isReadAtEveryStep {
-      conditions.append(Conditioning(encoded.finals.last!.shown, named: "context"))
+      conditions.append(Conditioning(encoded.summary, named: "context"))
     }
   }
 
@@ -90,11 +96,11 @@ struct Stack {
         (label.isEmpty ? "" : label + ".") + (inOneModule ? "rnn." : "layers.\(index).")
       let read = source
       var built: any Layer
+      var directions: [[HandOver]] = []
       switch layer.kind {
       case .recurrent(let cell, let cellOptions):
         guard let type = cells[cell] else { preconditionFailure("no cell is called \(cell)") }
         let suffix = inOneModule ? "_l\(index)" : "_l0"
-        var directions: [[HandOver]] = []
         func direction(_ read: Source, _ isSecond: Bool, _ plan: inout Plan) -> any Layer {
           plan.scope.suffix = suffix + (isSecond ? "_reverse" : "")
           let (built, handOvers) = recurrent(
@@ -111,8 +117,8 @@ struct Stack {
         } else {
           built = direction(read, false, &plan)
         }
-        if handsOver { finals.append(FinalStates(of: directions, joins: &before, in: &plan)) }
         depth += 1
+        if layer.hasState { begun += 1 }
       case .linear(let width):
         plan.scope.suffix = ""
         built = Linear(width, reading: read, in: &plan)
@@ -120,7 +126,26 @@ struct Stack {
       if layer.residual, case .activation(let input) = read {
         built = Residual(around: built, reading: input, in: &plan)
       }
+      if layer.feedsTargets, firstTaught == nil { firstTaught = layers.count }
+      let shown = built.output
       add(built, dropout: layer.dropout ?? options.dropout, in: &plan)
+      if handsOver { handOver(directions, or: shown, isTop: index == all.count - 1, in: &plan) }
+    }
+  }
+
+  /// Keeps the last states of the layer that was added, and of the top one what stands for the whole.
+  private mutating func handOver(
+    _ directions: [[HandOver]], or shown: Activation, isTop: Bool, in plan: inout Plan
+  ) {
+    let hasState = directions.contains { !$0.isEmpty }
+    if hasState { finals.append(FinalStates(of: directions, joins: &before, in: &plan)) }
+    guard isTop else { return }
+    if hasState {
+      summary = finals.last!.shown
+    } else {
+      let last = LastOutput(of: shown, in: &plan)
+      layers.append(last)
+      summary = last.output
     }
   }
 
@@ -178,18 +203,19 @@ struct Stack {
     of state: Activation, named name: String, isShown: Bool, in plan: inout Plan
   ) -> Activation? {
     let width = plan.width(state)
-    if depth == 0, isShown, let beginning {
+    if begun == 0, isShown, let beginning {
       let bridge = Bridge(
         from: beginning, to: width, named: "condition_" + name, isBounded: false, in: &plan)
       before.append(bridge)
       return bridge.output
     }
-    guard let last = given.last else { return nil }
-    let from = depth < given.count ? given[depth] : last
-    let vector = from.vectors[name]
+    guard let context else { return nil }
+    let from = begun < given.count ? given[begun] : given.last
+    let vector = from?.vectors[name]
     if let vector, plan.width(vector) == width { return vector }
     let bridge = Bridge(
-      from: vector ?? from.shown, to: width, named: "bridge_" + name, isBounded: isShown, in: &plan)
+      from: vector ?? from?.shown ?? context, to: width, named: "bridge_" + name,
+      isBounded: isShown, in: &plan)
     before.append(bridge)
     return bridge.output
   }

@@ -9,7 +9,7 @@ extension Surroundings: Encodable {
     case feedbackNonlinearity = "feedback_nonlinearity"
   }
 
-  private enum Feedback: String, Codable { case none, output }
+  private enum Feedback: String, Codable { case none, output, target }
 
   /// - Parameter cell: the options of the cell, whose output's width is that of a fed back one too.
   init(from decoder: any Decoder, around cell: any CellOptions) throws {
@@ -17,11 +17,12 @@ extension Surroundings: Encodable {
     initialState = try keys.decodeIfPresent(InitialState.self, forKey: .initialState) ?? .zero
     zoneout = try keys.dropoutRate(.zoneout) ?? 0
     feedback = nil
-    let isFedBack = try keys.decodeIfPresent(Feedback.self, forKey: .feedback) == .output
+    let kind = try keys.decodeIfPresent(Feedback.self, forKey: .feedback)
+    feedsTargets = kind == .target
     let width = try keys.decodeIfPresent(Int.self, forKey: .feedbackWidth)
     let nonlinearity =
       try keys.decodeIfPresent(Elman.Nonlinearity.self, forKey: .feedbackNonlinearity)
-    if isFedBack {
+    if kind == .output {
       feedback = FeedbackOptions(
         width: try width.map { try keys.checkedWidth($0, .feedbackWidth) } ?? cell.output,
         nonlinearity: nonlinearity ?? .tanh)
@@ -35,7 +36,8 @@ extension Surroundings: Encodable {
   public func encode(to encoder: any Encoder) throws {
     var keys = encoder.container(keyedBy: CodingKeys.self)
     try keys.encode(initialState, forKey: .initialState)
-    try keys.encode(feedback == nil ? Feedback.none : .output, forKey: .feedback)
+    try keys.encode(
+      feedback != nil ? Feedback.output : feedsTargets ? .target : .none, forKey: .feedback)
     try keys.encode(zoneout, forKey: .zoneout)
     try keys.encodeIfPresent(feedback?.width, forKey: .feedbackWidth)
     try keys.encodeIfPresent(feedback?.nonlinearity, forKey: .feedbackNonlinearity)

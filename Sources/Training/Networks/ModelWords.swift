@@ -56,6 +56,7 @@ extension ModelOptions {
 extension Surroundings {
   fileprivate var words: String {
     (feedback.map { ", feeding back \($0.width) (\($0.nonlinearity.rawValue))" } ?? "")
+      + (feedsTargets ? ", feeding back the target" : "")
       + (initialState == .zero ? "" : ", initial state \(initialState.rawValue)")
       + (zoneout > 0 ? ", zoneout \(zoneout)" : "")
   }

@@ -104,7 +104,7 @@ extension NetworkCatalogue.Network {
     of cell: Cell.Type, _ options: Cell.Options, input: Int
   ) -> [ParameterLayout.Entry] {
     var plan = Plan()
-    plan.scope.vocabulary = Sizes.vocabulary
+    plan.scope.outputs = .symbols(Sizes.vocabulary)
     let read = plan.activation(input)
     _ = Recurrent<Cell>(options, reading: read, in: &plan)
     return ParameterLayout(plan).entries.sorted {

@@ -54,10 +54,13 @@ extension NetworkCatalogue.Network {
         equations: [
           "y = g(h V + c) of a cell that shows h, which is what the layer shows",
           "y₋ R is added to the cell's x W + b", "g = tanh, relu, sigmoid or identity",
+          "target: y₋ is the last target, and the layer shows h",
         ],
         source: "Jordan 1986 beside Elman 1990",
         options: [
-          Option(key: "feedback", standard: .string("none"), others: [.string("output")]),
+          Option(
+            key: "feedback", standard: .string("none"),
+            others: [.string("output"), .string("target")]),
           Option(key: "feedback_width", standard: .null, others: [.integer(100)]),
           Option(
             key: "feedback_nonlinearity", standard: .null,
@@ -67,6 +70,8 @@ extension NetworkCatalogue.Network {
           Parameter(name: "weight_feedback_hy", shape: ["feedback_width", "h"]),
           Parameter(name: "weight_feedback_yh", shape: ["x W + b", "feedback_width"]),
           Parameter(name: "bias_feedback", shape: ["feedback_width"]),
+          Parameter(
+            name: "weight_feedback_target", shape: ["symbols", "x W + b"]),
         ], example: ""),
       Self(
         name: "encoder",

@@ -73,7 +73,7 @@ public struct NetworkCatalogue: Encodable, Sendable {
       ),
       ("frozen", .bool(false), [.bool(true)]), ("rate", .integer(1), [.number(0.5)]),
       ("initial_state", .string("zero"), [.string("learnt"), .string("e0")]),
-      ("feedback", .string("none"), [.string("output")]),
+      ("feedback", .string("none"), [.string("output"), .string("target")]),
       ("feedback_width", .null, [.integer(100)]),
       ("feedback_nonlinearity", .null, [.string("tanh"), .string("relu")]),
       ("zoneout", .integer(0), [.number(0.1)]),

@@ -28,6 +28,9 @@ extension SequenceModel {
       if layer.surroundings.feedback != nil {
         return "layer \(index) feeds back its output, which no module of PyTorch does"
       }
+      if layer.surroundings.feedsTargets {
+        return "layer \(index) is fed the last target, which no module of PyTorch is"
+      }
       if layer.surroundings.zoneout > 0 {
         return
           "layer \(index) has zoneout, which mixes states in evaluation too; PyTorch's modules lack it"

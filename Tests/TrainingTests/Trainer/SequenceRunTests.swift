@@ -50,6 +50,27 @@ extension TrainerTests {
       data: {format: tags, train: FOLDER/tags.txt, valid: FOLDER/tags-valid.txt}
       model: {embedding: 5, dropout: 0.3, layers: [{cell: gru, hidden: 6, bidirectional: sum}]}
       """,
+      "tags fed back": """
+      name: tags
+      seed: 7
+      data: {format: tags, train: FOLDER/tags.txt, valid: FOLDER/tags-valid.txt}
+      model:
+        embedding: 5
+        dropout: 0.3
+        layers:
+          - {cell: gru, hidden: 6, bidirectional: concat}
+          - {cell: jordan, hidden: 5, teacher_forcing: true}
+      """,
+      "numbers fed back in windows": """
+      name: numbers
+      seed: 7
+      data:
+        format: csv
+        train: FOLDER/series.csv
+        valid: FOLDER/series-valid.csv
+        columns: {inputs: [x, y], targets: [u, v], id: run}
+      model: {layers: [{cell: gru, hidden: 6, feedback: target}]}
+      """,
       "windows": """
       name: windows
       seed: 7

@@ -1,0 +1,75 @@
+internal import LinearAlgebra
+
+/// A recurrence through what was to be put out a step earlier:
+///
+///     a(t) += y(t−1) R
+///
+/// where y is what the model is asked for: a row with a 1 at a symbol, numbers, or labels, and zeros
+/// where a stream starts and where nothing was asked for. In training and in the likelihood of what is
+/// given y is the target, so training has no loop in time through it (teacher forcing, Williams & Zipser
+/// 1989); whoever draws or predicts notes what came of it instead.
+struct TargetFeedback: Sendable {
+  /// a
+  private let input: Activation
+  /// y in a state; of symbols one more than the symbol, and 0 for none.
+  private let target: Activation
+  /// R: a row for each symbol, or a matrix.
+  private let weight: Parameter
+  private let isSymbol: Bool
+
+  /// - Parameters:
+  ///   - names: what R and y are called.
+  ///   - gates: how many blocks a has.
+  init(
+    into preactivation: Activation, names: (weight: String, target: String), gates: Int = 1,
+    spread: Distribution, in plan: inout Plan
+  ) {
+    guard let outputs = plan.scope.outputs else {
+      preconditionFailure("targets are fed back where nothing is predicted")
+    }
+    input = preactivation
+    let width = plan.width(preactivation)
+    switch outputs {
+    case .symbols(let count):
+      isSymbol = true
+      target = plan.targetState(1, named: names.target)
+      weight = plan.parameter(
+        names.weight, from: width, to: count, pytorch: spread, isRowSparse: true)
+    case .numbers(let count), .labels(let count):
+      isSymbol = false
+      target = plan.targetState(count, named: names.target)
+      weight = plan.parameter(names.weight, from: count, to: width, gates: gates, pytorch: spread)
+    }
+  }
+
+  /// Before the cell's step; notes the target of this one.
+  func read(_ t: Int, _ pass: Pass) {
+    let (past, now, a) = (pass.before(target, t), pass[target, t], pass[input, t])
+    if isSymbol {
+      let table = pass[weight].matrix
+      for s in 0..<pass.streams {
+        if past[s, 0] > 0 { a[s].add(table[Int(past[s, 0]) - 1]) }
+        now[s, 0] = Real(max(pass.target(t, s) + 1, 0))
+      }
+    } else {
+      a.addProduct(past, pass[weight])
+      let values = pass.batch.valueRows
+      for s in 0..<pass.streams {
+        let row = t * pass.streams + s
+        if pass.batch.hasTarget(row) { now[s].copy(values[row]) } else { now[s].fill(0) }
+      }
+    }
+  }
+
+  /// After all steps back.
+  func accumulate(_ pass: Pass) {
+    let (da, past) = (pass.d[input], pass.before(target, lag: 1))
+    guard isSymbol else {
+      pass.d[weight].addProduct(da.transposed, past)
+      return
+    }
+    for row in 0..<da.rows where past[row, 0] > 0 {
+      pass.d.add(da[row], to: weight, row: Int(past[row, 0]) - 1)
+    }
+  }
+}
