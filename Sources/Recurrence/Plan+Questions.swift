@@ -25,6 +25,9 @@ extension Plan {
     return result
   }
 
+  /// Numbers that the states of one stream carry from window to window.
+  public var carriedNumbers: Int { activations.reduce(0) { $0 + $1.lag * $1.width } }
+
   /// How many earlier steps of a state are carried.
   public func lag(of state: Activation) -> Int { activations[state.index].lag }
 
@@ -40,7 +43,7 @@ extension Plan {
   func isShown(_ x: Activation) -> Bool { activations[x.index].use == .added }
 
   /// Whether a derivative is taken of an activation.
-  func isDifferentiated(_ x: Activation) -> Bool { activations[x.index].use != .none }
+  package func isDifferentiated(_ x: Activation) -> Bool { activations[x.index].use != .none }
 
   /// What checkpoints call a state, such as `rnn.c_l0`.
   public func name(of state: Activation) -> String { activations[state.index].name }

@@ -219,6 +219,16 @@ public final class Tape: @unchecked Sendable {
     }
   }
 
+  /// Copies what `turn` would carry, as `storeCarried` does then.
+  func storeEnd(in buffer: Buffer<Real>) {
+    forEachCarried { _, index, place in
+      let slot = slots[index]
+      let count = shapes[index].lag * slot.streams * slot.width
+      let end = slot.value + slot.steps * slot.streams * slot.width
+      (buffer.start + place).update(from: end - count, count: count)
+    }
+  }
+
   /// Puts back what `storeCarried` has copied.
   func restoreCarried(from buffer: Buffer<Real>) {
     forEachCarried { last, _, place in
