@@ -53,6 +53,17 @@ public final class Segments {
     Int(Double(steps).squareRoot().rounded(.up))
   }
 
+  /// What is computed of a window of this size, in a sentence.
+  public static func words(of window: WindowSize, length: Int, states: Int? = nil) -> String {
+    let count = (window.steps - 1) / length + 1
+    let states = Self.states(of: window, length: length, atMost: states)
+    let computed = SegmentOrder.cost(segments: count, states: states)
+    let times = (10 * Double(computed) / Double(count)).rounded() / 10
+    return
+      "Of its \(window.steps) steps, \(min(length, window.steps)) and \(states) states are kept at "
+      + "once, and each is computed \(times) times on average."
+  }
+
   /// The states that are kept: more than those before all segments but the last are of no use, since the
   /// last is reached once.
   private static func states(of window: WindowSize, length: Int, atMost states: Int?) -> Int {

@@ -73,8 +73,7 @@ public final class Tape: @unchecked Sendable {
     _ plan: Plan, fitting windows: [WindowSize], atMost part: Int? = nil, derivatives: Bool,
     resets: Bool = false
   ) {
-    var sizes = windows
-    if let part { for k in sizes.indices { sizes[k].steps = min(sizes[k].steps, part) } }
+    let sizes = Self.sizes(windows, atMost: part)
     precondition(
       !sizes.isEmpty && sizes.allSatisfy { $0.steps > 0 && $0.streams > 0 },
       "a tape for windows of \(sizes)")

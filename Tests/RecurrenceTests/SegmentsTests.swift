@@ -147,7 +147,8 @@ import Testing
     return losses + Array(gradient.buffer.elements())
   }
 
-  @Test func `has the bits of the same segments with everything stored, with any number of states`() {
+  @Test func `has the bits of the same segments with everything stored, with any number of states`()
+  {
     forEveryLayer { what, layer in
       for (firstStream, resets) in [(0, []), (3, [(1, 1), (3, 0), (4, 1), (10, 0)])] {
         var layer = layer
@@ -177,7 +178,6 @@ import Testing
     _ model: SequenceModel, steps: Int, length: Int, states: Int?
   ) -> (bytes: Double, told: Double) {
     let window = WindowSize(steps: steps, streams: 4)
-    let part = WindowSize(steps: length, streams: 4)
     allocation_counter_start()
     let tape = Tape(model.plan, fitting: [window], atMost: length, derivatives: true)
     let segments = Segments(
@@ -186,7 +186,7 @@ import Testing
     _ = allocation_counter_stop()
     #expect(segments.length == length)
     let told =
-      Tape.bytes(model.plan, fitting: [part], derivatives: true)
+      Tape.bytes(model.plan, fitting: [window], atMost: length, derivatives: true)
       + Segments.bytes(model.plan, of: window, length: length, states: states)
     return (Double(allocation_counter_bytes()), told)
   }
