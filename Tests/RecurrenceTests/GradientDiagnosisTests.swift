@@ -125,9 +125,10 @@ import Testing
       guard name == cell else { return }
       for (gate, part) in parts {
         let trial = Trial(LayerOptions(.recurrent(cell: name, options)))
-        let names = findings(trial, GradientDiagnosis(of: trial.model, steps: Trial.steps))[0].gates
+        trial.fill(window: 0)
+        let diagnosis = GradientDiagnosis(of: trial.model, steps: Trial.steps)
         // Some variants have fewer gates, and their parts lie elsewhere.
-        guard names.count == parts.count else { continue }
+        guard findings(trial, diagnosis)[0].gates.count == parts.count else { continue }
         trial.weights.update { weights in
           for entry in weights.layout.entries where entry.name.hasPrefix("rnn.") {
             weights[entry].fill(0)
@@ -135,8 +136,7 @@ import Testing
           let bias = weights[weights.layout.entry(named: "rnn.bias_ih_l0")!][0]
           for j in 0..<Trial.hidden { bias[bias.count / count * part + j] = -4 }
         }
-        trial.fill(window: 0)
-        let found = findings(trial, GradientDiagnosis(of: trial.model, steps: Trial.steps))[0]
+        let found = findings(trial, diagnosis)[0]
         for other in found.gates {
           #expect(
             other.below == (other.name == gate ? 1 : 0) && other.above == 0,
