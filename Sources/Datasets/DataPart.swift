@@ -13,7 +13,7 @@ public struct FeedRequest: Hashable, Sendable {
   public var seed: UInt64?
   public var rank: Int
   public var world: Int
-  /// Whether a rank may have nothing to read, as in evaluation, where it waits.
+  /// Whether a rank may have nothing to read, as in evaluation or where a readout is fitted: it waits.
   public var allowsEmptyShare: Bool
 
   /// The steps of a window of a text's streams, unless asked otherwise.
@@ -108,6 +108,12 @@ public enum DataPart: Sendable {
   /// The sequences, where they are such.
   public var examples: (any ExampleSet)? {
     if case .examples(let set) = self { set } else { nil }
+  }
+
+  /// Whether it has sequences from files that ask at their last step and nowhere else.
+  public var asksAtEnds: Bool {
+    guard let set = examples, !set.isGenerated else { return false }
+    return (0..<set.count).allSatisfy { set.example($0, epoch: 1).asksAtItsEnd }
   }
 
   /// The text, where it is one.

@@ -28,6 +28,9 @@ extension Plan {
   /// Whether steps are fed the targets of the steps before.
   public var feedsTargets: Bool { activations.contains { $0.isTarget } }
 
+  /// Numbers that the states of one stream carry from window to window.
+  public var carriedNumbers: Int { activations.reduce(0) { $0 + $1.lag * $1.width } }
+
   /// How many earlier steps of a state are carried.
   public func lag(of state: Activation) -> Int { activations[state.index].lag }
 
@@ -43,7 +46,7 @@ extension Plan {
   func isShown(_ x: Activation) -> Bool { activations[x.index].use == .added }
 
   /// Whether a derivative is taken of an activation.
-  func isDifferentiated(_ x: Activation) -> Bool { activations[x.index].use != .none }
+  package func isDifferentiated(_ x: Activation) -> Bool { activations[x.index].use != .none }
 
   /// What checkpoints call a state, such as `rnn.c_l0`.
   public func name(of state: Activation) -> String { activations[state.index].name }

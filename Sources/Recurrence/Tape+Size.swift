@@ -19,6 +19,16 @@ public struct WindowSize: Hashable, Sendable {
 
 // How much a tape needs, known without making it.
 extension Tape {
+  /// The sizes of windows of which no more than some steps are there at once; such have no source, and
+  /// passing memory is not to have room for one.
+  static func sizes(_ windows: [WindowSize], atMost part: Int?) -> [WindowSize] {
+    guard let part else { return windows }
+    return windows.map {
+      WindowSize(
+        steps: min($0.steps, part), streams: $0.streams, sourceSteps: min($0.sourceSteps, part))
+    }
+  }
+
   /// The numbers that an axis has room for; in Double, because those of a window that somebody asks
   /// for may be too many to count.
   static func size(
@@ -70,9 +80,12 @@ extension Tape {
   }
 
   /// The bytes that a tape of this capacity would occupy, nearly all of them known without making it.
+  /// - Parameter part: the most steps of windows that there is to be room for at once; nil for all.
   public static func bytes(
-    _ plan: Plan, fitting sizes: [WindowSize], derivatives: Bool, resets: Bool = false
+    _ plan: Plan, fitting windows: [WindowSize], atMost part: Int? = nil, derivatives: Bool,
+    resets: Bool = false
   ) -> Double {
+    let sizes = Self.sizes(windows, atMost: part)
     // In Double, because the numbers of a whole window may be too many to count.
     var numbers = plan.scratches.reduce(0.0) { $0 + count($1, sizes) }
     for axis in plan.axes.indices {

@@ -73,8 +73,7 @@ public final class Tape: @unchecked Sendable {
     _ plan: Plan, fitting windows: [WindowSize], atMost part: Int? = nil, derivatives: Bool,
     resets: Bool = false
   ) {
-    var sizes = windows
-    if let part { for k in sizes.indices { sizes[k].steps = min(sizes[k].steps, part) } }
+    let sizes = Self.sizes(windows, atMost: part)
     precondition(
       !sizes.isEmpty && sizes.allSatisfy { $0.steps > 0 && $0.streams > 0 },
       "a tape for windows of \(sizes)")
@@ -223,6 +222,16 @@ public final class Tape: @unchecked Sendable {
   func storeCarried(in buffer: Buffer<Real>) {
     forEachCarried { last, _, place in
       (buffer.start + place).update(from: last.start, count: last.count)
+    }
+  }
+
+  /// Copies what `turn` would carry, as `storeCarried` does then.
+  func storeEnd(in buffer: Buffer<Real>) {
+    forEachCarried { _, index, place in
+      let slot = slots[index]
+      let count = shapes[index].lag * slot.streams * slot.width
+      let end = slot.value + slot.steps * slot.streams * slot.width
+      (buffer.start + place).update(from: end - count, count: count)
     }
   }
 

@@ -64,7 +64,14 @@ public struct SequenceScore: Sendable {
       ).ending(
         by: options.model.end, known: model.interface.ends, checking: (world.rank, world.size))
       switch selection {
-      case .files: return (dataset, dataset.train)
+      case .files:
+        // Where a model answers once, what it says before the end was never asked for.
+        guard !model.interface.asksOnce || dataset.train.asksAtEnds else {
+          throw UsageError(
+            "the model gives one answer a sequence, at its end, and \(dataset.train.name) asks at other "
+              + "steps: give data like that which it was trained on")
+        }
+        return (dataset, dataset.train)
       case .part(let part):
         guard let chosen = part == .valid ? dataset.valid : dataset.test else {
           throw UsageError("the run has no data.\(part.rawValue): give files with --data")

@@ -13,11 +13,13 @@ public struct SeriesContinuation {
   public init(_ checkpoint: Checkpoint, precision: Precision? = nil) throws {
     let (model, weights) = try checkpoint.anyModel(precision: precision)
     guard let model = model as? SequenceModel,
-      let format = SeriesFormat(try checkpoint.options().data)
+      let format = SeriesFormat(
+        try checkpoint.options().data, readsItsOutputs: model.interface.ends != nil)
     else {
       throw UsageError(
         "\(checkpoint.path) was trained on frames without being asked for the next one (of a table, "
-          + "targets: next), so it cannot go on on its own: use unroll evaluate")
+          + "targets: next, or columns that hold what the next row reads), so it cannot go on on its own: "
+          + "use unroll evaluate")
     }
     self.model = model
     self.weights = weights

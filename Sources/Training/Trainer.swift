@@ -94,20 +94,19 @@ public final class Trainer {
     let overlap = options.training.keptSteps
     var sizes = feed.windowSizes
     for k in sizes.indices { sizes[k].steps += overlap }
-    let longest = sizes.map(\.steps).max() ?? 1
-    // Windows of one step, such as those of trees, have nothing between two steps.
-    let recomputed = longest > 1 ? options.training.recompute.length(of: longest) : nil
-    let part = recomputed.map { [model] in max($0, model.plan.longestLag) }
+    let parts = options.training.recompute.segments(of: sizes, model.plan)
     tape = Tape(
-      model.plan, fitting: sizes.isEmpty ? [WindowSize(steps: 1, streams: 1)] : sizes, atMost: part,
-      derivatives: options.training.readout == nil, resets: feed.mayReset || overlap > 0)
+      model.plan, fitting: sizes.isEmpty ? [WindowSize(steps: 1, streams: 1)] : sizes,
+      atMost: parts?.length, derivatives: options.training.readout == nil,
+      resets: feed.mayReset || overlap > 0)
     readout = options.training.readout.flatMap { [model] readout in
       (model as? SequenceModel).map { Readout(readout, of: $0) }
     }
     kept = overlap > 0 ? sizes.first.map { [tape] in KeptSteps(overlap, of: $0, on: tape) } : nil
-    segments = part.map { [tape, batch, model] length in
-      let window = WindowSize(steps: longest, streams: sizes.map(\.streams).max() ?? 1)
-      return Segments(of: window, length: length, on: tape, for: model.plan, widths: batch.widths)
+    segments = parts.map { [tape, batch, model] parts in
+      Segments(
+        of: parts.window, length: parts.length, states: parts.states, on: tape, for: model.plan,
+        widths: batch.widths)
     }
   }
 

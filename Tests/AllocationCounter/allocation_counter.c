@@ -16,10 +16,11 @@ extern void *__libc_memalign(size_t alignment, size_t size);
 // Of this thread alone: the test runner allocates on others meanwhile.
 static _Thread_local bool counting;
 static _Thread_local long count;
+static _Thread_local long bytes;
 
 // Counts an allocation, unless a product library made it, which allocate for themselves: oneDNN through
 // C++'s operator new.
-static void note(void *caller) {
+static void note(void *caller, size_t size) {
   static const char *const libraries[] = {"openblas", "dnnl", "stdc++", "gomp"};
   if (!counting) return;
   Dl_info object;
@@ -27,25 +28,26 @@ static void note(void *caller) {
     for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++)
       if (strstr(object.dli_fname, libraries[i])) return;
   count += 1;
+  bytes += (long)size;
 }
 
 void *malloc(size_t size) {
-  note(__builtin_return_address(0));
+  note(__builtin_return_address(0), size);
   return __libc_malloc(size);
 }
 
 void *calloc(size_t number, size_t size) {
-  note(__builtin_return_address(0));
+  note(__builtin_return_address(0), number * size);
   return __libc_calloc(number, size);
 }
 
 void *realloc(void *block, size_t size) {
-  note(__builtin_return_address(0));
+  note(__builtin_return_address(0), size);
   return __libc_realloc(block, size);
 }
 
 void *memalign(size_t alignment, size_t size) {
-  note(__builtin_return_address(0));
+  note(__builtin_return_address(0), size);
   return __libc_memalign(alignment, size);
 }
 
@@ -60,6 +62,7 @@ int posix_memalign(void **block, size_t alignment, size_t size) {
 
 void allocation_counter_start(void) {
   count = 0;
+  bytes = 0;
   counting = true;
 }
 
@@ -67,3 +70,5 @@ long allocation_counter_stop(void) {
   counting = false;
   return count;
 }
+
+long allocation_counter_bytes(void) { return bytes; }

@@ -9,7 +9,7 @@ private struct Part: Equatable {
   var key: Int32, length: Int32
   var inputs: [Int32], targets: [Int32], resets: [UInt8]
   var features: [Real], values: [Real], condition: [Real]
-  var source: [Int32], sourceLength: Int32, sourceResets: [UInt8]
+  var source: [Int32], sourceLength: Int32, sourceResets: [UInt8], sourceKey: Int32
 }
 
 private struct Window: Equatable {
@@ -33,7 +33,8 @@ private struct Window: Equatable {
         values: column(batch.values, s, steps, 3), condition: column(batch.condition, s, 1),
         source: batch.source.map { column($0.inputs, s, $0.steps) } ?? [],
         sourceLength: batch.source?.lengths.elements()[s] ?? 0,
-        sourceResets: batch.source.map { column($0.resets, s, $0.steps) } ?? [])
+        sourceResets: batch.source.map { column($0.resets, s, $0.steps) } ?? [],
+        sourceKey: batch.source?.keys.elements()[s] ?? -1)
     }
   }
 }
@@ -105,11 +106,23 @@ private let sources = [3, 8, 2, 5, 6, 1, 4, 4, 2, 7, 3]
         let all = feeds.flatMap { epoch($0) }
         #expect(all.allSatisfy { $0.epoch == number })
         let parts = all.flatMap(\.parts)
-        var read: [Int32: [Int32]] = [:]
-        for part in parts { read[part.key, default: []] += part.inputs.prefix(Int(part.length)) }
+        var read: [Int32: Example] = [:]
+        for part in parts {
+          let length = Int(part.length)
+          var example = read[part.key] ?? Example()
+          example.inputs += part.inputs.prefix(length)
+          example.targets += part.targets.prefix(length)
+          example.frames += part.features.prefix(2 * length)
+          example.values += part.values.prefix(3 * length)
+          example.condition = part.condition
+          // Every window has the whole source.
+          example.source = Array(part.source.prefix(Int(part.sourceLength)))
+          read[part.key] = example
+          #expect(part.sourceKey == part.key)
+        }
         let set = ListedExamples(lengths: lengths, sources: sources, isFresh: fresh)
         for i in lengths.indices {
-          #expect(read[Int32(i)] == set.example(i, epoch: number).inputs)
+          #expect(read[Int32(i)] == set.example(i, epoch: number))
         }
         #expect(feeds.allSatisfy { $0.cursor == StreamCursor(epoch: number + 1) })
         #expect(feeds.allSatisfy { $0.isAtEpochStart && $0.startsAnew })

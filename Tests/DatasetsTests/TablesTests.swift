@@ -56,6 +56,77 @@ extension ReadersTests {
     }
   }
 
+  @Test func `A row without targets asks for nothing`() throws {
+    let asked = columns(#""inputs": [1], "targets": [2, 4]"#)
+    let text = "1,10,a,20\n2, ,b,\n3,,,\n\n4,,,\n5,50,,60\n"
+    let data = try open("csv", ["train": text], asked)
+    let found = try examples(data.train)
+    #expect(found.map(\.frames) == [[1, 2, 3], [4, 5]])
+    #expect(
+      found.map(\.targets) == [[0, Batch.noTarget, Batch.noTarget], [Batch.noTarget, 0]])
+    #expect(found.map(\.values) == [[10, 20, 0, 0, 0, 0], [0, 0, 50, 60]])
+    #expect(data.interface == ModelInterface(input: .frames(1), output: .numbers(2)))
+    for (row, words) in [
+      ("1,10,a,", "train.csv, line 2 has nothing in column 4 and a target in column 2"),
+      ("1, ,a,1", "train.csv, line 2 has nothing in column 2 and a target in column 4"),
+      ("1,10,a", "line 2 has 3 columns and no column 4"), ("1,x,a,1", "line 2 has 'x' in column 2"),
+    ] {
+      let sentence = refusal("csv", ["train": "1,2,,3\n\(row)\n"], asked)
+      #expect(sentence.contains(words.replacing("train.csv", with: "train.txt")), "\(sentence)")
+    }
+    #expect(refusal("csv", ["train": "1,,,\n"], asked).contains("asks for nothing in any row"))
+    #expect(
+      refusal("csv", ["train": "1,2,,3\n", "valid": "1,,,\n"], asked)
+        .contains("valid.txt asks for nothing in any row"))
+    // What is read has no such rows.
+    #expect(refusal("csv", ["train": ",2,,3\n"], asked).contains("line 1 has '' in column 1"))
+  }
+
+  @Test func `Targets in the last rows alone are one answer a sequence`() throws {
+    let asked = columns(#""inputs": [1], "targets": [2]"#)
+    let last = "1,\n2,20\n\n3,30\n\n4,\n5,\n6,60\n"
+    let data = try open("csv", ["train": last, "test": "1,2\n"], asked)
+    #expect(
+      data.interface == ModelInterface(input: .frames(1), output: .numbers(1), asksOnce: true))
+    #expect(data.train.asksAtEnds && data.test?.asksAtEnds == true)
+    let more = try open("csv", ["train": last, "test": "1,2\n2,3\n"], asked)
+    #expect(!more.interface.asksOnce && more.test?.asksAtEnds == false)
+    #expect(try !open("csv", ["train": last + "\n1,1\n2,\n"], asked).interface.asksOnce)
+    // Rows by themselves are no sequences with an end.
+    #expect(try !open("csv", ["train": "1,1\n\n2,2\n"], asked).interface.asksOnce)
+  }
+
+  @Test func `Series with columns for what is read next go on, where that is what they hold`()
+    throws
+  {
+    let asked = columns(#""inputs": ["x", "y"], "targets": ["u", "v"], "id": "run""#)
+    let ahead = try open("csv", ["train": "run,x,y,u,v\n1,1,2,3,4\n1,3,4,5,6\n"], asked)
+    #expect(ahead.interface.ends == .init(longest: 2))
+    // Not where some step asks for nothing.
+    let holes = try open("csv", ["train": "run,x,y,u,v\n1,1,2,0,0\n1,0,0,,\n"], asked)
+    #expect(holes.interface.ends == nil)
+    for (inputs, targets, text, written) in [
+      (
+        #"["x", "y"]"#, #"["u", "v"]"#, "run,x,y,u,v\n4,1,2,3,4\n4,3,4,,\n",
+        "run,x,y\n1,1.0,2.0\n1,3.0,4.0\n"
+      ),
+      // Only the names of targets make the first line one of names.
+      (
+        "[2, 3]", #"["u", "v"]"#, "run,x,y,u,v\n4,1,2,3,4\n4,3,4,5,6\n",
+        "run,2,3\n1,1.0,2.0\n1,3.0,4.0\n"
+      ),
+    ] {
+      let options = try decode(
+        #"{"format": "csv", "train": "a", "columns": {"inputs": \#(inputs), "targets": \#(targets), "#
+          + #""id": "run"}}"#)
+      #expect(SeriesFormat(options) == nil)
+      let format = try #require(SeriesFormat(options, readsItsOutputs: true))
+      let series = try format.read(folder.write("series.txt", text))
+      #expect(series == [[1, 2, 3, 4]] && format.text(series) == written)
+      #expect(try format.read(folder.write("series.txt", written)) == series)
+    }
+  }
+
   @Test func `What a table asks for comes back from what is written, and is one thing`() throws {
     for answer in [#""targets": "next""#, #""label": 4"#, #""tag": "y""#, #""targets": [1, "y"]"#] {
       let options = try decode(

@@ -95,6 +95,44 @@ cmp five <(generate fit-labels --length 9 --seed 5 --prime two.txt) || die "one 
 generate fit-labels --length 0 --prime five | cmp - five || die "a piece is read as it was written"
 pass "generate: pieces for a piano are drawn with the seed, and read again"
 
+# Columns of targets that hold what the next row reads, and a series that says where it ends.
+draw 40 6 'm = 3 + pick(2); for (j = 0; j < m; j++) printf "%d;%d;%d\n", i, j, j + 1' |
+  { echo "run;x;next" && cat; } >ahead.csv
+echo 'data: {format: csv, train: ahead.csv, columns: {inputs: [x], targets: [next], id: run, separator: ;}}' >ahead.yaml
+ahead='model={layers: [{cell: gru, hidden: 12}], end: halt}'
+run 2 ahead.yaml --set "$ahead" --set 'training={batch_size: 4, steps: 400, schedule: {learning_rate: 0.02}}' --run ahead
+head -n 2 ahead.csv | cut -d ';' -f 1,2 >first.csv
+generate ahead --length 50 --prime first.csv >told
+[ "$(head -n 1 told)" = "run;x" ] || die "the columns that are read: $(cat told)"
+awk -F ';' 'NR > 1 { d = $2 - (NR - 2); if (d * d > 0.1) exit 1 } END { exit NR < 4 || NR > 9 }' told ||
+  die "0, 1, 2, … to 3 or 4: $(cat told)"
+pass "generate: columns of targets that hold what the next row reads go on too, to their end"
+
+# Numbers asked for in some rows, or once in the last.
+tail -n +2 rows.csv | awk -F ';' -v OFS=';' '{ print $1, $2, NR % 3 == 1 ? $3 : "" }' |
+  { echo "run;x;y" && cat; } >some.csv
+tail -n +2 rows.csv | awk -F ';' -v OFS=';' 'NR > 1 { print p[1], p[2], $1 != p[1] ? p[3] : "" }
+  { for (k = 1; k <= 3; k++) p[k] = $k } END { print p[1], p[2], p[3] }' | { echo "run;x;y" && cat; } >last.csv
+for kind in some last; do
+  echo "data: {format: csv, train: $kind.csv, valid: 0.2, columns: {inputs: [x], targets: [y], id: run, separator: ;}}" >$kind.yaml
+  for ranks in 1 2; do
+    run $ranks $kind.yaml --set 'model={layers: [{cell: gru, hidden: 7}]}' --run $kind-$ranks \
+      --set 'training={batch_size: 4, steps: 12}'
+    sums $kind-$ranks valid >trained
+    [ $ranks -eq 1 ] && cp trained alone
+    near alone trained 1 || die "$kind: one process, two processes: $(paste alone trained)"
+    under $ranks evaluate $kind-1 --part valid --json >line
+    found <line >scored
+    near alone scored 1 || die "$kind, $ranks processes: $(paste alone scored)"
+  done
+done
+grep -q '"targets":6}' line || die "not one answer for each of 6 series: $(cat line)"
+grep -q ' sequences/s' log || die "series that ask once are not counted as such: $(cat log)"
+code=0
+under 1 evaluate last-1 --data some.csv 2>log || code=$?
+[ $code -eq 64 ] && grep -q "gives one answer a sequence" log || die "other rows: $code, $(cat log)"
+pass "evaluate: numbers asked for in some rows or in the last, on one and two processes"
+
 echo 'data: {format: csv, train: rows.csv, columns: {inputs: [x], targets: [y], id: run, separator: ;}}' >other.yaml
 run 1 other.yaml --set "$reservoir" --set 'training={batch_size: 4, readout: {ridge: 1e-4}}' --run fit-other
 refused 64 "without being asked for the next one" generate fit-other

@@ -74,16 +74,24 @@ extension Dataset {
         try files.examples(range, name: title, measured: heldOut != nil, vocabularies))
     }
     let train = try part(files.train, "training", nil)!
+    let valid = try part(files.valid, "validation", options.valid)
+    let test = try part(files.test, "test", options.test)
     var interface = files.interface(vocabularies)
     interface.ends = files.ends(of: train, symbol: vocabularies.inputs.end)
+    if case .numbers = reader.columns?.answer {
+      // Of rows that are sequences of their own, nobody knows.
+      interface.asksOnce =
+        train.examples?.longest.steps ?? 0 > 1
+        && [train, valid, test].allSatisfy { $0?.asksAtEnds ?? true }
+    }
     self.init(
       vocabulary: vocabularies.inputs,
       outputs: asksForLabels ? vocabularies.labels : vocabularies.inputs,
       source: vocabularies.source,
       interface: interface,
       train: train,
-      valid: try part(files.valid, "validation", options.valid),
-      test: try part(files.test, "test", options.test))
+      valid: valid,
+      test: test)
   }
 }
 

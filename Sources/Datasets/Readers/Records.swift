@@ -8,6 +8,8 @@ struct Records {
     var labels: [Int32] = []
     var frames: [Double] = []
     var values: [Double] = []
+    /// Whether each row of a table asks for its values.
+    var asks: [Bool] = []
     var tree: Tree?
     /// Where it is from: the file, as a number in `files`, and the line.
     var file = 0

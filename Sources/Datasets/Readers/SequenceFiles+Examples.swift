@@ -36,6 +36,9 @@ extension SequenceFiles {
     if reader.format == .trees, view.isTree {
       return try ListedTrees(trees, name: name, isForRoots: view == .tree)
     }
+    guard reader.format != .csv || examples.isEmpty || examples.contains(where: \.asks) else {
+      throw DataError("\(name) asks for nothing in any row: write in some what is asked for")
+    }
     return ListedSequences(
       examples, name: name,
       shape: ExampleShape(
@@ -114,7 +117,7 @@ extension SequenceFiles {
     switch reader.columns!.answer {
     case .numbers:
       example.values = record.values.map { Real($0) }
-      example.targets = Array(repeating: 0, count: steps)
+      example.targets = record.asks.map { $0 ? 0 : Batch.noTarget }
     case .next:
       example.values = Array(example.frames.dropFirst(width))
       example.frames.removeLast(width)

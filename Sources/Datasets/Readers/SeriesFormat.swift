@@ -11,7 +11,9 @@ public struct SeriesFormat: Sendable {
 
   /// The format of some data; nil where it asks for anything but what is read next. A task's series are
   /// written in columns by their numbers.
-  public init?(_ options: DataOptions) {
+  /// - Parameter readsItsOutputs: whether in tables with columns of targets each row reads those of the
+  ///   row before.
+  public init?(_ options: DataOptions, readsItsOutputs: Bool = false) {
     if let task = options.task?.task {
       guard task.asksForNextFrame else { return nil }
       width = task.widths.features
@@ -19,7 +21,9 @@ public struct SeriesFormat: Sendable {
     } else if options.reader?.format == .piano {
       width = PianoExamples.keys
       columns = nil
-    } else if let columns = options.reader?.columns, columns.answer == .next {
+    } else if let columns = options.reader?.columns,
+      columns.answer == .next || readsItsOutputs && columns.valueCount == columns.inputs.count
+    {
       width = columns.inputs.count
       self.columns = columns
     } else {
@@ -34,9 +38,10 @@ public struct SeriesFormat: Sendable {
     let series: [[Real]]
     if var columns {
       // Nothing is asked for, so that a single row is a series too.
+      let hasNames = columns.hasNames
       columns.answer = .numbers([])
       var records = Records()
-      try TableReader(columns: columns).read(text, &records)
+      try TableReader(columns: columns, hasNames: hasNames).read(text, &records)
       series = records.records.map { $0.frames.map { Real($0) } }
     } else {
       series = try PianoExamples.read(text, least: 1).map { PianoExamples.frames($0[...]) }

@@ -6,6 +6,13 @@ internal import Recurrence
 /// The first line of a file names the columns, if one is asked for by its name.
 struct TableReader {
   let columns: ColumnOptions
+  private let hasNames: Bool
+
+  /// - Parameter hasNames: whether the first line has names; nil where the columns tell.
+  init(columns: ColumnOptions, hasNames: Bool? = nil) {
+    self.columns = columns
+    self.hasNames = hasNames ?? columns.hasNames
+  }
 
   /// Where columns are in a line, from 0.
   private struct Places {
@@ -18,7 +25,7 @@ struct TableReader {
     var record = Records.Record()
     var id: String?
     for file in text.files {
-      places = columns.hasNames ? nil : try self.places([], records)
+      places = hasNames ? nil : try self.places([], records)
       try records.read(TextFiles([file.path])) { (text, line, records) throws(DataError) in
         if text.isBlank(line.content) {
           finish(&record, &records)
@@ -35,7 +42,7 @@ struct TableReader {
           id = value
         }
         for column in found.inputs { record.frames.append(try number(column, cells, records)) }
-        for column in found.targets { record.values.append(try number(column, cells, records)) }
+        try readTargets(of: found.targets, cells, into: &record, records)
         if let column = found.classes {
           try readClass(cell(column, cells, records), of: column, into: &record, &records)
         }
@@ -50,6 +57,25 @@ struct TableReader {
     let least = columns.answer == .next ? 2 * columns.inputs.count : 1
     if record.frames.count >= least { records.append(record) }
     record = Records.Record()
+  }
+
+  /// A row whose target cells are all empty asks for nothing.
+  private func readTargets(
+    of columns: [Int], _ cells: [String], into record: inout Records.Record, _ records: Records
+  ) throws(DataError) {
+    var (empty, filled): (Int?, Int?)
+    for column in columns.reversed() {
+      if try cell(column, cells, records).isEmpty { empty = column } else { filled = column }
+    }
+    if let empty, let filled {
+      throw records.refusal(
+        "has nothing in column \(empty + 1) and a target in column \(filled + 1): write all targets "
+          + "of a row, or none where nothing is asked for")
+    }
+    record.asks.append(empty == nil)
+    for column in columns {
+      record.values.append(empty == nil ? try number(column, cells, records) : 0)
+    }
   }
 
   private func readClass(

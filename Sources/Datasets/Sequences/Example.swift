@@ -28,9 +28,18 @@ public struct Example: Equatable, Sendable {
 }
 
 extension Example {
-  /// Whether each step reads the numbers that the step before asked for.
+  /// Whether any step asks for something.
+  var asks: Bool { targets.contains { $0 != Batch.noTarget } }
+
+  /// Whether the last step asks for something and no other does.
+  var asksAtItsEnd: Bool {
+    targets.last != Batch.noTarget && targets.dropLast().allSatisfy { $0 == Batch.noTarget }
+  }
+
+  /// Whether every step asks for numbers, and reads those that the step before asked for.
   var readsItsValues: Bool {
     guard steps > 0, !frames.isEmpty, frames.count == values.count else { return false }
+    guard !targets.contains(Batch.noTarget) else { return false }
     return frames.dropFirst(frames.count / steps).elementsEqual(
       values.dropLast(values.count / steps))
   }

@@ -3,7 +3,7 @@ internal import Recurrence
 
 /// How much of a window is kept from the way there for the way back: `recompute`.
 ///
-/// Written as `none`, as `sqrt`, or as a number of steps.
+/// Written as `none`, as `sqrt`, as a number of steps, or as `{states: 8, steps: 16}`.
 public enum Recomputation: Equatable, Sendable {
   /// Everything.
   case none
@@ -11,39 +11,76 @@ public enum Recomputation: Equatable, Sendable {
   case squareRoot
   /// The states at every so many steps.
   case every(Int)
+  /// At most so many states, of those at every so many steps; what lies behind one that is not kept is
+  /// computed as often as it takes, and no more (Gruslys 2016).
+  case states(Int, steps: Int)
 
-  /// The steps that are kept at once of windows of up to so many; nil for all of them.
-  func length(of steps: Int) -> Int? {
-    switch self {
-    case .none: nil
-    case .squareRoot: Segments.squareRoot(of: steps)
-    case .every(let length): length
-    }
+  /// The steps of a segment where a number of states is given and no steps: so many that products of a
+  /// segment are worth while.
+  static let steps = 16
+
+  /// How windows of up to some sizes are cut into segments, and how many states are kept; nil where
+  /// everything is.
+  func segments(
+    of sizes: [WindowSize], _ plan: Plan
+  ) -> (window: WindowSize, length: Int, states: Int?)? {
+    let window = WindowSize(
+      steps: sizes.map(\.steps).max() ?? 1, streams: sizes.map(\.streams).max() ?? 1)
+    // Windows of one step, such as those of trees, have nothing between two steps.
+    guard window.steps > 1 else { return nil }
+    let (length, states): (Int, Int?) =
+      switch self {
+      case .none: (0, nil)
+      case .squareRoot: (Segments.squareRoot(of: window.steps), nil)
+      case .every(let steps): (steps, nil)
+      case .states(let states, let steps): (steps, states)
+      }
+    guard length > 0 else { return nil }
+    return (window, max(length, plan.longestLag), states)
   }
 }
 
 extension Recomputation: Codable {
+  private enum CodingKeys: String, CodingKey { case states, steps }
+
   public init(from decoder: any Decoder) throws {
-    let container = try decoder.singleValueContainer()
-    if let steps = try? container.decode(Int.self), steps >= 1 {
+    let single = try decoder.singleValueContainer()
+    if let steps = try? single.decode(Int.self), steps >= 1 {
       self = .every(steps)
       return
     }
-    switch try? container.decode(String.self) {
+    guard let word = try? single.decode(String.self) else {
+      let container = try decoder.container(keyedBy: CodingKeys.self)
+      let states = try container.decode(Int.self, forKey: .states)
+      try container.require(
+        (1...largestCount).contains(states), .states,
+        "states must be at least 1: that before the window is one of them")
+      self = .states(
+        states, steps: try container.decode(.steps, default: Self.steps, from: 1...largestCount))
+      return
+    }
+    switch word {
     case "none": self = .none
     case "sqrt": self = .squareRoot
     default:
       throw DecodingError.dataCorruptedError(
-        in: container, debugDescription: "recompute is none, sqrt or a number of steps from 1 on")
+        in: single,
+        debugDescription: "recompute is none, sqrt, a number of steps from 1 on, or {states: 8}")
     }
   }
 
   public func encode(to encoder: any Encoder) throws {
+    if case .states(let states, let steps) = self {
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(states, forKey: .states)
+      try container.encode(steps, forKey: .steps)
+      return
+    }
     var container = encoder.singleValueContainer()
     switch self {
-    case .none: try container.encode("none")
     case .squareRoot: try container.encode("sqrt")
     case .every(let steps): try container.encode(steps)
+    case .none, .states: try container.encode("none")
     }
   }
 }

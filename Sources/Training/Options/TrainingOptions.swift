@@ -187,8 +187,8 @@ extension TrainingOptions {
   func feed(seed: UInt64, in world: any Communicator) -> FeedRequest {
     FeedRequest(
       batchSize: batchSize, bptt: givenStride ?? givenBptt, batchTokens: batchTokens,
-      isBucketed: isBucketed,
-      seed: seed, rank: world.rank, world: world.size)
+      isBucketed: isBucketed, seed: seed, rank: world.rank, world: world.size,
+      allowsEmptyShare: readout != nil)
   }
 
   /// How long a model is trained.

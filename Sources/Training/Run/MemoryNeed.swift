@@ -11,6 +11,8 @@ struct MemoryNeed {
   /// The part of it that one window takes.
   let ofTape: Double
   let ranks: Int
+  /// How often windows are computed anew; nil where everything is kept.
+  private var recomputed: String?
   private let layers: [(layer: String, values: Int, derivatives: Int)]
 
   init(_ options: RunOptions, _ dataset: Dataset, _ world: any Communicator) {
@@ -18,22 +20,31 @@ struct MemoryNeed {
     let vectors = options.training.average == nil ? 4 : 5
     let parameters = Double(ParameterLayout(plan).count * MemoryLayout<Float>.stride)
     let training = options.training
-    var resets = true
+    var (resets, kept) = (true, 0)
+    let sizes: [WindowSize]
     switch dataset.train {
     case .text(let corpus):
       let streams = (training.batchSize + world.size - 1) / world.size
       let steps = min(training.bptt, corpus.count / training.batchSize)
-      let kept = min(training.keptSteps, max(steps - 1, 0))
+      kept = min(training.keptSteps, max(steps - 1, 0))
       resets = corpus.documentCount > 0 || kept > 0
-      ofTape =
-        Tape.bytes(plan, steps: max(steps, 1), streams: streams, derivatives: true, resets: resets)
-        + KeptSteps.bytes(plan, most: kept, streams: streams)
+      sizes = [WindowSize(steps: max(steps, 1), streams: streams)]
     case .examples:
       let feed = try? dataset.train.feed(training.feed(seed: options.seed, in: world))
-      let sizes = feed?.windowSizes ?? []
-      ofTape =
-        sizes.isEmpty ? 0 : Tape.bytes(plan, fitting: sizes, derivatives: true, resets: true)
+      sizes = feed?.windowSizes ?? []
     }
+    let segments = training.recompute.segments(of: sizes, plan)
+    var bytes =
+      sizes.isEmpty
+      ? 0
+      : Tape.bytes(
+        plan, fitting: sizes, atMost: segments?.length, derivatives: true, resets: resets)
+    if kept > 0 { bytes += KeptSteps.bytes(plan, most: kept, streams: sizes[0].streams) }
+    if let (window, length, states) = segments {
+      bytes += Segments.bytes(plan, of: window, length: length, states: states)
+      recomputed = Segments.words(of: window, length: length, states: states)
+    }
+    ofTape = bytes
     ofRank = Double(vectors) * parameters + ofTape
     ranks = world.nodeSize
     layers = plan.numbersPerToken(resets: resets)
@@ -62,7 +73,7 @@ struct MemoryNeed {
     let lines = layers.map { row($0.layer, "\($0.values)", "\($0.derivatives)") }
     return """
       A rank needs at most \(mebibytes(ofRank)), of which a window takes \(mebibytes(ofTape)).
-      \(([row("Numbers per token", "values", "derivatives")] + lines).joined(separator: "\n"))
+      \(recomputed.map { $0 + "\n" } ?? "")\(([row("Numbers per token", "values", "derivatives")] + lines).joined(separator: "\n"))
       """
   }
   private func mebibytes(_ bytes: Double) -> String { fixed(bytes / 0x1p20, 0) + " MiB" }

@@ -53,6 +53,28 @@ extension TrainerTests {
       return trial
     }
 
+    /// A single sequence, and a single stream: all ranks but one have nothing to read.
+    static let single: [Trial] = [
+      numbers.with("data.train_size=3", "training.batch_size=1"),
+      text.with("training.batch_size=1", "evaluation.batch_size=1"),
+    ]
+
+    @Test(
+      "is the same to the byte on any number of ranks", arguments: World.several,
+      [numbers, labels, text, pieces] + single)
+    func sameBytes(_ world: World, _ trial: Trial) throws {
+      let differences = try world.run { world, folder in
+        try trial.train(world, folder, run: "together")
+        try trial.train(SingleProcess(), folder, run: "alone \(world.rank)")
+        let (many, alone) = try (
+          Kept(folder, run: "together"), Kept(folder, run: "alone \(world.rank)")
+        )
+        #expect(many.tensors["model.safetensors"]?.isEmpty == false)
+        return many.tensors["model.safetensors"] == alone.tensors["model.safetensors"]
+      }
+      #expect(differences.allSatisfy { $0 })
+    }
+
     @Test("is the same on any number of ranks", arguments: World.several, [numbers, labels, text])
     func sameReadout(_ world: World, _ trial: Trial) throws {
       let differences = try world.run { world, folder in
@@ -123,10 +145,11 @@ extension TrainerTests {
       }
     }
 
-    @Test("is complete after its pass, and a run that is stopped begins the pass again")
-    func stopAndResume() throws {
-      _ = try World.singleProcess.run { world, folder in
-        let trial = Self.numbers
+    @Test(
+      "is complete after its pass, and a run that is stopped begins the pass again",
+      arguments: World.all, [numbers] + single)
+    func stopAndResume(_ world: World, _ trial: Trial) throws {
+      _ = try world.run { world, folder in
         let whole = try trial.train(world, folder, run: "whole")
         let stopped = try trial.train(world, folder, run: "stopped", stop: 3)
         #expect(stopped.outcome == .interrupted && stopped.step == 3)

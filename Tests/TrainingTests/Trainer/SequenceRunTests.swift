@@ -102,6 +102,26 @@ extension TrainerTests {
         columns: {inputs: [x, y], targets: [u, v], id: run}
       model: {layers: [{cell: gru, hidden: 6}], end: halt}
       """,
+      "numbers at some steps, in windows": """
+      name: numbers
+      seed: 7
+      data:
+        format: csv
+        train: FOLDER/some.csv
+        valid: FOLDER/some-valid.csv
+        columns: {inputs: [x, y], targets: [u, v], id: run}
+      model: {layers: [{cell: gru, hidden: 6}]}
+      """,
+      "numbers at the end": """
+      name: numbers
+      seed: 7
+      data:
+        format: csv
+        train: FOLDER/last.csv
+        valid: FOLDER/last-valid.csv
+        columns: {inputs: [x, y], targets: [u], id: run}
+      model: {layers: [{cell: gru, hidden: 6, bidirectional: concat}]}
+      """,
       "length": pairs(
         "length",
         """
@@ -128,6 +148,9 @@ extension TrainerTests {
         "source-valid.txt": lines(9, seed: 4) { $0 },
         "tags.txt": lines(31, seed: 3, tagged), "tags-valid.txt": lines(9, seed: 4, tagged),
         "series.csv": series(23), "series-valid.csv": series(9),
+        "some.csv": series(23) { t, _ in t % 3 == 1 },
+        "some-valid.csv": series(9) { t, _ in t % 3 == 1 },
+        "last.csv": series(23) { $0 == $1 - 1 }, "last-valid.csv": series(9) { $0 == $1 - 1 },
       ]
       trials[name] = trial
     }
@@ -147,10 +170,33 @@ extension TrainerTests {
     }
 
     /// Two numbers a step beside those of the step after, in series of 2 to 11 steps.
-    private static func series(_ count: Int) -> String {
+    /// - Parameter asks: whether step t of so many asks for something; all do unless it is given.
+    private static func series(
+      _ count: Int, asks: (_ t: Int, _ steps: Int) -> Bool = { _, _ in true }
+    ) -> String {
       (0..<count).reduce("run,x,y,u,v\n") { text, run in
         let numbers = (0...2 + run * 7 % 10).map { "\($0 * run % 5),\(($0 + run) % 3)" }
-        return zip(numbers, numbers.dropFirst()).reduce(text) { $0 + "\(run),\($1.0),\($1.1)\n" }
+        return zip(numbers, numbers.dropFirst()).enumerated().reduce(text) { text, row in
+          let targets = asks(row.offset, numbers.count - 1) ? row.element.1 : ","
+          return text + "\(run),\(row.element.0),\(targets)\n"
+        }
+      }
+    }
+
+    @Test("ask for what the rows ask for", arguments: World.all)
+    func chosenSteps(_ world: World) throws {
+      // Of n steps each third, or the last of each series.
+      let steps = (0..<23).map { 2 + $0 * 7 % 10 }
+      for (name, count) in [
+        ("numbers at some steps, in windows", steps.reduce(0) { $0 + ($1 + 1) / 3 }),
+        ("numbers at the end", 23),
+      ] {
+        let tokens = try world.run { world, folder in
+          let trial = Self.trials[name]!.with("training.steps=null", "training.epochs=2")
+          try trial.train(world, folder)
+          return try Metrics(folder).values("tokens").max() ?? 0
+        }
+        #expect(tokens.allSatisfy { $0 == Double(2 * count) }, "\(name): \(tokens) for \(count)")
       }
     }
 
