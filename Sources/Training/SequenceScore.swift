@@ -29,10 +29,11 @@ public struct SequenceScore: Sendable {
   /// - Parameters:
   ///   - path: a checkpoint, or the folder of a run.
   ///   - beam: hypotheses side by side, of what is said of a source; 0 measures the loss alone.
+  ///   - free: asks of a model of series also for what it predicts on its own.
   ///   - precision: the number format of the products; nil for that of the run.
   public init(
     of selection: Selection, with path: String, batchSize: Int, beam: Int = 1,
-    precision: Precision? = nil, world: any Communicator
+    free: FreeSteps? = nil, precision: Precision? = nil, world: any Communicator
   ) throws {
     let (options, vocabularies, (model, weights)) = try world.unanimous {
       let checkpoint = try Checkpoint(verifying: CheckpointStore.locate(path))
@@ -71,10 +72,15 @@ public struct SequenceScore: Sendable {
         return (dataset, chosen)
       }
     }
+    if free != nil, !dataset.interface.output.isOfNumbers || SeriesFormat(options.data) == nil {
+      throw UsageError(
+        "\(path) does not predict the numbers that it reads next, so it cannot go on on its own: remove "
+          + "--free and --after")
+    }
+    var windows = options.evaluation
+    windows.batchSize = batchSize
     let evaluation = try world.unanimous {
-      var windows = options.evaluation
-      windows.batchSize = batchSize
-      return try Evaluation(part, plan: model.plan, windows, world: world)
+      try Evaluation(part, plan: model.plan, windows, world: world)
     }
     score = try evaluation.run(model, weights: weights)
     unit = Unit(dataset, hasEnds: options.model.end != .symbol)
@@ -83,6 +89,11 @@ public struct SequenceScore: Sendable {
       return
     }
     switch options.data.reader?.format {
+    case _ where dataset.interface.output.isOfNumbers:
+      let numbers = NumberScore(model: model, weights: weights, world: world)
+      measures =
+        try numbers.errors(on: part, windows.feed(in: world))
+        + (free.map { try numbers.freeErrors(on: set, $0, batchSize: batchSize) } ?? [])
     case .tags:
       measures = try Self.entities(model, weights, dataset.outputs, part, batchSize, world)
     case .pairs where beam > 0:
@@ -185,4 +196,8 @@ public struct SequenceScore: Sendable {
       return String(decoding: try JSONValue.encoder().encode(line), as: UTF8.self)
     }
   }
+}
+
+extension ModelInterface.Output {
+  fileprivate var isOfNumbers: Bool { if case .numbers = self { true } else { false } }
 }

@@ -52,7 +52,7 @@ task='data.train_size=60 data.valid_size=20 data.test_size=20'
 # settings NAME: what makes a configuration short.
 settings() {
   case $1 in
-    adding | copy | embedded-reber | parity | reber | temporal-order) echo "$few $task" ;;
+    adding | conditioned | copy | embedded-reber | parity | reber | temporal-order) echo "$few $task" ;;
     japanese-vowels | jsb | multi30k | ner | nottingham | pronunciation | sst | sst-tree) echo "$few" ;;
     shakespeare) echo "$few training.bptt=16 evaluation.bptt=16" ;;
     wikitext2) echo "$few training.batch_size=4" ;;

@@ -111,7 +111,7 @@ public struct BenchReport: Encodable, Sendable {
     try world.sum(&sums)
 
     task = request.task
-    model = request.options.model.words
+    model = request.options.model.words(predicting: .symbols(request.vocabulary))
     parameters = layout.learnt
     vocabulary = request.vocabulary
     batchSize = (training.batchSize + world.size - 1) / world.size

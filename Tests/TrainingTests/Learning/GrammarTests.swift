@@ -65,6 +65,24 @@ import Training
     #expect(excess < 0.005, "\(excess) above the ideal, \(score.loss) nats")
   }
 
+  @Test func `an lstm needs few embedded Reber strings until 256 others are right`() throws {
+    let strings = try (1...10).map { seed in
+      let lesson = try Lesson(
+        Self.embedded, "data.test_size=256", "training.schedule={learning_rate: 0.01}",
+        seed: UInt64(seed))
+      // A look every 20 batches.
+      while !lesson.trainer.coordinator.isComplete {
+        for _ in 0..<20 { _ = try lesson.trainer.step() }
+        if try measure(lesson, .embedded).illegal == 0 { break }
+      }
+      return lesson.trainer.coordinator.state.step * lesson.options.training.batchSize
+    }
+    let needed = strings.map { Double($0) }
+    print("Embedded Reber, strings until 256 others are right:", strings, "mean", mean(needed))
+    #expect(mean(needed) < 8_440, "\(strings)")
+    #expect(strings.allSatisfy { $0 < 80_000 }, "\(strings)")
+  }
+
   @Test func `an elman whose gradient reaches back one step does not remember it`() throws {
     let lesson = try Lesson(
       Self.embedded, "model.layers=[{cell: elman, hidden: 15}]", "training.bptt=1",

@@ -53,6 +53,13 @@ extension TrainerTests {
       model:
         {embedding: 4, layers: [{cell: gru, hidden: 6, zoneout: 0.2}], condition: initial_state}
       """,
+      "condition as the first input": """
+      name: condition
+      seed: 7
+      data: {task: conditioned, train_size: 23, valid_size: 9}
+      model:
+        {embedding: 4, layers: [{cell: lstm, hidden: 6}], dropout: 0.2, condition: first_input}
+      """,
       "halt": """
       name: halt
       seed: 7
