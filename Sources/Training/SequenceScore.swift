@@ -171,7 +171,11 @@ public struct SequenceScore: Sendable {
 
   public var words: String {
     let loss = "loss \(fixed(score.loss, 6)) \(unit.lossWords)"
-    let more = measures.map { "\($0.name.replacing("_", with: " ")) \(fixed($0.value, 4))" }
+    let more = measures.map { name, value in
+      // An error of a free run may be a thousandth.
+      let figure = value < 0.01 ? String(format: "%.3g", value) : fixed(value, 4)
+      return "\(name.replacing("_", with: " ")) \(figure)"
+    }
     let figures = [loss, unit.words(score), score.rootWords].compactMap(\.self)
     return (figures + more + ["\(score.targets) targets"])
       .joined(separator: ", ")

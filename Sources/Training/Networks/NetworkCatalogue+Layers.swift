@@ -137,6 +137,12 @@ extension NetworkCatalogue.Network {
         parameters: [
           Parameter("attention.weight", "h", "e"), Parameter("attention.weight_context", "h", "e"),
           Parameter("attention.weight_output", "h", "h"),
+        ],
+        further: [
+          "attention: additive": [
+            Parameter("attention.weight_source", "h", "e"),
+            Parameter("attention.weight_query", "h", "h"), Parameter("attention.v", "h"),
+          ]
         ]),
       Self(
         "condition", "z is known of a whole sequence",

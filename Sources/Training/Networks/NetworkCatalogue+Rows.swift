@@ -2,11 +2,11 @@
 extension NetworkCatalogue.Network {
   init(
     _ name: String, _ source: String, _ equations: [String], options: [Option] = [],
-    parameters: [Parameter] = [], example: String = ""
+    parameters: [Parameter] = [], further: [String: [Parameter]] = [:], example: String = ""
   ) {
     self.init(
       name: name, equations: equations, source: source, options: options, parameters: parameters,
-      example: example)
+      further: further, example: example)
   }
 }
 
