@@ -54,9 +54,10 @@ struct NumberScore {
       for first in stride(from: 0, to: own.count, by: batchSize) {
         let examples = own[first..<min(first + batchSize, own.count)]
           .map { set.example($0, epoch: 1) }
-        if let short = examples.first(where: { $0.frames.count < steps.count * width }) {
+        // What the last step asks for is a frame too.
+        if let short = examples.first(where: { $0.values.count < (steps.count - 1) * width }) {
           throw UsageError(
-            "a sequence has \(short.frames.count / width) steps, and \(steps.count) are to be told and "
+            "a series has \(short.values.count / width + 1) steps, and \(steps.count) are to be told and "
               + "predicted: ask for fewer with --free and --after")
         }
         let found = predict(examples.map(\.frames), steps)
@@ -66,7 +67,7 @@ struct NumberScore {
               .map { example.frames[$0] }
             spread[j] = spread[j] + Measures.nrmse(series, truth: series)
             let distance =
-              Double(found[s * width + j]) - Double(example.frames[(steps.count - 1) * width + j])
+              Double(found[s * width + j]) - Double(example.values[(steps.count - 2) * width + j])
             squares[j] += distance * distance
           }
         }

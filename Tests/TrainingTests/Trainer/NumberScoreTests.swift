@@ -50,7 +50,7 @@ extension TrainerTests {
             series.frames += outputs(of: model, weights, for: series).last!.map { Real($0) }
           }
           let place = 2 * (told + steps - 1) + j
-          let error = Double(series.frames[place]) - Double(example.frames[place])
+          let error = Double(series.frames[place]) - Double(example.values[place - 2])
           return error * error
         }
         let frames = examples.flatMap { $0.frames.everyOther(from: j) }
@@ -94,7 +94,7 @@ extension TrainerTests {
     @Test("refuse to go on beyond a series, or without reading what is predicted")
     func refused() throws {
       for (trial, told, sentence) in [
-        (Self.trial, 5, "a sequence has"),
+        (Self.trial, 5, "a series has"),
         (Self.trial.with("data.columns={inputs: [x], targets: [y], id: run}"), 2, "on its own"),
       ] {
         let results = try World.singleProcess.run { world, folder in
