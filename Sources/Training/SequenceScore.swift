@@ -4,8 +4,8 @@ internal import Foundation
 public import LinearAlgebra
 internal import Recurrence
 
-/// What `unroll evaluate` says of sequences: those of a file in the model's format, or a part of the
-/// data that the model was trained with.
+/// What `unroll evaluate` says of sequences: those of a file in the model's format, or a part of
+/// the data that the model was trained with.
 public struct SequenceScore: Sendable {
   /// Which sequences are scored.
   public enum Selection: Sendable {
@@ -74,8 +74,8 @@ public struct SequenceScore: Sendable {
     }
     if free != nil, !dataset.interface.output.isOfNumbers || SeriesFormat(options.data) == nil {
       throw UsageError(
-        "\(path) does not predict the numbers that it reads next, so it cannot go on on its own: remove "
-          + "--free and --after")
+        "\(path) does not predict the numbers that it reads next, so it cannot go on on its own: "
+          + "remove --free and --after")
     }
     var windows = options.evaluation
     windows.batchSize = batchSize

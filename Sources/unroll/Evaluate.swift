@@ -38,7 +38,7 @@ struct Evaluate: ParsableCommand {
 
   @Option(
     help: """
-      Lets a model of series go on on its own for N steps, and measures the last of them; needs --after.
+      Lets a model of series go on on its own for N steps, and measures the last; needs --after.
       """)
   var free: Int?
 

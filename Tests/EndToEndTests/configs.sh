@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Every file of configs/ is run for a few steps by one and by two processes: the losses of all steps
-# and the evaluations agree to 1e-5, readouts to the byte, and evaluate finds what the run found. Files
-# that a configuration asks for are generated. A configuration that this script does not know fails it.
+# and the evaluations agree to 1e-5, readouts to the byte, and evaluate finds what the run found.
+# Files that a configuration asks for are generated. A configuration that this script does not know
+# fails it.
 set -euo pipefail
 source "$(dirname "$0")/common.bash"
 
@@ -103,7 +104,8 @@ for config in "$root"/configs/*.yaml; do
   else
     [ "$(grep -c '^"loss"' figures-1)" -eq 6 ] || die "$this: not six losses: $(cat figures-1)"
   fi
-  # Of the last checkpoint, evaluate finds what the run found; where nothing is validated, it was tested.
+  # Of the last checkpoint, evaluate finds what the run found; where nothing is validated, it was
+  # tested.
   part=valid
   grep -q '"valid_loss"' figures-1 || part="test"
   last "$this-1" $part >trained

@@ -1,8 +1,8 @@
 internal import Foundation
 internal import Recurrence
 
-/// What models can be made of, as `unroll networks` shows it: every cell of the registry, the layers
-/// around them, the heads, and the tasks that make up data.
+/// What models can be made of, as `unroll networks` shows it: every cell of the registry, the
+/// layers around them, the heads, and the tasks that make up data.
 public struct NetworkCatalogue: Encodable, Sendable {
   /// A key of a configuration with what it is unless set.
   public struct Option: Encodable, Sendable {

@@ -23,8 +23,9 @@ import Training
        schedule: {shape: cosine, learning_rate: 0.01}}
     """
 
-  /// How far the loss of a lesson's test is above the least possible on the same strings, as a part of
-  /// it; and how many strings have a step at which an illegal symbol is likelier than a legal one.
+  /// How far the loss of a lesson's test is above the least possible on the same strings, as a part
+  /// of it; and how many strings have a step at which an illegal symbol is likelier than a legal
+  /// one.
   private func measure(
     _ lesson: Lesson, _ grammar: ReberGrammar
   ) throws -> (excess: Double, score: Score, illegal: Int) {

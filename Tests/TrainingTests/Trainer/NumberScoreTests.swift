@@ -33,7 +33,8 @@ extension TrainerTests {
       }
     }
 
-    /// The errors of each of two outputs, told all or left to go on, by plain loops over the sequences.
+    /// The errors of each of two outputs, told all or left to go on, by plain loops over the
+    /// sequences.
     private static func plain(
       _ model: SequenceModel, _ weights: ParameterVector, _ examples: [Example], told: Int,
       steps: Int

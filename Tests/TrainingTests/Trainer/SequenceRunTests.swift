@@ -3,7 +3,8 @@ import Testing
 import Training
 
 extension TrainerTests {
-  /// Runs over whole sequences, for each kind of model: on any number of ranks, stopped and resumed.
+  /// Runs over whole sequences, for each kind of model: on any number of ranks, stopped and
+  /// resumed.
   @Suite("Runs over sequences") struct SequenceRunTests {
     private static let training = """
       training:
