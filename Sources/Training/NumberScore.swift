@@ -40,8 +40,8 @@ struct NumberScore {
     return try named("nrmse", NRMSE.sums(errors, over: world))
   }
 
-  /// The NRMSE of each output at the last of the steps that the model predicts on its own, by the standard
-  /// deviation of all of the sequences' frames. Collective.
+  /// The NRMSE of each output at the last of the steps that the model predicts on its own, by the
+  /// standard deviation of all of the sequences' frames. Collective.
   /// - Throws: `UsageError` where a sequence is too short.
   func freeErrors(
     on set: any ExampleSet, _ steps: FreeSteps, batchSize: Int
@@ -57,8 +57,8 @@ struct NumberScore {
         // What the last step asks for is a frame too.
         if let short = examples.first(where: { $0.values.count < (steps.count - 1) * width }) {
           throw UsageError(
-            "a series has \(short.values.count / width + 1) steps, and \(steps.count) are to be told and "
-              + "predicted: ask for fewer with --free and --after")
+            "a series has \(short.values.count / width + 1) steps, and \(steps.count) are to be told "
+              + "and predicted: ask for fewer with --free and --after")
         }
         let found = predict(examples.map(\.frames), steps)
         for (s, example) in examples.enumerated() {
