@@ -4,8 +4,8 @@ internal import Foundation
 public import LinearAlgebra
 internal import Recurrence
 
-/// What `unroll evaluate` says of sequences: those of a file in the model's format, or a part of the
-/// data that the model was trained with.
+/// What `unroll evaluate` says of sequences: those of a file in the model's format, or a part of
+/// the data that the model was trained with.
 public struct SequenceScore: Sendable {
   /// Which sequences are scored.
   public enum Selection: Sendable {
@@ -29,10 +29,11 @@ public struct SequenceScore: Sendable {
   /// - Parameters:
   ///   - path: a checkpoint, or the folder of a run.
   ///   - beam: hypotheses side by side, of what is said of a source; 0 measures the loss alone.
+  ///   - free: asks of a model of series also for what it predicts on its own.
   ///   - precision: the number format of the products; nil for that of the run.
   public init(
     of selection: Selection, with path: String, batchSize: Int, beam: Int = 1,
-    precision: Precision? = nil, world: any Communicator
+    free: FreeSteps? = nil, precision: Precision? = nil, world: any Communicator
   ) throws {
     let (options, vocabularies, (model, weights)) = try world.unanimous {
       let checkpoint = try Checkpoint(verifying: CheckpointStore.locate(path))
@@ -79,10 +80,15 @@ public struct SequenceScore: Sendable {
         return (dataset, chosen)
       }
     }
+    if free != nil, !dataset.interface.output.isOfNumbers || SeriesFormat(options.data) == nil {
+      throw UsageError(
+        "\(path) does not predict the numbers that it reads next, so it cannot go on on its own: "
+          + "remove --free and --after")
+    }
+    var windows = options.evaluation
+    windows.batchSize = batchSize
     let evaluation = try world.unanimous {
-      var windows = options.evaluation
-      windows.batchSize = batchSize
-      return try Evaluation(part, plan: model.plan, windows, world: world)
+      try Evaluation(part, plan: model.plan, windows, world: world)
     }
     score = try evaluation.run(model, weights: weights)
     unit = Unit(dataset, hasEnds: options.model.end != .symbol)
@@ -91,6 +97,11 @@ public struct SequenceScore: Sendable {
       return
     }
     switch options.data.reader?.format {
+    case _ where dataset.interface.output.isOfNumbers:
+      let numbers = NumberScore(model: model, weights: weights, world: world)
+      measures =
+        try numbers.errors(on: part, windows.feed(in: world))
+        + (free.map { try numbers.freeErrors(on: set, $0, batchSize: batchSize) } ?? [])
     case .tags:
       measures = try Self.entities(model, weights, dataset.outputs, part, batchSize, world)
     case .pairs where beam > 0:
@@ -168,7 +179,11 @@ public struct SequenceScore: Sendable {
 
   public var words: String {
     let loss = "loss \(fixed(score.loss, 6)) \(unit.lossWords)"
-    let more = measures.map { "\($0.name.replacing("_", with: " ")) \(fixed($0.value, 4))" }
+    let more = measures.map { name, value in
+      // An error of a free run may be a thousandth.
+      let figure = value < 0.01 ? String(format: "%.3g", value) : fixed(value, 4)
+      return "\(name.replacing("_", with: " ")) \(figure)"
+    }
     let figures = [loss, unit.words(score), score.rootWords].compactMap(\.self)
     return (figures + more + ["\(score.targets) targets"])
       .joined(separator: ", ")
@@ -193,4 +208,8 @@ public struct SequenceScore: Sendable {
       return String(decoding: try JSONValue.encoder().encode(line), as: UTF8.self)
     }
   }
+}
+
+extension ModelInterface.Output {
+  fileprivate var isOfNumbers: Bool { if case .numbers = self { true } else { false } }
 }

@@ -8,7 +8,7 @@ extension SequenceScore.Part: ExpressibleByArgument {}
 
 struct Evaluate: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Scores a text or sequences with a model: loss, perplexity, accuracy.",
+    abstract: "Scores a text or sequences with a model: loss, perplexity, accuracy, NRMSE.",
     discussion: """
       Of a text, the state is carried through the whole of it. Sequences are read in the format of the \
       run's data; --part takes them from the run's own. Works under mpirun too.
@@ -36,6 +36,15 @@ struct Evaluate: ParsableCommand {
     help: "Hypotheses side by side, where sources are decoded; 0 for the loss alone.")
   var beam = 1
 
+  @Option(
+    help: """
+      Lets a model of series go on on its own for N steps, and measures the last; needs --after.
+      """)
+  var free: Int?
+
+  @Option(help: "The steps of each series that are told before --free begins.")
+  var after: Int?
+
   @OptionGroup var format: PrecisionOption
 
   @Flag(help: "Print one JSON object.")
@@ -45,6 +54,9 @@ struct Evaluate: ParsableCommand {
     guard batchSize >= 1 else { throw ValidationError("--batch-size must be at least 1.") }
     guard (0...64).contains(beam) else { throw ValidationError("--beam must be from 0 to 64.") }
     guard bptt >= 1 else { throw ValidationError("--bptt must be at least 1.") }
+    guard (free == nil) == (after == nil), free ?? 1 >= 1, after ?? 1 >= 1 else {
+      throw ValidationError("--free and --after go together; both must be at least 1.")
+    }
     guard data.isEmpty != (part == nil) else {
       throw ValidationError("Give files with --data, or a part of the run's data with --part.")
     }
@@ -55,7 +67,11 @@ struct Evaluate: ParsableCommand {
       let isText = try world.unanimous {
         try Checkpoint(verifying: CheckpointStore.locate(checkpoint)).interface().isRunning
       }
+      let free = free.flatMap { free in after.map { FreeSteps(told: $0, predicted: free) } }
       guard !isText || part != nil else {
+        guard free == nil else {
+          throw UsageError("--free and --after are for series of numbers; remove them")
+        }
         let result = try TextScore(
           of: data, with: checkpoint, batchSize: batchSize, bptt: bptt,
           precision: format.precision, world: world)
@@ -64,7 +80,7 @@ struct Evaluate: ParsableCommand {
       }
       let result = try SequenceScore(
         of: part.map { .part($0) } ?? .files(data, source: source), with: checkpoint,
-        batchSize: batchSize, beam: beam, precision: format.precision, world: world)
+        batchSize: batchSize, beam: beam, free: free, precision: format.precision, world: world)
       if world.isRoot { print(json ? try result.json : result.words) }
       return ExitStatus.done
     }

@@ -3,7 +3,8 @@ internal import Training
 
 struct Networks: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Shows every cell, layer and head with its equations, options and parameters.",
+    abstract:
+      "Shows every cell, layer and head with its equations, options and parameters, and every task.",
     discussion: "The names and options are those that configurations use.")
 
   @Flag(help: "Print one JSON object.")

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Every file of configs/ is run for a few steps by one and by two processes: the losses of all steps
 # and the evaluations agree to 1e-5, readouts to the byte (those of one sequence as they are, by four
-# processes too), and evaluate finds what the run found. Files
-# that a configuration asks for are generated. A configuration that this script does not know fails it.
+# processes too), and evaluate finds what the run found. Files that a configuration asks for are
+# generated. A configuration that this script does not know fails it.
 set -euo pipefail
 source "$(dirname "$0")/common.bash"
 
@@ -53,7 +53,7 @@ task='data.train_size=60 data.valid_size=20 data.test_size=20'
 # settings NAME: what makes a configuration short.
 settings() {
   case $1 in
-    adding | copy | embedded-reber | parity | reber | temporal-order) echo "$few $task" ;;
+    adding | conditioned | copy | embedded-reber | parity | reber | temporal-order) echo "$few $task" ;;
     japanese-vowels | jsb | multi30k | ner | nottingham | pronunciation | sst | sst-tree) echo "$few" ;;
     shakespeare) echo "$few training.bptt=16 evaluation.bptt=16" ;;
     wikitext2) echo "$few training.batch_size=4" ;;
@@ -107,7 +107,8 @@ for config in "$root"/configs/*.yaml; do
   else
     [ "$(grep -c '^"loss"' figures-1)" -eq 6 ] || die "$this: not six losses: $(cat figures-1)"
   fi
-  # Of the last checkpoint, evaluate finds what the run found; where nothing is validated, it was tested.
+  # Of the last checkpoint, evaluate finds what the run found; where nothing is validated, it was
+  # tested.
   part=valid
   grep -q '"valid_loss"' figures-1 || part="test"
   last "$this-1" $part >trained

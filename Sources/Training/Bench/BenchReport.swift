@@ -68,8 +68,8 @@ public struct BenchReport: Encodable, Sendable {
   public let firstLoss, lastLoss: Double
   /// 10⁹ bytes a second that a rank reads from memory at best.
   public let readGigabytesPerSecond: Double
-  /// Bytes of weights for one symbol of one stream, and 10⁹ of them a second on one rank: what limits
-  /// drawing.
+  /// Bytes of weights for one symbol of one stream, and 10⁹ of them a second on one rank: what
+  /// limits drawing.
   public let weightBytes: Int
   public let weightGigabytesPerSecond: Double
   let kernels: String
@@ -111,7 +111,7 @@ public struct BenchReport: Encodable, Sendable {
     try world.sum(&sums)
 
     task = request.task
-    model = request.options.model.words
+    model = request.options.model.words(predicting: .symbols(request.vocabulary))
     parameters = layout.learnt
     vocabulary = request.vocabulary
     batchSize = (training.batchSize + world.size - 1) / world.size
@@ -156,8 +156,8 @@ extension ParameterLayout {
     entries.reduce(0) { $0 + ($1.isVector || $1.isRowSparse ? 0 : $1.count) }
   }
 
-  /// The bytes of all weights, in single precision, that one symbol of one stream needs: of the embedding,
-  /// one row.
+  /// The bytes of all weights, in single precision, that one symbol of one stream needs: of the
+  /// embedding, one row.
   package var bytesReadPerSymbol: Int {
     entries.reduce(0) { $0 + ($1.isRowSparse ? $1.columns : $1.count) } * MemoryLayout<Real>.stride
   }

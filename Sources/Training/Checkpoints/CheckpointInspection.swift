@@ -38,7 +38,8 @@ public struct CheckpointInspection: Encodable {
   public init(_ checkpoint: Checkpoint) throws {
     let state = checkpoint.state
     let (options, vocabulary) = (try checkpoint.options(), try checkpoint.vocabulary())
-    let model = options.model.makeModel(try checkpoint.interface(), seed: options.seed)
+    let interface = try checkpoint.interface()
+    let model = options.model.makeModel(interface, seed: options.seed)
     let layout = ParameterLayout(model.plan)
     path = checkpoint.path
     step = state.step
@@ -50,7 +51,7 @@ public struct CheckpointInspection: Encodable {
     seed = state.seed
     batchSize = state.batchSize
     worldSize = state.worldSize
-    self.model = options.model.words
+    self.model = options.model.words(predicting: interface.output)
     parameters = layout.entries.reduce(0) { $0 + $1.count }
     symbols = "\(vocabulary.count) \(vocabulary.kind.rawValue)s"
     files = state.files

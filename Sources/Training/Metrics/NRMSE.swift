@@ -1,3 +1,5 @@
+internal import Collectives
+
 /// Squared errors beside the squared deviations of the truth from its mean.
 public struct NRMSE: Equatable, Sendable {
   var count = 0.0
@@ -16,6 +18,35 @@ public struct NRMSE: Equatable, Sendable {
     return NRMSE(
       count: count, errors: a.errors + b.errors, mean: a.mean + difference * b.count / count,
       deviations: a.deviations + b.deviations + difference * difference * a.count * b.count / count)
+  }
+
+  /// Takes in one more number (Welford 1962).
+  mutating func add(_ predicted: Float, truth: Float) {
+    let (y, error) = (Double(truth), Double(truth) - Double(predicted))
+    let deviation = y - mean
+    count += 1
+    mean += deviation / count
+    deviations += deviation * (y - mean)
+    errors += error * error
+  }
+
+  /// Those of all ranks, each with the others' of its place. Collective.
+  static func sums(
+    _ parts: [NRMSE], over world: any Communicator
+  ) throws(CommunicationError) -> [NRMSE] {
+    var totals = parts.flatMap { [$0.count, $0.count * $0.mean, $0.errors] }
+    try world.sum(&totals)
+    let means = parts.indices.map { totals[3 * $0 + 1] / max(totals[3 * $0], 1) }
+    // By the mean of all: squares of numbers that lie far from 0 would leave no digits.
+    var deviations = zip(parts, means).map { part, mean in
+      part.deviations + part.count * (part.mean - mean) * (part.mean - mean)
+    }
+    try world.sum(&deviations)
+    return parts.indices.map {
+      NRMSE(
+        count: totals[3 * $0], errors: totals[3 * $0 + 2], mean: means[$0],
+        deviations: deviations[$0])
+    }
   }
 }
 

@@ -1,9 +1,20 @@
 internal import Foundation
-internal import Recurrence
+package import Recurrence
+
+extension ModelInterface.Output {
+  /// The name of the head that predicts it.
+  package var head: String {
+    switch self {
+    case .symbols: "softmax"
+    case .numbers: "squared error"
+    case .labels: "logistic"
+    }
+  }
+}
 
 extension ModelOptions {
   /// The model in one line: `embedding 200 → lstm 200, dropout 0.2 → gru 160 → softmax, tied`.
-  var words: String {
+  package func words(predicting outputs: ModelInterface.Output) -> String {
     func dropped(_ rate: Double) -> String { rate > 0 ? ", dropout \(rate)" : "" }
     func words(_ layer: LayerOptions, _ dropout: Double) -> String {
       let kind =
@@ -24,7 +35,9 @@ extension ModelOptions {
       case .length: ", length predicted and read (\(lengthInput.rawValue))"
       }
     }
-    let output = "softmax" + (tied ? ", tied" : "") + (outputBias ? "" : ", no bias") + ends
+    let output =
+      outputs.head + (shortcut ? " with shortcut" : "") + (tied ? ", tied" : "")
+      + (outputBias ? "" : ", no bias") + ends
     func words(_ model: ModelOptions) -> [String] {
       [(model.embedding.map { "embedding \($0)" } ?? "input") + dropped(model.dropoutOfInput)]
         + model.layers.map { words($0, model.dropout) }

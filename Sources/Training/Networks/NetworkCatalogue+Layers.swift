@@ -1,223 +1,190 @@
+extension NetworkCatalogue.Option {
+  /// Keys of a layer, beside those of its cell.
+  static var ofEveryLayer: [Self] {
+    [
+      Self("dropout", .null, 0.2), Self("residual", false, true),
+      Self("bidirectional", .null, "concat", "sum"),
+      Self(
+        "initializer", .null, "pytorch", "orthogonal", "xavier", "{uniform: 0.1}", "{normal: 0.1}"),
+      Self("frozen", false, true), Self("rate", 1, 0.5),
+      Self("initial_state", "zero", "learnt", "e0"), Self("feedback", "none", "output", "target"),
+      Self("feedback_width", .null, 100), Self("feedback_nonlinearity", .null, "tanh", "relu"),
+      Self("zoneout", 0, 0.1),
+    ]
+  }
+}
+
 // What has no registry: there is one of each.
 extension NetworkCatalogue.Network {
-  static var layers: [Self] { parts + trees }
+  static var layers: [Self] { parts + surroundings + wholes + trees }
 
+  /// What a stack is made of, beside cells.
   private static var parts: [Self] {
     [
       Self(
-        name: "embedding", equations: ["x = E[symbol]"], source: "Bengio 2003",
+        "embedding", "Bengio 2003", ["x = E[symbol]; without, a row with a single 1"],
         options: [
-          Option(key: "embedding", standard: nil, others: []),
-          Option(
-            key: "embedding_initializer", standard: .null, others: [.string("{uniform: 0.1}")]),
+          Option("embedding", .null, 200),
+          Option("embedding_initializer", .null, "{uniform: 0.1}"),
+          Option("embedding_rate", 1, 0.5),
         ],
-        parameters: [Parameter(name: "encoder.weight", shape: ["symbols", "embedding"])],
+        parameters: [Parameter("encoder.weight", "symbols", "embedding")],
         example: "embedding 200 of 65 symbols has \(65 * 200) parameters"),
       Self(
-        name: "linear", equations: ["y = x W + b"], source: "{linear: units} in model.layers",
-        options: [Option(key: "linear", standard: nil, others: [])],
-        parameters: [
-          Parameter(name: "weight", shape: ["linear", "input"]),
-          Parameter(name: "bias", shape: ["linear"]),
-        ],
+        "linear", "{linear: units} in model.layers", ["y = x W + b"],
+        options: [Option("linear", nil)],
+        parameters: [Parameter("weight", "linear", "input"), Parameter("bias", "linear")],
         example: "linear 100 reading 200 has \(100 * 201) parameters"),
       Self(
-        name: "dropout",
-        equations: [
+        "dropout", "Zaremba 2014; variational and recurrent: Gal 2016",
+        [
           "y = m∘x / (1 − p) in training with m = 0 at the rate p, otherwise y = x",
           "variational: m is the same for all steps of a window",
           "recurrent: also on the states that products read, m the same for all steps of a window",
         ],
-        source: "Zaremba 2014; variational and recurrent: Gal 2016",
         options: [
-          Option(key: "dropout", standard: .integer(0), others: [.number(0.2)]),
-          Option(key: "input_dropout", standard: .null, others: [.number(0.1)]),
-          Option(key: "variational", standard: .bool(false), others: [.bool(true)]),
-          Option(key: "recurrent", standard: .bool(false), others: [.bool(true)]),
+          Option("dropout", 0, 0.2), Option("input_dropout", .null, 0.1),
+          Option("variational", false, true), Option("recurrent", false, true),
+        ]),
+    ]
+  }
+
+  /// What goes around one layer.
+  private static var surroundings: [Self] {
+    [
+      Self(
+        "residual", "He 2015", ["y = x + layer(x), both of one width"],
+        options: [Option("residual", false, true)]),
+      Self(
+        "bidirectional", "Schuster & Paliwal 1997",
+        [
+          "→h(t) of x(1), …, x(t); ←h(t) of x(L), …, x(t), L the sequence's true length",
+          "concat: y(t) = [→h(t), ←h(t)]", "sum: y(t) = →h(t) + ←h(t)",
+          "of the last layer, where a sequence asks for one answer: →h(L) and ←h(1)",
+          "each direction has the layer's parameters, those of ←h with _reverse behind their names",
         ],
-        parameters: [], example: ""),
+        options: [Option("bidirectional", .null, "concat", "sum")],
+        example: "lstm 100 reading 200 has \(2 * 400 * 302) parameters"),
       Self(
-        name: "residual", equations: ["y = x + layer(x), both of one width"], source: "He 2015",
-        options: [Option(key: "residual", standard: .bool(false), others: [.bool(true)])],
-        parameters: [], example: ""),
+        "initial_state", "e0: Giles 1992; zero: what streams begin with unless told",
+        [
+          "s₀ of each state s where a stream begins", "zero: s₀ = 0",
+          "learnt: s₀ = v, one vector for all streams, zero at first",
+          "e0: s₀ = e₀ = (1, 0, …, 0) of the state that the layer shows, 0 of others",
+        ],
+        options: [Option("initial_state", "zero", "learnt", "e0")],
+        parameters: [Parameter("initial_h", "hidden"), Parameter("initial_c", "hidden")],
+        example: "a learnt one of an lstm of 200 has 400 parameters"),
       Self(
-        name: "zoneout",
-        equations: [
+        "zoneout", "Krueger 2017",
+        [
           "s = m∘s̃ + (1 − m)∘s₋ of each state s̃ of a cell, with m = 0 at the rate p, else 1",
           "in evaluation m = 1 − p",
         ],
-        source: "Krueger 2017",
-        options: [Option(key: "zoneout", standard: .integer(0), others: [.number(0.1)])],
-        parameters: [], example: ""),
+        options: [Option("zoneout", 0, 0.1)]),
       Self(
-        name: "feedback",
-        equations: [
+        "feedback", "Jordan 1986 beside Elman 1990",
+        [
           "y = g(h V + c) of a cell that shows h, which is what the layer shows",
           "y₋ R is added to the cell's x W + b", "g = tanh, relu, sigmoid or identity",
           "target: y₋ is the last target, and the layer shows h",
         ],
-        source: "Jordan 1986 beside Elman 1990",
         options: [
-          Option(
-            key: "feedback", standard: .string("none"),
-            others: [.string("output"), .string("target")]),
-          Option(key: "feedback_width", standard: .null, others: [.integer(100)]),
-          Option(
-            key: "feedback_nonlinearity", standard: .null,
-            others: [.string("tanh"), .string("relu")]),
+          Option("feedback", "none", "output", "target"), Option("feedback_width", .null, 100),
+          Option("feedback_nonlinearity", .null, "tanh", "relu"),
         ],
         parameters: [
-          Parameter(name: "weight_feedback_hy", shape: ["feedback_width", "h"]),
-          Parameter(name: "weight_feedback_yh", shape: ["x W + b", "feedback_width"]),
-          Parameter(name: "bias_feedback", shape: ["feedback_width"]),
-          Parameter(
-            name: "weight_feedback_target", shape: ["symbols", "x W + b"]),
-        ], example: ""),
+          Parameter("weight_feedback_hy", "feedback_width", "h"),
+          Parameter("weight_feedback_yh", "x W + b", "feedback_width"),
+          Parameter("bias_feedback", "feedback_width"),
+          Parameter("weight_feedback_target", "symbols", "x W + b"),
+        ]),
+    ]
+  }
+
+  /// What goes around a whole stack.
+  private static var wholes: [Self] {
+    [
       Self(
-        name: "encoder",
-        equations: [
+        "shortcut", "Elman networks with shortcuts; the [1, u, x] of echo state networks",
+        ["the head reads [h, x], h of the last layer and x what the first one reads"],
+        options: [Option("shortcut", false, true)],
+        parameters: [Parameter("decoder.weight", "outputs", "h + input")],
+        example: "10 symbols reading 20 numbers have 200 parameters more"),
+      Self(
+        "encoder", "Sutskever 2014, Cho 2014",
+        [
           "s₀ = s(L) of each state s of the encoder's layer at the end of the source, or tanh(s(L) B)",
           "every_step: h(L) R is added to the x W + b of the decoder's first layer",
         ],
-        source: "Sutskever 2014, Cho 2014",
         options: [
-          Option(key: "encoder", standard: .null, others: []),
-          Option(
-            key: "context", standard: .string("initial_state"),
-            others: [.string("every_step"), .string("both")]),
+          Option("encoder", .null), Option("context", "initial_state", "every_step", "both"),
         ],
         parameters: [
-          Parameter(name: "bridge_h", shape: ["h", "h of the encoder"]),
-          Parameter(name: "weight_ih_context", shape: ["x W + b", "h of the encoder"]),
-        ], example: ""),
+          Parameter("bridge_h", "h", "h of the encoder"),
+          Parameter("weight_ih_context", "x W + b", "h of the encoder"),
+        ]),
       Self(
-        name: "attention",
-        equations: [
+        "attention",
+        "additive: Bahdanau 2014; multiplicative, and output: Luong 2015; input: Bahdanau",
+        [
           "α = softmax over the source's steps j of v · tanh(h W + e(j) U), or of h · e(j) U",
           "c = Σ α(j) e(j)", "output: y = tanh(c C + h H)",
           "input: c(t) of h(t−1), and c R is added to the x W + b of the decoder's first layer",
         ],
-        source: "additive: Bahdanau 2014; multiplicative, and output: Luong 2015; input: Bahdanau",
         options: [
-          Option(
-            key: "attention", standard: .string("none"),
-            others: [.string("additive"), .string("multiplicative")]),
-          Option(key: "attention_place", standard: .string("output"), others: [.string("input")]),
+          Option("attention", "none", "additive", "multiplicative"),
+          Option("attention_place", "output", "input"),
         ],
         parameters: [
-          Parameter(name: "attention.weight", shape: ["h", "e"]),
-          Parameter(name: "attention.weight_context", shape: ["h", "e"]),
-          Parameter(name: "attention.weight_output", shape: ["h", "h"]),
-        ], example: ""),
+          Parameter("attention.weight", "h", "e"), Parameter("attention.weight_context", "h", "e"),
+          Parameter("attention.weight_output", "h", "h"),
+        ],
+        further: [
+          "attention: additive": [
+            Parameter("attention.weight_source", "h", "e"),
+            Parameter("attention.weight_query", "h", "h"), Parameter("attention.v", "h"),
+          ]
+        ]),
       Self(
-        name: "condition",
-        equations: [
+        "condition", "z is known of a whole sequence",
+        [
           "every_step, first_input: z R is added to x W + b at every step or the first",
           "initial_state: h₀ = z R",
         ],
-        source: "z is known of a whole sequence",
-        options: [
-          Option(
-            key: "condition", standard: .string("every_step"),
-            others: [.string("first_input"), .string("initial_state")])
-        ],
+        options: [Option("condition", "every_step", "first_input", "initial_state")],
         parameters: [
-          Parameter(name: "weight_ih_condition", shape: ["x W + b", "z"]),
-          Parameter(name: "condition_h", shape: ["h", "z"]),
-        ], example: ""),
+          Parameter("weight_ih_condition", "x W + b", "z"), Parameter("condition_h", "h", "z"),
+        ]),
     ]
   }
 
   /// The cells of `model.tree`.
   private static var trees: [Self] {
-    let options = [
-      Option(key: "model.tree.cell", standard: nil, others: []),
-      Option(key: "model.tree.hidden", standard: nil, others: []),
-    ]
+    let options = [Option("tree.cell", nil, "plain", "lstm"), Option("tree.hidden", nil)]
     return [
       Self(
-        name: "tree plain",
-        equations: ["h = tanh([h_l, h_r] W + b) at a node", "h = E[word] at a leaf, as wide as h"],
-        source: "Socher 2011, 2013",
+        "tree plain", "Socher 2011, 2013",
+        ["h = tanh([h_l, h_r] W + b) at a node", "h = E[word] at a leaf, as wide as h"],
         options: options,
         parameters: [
-          Parameter(name: "tree.weight_hh", shape: ["hidden", "2·hidden"]),
-          Parameter(name: "tree.bias", shape: ["hidden"]),
+          Parameter("tree.weight_hh", "hidden", "2·hidden"), Parameter("tree.bias", "hidden"),
         ],
         example: "hidden 30 has \(30 * 61) parameters"),
       Self(
-        name: "tree lstm",
-        equations: [
+        "tree lstm", "Tai, Socher & Manning 2015, N-ary with N = 2",
+        [
           "i, o, f_l, f_r = σ(x W + [h_l, h_r] U + b)", "g = tanh(x W + [h_l, h_r] U + b)",
           "c = i∘g + f_l∘c_l + f_r∘c_r", "h = o∘tanh c",
           "a leaf has x = E[word] and no children, any other node children and no x",
         ],
-        source: "Tai, Socher & Manning 2015, N-ary with N = 2",
         options: options,
         parameters: [
-          Parameter(name: "tree.weight_ih", shape: ["3·hidden", "embedding"]),
-          Parameter(name: "tree.weight_hh", shape: ["5·hidden", "2·hidden"]),
-          Parameter(name: "tree.bias", shape: ["5·hidden"]),
+          Parameter("tree.weight_ih", "3·hidden", "embedding"),
+          Parameter("tree.weight_hh", "5·hidden", "2·hidden"),
+          Parameter("tree.bias", "5·hidden"),
         ],
         example: "hidden 150 reading 100 has \(450 * 100 + 750 * 301) parameters"),
-    ]
-  }
-
-  static var heads: [Self] {
-    [
-      Self(
-        name: "softmax",
-        equations: [
-          "l = h W + b", "p = exp l / Σ exp l", "loss = −ln p(target), in nats",
-          "tied: W is the embedding's matrix",
-        ],
-        source: "tied: Press & Wolf 2016, Inan 2016",
-        options: [
-          Option(key: "tied", standard: .bool(false), others: [.bool(true)]),
-          Option(key: "output_bias", standard: .bool(true), others: [.bool(false)]),
-          Option(key: "output_initializer", standard: .null, others: [.string("{uniform: 0.1}")]),
-        ],
-        parameters: [
-          Parameter(name: "decoder.weight", shape: ["symbols", "input"]),
-          Parameter(name: "decoder.bias", shape: ["symbols"]),
-        ],
-        example: "65 symbols reading 200 have \(65 * 201) parameters, tied 65"),
-      Self(
-        name: "halt",
-        equations: [
-          "p(end at t) = σ(h(t) w + b), before the output of t",
-          "loss = −ln p(end), or −ln(1 − p(end)) beside that of the output",
-        ],
-        source: "Goodfellow, Bengio & Courville 2016, 10.2.3",
-        options: [
-          Option(key: "end", standard: .string("symbol"), others: [.string("halt")])
-        ],
-        parameters: [
-          Parameter(name: "halt.weight", shape: ["1", "input"]),
-          Parameter(name: "halt.bias", shape: ["1"]),
-        ],
-        example: "reading 200 has 201 parameters"),
-      Self(
-        name: "length",
-        equations: [
-          "p(τ) = softmax(v W + b) of the number of outputs τ = 0 … the most to train on",
-          "v: what an encoder has read and a condition, where there are such; loss = −ln p(τ)",
-          "ln(1 + τ − t) R, or ln(1 + τ) R, is added to the x W + b of the first layer with a cell",
-        ],
-        source: "Goodfellow, Bengio & Courville 2016, 10.2.3",
-        options: [
-          Option(key: "end", standard: .string("symbol"), others: [.string("length")]),
-          Option(
-            key: "length_input", standard: .string("remaining"),
-            others: [.string("total"), .string("none")]),
-          Option(key: "longest", standard: .null, others: [.integer(200)]),
-        ],
-        parameters: [
-          Parameter(name: "length.weight", shape: ["lengths", "v"]),
-          Parameter(name: "length.bias", shape: ["lengths"]),
-          Parameter(name: "weight_ih_length", shape: ["x W + b", "1"]),
-        ],
-        example: "lengths up to 30 of which nothing is known have 31 parameters"),
     ]
   }
 }

@@ -1,8 +1,8 @@
 internal import Foundation
 internal import Recurrence
 
-/// What models can be made of, as `unroll networks` shows it: every cell of the registry, the layers
-/// around them, and the heads.
+/// What models can be made of, as `unroll networks` shows it: every cell of the registry, the
+/// layers around them, the heads, and the tasks that make up data.
 public struct NetworkCatalogue: Encodable, Sendable {
   /// A key of a configuration with what it is unless set.
   public struct Option: Encodable, Sendable {
@@ -19,8 +19,10 @@ public struct NetworkCatalogue: Encodable, Sendable {
     }
 
     var words: String {
-      guard let standard else { return "\(key) (required)" }
       let others = others.map(\.plain).joined(separator: ", ")
+      guard let standard else {
+        return "\(key) (required" + (others.isEmpty ? ")" : ": \(others))")
+      }
       return "\(key): \(standard.plain)" + (others.isEmpty ? "" : " (\(others))")
     }
   }
@@ -46,51 +48,47 @@ public struct NetworkCatalogue: Encodable, Sendable {
     public let example: String
   }
 
+  /// A task whose examples are made up.
+  public struct Task: Encodable, Sendable {
+    public let name: String
+    public let summary: String
+    public let source: String
+    public let options: [Option]
+  }
+
   public let cells: [Network]
   public let layers: [Network]
   public let heads: [Network]
+  public let tasks: [Task]
   /// Keys that every layer may have.
   public let layerOptions: [Option]
 
   enum CodingKeys: String, CodingKey {
-    case cells, layers, heads
+    case cells, layers, heads, tasks
     case layerOptions = "layer_options"
   }
 
-  /// Reads the registry.
+  /// Reads the registries.
   public init() {
     cells = Recurrence.cells.sorted { $0.key < $1.key }.map { Network(cell: $1, name: $0) }
     layers = Network.layers
     heads = Network.heads
-    let keys: [(String, JSONValue, [JSONValue])] = [
-      ("dropout", .null, [.number(0.2)]), ("residual", .bool(false), [.bool(true)]),
-      (
-        "initializer", .null,
-        [
-          .string("pytorch"), .string("orthogonal"), .string("xavier"),
-          .string("{uniform: 0.1}"), .string("{normal: 0.1}"),
-        ]
-      ),
-      ("frozen", .bool(false), [.bool(true)]), ("rate", .integer(1), [.number(0.5)]),
-      ("initial_state", .string("zero"), [.string("learnt"), .string("e0")]),
-      ("feedback", .string("none"), [.string("output"), .string("target")]),
-      ("feedback_width", .null, [.integer(100)]),
-      ("feedback_nonlinearity", .null, [.string("tanh"), .string("relu")]),
-      ("zoneout", .integer(0), [.number(0.1)]),
-    ]
-    layerOptions = keys.map { Option(key: $0, standard: $1, others: $2) }
+    tasks = Task.all
+    layerOptions = Option.ofEveryLayer
   }
 
   public var json: String { get throws { try prettyJSON(self) } }
 
   public var words: String {
-    let groups = [("CELLS", cells), ("LAYERS", layers), ("HEADS", heads)].map { title, networks in
-      "\(title)\n\n" + networks.map(\.words).joined(separator: "\n\n")
-    }
+    let groups = [
+      ("CELLS", cells.map(\.words)), ("LAYERS", layers.map(\.words)),
+      ("HEADS", heads.map(\.words)), ("TASKS", tasks.map(\.words)),
+    ].map { title, entries in "\(title)\n\n" + entries.joined(separator: "\n\n") }
     let notes = """
       x is what a layer reads, h its output, h₋ and c₋ the values of the step before, ∘ the product of \
       elements.
       Every layer may also have: \(layerOptions.map(\.words).joined(separator: ", ")).
+      Every task may also have: train_size, valid_size and test_size, its numbers of examples.
       """
     return groups.joined(separator: "\n\n") + "\n\n" + notes
   }
@@ -110,6 +108,16 @@ extension NetworkCatalogue.Network {
       lines.append("    \(option): " + parameters.map(\.words).joined(separator: ", "))
     }
     if !example.isEmpty { lines.append("    example     \(example)") }
+    return lines.joined(separator: "\n")
+  }
+}
+
+extension NetworkCatalogue.Task {
+  var words: String {
+    var lines = ["  \(name)   \(source)", "      \(summary)"]
+    if !options.isEmpty {
+      lines.append("    options     " + options.map(\.words).joined(separator: ", "))
+    }
     return lines.joined(separator: "\n")
   }
 }

@@ -1,3 +1,4 @@
+import Datasets
 import Foundation
 import Recurrence
 import Testing
@@ -85,6 +86,89 @@ import Training
     let json = try #require(
       JSONSerialization.jsonObject(with: Data(try catalogue.json.utf8)) as? [String: Any])
     #expect((json["cells"] as? [Any])?.count == cells.count)
-    #expect(Set(json.keys) == ["cells", "layers", "heads", "layer_options"])
+    #expect((json["tasks"] as? [Any])?.count == tasks.count)
+    #expect(Set(json.keys) == ["cells", "layers", "heads", "tasks", "layer_options"])
   }
+
+  @Test("has every type of head, and the one of each kind of output") func heads() throws {
+    // A head that is new has to be told of here and in the catalogue.
+    let names = [
+      "SoftmaxCrossEntropy": "softmax", "SquaredError": "squared error", "Logistic": "logistic",
+      "Halting": "halt", "PredictedLength": "length",
+    ]
+    let folder = Self.checkout.appending(path: "Sources/Recurrence/Heads")
+    let types = try FileManager.default.contentsOfDirectory(atPath: folder.path).flatMap { file in
+      try String(contentsOf: folder.appending(path: file), encoding: .utf8)
+        .matches(of: /struct (\w+): Head\b/).map { String($0.1) }
+    }
+    #expect(Set(types) == Set(names.keys))
+    #expect(catalogue.heads.map(\.name).sorted() == names.values.sorted())
+    #expect(catalogue.heads.allSatisfy { !$0.equations.isEmpty && !$0.parameters.isEmpty })
+    let options = ModelOptions(
+      embedding: nil, layers: [LayerOptions(.recurrent(cell: "lstm", LSTM.Options(hidden: 5)))])
+    for output: ModelInterface.Output in [.symbols(3), .numbers(4), .labels(6)] {
+      let interface = ModelInterface(input: .frames(2), output: output)
+      let head = SequenceModel(options, interface: interface, seed: 1).head
+      #expect(names["\(type(of: head))"] == output.head)
+      #expect(options.words(predicting: output) == "input → lstm 5 → \(output.head)")
+    }
+  }
+
+  @Test("tells every key of a model and of a layer") func keys() {
+    /// The stored properties of a value, as configurations write them.
+    func keys(_ value: Any) -> Set<String> {
+      Set(
+        Mirror(reflecting: value).children.compactMap(\.label).map { label in
+          label.reduce("") { $0 + ($1.isUppercase ? "_\($1.lowercased())" : "\($1)") }
+        })
+    }
+    let layer = keys(LayerOptions(.linear(3))).subtracting(["kind", "surroundings"])
+      .union(keys(Surroundings()))
+      .union(keys(FeedbackOptions(width: 3)).map { "feedback_\($0)" })
+    #expect(Set(catalogue.layerOptions.map(\.key)) == layer)
+    let told = Set((catalogue.layers + catalogue.heads).flatMap(\.options).map(\.key))
+    let trees = keys(TreeOptions(.plain, hidden: 3)).map { "tree.\($0)" }
+    // What all the rest stands below, and a key of every layer too.
+    let model = keys(ModelOptions(embedding: 3, layers: []))
+      .subtracting(["tree", "layers", "initializer"]).union(trees)
+    #expect(model.subtracting(told).isEmpty, "left out: \(model.subtracting(told))")
+    let more = told.subtracting(model).subtracting(layer)
+    #expect(more == ["linear"])
+    for option in catalogue.layerOptions { #expect(catalogue.words.contains("\(option.key): ")) }
+  }
+
+  @Test("has every task with its options") func everyTask() throws {
+    #expect(catalogue.tasks.map(\.name) == tasks.keys.sorted())
+    for task in catalogue.tasks {
+      #expect(catalogue.words.contains("  \(task.name)   \(task.source)\n      \(task.summary)\n"))
+    }
+    let copy = try #require(catalogue.tasks.first { $0.name == "copy" })
+    #expect(copy.options.map(\.key) == ["delay", "symbols"])
+    #expect(copy.options.map(\.standard) == [.integer(100), .integer(10)])
+    #expect(catalogue.tasks.first { $0.name == "reber" }?.options.isEmpty == true)
+  }
+
+  @Test("is what the guide shows of equations") func guide() throws {
+    let page = try String(
+      contentsOf: Self.checkout.appending(path: "docs/networks.md"), encoding: .utf8)
+    let groups = [
+      ("cells", catalogue.cells), ("layers", catalogue.layers), ("heads", catalogue.heads),
+    ]
+    for (title, networks) in groups {
+      let wanted =
+        networks.map { network in
+          "    \(network.name) — \(network.source)\n"
+            + network.equations.map { "        \($0)\n" }.joined()
+        }.joined()
+      let start = try #require(page.range(of: "### Equations of \(title)\n\n"))
+      let shown = page[start.upperBound...]
+        .split(separator: "\n", omittingEmptySubsequences: false).prefix { $0.hasPrefix("    ") }
+        .joined(separator: "\n")
+      #expect(
+        shown + "\n" == wanted, "docs/networks.md, equations of \(title), should be:\n\(wanted)")
+    }
+  }
+
+  private static let checkout = URL(filePath: #filePath).deletingLastPathComponent()
+    .appending(path: "../../..").standardized
 }

@@ -77,6 +77,6 @@ import Training
       return Double(hits.count) / Double(examples.count)
     }
     print("Frames:", right)
-    #expect(right.allSatisfy { $0 > 0.9 })
+    #expect(right.allSatisfy { $0 >= 0.99 })
   }
 }

@@ -30,21 +30,27 @@ struct Reservoir {
 
   /// What the model predicts of one sequence of frames at every step.
   func outputs(_ example: Example) -> [[Double]] {
-    let model = trainer.model as! SequenceModel
-    let batch = Batch(rows: 1, widths: Batch.Widths(features: example.frames.count / example.steps))
-    let width = batch.widths.features
-    let tape = Tape(model.plan, steps: 1, streams: 1, derivatives: false)
-    batch.begin(steps: 1, streams: 1)
-    batch.targets.elements()[0] = Batch.noTarget
-    return (0..<example.steps).map { t in
-      for j in 0..<width { batch.features.elements()[j] = example.frames[t * width + j] }
-      tape.begin(steps: 1, streams: 1)
-      let pass = Pass(batch, on: tape, weights: trainer.weights)
-      model.read(pass)
-      let found = model.outputs(at: 0, pass)[0].elements.map { Double($0) }
-      tape.turn()
-      return found
-    }
+    TrainingTests.outputs(of: trainer.model as! SequenceModel, trainer.weights, for: example)
+  }
+}
+
+/// What a model predicts of one sequence of frames at every step.
+func outputs(
+  of model: SequenceModel, _ weights: ParameterVector, for example: Example
+) -> [[Double]] {
+  let batch = Batch(rows: 1, widths: Batch.Widths(features: example.frames.count / example.steps))
+  let width = batch.widths.features
+  let tape = Tape(model.plan, steps: 1, streams: 1, derivatives: false)
+  batch.begin(steps: 1, streams: 1)
+  batch.targets.elements()[0] = Batch.noTarget
+  return (0..<example.steps).map { t in
+    for j in 0..<width { batch.features.elements()[j] = example.frames[t * width + j] }
+    tape.begin(steps: 1, streams: 1)
+    let pass = Pass(batch, on: tape, weights: weights)
+    model.read(pass)
+    let found = model.outputs(at: 0, pass)[0].elements.map { Double($0) }
+    tape.turn()
+    return found
   }
 }
 

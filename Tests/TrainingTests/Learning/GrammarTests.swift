@@ -23,8 +23,9 @@ import Training
        schedule: {shape: cosine, learning_rate: 0.01}}
     """
 
-  /// How far the loss of a lesson's test is above the least possible on the same strings, as a part of
-  /// it; and how many strings have a step at which an illegal symbol is likelier than a legal one.
+  /// How far the loss of a lesson's test is above the least possible on the same strings, as a part
+  /// of it; and how many strings have a step at which an illegal symbol is likelier than a legal
+  /// one.
   private func measure(
     _ lesson: Lesson, _ grammar: ReberGrammar
   ) throws -> (excess: Double, score: Score, illegal: Int) {
@@ -63,6 +64,24 @@ import Training
     let (excess, score, illegal) = try measure(lesson, .embedded)
     #expect(illegal == 0, "\(illegal) steps of 10,000 strings")
     #expect(excess < 0.005, "\(excess) above the ideal, \(score.loss) nats")
+  }
+
+  @Test func `an lstm needs few embedded Reber strings until 256 others are right`() throws {
+    let strings = try (1...10).map { seed in
+      let lesson = try Lesson(
+        Self.embedded, "data.test_size=256", "training.schedule={learning_rate: 0.01}",
+        seed: UInt64(seed))
+      // A look every 20 batches.
+      while !lesson.trainer.coordinator.isComplete {
+        for _ in 0..<20 { _ = try lesson.trainer.step() }
+        if try measure(lesson, .embedded).illegal == 0 { break }
+      }
+      return lesson.trainer.coordinator.state.step * lesson.options.training.batchSize
+    }
+    let needed = strings.map { Double($0) }
+    print("Embedded Reber, strings until 256 others are right:", strings, "mean", mean(needed))
+    #expect(mean(needed) < 8_440, "\(strings)")
+    #expect(strings.allSatisfy { $0 < 80_000 }, "\(strings)")
   }
 
   @Test func `an elman whose gradient reaches back one step does not remember it`() throws {

@@ -59,13 +59,7 @@ import Training
   @Test(arguments: ConditionPlace.allCases)
   func `texts of a class are written when the class is given`(place: ConditionPlace) throws {
     let lesson = try Lesson(
-      """
-      data: {task: conditioned, train_size: 2000, test_size: 500}
-      model: {embedding: 16, layers: [{cell: gru, hidden: 64}], condition: \(place.rawValue)}
-      training:
-        {batch_size: 20, epochs: 5, optimizer: {rule: adam}, clip: {norm: 1},
-         schedule: {learning_rate: 0.005}}
-      """)
+      try `Echo state networks`.configuration("conditioned"), "model.condition=\(place.rawValue)")
     try lesson.learn()
     guard case .examples(let set) = lesson.dataset.test!,
       let task = (set as? GeneratedExamples)?.task as? ConditionedText
@@ -81,6 +75,7 @@ import Training
       while text.count < 60, let symbol = generator.next(), symbol != end { text.append(symbol) }
       if task.likeliestClass(of: text) == k % task.classes { right += 1 }
     }
+    print("Texts of a class, \(place.rawValue):", right, "of 200")
     #expect(right >= 190, "\(right) of 200")
   }
 }

@@ -3,7 +3,8 @@ import Testing
 import Training
 
 extension TrainerTests {
-  /// Runs over whole sequences, for each kind of model: on any number of ranks, stopped and resumed.
+  /// Runs over whole sequences, for each kind of model: on any number of ranks, stopped and
+  /// resumed.
   @Suite("Runs over sequences") struct SequenceRunTests {
     private static let training = """
       training:
@@ -83,6 +84,13 @@ extension TrainerTests {
       data: {task: conditioned, train_size: 23, valid_size: 9}
       model:
         {embedding: 4, layers: [{cell: gru, hidden: 6, zoneout: 0.2}], condition: initial_state}
+      """,
+      "condition as the first input": """
+      name: condition
+      seed: 7
+      data: {task: conditioned, train_size: 23, valid_size: 9}
+      model:
+        {embedding: 4, layers: [{cell: lstm, hidden: 6}], dropout: 0.2, condition: first_input}
       """,
       "halt": pairs(
         "halt",

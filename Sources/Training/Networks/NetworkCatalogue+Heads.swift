@@ -1,0 +1,74 @@
+// What has no registry: there is one of each.
+extension NetworkCatalogue.Network {
+  static var heads: [Self] { outputs + ends }
+
+  /// Of what is predicted at a step.
+  private static var outputs: [Self] {
+    let bias = Option("output_bias", true, false)
+    let initializer = Option("output_initializer", .null, "{uniform: 0.1}")
+    let rate = Option("output_rate", 1, 0.5)
+    return [
+      Self(
+        "softmax", "tied: Press & Wolf 2016, Inan 2016",
+        [
+          "l = h W + b", "p = exp l / Σ exp l", "loss = −ln p(target), in nats",
+          "tied: W is the embedding's matrix",
+        ],
+        options: [Option("tied", false, true), bias, initializer, rate],
+        parameters: [
+          Parameter("decoder.weight", "symbols", "input"), Parameter("decoder.bias", "symbols"),
+        ],
+        example: "65 symbols reading 200 have \(65 * 201) parameters, tied 65"),
+      Self(
+        "squared error", "where data asks for numbers",
+        ["y = h W + b", "loss = 1/n Σⱼ (yⱼ − vⱼ)² of the n numbers v asked for at a step"],
+        options: [bias, initializer, rate],
+        parameters: [
+          Parameter("decoder.weight", "numbers", "input"), Parameter("decoder.bias", "numbers"),
+        ],
+        example: "12 numbers reading 200 have \(12 * 201) parameters"),
+      Self(
+        "logistic", "where data asks which of several labels hold",
+        [
+          "p = σ(h W + b), one for each label",
+          "loss = −Σⱼ ln pⱼ of labels that hold, and ln(1 − pⱼ) of others, in nats",
+        ],
+        options: [bias, initializer, rate],
+        parameters: [
+          Parameter("decoder.weight", "labels", "input"), Parameter("decoder.bias", "labels"),
+        ],
+        example: "88 labels reading 200 have \(88 * 201) parameters"),
+    ]
+  }
+
+  /// Of where a sequence ends, beside one of the others.
+  private static var ends: [Self] {
+    [
+      Self(
+        "halt", "Goodfellow, Bengio & Courville 2016, 10.2.3",
+        [
+          "p(end at t) = σ(h(t) w + b), before the output of t",
+          "loss = −ln p(end), or −ln(1 − p(end)) beside that of the output",
+        ],
+        options: [Option("end", "symbol", "halt")],
+        parameters: [Parameter("halt.weight", "1", "input"), Parameter("halt.bias", "1")],
+        example: "reading 200 has 201 parameters"),
+      Self(
+        "length", "Goodfellow, Bengio & Courville 2016, 10.2.3",
+        [
+          "p(τ) = softmax(v W + b) of the number of outputs τ = 0 … the most to train on",
+          "v: what an encoder has read and a condition, where there are such; loss = −ln p(τ)",
+          "ln(1 + τ − t) R, or ln(1 + τ) R, is added to the x W + b of the first layer with a cell",
+        ],
+        options: [
+          Option("end", "symbol", "length"),
+          Option("length_input", "remaining", "total", "none"), Option("longest", .null, 200),
+        ],
+        parameters: [
+          Parameter("length.weight", "lengths", "v"), Parameter("length.bias", "lengths"),
+          Parameter("weight_ih_length", "x W + b", "1"),
+        ],
+        example: "lengths up to 30 of which nothing is known have 31 parameters"),
+    ]
+  }
+}
