@@ -94,6 +94,9 @@ import Testing
     let counter: Counter
     var plan: Plan { model.plan }
     var interface: ModelInterface { model.interface }
+    var encoder: [any Layer] { model.encoder }
+    var layers: [any Layer] { model.layers }
+    var head: any Head { model.head }
     var outputWeights: [Parameter] { model.outputWeights }
     var tiedNames: [String: String] { model.tiedNames }
     var structure: [String] { model.structure }

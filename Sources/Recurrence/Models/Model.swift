@@ -19,6 +19,13 @@ public protocol Model: Sendable {
 
   /// What a diagnosis may look at, layer by layer.
   var probes: [Probe] { get }
+
+  /// Runs all layers over a window, without a loss.
+  func read(_ pass: Pass)
+  /// Runs the layers over a window and takes its loss; in training the head's derivatives too.
+  func forward(_ pass: Pass)
+  /// Takes the derivatives of everything below the head.
+  func backward(_ pass: Pass)
 }
 
 extension Model {
@@ -26,7 +33,6 @@ extension Model {
 
   public var probes: [Probe] { layers.flatMap(\.probes) }
 
-  /// Runs all layers over a window, without a loss.
   public func read(_ pass: Pass) {
     encode(pass)
     goOn(pass)
@@ -42,7 +48,6 @@ extension Model {
     for layer in layers { run(layer, pass) }
   }
 
-  /// Runs the layers over a window and takes its loss; in training the head's derivatives too.
   public func forward(_ pass: Pass) {
     read(pass)
     head.forward(pass)
@@ -50,7 +55,6 @@ extension Model {
     pass.mark(.output)
   }
 
-  /// Takes the derivatives of everything below the head.
   public func backward(_ pass: Pass) {
     for layer in layers.reversed() { differentiate(layer, pass) }
     for layer in encoder.reversed() { differentiate(layer, pass) }

@@ -125,6 +125,7 @@ import Training
     let layer = keys(LayerOptions(.linear(3))).subtracting(["kind", "surroundings"])
       .union(keys(Surroundings()))
       .union(keys(FeedbackOptions(width: 3)).map { "feedback_\($0)" })
+      .subtracting(["feeds_targets"])  // which configurations write as `feedback: target`
     #expect(Set(catalogue.layerOptions.map(\.key)) == layer)
     let told = Set((catalogue.layers + catalogue.heads).flatMap(\.options).map(\.key))
     let trees = keys(TreeOptions(.plain, hidden: 3)).map { "tree.\($0)" }
