@@ -4,8 +4,8 @@ public struct FeedRequest: Hashable, Sendable {
   public var batchSize: Int
   /// The steps of a window; nil for 35 of a text's streams, and for whole sequences.
   public var bptt: Int?
-  /// The most steps × sequences of a padded batch over all ranks, in place of `batchSize`; nil for any.
-  /// Where there is a source, the longer of both counts.
+  /// The most steps × sequences of a padded batch over all ranks, in place of `batchSize`; nil for
+  /// any. Where there is a source, the longer of both counts.
   public var batchTokens: Int?
   /// Whether sequences of like lengths come together.
   public var isBucketed: Bool
@@ -13,7 +13,8 @@ public struct FeedRequest: Hashable, Sendable {
   public var seed: UInt64?
   public var rank: Int
   public var world: Int
-  /// Whether a rank may have nothing to read, as in evaluation or where a readout is fitted: it waits.
+  /// Whether a rank may have nothing to read, as in evaluation or where a readout is fitted: it
+  /// waits.
   public var allowsEmptyShare: Bool
 
   /// The steps of a window of a text's streams, unless asked otherwise.
@@ -73,12 +74,14 @@ public enum DataPart: Sendable {
     }
   }
 
-  /// Whether every step reads what the step before asked for, as texts do and tags do not.
+  /// Whether every step reads what the step before asked for, as texts do and tags do not. Examples
+  /// of a generated task are all of a kind.
   public var readsItsTargets: Bool {
     switch self {
     case .text: true
     case .examples(let set):
-      (0..<set.count).allSatisfy { set.example($0, epoch: 1).readsItsTargets }
+      (0..<(set.isGenerated ? min(set.count, 1) : set.count))
+        .allSatisfy { set.example($0, epoch: 1).readsItsTargets }
     }
   }
 
@@ -91,8 +94,8 @@ public enum DataPart: Sendable {
   }
 
   /// The windows of this part, as a rank reads them.
-  /// - Throws: `DataError` where there are too few symbols for so many streams, or too few streams for
-  ///   so many ranks.
+  /// - Throws: `DataError` where there are too few symbols for so many streams, or too few streams
+  ///   for so many ranks.
   public func feed(_ request: FeedRequest) throws(DataError) -> any Feed {
     switch self {
     case .text(let corpus):

@@ -1,13 +1,13 @@
-// The two functions that normal numbers are made of, without branches and tables, so that a loop over
-// them becomes vector instructions; and without the library's, whose last bits differ from one
-// processor to the next: ranks draw their weights by themselves.
+// The two functions that normal numbers are made of, without branches and tables, so that a loop
+// over them becomes vector instructions; and without the library's, whose last bits differ from one
+// processor to the next: ranks make up the examples of generated tasks by themselves.
 
 /// ln x, to about two units in the last place, for normal x > 0.
 ///
-/// x = 2ᵉ m with m in [√½, √2) and s = (m − 1) / (m + 1), so ln x = e ln 2 + 2 artanh s, whose series
-/// has s² ≤ 0.0295.
+/// x = 2ᵉ m with m in [√½, √2) and s = (m − 1) / (m + 1), so ln x = e ln 2 + 2 artanh s, whose
+/// series has s² ≤ 0.0295.
 @inline(__always)
-package func logarithm(_ x: Double) -> Double {
+package func naturalLogarithm(_ x: Double) -> Double {
   // Adding what √½ lacks to 1 lets the exponent's field rise exactly where m would be √2 or more.
   let rootOfHalf: UInt64 = 0x3FE6_A09E_667F_3BCD
   let one: UInt64 = 0x3FF0_0000_0000_0000
@@ -34,8 +34,8 @@ package func logarithm(_ x: Double) -> Double {
 
 /// cos 2πu, to about two units in the last place of 1, for u in [0, 1).
 ///
-/// 4u is q + f with an integer q and |f| ≤ ½, exactly; of the angle πf/2 the sine or the cosine is taken,
-/// as the quarter q says, by their series.
+/// 4u is q + f with an integer q and |f| ≤ ½, exactly; of the angle πf/2 the sine or the cosine is
+/// taken, as the quarter q says, by their series.
 @inline(__always)
 package func cosineOfTurns(_ u: Double) -> Double {
   let quarter = (4 * u + 0.5).rounded(.down)

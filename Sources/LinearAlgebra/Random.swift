@@ -51,7 +51,8 @@ public struct Philox: Sendable {
     Self.unit(words(Self.counter(index >> 2))[Int(index & 3)])
   }
 
-  /// The `index`-th number of a normal distribution with mean 0 and deviation 1 (Box & Muller 1958).
+  /// The `index`-th number of a normal distribution with mean 0 and deviation 1 (Box & Muller
+  /// 1958).
   public func normal(_ index: UInt64) -> Double {
     let w = words(Self.counter(index))
     return Self.normal(w[0], w[1])
@@ -59,7 +60,7 @@ public struct Philox: Sendable {
 
   @inline(__always)
   static func normal(_ a: UInt32, _ b: UInt32) -> Double {
-    squareRoot(-2 * logarithm(1 - unit(a))) * cosineOfTurns(unit(b))
+    squareRoot(-2 * naturalLogarithm(1 - unit(a))) * cosineOfTurns(unit(b))
   }
 
   static func counter(_ index: UInt64) -> SIMD4<UInt32> {
@@ -80,14 +81,16 @@ public struct Philox: Sendable {
     }
   }
 
-  /// Sets elements to 0 with probability `rate` and to 1 otherwise; the fates are those of `addMasked`.
+  /// Sets elements to 0 with probability `rate` and to 1 otherwise; the fates are those of
+  /// `addMasked`.
   public func fillMask(_ row: Row, rate: Double, stream: Int, position: Int, epoch: Int) {
     drawMask(row.count, rate, stream, position, epoch) { part, drawn, threshold in
       fillKept(row[part], drawn, threshold)
     }
   }
 
-  /// Hands over the words that decide elements' fates, and below which of them an element is dropped.
+  /// Hands over the words that decide elements' fates, and below which of them an element is
+  /// dropped.
   @inline(__always)
   private func drawMask(
     _ count: Int, _ rate: Double, _ stream: Int, _ position: Int, _ epoch: Int,

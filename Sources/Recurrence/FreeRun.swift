@@ -3,9 +3,9 @@ public import LinearAlgebra
 
 /// Goes on with series of frames on its own: what a model predicts is what it reads next.
 ///
-/// For models that predict frames as wide as those they read: numbers as they are predicted, or labels,
-/// each of which is drawn by itself. Series lie side by side as streams. A model that says where a
-/// series ends is asked for it with `ends`.
+/// For models that predict frames as wide as those they read: numbers as they are predicted, or
+/// labels, each of which is drawn by itself. Series lie side by side as streams. A model that says
+/// where a series ends is asked for it with `ends`.
 public final class FreeRun {
   private let model: SequenceModel
   private let weights: ParameterVector
@@ -22,7 +22,8 @@ public final class FreeRun {
   /// - Parameters:
   ///   - streams: how many series go on at once.
   ///   - seed: the same seed and series draw the same labels and ends.
-  ///   - temperature: the logits of labels, ends and lengths are divided by it; 0 takes what is likelier.
+  ///   - temperature: the logits of labels, ends and lengths are divided by it; 0 takes what is
+  ///     likelier.
   public init(
     _ model: SequenceModel, weights: ParameterVector, streams: Int = 1, seed: UInt64 = 1,
     temperature: Double = 1
@@ -44,8 +45,8 @@ public final class FreeRun {
   }
 
   /// Forgets what was read: new series begin.
-  /// - Parameter least: the fewest outputs that a series may have, where the model predicts how many: the
-  ///   frames of a start, but the first.
+  /// - Parameter least: the fewest outputs that a series may have, where the model predicts how
+  ///   many: the frames of a start, but the first.
   public func restart(atLeast least: Int = 0) {
     precondition(
       least <= model.longestPredicted ?? .max, "\(least) outputs, more than are predicted")
@@ -90,8 +91,8 @@ public final class FreeRun {
     return random.uniform(drawn) * (1 + Glibc.exp(-Double(logit) / temperature)) < 1
   }
 
-  /// Whether each series ends with what was read, drawn anew at each call; never where the model does not
-  /// say where series end.
+  /// Whether each series ends with what was read, drawn anew at each call; never where the model
+  /// does not say where series end.
   public func ends() -> [Bool] {
     precondition(hasRead, "an end before anything was read")
     if model.predictedLength != nil {
@@ -102,8 +103,8 @@ public final class FreeRun {
     return (0..<streams).map { holds(odds[$0, 0]) }
   }
 
-  /// Goes on with every series until all have ended, at most so many steps; returns what each has until
-  /// its end.
+  /// Goes on with every series until all have ended, at most so many steps; returns what each has
+  /// until its end.
   public func untilEnds(atMost steps: Int) -> [[Real]] {
     var series = [[Real]](repeating: [], count: streams)
     var hasEnded = [Bool](repeating: false, count: streams)

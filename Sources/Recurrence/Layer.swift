@@ -30,8 +30,8 @@ extension CellOptions {
 
 /// The computation of one time step and its derivative.
 ///
-/// `Recurrent` owns time: it takes the input projection of all steps in one product, walks forward and
-/// backward, and hides resets behind `pass.before`.
+/// `Recurrent` owns time: it takes the input projection of all steps in one product, walks forward
+/// and backward, and hides resets behind `pass.before`.
 public protocol RecurrentCell: Sendable {
   associatedtype Options: CellOptions
   /// The equations, as `unroll networks` prints them.
@@ -42,8 +42,8 @@ public protocol RecurrentCell: Sendable {
   static var gates: Int { get }
   /// The same for some options.
   static func gates(_ options: Options) -> Int
-  /// How many of these blocks, the last ones, have a bias that `Recurrent` adds: all of them unless the
-  /// equations say otherwise.
+  /// How many of these blocks, the last ones, have a bias that `Recurrent` adds: all of them unless
+  /// the equations say otherwise.
   static func biasedGates(_ options: Options) -> Int
   /// How many steps late the input is read, one number for each input side by side: `[0]` is x(t).
   static func inputDelays(_ options: Options) -> [Int]
@@ -60,8 +60,8 @@ public protocol RecurrentCell: Sendable {
   var recurrentBias: Parameter? { get }
   /// Values that parts of the input bias start from, such as a forget bias.
   static func inputBias(_ options: Options) -> [InitialValue.Part]
-  /// What W and b are made from where they are constants; nil where they are learnt. A cell with such an
-  /// input has no learnt parameter.
+  /// What W and b are made from where they are constants; nil where they are learnt. A cell with
+  /// such an input has no learnt parameter.
   static func fixedInput(_ options: Options) -> (weight: ConstantValue, bias: ConstantValue)?
 
   func forward(_ t: Int, _ pass: Pass)
@@ -71,8 +71,8 @@ public protocol RecurrentCell: Sendable {
 
   /// Which of the things it computes are gates; a diagnosis counts how many are shut or wide open.
   var gateBlocks: [GateBlock] { get }
-  /// The weights that carry the state into what the next step takes in, of stacked gates the candidate's;
-  /// of a block-triangular matrix, its diagonal blocks. None where no weights do.
+  /// The weights that carry the state into what the next step takes in, of stacked gates the
+  /// candidate's; of a block-triangular matrix, its diagonal blocks. None where no weights do.
   var transitions: [Transition] { get }
 }
 

@@ -88,15 +88,15 @@ public struct Pass {
   /// The values at all steps.
   public subscript(x: Activation) -> Matrix { slots[x.index].values(from: 0) }
 
-  /// The value of a state one step earlier, as step t sees it: the window before at t = 0, the initial
-  /// state where the stream starts anew.
+  /// The value of a state one step earlier, as step t sees it: the window before at t = 0, the
+  /// initial state where the stream starts anew.
   public func before(_ h: Activation, _ t: Int) -> Matrix {
     let slot = slots[h.index]
     return slot.past < 0 ? slot.value(t - 1) : slots[slot.past].value(t)
   }
 
-  /// The value of a state `lag` steps earlier, as step t sees it: the initial state where the stream
-  /// is younger than that.
+  /// The value of a state `lag` steps earlier, as step t sees it: the initial state where the
+  /// stream is younger than that.
   public func before(_ h: Activation, _ t: Int, lag: Int) -> Matrix {
     let slot = slots[h.index]
     precondition(

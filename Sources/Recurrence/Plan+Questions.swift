@@ -9,8 +9,8 @@ extension Plan {
   /// The width of an activation.
   public func width(_ x: Activation) -> Int { activations[x.index].width }
 
-  /// Numbers that a tape keeps for every step of every stream, layer by layer; what lasts for a step or
-  /// two, and logits, of which there are blocks, are left out.
+  /// Numbers that a tape keeps for every step of every stream, layer by layer; what lasts for a
+  /// step or two, and logits, of which there are blocks, are left out.
   /// - Parameter resets: whether documents may begin inside a window.
   public func numbersPerToken(
     resets: Bool
@@ -39,7 +39,8 @@ extension Plan {
     activations[state.index - activations[state.index].pasts..<state.index].map(\.delay)
   }
 
-  /// Whether steps read earlier ones of an activation; what is held in place of a state is none itself.
+  /// Whether steps read earlier ones of an activation; what is held in place of a state is none
+  /// itself.
   func isState(_ x: Activation) -> Bool { activations[x.index].pasts > 0 }
 
   /// Whether others than its cell may read a state.

@@ -26,15 +26,15 @@ public enum DerivativeUse: Sendable {
   case added
   /// Private to its owner, which overwrites the values with their derivatives on the way back.
   case overwrites
-  /// Of a state that only its cell reads: the cell's step t reads the derivative at t and sets the one
-  /// at t − 1, so two steps are kept. It starts at zero after the last step.
+  /// Of a state that only its cell reads: the cell's step t reads the derivative at t and sets the
+  /// one at t − 1, so two steps are kept. It starts at zero after the last step.
   case rolling
   /// Never asked for; a state without one, such as a count of steps, starts from zero in any layer.
   case none
 }
 
-/// What a model needs to be computed: its parameters, the activations it remembers and the states it
-/// carries from window to window.
+/// What a model needs to be computed: its parameters, the activations it remembers and the states
+/// it carries from window to window.
 ///
 /// Building a model only fills in a plan. Two allocations follow from it, a `ParameterVector` and a
 /// `Tape`; after that a training step allocates nothing.
@@ -55,8 +55,8 @@ public struct Plan: Sendable {
     var pasts = 0
     /// For such a copy: which earlier step it holds.
     var delay = 0
-    /// For a state: the first of the activations that hold what products read of its earlier steps where
-    /// that is masked; −1 for none.
+    /// For a state: the first of the activations that hold what products read of its earlier steps
+    /// where that is masked; −1 for none.
     var reads = -1
     /// For a state: whether it holds the target of each step.
     var isTarget = false
@@ -91,7 +91,8 @@ public struct Plan: Sendable {
 
   /// The layer that asks: its name, how its parameters are called, drawn and learnt.
   public struct Scope: Sendable {
-    /// The layer as the configuration counts it, such as `layer 1`: also the key of its random numbers.
+    /// The layer as the configuration counts it, such as `layer 1`: also the key of its random
+    /// numbers.
     public var layer = "model"
     /// Put before and after every parameter's name, as in `rnn.` weight_hh `_l0`.
     public var prefix = ""
@@ -101,7 +102,8 @@ public struct Plan: Sendable {
     public var rateFactor = 1.0
     /// Where activations lie unless they are asked for on another axis.
     public var axis = Axis.time
-    /// What the model is asked for at a step, and may be fed at the next; nil where there is nothing.
+    /// What the model is asked for at a step, and may be fed at the next; nil where there is
+    /// nothing.
     public var outputs: ModelInterface.Output?
 
     public init() {}
@@ -125,7 +127,8 @@ public struct Plan: Sendable {
   }
 
   /// A learnt vector, such as a bias.
-  /// - Parameter parts: values that replace what was drawn, part k of n of the vector; a forget bias.
+  /// - Parameter parts: values that replace what was drawn, part k of n of the vector; a forget
+  ///   bias.
   public mutating func vector(
     _ name: String, count: Int, pytorch fallback: Distribution,
     parts: [InitialValue.Part] = []
@@ -136,8 +139,8 @@ public struct Plan: Sendable {
       isRowSparse: false)
   }
 
-  /// A matrix that is never learnt: made from the plan's seed and its name wherever it is needed, so
-  /// that no checkpoint holds it and no sum over ranks takes it along.
+  /// A matrix that is never learnt: made from the plan's seed and its name wherever it is needed,
+  /// so that no checkpoint holds it and no sum over ranks takes it along.
   public mutating func constant(
     _ name: String, rows: Int, columns: Int, _ value: ConstantValue
   ) -> Parameter {
@@ -169,8 +172,8 @@ public struct Plan: Sendable {
         width: width, axis: axis ?? scope.axis, use: derivative, lag: 0, layer: scope.layer))
   }
 
-  /// Room for `width` numbers of every stream at one step: what step t leaves in it is gone after that
-  /// step, forward or backward.
+  /// Room for `width` numbers of every stream at one step: what step t leaves in it is gone after
+  /// that step, forward or backward.
   public mutating func momentary(_ width: Int, on axis: Axis? = nil) -> Activation {
     append(
       ActivationShape(
@@ -182,8 +185,8 @@ public struct Plan: Sendable {
   /// - Parameters:
   ///   - name: what checkpoints call it inside its layer, such as `c`.
   ///   - lags: which earlier steps are read, rising from 1; as many as the last are carried.
-  ///   - derivative: `added` where others read the state, `rolling` where only its cell does, `none` for
-  ///     a count.
+  ///   - derivative: `added` where others read the state, `rolling` where only its cell does,
+  ///     `none` for a count.
   public mutating func state(
     _ width: Int, named name: String = "h", lags: [Int] = [1], on axis: Axis? = nil,
     derivative: DerivativeUse = .added
@@ -215,7 +218,8 @@ public struct Plan: Sendable {
     return state
   }
 
-  /// Has products read a state's earlier steps through copies in training, so that they may be masked.
+  /// Has products read a state's earlier steps through copies in training, so that they may be
+  /// masked.
   mutating func maskReads(of state: Activation) {
     let shape = activations[state.index]
     activations[state.index].reads = activations.count
@@ -227,8 +231,8 @@ public struct Plan: Sendable {
     }
   }
 
-  /// What is carried and shown in place of a state that is changed after its cell has computed it; its
-  /// earlier steps are seen through copies.
+  /// What is carried and shown in place of a state that is changed after its cell has computed it;
+  /// its earlier steps are seen through copies.
   mutating func held(of state: Activation) -> Activation {
     keepPasts(of: state)
     let shape = activations[state.index]
@@ -240,7 +244,8 @@ public struct Plan: Sendable {
         name: name))
   }
 
-  /// Has a step see a state's earlier steps through copies in every window, so that they may be changed.
+  /// Has a step see a state's earlier steps through copies in every window, so that they may be
+  /// changed.
   mutating func keepPasts(of state: Activation) {
     for index in state.index - activations[state.index].pasts..<state.index {
       activations[index].isKept = true

@@ -6,10 +6,11 @@ public enum ScratchRows: Sendable {
   case fixed(Int)
   /// One for every stream.
   case streams
-  /// One for every step of every stream, or for each of so many things where there are fewer of them.
+  /// One for every step of every stream, or for each of so many things where there are fewer of
+  /// them.
   case each(of: Int)
-  /// Those of the largest block when the steps of all streams are cut evenly into blocks of at most so
-  /// many rows.
+  /// Those of the largest block when the steps of all streams are cut evenly into blocks of at most
+  /// so many rows; at least one for every stream, since a step may be taken by itself.
   case blocks(of: Int)
   /// One for every step of the source.
   case sourceSteps
@@ -39,7 +40,7 @@ public enum ScratchRows: Sendable {
       return isTooMany ? limit : min(rows, limit)
     case .blocks(let limit):
       let (rows, isTooMany) = steps.multipliedReportingOverflow(by: streams)
-      return isTooMany ? limit : evenBlock(of: rows, atMost: limit)
+      return max(isTooMany ? limit : evenBlock(of: rows, atMost: limit), streams)
     }
   }
 }

@@ -1,14 +1,19 @@
-/// In which order the segments of a window are computed where the states before only a few of them are
-/// kept: with the fewest segments computed of all orders.
+/// In which order the segments of a window are computed where the states before only a few of them
+/// are kept: with the fewest segments computed of all orders.
 ///
-/// To take back t segments with m kept states, that before the first among them, computes
-/// `C(t, m) = min over y of y + C(t − y, m − 1) + C(y, m)` of them, `C(t, 1) = t (t + 1) / 2` and
-/// `C(t, m) = 2 t − 1` where m ≥ t: y segments are read, the state after them is kept while those behind
-/// are taken back, and then the y are (Gruslys, Munos, Danihelka, Lanctot & Graves 2016,
-/// "Memory-efficient backpropagation through time", BPTT-HSM). Where the minimum lies is known without a
-/// table, which for long windows would be larger than their states: with β(m, r) = (m + r)! / (m! r!) and
-/// the least r for which β(m, r) ≥ t, `C(t, m) = t + r t − β(m + 1, r − 1)` (Griewank & Walther 2000,
-/// "Algorithm 799: revolve").
+/// To take back t segments with m kept states, that before the first among them, computes so many:
+///
+///     C(t, m) = min over y of y + C(t − y, m − 1) + C(y, m)
+///     C(t, 1) = t (t + 1) / 2        C(t, m) = 2 t − 1 where m ≥ t
+///
+/// y segments are read, the state after them is kept while those behind are taken back, and then the
+/// y are (Gruslys, Munos, Danihelka, Lanctot & Graves 2016, "Memory-efficient backpropagation
+/// through time", BPTT-HSM). Where the minimum lies is known without a table, which for long windows
+/// would be larger than their states (Griewank & Walther 2000, "Algorithm 799: revolve"):
+///
+///     β(m, r) = (m + r)! / (m! r!)        C(t, m) = t + r t − β(m + 1, r − 1)
+///
+/// with the least r for which β(m, r) ≥ t.
 public enum SegmentOrder {
   /// How many segments are computed to take back `count` with `states` kept ones: C(t, m).
   public static func cost(segments count: Int, states: Int) -> Int {

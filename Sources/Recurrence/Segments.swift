@@ -1,25 +1,27 @@
 internal import LinearAlgebra
 
-/// Backpropagation through a window in segments, each computed again before it is taken back: memory for
-/// the steps of one segment and for a few states in place of all steps.
+/// Backpropagation through a window in segments, each computed again before it is taken back:
+/// memory for the steps of one segment and for a few states in place of all steps.
 ///
 /// The layers run through the window and leave the states before some segments. Then, from the last
-/// segment to the first, a segment is computed once more from the state before it, with its loss, and
-/// taken back; the derivative of that state is handed to the segment before. With room for the state
-/// before every segment each is computed twice at most: √T steps and √T states for T steps (Chen 2016).
-/// With fewer, a state that is not kept is computed anew from the last one that is, in the order that
-/// computes least (`SegmentOrder`).
+/// segment to the first, a segment is computed once more from the state before it, with its loss,
+/// and taken back; the derivative of that state is handed to the segment before. With room for the
+/// state before every segment each is computed twice at most: √T steps and √T states for T steps
+/// (Chen 2016). With fewer, a state that is not kept is computed anew from the last one that is, in
+/// the order that computes least (`SegmentOrder`).
 ///
-/// A segment, not a step, is what is computed again, because the input's product, the weights' gradients
-/// and the head take all steps of a segment in one product each. Every segment is a window of the whole
-/// model, so layers that need all steps at once, such as bidirectional ones, cannot be taken back like
-/// that. The result has the bits of the same segments with everything stored.
+/// A segment, not a step, is what is computed again, because the input's product, the weights'
+/// gradients and the head take all steps of a segment in one product each. Every segment is a
+/// window of the whole model, so layers that need all steps at once, such as bidirectional ones,
+/// cannot be taken back like that. The result has the bits of the same segments with everything
+/// stored.
 public final class Segments {
   /// The steps of a segment, but of the last, which may be shorter.
   public let length: Int
   private let tape: Tape
   private let batch: Batch
-  /// The kept states: those before the window, and before the segments that wait to be computed again.
+  /// The kept states: those before the window, and before the segments that wait to be computed
+  /// again.
   private var kept: [Buffer<Real>] = []
   /// The states at the window's end, and the derivative that is handed to the segment before.
   private let end, handed: Buffer<Real>
@@ -28,8 +30,8 @@ public final class Segments {
   /// - Parameters:
   ///   - window: the size of the whole window.
   ///   - length: at least as long as the furthest step that a state is read.
-  ///   - states: how many states are kept at most, those before the window among them and those at its
-  ///     end not; nil for that before every segment.
+  ///   - states: how many states are kept at most, those before the window among them and those at
+  ///     its end not; nil for that before every segment.
   ///   - tape: with room for `length` steps.
   public init(
     of window: WindowSize, length: Int, states: Int? = nil, on tape: Tape, for plan: Plan,
@@ -47,15 +49,16 @@ public final class Segments {
     handed = Buffer(count: tape.carriedCount)
   }
 
-  /// The segment length that needs the least memory for windows of so many steps where the states before
-  /// all segments are kept: ⌈√T⌉.
+  /// The segment length that needs the least memory for windows of so many steps where the states
+  /// before all segments are kept: ⌈√T⌉.
   public static func squareRoot(of steps: Int) -> Int {
     Int(Double(steps).squareRoot().rounded(.up))
   }
 
-  /// What is computed of a window of this size, in a sentence.
-  public static func words(of window: WindowSize, length: Int, states: Int? = nil) -> String {
+  /// What is computed of a window of this size, in a sentence; nil where it is one segment.
+  public static func words(of window: WindowSize, length: Int, states: Int? = nil) -> String? {
     let count = (window.steps - 1) / length + 1
+    guard count > 1 else { return nil }
     let states = Self.states(of: window, length: length, atMost: states)
     let computed = SegmentOrder.cost(segments: count, states: states)
     let times = (10 * Double(computed) / Double(count)).rounded() / 10
@@ -64,8 +67,8 @@ public final class Segments {
       + "once, and each is computed \(times) times on average."
   }
 
-  /// The states that are kept: more than those before all segments but the last are of no use, since the
-  /// last is reached once.
+  /// The states that are kept: more than those before all segments but the last are of no use,
+  /// since the last is reached once.
   private static func states(of window: WindowSize, length: Int, atMost states: Int?) -> Int {
     let count = (window.steps - 1) / length + 1
     return min(states ?? count, max(count - 1, 1))
@@ -79,8 +82,8 @@ public final class Segments {
     return Double(Self.states(of: window, length: length, atMost: states) + 2) * Double(carried)
   }
 
-  /// Runs a model over a window, there and back. Afterwards the tape carries what it carried before;
-  /// `turn` goes on to the window's end. The tape's loss is that of the window.
+  /// Runs a model over a window, there and back. Afterwards the tape carries what it carried
+  /// before; `turn` goes on to the window's end. The tape's loss is that of the window.
   public func differentiate(
     _ model: any Model, _ window: Batch, weights: ParameterVector, gradient: ParameterVector
   ) {
@@ -101,8 +104,8 @@ public final class Segments {
     let gradient: ParameterVector
   }
 
-  /// Takes back some segments, behind which nothing is left to be taken back; the tape carries the states
-  /// before the first of them, then and afterwards.
+  /// Takes back some segments, behind which nothing is left to be taken back; the tape carries the
+  /// states before the first of them, then and afterwards.
   /// - Parameter used: how many of the kept states others wait for.
   private func takeBack(_ segments: Range<Int>, _ work: Work, used: Int) {
     var left = segments

@@ -1,6 +1,7 @@
 internal import LinearAlgebra
 
-/// How large a window is: `streams` of up to `steps` steps, which an encoder reads `sourceSteps` for.
+/// How large a window is: `streams` of up to `steps` steps, which an encoder reads `sourceSteps`
+/// for.
 public struct WindowSize: Hashable, Sendable {
   public var steps: Int
   public var streams: Int
@@ -19,8 +20,8 @@ public struct WindowSize: Hashable, Sendable {
 
 // How much a tape needs, known without making it.
 extension Tape {
-  /// The sizes of windows of which no more than some steps are there at once; such have no source, and
-  /// passing memory is not to have room for one.
+  /// The sizes of windows of which no more than some steps are there at once; such have no source,
+  /// and passing memory is not to have room for one.
   static func sizes(_ windows: [WindowSize], atMost part: Int?) -> [WindowSize] {
     guard let part else { return windows }
     return windows.map {
@@ -79,7 +80,8 @@ extension Tape {
       resets: resets)
   }
 
-  /// The bytes that a tape of this capacity would occupy, nearly all of them known without making it.
+  /// The bytes that a tape of this capacity would occupy, nearly all of them known without making
+  /// it.
   /// - Parameter part: the most steps of windows that there is to be room for at once; nil for all.
   public static func bytes(
     _ plan: Plan, fitting windows: [WindowSize], atMost part: Int? = nil, derivatives: Bool,

@@ -1,11 +1,11 @@
 public import LinearAlgebra
 
-/// The memory of one window: every activation at every time step, and the derivative of the loss with
-/// respect to it.
+/// The memory of one window: every activation at every time step, and the derivative of the loss
+/// with respect to it.
 ///
 /// A tape is allocated once, for a capacity in steps and streams, and laid out anew by `begin` for
-/// whatever fits: a short last window, another number of streams, a single step. Laying out, turning
-/// and clearing allocate nothing.
+/// whatever fits: a short last window, another number of streams, a single step. Laying out,
+/// turning and clearing allocate nothing.
 public final class Tape: @unchecked Sendable {
   /// Where one activation lies in the current layout.
   struct Slot {
@@ -13,17 +13,17 @@ public final class Tape: @unchecked Sendable {
     var value: UnsafeMutablePointer<Real>
     var derivative: UnsafeMutablePointer<Real>
     let width: Int
-    /// Which bits of a step count: all, or the last where derivatives of two steps take turns, or none
-    /// where each step takes the place of the one before.
+    /// Which bits of a step count: all, or the last where derivatives of two steps take turns, or
+    /// none where each step takes the place of the one before.
     let valueSteps: Int
     var derivativeSteps: Int
     var steps = 0
     var streams = 0
-    /// Of a state, the first of the slots that hold its earlier steps as they are seen; −1 where the
-    /// steps themselves are.
+    /// Of a state, the first of the slots that hold its earlier steps as they are seen; −1 where
+    /// the steps themselves are.
     var past = -1
-    /// Of a state, the first of the slots that hold what products read of its earlier steps; −1 where
-    /// that is all that is seen.
+    /// Of a state, the first of the slots that hold what products read of its earlier steps; −1
+    /// where that is all that is seen.
     var reads = -1
     /// Which earlier step the slot holds, or how many of them are carried.
     let lag: Int
@@ -44,7 +44,8 @@ public final class Tape: @unchecked Sendable {
   public let hasDerivatives: Bool
   /// Whether streams may start anew inside a window.
   public let canReset: Bool
-  /// Whether steps see earlier ones through copies in every window, not only where streams start anew.
+  /// Whether steps see earlier ones through copies in every window, not only where streams start
+  /// anew.
   var seesCopies = false
   /// What the head reports of the window.
   public let loss: Loss
@@ -58,7 +59,8 @@ public final class Tape: @unchecked Sendable {
   /// Allocates room for windows of up to `steps` × `streams` on every axis.
   /// - Parameters:
   ///   - derivatives: false for evaluation and generation, which need no way back.
-  ///   - resets: whether streams may start anew inside a window; costs one more copy of every state.
+  ///   - resets: whether streams may start anew inside a window; costs one more copy of every
+  ///     state.
   public convenience init(
     _ plan: Plan, steps: Int, streams: Int, derivatives: Bool, resets: Bool = false
   ) {
@@ -163,8 +165,9 @@ public final class Tape: @unchecked Sendable {
     extent.derivatives.clear(0..<used)
   }
 
-  /// Whether states are seen through copies of their earlier steps, as on axes where a batch has resets,
-  /// or directly, so many steps late; and whether products read masked copies where there are any.
+  /// Whether states are seen through copies of their earlier steps, as on axes where a batch has
+  /// resets, or directly, so many steps late; and whether products read masked copies where there
+  /// are any.
   func read(pasts batch: Batch, masked: Bool) {
     for index in 0..<shapes.count where shapes[index].pasts > 0 {
       let first = index - shapes[index].pasts

@@ -34,12 +34,13 @@ public struct Score: Codable, Equatable, Sendable {
   public var bits: Double { loss / log(2) }
 }
 
-/// Runs a model over a held-out text with carried state, on a tape of its own, so that training goes on
-/// as if nothing had happened.
+/// Runs a model over a held-out text with carried state, on a tape of its own, so that training
+/// goes on as if nothing had happened.
 ///
-/// Every symbol but each stream's first is scored once; documents reset the state as in training. Where
-/// layers are fed targets that are not read anyway, such as tags, the loss is that of the given ones, and
-/// what is predicted right is counted in a second run over each window, fed with predictions.
+/// Every symbol but each stream's first is scored once; documents reset the state as in training.
+/// Where layers are fed targets that are not read anyway, such as tags, the loss is that of the
+/// given ones, and what is predicted right is counted in a second run over each window, fed with
+/// predictions.
 public final class Evaluation {
   private let feed: any Feed
   private let tape: Tape?

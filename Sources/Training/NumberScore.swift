@@ -57,8 +57,8 @@ struct NumberScore {
         // What the last step asks for is a frame too.
         if let short = examples.first(where: { $0.values.count < (steps.count - 1) * width }) {
           throw UsageError(
-            "a series has \(short.values.count / width + 1) steps, and \(steps.count) are to be told "
-              + "and predicted: ask for fewer with --free and --after")
+            "a series has \(short.values.count / width + 1) steps, and \(steps.count) are to be "
+              + "told and predicted: ask for fewer with --free and --after")
         }
         let found = predict(examples.map(\.frames), steps)
         for (s, example) in examples.enumerated() {
@@ -89,9 +89,11 @@ struct NumberScore {
     return free.next()
   }
 
-  /// One figure, or one for each output by its number from 1.
+  /// One figure, or one for each output by its number from 1; none of an output whose truth is
+  /// always the same number.
   private func named(_ name: String, _ errors: [NRMSE]) -> [(name: String, value: Double)] {
-    errors.enumerated().map { (errors.count == 1 ? name : "\(name)_\($0 + 1)", $1.value) }
+    errors.enumerated().filter(\.element.value.isFinite)
+      .map { (errors.count == 1 ? name : "\(name)_\($0 + 1)", $1.value) }
   }
 }
 

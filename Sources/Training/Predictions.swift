@@ -4,8 +4,8 @@ public import Recurrence
 
 /// What a model predicts at every step of a part of the data, window by window, without a loss.
 ///
-/// Where layers are fed what was asked for a step earlier, and it is not read anyway, they are fed what
-/// the model has predicted there.
+/// Where layers are fed what was asked for a step earlier, and it is not read anyway, they are fed
+/// what the model has predicted there.
 public struct Predictions {
   private let model: SequenceModel
   private let weights: ParameterVector
@@ -23,8 +23,8 @@ public struct Predictions {
     feedsPredictions = model.plan.feedsTargets && !part.readsItsTargets
   }
 
-  /// Hands over the outputs of every stream, streams × width, at each step of each window in turn: logits
-  /// of symbols or labels, or numbers. They last until the next call.
+  /// Hands over the outputs of every stream, streams × width, at each step of each window in turn:
+  /// logits of symbols or labels, or numbers. They last until the next call.
   public func forEach(_ body: (_ batch: Batch, _ t: Int, _ outputs: Matrix) -> Void) {
     guard !feed.windowSizes.isEmpty else { return }
     let batch = feed.makeBatch()

@@ -69,8 +69,8 @@ public struct SequenceScore: Sendable {
         // Where a model answers once, what it says before the end was never asked for.
         guard !model.interface.asksOnce || dataset.train.asksAtEnds else {
           throw UsageError(
-            "the model gives one answer a sequence, at its end, and \(dataset.train.name) asks at other "
-              + "steps: give data like that which it was trained on")
+            "the model gives one answer a sequence, at its end, and \(dataset.train.name) asks at "
+              + "other steps: give data like that which it was trained on")
         }
         return (dataset, dataset.train)
       case .part(let part):
@@ -80,10 +80,13 @@ public struct SequenceScore: Sendable {
         return (dataset, chosen)
       }
     }
-    if free != nil, !dataset.interface.output.isOfNumbers || SeriesFormat(options.data) == nil {
-      throw UsageError(
-        "\(path) does not predict the numbers that it reads next, so it cannot go on on its own: "
-          + "remove --free and --after")
+    try world.unanimous {
+      let format = SeriesFormat(options.data, readsItsOutputs: model.interface.ends != nil)
+      if free != nil, !dataset.interface.output.isOfNumbers || format == nil {
+        throw UsageError(
+          "\(path) does not predict the numbers that it reads next, so it cannot go on on its own: "
+            + "remove --free and --after")
+      }
     }
     var windows = options.evaluation
     windows.batchSize = batchSize

@@ -18,16 +18,16 @@ public struct SeriesContinuation {
     else {
       throw UsageError(
         "\(checkpoint.path) was trained on frames without being asked for the next one (of a table, "
-          + "targets: next, or columns that hold what the next row reads), so it cannot go on on its own: "
-          + "use unroll evaluate")
+          + "targets: next, or columns that hold what the next row reads), so it cannot go on on its "
+          + "own: use unroll evaluate")
     }
     self.model = model
     self.weights = weights
     self.format = format
   }
 
-  /// Goes on with each series of a file, or with a series from nothing but a frame of zeros, which is
-  /// then left out.
+  /// Goes on with each series of a file, or with a series from nothing but a frame of zeros, which
+  /// is then left out.
   /// - Parameters:
   ///   - path: the series, as the model's data has them.
   ///   - length: how many frames are added to each; fewer where the model says that a series ends.
@@ -50,8 +50,8 @@ public struct SeriesContinuation {
       })
   }
 
-  /// How many outputs a series has at least that begins with so many frames, where the model predicts how
-  /// many: the first frame is none.
+  /// How many outputs a series has at least that begins with so many frames, where the model
+  /// predicts how many: the first frame is none.
   private func fewestOutputs(after frames: Int) throws -> Int {
     guard let longest = model.longestPredicted else { return 0 }
     guard frames <= longest + 1 else {

@@ -16,8 +16,8 @@ public enum Outcome: Equatable, Sendable {
 
 /// Trains a language model on one rank of a world.
 ///
-/// `step` is the whole method: a window of this rank's streams goes forward and backward, the gradients
-/// of all ranks are summed, and every rank makes the same update.
+/// `step` is the whole method: a window of this rank's streams goes forward and backward, the
+/// gradients of all ranks are summed, and every rank makes the same update.
 public final class Trainer {
   public let model: any Model
   public let weights: ParameterVector
@@ -44,8 +44,8 @@ public final class Trainer {
   /// Where a run looks at its gradients now and then.
   private var diagnosis: RunDiagnosis?
 
-  /// Something that watches a run: the console, the metrics file, the checkpoints. Only the root's does
-  /// anything with the world.
+  /// Something that watches a run: the console, the metrics file, the checkpoints. Only the root's
+  /// does anything with the world.
   let observer: any Observer
   /// Whether somebody wants this rank to stop; asked once at every step.
   package var isAskedToStop: () -> Bool = { StopRequest.isMade }

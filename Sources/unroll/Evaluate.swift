@@ -54,8 +54,10 @@ struct Evaluate: ParsableCommand {
     guard batchSize >= 1 else { throw ValidationError("--batch-size must be at least 1.") }
     guard (0...64).contains(beam) else { throw ValidationError("--beam must be from 0 to 64.") }
     guard bptt >= 1 else { throw ValidationError("--bptt must be at least 1.") }
-    guard (free == nil) == (after == nil), free ?? 1 >= 1, after ?? 1 >= 1 else {
-      throw ValidationError("--free and --after go together; both must be at least 1.")
+    let steps = 1...1_000_000_000
+    guard (free == nil) == (after == nil), steps.contains(free ?? 1), steps.contains(after ?? 1)
+    else {
+      throw ValidationError("--free and --after go together; both must be from 1 to a billion.")
     }
     guard data.isEmpty != (part == nil) else {
       throw ValidationError("Give files with --data, or a part of the run's data with --part.")
@@ -69,8 +71,10 @@ struct Evaluate: ParsableCommand {
       }
       let free = free.flatMap { free in after.map { FreeSteps(told: $0, predicted: free) } }
       guard !isText || part != nil else {
-        guard free == nil else {
-          throw UsageError("--free and --after are for series of numbers; remove them")
+        try world.unanimous {
+          guard free == nil else {
+            throw UsageError("--free and --after are for series of numbers; remove them")
+          }
         }
         let result = try TextScore(
           of: data, with: checkpoint, batchSize: batchSize, bptt: bptt,

@@ -76,12 +76,10 @@ private let sources = [3, 8, 2, 5, 6, 1, 4, 4, 2, 7, 3]
 @Suite struct SequenceFeedTests {
   /// Every way of making batches.
   static let requests: [FeedRequest] = [
-    FeedRequest(batchSize: 4, seed: 3),
-    FeedRequest(batchSize: 4, isBucketed: false, seed: 3),
+    FeedRequest(batchSize: 4, seed: 3), FeedRequest(batchSize: 4, isBucketed: false, seed: 3),
     FeedRequest(batchSize: 3, bptt: 2, seed: 5),
     FeedRequest(batchSize: 3, bptt: 4, isBucketed: false, seed: 5),
-    FeedRequest(batchSize: 4, isBucketed: false),
-    FeedRequest(batchSize: 5, bptt: 3),
+    FeedRequest(batchSize: 4, isBucketed: false), FeedRequest(batchSize: 5, bptt: 3),
     FeedRequest(batchSize: 5, bptt: 3, isBucketed: false),
     FeedRequest(batchSize: 1, batchTokens: 20, seed: 2),
     FeedRequest(batchSize: 1, bptt: 3, batchTokens: 18, isBucketed: false, seed: 2),
@@ -258,8 +256,8 @@ private let sources = [3, 8, 2, 5, 6, 1, 4, 4, 2, 7, 3]
         }
         #expect(feed.isAtEpochStart)
       }
-      // Where lengths are known beforehand, a batch ends only before what it has no room for; else each
-      // has room for as many of the longest.
+      // Where lengths are known beforehand, a batch ends only before what it has no room for; else
+      // each has room for as many of the longest.
       let sizes = zip(lengths, sources).map { ($0, $1) }
       let order = bucketed ? sizes.sorted { ($0.0, $0.1) < ($1.0, $1.1) } : sizes
       var (batches, count, most) = (0, 0, 0)
@@ -275,8 +273,7 @@ private let sources = [3, 8, 2, 5, 6, 1, 4, 4, 2, 7, 3]
 
   @Test func `A long sequence does not narrow the batches behind its own`() throws {
     let set = ListedExamples(lengths: [9] + Array(repeating: 1, count: 9))
-    let feed = try SequenceFeed(
-      set, FeedRequest(batchSize: 1, batchTokens: 9, isBucketed: false))
+    let feed = try SequenceFeed(set, FeedRequest(batchSize: 1, batchTokens: 9, isBucketed: false))
     #expect(epoch(feed).map(\.parts.count) == [1, 9])
   }
 
@@ -294,7 +291,7 @@ private let sources = [3, 8, 2, 5, 6, 1, 4, 4, 2, 7, 3]
   }
 
   @Test func `Sequences of the same length need no resets`() throws {
-    let even = ListedExamples(lengths: [3, 3, 3, 3, 3], isEven: true)
+    let even = ListedExamples(lengths: Array(repeating: 3, count: 5), isEven: true)
     let feed = try SequenceFeed(even, FeedRequest(batchSize: 2, bptt: 2, seed: 1))
     #expect(!feed.mayReset && feed.windowsPerEpoch == 6)
     #expect(epoch(feed).allSatisfy { !$0.hasResets })

@@ -107,6 +107,9 @@ generate ahead --length 50 --prime first.csv >told
 awk -F ';' 'NR > 1 { d = $2 - (NR - 2); if (d * d > 0.1) exit 1 } END { exit NR < 4 || NR > 9 }' told ||
   die "0, 1, 2, … to 3 or 4: $(cat told)"
 pass "generate: columns of targets that hold what the next row reads go on too, to their end"
+under 1 evaluate ahead --data ahead.csv --free 1 --after 2 >line 2>log || die "evaluate: $(cat log)"
+grep -q "nrmse free 1" line || die "nothing of the free run: $(cat line)"
+pass "evaluate: they are measured as they go on, too"
 
 # Numbers asked for in some rows, or once in the last.
 tail -n +2 rows.csv | awk -F ';' -v OFS=';' '{ print $1, $2, NR % 3 == 1 ? $3 : "" }' |
@@ -136,6 +139,10 @@ pass "evaluate: numbers asked for in some rows or in the last, on one and two pr
 echo 'data: {format: csv, train: rows.csv, columns: {inputs: [x], targets: [y], id: run, separator: ;}}' >other.yaml
 run 1 other.yaml --set "$reservoir" --set 'training={batch_size: 4, readout: {ridge: 1e-4}}' --run fit-other
 refused 64 "without being asked for the next one" generate fit-other
+code=0
+under 2 evaluate fit-other --data rows.csv --free 1 --after 1 >said 2>log || code=$?
+[ $code -eq 64 ] && [ ! -s said ] && [ "$(grep -c "cannot go on" log)" -eq 1 ] ||
+  die "evaluate --free on two processes: $code, $(cat said log)"
 refused 64 "give --prime FILE" generate fit-numbers --prompt a
 refused 64 "give --prompt TEXT" generate fit-symbols --prime rows.csv
 refused 64 "remove --top-k" generate fit-labels --top-k 3

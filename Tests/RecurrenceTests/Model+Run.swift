@@ -2,8 +2,8 @@ import LinearAlgebra
 import Recurrence
 
 extension Model {
-  /// Runs the window of a batch from states of zero, and back where there is a gradient, which is cleared
-  /// first; the loss is the tape's.
+  /// Runs the window of a batch from states of zero, and back where there is a gradient, which is
+  /// cleared first; the loss is the tape's.
   @discardableResult
   func run(
     _ batch: Batch, on tape: Tape, weights: ParameterVector, gradient: ParameterVector?

@@ -3,8 +3,8 @@ import LinearAlgebra
 import Recurrence
 import Testing
 
-/// An encoder and a decoder learn to say a sequence backwards, and are asked for sequences that they
-/// have not seen.
+/// An encoder and a decoder learn to say a sequence backwards, and are asked for sequences that
+/// they have not seen.
 @Suite struct Reversal {
   static let (start, end): (Int32, Int32) = (0, 1)
   static let symbols = 7
@@ -36,10 +36,12 @@ import Testing
           steps: Self.longest + 1, streams: Self.streams, sourceSteps: Self.longest)
       ], derivatives: true, resets: true)
     var adam = Adam(count: weights.buffer.count)
-    for step in 0..<500 {
+    let steps = 600
+    for step in 0..<steps {
       fill(batch, (0..<Self.streams).map { sequence(step * Self.streams + $0) })
       model.run(batch, on: tape, weights: weights, gradient: gradient)
-      weights.update { adam.update($0.buffer, gradient.buffer, Real(tape.loss.targets)) }
+      let rate = 0.01 * (1 - Real(step) / Real(steps))
+      weights.update { adam.update($0.buffer, gradient.buffer, Real(tape.loss.targets), rate) }
     }
     let decoder = SequenceDecoder(model, weights: weights, start: Self.start, end: Self.end)
     let unseen = (0..<200).map { sequence(1_000_000 + $0) }
@@ -83,7 +85,7 @@ import Testing
   }
 }
 
-/// Kingma & Ba 2015, at a rate of 0.01.
+/// Kingma & Ba 2015.
 private struct Adam {
   private var mean: [Real]
   private var square: [Real]
@@ -94,11 +96,11 @@ private struct Adam {
     square = mean
   }
 
-  mutating func update(_ w: Buffer<Real>, _ g: Buffer<Real>, _ targets: Real) {
+  mutating func update(_ w: Buffer<Real>, _ g: Buffer<Real>, _ targets: Real, _ rate: Real) {
     step += 1
     let (w, g) = (w.elements(), g.elements())
     let correction = (1 - Real(Foundation.pow(0.999, Double(step)))).squareRoot()
-    let rate = 0.01 * correction / (1 - Real(Foundation.pow(0.9, Double(step))))
+    let rate = rate * correction / (1 - Real(Foundation.pow(0.9, Double(step))))
     for i in mean.indices {
       let d = g[i] / targets
       mean[i] += 0.1 * (d - mean[i])

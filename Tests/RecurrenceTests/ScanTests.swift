@@ -3,8 +3,8 @@ import LinearAlgebra
 import Recurrence
 import Testing
 
-/// `h(t) = a(t) h(t−1) + b(t)` of many steps at once: a pair stands for the map of a stretch of time, and
-/// stretches that follow each other are put together, in any order.
+/// `h(t) = a(t) h(t−1) + b(t)` of many steps at once: a pair stands for the map of a stretch of
+/// time, and stretches that follow each other are put together, in any order.
 private struct Stretch {
   var a, b: Double
 
@@ -31,8 +31,8 @@ extension Trial {
   }
 }
 
-/// Minimal cells of one layer whose loop over time is a tree of stretches, forward and backward, and
-/// everything else plain sums in Double.
+/// Minimal cells of one layer whose loop over time is a tree of stretches, forward and backward,
+/// and everything else plain sums in Double.
 private struct ScannedNetwork {
   let embedding, input, output: [[Double]]
   let inputBias, outputBias: [Double]

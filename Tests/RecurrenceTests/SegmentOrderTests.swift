@@ -18,8 +18,9 @@ import Testing
     }
   }
 
-  /// The fewest segments computed of everything that can be done: a state is a place that the tape carries
-  /// the states of, places whose states are kept, and how many segments are left to be taken back.
+  /// The fewest segments computed of everything that can be done: a state is a place that the tape
+  /// carries the states of, places whose states are kept, and how many segments are left to be
+  /// taken back.
   private func fewest(_ count: Int, states: Int) -> Int {
     struct Place: Hashable {
       var at: Int

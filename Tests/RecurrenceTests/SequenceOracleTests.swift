@@ -3,8 +3,8 @@ import LinearAlgebra
 import Recurrence
 import Testing
 
-/// Models of padded sequences with what PyTorch finds for them in Double: `Tests/Oracles/sequences.json`,
-/// which the script beside it makes.
+/// Models of padded sequences with what PyTorch finds for them in Double:
+/// `Tests/Oracles/sequences.json`, which the script beside it makes.
 struct SequenceOracle: Decodable, CustomTestStringConvertible {
   let name: String
   let model: ModelOptions

@@ -40,8 +40,8 @@ struct SequenceTrial {
     fill()
   }
 
-  /// Fills the batch with sequences of different lengths; behind an end there is padding. Where the model
-  /// predicts ends, the last step of each sequence asks for its end.
+  /// Fills the batch with sequences of different lengths; behind an end there is padding. Where the
+  /// model predicts ends, the last step of each sequence asks for its end.
   /// - Parameter position: of step 0; the sequences that are longest end in a later window then.
   func fill(lengths: [Int] = lengths, asksOnce: Bool? = nil, position: Int = 0) {
     let interface = model.interface

@@ -4,8 +4,8 @@ import LinearAlgebra
 import Recurrence
 import Testing
 
-/// Networks over trees, on random trees of many shapes: the numbers of words, labels, units and nodes
-/// are all different.
+/// Networks over trees, on random trees of many shapes: the numbers of words, labels, units and
+/// nodes are all different.
 @Suite struct `A model of trees` {
   static let words = 9
   static let labels = 4
@@ -14,8 +14,8 @@ import Testing
     ModelOptions(embedding: 3, layers: [], tree: TreeOptions(.lstm, hidden: 5)),
   ]
 
-  /// A leaf, a node with one child, a chain to either side, and trees of random shapes of which some
-  /// nodes have one child and some ask for nothing.
+  /// A leaf, a node with one child, a chain to either side, and trees of random shapes of which
+  /// some nodes have one child and some ask for nothing.
   static let trees: [BinaryTree] = {
     var trees = [
       BinaryTree([.init(word: 3, label: 1)]),

@@ -1,8 +1,8 @@
 internal import Recurrence
 
 extension Dataset {
-  /// The vocabularies of a model, to be used in place of those that the data would make: nil for what
-  /// the data is to make.
+  /// The vocabularies of a model, to be used in place of those that the data would make: nil for
+  /// what the data is to make.
   public struct Vocabularies: Codable, Sendable {
     public var inputs: Vocabulary
     public var outputs, source: Vocabulary?

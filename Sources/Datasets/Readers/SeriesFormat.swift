@@ -1,18 +1,18 @@
 public import LinearAlgebra
 internal import Recurrence
 
-/// How series of frames are written whose next frame a model predicts, so that it can go on with them on
-/// its own: pieces for a piano, or rows of a table.
+/// How series of frames are written whose next frame a model predicts, so that it can go on with
+/// them on its own: pieces for a piano, or rows of a table.
 public struct SeriesFormat: Sendable {
   /// The columns of a table; nil for pieces.
   private let columns: ColumnOptions?
   /// The numbers of a frame.
   public let width: Int
 
-  /// The format of some data; nil where it asks for anything but what is read next. A task's series are
-  /// written in columns by their numbers.
-  /// - Parameter readsItsOutputs: whether in tables with columns of targets each row reads those of the
-  ///   row before.
+  /// The format of some data; nil where it asks for anything but what is read next. A task's series
+  /// are written in columns by their numbers.
+  /// - Parameter readsItsOutputs: whether in tables with columns of targets each row reads those of
+  ///   the row before.
   public init?(_ options: DataOptions, readsItsOutputs: Bool = false) {
     if let task = options.task?.task {
       guard task.asksForNextFrame else { return nil }

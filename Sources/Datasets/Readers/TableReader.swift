@@ -1,7 +1,7 @@
 internal import Recurrence
 
-/// Numbers in columns, a step a line: some are read, and others, the next row or a class are asked for.
-/// Sequences are parted by a blank line, or where the value of a column changes.
+/// Numbers in columns, a step a line: some are read, and others, the next row or a class are asked
+/// for. Sequences are parted by a blank line, or where the value of a column changes.
 ///
 /// The first line of a file names the columns, if one is asked for by its name.
 struct TableReader {

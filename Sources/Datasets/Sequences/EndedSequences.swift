@@ -1,8 +1,8 @@
 internal import LinearAlgebra
 public import Recurrence
 
-/// Sequences whose last step asks for the end by itself, for models that do not say it by a symbol: in
-/// place of the symbol that stood there, or else after the last output, which that step reads.
+/// Sequences whose last step asks for the end by itself, for models that do not say it by a symbol:
+/// in place of the symbol that stood there, or else after the last output, which that step reads.
 public struct EndedSequences: ExampleSet {
   private let base: any ExampleSet
   private let hasSymbol: Bool
@@ -48,13 +48,13 @@ extension Dataset {
   ///
   /// Data whose sequences have no end to be predicted stays as it is; a model refuses it.
   /// - Parameters:
-  ///   - longest: the most outputs whose number is predicted; nil for those of the longest sequence to
-  ///     train on.
-  ///   - known: what a model that is there already knows of ends; nil for one that is to be made for this
-  ///     data.
+  ///   - longest: the most outputs whose number is predicted; nil for those of the longest sequence
+  ///     to train on.
+  ///   - known: what a model that is there already knows of ends; nil for one that is to be made
+  ///     for this data.
   ///   - share: which sequences are checked here, those of so many ranks being checked by one each.
-  /// - Throws: `DataError` where a sequence can have no probability: one that is longer than any length
-  ///   that is predicted, or one with the symbol for the end inside.
+  /// - Throws: `DataError` where a sequence can have no probability: one that is longer than any
+  ///   length that is predicted, or one with the symbol for the end inside.
   public func ending(
     by end: EndOfSequence, longest: Int? = nil, known: ModelInterface.Ends? = nil,
     checking share: (rank: Int, world: Int) = (0, 1)

@@ -3,17 +3,18 @@ public import Recurrence
 
 /// One sequence and what is to be learnt of it.
 ///
-/// Of `steps` steps each reads a symbol or a frame of numbers, and asks for a symbol, for numbers, or
-/// for nothing.
+/// Of `steps` steps each reads a symbol or a frame of numbers, and asks for a symbol, for numbers,
+/// or for nothing.
 public struct Example: Equatable, Sendable {
   /// The symbol read at each step; empty where frames are read.
   public var inputs: [Int32] = []
   /// The frames read, one after the other; empty where symbols are read.
   public var frames: [Real] = []
-  /// The symbol asked for at each step, `Batch.noTarget` or `Batch.end`; 0 where numbers are asked for.
+  /// The symbol asked for at each step, `Batch.noTarget` or `Batch.end`; 0 where numbers are asked
+  /// for.
   public var targets: [Int32] = []
-  /// The numbers asked for, a row for each step (any where nothing is asked for); empty where symbols
-  /// are.
+  /// The numbers asked for, a row for each step (any where nothing is asked for); empty where
+  /// symbols are.
   public var values: [Real] = []
   /// What is known of the whole sequence, a vector; empty for nothing.
   public var condition: [Real] = []
@@ -70,7 +71,8 @@ public struct ExampleShape: Hashable, Sendable {
 
 /// A set of sequences, from files or from a generator.
 ///
-/// An example is a function of the epoch and of its index alone, so that every rank can ask for any.
+/// An example is a function of the epoch and of its index alone, so that every rank can ask for
+/// any.
 public protocol ExampleSet: Sendable {
   /// What sentences call it: a path, or the name of a task.
   var name: String { get }

@@ -1,6 +1,6 @@
 #if !REAL_IS_DOUBLE
-  /// Memory that packed copies take turns in: those of one layer lie in it one behind the other, and
-  /// those of the next layer in the same place.
+  /// Memory that packed copies take turns in: those of one layer lie in it one behind the other,
+  /// and those of the next layer in the same place.
   final class PackMemory {
     /// Rises whenever everything is given back; what was taken at an earlier turn is gone.
     private(set) var turn = 0

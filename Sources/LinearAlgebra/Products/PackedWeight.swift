@@ -1,11 +1,11 @@
 #if !REAL_IS_DOUBLE
   internal import COneDNN
 
-  /// The copies of one weight that products use in place of the stored matrix, each made anew at its first
-  /// use after a change of the weight.
+  /// The copies of one weight that products use in place of the stored matrix, each made anew at
+  /// its first use after a change of the weight.
   ///
-  /// Which copy a product uses follows from its shape and never from what was done before: a run that was
-  /// resumed has to make the same bits.
+  /// Which copy a product uses follows from its shape and never from what was done before: a run
+  /// that was resumed has to make the same bits.
   final class PackedWeight {
     /// A copy for x · W, or for the way back.
     private struct Copy {
@@ -64,9 +64,9 @@
       }
     }
 
-    /// In single precision a copy, which costs about one use, pays for products of a time step: there are
-    /// many of them, of so few rows that the library's own rearranging of the weights is a large part
-    /// of its work.
+    /// In single precision a copy, which costs about one use, pays for products of a time step:
+    /// there are many of them, of so few rows that the library's own rearranging of the weights is
+    /// a large part of its work.
     private func isWorthwhile(_ a: Matrix) -> Bool {
       a.rows == products.rowsOfStep && a.rows > 1 && a.rows <= 128
         && a.rows * matrix.rows * matrix.columns > 1_000_000

@@ -1,7 +1,7 @@
 internal import COneDNN
 
-/// The products with one model's parameters: their precision, the packed copies of the weights, and the
-/// memory for rounded factors.
+/// The products with one model's parameters: their precision, the packed copies of the weights, and
+/// the memory for rounded factors.
 ///
 /// It belongs to the weights it was made for and to the thread that uses them.
 public final class WeightProducts {
@@ -10,8 +10,8 @@ public final class WeightProducts {
   public var rowsOfStep = 0
   /// Counts the time of products with the weights; nil where nobody asks.
   public var clock: ProductClock?
-  /// Whether large copies of the weights lie in the same memory one layer after the other, each until
-  /// `giveBackCopies`. For training: every copy is made anew in each step anyway.
+  /// Whether large copies of the weights lie in the same memory one layer after the other, each
+  /// until `giveBackCopies`. For training: every copy is made anew in each step anyway.
   public var copiesTakeTurns = false
   /// Rises with every change of the weights.
   private(set) var version = 0

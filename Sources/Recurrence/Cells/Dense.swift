@@ -1,10 +1,10 @@
 internal import LinearAlgebra
 
-/// No recurrence at all: `y(t) = f(x(t) W₀ + … + x(t−k+1) W_{k−1} + b)`, one to one where k is 1, otherwise
-/// the time-delay network over the last k inputs (Waibel 1989).
+/// No recurrence at all: `y(t) = f(x(t) W₀ + … + x(t−k+1) W_{k−1} + b)`, one to one where k is 1,
+/// otherwise the time-delay network over the last k inputs (Waibel 1989).
 ///
-/// The inputs lie side by side, [x(t), x(t−1), …]. Earlier ones are carried from window to window and
-/// are zero before the first.
+/// The inputs lie side by side, [x(t), x(t−1), …]. Earlier ones are carried from window to window
+/// and are zero before the first.
 ///
 /// - `taps`: k.
 public struct Dense: RecurrentCell {

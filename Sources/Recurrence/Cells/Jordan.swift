@@ -4,9 +4,10 @@ internal import LinearAlgebra
 ///
 ///     h(t) = f(x(t) W + b + y(t−1) R)      y(t) = g(h(t) V + c)
 ///
-/// The cell shows y. With `teacher_forcing` the target of the step before takes the place of y(t−1):
-/// R reads a symbol, numbers or labels, training has no loop in time, and nothing is fed where a
-/// stream starts. Where a model draws or predicts, it is fed what it has drawn or predicted.
+/// The cell shows y. With `teacher_forcing` the target of the step before takes the place of
+/// y(t−1): R reads a symbol, numbers or labels, training has no loop in time, and nothing is fed
+/// where a stream starts. Where a model draws or predicts, it is fed what it has drawn or
+/// predicted.
 public struct Jordan: RecurrentCell {
   public struct Options: CellOptions {
     public var hidden: Int

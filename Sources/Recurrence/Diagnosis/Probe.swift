@@ -1,7 +1,7 @@
 internal import LinearAlgebra
 
-/// Numbers from 0 to 1 that a cell multiplies by: part `part` of `count` equal blocks of an activation, as
-/// the way there leaves it.
+/// Numbers from 0 to 1 that a cell multiplies by: part `part` of `count` equal blocks of an
+/// activation, as the way there leaves it.
 public struct GateBlock: Sendable {
   public let name: String
   let activation: Activation

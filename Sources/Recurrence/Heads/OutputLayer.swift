@@ -3,17 +3,17 @@ internal import LinearAlgebra
 /// The affine map that a head begins with, `l = h W + b`, for the rows of a window that ask for
 /// something.
 ///
-/// In training, a head walks blocks of rows, takes the loss and adds to the derivatives at once, so the
-/// outputs of a long window never exist. Rows without a target cost nothing. The gradient is that of the
-/// *sum* over targets; whoever updates divides.
+/// In training, a head walks blocks of rows, takes the loss and adds to the derivatives at once, so
+/// the outputs of a long window never exist. Rows without a target cost nothing. The gradient is
+/// that of the *sum* over targets; whoever updates divides.
 struct OutputLayer: Sendable {
   /// Of a tied model, the embedding's matrix.
   let weight: Parameter
   let width: Int
   let input: Activation
   let bias: Parameter?
-  /// Whether it stands beside another head's, to whose loss it adds: then it is asked for in every row
-  /// that has an output or an end, and that head counts the targets.
+  /// Whether it stands beside another head's, to whose loss it adds: then it is asked for in every
+  /// row that has an output or an end, and that head counts the targets.
   private let isBeside: Bool
   private let outputs, gathered, scattered: Scratch
 
@@ -32,8 +32,8 @@ struct OutputLayer: Sendable {
     self.input = input
     weight = tied ?? plan.parameter(name + ".weight", from: read, to: width, pytorch: spread)
     bias = hasBias ? plan.vector(name + ".bias", count: width, pytorch: spread) : nil
-    // Each block reads the weights and reads and writes their gradient anew, so blocks are as large as
-    // memory allows: 32 MB of outputs, but rows enough for products to run at speed.
+    // Each block reads the weights and reads and writes their gradient anew, so blocks are as large
+    // as memory allows: 32 MB of outputs, but rows enough for products to run at speed.
     let rows = ScratchRows.blocks(of: min(max(8_388_608 / width, 64), 1024))
     outputs = plan.scratch(width, rows: rows)
     gathered = plan.scratch(read, rows: rows)
@@ -41,9 +41,9 @@ struct OutputLayer: Sendable {
   }
 
   /// Takes the loss of every row with a target, and in training its derivatives.
-  /// - Parameter evaluate: makes of one row of h W, which still lacks the bias, the derivative of its
-  ///   loss in training, and adds that to the bias's gradient; returns the loss. It is also told which
-  ///   row of the window it has.
+  /// - Parameter evaluate: makes of one row of h W, which still lacks the bias, the derivative of
+  ///   its loss in training, and adds that to the bias's gradient; returns the loss. It is also
+  ///   told which row of the window it has.
   @inline(__always)
   func forward(_ pass: Pass, _ evaluate: (Row, Int) -> Double) {
     if !isBeside { pass.loss.clear() }

@@ -12,6 +12,7 @@ struct OnSource: Layer {
     let source = pass.along(.source)
     for layer in layers {
       layer.forward(source)
+      pass.giveBackCopies()
       pass.mark(.other)
     }
   }
@@ -20,6 +21,7 @@ struct OnSource: Layer {
     let source = pass.along(.source)
     for layer in layers.reversed() {
       layer.backward(source)
+      pass.giveBackCopies()
       pass.mark(.other)
     }
   }

@@ -26,7 +26,8 @@ public struct Surroundings: Hashable, Sendable {
 /// A cell unrolled over the time steps of a window.
 ///
 /// The preactivation of all steps is one product before the loop, the gradients of the weights one
-/// product each after it. Streams that start anew inside the window are handled here and nowhere else.
+/// product each after it. Streams that start anew inside the window are handled here and nowhere
+/// else.
 public struct Recurrent<Cell: RecurrentCell>: Layer {
   public let output: Activation
   let cell: Cell
@@ -40,7 +41,8 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
   private let projection: Projection
   /// What an encoder shows of its states at the end of each sequence.
   let handOvers: [HandOver]
-  /// Whether nothing that is learnt would see the derivatives: a fixed cell that reads the data alone.
+  /// Whether nothing that is learnt would see the derivatives: a fixed cell that reads the data
+  /// alone.
   private let isUnlearnt: Bool
   public let probes: [Probe]
 
@@ -50,8 +52,8 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
   ///   - length: what is read of the length of each sequence.
   ///   - request: what is looked back at before each step.
   ///   - handsOver: whether others read the states at the end of each sequence.
-  ///   - given: says what states begin with, where that is a row for each stream, as a function of the
-  ///     state, its name and whether the layer shows it; nil where `surroundings` says it.
+  ///   - given: says what states begin with, where that is a row for each stream, as a function of
+  ///     the state, its name and whether the layer shows it; nil where `surroundings` says it.
   init(
     _ options: Cell.Options, around surroundings: Surroundings = Surroundings(),
     dropout: Double = 0, seed: UInt64 = 0, reading input: Source, conditions: [Conditioning] = [],
@@ -89,7 +91,8 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
     }
     let initial = surroundings.initialState
     let own = plan.states[known...].filter { plan.isState($0) }
-    // Where streams start from zero and one step back is read, carried states need no more than clearing.
+    // Where streams start from zero and one step back is read, carried states need no more than
+    // clearing.
     let furthest = own.reduce(1) { max($0, plan.lag(of: $1)) }
     var dropouts: [Activation: RecurrentDropout] = [:]
     // A memory that only its cell sees is never masked.

@@ -4,10 +4,10 @@ internal import LinearAlgebra
 ///
 ///     a(t) += y(t−1) R
 ///
-/// where y is what the model is asked for: a row with a 1 at a symbol, numbers, or labels, and zeros
-/// where a stream starts and where nothing was asked for. In training and in the likelihood of what is
-/// given y is the target, so training has no loop in time through it (teacher forcing, Williams & Zipser
-/// 1989); whoever draws or predicts notes what came of it instead.
+/// where y is what the model is asked for: a row with a 1 at a symbol, numbers, or labels, and
+/// zeros where a stream starts and where nothing was asked for. In training and in the likelihood
+/// of what is given y is the target, so training has no loop in time through it (teacher forcing,
+/// Williams & Zipser 1989); whoever draws or predicts notes what came of it instead.
 struct TargetFeedback: Sendable {
   /// a
   private let input: Activation

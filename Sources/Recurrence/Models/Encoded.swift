@@ -1,5 +1,5 @@
-/// What an encoder leaves behind: what it shows at every step of the source, its last states, and one
-/// vector for the whole.
+/// What an encoder leaves behind: what it shows at every step of the source, its last states, and
+/// one vector for the whole.
 struct Encoded {
   /// Run once for each sequence.
   let layers: [any Layer]
@@ -7,8 +7,8 @@ struct Encoded {
   let output: Activation
   /// Of its layers with a state, from the bottom to the top.
   let finals: [FinalStates]
-  /// The last state that the top layer shows, or where it has none, what it puts out at the end of each
-  /// source; on the axis of streams.
+  /// The last state that the top layer shows, or where it has none, what it puts out at the end of
+  /// each source; on the axis of streams.
   let summary: Activation
 
   init(

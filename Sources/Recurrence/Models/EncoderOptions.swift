@@ -2,8 +2,8 @@
 public enum ContextPlace: String, Codable, CaseIterable, Sendable {
   /// The encoder's last states are the decoder's first (Sutskever 2014).
   case initialState = "initial_state"
-  /// The state that the encoder's top layer shows at its end, through a matrix of its own at every step
-  /// of the decoder's first layer (Cho 2014).
+  /// The state that the encoder's top layer shows at its end, through a matrix of its own at every
+  /// step of the decoder's first layer (Cho 2014).
   case everyStep = "every_step"
   /// Both.
   case both
@@ -69,7 +69,8 @@ extension ModelOptions {
       embeddingInitializer: embeddingInitializer, embeddingRate: embeddingRate)
   }
 
-  /// Why no model of these options can be made for a source of so many symbols, if there is a reason.
+  /// Why no model of these options can be made for a source of so many symbols, if there is a
+  /// reason.
   func objection(toSource symbols: Int) -> String? {
     guard let encoder else {
       return symbols > 0

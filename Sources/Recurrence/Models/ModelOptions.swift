@@ -27,8 +27,9 @@ public struct ModelOptions: Codable, Equatable, Sendable {
   public var tied: Bool
   /// On the embedding's output, between layers and before the output layer (Zaremba 2014).
   public var dropout: Double
-  /// On what the first layer reads, in place of `dropout`; nil for `dropout` on an embedding's output, and
-  /// none on frames and on rows with a single 1, of which each number that is dropped is a fact lost.
+  /// On what the first layer reads, in place of `dropout`; nil for `dropout` on an embedding's
+  /// output, and none on frames and on rows with a single 1, of which each number that is dropped
+  /// is a fact lost.
   public var inputDropout: Double?
   /// One mask for all steps of a window of a stream (Gal 2016).
   public var variational: Bool
@@ -55,10 +56,11 @@ public struct ModelOptions: Codable, Equatable, Sendable {
   public var end: EndOfSequence
   /// What the first layer with a cell is told of a predicted length.
   public var lengthInput: LengthInput
-  /// The most outputs whose number is predicted; nil for as many as the longest sequence to train on has.
+  /// The most outputs whose number is predicted; nil for as many as the longest sequence to train
+  /// on has.
   public var longest: Int?
-  /// Factors on the learning rate in the embedding and in the output layer; 0 freezes one. A tied matrix
-  /// is the embedding's.
+  /// Factors on the learning rate in the embedding and in the output layer; 0 freezes one. A tied
+  /// matrix is the embedding's.
   public var embeddingRate: Double
   public var outputRate: Double
 

@@ -1,14 +1,14 @@
 internal import LinearAlgebra
 
 extension SequenceModel {
-  /// Runs the layers over a window as `read` does, but feeds what is predicted at each step, where layers
-  /// are fed targets, in place of what is asked for there: the likeliest symbol, the numbers, or the
-  /// labels that are likelier to hold than not.
+  /// Runs the layers over a window as `read` does, but feeds what is predicted at each step, where
+  /// layers are fed targets, in place of what is asked for there: the likeliest symbol, the
+  /// numbers, or the labels that are likelier to hold than not.
   ///
-  /// What a step computes depends on predictions for earlier steps alone, so going over the window again
-  /// with the predictions of the time before leaves one step more as it has to be each time, and ends
-  /// where nothing changes: after as many times as there are steps at most, and most often after a few
-  /// (Jacobi's iteration; Song 2021).
+  /// What a step computes depends on predictions for earlier steps alone, so going over the window
+  /// again with the predictions of the time before leaves one step more as it has to be each time,
+  /// and ends where nothing changes: after as many times as there are steps at most, and most often
+  /// after a few (Jacobi's iteration; Song 2021).
   /// - Returns: how many symbols are predicted right.
   @discardableResult
   public func predict(_ pass: Pass) -> Int {

@@ -5,8 +5,8 @@ public import LinearAlgebra
 ///
 /// The model is a plan and a list of small values; its numbers live in a `ParameterVector` and a
 /// `Tape`. Parameters have the names of PyTorch's word_language_model (`encoder.weight`,
-/// `rnn.weight_ih_l0`, `decoder.weight`, …) where one PyTorch module can hold all the layers, and one
-/// module a layer (`layers.0.weight_ih_l0`) where widths differ or kinds mix.
+/// `rnn.weight_ih_l0`, `decoder.weight`, …) where one PyTorch module can hold all the layers, and
+/// one module a layer (`layers.0.weight_ih_l0`) where widths differ or kinds mix.
 public struct SequenceModel: Model {
   public let plan: Plan
   public let options: ModelOptions
@@ -130,7 +130,8 @@ public struct SequenceModel: Model {
     }
   }
 
-  /// The most outputs that the model predicts of a sequence; nil where it does not predict how many.
+  /// The most outputs that the model predicts of a sequence; nil where it does not predict how
+  /// many.
   public var longestPredicted: Int? { predictedLength?.longest }
 
   /// What is known of each stream, side by side.
@@ -179,7 +180,8 @@ extension SequenceModel {
 }
 
 extension ModelOptions {
-  /// Whether one PyTorch module holds all layers: one cell with one set of options, nothing between.
+  /// Whether one PyTorch module holds all layers: one cell with one set of options, nothing
+  /// between.
   public var fitsOneModule: Bool {
     guard case .recurrent = layers[0].kind, layers[0].bidirectional != .sum else { return false }
     return layers.allSatisfy {

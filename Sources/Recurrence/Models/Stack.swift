@@ -133,7 +133,8 @@ struct Stack {
     }
   }
 
-  /// Keeps the last states of the layer that was added, and of the top one what stands for the whole.
+  /// Keeps the last states of the layer that was added, and of the top one what stands for the
+  /// whole.
   private mutating func handOver(
     _ directions: [[HandOver]], or shown: Activation, isTop: Bool, in plan: inout Plan
   ) {

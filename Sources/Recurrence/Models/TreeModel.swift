@@ -1,7 +1,7 @@
 internal import LinearAlgebra
 
-/// A recursive network over trees: word vectors at the leaves, one cell with the same weights at every
-/// node, and a softmax over the labels of each node that asks for one.
+/// A recursive network over trees: word vectors at the leaves, one cell with the same weights at
+/// every node, and a softmax over the labels of each node that asks for one.
 ///
 ///     model:
 ///       embedding: 150
@@ -118,7 +118,8 @@ extension ModelOptions {
     return nil
   }
 
-  /// Why no model of these options can be made for data with or without trees, if there is a reason.
+  /// Why no model of these options can be made for data with or without trees, if there is a
+  /// reason.
   func treeObjection(to interface: ModelInterface) -> String? {
     if interface.isTree {
       return tree == nil

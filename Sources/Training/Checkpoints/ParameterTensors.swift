@@ -12,10 +12,11 @@ extension ParameterVector {
 }
 
 extension SafetensorsFile {
-  /// Fills vectors from the tensors of the file; all of them, or none if any name or shape is wrong.
+  /// Fills vectors from the tensors of the file; all of them, or none if any name or shape is
+  /// wrong.
   ///
-  /// Numbers of the same precision arrive with the bits they had; those of a half, bfloat16 or double
-  /// precision file are converted.
+  /// Numbers of the same precision arrive with the bits they had; those of a half, bfloat16 or
+  /// double precision file are converted.
   /// - Parameters:
   ///   - vectors: each with what stands before its names in the file.
   ///   - others: names that may be in the file besides.

@@ -2,8 +2,9 @@ internal import Glibc
 
 /// A safetensors file, mapped into memory after its header was checked in every point.
 ///
-/// Refused is whatever the Python library refuses (a hole, an overlap or bytes left over in the data,
-/// a size that does not fit shape and type, JSON that is not JSON), and also a name that comes twice.
+/// Refused is whatever the Python library refuses (a hole, an overlap or bytes left over in the
+/// data, a size that does not fit shape and type, JSON that is not JSON), and also a name that
+/// comes twice.
 public struct SafetensorsFile: Sendable {
   public let path: String
   /// In the order in which they lie in the file.

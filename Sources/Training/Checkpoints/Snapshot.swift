@@ -20,8 +20,8 @@ public struct Snapshot {
     static let source = "source.json"
   }
 
-  /// Updates made so far. Everything random is a function of the seed and of the place in the data, so
-  /// no other counter is needed.
+  /// Updates made so far. Everything random is a function of the seed and of the place in the data,
+  /// so no other counter is needed.
   struct Counters: Codable {
     var optimizer = 0
     var average = 0
@@ -66,8 +66,8 @@ extension Trainer {
   }
 
   /// Takes up a run where a checkpoint left it. Collective; only the root passes the checkpoint.
-  /// - Throws: `CheckpointError` on the root where the checkpoint does not fit, `FailedElsewhere` on the
-  ///   other ranks.
+  /// - Throws: `CheckpointError` on the root where the checkpoint does not fit, `FailedElsewhere`
+  ///   on the other ranks.
   public func restore(_ checkpoint: Checkpoint?) throws {
     let found = try world.unanimous { () throws -> Restored in
       guard let checkpoint else { return Restored() }
@@ -120,9 +120,9 @@ extension Trainer {
     return restored
   }
 
-  /// Starts from the weights in a file, or from those of the seed where there is none. Collective; only
-  /// the root passes the file, and every rank gets the root's numbers: processors of different kinds may
-  /// draw initial weights that differ in the last bit.
+  /// Starts from the weights in a file, or from those of the seed where there is none. Collective;
+  /// only the root passes the file, and every rank gets the root's numbers: processors of different
+  /// kinds may draw initial weights that differ in the last bit.
   /// - Parameter updateGate: what the update gates in the file multiply, where it does not say.
   public func begin(from file: SafetensorsFile?, updateGate: UpdateGate? = nil) throws {
     try world.unanimous { try file?.load(model, into: weights, updateGate: updateGate) }

@@ -68,7 +68,8 @@ extension NetworkCatalogue.Network {
     example = Self.example(of: cell)
   }
 
-  /// Numbers that no product of the others comes near, so that a dimension tells what it is made of.
+  /// Numbers that no product of the others comes near, so that a dimension tells what it is made
+  /// of.
   private enum Sizes {
     case symbols
     static let input = 100_003

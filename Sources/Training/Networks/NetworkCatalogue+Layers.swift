@@ -97,7 +97,10 @@ extension NetworkCatalogue.Network {
           Parameter("weight_feedback_hy", "feedback_width", "h"),
           Parameter("weight_feedback_yh", "x W + b", "feedback_width"),
           Parameter("bias_feedback", "feedback_width"),
-          Parameter("weight_feedback_target", "symbols", "x W + b"),
+        ],
+        further: [
+          "feedback: target, symbols": [Parameter("weight_feedback_target", "symbols", "x W + b")],
+          "feedback: target, numbers": [Parameter("weight_feedback_target", "x W + b", "numbers")],
         ]),
     ]
   }

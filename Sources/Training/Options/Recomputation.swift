@@ -11,12 +11,12 @@ public enum Recomputation: Equatable, Sendable {
   case squareRoot
   /// The states at every so many steps.
   case every(Int)
-  /// At most so many states, of those at every so many steps; what lies behind one that is not kept is
-  /// computed as often as it takes, and no more (Gruslys 2016).
+  /// At most so many states, of those at every so many steps; what lies behind one that is not kept
+  /// is computed as often as it takes, and no more (Gruslys 2016).
   case states(Int, steps: Int)
 
-  /// The steps of a segment where a number of states is given and no steps: so many that products of a
-  /// segment are worth while.
+  /// The steps of a segment where a number of states is given and no steps: so many that products
+  /// of a segment are worth while.
   static let steps = 16
 
   /// How windows of up to some sizes are cut into segments, and how many states are kept; nil where
@@ -36,7 +36,7 @@ public enum Recomputation: Equatable, Sendable {
       case .states(let states, let steps): (steps, states)
       }
     guard length > 0 else { return nil }
-    return (window, max(length, plan.longestLag), states)
+    return (window, max(min(length, window.steps), plan.longestLag), states)
   }
 }
 
@@ -45,7 +45,7 @@ extension Recomputation: Codable {
 
   public init(from decoder: any Decoder) throws {
     let single = try decoder.singleValueContainer()
-    if let steps = try? single.decode(Int.self), steps >= 1 {
+    if let steps = try? single.decode(Int.self), (1...largestCount).contains(steps) {
       self = .every(steps)
       return
     }
@@ -54,7 +54,7 @@ extension Recomputation: Codable {
       let states = try container.decode(Int.self, forKey: .states)
       try container.require(
         (1...largestCount).contains(states), .states,
-        "states must be at least 1: that before the window is one of them")
+        "states must be from 1 to \(largestCount): that before the window is one of them")
       self = .states(
         states, steps: try container.decode(.steps, default: Self.steps, from: 1...largestCount))
       return

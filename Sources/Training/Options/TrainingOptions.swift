@@ -12,7 +12,8 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
   public var givenBptt: Int?
   /// The new steps of each window of a text; nil for all of them.
   public var givenStride: Int?
-  /// The most steps of a batch of sequences over all ranks, padding included, in place of `batchSize`.
+  /// The most steps of a batch of sequences over all ranks, padding included, in place of
+  /// `batchSize`.
   public var batchTokens: Int?
   /// Whether sequences of like lengths come together.
   public var isBucketed = true
@@ -40,7 +41,8 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
   public var carryState = true
   /// When to give up improving; nil trains for the whole length.
   public var earlyStop: EarlyStopping.Options?
-  /// How the output layer is fitted in one pass, in place of any learning by gradients; nil for that.
+  /// How the output layer is fitted in one pass, in place of any learning by gradients; nil for
+  /// that.
   public var readout: ReadoutOptions?
 
   enum CodingKeys: String, CodingKey {

@@ -1,12 +1,12 @@
 internal import LinearAlgebra
 internal import Recurrence
 
-/// The weights of one layer with a cell, in the two forms that a file may have: W, U and their biases, or
-/// one matrix M = [W | U] with a = M [x, h₋] + c.
+/// The weights of one layer with a cell, in the two forms that a file may have: W, U and their
+/// biases, or one matrix M = [W | U] with a = M [x, h₋] + c.
 ///
-/// c is b + b′ wherever both are only added. The candidate of a `gru` is tanh(Wₙ x + bₙ + r ∘ (Uₙ h₋ + b′ₙ)),
-/// so that its rows of M are two products, its c is bₙ, and b′ₙ stays a vector of its own. That of
-/// `gru-reset-before` has r ∘ h₋ in place of h₋.
+/// c is b + b′ wherever both are only added. The candidate of a `gru` is tanh(Wₙ x + bₙ + r ∘ (Uₙ
+/// h₋ + b′ₙ)), so that its rows of M are two products, its c is bₙ, and b′ₙ stays a vector of its
+/// own. That of `gru-reset-before` has r ∘ h₋ in place of h₋.
 struct CellWeights {
   private enum Kind { case plain, gru, gruResetBefore }
 
@@ -112,7 +112,8 @@ struct CellWeights {
     if found.shape != shape { misfits.wrong.append("\(name) as \(found.shape) and not \(shape)") }
   }
 
-  /// Puts W, U and the biases in place of M, c and b′ₙ, which fit. All of c is b; b′ is zero but for b′ₙ.
+  /// Puts W, U and the biases in place of M, c and b′ₙ, which fit. All of c is b; b′ is zero but
+  /// for b′ₙ.
   func split(_ tensors: inout [String: Numbers]) {
     let joined = tensors.removeValue(forKey: joinedName)!.values
     func columns(_ range: Range<Int>, rows: Range<Int>) -> Numbers {

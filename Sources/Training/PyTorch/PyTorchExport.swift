@@ -2,17 +2,19 @@ internal import Foundation
 internal import LinearAlgebra
 internal import Recurrence
 
-/// A checkpoint's weights as PyTorch's `load_state_dict(strict=True)` takes them, or in another form.
+/// A checkpoint's weights as PyTorch's `load_state_dict(strict=True)` takes them, or in another
+/// form.
 ///
-/// Names, shapes and the order of gates are PyTorch's already. A tied matrix is there under both of its
-/// names, and a bias that the model was made without is zero.
+/// Names, shapes and the order of gates are PyTorch's already. A tied matrix is there under both of
+/// its names, and a bias that the model was made without is zero.
 public struct PyTorchExport {
   public let tensors: [Tensor]
   /// What the file says of itself: the program, the step, which weights, and the model's options.
   public let metadata: [String: String]
 
   /// - Parameter raw: the weights as trained, also where the run kept an average of them.
-  /// - Throws: `CheckpointError` where the checkpoint cannot be read, or the form cannot say the model.
+  /// - Throws: `CheckpointError` where the checkpoint cannot be read, or the form cannot say the
+  ///   model.
   public init(
     _ checkpoint: Checkpoint, raw: Bool = false, form: WeightForm = WeightForm()
   ) throws {
@@ -85,7 +87,8 @@ public struct PyTorchExport {
     do {
       try Safetensors.save(tensors, metadata: metadata, to: path)
     } catch {
-      // Of a file that was to be replaced in the end, the reader knows the name and not the temporary.
+      // Of a file that was to be replaced in the end, the reader knows the name and not the
+      // temporary.
       throw CheckpointError(
         error.kind, path, error.description.replacing(error.path, with: path))
     }

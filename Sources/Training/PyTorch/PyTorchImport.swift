@@ -2,12 +2,14 @@ internal import Glibc
 public import Recurrence
 
 extension SafetensorsFile {
-  /// Fills a model's weights from a file with PyTorch's names: one that this program or PyTorch wrote.
+  /// Fills a model's weights from a file with PyTorch's names: one that this program or PyTorch
+  /// wrote.
   ///
-  /// Every name and shape must be right, and all weights change or none. Of a tied matrix either name
-  /// or both may be there. Biases that the model is made without may be there if they are zero. A layer
-  /// whose matrices are joined is recognised by its names.
-  /// - Parameter updateGate: what those of GRUs multiply; nil for what the file says, or else the past.
+  /// Every name and shape must be right, and all weights change or none. Of a tied matrix either
+  /// name or both may be there. Biases that the model is made without may be there if they are
+  /// zero. A layer whose matrices are joined is recognised by its names.
+  /// - Parameter updateGate: what those of GRUs multiply; nil for what the file says, or else the
+  ///   past.
   /// - Throws: `CheckpointError`, with everything that does not fit in one sentence.
   public func load(
     _ model: any Model, into weights: ParameterVector, updateGate: UpdateGate? = nil
@@ -22,7 +24,11 @@ extension SafetensorsFile {
     func refuse(_ reason: String) -> CheckpointError {
       CheckpointError(.damaged, path, "\(path) does not fit this model: \(reason)")
     }
-    let said = metadata[UpdateGate.key].flatMap(UpdateGate.init)
+    let word = metadata[UpdateGate.key]
+    let said = word.flatMap(UpdateGate.init)
+    if let word, said == nil {
+      throw refuse("it says that its update gates multiply the '\(word)', not past or candidate")
+    }
     if let given, let said, given != said {
       throw refuse(
         "it says that its update gates multiply the \(said.rawValue), and not the "

@@ -2,8 +2,8 @@
 public enum UpdateGate: String, CaseIterable, Sendable {
   /// h = (1 − z) ∘ n + z ∘ h₋, as here and in PyTorch.
   case past
-  /// h = Γ ∘ n + (1 − Γ) ∘ h₋ with Γ = 1 − z, as in course notes. σ(−a) = 1 − σ(a), so the gate's rows of
-  /// every matrix and bias are those of z with the other sign.
+  /// h = Γ ∘ n + (1 − Γ) ∘ h₋ with Γ = 1 − z, as in course notes. σ(−a) = 1 − σ(a), so the gate's
+  /// rows of every matrix and bias are those of z with the other sign.
   case candidate
 
   /// Under which a file says it of itself.

@@ -70,10 +70,12 @@ struct MemoryNeed {
       name + blank(20 - name.count) + blank(10 - values.count) + values
         + blank(13 - derivatives.count) + derivatives
     }
-    let lines = layers.map { row($0.layer, "\($0.values)", "\($0.derivatives)") }
+    let table =
+      [row("Numbers per token", "values", "derivatives")]
+      + layers.map { row($0.layer, "\($0.values)", "\($0.derivatives)") }
     return """
-      A rank needs at most \(mebibytes(ofRank)), of which a window takes \(mebibytes(ofTape)).
-      \(recomputed.map { $0 + "\n" } ?? "")\(([row("Numbers per token", "values", "derivatives")] + lines).joined(separator: "\n"))
+      A rank needs about \(mebibytes(ofRank)), of which a window takes \(mebibytes(ofTape)).
+      \(recomputed.map { $0 + "\n" } ?? "")\(table.joined(separator: "\n"))
       """
   }
   private func mebibytes(_ bytes: Double) -> String { fixed(bytes / 0x1p20, 0) + " MiB" }

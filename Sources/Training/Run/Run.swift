@@ -27,7 +27,8 @@ public struct RunRequest: Sendable {
   /// What the update gates in such a file multiply; nil for what it says, or else the past.
   public var updateGate: UpdateGate?
   public var progress: ConsoleOptions.Progress
-  /// Everything is opened and checked, and nothing is written into the run's folder but encoded texts.
+  /// Everything is opened and checked, and nothing is written into the run's folder but encoded
+  /// texts.
   public var isRehearsal: Bool
   /// How many steps lie between two diagnoses of gradients; nil for none.
   public var diagnosingEvery: Int?
@@ -173,8 +174,8 @@ public final class Run {
     return try scorer.run(trainer.model, weights: weights)
   }
 
-  /// Encodes the texts on one rank, then on one rank of each machine, then opens them everywhere: folders
-  /// may be shared between machines or not.
+  /// Encodes the texts on one rank, then on one rank of each machine, then opens them everywhere:
+  /// folders may be shared between machines or not.
   private static func open(
     _ options: RunOptions, _ vocabularies: Dataset.Vocabularies?, cache: String,
     _ world: any Communicator

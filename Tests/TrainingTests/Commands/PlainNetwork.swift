@@ -2,8 +2,8 @@ import Foundation
 import Recurrence
 import Training
 
-/// A language model in plain loops in Double, from a file whose layers have joined matrices: what course
-/// notes write as `a = M [x, h₋] + c`.
+/// A language model in plain loops in Double, from a file whose layers have joined matrices: what
+/// course notes write as `a = M [x, h₋] + c`.
 struct PlainNetwork {
   private struct Layer {
     let cell: String

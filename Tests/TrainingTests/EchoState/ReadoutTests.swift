@@ -91,8 +91,8 @@ extension TrainerTests {
       #expect(differences.allSatisfy { $0 < 1e-9 }, "\(differences)")
     }
 
-    /// Reads one sequence after the other, whole, and takes the derivative of the sum that a readout
-    /// minimises, Xᵀ(X B − Y) + ridge B: it is 0 at the fitted B.
+    /// Reads one sequence after the other, whole, and takes the derivative of the sum that a
+    /// readout minimises, Xᵀ(X B − Y) + ridge B: it is 0 at the fitted B.
     @Test("has the least error of all, beside its size", arguments: [numbers, labels, pieces])
     func normalEquations(_ trial: Trial) throws {
       let trial = trial.with("training.readout.ridge=0.3")
@@ -178,7 +178,8 @@ extension TrainerTests {
         let score = try evaluation.run(model, weights: weights)
         let known = try #require(run.trainer.coordinator.state.validationLoss)
         #expect(score.loss == known)
-        // With every value 0.2 from the mean, guessing it costs 0.04; half of that is learnt easily.
+        // With every value 0.2 from the mean, guessing it costs 0.04; half of that is learnt
+        // easily.
         #expect(known < 0.02)
       }
     }
