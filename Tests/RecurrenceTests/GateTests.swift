@@ -21,7 +21,7 @@ import Testing
         trial.fill(window: 0)
         let diagnosis = GradientDiagnosis(of: trial.model, steps: Trial.steps)
         // Some variants have fewer gates, and their parts lie elsewhere.
-        guard findings(trial, diagnosis)[0].gates.count == parts.count else { continue }
+        guard diagnosis.findings(trial)[0].gates.count == parts.count else { continue }
         trial.weights.update { weights in
           for entry in weights.layout.entries where entry.name.hasPrefix("rnn.") {
             weights[entry].fill(0)
@@ -29,7 +29,7 @@ import Testing
           let bias = weights[weights.layout.entry(named: "rnn.bias_ih_l0")!][0]
           for j in 0..<Trial.hidden { bias[bias.count / count * part + j] = -4 }
         }
-        let found = findings(trial, diagnosis)[0]
+        let found = diagnosis.findings(trial)[0]
         for other in found.gates {
           #expect(
             other.below == (other.name == gate ? 1 : 0) && other.above == 0,
@@ -37,13 +37,5 @@ import Testing
         }
       }
     }
-  }
-
-  private func findings(
-    _ trial: Trial, _ diagnosis: GradientDiagnosis
-  ) -> [GradientDiagnosis.Layer] {
-    let sums = diagnosis.measure(
-      trial.model, trial.batch, on: trial.tape, weights: trial.weights, gradient: trial.gradient)
-    return diagnosis.findings(sums, weights: trial.weights)
   }
 }

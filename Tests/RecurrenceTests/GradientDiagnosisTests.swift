@@ -9,7 +9,7 @@ import Testing
     let trial = Trial("elman", Elman.self, Elman.Options(hidden: Trial.hidden), steps: steps)
     trial.fill(window: 0, steps: steps)
     let diagnosis = GradientDiagnosis(of: trial.model, steps: steps)
-    let layer = try #require(findings(trial, diagnosis).first)
+    let layer = try #require(diagnosis.findings(trial).first)
     #expect(layer.name == "layer 0" && layer.gates.isEmpty && layer.lags.count == steps)
     for k in 0..<steps {
       let expected = (0..<Trial.streams).map { norm(trial, stream: $0, steps, lag: k) }
@@ -66,13 +66,13 @@ import Testing
     for t in 0..<Trial.steps { targets[t * Trial.streams + 1] = Batch.noTarget }
     let before = Array(targets)
     let diagnosis = GradientDiagnosis(of: trial.model, steps: Trial.steps)
-    let long = findings(trial, diagnosis)[0].lags
+    let long = diagnosis.findings(trial)[0].lags
     #expect(long.count == 2 && long.allSatisfy { $0 > 0 })
     #expect(Array(targets) == before)
     // A window that ends there is the same; the gate still looks at all steps.
     trial.fill(window: 0, steps: 2)
     for t in 0..<2 { targets[t * Trial.streams + 1] = Batch.noTarget }
-    let short = findings(trial, diagnosis)[0].lags
+    let short = diagnosis.findings(trial)[0].lags
     #expect(zip(long, short).allSatisfy { abs($0 - $1) < 1e-5 * $0 })
   }
 
@@ -112,7 +112,7 @@ import Testing
       }
     }
     let diagnosis = GradientDiagnosis(of: trial.model, steps: Trial.steps)
-    let layer = findings(trial, diagnosis)[0]
+    let layer = diagnosis.findings(trial)[0]
     #expect(layer.gates.map(\.name) == ["i", "f", "o"])
     #expect(layer.gates.map(\.below) == [0.75, 0, 0.25])
     #expect(layer.gates.map(\.above) == [0.25, 1, 0.25])
@@ -127,7 +127,7 @@ import Testing
       trial.run(training: true)
       trial.tape.turn()
       trial.fill(window: 1, resets: [(3, 0), (3, 1)])
-      for found in findings(trial, diagnosis) {
+      for found in diagnosis.findings(trial) {
         for gate in found.gates {
           #expect(gate.below + gate.above < 1 && gate.below >= 0, "\(what): \(gate)")
         }
@@ -228,7 +228,7 @@ import Testing
       }
       let diagnosis = GradientDiagnosis(of: trial.model, steps: Trial.steps)
       trial.fill(window: 0)
-      let found = try #require(findings(trial, diagnosis)[0].spectralRadius, "\(cell)")
+      let found = try #require(diagnosis.findings(trial)[0].spectralRadius, "\(cell)")
       let expected = matrices(Weights(trial: trial)).map(Self.radius).max()!
       // Powers are limits, and settle slowly where eigenvalues are alike.
       #expect(abs(found - expected) < 5e-3 * expected, "\(cell): \(found), not \(expected)")
@@ -245,7 +245,7 @@ import Testing
         || (options as? Leaky.Options)?.recurrent == false
         || (options as? Jordan.Options)?.teacherForcing == true
       #expect(
-        (findings(trial, diagnosis)[0].spectralRadius == nil) == isWithout, "\(name) \(options)")
+        (diagnosis.findings(trial)[0].spectralRadius == nil) == isWithout, "\(name) \(options)")
     }
   }
 
@@ -257,7 +257,7 @@ import Testing
         for trial in [plain, diagnosed] {
           trial.fill(window: window, resets: window == 1 ? [(1, 0)] : [])
         }
-        _ = findings(diagnosed, diagnosis)
+        _ = diagnosis.findings(diagnosed)
         let losses = [plain, diagnosed].map { $0.run(training: true) }
         #expect(losses[0] == losses[1], "\(what)")
         #expect(
@@ -268,12 +268,13 @@ import Testing
       }
     }
   }
+}
 
-  private func findings(
-    _ trial: Trial, _ diagnosis: GradientDiagnosis
-  ) -> [GradientDiagnosis.Layer] {
-    let sums = diagnosis.measure(
+extension GradientDiagnosis {
+  /// What it finds in the window of a trial.
+  func findings(_ trial: Trial) -> [Layer] {
+    let sums = measure(
       trial.model, trial.batch, on: trial.tape, weights: trial.weights, gradient: trial.gradient)
-    return diagnosis.findings(sums, weights: trial.weights)
+    return findings(sums, weights: trial.weights)
   }
 }

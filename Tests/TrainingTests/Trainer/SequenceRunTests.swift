@@ -62,16 +62,8 @@ extension TrainerTests {
           - {cell: gru, hidden: 6, bidirectional: concat}
           - {cell: jordan, hidden: 5, teacher_forcing: true}
       """,
-      "numbers fed back in windows": """
-      name: numbers
-      seed: 7
-      data:
-        format: csv
-        train: FOLDER/series.csv
-        valid: FOLDER/series-valid.csv
-        columns: {inputs: [x, y], targets: [u, v], id: run}
-      model: {layers: [{cell: gru, hidden: 6, feedback: target}]}
-      """,
+      "numbers fed back in windows": table(
+        "series", targets: "u, v", model: "{layers: [{cell: gru, hidden: 6, feedback: target}]}"),
       "windows": """
       name: windows
       seed: 7
@@ -100,36 +92,12 @@ extension TrainerTests {
         layers: [{cell: lstm, hidden: 7}]
         end: halt
         """),
-      "halt of numbers in windows": """
-      name: series
-      seed: 7
-      data:
-        format: csv
-        train: FOLDER/series.csv
-        valid: FOLDER/series-valid.csv
-        columns: {inputs: [x, y], targets: [u, v], id: run}
-      model: {layers: [{cell: gru, hidden: 6}], end: halt}
-      """,
-      "numbers at some steps, in windows": """
-      name: numbers
-      seed: 7
-      data:
-        format: csv
-        train: FOLDER/some.csv
-        valid: FOLDER/some-valid.csv
-        columns: {inputs: [x, y], targets: [u, v], id: run}
-      model: {layers: [{cell: gru, hidden: 6}]}
-      """,
-      "numbers at the end": """
-      name: numbers
-      seed: 7
-      data:
-        format: csv
-        train: FOLDER/last.csv
-        valid: FOLDER/last-valid.csv
-        columns: {inputs: [x, y], targets: [u], id: run}
-      model: {layers: [{cell: gru, hidden: 6, bidirectional: concat}]}
-      """,
+      "halt of numbers in windows": table(
+        "series", targets: "u, v", model: "{layers: [{cell: gru, hidden: 6}], end: halt}"),
+      "numbers at some steps, in windows": table(
+        "some", targets: "u, v", model: "{layers: [{cell: gru, hidden: 6}]}"),
+      "numbers at the end": table(
+        "last", targets: "u", model: "{layers: [{cell: gru, hidden: 6, bidirectional: concat}]}"),
       "length": pairs(
         "length",
         """
@@ -161,6 +129,20 @@ extension TrainerTests {
         "last.csv": series(23) { $0 == $1 - 1 }, "last-valid.csv": series(9) { $0 == $1 - 1 },
       ]
       trials[name] = trial
+    }
+
+    /// A configuration of a table of numbers.
+    private static func table(_ file: String, targets: String, model: String) -> String {
+      """
+      name: \(file)
+      seed: 7
+      data:
+        format: csv
+        train: FOLDER/\(file).csv
+        valid: FOLDER/\(file)-valid.csv
+        columns: {inputs: [x, y], targets: [\(targets)], id: run}
+      model: \(model)
+      """
     }
 
     /// Lines of 1 to 9 letters.
