@@ -30,6 +30,7 @@
       case .stored, .rounded: true
       case .transposed, .blocked: ProductLibrary.hasOneDNN
       case .bfloat16: ProductLibrary.hasBFloat16
+      case .tiles: ProductLibrary.hasTiles
       }
     }
 
@@ -196,8 +197,8 @@
       self.shape = shape
       stored = FramedWeight(rows: shape.to, columns: shape.from)
       products = WeightProducts(
-        [stored.matrix], precision: path == .bfloat16 || path == .rounded ? .bfloat16 : .float32,
-        path: path)
+        [stored.matrix],
+        precision: [.bfloat16, .tiles, .rounded].contains(path) ? .bfloat16 : .float32, path: path)
     }
 
     /// A factor as the path sees it.

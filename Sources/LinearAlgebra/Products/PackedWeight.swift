@@ -1,5 +1,6 @@
 #if !REAL_IS_DOUBLE
   internal import COneDNN
+  internal import CTiles
 
   /// The copies of one weight that products use in place of the stored matrix, each made anew at
   /// its first use after a change of the weight.
@@ -50,6 +51,11 @@
         return isTransposed
           ? multiply(a, c, keep, &backward, isTransposed: true)
           : multiply(a, c, keep, &forward, isTransposed: false)
+      case .tiles:
+        isTransposed
+          ? multiplyTiles(a, c, keep, &backward, isTransposed: true)
+          : multiplyTiles(a, c, keep, &forward, isTransposed: false)
+        return true
       case .bfloat16:
         let isDone =
           isTransposed
@@ -148,6 +154,22 @@
       let isDone = onednn_product_run(product, left, packed, c.start)
       precondition(isDone, "oneDNN failed in a product of \(a.rows)×\(a.columns)×\(c.columns)")
       return true
+    }
+
+    /// A product with a copy in the tiles of AMX.
+    private func multiplyTiles(
+      _ a: Matrix, _ c: Matrix, _ keep: Real, _ copy: inout Copy, isTransposed: Bool
+    ) {
+      let packed = place(&copy, bytes: tiles_bytes(c.columns, a.columns))
+      if copy.version != products.version {
+        copy.version = products.version
+        // The stored matrix is [out, in]: its rows are the outputs' weights.
+        tiles_pack(
+          matrix.start, matrix.stride, isTransposed, c.columns, a.columns, TILES_RIGHT, packed)
+      }
+      tiles_multiply(
+        a.rows, c.columns, a.columns, products.tiles(a, .left, overRows: false), packed, keep == 1,
+        c.start, c.stride)
     }
   }
 #else

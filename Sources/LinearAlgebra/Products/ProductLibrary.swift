@@ -1,5 +1,6 @@
 internal import COneDNN
 internal import COpenBLAS
+internal import CTiles
 
 /// What multiplies matrices on this machine: oneDNN where it is found, and OpenBLAS for small products
 /// and everywhere else.
@@ -31,4 +32,10 @@ public enum ProductLibrary {
   /// Whether the processor multiplies bfloat16 numbers itself. Where it does not, factors are rounded
   /// and multiplied in single precision: the same result at no gain in speed.
   public static var hasBFloat16: Bool { onednn_has_bfloat16() }
+
+  /// Whether the processor has the tiles of AMX, and the kernel lets this process use them.
+  package static var hasTiles: Bool { tiles_open() == nil }
+  /// Whether products in bfloat16 are done in tiles by this program's own kernels: where there are
+  /// tiles and `UNROLL_AMX=own` asks for it. oneDNN has kernels for them too.
+  public static var usesOwnTiles: Bool { tiles_are_wanted() && hasTiles }
 }

@@ -1,4 +1,5 @@
 internal import COneDNN
+internal import CTiles
 
 /// The products with one model's parameters: their precision, the packed copies of the weights, and
 /// the memory for rounded factors.
@@ -32,6 +33,8 @@ public final class WeightProducts {
       case blocked
       /// With a copy in oneDNN's own blocks of bfloat16 numbers.
       case bfloat16
+      /// With bfloat16 numbers in the tiles of AMX, by this program's own kernels.
+      case tiles
       /// With bfloat16 numbers that are stored and multiplied as single ones.
       case rounded
     }
@@ -63,7 +66,8 @@ public final class WeightProducts {
       switch precision {
       case .float32:
         !ProductLibrary.hasOneDNN ? .stored : onednn_prefers_blocked() ? .blocked : .transposed
-      case .bfloat16: ProductLibrary.hasBFloat16 ? .bfloat16 : .rounded
+      case .bfloat16:
+        ProductLibrary.usesOwnTiles ? .tiles : ProductLibrary.hasBFloat16 ? .bfloat16 : .rounded
       }
     }
 
@@ -83,6 +87,12 @@ public final class WeightProducts {
       precondition(
         a.columns == g.rows && a.rows == b.rows && b.columns == g.columns,
         "product of \(a.columns)×\(a.rows) and \(b.rows)×\(b.columns) into \(g.rows)×\(g.columns)")
+      if path == .tiles {
+        tiles_multiply(
+          a.columns, b.columns, a.rows, tiles(a, .left, overRows: true),
+          tiles(b, .right, overRows: true), true, g.start, g.stride)
+        return true
+      }
       if path == .bfloat16 {
         var shape = onednn_shape()
         shape.m = a.columns
@@ -107,16 +117,30 @@ public final class WeightProducts {
 
     /// The numbers rounded to bfloat16, in memory that the next call for this side overwrites.
     func roundedBits(_ a: Matrix, _ side: Side) -> UnsafeMutablePointer<UInt16> {
-      let memory = side == .left ? Self.room(for: a, in: &left) : Self.room(for: a, in: &right)
-      a.round(into: memory.start)
-      return memory.start
+      let memory = memory(for: a.rows * a.columns, side)
+      a.round(into: memory)
+      return memory
     }
 
-    /// The same, kept as single numbers.
+    /// The same in the tiles of AMX, of a factor of a sum over its columns or over its rows.
+    func tiles(_ a: Matrix, _ side: Side, overRows: Bool) -> UnsafeMutablePointer<UInt16> {
+      let (lines, depth) = overRows ? (a.columns, a.rows) : (a.rows, a.columns)
+      let memory = memory(for: tiles_bytes(lines, depth) / MemoryLayout<UInt16>.stride, side)
+      tiles_pack(
+        a.start, a.stride, overRows, lines, depth, side == .left ? TILES_LEFT : TILES_RIGHT, memory)
+      return memory
+    }
+
+    private func memory(for count: Int, _ side: Side) -> UnsafeMutablePointer<UInt16> {
+      (side == .left ? Self.room(count, in: &left) : Self.room(count, in: &right)).start
+    }
+
+    /// The numbers rounded to bfloat16, kept as single numbers.
     func rounded(_ a: Matrix, _ side: Side = .left) -> Matrix {
+      let count = a.rows * a.columns
       let memory =
         side == .left
-        ? Self.room(for: a, in: &leftSingles) : Self.room(for: a, in: &rightSingles)
+        ? Self.room(count, in: &leftSingles) : Self.room(count, in: &rightSingles)
       let rounded = Matrix(memory, rows: a.rows, columns: a.columns)
       a.round(into: rounded)
       return rounded
@@ -124,9 +148,9 @@ public final class WeightProducts {
 
     /// Memory that is made larger where it has too little room.
     private static func room<Element>(
-      for a: Matrix, in memory: inout Buffer<Element>
+      _ count: Int, in memory: inout Buffer<Element>
     ) -> Buffer<Element> {
-      if memory.count < a.rows * a.columns { memory = Buffer(count: a.rows * a.columns) }
+      if memory.count < count { memory = Buffer(count: count) }
       return memory
     }
 

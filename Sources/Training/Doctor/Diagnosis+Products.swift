@@ -35,6 +35,18 @@ extension Diagnosis {
 
   /// What `precision: bfloat16` would gain.
   static func bfloat16(_ ranks: [RankFacts]) -> [Finding] {
+    let others = ranks.filter { !$0.usesOwnTiles }
+    guard let other = others.first else {
+      return [.fine("bfloat16", "multiplied by this program's own AMX kernels")]
+    }
+    if others.count < ranks.count {
+      return [
+        .warning(
+          "bfloat16", "multiplied by this program's own AMX kernels, but not on rank \(other.rank)",
+          "results repeat bit by bit with equal kernels only: set UNROLL_AMX=own on all hosts or on "
+            + "none")
+      ]
+    }
     let without = ranks.filter { !$0.hasBFloat16 }
     return [
       .fine(

@@ -42,6 +42,8 @@ public struct RankFacts: Codable, Equatable, Sendable {
   public var oneDNNProblem: String?
   /// Whether the processor multiplies bfloat16 numbers itself.
   public var hasBFloat16: Bool
+  /// Whether it does so in the tiles of AMX by this program's own kernels.
+  public var usesOwnTiles: Bool
   public var sharedMemory: Space?
   /// Whether ranks may read each other's memory.
   public var canReadAcross: Bool
@@ -49,8 +51,8 @@ public struct RankFacts: Codable, Equatable, Sendable {
   public init(
     rank: Int, host: String, processorName: String, processors: [Int], cores: [String],
     onlineProcessors: Int, quota: Double? = nil, kernels: String, productThreads: Int,
-    oneDNN: String?, oneDNNProblem: String? = nil, hasBFloat16: Bool, sharedMemory: Space?,
-    canReadAcross: Bool
+    oneDNN: String?, oneDNNProblem: String? = nil, hasBFloat16: Bool,
+    usesOwnTiles: Bool = false, sharedMemory: Space?, canReadAcross: Bool
   ) {
     self.rank = rank
     self.host = host
@@ -64,6 +66,7 @@ public struct RankFacts: Codable, Equatable, Sendable {
     self.oneDNN = oneDNN
     self.oneDNNProblem = oneDNNProblem
     self.hasBFloat16 = hasBFloat16
+    self.usesOwnTiles = usesOwnTiles
     self.sharedMemory = sharedMemory
     self.canReadAcross = canReadAcross
   }
@@ -82,6 +85,7 @@ public struct RankFacts: Codable, Equatable, Sendable {
     oneDNN = ProductLibrary.oneDNN
     oneDNNProblem = ProductLibrary.oneDNNProblem
     hasBFloat16 = ProductLibrary.hasBFloat16
+    usesOwnTiles = ProductLibrary.usesOwnTiles
     sharedMemory = Space(of: "/dev/shm")
     canReadAcross = MPI.canReadAcrossProcesses
   }

@@ -8,12 +8,14 @@ import Training
 
   private static func rank(
     _ rank: Int, on processors: [Int], of online: Int = 4, host: String = "a",
-    sharedMemory: Int = 1 << 30, quota: Double? = nil, name: String = "CPU"
+    sharedMemory: Int = 1 << 30, quota: Double? = nil, name: String = "CPU",
+    usesOwnTiles: Bool = false
   ) -> RankFacts {
     RankFacts(
       rank: rank, host: host, processorName: name, processors: processors,
       cores: processors.map(String.init), onlineProcessors: online, quota: quota,
       kernels: "Kernels", productThreads: 1, oneDNN: "oneDNN 2", hasBFloat16: true,
+      usesOwnTiles: usesOwnTiles,
       sharedMemory: .init(size: sharedMemory, free: sharedMemory), canReadAcross: true)
   }
 
@@ -52,6 +54,18 @@ import Training
     #expect(severity(16, 64 << 20) == .warning)
     #expect(severity(17, 64 << 20) == .failure)
     #expect(severity(1, 0) == .failure)
+  }
+
+  @Test("own AMX kernels on some ranks only are a warning") func tiles() {
+    func found(_ own: [Bool]) -> Diagnosis.Finding? {
+      let ranks = own.enumerated().map { Self.rank($0.offset, on: [0], usesOwnTiles: $0.element) }
+      return Self.findings("bfloat16", ranks).first
+    }
+    #expect(found([false, false])?.value == "multiplied by the processor")
+    #expect(found([true, true])?.value.hasSuffix("own AMX kernels") == true)
+    #expect(found([true, true])?.severity == .fine)
+    #expect(found([true, false])?.severity == .warning)
+    #expect(found([true, false])?.value.hasSuffix("not on rank 1") == true)
   }
 
   @Test("processors of two kinds are a warning") func kinds() {
