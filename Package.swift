@@ -27,7 +27,7 @@ let numerical: [Target] = [
   .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
   module("LinearAlgebra", ["CArithmetic", "COpenBLAS", "COneDNN", "CTiles"]),
   module("Recurrence", ["LinearAlgebra"]),
-  tests("LinearAlgebra", ["LinearAlgebra"]),
+  tests("LinearAlgebra", ["LinearAlgebra", "CTiles"]),
   tests("Recurrence", ["LinearAlgebra", "Recurrence", "AllocationCounter"]),
 ]
 

@@ -18,6 +18,11 @@ size_t tiles_bytes(ptrdiff_t lines, ptrdiff_t depth) {
 
 #if defined(__x86_64__)
 
+bool tiles_can_be_packed(void) {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq");
+}
+
 #define WIDE __attribute__((target("avx512f,avx512bw,avx512dq")))
 
 WIDE static inline uint32_t bfloat16(float x) {
@@ -82,6 +87,8 @@ WIDE void tiles_pack(const float *from, ptrdiff_t stride, bool lines_are_contigu
 }
 
 #else
+
+bool tiles_can_be_packed(void) { return false; }
 
 void tiles_pack(const float *from, ptrdiff_t stride, bool lines_are_contiguous, ptrdiff_t lines,
                 ptrdiff_t depth, enum tiles_side side, void *to) {}

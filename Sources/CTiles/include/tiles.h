@@ -20,6 +20,9 @@ enum tiles_side { TILES_LEFT, TILES_RIGHT };
 // The bytes of a factor in tiles.
 size_t tiles_bytes(ptrdiff_t lines, ptrdiff_t depth);
 
+// Whether this processor has AVX-512, which packing takes.
+bool tiles_can_be_packed(void);
+
 // Rounds a factor to the nearest bfloat16, ties to even, and brings it into tiles, 64-byte aligned.
 // `stride` is the distance between lines where the numbers of a line are contiguous, and otherwise
 // between numbers of one line, the lines being contiguous.
