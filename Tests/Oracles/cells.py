@@ -181,7 +181,6 @@ def window(case, model, steps, states):
         "before": layer_states(states),
         "after": layer_states(after),
         "outputs": rows(outputs.detach()),
-        "logits": rows(logits.detach()),
         "loss": float(f"{loss.item():.13g}"),
         "gradients": {name: tensor(p.grad) for name, p in parameters(model)},
     }

@@ -58,9 +58,8 @@ struct Oracle: Decodable {
     /// The state before the first and after the last step, one entry per layer from the lowest.
     let before: [State]
     let after: [State]
-    /// What the uppermost layer puts out, and the logits.
+    /// What the uppermost layer puts out.
     let outputs: Tensor
-    let logits: Tensor
     /// Sum of the cross-entropies in nats.
     let loss: Double
     /// The derivatives of `loss`.

@@ -16,11 +16,10 @@ struct PlainRecurrence {
     var c: [Double]?
   }
 
-  /// A forward pass, and the logits, which an implementation need not keep.
-  func forward(_ window: Oracle.Window) -> (Oracle.Measured, logits: [Double]) {
+  /// A forward pass.
+  func forward(_ window: Oracle.Window) -> Oracle.Measured {
     let streams = oracle.streams
     var measured = Oracle.Measured()
-    var allLogits: [Double] = []
     var states = (0..<streams).map { stream in
       window.before.map { State(h: Array($0.h[stream]), c: $0.c.map { Array($0[stream]) }) }
     }
@@ -32,7 +31,6 @@ struct PlainRecurrence {
       }
       let logits = linear("decoder.weight", x, bias: "decoder.bias")
       measured.outputs += x
-      allLogits += logits
       if window.targets[row] >= 0 {
         measured.loss += log(logits.reduce(0) { $0 + exp($1) }) - logits[Int(window.targets[row])]
       }
@@ -40,7 +38,7 @@ struct PlainRecurrence {
     measured.after = oracle.layers.indices.map { k in
       (states.flatMap { $0[k].h }, states[0][k].c.map { _ in states.flatMap { $0[k].c! } })
     }
-    return (measured, allLogits)
+    return measured
   }
 
   /// The derivative of the loss by central differences, a tied matrix changed in both its places.
@@ -54,7 +52,7 @@ struct PlainRecurrence {
         for name in names {
           changed.parameters[name] = parameters[name]!.adding(change, at: index)
         }
-        return changed.forward(window).0.loss
+        return changed.forward(window).loss
       }
       return (loss(step) - loss(-step)) / (2 * step)
     }
