@@ -65,7 +65,8 @@ public final class Batch: @unchecked Sendable {
   /// Epochs from 1 and the position of step 0 in its stream: with `keys`, what dropout is keyed by.
   public var epoch = 1
   public var position = 0
-  /// How many steps of its window lie before step 0, of a batch that is a part of one.
+  /// How many steps before step 0 have the same variational mask: those of its window, of a batch that
+  /// is a part of one, and of its sequences, of a window that does not begin them.
   public var origin = 0
 
   /// Room for up to `rows` rows of steps × streams, of up to `streams` streams (as many as rows unless

@@ -154,7 +154,7 @@ extension Batch {
     begin(steps: range.count, streams: window.streams)
     epoch = window.epoch
     position = window.position + range.lowerBound
-    origin = range.lowerBound
+    origin = window.origin + range.lowerBound
     let first = range.lowerBound * streams
     inputs.copy(rows, from: window.inputs, at: first)
     targets.copy(rows, from: window.targets, at: first)

@@ -9,6 +9,11 @@ public struct Coordinator: Sendable {
   public struct State: Codable, Equatable, Sendable {
     /// Steps taken, those that were skipped too.
     public internal(set) var step = 0
+    /// Steps as the schedule counts them, where these are others: a run that is measured in epochs and
+    /// resumed with windows of another length has as much of its schedule behind it as of its epochs.
+    var scheduleStep: Int?
+    /// The windows of an epoch, of which the steps were.
+    var stepsPerEpoch: Int?
     /// The epoch that the next window belongs to, from 1.
     public internal(set) var epoch = 1
     /// Targets seen over all epochs.
@@ -30,8 +35,8 @@ public struct Coordinator: Sendable {
   let evaluation: EvaluationOptions?
   let checkpoint: CheckpointOptions
   let schedule: Schedule
-  /// The length of the run.
-  public let totalSteps: Int
+  /// The length of the run, as if all of its windows had the length of those to come.
+  private let scheduledSteps: Int
   /// Windows in an epoch.
   public let stepsPerEpoch: Int
 
@@ -54,15 +59,37 @@ public struct Coordinator: Sendable {
     switch options.training.length {
     case .epochs(let epochs):
       let (steps, overflows) = epochs.multipliedReportingOverflow(by: stepsPerEpoch)
-      totalSteps = overflows ? .max : steps
-    case .steps(let steps): totalSteps = steps
+      scheduledSteps = overflows ? .max : steps
+    case .steps(let steps): scheduledSteps = steps
     }
-    schedule = try Schedule(options.training.schedule, totalSteps: totalSteps)
+    schedule = try Schedule(options.training.schedule, totalSteps: scheduledSteps)
+    state.stepsPerEpoch = stepsPerEpoch
+  }
+
+  /// Goes on with the decisions of a checkpoint.
+  mutating func takeUp(_ state: State) {
+    self.state = state
+    if case .epochs = training.length, let before = state.stepsPerEpoch, before != stepsPerEpoch {
+      let epochs = Double(scheduleStep) / Double(max(before, 1))
+      self.state.scheduleStep = Int((epochs * Double(stepsPerEpoch)).rounded())
+    }
+    self.state.stepsPerEpoch = stepsPerEpoch
+  }
+
+  /// Steps as the schedule counts them.
+  private var scheduleStep: Int { state.scheduleStep ?? state.step }
+
+  /// The step that is the run's last.
+  public var totalSteps: Int {
+    let (steps, overflows) = scheduledSteps.addingReportingOverflow(state.step - scheduleStep)
+    return overflows ? .max : steps
   }
 
   /// The learning rate of the coming step.
   public var rate: Double {
-    schedule.rate(step: state.step, epoch: state.epoch, plateauFactor: state.plateau.factor)
+    schedule.rate(
+      step: scheduleStep, epoch: state.epoch,
+      plateauFactor: schedule.options.plateau == nil ? 1 : state.plateau.factor)
   }
 
   /// What the summed gradient is multiplied by: one over the targets, or over the streams.
@@ -100,6 +127,7 @@ public struct Coordinator: Sendable {
   /// Takes in a step that is done.
   mutating func finish(_ tally: Tally, _ verdict: Verdict, epochEnds: Bool) {
     state.step += 1
+    state.scheduleStep? += 1
     state.tokens += tally.targets
     state.skipped = verdict == .skip ? state.skipped + 1 : 0
     lastEpoch = state.epoch

@@ -29,7 +29,7 @@ func leave(_ error: any Error) -> Never {
 
 /// Prints one sentence on standard error.
 func say(_ sentence: String) {
-  FileHandle.standardError.write(Data("unroll: \(sentence)\n".utf8))
+  StandardStreams.tell("unroll: \(sentence)\n")
 }
 
 /// Runs a body in the world that the launcher started, and leaves it in order.
@@ -65,6 +65,6 @@ struct ConsoleLog: LogHandler {
 
   func log(event: LogEvent) {
     let level = event.level >= .error ? "unroll: " : event.level == .warning ? "warning: " : ""
-    FileHandle.standardError.write(Data("\(level)\(event.message)\n".utf8))
+    StandardStreams.tell("\(level)\(event.message)\n")
   }
 }

@@ -55,6 +55,8 @@ private func windows(_ feed: SequenceFeed, _ count: Int) -> [Window] {
     feed.next(into: batch)
     let window = Window(batch, startsAnew: startsAnew)
     #expect(startsAnew == (window.position == 0))
+    // One variational mask for all windows of a sequence.
+    #expect(batch.origin == batch.position)
     #expect(carried.total == 0 || !startsAnew)
     if !startsAnew { #expect(carried.share.count == window.parts.count) }
     if !window.parts.isEmpty {

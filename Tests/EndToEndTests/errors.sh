@@ -41,6 +41,9 @@ train() { echo train "$work/config.yaml" --run "$work/$RANDOM$RANDOM"; }
   printf 'abcdef\n' >"$work/short.txt"
   refused 65 "short.txt" $(train) --set data.train="$work/short.txt"
   refused 65 "valid.txt" $(train) --set evaluation.batch_size=600
+  printf 'a\n' >"$work/two.txt"
+  refused 65 "two.txt" train "$work/config.yaml" --run "$work/untested" --set data.test="$work/two.txt"
+  [ ! -e "$work/untested/metrics.jsonl" ] || die "what cannot be tested was trained"
 }
 
 code=0
@@ -61,6 +64,17 @@ refused 65 "gone.txt" evaluate "$used" --data "$work/gone.txt"
 refused 73 "train.txt" train "$work/config.yaml" --run "$work/train.txt/run"
 refused 76 "was not finite" train "$work/config.yaml" --run "$work/diverging" \
   --set "training.optimizer={rule: sgd}" --set training.clip=null --set training.schedule.learning_rate=1e38
+
+# Nobody reads what is said: the run goes on. A result that cannot be written is told.
+under 1 train "$work/config.yaml" --run "$work/unheard" --set training.steps=30 2>/dev/full ||
+  die "standard error is full: exit code $?"
+under 1 train "$work/config.yaml" --run "$work/unwatched" --set training.steps=30 2> >(exec true) ||
+  die "nobody reads standard error: exit code $?"
+code=0
+under 1 generate "$work/unheard" 2>"$work/err" >/dev/full || code=$?
+[ "$code" -eq 74 ] && [ "$(grep -c '^unroll: standard output cannot be written' "$work/err")" -eq 1 ] ||
+  die "standard output is full: $code, $(cat "$work/err")"
+pass "74  standard output that is full; standard error that is full or closed ends nothing"
 
 # One damaged checkpoint: the one before, with a warning. All damaged: refused.
 damage() { printf 'not these bytes' | dd of="$1/model.safetensors" bs=1 seek=3000 conv=notrunc status=none; }

@@ -18,10 +18,10 @@ stopped() {
 }
 
 under 1 train "$work/config.yaml" --run "$work/whole-1" 2>"$work/log" || die "$(cat "$work/log")"
-for signal in TERM INT USR1; do
+for signal in TERM INT USR1 HUP; do
   run=$work/$signal
-  # Background processes of a shell ignore INT; the program must not inherit that.
-  env --default-signal=INT "$binary" train "$work/config.yaml" --run "$run" 2>"$work/log" &
+  # Background processes of a shell ignore INT, those of nohup HUP; the program must not inherit that.
+  env --default-signal=INT,HUP "$binary" train "$work/config.yaml" --run "$run" 2>"$work/log" &
   pid=$!
   wait_for "$pid" has_lines "$run/metrics.jsonl" $((RANDOM % 150 + 3)) || die "$(cat "$work/log")"
   kill "-$signal" "$pid"
@@ -30,6 +30,16 @@ for signal in TERM INT USR1; do
   same "$run" "$work/whole-1" "$signal"
   pass "SIG$signal to one process: 75, a checkpoint at the last step, and the same bytes after all"
 done
+
+# A program that was started to outlive its terminal goes on without it.
+run=$work/nohup
+env --ignore-signal=HUP "$binary" train "$work/config.yaml" --run "$run" 2>"$work/log" &
+pid=$!
+wait_for "$pid" has_lines "$run/metrics.jsonl" 3 || die "$(cat "$work/log")"
+kill -HUP "$pid"
+wait "$pid" || die "SIGHUP where it is ignored: $?, $(cat "$work/log")"
+same "$run" "$work/whole-1" "SIGHUP where it is ignored"
+pass "SIGHUP where it is ignored: nothing happens"
 
 # Before the first step, while a text is encoded.
 for _ in $(seq 400); do cat "$work/train.txt"; done >"$work/long.txt"

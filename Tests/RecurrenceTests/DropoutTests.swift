@@ -9,7 +9,8 @@ import Testing
 
   /// Which numbers survive at each step of each stream, in row t · streams + s.
   private func survivors(
-    variational: Bool, position: Int = 0, epoch: Int = 1, seed: UInt64 = 9, rate: Double = 0.4
+    variational: Bool, position: Int = 0, origin: Int = 0, epoch: Int = 1, seed: UInt64 = 9,
+    rate: Double = 0.4
   ) -> [[Bool]] {
     var plan = Plan()
     let embedding = Embedding(vocabulary: 2, width: Self.width, isTied: false, in: &plan)
@@ -24,7 +25,7 @@ import Testing
     let tape = Tape(plan, steps: Self.steps, streams: Self.streams, derivatives: true)
     let batch = Batch(rows: Self.steps * Self.streams)
     batch.begin(steps: Self.steps, streams: Self.streams)
-    (batch.position, batch.epoch) = (position, epoch)
+    (batch.position, batch.origin, batch.epoch) = (position, origin, epoch)
     tape.begin(steps: Self.steps, streams: Self.streams)
     let pass = Pass(batch, on: tape, weights: weights, gradient: ParameterVector(layout))
     embedding.forward(pass)
@@ -52,6 +53,8 @@ import Testing
     }
     #expect(Set(masks).count == Self.streams)
     #expect(survivors(variational: true, position: Self.steps) != masks)
+    // A window that goes on with what has begun before it.
+    #expect(survivors(variational: true, position: Self.steps, origin: Self.steps) == masks)
   }
 
   @Test func `depend on the position in the stream, the epoch and the seed`() {

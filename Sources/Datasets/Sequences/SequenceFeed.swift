@@ -112,6 +112,7 @@ public final class SequenceFeed: Feed {
     target.begin(steps: max(steps, 1), streams: steps == 0 ? 0 : examples.count)
     target.epoch = place.epoch
     target.position = first
+    target.origin = first
     clear(target)
     for s in 0..<target.streams { fill(s, of: target, from: first) }
     target.pad()

@@ -5,7 +5,8 @@ internal import LinearAlgebra
 ///
 /// A mask is never stored: it is a function of the seed, the layer and (epoch, position in the stream,
 /// global stream, unit), so it is made again on the way back, after a resume and on any number of
-/// ranks. Variational dropout keeps one mask for all steps of a window of a stream (Gal 2016).
+/// ranks. Variational dropout keeps one mask for all steps of a window of a stream, and of a sequence
+/// that has an end (Gal 2016).
 public struct Dropout: Layer {
   public let output: Activation
   let input: Activation

@@ -1,7 +1,7 @@
 internal import LinearAlgebra
 
 /// Dropout on what the products of a step read of a state, with one mask for all steps of a window of
-/// a stream (Gal 2016): `m ∘ h(t−1) / (1 − rate)`.
+/// a stream, and of a sequence that has an end (Gal 2016): `m ∘ h(t−1) / (1 − rate)`.
 ///
 /// What a cell carries over without a product, as a GRU does, is not masked: over many steps the factor
 /// 1/(1 − rate) would grow without bound.

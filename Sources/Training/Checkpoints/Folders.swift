@@ -80,6 +80,8 @@ private func removing(_ path: String) -> CheckpointError {
 func replaceFile(
   _ path: String, temporary: String, _ body: (FileWriter) throws(CheckpointError) -> Void
 ) throws(CheckpointError) {
+  // One that was killed may have left its own there.
+  unlink(temporary)
   do {
     let writer = try FileWriter(creating: temporary)
     try body(writer)

@@ -27,6 +27,8 @@ public struct Snapshot {
     var average = 0
     /// Steps before the place in the data whose values are kept, of windows that overlap.
     var kept: Int?
+    /// What these values are.
+    var keptLayout: String?
   }
 
   let coordinator: Coordinator.State
@@ -61,7 +63,7 @@ extension Trainer {
       coordinator: coordinator.state, cursor: feed.cursor,
       counters: .init(
         optimizer: optimizer.updates, average: average?.updates ?? 0,
-        kept: keptSteps > 0 ? keptSteps : nil),
+        kept: keptSteps > 0 ? keptSteps : nil, keptLayout: keptSteps > 0 ? keptLayout : nil),
       tensors: tensors)
   }
 
@@ -73,7 +75,7 @@ extension Trainer {
       guard let checkpoint else { return Restored() }
       return try read(checkpoint)
     }
-    coordinator.state = try world.share(found.coordinator)
+    coordinator.takeUp(try world.share(found.coordinator))
     let counters = try world.share(found.counters)
     optimizer.updates = counters.optimizer
     average?.updates = counters.average
@@ -100,6 +102,13 @@ extension Trainer {
     var restored = Restored(
       coordinator: try state.schedule.decode(), cursor: try state.streams.decode(),
       counters: try state.random.decode())
+    // A run whose windows overlap less than before, or whose steps have other values, goes on with the
+    // states alone.
+    if restored.counters.kept ?? 0 > kept?.most ?? 0
+      || restored.counters.keptLayout ?? keptLayout != keptLayout
+    {
+      restored.counters.kept = nil
+    }
     try checkpoint.tensors(of: Snapshot.File.model).load(into: [("", weights)])
     try checkpoint.tensors(of: Snapshot.File.optimizer).load(
       into: optimizer.moments.map { ($0.name + ".", $0.vector) })

@@ -38,6 +38,13 @@ extension Trainer {
   /// The steps whose values are kept at this place in the data.
   var keptSteps: Int { feed.carried.total > 0 ? kept?.count ?? 0 : 0 }
 
+  /// What the values of a kept step are, in order: a checkpoint of a run with other ones, such as those
+  /// that dropout makes, has no values for this run.
+  var keptLayout: String {
+    model.plan.numbersPerToken(resets: true).map { "\($0.layer) \($0.values)" }
+      .joined(separator: ", ")
+  }
+
   /// What `hidden.safetensors` holds. The states at the place in the data have the same names whether
   /// windows overlap or not, so that a run may go on either way.
   func carriedTensors(keptSteps: Int) -> [CarriedTensor] {
@@ -97,8 +104,7 @@ extension Trainer {
   func scatterStates(_ hidden: [[UInt8]], keptSteps: Int) throws {
     let share = feed.carried.share
     var (values, read) = (Buffer<Float>(count: 0), Buffer<Int32>(count: 0))
-    // A run whose windows overlap less than before goes on with the states alone.
-    let takesUp = keptSteps > 0 && keptSteps <= kept?.most ?? 0
+    let takesUp = keptSteps > 0
     for (index, tensor) in carriedTensors(keptSteps: keptSteps).enumerated() {
       let bytes = try world.broadcast(world.isRoot ? hidden[index] : [])
       let size = bytes.count / max(tensor.shape[0], 1)

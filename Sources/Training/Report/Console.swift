@@ -181,7 +181,7 @@ final class Console {
 
   private func bar(_ step: Int, of total: Int) -> String {
     let width = 10
-    let full = step * width / max(total, 1)
+    let full = min(step * width / max(total, 1), width)
     return "[" + String(repeating: "=", count: full) + String(repeating: " ", count: width - full)
       + "]"
   }
@@ -202,9 +202,7 @@ final class Console {
     write(text + "\n")
   }
 
-  private func write(_ text: String) {
-    FileHandle.standardError.write(Data(text.utf8))
-  }
+  private func write(_ text: String) { StandardStreams.tell(text) }
 }
 
 /// The columns of the terminal on standard error, or those that a launcher tells of in COLUMNS.

@@ -60,6 +60,11 @@ final class Recorder: Observer {
         "batch_size (\(state.batchSize))",
         "resume with that batch_size, or start a new run with --init-from")
     }
+    if let key = try changedCut(since: checkpoint) {
+      throw refuse(
+        "\(key), in the middle of an epoch, which would go on at another place",
+        "resume with its own, or from a checkpoint at the end of an epoch")
+    }
     if state.seed != request.options.seed {
       throw refuse("seed (\(state.seed))", "resume with that seed, or start a new run")
     }
@@ -75,6 +80,17 @@ final class Recorder: Observer {
         the loss goes on to rounding.
         """)
     }
+  }
+
+  /// The first of the keys that say how sequences are cut into windows which has changed inside an
+  /// epoch: the place in the data is a number of windows. A place in a text is not.
+  private func changedCut(since checkpoint: Checkpoint) throws -> String? {
+    let place: StreamCursor = try checkpoint.state.streams.decode()
+    guard !dataset.interface.isRunning, place.position > 0 else { return nil }
+    let (before, now) = (try checkpoint.options().training, request.options.training)
+    if before.givenBptt != now.givenBptt { return "training.bptt" }
+    if before.batchTokens != now.batchTokens { return "training.batch_tokens" }
+    return before.isBucketed == now.isBucketed ? nil : "training.bucket"
   }
 
   /// Opens the metrics of a run that stands where `state` says, and makes `best` name the checkpoint that

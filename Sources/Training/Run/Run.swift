@@ -120,6 +120,8 @@ public final class Run {
         options, dataset: dataset, world: world, observer: recorder ?? SilentObserver(),
         diagnosingEvery: request.diagnosingEvery)
     }
+    // Data to test on that cannot be read is no news for the end of a run.
+    try world.unanimous { _ = try dataset.test?.feed(options.evaluation.feed(in: world)) }
     recorder?.modelIdentity = trainer.model.identity
     try Self.agree(resolved, dataset, trainer.model, world)
     try trainer.begin(from: start?.weights, updateGate: request.updateGate)
@@ -161,6 +163,7 @@ public final class Run {
       try Evaluation(part, plan: trainer.model.plan, evaluation, world: world)
     }
     let weights = ParameterVector(trainer.weights.layout)
+    weights.precision = trainer.weights.precision
     try world.unanimous {
       guard world.isRoot else { return }
       guard let step = store.best ?? store.latest else {

@@ -1,6 +1,7 @@
 internal import Glibc
 
-/// Whether somebody has asked this process to stop: SIGTERM, SIGINT or SIGUSR1.
+/// Whether somebody has asked this process to stop: SIGTERM, SIGINT, SIGUSR1, or SIGHUP of a terminal
+/// that is gone, unless it was started to outlive it (nohup).
 ///
 /// The handler only sets a flag. The trainer adds it to the tally of each step, so that all ranks learn
 /// of it at the same step, save and leave with exit code 75. A second SIGINT ends the process at once.
@@ -12,10 +13,17 @@ public enum StopRequest {
     return flag
   }()
 
-  /// Catches the three signals from now on.
+  /// Catches these signals from now on.
   public static func listen() {
     _ = flag.pointee
-    for signal in [SIGTERM, SIGINT, SIGUSR1] {
+    // Whoever watched the run and is gone does not end it.
+    signal(SIGPIPE, SIG_IGN)
+    for signal in [SIGTERM, SIGINT, SIGUSR1, SIGHUP] {
+      var inherited = sigaction()
+      sigaction(signal, nil, &inherited)
+      // Compared as numbers, since functions cannot be.
+      let handler = unsafeBitCast(inherited.__sigaction_handler.sa_handler, to: Int.self)
+      if signal == SIGHUP && handler == unsafeBitCast(SIG_IGN, to: Int.self) { continue }
       var action = sigaction()
       action.__sigaction_handler.sa_handler = { signal in
         if StopRequest.flag.pointee != 0 && signal == SIGINT { _exit(130) }

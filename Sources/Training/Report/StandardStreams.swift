@@ -1,0 +1,22 @@
+public import Foundation
+
+/// Standard error and standard output, which may be gone or full.
+public enum StandardStreams {
+  /// Tells whoever watches. What cannot be written is lost: no run ends for want of a reader.
+  public static func tell(_ text: String) {
+    try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
+  }
+
+  /// Writes a result.
+  /// - Throws: `CheckpointError` with what the system says where it cannot be written.
+  public static func put(_ bytes: Data) throws(CheckpointError) {
+    do {
+      try FileHandle.standardOutput.write(contentsOf: bytes)
+    } catch {
+      throw CheckpointError(
+        .cannotWrite, "standard output",
+        "standard output cannot be written (\(error.localizedDescription)): name another file or free "
+          + "space on its disk")
+    }
+  }
+}

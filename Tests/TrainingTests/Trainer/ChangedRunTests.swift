@@ -1,0 +1,125 @@
+import Collectives
+import Foundation
+import Testing
+import Training
+
+extension TrainerTests {
+  /// Runs that go on with another configuration.
+  @Suite("A changed run") struct ChangedRunTests {
+    /// 403 symbols in 4 streams: an epoch is 20 windows of 5 steps, or 10 of 10.
+    @Test(
+      "has as much of its schedule behind it as of its epochs", arguments: World.all, [2, 10, 20])
+    func longerWindows(_ world: World, _ bptt: Int) throws {
+      let trial = Trial(
+        "training.steps=null", "training.epochs=6",
+        "training.schedule={shape: linear, learning_rate: 0.6}")
+      let windows = [2: 50, 10: 10, 20: 5][bptt]!
+      let results = try world.run { world, folder in
+        try trial.train(world, folder, stop: 60)
+        // Stopped once more, so that what a checkpoint says of it counts too.
+        let longer = trial.with("training.bptt=\(bptt)")
+        try longer.train(world, folder, stop: 61)
+        let ending = try longer.train(world, folder)
+        try world.barrier()
+        return (ending, try Metrics(folder).values("learning_rate"))
+      }
+      for (ending, rates) in results {
+        #expect(ending.outcome == .complete && ending.step == 60 + 3 * windows)
+        #expect(rates.count == 60 + 3 * windows)
+        for (step, rate) in rates.enumerated() {
+          let done =
+            step < 60 ? Double(step) / 120 : 0.5 + Double(step - 60) / Double(6 * windows)
+          #expect(abs(rate - 0.6 * (1 - done)) < 1e-6, "step \(step + 1)")
+        }
+      }
+    }
+
+    @Test("has the rate that it asks for once no plateau lowers it", arguments: [World.all[0]])
+    func plateau(_ world: World) throws {
+      let results = try world.run { world, folder in
+        let trial = Trial(
+          "data.valid=FOLDER/valid.txt", "evaluation={every: 2, batch_size: 2}",
+          "training.schedule={learning_rate: 0.5, plateau: {factor: 0.5, patience: 0}}")
+        try trial.train(world, folder, stop: 19)
+        let lowered = try Metrics(folder).values("learning_rate").last
+        try trial.with("training.schedule={learning_rate: 0.25}").train(world, folder)
+        try world.barrier()
+        return (lowered, try Metrics(folder).values("learning_rate").last)
+      }
+      for (lowered, last) in results {
+        #expect(try #require(lowered) < 0.25 && last == 0.25)
+      }
+    }
+
+    @Test(
+      "of sequences is refused inside an epoch where they are cut in another way",
+      arguments: World.all,
+      ["training.bptt=9", "training.batch_tokens=60", "training.bucket=false"])
+    func otherCut(_ world: World, _ setting: String) throws {
+      let trial = SequenceRunTests.trials["windows"]!.with(
+        "training.steps=null", "training.epochs=2")
+      let found = try RunTests.refusal(world) { world, folder in
+        try trial.train(world, folder, stop: 5)
+        try trial.with(setting).train(world, folder)
+      }
+      let key = String(setting.prefix { $0 != "=" })
+      for (message, speaks, code) in found {
+        #expect(message.contains("was made with another \(key), in the middle of an epoch"))
+        if speaks { #expect(code == ExitStatus.data) }
+      }
+      // Between two epochs the order of what comes is all that changes.
+      let epoch = try world.run { world, folder in
+        let first = trial.with("training.epochs=1")
+        let windows = try first.train(world, folder).step
+        let both = try trial.with(setting).train(world, folder)
+        return both.outcome == .complete && both.step > windows
+      }
+      #expect(epoch.allSatisfy { $0 })
+    }
+
+    @Test(
+      "of overlapping windows goes on with the states alone where its steps have other values",
+      arguments: World.all, ["model.dropout=0", "model.dropout=0.3", "model.layers.0.dropout=0.3"])
+    func otherValues(_ world: World, _ setting: String) throws {
+      let results = try world.run { world, folder in
+        let first = setting == "model.dropout=0" ? "model.dropout=0.3" : "model.dropout=0"
+        try Trial.overlapping.with(first).train(world, folder, stop: 11)
+        let ending = try Trial.overlapping.with(first, setting).train(world, folder)
+        try world.barrier()
+        return (ending.outcome, try Metrics(folder).values("loss"))
+      }
+      for (outcome, losses) in results {
+        #expect(outcome == .complete && losses.allSatisfy { $0.isFinite && $0 < 5 })
+      }
+    }
+
+    @Test("is tested in the precision that it is trained in", arguments: World.all)
+    func precision(_ world: World) throws {
+      let trial = Trial(
+        "training.precision=bfloat16", "data.valid=FOLDER/valid.txt", "data.test=FOLDER/valid.txt",
+        "evaluation={every: 100, batch_size: 2}")
+      let results = try world.run { world, folder in
+        try trial.train(world, folder)
+        try world.barrier()
+        return try (Metrics(folder).values("valid_loss"), Metrics(folder).values("test_loss"))
+      }
+      for (valid, test) in results { #expect(valid == test && valid.count == 1) }
+    }
+
+    @Test("takes no harm from what a killed one left of its configuration", arguments: World.all)
+    func leftovers(_ world: World) throws {
+      let results = try world.run { world, folder in
+        if world.isRoot {
+          try FileManager.default.createDirectory(
+            atPath: folder + "/run", withIntermediateDirectories: true)
+          for name in ["config.yaml.tmp", "config.json.tmp"] {
+            try Data("half of it".utf8).write(to: URL(filePath: folder + "/run/" + name))
+          }
+        }
+        try world.barrier()
+        return try Trial("training.steps=3").train(world, folder).outcome
+      }
+      #expect(results.allSatisfy { $0 == .complete })
+    }
+  }
+}
