@@ -98,6 +98,8 @@ public struct Plan: Sendable {
     public var prefix = ""
     public var suffix = ""
     public var initializer = Initializer.pytorch
+    /// Replaces `initializer` in vectors.
+    public var vectorInitializer: Initializer?
     /// Factor on the learning rate; 0 freezes the layer.
     public var rateFactor = 1.0
     /// Where activations lie unless they are asked for on another axis.
@@ -135,7 +137,9 @@ public struct Plan: Sendable {
   ) -> Parameter {
     add(
       name, rows: 1, columns: count, isVector: true,
-      InitialValue(scope.initializer, fallback, isVector: true, blocks: 1, parts: parts),
+      InitialValue(
+        scope.vectorInitializer ?? scope.initializer, fallback, isVector: true, blocks: 1,
+        parts: parts),
       isRowSparse: false)
   }
 

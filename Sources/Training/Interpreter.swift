@@ -37,9 +37,19 @@ public struct Interpreter {
   }
 
   /// A drawn sequence for each line.
-  public func sample(_ lines: [String], seed: UInt64) -> [String] {
+  public func sample(_ lines: [String], _ sampling: Sampling, seed: UInt64) -> [String] {
     let given = lines.map(given)
-    return decoder.sample(given, maximumLength: longest(given), seed: seed).map { text($0) }
+    return decoder.sample(given, maximumLength: longest(given), sampling, seed: seed).map {
+      text($0)
+    }
+  }
+
+  /// −ln p of each line and of its end, given its source.
+  public func score(_ lines: [String], of sources: [String]) -> [Score] {
+    let said = lines.map { symbols.encode($0) }
+    return zip(said, decoder.logLikelihoods(of: said, given: sources.map(given))).map {
+      Score(nats: -$1, targets: $0.count + 1)
+    }
   }
 
   private func given(_ line: String) -> Given {

@@ -23,6 +23,8 @@ struct Decode: ParsableCommand {
   @Flag(help: "Draw each symbol from its distribution in place of searching.")
   var sample = false
 
+  @OptionGroup var drawing: SamplingOptions
+
   @Option(help: "The same seed draws the same lines.")
   var seed: UInt64 = 1
 
@@ -33,28 +35,20 @@ struct Decode: ParsableCommand {
     guard lengthNormalisation >= 0 else {
       throw ValidationError("--length-normalisation must not be negative.")
     }
+    guard sample || drawing.isPlain else {
+      throw ValidationError("--temperature, --top-k and --top-p are of --sample: add it.")
+    }
   }
 
   func run() throws {
     let interpreter = try Interpreter(
       Checkpoint(verifying: CheckpointStore.locate(checkpoint)), precision: format.precision)
-    let text: String
-    if let source {
-      guard let read = try? String(contentsOfFile: source, encoding: .utf8) else {
-        throw UsageError("\(source) cannot be read as UTF-8: check the path")
-      }
-      text = read
-    } else {
-      text = String(
-        decoding: FileHandle.standardInput.readDataToEndOfFile(), as: UTF8.self)
-    }
-    var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-    if lines.last == "" { lines.removeLast() }
-    for first in stride(from: 0, to: lines.count, by: 64) {
-      let part = Array(lines[first..<min(first + 64, lines.count)])
+    let sources = try lines(of: source)
+    for first in stride(from: 0, to: sources.count, by: 64) {
+      let part = Array(sources[first..<min(first + 64, sources.count)])
       let said =
         sample
-        ? interpreter.sample(part, seed: seed &+ UInt64(first))
+        ? interpreter.sample(part, drawing.sampling(), seed: seed &+ UInt64(first))
         : interpreter.search(
           part, beam: beam, normalisation: LengthNormalisation(alpha: lengthNormalisation))
       for line in said { print(line) }

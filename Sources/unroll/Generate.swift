@@ -27,17 +27,7 @@ struct Generate: ParsableCommand {
   @Option(help: "The number of symbols or frames to draw.")
   var length = 500
 
-  @Option(
-    help: "Logits are divided by it; 0 takes the likeliest symbol, or keys likelier than not.")
-  var temperature = 1.0
-
-  @Option(name: .customLong("top-k"), help: "Draw from the K likeliest symbols only.")
-  var topK: Int?
-
-  @Option(
-    name: .customLong("top-p"),
-    help: "Draw from the likeliest symbols that together have this probability.")
-  var topP = 1.0
+  @OptionGroup var drawing: SamplingOptions
 
   @Option(help: "The same seed, prompt and options give the same text.")
   var seed: UInt64 = 1
@@ -51,11 +41,6 @@ struct Generate: ParsableCommand {
 
   func validate() throws {
     guard length >= 0 else { throw ValidationError("--length must not be negative.") }
-    guard temperature >= 0 else { throw ValidationError("--temperature must not be negative.") }
-    guard topK ?? 1 >= 1 else { throw ValidationError("--top-k must be at least 1.") }
-    guard topP > 0 && topP <= 1 else {
-      throw ValidationError("--top-p must be above 0, at most 1.")
-    }
   }
 
   func run() throws {
@@ -82,7 +67,7 @@ struct Generate: ParsableCommand {
     }
     generator.restart(
       condition: condition, atLeast: model.longestPredicted == nil ? 0 : start.count,
-      temperature: temperature)
+      temperature: drawing.temperature)
     // A text begins where a line does: a state of zero alone is a place that training hardly knows.
     let opening =
       model.interface.isRunning
@@ -90,9 +75,8 @@ struct Generate: ParsableCommand {
       : [vocabulary.begin].compactMap(\.self)
     for symbol in opening + start { generator.read(symbol) }
     if opening.isEmpty && start.isEmpty { generator.read(0) }
-    let sampling = Sampling(
-      temperature: temperature, topK: topK, topP: topP,
-      excluded: Set(
+    let sampling = drawing.sampling(
+      excluding: Set(
         [vocabulary.unknown, model.interface.isRunning ? nil : vocabulary.begin]
           .compactMap(\.self)))
     var drawn = start
@@ -101,7 +85,7 @@ struct Generate: ParsableCommand {
       if !model.interface.isRunning && symbol == vocabulary.end { break }
       drawn.append(symbol)
     }
-    FileHandle.standardOutput.write(Data(vocabulary.decodedBytes(drawn) + [UInt8(ascii: "\n")]))
+    try StandardStreams.put(Data(vocabulary.decodedBytes(drawn) + [UInt8(ascii: "\n")]))
   }
 
   /// Goes on with series of frames.
@@ -110,13 +94,13 @@ struct Generate: ParsableCommand {
     guard prompt.isEmpty else {
       throw UsageError("\(checkpoint) reads frames: give --prime FILE in place of --prompt")
     }
-    guard topK == nil, topP == 1, condition.isEmpty else {
+    guard drawing.choosesAll, condition.isEmpty else {
       throw UsageError(
         "\(checkpoint) draws no symbols and knows no condition: remove --top-k, --top-p and --condition"
       )
     }
     let text = try continuation.text(
-      after: prime, length: length, temperature: temperature, seed: seed)
-    FileHandle.standardOutput.write(Data(text.utf8))
+      after: prime, length: length, temperature: drawing.temperature, seed: seed)
+    try StandardStreams.put(Data(text.utf8))
   }
 }

@@ -9,8 +9,9 @@ struct ScoreLines: ParsableCommand {
     abstract: "Prints the log-probability of each line of a text, in nats.",
     discussion: """
       Each line is a text of its own: the state is zero before it, it follows the end of a line, and \
-      its own end counts. To a model of sequences a line is a sequence, whose end counts too. Printed: \
-      log-probability, symbols, and the line, separated by tabs.
+      its own end counts. To a model of sequences a line is a sequence, whose end counts too, and to one \
+      with an encoder the answer to the same line of --source. Printed: log-probability, symbols, and \
+      the line, separated by tabs.
       """)
 
   @Argument(help: "A checkpoint, or the folder of a run.", completion: .directory)
@@ -19,33 +20,42 @@ struct ScoreLines: ParsableCommand {
   @Argument(help: "A text; standard input unless given.", completion: .file())
   var file: String?
 
+  @Option(
+    help: "The file of sources, a line for each, for a model that has an encoder.",
+    completion: .file())
+  var source: String?
+
   @OptionGroup var format: PrecisionOption
 
   func run() throws {
-    let (model, weights, vocabulary) = try Checkpoint(
-      verifying: CheckpointStore.locate(checkpoint)
-    ).model(precision: format.precision)
-    let text: Data
-    if let file {
-      guard let read = FileManager.default.contents(atPath: file) else {
-        throw DataError("\(file) cannot be read: check the path and its permissions")
+    let loaded = try Checkpoint(verifying: CheckpointStore.locate(checkpoint))
+    guard try loaded.interface().source > 0 else {
+      guard source == nil else {
+        throw UsageError("\(checkpoint) has no encoder that would read --source: remove it")
       }
-      text = read
-    } else {
-      text = FileHandle.standardInput.readDataToEndOfFile()
+      let (model, weights, vocabulary) = try loaded.model(precision: format.precision)
+      let scorer = try LineScorer(model, weights: weights, vocabulary: vocabulary)
+      for line in try lines(of: file) { show(scorer.score(line), line) }
+      return
     }
-    let scorer = try LineScorer(model, weights: weights, vocabulary: vocabulary)
-    var lines = text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-    if lines.last?.isEmpty == true { lines.removeLast() }
-    for (number, line) in lines.enumerated() {
-      guard let words = String(validating: line, as: UTF8.self) else {
-        throw DataError(
-          "\(file ?? "standard input"):\(number + 1): the line is not UTF-8; convert it with iconv")
-      }
-      let score = scorer.score(words)
-      print("\(fixedPoint(-score.nats))\t\(score.targets)\t\(words)")
+    guard let source else {
+      throw UsageError("\(checkpoint) makes something of a source: name the file with --source")
+    }
+    let interpreter = try Interpreter(loaded, precision: format.precision)
+    let (said, sources) = (try lines(of: file), try lines(of: source))
+    guard said.count == sources.count else {
+      throw DataError(
+        "\(source) has \(sources.count) lines and \(file ?? "standard input") \(said.count): give a "
+          + "source for each line")
+    }
+    for first in stride(from: 0, to: said.count, by: 64) {
+      let part = first..<min(first + 64, said.count)
+      let scores = interpreter.score(Array(said[part]), of: Array(sources[part]))
+      for (score, line) in zip(scores, said[part]) { show(score, line) }
     }
   }
 
-  private func fixedPoint(_ value: Double) -> String { String(format: "%.6f", value) }
+  private func show(_ score: Score, _ line: String) {
+    print("\(String(format: "%.6f", -score.nats))\t\(score.targets)\t\(line)")
+  }
 }

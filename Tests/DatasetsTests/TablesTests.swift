@@ -42,6 +42,22 @@ extension ReadersTests {
       refusal("csv", ["train": "run;x;state\n1;2;\n"], more).contains("has no class in any row"))
   }
 
+  @Test func `Where no column is read there is nothing to read`() throws {
+    let text = "1,10\n2,20\n3,\n\n4,40\n"
+    let data = try open("csv", ["train": text], columns(#""inputs": [], "targets": [2]"#))
+    #expect(data.interface == ModelInterface(input: .nothing, output: .numbers(1)))
+    let found = try examples(data.train)
+    #expect(found.map(\.frames) == [[], []])
+    #expect(found.map(\.values) == [[10, 20, 0], [40]])
+    #expect(found.map(\.targets) == [[0, 0, Batch.noTarget], [0]])
+    for answer in [#", "targets": "next""#, #", "label": 1"#, #", "tag": 1"#, ""] {
+      let error = #expect(throws: DecodingError.self) {
+        try open("csv", ["train": text], columns(#""inputs": []\#(answer)"#))
+      }
+      #expect("\(error!)".contains("no column is read"), "\(error!)")
+    }
+  }
+
   @Test func `The next row is asked for, and a single row asks for nothing`() throws {
     let text = "1,10\n2,20\n3,30\n\n4,40\n\n5,50\n6,60\n"
     for targets in [#", "targets": "next""#, ""] {

@@ -2,7 +2,8 @@
 # Every file of configs/ is run for a few steps by one and by two processes: the losses of all steps
 # and the evaluations agree to 1e-5, readouts to the byte (those of one sequence as they are, by four
 # processes too), and evaluate finds what the run found. Files that a configuration asks for are
-# generated. A configuration that this script does not know fails it.
+# generated. A configuration that this script does not know fails it. So do, for their losses, the
+# variants whose figures are told beside it.
 set -euo pipefail
 source "$(dirname "$0")/common.bash"
 
@@ -65,6 +66,48 @@ settings() {
   esac
 }
 
+# variants NAME: settings of the variants that the configuration's comment or docs/results.md tells figures
+# of, one a line, parted by |.
+variants() {
+  case $1 in
+    adding)
+      echo "model.layers.0.cell=gru"
+      echo "model.layers=[{cell: elman, hidden: 64}]"
+      echo "data.length=500|model.layers.0.chrono=500|data.train_size=12|data.valid_size=6|data.test_size=6"
+      ;;
+    conditioned)
+      echo "model.condition=first_input"
+      echo "model.condition=initial_state"
+      ;;
+    embedded-reber)
+      echo "model.layers=[{cell: elman, hidden: 15}]"
+      echo "model.layers=[{cell: elman, hidden: 15}]|training.bptt=1"
+      ;;
+    japanese-vowels) echo "model.layers.0.bidirectional=concat|model.dropout=0.4" ;;
+    jsb | nottingham)
+      echo "model.layers.0.cell=elman"
+      echo "model.layers.0.cell=gru|training.optimizer.rule=adamw|training.average.decay=0.99"
+      ;;
+    multi30k)
+      echo "model.attention=none|model.layers=[{cell: gru, hidden: 512}]"
+      echo "model.attention=none|model.layers=[{cell: gru, hidden: 512}]|model.context=both"
+      ;;
+    ner) echo "model.layers.0.bidirectional=null|model.layers.0.hidden=200" ;;
+    parity)
+      for grammar in 1 2 3 4 5 6 7; do
+        echo "data={task: tomita, grammar: $grammar, train_size: 60, valid_size: 20, test_size: 20}"
+      done
+      ;;
+    pronunciation) echo "model.attention=none" ;;
+    sst)
+      echo "data.view=root"
+      echo "model.layers.0.bidirectional=null|model.embedding=128"
+      ;;
+    sst-tree) echo "model={embedding: 30, tree: {cell: plain, hidden: 30}, dropout: 0.1}" ;;
+    wikitext2) echo "training.precision=bfloat16" ;;
+  esac
+}
+
 # figures RUN: every loss and measure, one a line after its name.
 figures() {
   grep -oE '"((valid|test)_)?(loss|accuracy|root_accuracy)":[^,}]*' "$1/metrics.jsonl" | tr ':' ' '
@@ -84,23 +127,31 @@ apart() {
     END { print NR ? worst + 0 : 1 }'
 }
 
+# together CONFIG RUN RANKS ARGUMENTS…: runs it by one process and by as many as RANKS says, and tells how far
+# apart their figures are, at most 1e-5.
+together() {
+  local config=$1 run=$2 counts=$3 ranks
+  shift 3
+  for ranks in 1 $counts; do
+    under "$ranks" train "$config" "$@" --run "$run-$ranks" 2>log || die "$run $* with $ranks processes: $(cat log)"
+    figures "$run-$ranks" >figures-$ranks
+  done
+  ranked=$(apart figures-1 figures-2)
+  # Products in bfloat16 round what differs in the last bit of a float32 to other numbers.
+  awk -v w="$ranked" -v t="${tolerance:-1e-5}" 'BEGIN { exit !(w <= t) }' ||
+    die "$run $*: two processes part from one by $ranked: $(paste figures-1 figures-2)"
+}
+
 for config in "$root"/configs/*.yaml; do
   this=$(basename "$config" .yaml)
   found=$(settings "$this") || die "$this is not known here: say how to run it, in $0"
   arguments=()
   for setting in $found; do arguments+=(--set "$setting"); done
-  counts="1 2"
-  case $this in mackey-glass | narma) counts="1 2 4" ;; esac
-  for ranks in $counts; do
-    under "$ranks" train "$config" ${arguments[@]+"${arguments[@]}"} --run "$this-$ranks" 2>log ||
-      die "$this with $ranks processes: $(cat log)"
-    figures "$this-$ranks" >figures-$ranks
-  done
-  ranked=$(apart figures-1 figures-2)
-  awk -v w="$ranked" 'BEGIN { exit !(w <= 1e-5) }' ||
-    die "$this: two processes part from one by $ranked: $(paste figures-1 figures-2)"
+  counts=2
+  case $this in mackey-glass | narma) counts="2 4" ;; esac
+  together "$config" "$this" "$counts" "${arguments[@]}"
   if grep -q '^  readout:' "$config"; then
-    for ranks in ${counts#1 }; do
+    for ranks in $counts; do
       cmp "$(latest "$this-1")/model.safetensors" "$(latest "$this-$ranks")/model.safetensors" ||
         die "$this: another readout with $ranks processes"
     done
@@ -119,4 +170,15 @@ for config in "$root"/configs/*.yaml; do
   awk -v w="$worst" 'BEGIN { exit !(w <= 1e-5) }' ||
     die "$this: evaluate parts from the run by $worst: $(paste trained evaluated)"
   pass "$this: two processes as one, to $ranked, and evaluate as the run, to $worst"
+
+  number=0
+  while IFS='|' read -r -a changes; do
+    number=$((number + 1)) more=()
+    for change in "${changes[@]}"; do more+=(--set "$change"); done
+    tolerance=1e-5
+    case "${changes[*]}" in *bfloat16*) tolerance=1e-3 ;; esac
+    together "$config" "$this-$number" 2 "${arguments[@]}" "${more[@]}" </dev/null
+    pass "$this, ${changes[*]}: to $ranked"
+  done < <(variants "$this")
+  tolerance=
 done

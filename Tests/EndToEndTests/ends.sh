@@ -96,9 +96,33 @@ for end in halt length; do
     [ $end = halt ] || awk 'length($0) > 7 { exit 1 }' said || die "$made $how is too long: $(cat said)"
   done
   ! under 1 decode "$made" --sample --seed 6 --source source-valid.txt | cmp -s - said || die "$made: two seeds, the same"
+  under 1 decode "$made" --beam 1 --source source-valid.txt >greedy
+  for how in "--temperature 0" "--top-k 1" "--top-p 1e-9"; do
+    # Lengths are drawn with the temperature alone.
+    [ $end = halt ] || [ "$how" = "--temperature 0" ] || continue
+    # shellcheck disable=SC2086
+    under 1 decode "$made" --sample $how --source source-valid.txt | cmp - greedy || die "$made $how: not the likeliest"
+  done
+  code=0
+  under 1 decode "$made" --top-k 3 2>log </dev/null || code=$?
+  [ "$code" -eq 64 ] && grep -q "are of --sample" log || die "$made --top-k: $code, $(cat log)"
   refused 64 "use unroll decode" generate "$made"
 done
 pass "decode: greedy, by a beam and drawn, a line for each source"
+
+for end in halt length; do
+  made=pairs-$end
+  # Given their sources, the lines add up to the loss too.
+  under 1 score "$(latest "$made")" target-valid.txt --source source-valid.txt >scores
+  cut -f 3 scores | diff - target-valid.txt >&2 || die "$made: $(cat scores)"
+  near "$(told "$made")" "$(awk '{ s -= $1; n += $2 } END { print s / n }' scores)" || die "$made: $(told "$made"), $(cat scores)"
+  tac source-valid.txt | under 1 score "$(latest "$made")" target-valid.txt --source /dev/stdin >others
+  ! cmp -s scores others || die "$made: other sources, the same scores"
+done
+refused 64 "name the file with --source" score pairs-halt target-valid.txt
+refused 64 "remove it" score lines-halt target-valid.txt --source source-valid.txt
+refused 65 "give a source for each line" score pairs-halt target-valid.txt --source source-train.txt
+pass "score: the lines of pairs, given their sources"
 
 text 2000 3 >text.txt
 refused 64 "this data is a running text" train training.yaml --set 'data={train: text.txt, valid: 0.1}' \

@@ -38,6 +38,8 @@ import Testing
 
   private static let tags = ModelInterface(input: symbols, output: .symbols(6))
   private static let conditioned = ModelInterface(input: symbols, output: .symbols(6), condition: 2)
+  private static let autonomous = ModelInterface(
+    input: .nothing, output: .symbols(6), condition: 2)
   private static let ended = ModelInterface(
     input: symbols, output: .symbols(7), ends: ModelInterface.Ends(symbol: 2, longest: 8))
 
@@ -99,6 +101,9 @@ import Testing
     },
     Place("a condition as the initial state, below a gru", conditioned) {
       ModelOptions(embedding: 3, layers: [$0, gru], condition: .initialState)
+    },
+    Place("nothing to read but a condition", autonomous) {
+      ModelOptions(embedding: nil, layers: [$0], condition: .everyStep)
     },
     Place("a length that remains", ended) {
       ModelOptions(embedding: 3, layers: [$0], end: .length)

@@ -153,10 +153,12 @@ import Testing
     let w = weights(.pytorch) {
       $0.embeddingInitializer = .uniform(0.01)
       $0.outputInitializer = .normal(0.001)
+      $0.outputBiasInitializer = .uniform(0.4)
       $0.layers[1].initializer = .uniform(0)
     }
     #expect(try #require(w["encoder.weight"]).allSatisfy { abs($0) <= 0.01 })
     #expect(deviation(try #require(w["decoder.weight"])) < 0.002)
+    #expect(deviation(try #require(w["decoder.bias"])) > 0.1)
     #expect(try #require(w["layers.1.weight_hh_l0"]).allSatisfy { $0 == 0 })
     #expect(deviation(try #require(w["layers.0.weight_hh_l0"])) > 0.05)
   }

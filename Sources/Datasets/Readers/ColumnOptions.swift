@@ -67,13 +67,16 @@ public struct ColumnOptions: Codable, Sendable, Equatable {
       inputs: try keys.decode([Column].self, forKey: .inputs), answer: answers.first ?? .next,
       id: try keys.decodeIfPresent(Column.self, forKey: .id),
       separator: try keys.decodeIfPresent(String.self, forKey: .separator) ?? ",")
-    guard !inputs.isEmpty else { throw keys.refusal(.inputs, "no column is read: name one") }
     guard answers.count <= 1 else {
       throw keys.refusal(
         label != nil ? .label : .tag, "targets, label and tag exclude each other: give one of them")
     }
     guard answer != .numbers([]) else {
       throw keys.refusal(.targets, "no column is asked for: name one, or write next")
+    }
+    guard !inputs.isEmpty || !self.targets.isEmpty else {
+      throw keys.refusal(
+        .inputs, "no column is read: name one, or the targets of a series that goes on by itself")
     }
     guard separator.utf8.count == 1 else {
       throw keys.refusal(.separator, "'\(separator)' is not one character such as , or ;")

@@ -133,7 +133,8 @@ extension SequenceFiles {
     case .csv:
       let columns = reader.columns!
       var interface = ModelInterface(
-        input: .frames(columns.inputs.count), output: .numbers(columns.valueCount))
+        input: columns.inputs.isEmpty ? .nothing : .frames(columns.inputs.count),
+        output: .numbers(columns.valueCount))
       if columns.classes != nil { interface.output = .symbols(labels) }
       if case .label = columns.answer { interface.asksOnce = true }
       return interface

@@ -112,7 +112,8 @@ extension SequenceFiles {
     _ record: Records.Record, _ numbers: Numbers, into example: inout Example
   ) throws(DataError) {
     let width = reader.columns!.inputs.count
-    let steps = record.frames.count / width
+    // Where nothing is read, numbers are asked for.
+    let steps = width == 0 ? record.asks.count : record.frames.count / width
     example.frames = record.frames.map { Real($0) }
     switch reader.columns!.answer {
     case .numbers:

@@ -54,8 +54,9 @@ struct TableReader {
 
   /// Ends a sequence. One of a single row has no next row to ask for, and is left out.
   private func finish(_ record: inout Records.Record, _ records: inout Records) {
-    let least = columns.answer == .next ? 2 * columns.inputs.count : 1
-    if record.frames.count >= least { records.append(record) }
+    let rows =
+      columns.inputs.isEmpty ? record.asks.count : record.frames.count / columns.inputs.count
+    if rows >= (columns.answer == .next ? 2 : 1) { records.append(record) }
     record = Records.Record()
   }
 

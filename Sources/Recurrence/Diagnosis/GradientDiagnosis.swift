@@ -12,6 +12,7 @@ public struct GradientDiagnosis {
   public struct Layer: Sendable {
     public let name: String
     /// ‖∂L(t)/∂h(t−k)‖ for k = 0, 1, …, the mean over streams; empty where the layer shows no state.
+    /// Of an encoder k counts back from the last step of what it reads.
     public let lags: [Double]
     /// The parts of each gate's values that are below 0.1 and above 0.9.
     public let gates: [(name: String, below: Double, above: Double)]
@@ -20,7 +21,7 @@ public struct GradientDiagnosis {
   }
 
   private let probes: [Probe]
-  /// The most steps of a window.
+  /// The most steps of a window, and of a source.
   private let steps: Int
 
   public init(of model: any Model, steps: Int) {
@@ -30,7 +31,7 @@ public struct GradientDiagnosis {
 
   /// The sums of nothing.
   public var zero: [Double] {
-    [Double](repeating: 0, count: probes.reduce(steps) { $0 + steps + 3 * $1.gates.count })
+    [Double](repeating: 0, count: probes.reduce(0) { $0 + 2 * steps + 3 * $1.gates.count })
   }
 
   /// Runs a window there and back, and returns sums that those of other windows and ranks may be added to.
@@ -47,28 +48,28 @@ public struct GradientDiagnosis {
     tape.begin(batch)
     let pass = Pass(batch, on: tape, weights: weights, gradient: gradient)
     model.forward(pass)
-    var place = steps
+    var place = 0
     for probe in probes {
-      place += steps
+      place += 2 * steps
       for gate in probe.gates {
-        count(gate, pass, into: &sums, at: place)
+        count(gate, pass.along(probe.axis), into: &sums, at: place)
         place += 3
       }
     }
     model.backward(pass)
-    for case let t? in last {
-      for k in 0...t { sums[k] += 1 }
-    }
-    place = steps
+    place = 0
     for probe in probes {
       if let state = probe.state {
+        let own = pass.along(probe.axis)
         for case (let s, let t?) in last.enumerated() {
-          for k in 0...t {
-            sums[place + k] += pass.d[state, t - k][s].squaredNorm.squareRoot()
+          let end = probe.axis == .source ? Int(own.batch.lengths.elements()[s]) - 1 : t
+          for k in 0..<end + 1 {
+            sums[place + k] += 1
+            sums[place + steps + k] += own.d[state, end - k][s].squaredNorm.squareRoot()
           }
         }
       }
-      place += steps + 3 * probe.gates.count
+      place += 2 * steps + 3 * probe.gates.count
     }
     return sums
   }
@@ -76,12 +77,12 @@ public struct GradientDiagnosis {
   /// What sums over windows and ranks say.
   public func findings(_ sums: [Double], weights: ParameterVector) -> [Layer] {
     precondition(sums.count == zero.count, "\(sums.count) sums of \(zero.count)")
-    // Windows may all be shorter than they might be.
-    let seen = sums[..<steps].prefix { $0 > 0 }
-    var place = steps
+    var place = 0
     return probes.map { probe in
-      let norms = sums[place..<place + steps]
-      place += steps
+      // Windows may all be shorter than they might be.
+      let seen = sums[place..<place + steps].prefix { $0 > 0 }
+      let norms = sums[place + steps..<place + 2 * steps]
+      place += 2 * steps
       let gates = probe.gates.map { gate in
         defer { place += 3 }
         let all = max(sums[place + 2], 1)

@@ -27,6 +27,8 @@ public struct Probe: Sendable {
   let transitions: [Transition]
   /// W of the layer's x W; nil where nothing is read.
   let input: Parameter?
+  /// Where the layer's steps are.
+  var axis = Axis.time
 
   /// The largest of the radii of all transitions; nil where there is none.
   func spectralRadius(in weights: ParameterVector) -> Double? {

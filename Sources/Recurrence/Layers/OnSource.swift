@@ -8,6 +8,14 @@ struct OnSource: Layer {
     output = layers.last!.output
   }
 
+  var probes: [Probe] {
+    layers.flatMap(\.probes).map { probe in
+      var probe = probe
+      probe.axis = .source
+      return probe
+    }
+  }
+
   func forward(_ pass: Pass) {
     let source = pass.along(.source)
     for layer in layers {

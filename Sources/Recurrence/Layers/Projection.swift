@@ -40,9 +40,9 @@ struct Projection: Sendable {
     length: LengthInput = .none,
     fixed: (weight: ConstantValue, bias: ConstantValue)? = nil, in plan: inout Plan
   ) {
-    self.source = source
-    self.secondBias = secondBias
     let read = plan.width(source)
+    self.source = read == 0 ? .nothing : source
+    self.secondBias = secondBias
     isFixed = fixed != nil
     if read == 0 {
       weight = nil
@@ -67,7 +67,7 @@ struct Projection: Sendable {
     self.length = LengthProjection(
       length, width, name: names.weight + "_length", gates: gates, spread, in: &plan)
     sums = plan.scratch(width)
-    switch source {
+    switch self.source {
     case .activation, .frames, .nothing: (rows, projected) = (nil, nil)
     case .lookup(let lookup):
       rows = plan.scratch(lookup.width, rows: .each(of: lookup.vocabulary))

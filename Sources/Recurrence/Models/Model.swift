@@ -31,7 +31,7 @@ public protocol Model: Sendable {
 extension Model {
   public var encoder: [any Layer] { [] }
 
-  public var probes: [Probe] { layers.flatMap(\.probes) }
+  public var probes: [Probe] { (encoder + layers).flatMap(\.probes) }
 
   public func read(_ pass: Pass) {
     encode(pass)

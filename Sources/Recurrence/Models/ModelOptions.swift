@@ -39,6 +39,8 @@ public struct ModelOptions: Codable, Equatable, Sendable {
   /// Replace `initializer` in the embedding and in the output layer.
   public var embeddingInitializer: Initializer?
   public var outputInitializer: Initializer?
+  /// Replaces both in the output layer's bias.
+  public var outputBiasInitializer: Initializer?
   /// Whether the output layer has a bias.
   public var outputBias: Bool
   /// The output layer reads the input too (Elman with shortcuts).
@@ -70,6 +72,7 @@ public struct ModelOptions: Codable, Equatable, Sendable {
     recurrent: Bool = false,
     initializer: Initializer = .pytorch,
     embeddingInitializer: Initializer? = nil, outputInitializer: Initializer? = nil,
+    outputBiasInitializer: Initializer? = nil,
     outputBias: Bool = true, shortcut: Bool = false, condition: ConditionPlace = .everyStep,
     encoder: EncoderOptions? = nil, context: ContextPlace = .initialState,
     attention: AttentionKind = .none, attentionPlace: AttentionPlace = .output,
@@ -87,6 +90,7 @@ public struct ModelOptions: Codable, Equatable, Sendable {
     self.initializer = initializer
     self.embeddingInitializer = embeddingInitializer
     self.outputInitializer = outputInitializer
+    self.outputBiasInitializer = outputBiasInitializer
     self.outputBias = outputBias
     self.shortcut = shortcut
     self.condition = condition
@@ -109,6 +113,7 @@ public struct ModelOptions: Codable, Equatable, Sendable {
     case lengthInput = "length_input"
     case embeddingInitializer = "embedding_initializer"
     case outputInitializer = "output_initializer"
+    case outputBiasInitializer = "output_bias_initializer"
     case outputBias = "output_bias"
     case embeddingRate = "embedding_rate"
     case outputRate = "output_rate"
@@ -137,6 +142,8 @@ public struct ModelOptions: Codable, Equatable, Sendable {
     embeddingInitializer =
       try keys.decodeIfPresent(Initializer.self, forKey: .embeddingInitializer)
     outputInitializer = try keys.decodeIfPresent(Initializer.self, forKey: .outputInitializer)
+    outputBiasInitializer =
+      try keys.decodeIfPresent(Initializer.self, forKey: .outputBiasInitializer)
     outputBias = try keys.decodeIfPresent(Bool.self, forKey: .outputBias) ?? true
     shortcut = try keys.decodeIfPresent(Bool.self, forKey: .shortcut) ?? false
     condition = try keys.decodeIfPresent(ConditionPlace.self, forKey: .condition) ?? .everyStep
@@ -159,6 +166,12 @@ public struct ModelOptions: Codable, Equatable, Sendable {
 
   /// What does not fit together, if anything, and the key to blame.
   var problem: (key: CodingKeys, sentence: String)? {
+    if !outputBias, outputBiasInitializer != nil {
+      return (
+        .outputBiasInitializer,
+        "output_bias_initializer is of a bias, and there is none; set output_bias to true"
+      )
+    }
     if let tree { return problem(of: tree) }
     var width = embedding
     for (index, layer) in layers.enumerated() {

@@ -70,6 +70,7 @@ public struct SequenceModel: Model {
     plan.scope.layer = "output"
     plan.scope.rateFactor = options.outputRate
     plan.scope.initializer = options.outputInitializer ?? options.initializer
+    plan.scope.vectorInitializer = options.outputBiasInitializer
     let end = options.end == .symbol ? nil : interface.ends?.symbol
     let outputs: any Head =
       switch interface.output {

@@ -55,6 +55,7 @@ public struct TreeModel: Model {
     plan.scope.layer = "output"
     plan.scope.rateFactor = options.outputRate
     plan.scope.initializer = options.outputInitializer ?? options.initializer
+    plan.scope.vectorInitializer = options.outputBiasInitializer
     head = SoftmaxCrossEntropy(
       vocabulary: labels, reading: top, tied: nil, bias: options.outputBias, objective: objective,
       in: &plan)

@@ -19,7 +19,8 @@ struct RunDiagnosis {
     throws(CommunicationError)
   {
     if diagnosis == nil {
-      var longest = [Int32(trainer.feed.windowSizes.map(\.steps).max() ?? 1)]
+      let sizes = trainer.feed.windowSizes
+      var longest = [Int32(sizes.map { max($0.steps, $0.sourceSteps) }.max() ?? 1)]
       try trainer.world.max(&longest)
       diagnosis = GradientDiagnosis(of: trainer.model, steps: Int(longest[0]))
     }

@@ -6,6 +6,7 @@ extension NetworkCatalogue.Network {
   private static var outputs: [Self] {
     let bias = Option("output_bias", true, false)
     let initializer = Option("output_initializer", .null, "{uniform: 0.1}")
+    let drawnBias = Option("output_bias_initializer", .null, "{uniform: 0}")
     let rate = Option("output_rate", 1, 0.5)
     return [
       Self(
@@ -14,7 +15,7 @@ extension NetworkCatalogue.Network {
           "l = h W + b", "p = exp l / Σ exp l", "loss = −ln p(target), in nats",
           "tied: W is the embedding's matrix",
         ],
-        options: [Option("tied", false, true), bias, initializer, rate],
+        options: [Option("tied", false, true), bias, initializer, drawnBias, rate],
         parameters: [
           Parameter("decoder.weight", "symbols", "input"), Parameter("decoder.bias", "symbols"),
         ],
@@ -22,7 +23,7 @@ extension NetworkCatalogue.Network {
       Self(
         "squared error", "where data asks for numbers",
         ["y = h W + b", "loss = 1/n Σⱼ (yⱼ − vⱼ)² of the n numbers v asked for at a step"],
-        options: [bias, initializer, rate],
+        options: [bias, initializer, drawnBias, rate],
         parameters: [
           Parameter("decoder.weight", "numbers", "input"), Parameter("decoder.bias", "numbers"),
         ],
@@ -33,7 +34,7 @@ extension NetworkCatalogue.Network {
           "p = σ(h W + b), one for each label",
           "loss = −Σⱼ ln pⱼ of labels that hold, and ln(1 − pⱼ) of others, in nats",
         ],
-        options: [bias, initializer, rate],
+        options: [bias, initializer, drawnBias, rate],
         parameters: [
           Parameter("decoder.weight", "labels", "input"), Parameter("decoder.bias", "labels"),
         ],

@@ -39,8 +39,8 @@ extension NetworkCatalogue.Network {
         "dropout", "Zaremba 2014; variational and recurrent: Gal 2016",
         [
           "y = m∘x / (1 − p) in training with m = 0 at the rate p, otherwise y = x",
-          "variational: m is the same for all steps of a window",
-          "recurrent: also on the states that products read, m the same for all steps of a window",
+          "variational: m is the same for all steps of a window of a text, and of a sequence",
+          "recurrent: also on the states that products read, m the same for as many steps",
         ],
         options: [
           Option("dropout", 0, 0.2), Option("input_dropout", .null, 0.1),

@@ -6,7 +6,8 @@ internal import Recurrence
 ///
 /// c is b + b′ wherever both are only added. The candidate of a `gru` is tanh(Wₙ x + bₙ + r ∘ (Uₙ
 /// h₋ + b′ₙ)), so that its rows of M are two products, its c is bₙ, and b′ₙ stays a vector of its
-/// own. That of `gru-reset-before` has r ∘ h₋ in place of h₋.
+/// own. That of `gru-reset-before` has r ∘ h₋ in place of h₋, that of an `update-gru` with
+/// `gate_candidate` Γ ∘ c₋.
 struct CellWeights {
   private enum Kind { case plain, gru, gruResetBefore }
 
@@ -15,6 +16,8 @@ struct CellWeights {
   /// The lengths of x and of h₋, and the number of rows of M.
   private let (read, past, rows): (Int, Int, Int)
   private let hasSecondBias: Bool
+  /// Whether the candidate's rows of U, which read something else, are a matrix of their own.
+  private let hasOwnCandidate: Bool
   /// What stands before and behind the names of this layer.
   private let (prefix, suffix): (String, String)
 
@@ -29,7 +32,7 @@ struct CellWeights {
       case .recurrent(let cell, let options) = options.kind
     else { return nil }
     switch cell {
-    case "elman", "lstm": kind = .plain
+    case "elman", "lstm", "update-gru", "leaky": kind = .plain
     case "gru": kind = .gru
     case "gru-reset-before": kind = .gruResetBefore
     default: return nil
@@ -40,6 +43,7 @@ struct CellWeights {
     suffix = String(input.name[place.lowerBound...].dropFirst("weight_ih".count))
     guard let recurrent = layout.entry(named: prefix + "weight_hh" + suffix) else { return nil }
     past = recurrent.columns
+    hasOwnCandidate = layout.entry(named: prefix + "weight_hn" + suffix) != nil
     hasSecondBias = layout.entry(named: prefix + "bias_hh" + suffix) != nil
   }
 
@@ -52,7 +56,7 @@ struct CellWeights {
   var joinedName: String { name("weight") }
 
   private var separateNames: [String] {
-    (["weight_ih", "weight_hh"] + (kind == .gruResetBefore ? ["weight_hn"] : [])
+    (["weight_ih", "weight_hh"] + (hasOwnCandidate ? ["weight_hn"] : [])
       + ["bias_ih", "bias_hh"]).map(name)
   }
 
@@ -72,7 +76,7 @@ struct CellWeights {
   /// Puts M and c in place of what they are made of.
   func join(_ tensors: inout [String: Numbers]) {
     let parts = separateNames.map { tensors.removeValue(forKey: $0) }
-    let third = kind == .gruResetBefore ? parts[2]!.values : []
+    let third = hasOwnCandidate ? parts[2]!.values : []
     let (w, u) = (parts[0]!.values, parts[1]!.values + third)
     let (b, second) = (parts[parts.count - 2]!.values, parts[parts.count - 1]?.values)
     var joined: [Float] = []
@@ -125,7 +129,7 @@ struct CellWeights {
       return Numbers([rows.count, range.count], part)
     }
     tensors[name("weight_ih")] = columns(0..<read, rows: 0..<rows)
-    let gates = kind == .gruResetBefore ? 2 * hidden : rows
+    let gates = hasOwnCandidate ? rows - hidden : rows
     tensors[name("weight_hh")] = columns(read..<read + past, rows: 0..<gates)
     if gates < rows {
       tensors[name("weight_hn")] = columns(read..<read + past, rows: gates..<rows)

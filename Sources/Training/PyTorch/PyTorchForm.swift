@@ -65,11 +65,15 @@ extension SequenceModel {
   /// Why a cell has one form only.
   private static func reasonAgainstForms(_ cell: String, _ options: any CellOptions) -> String? {
     switch cell {
-    case "elman", "gru", "gru-reset-before": nil
+    case "elman", "gru", "gru-reset-before", "update-gru": nil
+    case "leaky":
+      (options as? Leaky.Options)?.recurrent == false
+        ? "is a leaky without U, and so has no two matrices" : nil
     case "lstm":
       (options as? LSTM.Options)?.layerNorm == true
         ? "has layer normalisation, which takes each of the two products by itself" : nil
-    default: "is a \(cell), and only elman, lstm, gru and gru-reset-before have another form"
+    default:
+      "is a \(cell), and only elman, lstm, gru, gru-reset-before, update-gru and leaky have another form"
     }
   }
 }

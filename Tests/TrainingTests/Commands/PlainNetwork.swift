@@ -17,9 +17,14 @@ struct PlainNetwork {
   private let outputBias: [Double]
   private let layers: [Layer]
   private let gate: UpdateGate
+  private let gatesCandidate: Bool
 
-  /// - Parameter cells: of the layers, from the bottom to the top.
-  init(_ file: SafetensorsFile, cells: [String], gate: UpdateGate) throws {
+  /// - Parameters:
+  ///   - cells: of the layers, from the bottom to the top.
+  ///   - gatesCandidate: of an `update-gru`.
+  init(
+    _ file: SafetensorsFile, cells: [String], gate: UpdateGate, gatesCandidate: Bool = false
+  ) throws {
     func vector(_ name: String) throws -> [Double] {
       try file.values(name, as: Float.self).map { Double($0) }
     }
@@ -39,12 +44,13 @@ struct PlainNetwork {
         own: cell == "gru" ? try vector(prefix + "bias_hn" + suffix) : [])
     }
     self.gate = gate
+    self.gatesCandidate = gatesCandidate
   }
 
   /// The logits after each symbol of a text, from a state of zeros.
   func logits(_ symbols: [Int32]) -> [[Double]] {
     var states = layers.map { layer -> (h: [Double], c: [Double]) in
-      let gates = ["elman": 1, "lstm": 4][layer.cell] ?? 3
+      let gates = ["elman": 1, "leaky": 1, "update-gru": 2, "lstm": 4][layer.cell] ?? 3
       let zeros = [Double](repeating: 0, count: layer.bias.count / gates)
       return (zeros, zeros)
     }
@@ -66,6 +72,12 @@ struct PlainNetwork {
     func rows(_ block: Int) -> [[Double]] { Array(layer.matrix[block * n..<(block + 1) * n]) }
     switch layer.cell {
     case "elman": return (a.map { tanh($0) }, [])
+    case "leaky": return (zip(a, state.h).map { 0.6 * $1 + 0.4 * tanh($0) }, [])
+    case "update-gru":
+      let gates = a[..<n].map { logistic($0) }
+      let seen = gatesCandidate ? zip(gates, state.h).map(*) : state.h
+      let candidates = zip(product(rows(1), x + seen), layer.bias[n...]).map { tanh($0 + $1) }
+      return ((0..<n).map { gates[$0] * candidates[$0] + (1 - gates[$0]) * state.h[$0] }, [])
     case "lstm":
       let c = (0..<n).map {
         logistic(a[n + $0]) * state.c[$0] + logistic(a[$0]) * tanh(a[2 * n + $0])

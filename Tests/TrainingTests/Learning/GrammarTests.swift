@@ -87,7 +87,7 @@ import Training
   @Test func `an elman whose gradient reaches back one step does not remember it`() throws {
     let lesson = try Lesson(
       Self.embedded, "model.layers=[{cell: elman, hidden: 15}]", "training.bptt=1",
-      "training.epochs=4")
+      "training.epochs=10")
     try lesson.learn()
     let (_, score, _) = try measure(lesson, .embedded)
     #expect(score.loss > 0.48)

@@ -24,7 +24,7 @@ import Training
 
   @Test func `an elman does not add them`() throws {
     let lesson = try Lesson(
-      Self.adding, "model.layers=[{cell: elman, hidden: 64}]", "training.epochs=4")
+      Self.adding, "model.layers=[{cell: elman, hidden: 64}]", "training.epochs=15")
     let (_, score) = try lesson.learn()
     #expect(score.loss > 0.1)
   }

@@ -16,6 +16,7 @@ extension TrainerTests {
           "data={task: adding, length: 22, form: hochreiter, train_size: 40, valid_size: 8, "
             + "test_size: 8}", "model.embedding=null", "model.dropout=0")
       ),
+      ("pairs", SequenceRunTests.trials["pairs"]!.with("training.batch_size=4")),
     ]
 
     @Test("changes nothing of a run", arguments: World.all, trials.map(\.0))
@@ -79,6 +80,27 @@ extension TrainerTests {
         #expect(
           layers.map { $0.gates?.keys.sorted() } == [nil, ["f", "i", "o"], ["r", "z"], nil])
         #expect(layers.map { $0.spectralRadius != nil } == [false, true, true, false])
+      }
+    }
+
+    @Test("looks at the layers of an encoder along what it reads", arguments: World.all)
+    func encoder(_ world: World) throws {
+      let trial = SequenceRunTests.trials["pairs"]!.with(
+        "training.steps=1", "model.attention=none", "model.context=initial_state",
+        "model.encoder.layers=[{cell: lstm, hidden: 7}]", "model.dropout=0")
+      let results = try world.run { world, folder in
+        try trial.train(world, folder, diagnosingEvery: 1)
+        try world.barrier()
+        return try GradientHistory(folder + "/run").reports[0].layers
+      }
+      for layers in results {
+        let encoder = try #require(layers.first { $0.layer == "source layer 0" })
+        #expect(encoder.gates?.keys.sorted() == ["f", "i", "o"] && encoder.spectralRadius != nil)
+        // What is read has up to 9 letters and an end. Its last state is the decoder's first, through
+        // which all that it read acts.
+        let lags = try #require(encoder.lags)
+        #expect((2...10).contains(lags.count) && lags.allSatisfy { $0 > 0 })
+        #expect(lags[0] > lags.last!)
       }
     }
 

@@ -98,6 +98,15 @@ extension TrainerTests {
         "some", targets: "u, v", model: "{layers: [{cell: gru, hidden: 6}]}"),
       "numbers at the end": table(
         "last", targets: "u", model: "{layers: [{cell: gru, hidden: 6, bidirectional: concat}]}"),
+      "nothing to read, in windows": table(
+        "series", inputs: "", targets: "u, v",
+        model: "{layers: [{cell: gru, hidden: 6, initial_state: learnt}]}"),
+      "variational, in windows": """
+      name: variational
+      seed: 7
+      data: {task: adding, length: 30, form: hochreiter, train_size: 23, valid_size: 9}
+      model: {layers: [{cell: lstm, hidden: 7}], dropout: 0.3, variational: true, recurrent: true}
+      """,
       "length": pairs(
         "length",
         """
@@ -132,7 +141,9 @@ extension TrainerTests {
     }
 
     /// A configuration of a table of numbers.
-    private static func table(_ file: String, targets: String, model: String) -> String {
+    private static func table(
+      _ file: String, inputs: String = "x, y", targets: String, model: String
+    ) -> String {
       """
       name: \(file)
       seed: 7
@@ -140,7 +151,7 @@ extension TrainerTests {
         format: csv
         train: FOLDER/\(file).csv
         valid: FOLDER/\(file)-valid.csv
-        columns: {inputs: [x, y], targets: [\(targets)], id: run}
+        columns: {inputs: [\(inputs)], targets: [\(targets)], id: run}
       model: \(model)
       """
     }

@@ -1,0 +1,24 @@
+internal import Datasets
+internal import Foundation
+
+/// The lines of a text; of standard input where there is no file.
+func lines(of file: String?) throws -> [String] {
+  let text: Data
+  if let file {
+    guard let read = FileManager.default.contents(atPath: file) else {
+      throw DataError("\(file) cannot be read: check the path and its permissions")
+    }
+    text = read
+  } else {
+    text = FileHandle.standardInput.readDataToEndOfFile()
+  }
+  var lines = text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+  if lines.last?.isEmpty == true { lines.removeLast() }
+  return try lines.enumerated().map { number, line in
+    guard let words = String(validating: line, as: UTF8.self) else {
+      throw DataError(
+        "\(file ?? "standard input"):\(number + 1): the line is not UTF-8; convert it with iconv")
+    }
+    return words
+  }
+}
