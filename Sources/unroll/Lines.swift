@@ -5,7 +5,10 @@ internal import Foundation
 func lines(of file: String?) throws -> [String] {
   let text: Data
   if let file {
-    guard let read = FileManager.default.contents(atPath: file) else {
+    // A pipe will do too.
+    guard let handle = FileHandle(forReadingAtPath: file),
+      let read = try? handle.readToEnd() ?? Data()
+    else {
       throw DataError("\(file) cannot be read: check the path and its permissions")
     }
     text = read
