@@ -9,11 +9,10 @@ public struct Coordinator: Sendable {
   public struct State: Codable, Equatable, Sendable {
     /// Steps taken, those that were skipped too.
     public internal(set) var step = 0
-    /// Steps as the schedule counts them, where these are others: a run that is measured in epochs and
-    /// resumed with windows of another length has as much of its schedule behind it as of its epochs.
-    var scheduleStep: Int?
     /// The windows of an epoch, of which the steps were.
     var stepsPerEpoch: Int?
+    /// Where a run that is measured in epochs was resumed with windows of another length.
+    var recount: Recount?
     /// The epoch that the next window belongs to, from 1.
     public internal(set) var epoch = 1
     /// Targets seen over all epochs.
@@ -30,11 +29,21 @@ public struct Coordinator: Sendable {
     public internal(set) var bestStep: Int?
   }
 
+  /// Steps as they are counted after a change of windows.
+  struct Recount: Codable, Equatable, Sendable {
+    /// The steps so far, in windows of the new length.
+    var runStep: Int
+    /// The step of the schedule, and by how many steps the schedule is longer than the run: so that
+    /// what is left of one takes as long as what is left of the other.
+    var scheduleStep: Int
+    var surplus: Int
+  }
+
   public internal(set) var state = State()
   let training: TrainingOptions
   let evaluation: EvaluationOptions?
   let checkpoint: CheckpointOptions
-  let schedule: Schedule
+  private var schedule: Schedule
   /// The length of the run, as if all of its windows had the length of those to come.
   private let scheduledSteps: Int
   /// Windows in an epoch.
@@ -66,22 +75,46 @@ public struct Coordinator: Sendable {
     state.stepsPerEpoch = stepsPerEpoch
   }
 
-  /// Goes on with the decisions of a checkpoint.
+  /// Goes on with the decisions of a checkpoint. A run that is measured in epochs has as much of its
+  /// schedule behind it as before, also if these have another number of windows now.
   mutating func takeUp(_ state: State) {
     self.state = state
-    if case .epochs = training.length, let before = state.stepsPerEpoch, before != stepsPerEpoch {
-      let epochs = Double(scheduleStep) / Double(max(before, 1))
-      self.state.scheduleStep = Int((epochs * Double(stepsPerEpoch)).rounded())
-    }
     self.state.stepsPerEpoch = stepsPerEpoch
+    guard case .epochs(let epochs) = training.length else {
+      self.state.recount = nil
+      return
+    }
+    if let before = state.stepsPerEpoch, before != stepsPerEpoch, before > 0 {
+      self.state.recount = recount(from: before, epochs: epochs)
+    }
+    if let recount = self.state.recount {
+      schedule = schedule.lasting(scheduledSteps + recount.surplus)
+    }
   }
 
-  /// Steps as the schedule counts them.
-  private var scheduleStep: Int { state.scheduleStep ?? state.step }
+  /// - Parameter before: the windows of an epoch so far.
+  private func recount(from before: Int, epochs: Int) -> Recount {
+    let runStep = Int((Double(self.runStep) / Double(before) * Double(stepsPerEpoch)).rounded())
+    let warmup = schedule.options.warmup
+    guard schedule.followsRun, scheduleStep > warmup else {
+      return Recount(runStep: runStep, scheduleStep: scheduleStep, surplus: 0)
+    }
+    // The part of the shape that is done; what is left of it takes what is left of the run.
+    let length = Double(epochs) * Double(before) + Double(state.recount?.surplus ?? 0)
+    let done = Double(scheduleStep - warmup) / max(length - Double(warmup), 1)
+    let left = Double(max(scheduledSteps - runStep, 1))
+    let rest = min(left / max(1 - done, 1e-6), 0x1p52).rounded()
+    return Recount(
+      runStep: runStep, scheduleStep: warmup + Int(max(rest - left, 0)),
+      surplus: warmup + Int(rest) - scheduledSteps)
+  }
+
+  private var runStep: Int { state.recount?.runStep ?? state.step }
+  private var scheduleStep: Int { state.recount?.scheduleStep ?? state.step }
 
   /// The step that is the run's last.
   public var totalSteps: Int {
-    let (steps, overflows) = scheduledSteps.addingReportingOverflow(state.step - scheduleStep)
+    let (steps, overflows) = scheduledSteps.addingReportingOverflow(state.step - runStep)
     return overflows ? .max : steps
   }
 
@@ -127,7 +160,8 @@ public struct Coordinator: Sendable {
   /// Takes in a step that is done.
   mutating func finish(_ tally: Tally, _ verdict: Verdict, epochEnds: Bool) {
     state.step += 1
-    state.scheduleStep? += 1
+    state.recount?.runStep += 1
+    state.recount?.scheduleStep += 1
     state.tokens += tally.targets
     state.skipped = verdict == .skip ? state.skipped + 1 : 0
     lastEpoch = state.epoch

@@ -13,8 +13,8 @@ struct Export: ParsableCommand {
       Refused, with exit code 65, is a model for which PyTorch has no module: peepholes, \
       coupled gates and layer normalisation of an lstm layer, sigmoid and identity of an elman layer, \
       and every cell besides elman, lstm and gru. With --joined or --update-gate candidate the file is \
-      for other programs, and refused are layer normalisation and every cell besides elman, lstm, gru \
-      and gru-reset-before. unroll import takes every form back.
+      for other programs, and refused are layer normalisation and every cell besides elman, lstm, gru, \
+      gru-reset-before, update-gru and leaky; --update-gate is of gru and gru-reset-before. unroll import takes every form back.
       """)
 
   @Argument(help: "A checkpoint, or the folder of a run.", completion: .directory)

@@ -40,8 +40,8 @@ struct Train: ParsableCommand {
     abstract: "Trains a model, alone or under mpirun.",
     discussion: """
       The run's folder holds the configuration, metrics.jsonl and the checkpoints. Started again, the \
-      same command goes on at the latest checkpoint. SIGTERM, SIGINT and SIGUSR1 end the run early \
-      with a checkpoint and exit code 75.
+      same command goes on at the latest checkpoint. SIGTERM, SIGINT, SIGUSR1 and SIGHUP end the \
+      run early with a checkpoint and exit code 75.
       """)
 
   @OptionGroup var arguments: ConfigurationArguments

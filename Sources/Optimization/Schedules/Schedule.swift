@@ -54,7 +54,7 @@ public struct ScheduleError: Error, Equatable, CustomStringConvertible {
 /// times the factor of the plateau. η is `learning_rate`; steps count from 0, epochs from 1.
 public struct Schedule: Sendable, Equatable {
   public let options: ScheduleOptions
-  private let shape: Shape
+  private var shape: Shape
 
   /// - Parameter totalSteps: the run's length, warm-up included; nil if it is not known beforehand.
   /// - Throws: if the shape needs the run's length and nobody has said it.
@@ -67,6 +67,16 @@ public struct Schedule: Sendable, Equatable {
     }
     self.options = options
     self.shape = shape
+  }
+
+  /// Whether the shape does what it does over the length of the run.
+  public var followsRun: Bool { options.shape.over(steps: nil) == nil }
+
+  /// The same schedule for a run of another length.
+  public func lasting(_ totalSteps: Int) -> Schedule {
+    var schedule = self
+    schedule.shape = options.shape.over(steps: max(totalSteps - options.warmup, 1)) ?? shape
+    return schedule
   }
 
   /// The learning rate of a step.

@@ -6,17 +6,18 @@ internal import LinearAlgebra
 /// above reads the batch itself.
 public struct Input: Layer {
   public let output: Activation
-  private let isFrames: Bool
+  private let source: Source
 
-  /// - Parameter source: frames or symbols.
+  /// - Parameter source: frames, symbols, or nothing, which is rows without a number.
   public init(_ source: Source, in plan: inout Plan) {
     output = plan.activation(plan.width(source))
-    if case .frames = source { isFrames = true } else { isFrames = false }
+    self.source = source
   }
 
   public func forward(_ pass: Pass) {
     let x = pass[output]
-    if isFrames { return x.copy(pass.batch.featureRows) }
+    if case .frames = source { return x.copy(pass.batch.featureRows) }
+    guard case .symbols = source else { return }
     x.fill(0)
     let symbols = pass.batch.inputs.elements()
     for row in 0..<x.rows { x[row, Int(symbols[row])] = 1 }

@@ -34,6 +34,56 @@ extension TrainerTests {
       }
     }
 
+    @Test("keeps what its schedule counts in steps of its own", arguments: [World.all[0]])
+    func ownSteps(_ world: World) throws {
+      // By shape, the rate of a step that comes after the change at step 60, of which ten are warm-up.
+      let shapes: [(String, @Sendable (Int) -> Double)] = [
+        ("shape: step, every: 30, factor: 0.5", { $0 < 70 ? 0.3 : 0.15 }),
+        ("shape: linear, steps: 100", { 0.6 * (1 - Double($0 - 10) / 100) }),
+        // 50 of 110 steps are done, and what is left of the run takes 30.
+        ("shape: linear", { 0.6 * 60 / 110 * (1 - Double($0 - 60) / 30) }),
+      ]
+      for (shape, expected) in shapes {
+        let results = try world.run { world, folder in
+          let trial = Trial(
+            "training.steps=null", "training.epochs=6",
+            "training.schedule={learning_rate: 0.6, warmup: 10, \(shape)}")
+          try trial.train(world, folder, stop: 60)
+          let run = try trial.with("training.bptt=10").prepare(world, folder)
+          let told = run.trainer.coordinator.totalSteps
+          _ = try run.train()
+          try world.barrier()
+          return (told, try Metrics(folder).values("learning_rate"))
+        }
+        for (told, rates) in results {
+          #expect(rates.count == 90 && told == 90)
+          for step in 60..<90 {
+            // The length of a schedule is a whole number.
+            #expect(abs(rates[step] - expected(step)) <= 0.005, "\(shape), step \(step)")
+          }
+        }
+      }
+    }
+
+    @Test("that is measured in steps from now on counts as if it always was", arguments: World.all)
+    func fromEpochsToSteps(_ world: World) throws {
+      let results = try world.run { world, folder in
+        let trial = Trial(
+          "training.steps=null", "training.epochs=6",
+          "training.schedule={shape: linear, learning_rate: 0.6}")
+        try trial.train(world, folder, stop: 60)
+        try trial.with("training.bptt=10").train(world, folder, stop: 70)
+        let last = trial.with("training.bptt=10", "training.epochs=null", "training.steps=80")
+        let ending = try last.train(world, folder)
+        try world.barrier()
+        return (ending.step, try Metrics(folder).values("learning_rate").last)
+      }
+      for (step, rate) in results {
+        #expect(step == 80)
+        #expect(abs(try #require(rate) - 0.6 / 80) < 1e-6)
+      }
+    }
+
     @Test("has the rate that it asks for once no plateau lowers it", arguments: [World.all[0]])
     func plateau(_ world: World) throws {
       let results = try world.run { world, folder in
