@@ -97,7 +97,8 @@ public struct Coordinator: Sendable {
     let runStep = Int((Double(self.runStep) / Double(before) * Double(stepsPerEpoch)).rounded())
     let warmup = schedule.options.warmup
     guard schedule.followsRun, scheduleStep > warmup else {
-      return Recount(runStep: runStep, scheduleStep: scheduleStep, surplus: 0)
+      return Recount(
+        runStep: runStep, scheduleStep: scheduleStep, surplus: scheduleStep - runStep)
     }
     // The part of the shape that is done; what is left of it takes what is left of the run.
     let length = Double(epochs) * Double(before) + Double(state.recount?.surplus ?? 0)

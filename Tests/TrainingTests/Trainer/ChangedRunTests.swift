@@ -36,18 +36,23 @@ extension TrainerTests {
 
     @Test("keeps what its schedule counts in steps of its own", arguments: [World.all[0]])
     func ownSteps(_ world: World) throws {
-      // By shape, the rate of a step that comes after the change at step 60, of which ten are warm-up.
+      // By shape, the rate of a step that comes after the change at step 60.
       let shapes: [(String, @Sendable (Int) -> Double)] = [
-        ("shape: step, every: 30, factor: 0.5", { $0 < 70 ? 0.3 : 0.15 }),
-        ("shape: linear, steps: 100", { 0.6 * (1 - Double($0 - 10) / 100) }),
+        ("warmup: 10, shape: step, every: 30, factor: 0.5", { $0 < 70 ? 0.3 : 0.15 }),
+        ("warmup: 10, shape: linear, steps: 100", { 0.6 * (1 - Double($0 - 10) / 100) }),
         // 50 of 110 steps are done, and what is left of the run takes 30.
-        ("shape: linear", { 0.6 * 60 / 110 * (1 - Double($0 - 60) / 30) }),
+        ("warmup: 10, shape: linear", { 0.6 * 60 / 110 * (1 - Double($0 - 60) / 30) }),
+        // The warm-up goes on for 10 steps, and the shape takes the other 20.
+        (
+          "warmup: 70, shape: linear",
+          { $0 < 70 ? 0.6 * Double($0 + 1) / 70 : 0.6 * (1 - Double($0 - 70) / 20) }
+        ),
       ]
       for (shape, expected) in shapes {
         let results = try world.run { world, folder in
           let trial = Trial(
             "training.steps=null", "training.epochs=6",
-            "training.schedule={learning_rate: 0.6, warmup: 10, \(shape)}")
+            "training.schedule={learning_rate: 0.6, \(shape)}")
           try trial.train(world, folder, stop: 60)
           let run = try trial.with("training.bptt=10").prepare(world, folder)
           let told = run.trainer.coordinator.totalSteps
