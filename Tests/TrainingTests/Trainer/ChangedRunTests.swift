@@ -7,12 +7,16 @@ extension TrainerTests {
   /// Runs that go on with another configuration.
   @Suite("A changed run") struct ChangedRunTests {
     /// 403 symbols in 4 streams: an epoch is 20 windows of 5 steps, or 10 of 10.
+    private static func inEpochs(_ schedule: String) -> Trial {
+      Trial(
+        "training.steps=null", "training.epochs=6",
+        "training.schedule={learning_rate: 0.6, \(schedule)}")
+    }
+
     @Test(
       "has as much of its schedule behind it as of its epochs", arguments: World.all, [2, 10, 20])
     func longerWindows(_ world: World, _ bptt: Int) throws {
-      let trial = Trial(
-        "training.steps=null", "training.epochs=6",
-        "training.schedule={shape: linear, learning_rate: 0.6}")
+      let trial = Self.inEpochs("shape: linear")
       let windows = [2: 50, 10: 10, 20: 5][bptt]!
       let results = try world.run { world, folder in
         try trial.train(world, folder, stop: 60)
@@ -50,9 +54,7 @@ extension TrainerTests {
       ]
       for (shape, expected) in shapes {
         let results = try world.run { world, folder in
-          let trial = Trial(
-            "training.steps=null", "training.epochs=6",
-            "training.schedule={learning_rate: 0.6, \(shape)}")
+          let trial = Self.inEpochs(shape)
           try trial.train(world, folder, stop: 60)
           let run = try trial.with("training.bptt=10").prepare(world, folder)
           let told = run.trainer.coordinator.totalSteps
@@ -73,9 +75,7 @@ extension TrainerTests {
     @Test("that is measured in steps from now on counts as if it always was", arguments: World.all)
     func fromEpochsToSteps(_ world: World) throws {
       let results = try world.run { world, folder in
-        let trial = Trial(
-          "training.steps=null", "training.epochs=6",
-          "training.schedule={shape: linear, learning_rate: 0.6}")
+        let trial = Self.inEpochs("shape: linear")
         try trial.train(world, folder, stop: 60)
         try trial.with("training.bptt=10").train(world, folder, stop: 70)
         let last = trial.with("training.bptt=10", "training.epochs=null", "training.steps=80")
