@@ -102,6 +102,11 @@ public final class ParameterVector: @unchecked Sendable {
   public var precision = Precision.float32 {
     didSet { if precision != oldValue { products = nil } }
   }
+  /// Whether the rows of a pass depend on nothing but themselves, to the bit: whatever a stream's
+  /// states become is then the same beside any other streams, and on any number of ranks. Slower.
+  public var rowsAreIndependent = false {
+    didSet { if rowsAreIndependent != oldValue { products = nil } }
+  }
   private let views: UnsafeMutablePointer<Matrix>
   /// Made at the first use of the weights in a pass, so that a gradient or a moment has none.
   private var constants: Buffer<Real>?
@@ -150,6 +155,7 @@ public final class ParameterVector: @unchecked Sendable {
     makeConstants()
     let made = WeightProducts(
       (0..<layout.entries.count + layout.constants.count).map { views[$0] }, precision: precision)
+    made.rowsAreIndependent = rowsAreIndependent
     products = made
     return made
   }

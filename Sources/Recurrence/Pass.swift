@@ -132,6 +132,9 @@ public struct Pass {
   /// Whether products read masked copies of a state, which somebody has to fill in.
   func masksReads(of h: Activation) -> Bool { slots[h.index].reads >= 0 }
 
+  /// Whether each row of a product is to depend on that row alone, to the bit.
+  var rowsAreIndependent: Bool { products.rowsAreIndependent }
+
   /// Says that no more products with the weights that were used so far come next.
   func giveBackCopies() { products.giveBackCopies() }
 

@@ -9,7 +9,8 @@ internal import Recurrence
 /// layer has a bias; what is asked for is a row of Y: numbers as they are, 1 for the right symbol and 0
 /// for all others, ±1 for a label that holds or does not. The weights B minimise
 /// `‖X B − Y‖² + ridge ‖B‖²` (Jaeger 2001). Sums are in double precision, each stream's part of a window
-/// by itself, so that they are the same on any number of ranks.
+/// by itself, and of the weights' products each row by itself, so that they are the same on any
+/// number of ranks.
 final class Readout {
   private let options: ReadoutOptions
   private let model: SequenceModel
@@ -56,6 +57,7 @@ final class Readout {
   /// Solves for the output layer from the sums of all ranks. Collective.
   func finish(_ weights: ParameterVector, _ world: any Communicator) throws {
     try world.sum(sums.sums)
+    weights.rowsAreIndependent = false
     try world.unanimous {
       guard world.isRoot else { return }
       guard let solution = sums.solve(ridge: options.ridge) else {

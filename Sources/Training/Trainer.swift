@@ -102,6 +102,8 @@ public final class Trainer {
     readout = options.training.readout.flatMap { [model] readout in
       (model as? SequenceModel).map { Readout(readout, of: $0) }
     }
+    // What a stream's states are must not depend on the streams beside it, which other ranks have.
+    weights.rowsAreIndependent = readout != nil
     kept = overlap > 0 ? sizes.first.map { [tape] in KeptSteps(overlap, of: $0, on: tape) } : nil
     segments = parts.map { [tape, batch, model] parts in
       Segments(

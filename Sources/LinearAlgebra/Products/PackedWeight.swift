@@ -40,11 +40,19 @@
     /// C = keep · C + A W, or with the transposed weight.
     /// - Returns: whether it was done; if not, the stored matrix is as good as any copy.
     func multiply(_ a: Matrix, into c: Matrix, isTransposed: Bool, keep: Real) -> Bool {
+      if products.rowsAreIndependent {
+        let rounds = products.precision == .bfloat16
+        let stored = rounds ? roundedCopy() : matrix
+        c.multiplyRows(
+          rounds ? products.rounded(a) : a,
+          isTransposed ? stored : transposedCopy(of: stored), keep: keep)
+        return true
+      }
       switch products.path {
       case .stored: return false
       case .transposed:
         guard !isTransposed && isWorthwhile(a) else { return false }
-        c.multiply(a, false, transposedCopy(), false, keep: keep)
+        c.multiply(a, false, transposedCopy(of: matrix), false, keep: keep)
         return true
       case .blocked:
         guard isWorthwhile(a) && a.stride == a.columns else { return false }
@@ -78,8 +86,8 @@
         && a.rows * matrix.rows * matrix.columns > 1_000_000
     }
 
-    /// The weights as `[in, out]`.
-    private func transposedCopy() -> Matrix {
+    /// The weights as `[in, out]`, from what they are as `[out, in]`.
+    private func transposedCopy(of matrix: Matrix) -> Matrix {
       let copy = floats(&forward, rows: matrix.columns, columns: matrix.rows)
       if forward.version != products.version {
         matrix.transpose(into: copy)

@@ -29,6 +29,22 @@ extension Matrix {
   /// C = A W
   public func setProduct(_ a: Matrix, _ w: Weight) { w.multiply(a, into: self, keep: 0) }
 
+  /// C = A B, where `areIndependent` says whether each row of C is to depend on that row of A and on B
+  /// alone, to the bit.
+  public func setProduct(_ a: Matrix, _ b: Matrix, independentRows areIndependent: Bool) {
+    #if !REAL_IS_DOUBLE
+      if areIndependent { return multiplyRows(a, b, keep: 0) }
+    #endif
+    setProduct(a, b)
+  }
+  /// C = A Bᵀ in the same way.
+  public func setProduct(_ a: Matrix, _ b: Transposed, independentRows areIndependent: Bool) {
+    #if !REAL_IS_DOUBLE
+      if areIndependent { return multiplyRows(a, transposed: b.matrix) }
+    #endif
+    setProduct(a, b)
+  }
+
   /// C = keep · C + op(A) op(B), shapes checked.
   func multiply(
     _ a: Matrix, _ transposeA: Bool, _ b: Matrix, _ transposeB: Bool, keep: Real

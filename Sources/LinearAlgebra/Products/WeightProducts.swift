@@ -14,6 +14,9 @@ public final class WeightProducts {
   /// Whether large copies of the weights lie in the same memory one layer after the other, each
   /// until `giveBackCopies`. For training: every copy is made anew in each step anyway.
   public var copiesTakeTurns = false
+  /// Whether each row of a product x · W depends on that row of x and on W alone, to the bit, and not on
+  /// how many rows there are beside it; slower. To be set before the first product.
+  public var rowsAreIndependent = false
   /// Rises with every change of the weights.
   private(set) var version = 0
 

@@ -80,12 +80,15 @@ struct Attention: Layer {
       let alpha = weights(of: s, pass)
       switch comparison {
       case .multiplicative:
-        alpha.setProduct(stream.steps(pass[query]), stream.sourceSteps(pass[keys]).transposed)
+        alpha.setProduct(
+          stream.steps(pass[query]), stream.sourceSteps(pass[keys]).transposed,
+          independentRows: pass.rowsAreIndependent)
       case .additive(let scores):
         scores.forward(alpha, stream.sourceSteps(pass[keys]), stream, pass)
       }
       for t in 0..<alpha.rows { normalise(alpha[t], upTo: stream.length) }
-      stream.steps(pass[context]).setProduct(alpha, stream.sourceSteps(pass[source]))
+      stream.steps(pass[context]).setProduct(
+        alpha, stream.sourceSteps(pass[source]), independentRows: pass.rowsAreIndependent)
     }
     let y = pass[output]
     y.setProduct(pass[context], pass[weightContext])

@@ -53,10 +53,12 @@ struct LookBack: Sendable {
       if let additive {
         additive.score(alpha[0], additive.query(t, s, pass), k, stream, pass)
       } else {
-        alpha.setProduct(q.slice(rows: s..<s + 1), k.transposed)
+        alpha.setProduct(
+          q.slice(rows: s..<s + 1), k.transposed, independentRows: pass.rowsAreIndependent)
       }
       normalise(alpha[0], upTo: stream.length)
-      c.slice(rows: s..<s + 1).setProduct(alpha, stream.sourceSteps(pass[source]))
+      c.slice(rows: s..<s + 1).setProduct(
+        alpha, stream.sourceSteps(pass[source]), independentRows: pass.rowsAreIndependent)
     }
     pass[preactivation, t].addProduct(c, pass[weight])
   }

@@ -47,6 +47,48 @@ extension TrainerTests {
       return pieces
     }()
 
+    /// Products large enough for the libraries to choose others for other numbers of rows.
+    static let frames = trial(
+      """
+      data: {task: frames, train_size: 40, valid_size: 4, test_size: 0}
+      model:
+        layers: [{cell: echo-state, hidden: 300, leak: 0.3, input_scaling: 0.3}]
+      training: {batch_size: 20, readout: {ridge: 1}}
+      """)
+    /// Layers that would be learnt elsewhere, below and above the reservoir.
+    static let mixed = text.with(
+      "model.embedding=21",
+      "model.layers=[{cell: gru, hidden: 67}, {cell: echo-state, hidden: 90}, {linear: 31}]")
+    static let translation: Trial = {
+      var pairs = trial(
+        """
+        data:
+          format: pairs
+          train: FOLDER/train.txt
+          tokenizer: character
+          source: {train: FOLDER/source.txt, tokenizer: character}
+        model:
+          embedding: 15
+          encoder: {embedding: 14, layers: [{cell: gru, hidden: 53, bidirectional: concat}]}
+          context: both
+          attention: multiplicative
+          layers: [{cell: lstm, hidden: 47}]
+        training: {batch_size: 6, readout: {ridge: 1}}
+        """)
+      let words = (0..<26).map { k in
+        String((0...(k * 5) % 17).map { Character(["a", "b", "c", "d"][(k + $0 * $0) % 4]) })
+      }
+      pairs.texts = [
+        "source.txt": words.joined(separator: "\n") + "\n",
+        "train.txt": words.map { String($0.reversed()) }.joined(separator: "\n") + "\n",
+      ]
+      return pairs
+    }()
+    private static let read = [
+      numbers, labels, text, pieces, frames, mixed, mixed.with("training.precision=bfloat16"),
+      translation, translation.with("model.attention=additive", "model.attention_place=input"),
+    ]
+
     private static func trial(_ yaml: String) -> Trial {
       var trial = Trial()
       trial.yaml = "name: trial\nseed: 7\n" + yaml
@@ -61,7 +103,7 @@ extension TrainerTests {
 
     @Test(
       "is the same to the byte on any number of ranks", arguments: World.several,
-      [numbers, labels, text, pieces] + single)
+      read + single)
     func sameBytes(_ world: World, _ trial: Trial) throws {
       let differences = try world.run { world, folder in
         try trial.train(world, folder, run: "together")
