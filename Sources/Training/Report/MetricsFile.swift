@@ -1,54 +1,50 @@
 internal import Foundation
+internal import Glibc
 
 /// `metrics.jsonl` of a run: one JSON object a line, appended as it happens.
-struct MetricsFile {
+///
+/// Steps never fall from one line to the next, so the place where a resumed run goes on is found by
+/// looking at a few lines, however many there are.
+package final class MetricsFile {
   private let handle: FileHandle
   private let path: String
+  private let encoder = JSONEncoder()
 
   /// Opens the file of a run that has taken `step` steps, and removes what a later step wrote: a resumed
-  /// run writes these lines again.
-  init(_ path: String, keepingThrough step: Int) throws(CheckpointError) {
+  /// run writes these lines again. The lines before are left where they lie.
+  package init(_ path: String, keepingThrough step: Int) throws(CheckpointError) {
     self.path = path
+    encoder.outputFormatting = [.sortedKeys]
+    // JSON has no such numbers, and a diverging run has to be able to say so.
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    // Reading and writing, so that a pipe without a reader is found and not waited for.
+    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else { throw Self.unwritable(path) }
+    handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw Self.unwritable(path) }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw CheckpointError(
+        .cannotCreate, path,
+        "\(path) is no regular file, to which lines could be added: move it away, or choose another "
+          + "--run folder")
+    }
     do {
-      if let old = FileManager.default.contents(atPath: path) {
-        let kept = Self.lines(of: old, through: step)
-        if kept.count < old.count { try kept.write(to: URL(filePath: path), options: .atomic) }
-      } else {
-        try Data().write(to: URL(filePath: path))
-      }
-      handle = try FileHandle(forWritingTo: URL(filePath: path))
-      try handle.seekToEnd()
+      let end = try MetricsLines(handle, size: UInt64(status.st_size)).end(through: step)
+      if end < status.st_size { try handle.truncate(atOffset: end) }
+      try handle.seek(toOffset: end)
     } catch {
       throw Self.unwritable(path)
     }
   }
 
-  /// The whole lines of steps up to `step`, without those of a test: it comes again at the end.
-  private static func lines(of data: Data, through step: Int) -> Data {
-    struct Line: Decodable {
-      let step: Int
-      let test_loss: Double?
-    }
-    var kept = Data()
-    for line in data.split(separator: UInt8(ascii: "\n")) {
-      guard let read = try? JSONDecoder().decode(Line.self, from: Data(line)), read.step <= step,
-        read.test_loss == nil
-      else { continue }
-      kept.append(contentsOf: line)
-      kept.append(UInt8(ascii: "\n"))
-    }
-    return kept
-  }
-
-  /// Appends a line.
-  func append(_ values: some Encodable) throws(CheckpointError) {
+  /// Appends a line, with the time at which it is written.
+  package func append(_ values: some Encodable) throws(CheckpointError) {
     do {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys]
-      // JSON has no such numbers, and a diverging run has to be able to say so.
-      encoder.nonConformingFloatEncodingStrategy = .convertToString(
-        positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-      try handle.write(contentsOf: try encoder.encode(values) + Data([UInt8(ascii: "\n")]))
+      var line = try encoder.encode(TimedLine(values: values, time: Date()))
+      line.append(UInt8(ascii: "\n"))
+      try handle.write(contentsOf: line)
     } catch {
       throw Self.unwritable(path)
     }
@@ -58,6 +54,20 @@ struct MetricsFile {
     CheckpointError(
       .cannotWrite, path,
       "\(path) cannot be written: free some space or choose another --run folder")
+  }
+}
+
+/// A line, and `time`: seconds since 1970 (UTC), to a millisecond.
+private struct TimedLine<Values: Encodable>: Encodable {
+  let values: Values
+  let time: Date
+
+  enum CodingKeys: CodingKey { case time }
+
+  func encode(to encoder: any Encoder) throws {
+    try values.encode(to: encoder)
+    var keys = encoder.container(keyedBy: CodingKeys.self)
+    try keys.encode((time.timeIntervalSince1970 * 1000).rounded() / 1000, forKey: .time)
   }
 }
 
