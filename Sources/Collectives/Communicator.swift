@@ -33,6 +33,9 @@ public protocol Communicator: AnyObject, Sendable {
   func broadcast(_ bytes: [UInt8], from root: Int) throws(CommunicationError) -> [UInt8]
   /// What each rank passes, by rank and of any lengths, on `root`; an empty array elsewhere.
   func gather(_ bytes: [UInt8], at root: Int) throws(CommunicationError) -> [[UInt8]]
+  /// The part of this rank's number of those that the rank `root` passes, one for each rank and of any
+  /// lengths; what the others pass is ignored.
+  func scatter(_ parts: [[UInt8]], from root: Int) throws(CommunicationError) -> [UInt8]
   /// Returns when every rank has called it.
   func barrier() throws(CommunicationError)
 
@@ -98,6 +101,11 @@ extension Communicator {
   /// What each rank passes, on the root; an empty array elsewhere.
   public func gather(_ bytes: [UInt8]) throws(CommunicationError) -> [[UInt8]] {
     try gather(bytes, at: 0)
+  }
+
+  /// This rank's part of those that the root passes.
+  public func scatter(_ parts: [[UInt8]]) throws(CommunicationError) -> [UInt8] {
+    try scatter(parts, from: 0)
   }
 
   /// What each rank passes, by rank and of any lengths, on every rank.

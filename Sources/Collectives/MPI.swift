@@ -120,6 +120,22 @@ public final class MPI: Communicator {
     return gathered
   }
 
+  public func scatter(
+    _ parts: [[UInt8]], from root: Int
+  ) throws(CommunicationError) -> [UInt8] {
+    precondition(root >= 0 && root < size, "root \(root) of a world of \(size) ranks")
+    guard rank == root else {
+      let count = decode(try receive(MemoryLayout<Int64>.size, from: root))
+      return try receive(count, from: root)
+    }
+    precondition(parts.count == size, "\(parts.count) parts for \(size) ranks")
+    for other in 0..<size where other != root {
+      try send(encode(parts[other].count), to: other)
+      try send(parts[other], to: other)
+    }
+    return parts[root]
+  }
+
   private func send(_ bytes: [UInt8], to other: Int) throws(CommunicationError) {
     try bytes.withUnsafeBufferPointer { memory throws(CommunicationError) in
       try inPieces(memory.count) { first, count throws(CommunicationError) in

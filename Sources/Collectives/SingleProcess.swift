@@ -25,6 +25,11 @@ public final class SingleProcess: Communicator {
     return [bytes]
   }
 
+  public func scatter(_ parts: [[UInt8]], from root: Int) -> [UInt8] {
+    precondition(root == 0 && parts.count == 1, "\(parts.count) parts from \(root) for 1 rank")
+    return parts[0]
+  }
+
   public func barrier() {}
   public func abort(code: Int32) -> Never { exit(code) }
   public func finish() {}

@@ -158,6 +158,24 @@ struct CollectivesTests {
     }
   }
 
+  @Test("Each rank gets its own part of what one has, of any length", arguments: World.all)
+  func scatter(_ world: World) throws {
+    @Sendable func part(_ rank: Int, _ size: Int, _ root: Int) -> [UInt8] {
+      let length = rank == size - 1 ? MPI.pieceBytes + 17 + root : rank == 1 ? 0 : 5 + 40 * rank
+      return [UInt8](repeating: UInt8(rank + 3 * root + 1), count: length)
+    }
+    let locals = try world.run { world in
+      try (0..<world.size).map { root in
+        let parts = (0..<world.size).map { part($0, world.size, root) }
+        // What others than the root pass is ignored.
+        return try world.scatter(world.rank == root ? parts : [[7]], from: root)
+      }
+    }
+    for local in locals {
+      #expect(local.value == (0..<local.size).map { part(local.rank, local.size, $0) })
+    }
+  }
+
   @Test("Ranks agree on equal digests and name the lowest that differs", arguments: World.all)
   func agreement(_ world: World) throws {
     let locals = try world.run { world in

@@ -83,22 +83,31 @@ public final class Threads: Communicator {
   }
 
   public func broadcast(_ bytes: [UInt8], from root: Int) throws(CommunicationError) -> [UInt8] {
-    try exchange(bytes, "broadcast", root: root) { parcels in
-      for rank in 0..<parcels.count { parcels[rank].received = [parcels[root].sent] }
+    try exchange([bytes], "broadcast", root: root) { parcels in
+      for rank in 0..<parcels.count { parcels[rank].received = parcels[root].sent }
     }[0]
   }
 
   public func gather(_ bytes: [UInt8], at root: Int) throws(CommunicationError) -> [[UInt8]] {
-    try exchange(bytes, "gather", root: root) { parcels in
-      parcels[root].received = (0..<parcels.count).map { parcels[$0].sent }
+    try exchange([bytes], "gather", root: root) { parcels in
+      parcels[root].received = (0..<parcels.count).map { parcels[$0].sent[0] }
     }
   }
 
+  public func scatter(
+    _ parts: [[UInt8]], from root: Int
+  ) throws(CommunicationError) -> [UInt8] {
+    precondition(rank != root || parts.count == size, "\(parts.count) parts for \(size) ranks")
+    return try exchange(parts, "scatter", root: root) { parcels in
+      for rank in 0..<parcels.count { parcels[rank].received = [parcels[root].sent[rank]] }
+    }[0]
+  }
+
   private func exchange(
-    _ bytes: [UInt8], _ operation: StaticString, root: Int, _ deliver: (Parcels) -> Void
+    _ parts: [[UInt8]], _ operation: StaticString, root: Int, _ deliver: (Parcels) -> Void
   ) throws(CommunicationError) -> [[UInt8]] {
     precondition(root >= 0 && root < size, "root \(root) of a world of \(size) ranks")
-    var parcel = Parcel(sent: bytes)
+    var parcel = Parcel(sent: parts)
     try withUnsafeMutablePointer(to: &parcel) { parcel throws(CommunicationError) in
       let share = Share(
         operation: operation, number: root, memory: UnsafeMutableRawPointer(parcel))
@@ -122,7 +131,7 @@ public final class Threads: Communicator {
 
 /// What a rank sends and receives in an exchange of bytes.
 private struct Parcel {
-  let sent: [UInt8]
+  let sent: [[UInt8]]
   var received: [[UInt8]] = []
 }
 

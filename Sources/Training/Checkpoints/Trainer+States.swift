@@ -100,23 +100,41 @@ extension Trainer {
     return hidden
   }
 
+  /// The streams of each rank, on the root. Collective.
+  private func sharesOfRanks() throws(CommunicationError) -> [Range<Int>] {
+    let share = feed.carried.share
+    let ends = [Int64(share.lowerBound), Int64(share.upperBound)]
+    return try world.gather(ends.withUnsafeBytes { Array($0) }).map { bytes in
+      bytes.withUnsafeBytes {
+        let ends = $0.bindMemory(to: Int64.self)
+        return Int(ends[0])..<Int(ends[1])
+      }
+    }
+  }
+
   /// Gives every rank's streams what the root has read of `carriedTensors`. Collective.
   func scatterStates(_ hidden: [[UInt8]], keptSteps: Int) throws {
     let share = feed.carried.share
     var (values, read) = (Buffer<Float>(count: 0), Buffer<Int32>(count: 0))
     let takesUp = keptSteps > 0
+    let shares = try sharesOfRanks()
     for (index, tensor) in carriedTensors(keptSteps: keptSteps).enumerated() {
-      let bytes = try world.broadcast(world.isRoot ? hidden[index] : [])
-      let size = bytes.count / max(tensor.shape[0], 1)
-      let own = bytes[share.lowerBound * size..<share.upperBound * size]
+      // Each rank gets what belongs to its own streams.
+      var parts: [[UInt8]] = []
+      if world.isRoot {
+        let bytes = hidden[index]
+        let size = bytes.count / max(tensor.shape[0], 1)
+        parts = shares.map { Array(bytes[$0.lowerBound * size..<$0.upperBound * size]) }
+      }
+      let own = try world.scatter(parts)
       switch tensor.content {
       case .state(let state):
-        tape.carry(state, byStream: joined([Array(own)], of: Float.self), streams: share.count)
+        tape.carry(state, byStream: joined([own], of: Float.self), streams: share.count)
         if takesUp { kept?.noteEnd() }
       case .stateBeforeKept(let state) where takesUp:
-        tape.carry(state, byStream: joined([Array(own)], of: Float.self), streams: share.count)
-      case .values: values = joined([Array(own)], of: Float.self)
-      case .read: read = joined([Array(own)], of: Int32.self)
+        tape.carry(state, byStream: joined([own], of: Float.self), streams: share.count)
+      case .values: values = joined([own], of: Float.self)
+      case .read: read = joined([own], of: Int32.self)
       case .stateBeforeKept: break
       }
     }

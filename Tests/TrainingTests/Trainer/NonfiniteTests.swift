@@ -162,6 +162,9 @@ final class Intercepted: Communicator, @unchecked Sendable {
   func gather(_ bytes: [UInt8], at root: Int) throws(CommunicationError) -> [[UInt8]] {
     try world.gather(bytes, at: root)
   }
+  func scatter(_ parts: [[UInt8]], from root: Int) throws(CommunicationError) -> [UInt8] {
+    try world.scatter(parts, from: root)
+  }
   func barrier() throws(CommunicationError) { try world.barrier() }
   func abort(code: Int32) throws(CommunicationError) -> Never { try world.abort(code: code) }
   func finish() throws(CommunicationError) { try world.finish() }
