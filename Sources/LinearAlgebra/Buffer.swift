@@ -35,7 +35,7 @@ public final class Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
       let whole = mmap(
         nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
       whole != MAP_FAILED
-    else { preconditionFailure("no memory for a buffer of \(bytes) bytes") }
+    else { endOutOfMemory(bytes) }
     let start = whole.alignedUp(toMultipleOf: largePage)
     // Advice: nothing is lost where it is not taken.
     madvise(start, bytes, MADV_HUGEPAGE)

@@ -115,7 +115,7 @@
 
     /// Where a copy lies; it has no version if it has just got that place.
     private func place(_ copy: inout Copy, bytes: Int) -> UnsafeMutableRawPointer {
-      if products.copiesTakeTurns, bytes >= Self.shared {
+      if products.copiesTakeTurns, bytes >= WeightProducts.leastOfTurns {
         if copy.turn != products.memory.turn {
           copy = Copy(
             start: products.memory.take(bytes), turn: products.memory.turn, layout: copy.layout)
@@ -126,8 +126,6 @@
       }
       return copy.start!
     }
-    /// Copies of fewer bytes are not worth the sharing.
-    private static var shared: Int { 1 << 20 }
 
     /// A product with a blocked copy; false where oneDNN has no fast kernel for it.
     private func multiply(

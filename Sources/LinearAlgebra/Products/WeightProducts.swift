@@ -74,6 +74,35 @@ public final class WeightProducts {
       }
     }
 
+    /// The bytes that the copies of a weight take, for x · W and for the way back.
+    /// - Parameter rowsOfStep: the rows of a product at one time step.
+    package static func bytesOfCopies(
+      rows: Int, columns: Int, rowsOfStep: Int, precision: Precision
+    ) -> (forward: Double, backward: Double) {
+      let count = Double(rows) * Double(columns)
+      let isWorthwhile =
+        rowsOfStep > 1 && rowsOfStep <= 128 && Double(rowsOfStep) * count > 1_000_000
+      switch path(for: precision) {
+      case .stored: return (0, 0)
+      case .transposed: return (isWorthwhile ? 4 * count : 0, 0)
+      case .blocked: return isWorthwhile ? (4 * count, 4 * count) : (0, 0)
+      case .bfloat16, .tiles: return (2 * count, 2 * count)
+      case .rounded: return (4 * count, 0)
+      }
+    }
+
+    /// The bytes of a number that is rounded before it is multiplied; 0 where none is.
+    package static func bytesOfRounded(_ precision: Precision) -> Int {
+      switch path(for: precision) {
+      case .stored, .transposed, .blocked: 0
+      case .bfloat16, .tiles: 2
+      case .rounded: 4
+      }
+    }
+
+    /// Copies of fewer bytes do not take turns.
+    package static let leastOfTurns = 1 << 20
+
     /// Weight number `index`, as a factor.
     public func weight(_ index: Int, _ stored: Matrix) -> Weight {
       Weight(stored, isTransposed: false, packs: packs[index])
