@@ -21,8 +21,14 @@ struct ConfigurationArguments: ParsableArguments {
     help: "Sets one key, as in training.bptt=35.")
   var assignments: [String] = []
 
+  /// - Throws: `ConfigurationError`, also where a setting would do nothing.
   func load() throws -> RunOptions {
-    try Configuration.decode(RunOptions.self, from: configurations, set: assignments)
+    let configuration = try Configuration.load(files: configurations, set: assignments)
+    let options = try configuration.decode(RunOptions.self)
+    if let idle = options.idleSettings.first {
+      throw ConfigurationError(at: configuration.origin(of: idle.key), idle.sentence)
+    }
+    return options
   }
 
   /// What is kept in the run's folder: one file as it is, or what several of them came to.
@@ -65,8 +71,8 @@ struct Train: ParsableCommand {
     help: "gradients: write how far they reach back, gates and spectral radii to metrics.jsonl.")
   var diagnose: DiagnosisKind?
 
-  @Option(help: "The number of steps between two diagnoses.")
-  var diagnoseEvery = 100
+  @Option(help: "The number of steps between two diagnoses; 100 unless given.")
+  var diagnoseEvery: Int?
 
   @Flag(help: "Check the configuration, the data and the checkpoint, and train nothing.")
   var check = false
@@ -75,13 +81,17 @@ struct Train: ParsableCommand {
   var printConfig = false
 
   func validate() throws {
-    guard diagnoseEvery >= 1 else {
+    guard diagnoseEvery ?? 1 >= 1 else {
       throw ValidationError("--diagnose-every must be at least 1.")
+    }
+    guard diagnoseEvery == nil || diagnose != nil else {
+      throw ValidationError(
+        "--diagnose-every would do nothing without a diagnosis: add --diagnose gradients.")
     }
   }
 
   func run() throws {
-    // From here on, so that a request that comes while data is being read ends the run in order too.
+    // Until there is something to save, a request ends the process at once.
     if !check && !printConfig { StopRequest.listen() }
     let options = try arguments.load()
     if printConfig {
@@ -97,9 +107,7 @@ struct Train: ParsableCommand {
       folder: RunFolder(folder ?? "runs/\(options.name)"),
       resume: resume == "auto" ? .auto : resume == "none" ? .none : .path(resume),
       initFrom: initFrom, progress: style(options), isRehearsal: check,
-      diagnosingEvery: diagnose == .gradients ? diagnoseEvery : nil)
-    // Already while texts are encoded: the run then stops after its first step, with a checkpoint.
-    if !check { StopRequest.listen() }
+      diagnosingEvery: diagnose == .gradients ? diagnoseEvery ?? 100 : nil)
     try inWorld { world in
       let log = Logger(label: "unroll") { _ in ConsoleLog() }
       let run = try Run(request, world: world, log: log)

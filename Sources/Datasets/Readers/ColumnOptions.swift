@@ -122,7 +122,7 @@ extension ColumnOptions {
   var targets: [Column] { if case .numbers(let columns) = answer { columns } else { [] } }
 
   /// The column of the classes that are asked for.
-  var classes: Column? {
+  package var classes: Column? {
     switch answer {
     case .numbers, .next: nil
     case .label(let column), .tag(let column): column

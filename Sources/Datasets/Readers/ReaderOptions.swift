@@ -108,7 +108,7 @@ public enum TreeView: String, Sendable, CaseIterable {
   case tree
 
   /// Whether examples are trees, and not sequences that are made of them.
-  var isTree: Bool { self == .nodes || self == .tree }
+  package var isTree: Bool { self == .nodes || self == .tree }
 }
 
 /// What an encoder reads: the files beside those of what is to be said.

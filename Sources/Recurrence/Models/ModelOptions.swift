@@ -226,7 +226,14 @@ extension ModelOptions {
 
 extension LayerOptions {
   /// Whether steps read earlier ones of the layer.
-  var hasState: Bool { surroundings.feedback != nil || cellHasState }
+  package var hasState: Bool { surroundings.feedback != nil || cellHasState }
+
+  /// Whether the layer by itself has no parameter: a reservoir that nothing is fed back to.
+  package var learnsNothing: Bool {
+    guard case .recurrent(_, let options) = kind, options is EchoState.Options else { return false }
+    return surroundings.feedback == nil && !surroundings.feedsTargets
+      && surroundings.initialState != .learnt
+  }
 
   /// Whether what its cell shows is a state.
   var cellHasState: Bool {

@@ -59,6 +59,22 @@ extension TrainerTests {
       }
     }
 
+    @Test("refuses settings that its data or the rest of it leave idle", arguments: World.all)
+    func idle(_ world: World) throws {
+      for (setting, key) in [
+        ("model.condition=first_input", "model.condition"),
+        ("training.early_stop={patience: 2}", "training.early_stop"),
+      ] {
+        let found = try Self.refusal(world) { world, folder in
+          _ = try Trial(setting).prepare(world, folder)
+        }
+        for (message, speaks, code) in found {
+          #expect(message.hasPrefix("\(key) would do nothing, because "))
+          if speaks { #expect(code == ExitStatus.usage) }
+        }
+      }
+    }
+
     @Test("refuses a folder in which another run trains", arguments: World.all)
     func lock(_ world: World) throws {
       let found = try Self.refusal(world) { world, folder in

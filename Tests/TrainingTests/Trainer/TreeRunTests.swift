@@ -69,8 +69,8 @@ extension TrainerTests {
     func learns(_ world: World, _ name: String) throws {
       let trial = Self.trials.first { $0.0 == name }!.1.with(
         "training.steps=300", "model.dropout=0", "data.test=FOLDER/train.txt",
-        "evaluation.every=100", "training.recompute=sqrt",
-        "training.optimizer={rule: adagrad}", "training.schedule.learning_rate=0.1")
+        "evaluation.every=100", "training.optimizer={rule: adagrad}",
+        "training.schedule.learning_rate=0.1")
       let accuracies = try world.run { world, folder in
         try trial.train(world, folder)
         let metrics = try Metrics(folder)
