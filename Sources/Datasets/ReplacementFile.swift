@@ -8,6 +8,8 @@ final class ReplacementFile {
   let path: String
   private let temporary: String
   private var descriptor: Int32
+  /// Whether it has no name yet, so that nothing is left of it where the process is killed.
+  private let isNameless: Bool
   private var isCommitted = false
 
   /// Creates the folder, if it is missing, and the temporary file.
@@ -15,14 +17,22 @@ final class ReplacementFile {
     self.path = path
     try Self.createFolder(Self.folder(of: path))
     temporary = "\(path).tmp-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
-    descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    let nameless = open(Self.folder(of: path), Self.nameless | O_WRONLY | O_CLOEXEC, 0o666)
+    isNameless = nameless >= 0
+    // Network file systems know no files without names.
+    descriptor =
+      isNameless
+      ? nameless : open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw .unwritable(path) }
   }
 
   deinit {
     if descriptor >= 0 { close(descriptor) }
-    if !isCommitted { unlink(temporary) }
+    if !isCommitted && !isNameless { unlink(temporary) }
   }
+
+  /// O_TMPFILE, which Swift does not see.
+  private static let nameless: Int32 = 0o20000000 | O_DIRECTORY
 
   /// Appends bytes, or overwrites those from `offset` on.
   func write(_ bytes: RawSpan, at offset: Int? = nil) throws(DataError) {
@@ -45,9 +55,19 @@ final class ReplacementFile {
   /// Puts the file in its place.
   func commit() throws(DataError) {
     guard fsync(descriptor) == 0 else { throw .unwritable(path) }
+    if isNameless {
+      // Only a name can be given another one over what has that.
+      let open = "/proc/self/fd/\(descriptor)"
+      guard linkat(AT_FDCWD, open, AT_FDCWD, temporary, AT_SYMLINK_FOLLOW) == 0 else {
+        throw .unwritable(path)
+      }
+    }
     let closed = close(descriptor)
     descriptor = -1
-    guard closed == 0, rename(temporary, path) == 0 else { throw .unwritable(path) }
+    guard closed == 0, rename(temporary, path) == 0 else {
+      unlink(temporary)
+      throw .unwritable(path)
+    }
     isCommitted = true
     let folder = open(Self.folder(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard folder >= 0 else { throw .unwritable(path) }

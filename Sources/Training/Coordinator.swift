@@ -21,6 +21,9 @@ public struct Coordinator: Sendable {
     public internal(set) var skipped = 0
     /// The step after which the model was last evaluated.
     public internal(set) var evaluatedAt = 0
+    /// The epoch of the last step, where a run was stopped in the evaluation after it, which a resumed
+    /// run begins with.
+    var openEvaluation: Int?
     public internal(set) var plateau = Plateau()
     public internal(set) var earlyStopping = EarlyStopping()
     /// The last validation loss, in nats per target.
@@ -79,6 +82,7 @@ public struct Coordinator: Sendable {
   /// schedule behind it as before, also if these have another number of windows now.
   mutating func takeUp(_ state: State) {
     self.state = state
+    lastEpoch = state.openEvaluation ?? lastEpoch
     self.state.stepsPerEpoch = stepsPerEpoch
     guard case .epochs(let epochs) = training.length else {
       self.state.recount = nil
@@ -166,6 +170,7 @@ public struct Coordinator: Sendable {
     state.tokens += tally.targets
     state.skipped = verdict == .skip ? state.skipped + 1 : 0
     lastEpoch = state.epoch
+    state.openEvaluation = nil
     if epochEnds { state.epoch += 1 }
     epochEnded = epochEnds
     stopAsked = tally.stopVotes > 0
@@ -176,11 +181,18 @@ public struct Coordinator: Sendable {
   /// Takes in a validation loss; returns whether it is the best so far.
   mutating func finish(evaluation loss: Double) -> Bool {
     state.evaluatedAt = state.step
+    state.openEvaluation = nil
     state.validationLoss = loss
     schedule.observe(loss, in: &state.plateau)
     improved = state.earlyStopping.observe(loss)
     if improved { state.bestStep = state.step }
     return improved
+  }
+
+  /// Takes up the decisions of a checkpoint that was saved in another folder, where the best one stays
+  /// unless it is this one.
+  mutating func forgetOtherBest() {
+    if state.bestStep != state.step { state.bestStep = nil }
   }
 
   /// Whether every step has been taken, or validation has stopped improving.
@@ -203,6 +215,12 @@ public struct Coordinator: Sendable {
 
   /// Whether somebody asked for an early end that can be resumed.
   var isInterrupted: Bool { stopAsked && !isComplete }
+
+  /// Whether the run was stopped in the evaluation after its last step.
+  var hasOpenEvaluation: Bool { evaluation != nil && state.openEvaluation != nil }
+
+  /// Notes that the evaluation after this step is left to whoever resumes the run.
+  mutating func leaveEvaluationOpen() { state.openEvaluation = lastEpoch }
 
   var isEvaluationDue: Bool {
     guard let evaluation, state.evaluatedAt < state.step else { return false }

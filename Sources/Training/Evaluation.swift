@@ -71,6 +71,18 @@ public final class Evaluation {
   public func run(
     _ model: any Model, weights: ParameterVector
   ) throws(CommunicationError) -> Score {
+    guard let score = try run(model, weights: weights, votes: nil) else {
+      preconditionFailure("an evaluation that nobody could stop was stopped")
+    }
+    return score
+  }
+
+  /// Scores the whole text, unless a rank is asked to stop before.
+  /// - Returns: nil where one was, on every rank.
+  func run(
+    _ model: any Model, weights: ParameterVector, votes: StopVotes?
+  ) throws(CommunicationError) -> Score? {
+    var votes = votes
     var sums = [0.0, 0.0, 0.0, 0.0, 0.0]
     if let tape {
       feed.rewind()
@@ -81,8 +93,10 @@ public final class Evaluation {
         sums[2] += Double(loss.correct)
         sums[3] += Double(loss.roots)
         sums[4] += Double(loss.correctRoots)
+        if try votes?.endWork() == true { return nil }
       }
     }
+    if try votes?.finish() == true { return nil }
     try world.sum(&sums)
     var score = Score(nats: sums[0], targets: Int(sums[1]), correct: Int(sums[2]))
     (score.roots, score.correctRoots) = (Int(sums[3]), Int(sums[4]))

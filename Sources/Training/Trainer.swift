@@ -47,8 +47,12 @@ public final class Trainer {
   /// Something that watches a run: the console, the metrics file, the checkpoints. Only the root's
   /// does anything with the world.
   let observer: any Observer
-  /// Whether somebody wants this rank to stop; asked once at every step.
+  /// Whether somebody wants this rank to stop; asked at every step, and now and then in an evaluation.
   package var isAskedToStop: () -> Bool = { StopRequest.isMade }
+  /// Whether it is asked in the midst of a step.
+  package private(set) var isTakingStep = false
+  /// The time after which the ranks ask each other again in an evaluation.
+  package var stopInterval = Duration.milliseconds(500)
   /// Where steps report how long their parts take; nil costs nothing.
   var profile: Profile? {
     get { tape.profile }
@@ -139,6 +143,8 @@ public final class Trainer {
 
   /// Takes one step and says what it did.
   package func step() throws -> StepReport {
+    isTakingStep = true
+    defer { isTakingStep = false }
     if let readout { return try fit(readout) }
     var watch = Stopwatch()
     let (rate, epoch) = (coordinator.rate, coordinator.state.epoch)
@@ -210,27 +216,52 @@ public final class Trainer {
 
   /// Takes steps until the run is complete, or somebody asks for an early end.
   public func run() throws -> Outcome {
+    // From here on there is something to save before the process ends.
+    StopRequest.waitForSteps()
+    if coordinator.hasOpenEvaluation {
+      guard try evaluate() else { return .interrupted }
+      try save()
+    }
     while !coordinator.isComplete {
       let report = try step()
       // The windows of a readout's pass have no loss to show.
       if readout == nil { observer.observe(report, coordinator) }
       if report.verdict == .diverged { return .diverged(step: report.step) }
-      if coordinator.isEvaluationDue {
-        let score = try evaluate()
-        let isBest = coordinator.finish(evaluation: score.loss)
-        observer.observe(score, isBest: isBest, coordinator)
+      if coordinator.isEvaluationDue, try !evaluate() {
+        // What was learnt is kept; whoever resumes begins with this evaluation.
+        coordinator.leaveEvaluationOpen()
+        try save()
+        return .interrupted
       }
-      if coordinator.isCheckpointDue { try save() }
+      if coordinator.isCheckpointDue {
+        try save()
+        // Saving takes long where models are large.
+        if !coordinator.isComplete, try isAnyAskedToStop() { return .interrupted }
+      }
       if coordinator.isInterrupted { return .interrupted }
     }
     return .complete
   }
 
   /// Scores the validation text with the averaged weights where there is an average.
-  private func evaluate() throws(CommunicationError) -> Score {
+  /// - Returns: false where somebody asked for an early end before it was done.
+  private func evaluate() throws -> Bool {
     guard let validation else { preconditionFailure("an evaluation without validation data") }
-    guard let average else { return try validation.run(model, weights: weights) }
-    return try validation.run(model, weights: average.vector)
+    guard
+      let score = try validation.run(model, weights: average?.vector ?? weights, votes: votes)
+    else { return false }
+    let isBest = coordinator.finish(evaluation: score.loss)
+    observer.observe(score, isBest: isBest, coordinator)
+    return true
+  }
+
+  /// Requests to stop while ranks are at work of their own.
+  var votes: StopVotes { StopVotes(of: world, every: stopInterval, isAsked: isAskedToStop) }
+
+  private func isAnyAskedToStop() throws(CommunicationError) -> Bool {
+    var asked: [Int32] = [isAskedToStop() ? 1 : 0]
+    try world.max(&asked)
+    return asked[0] > 0
   }
 
   private func vote(on loss: Loss) -> Tally {

@@ -41,15 +41,55 @@ wait "$pid" || die "SIGHUP where it is ignored: $?, $(cat "$work/log")"
 same "$run" "$work/whole-1" "SIGHUP where it is ignored"
 pass "SIGHUP where it is ignored: nothing happens"
 
-# Before the first step, while a text is encoded.
-for _ in $(seq 400); do cat "$work/train.txt"; done >"$work/long.txt"
-run=$work/early
-"$binary" train "$work/config.yaml" --run "$run" --set data.train="$work/long.txt" 2>"$work/log" &
-pid=$!
-wait_for "$pid" test -e "$run/.lock" || die "$(cat "$work/log")"
-kill -USR1 "$pid"
-stopped "a signal before the first step" "$pid" "$run"
-pass "SIGUSR1 while a text is encoded: 75 and a checkpoint"
+# Before the first step there is nothing to save, whatever is being done: here a text is encoded.
+for _ in $(seq 4000); do cat "$work/train.txt"; done >"$work/long.txt"
+long=(--set data.train="$work/long.txt" --set training.steps=20)
+under 1 train "$work/config.yaml" --run "$work/whole-long" "${long[@]}" 2>"$work/log" || die "$(cat "$work/log")"
+for ranks in 1 2; do
+  run=$work/early-$ranks code=0
+  UNROLL_BINARY=$binary "$root/launch/local" "$ranks" "$work/config.yaml" --run "$run" "${long[@]}" 2>"$work/log" &
+  pid=$!
+  wait_for "$pid" test -e "$run/data" || die "$(cat "$work/log")"
+  sleep 0.2
+  kill -TERM "$pid"
+  wait "$pid" || code=$?
+  [ "$code" -eq 75 ] || die "while a text is encoded: $code, $(cat "$work/log")"
+  [ "$(grep -c '^Stopped before a step was taken' "$work/log")" -eq 1 ] || die "$(cat "$work/log")"
+  [ ! -e "$run/metrics.jsonl" ] || die "it was not stopped while the text was encoded"
+  if find "$run" -name '*.tmp*' | grep .; then die "something is left of a file that was not finished"; fi
+done
+under 1 train "$work/config.yaml" --run "$work/early-1" "${long[@]}" 2>"$work/log" || die "$(cat "$work/log")"
+same "$work/early-1" "$work/whole-long" "stopped while a text was encoded"
+rm "$work/long.txt"
+pass "SIGTERM while a text is encoded, to one process and to two: 75, nothing left, and the same bytes after all"
+
+# In the midst of an evaluation, and of the test at the end.
+for _ in $(seq 300); do cat "$work/valid.txt"; done >"$work/long.txt"
+for ranks in 1 2; do
+  for part in valid test; do
+    set=(--set training.steps=24 --set evaluation.every=15 --set evaluation.batch_size="$ranks"
+      --set data.$part="$work/long.txt")
+    where=evaluation
+    # Lines before it: steps, and of the test evaluations after the steps 15 and 24.
+    lines=15 words="Stopped after step 15 as asked"
+    if [ "$part" = test ]; then lines=26 words="Stopped in the test" where=test; fi
+    UNROLL_BINARY=$binary "$root/launch/local" "$ranks" "$work/config.yaml" \
+      --run "$work/whole-$part-$ranks" "${set[@]}" 2>"$work/log" || die "$(cat "$work/log")"
+    run=$work/$part-$ranks code=0
+    UNROLL_BINARY=$binary "$root/launch/local" "$ranks" "$work/config.yaml" --run "$run" "${set[@]}" 2>"$work/log" &
+    pid=$!
+    wait_for "$pid" has_lines "$run/metrics.jsonl" "$lines" || die "$(cat "$work/log")"
+    kill -TERM "$pid"
+    wait "$pid" || code=$?
+    [ "$code" -eq 75 ] || die "in the $where: $code, $(cat "$work/log")"
+    grep -q "$words" "$work/log" || die "in the $where: $(cat "$work/log")"
+    [ "$(wc -l <"$run/metrics.jsonl")" -eq "$lines" ] || die "the $where was finished before the end"
+    UNROLL_BINARY=$binary "$root/launch/local" "$ranks" "$work/config.yaml" --run "$run" "${set[@]}" 2>"$work/log" ||
+      die "$(cat "$work/log")"
+    same "$run" "$work/whole-$part-$ranks" "stopped in the $where"
+    pass "SIGTERM in the midst of the $where, $ranks rank(s): 75, and the same bytes after all"
+  done
+done
 
 UNROLL_BINARY=$binary "$root/launch/local" 2 "$work/config.yaml" --run "$work/whole-2" 2>"$work/log" ||
   die "$(cat "$work/log")"
@@ -63,3 +103,25 @@ UNROLL_BINARY=$binary "$root/launch/local" 2 "$work/config.yaml" --run "$run" 2>
   die "$(cat "$work/log")"
 same "$run" "$work/whole-2" "launch/local"
 pass "SIGTERM to launch/local with two processes: 75, a checkpoint, and the same bytes after all"
+
+# A job that has saved and does not come to its end is ended, and can be resumed all the same.
+cat >"$work/slow" <<END
+#!/usr/bin/env bash
+trap 'kill -USR1 "\$child"' USR1
+"$binary" "\$@" &
+child=\$!
+until wait "\$child"; [ \$? -lt 128 ]; do :; done
+read -r -t 60 _ <> <(:)
+END
+chmod +x "$work/slow"
+run=$work/slow-end code=0
+UNROLL_GRACE=3 UNROLL_BINARY=$work/slow "$root/launch/local" 2 "$work/config.yaml" --run "$run" 2>"$work/log" &
+pid=$!
+wait_for "$pid" has_lines "$run/metrics.jsonl" 3 || die "$(cat "$work/log")"
+kill -TERM "$pid"
+wait "$pid" || code=$?
+[ "$code" -eq 75 ] || die "a grace that ran out after a save: $code, $(cat "$work/log")"
+grep -q "did not stop within 3 seconds" "$work/log" || die "$(cat "$work/log")"
+UNROLL_BINARY=$binary "$root/launch/local" 2 "$work/config.yaml" --run "$run" 2>"$work/log" || die "$(cat "$work/log")"
+same "$run" "$work/whole-2" "a grace that ran out after a save"
+pass "a grace that ran out after a save: 75, and the same bytes after all"

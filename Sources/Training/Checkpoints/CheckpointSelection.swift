@@ -145,6 +145,16 @@ extension CheckpointStore {
     }
   }
 
+  /// Makes `latest` name the checkpoint of a step.
+  func setLatest(_ step: Int) throws(CheckpointError) {
+    if step != latest { try point(.latest, to: CheckpointStore.name(ofStep: step)) }
+  }
+
+  /// Whether a checkpoint is one of this folder, under the name of its step.
+  func holds(_ checkpoint: Checkpoint) -> Bool {
+    isSameFile(path(ofStep: checkpoint.state.step), checkpoint.path)
+  }
+
   func point(_ pointer: Pointer, to name: String) throws(CheckpointError) {
     try replaceFile(
       directory + "/" + pointer.rawValue,

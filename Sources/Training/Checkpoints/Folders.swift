@@ -35,6 +35,13 @@ func syncFolder(_ path: String) throws(CheckpointError) {
   if fsync(descriptor) != 0 && errno != EINVAL { throw .writing(path) }
 }
 
+/// Whether two paths lead to the same file or folder.
+func isSameFile(_ path: String, _ other: String) -> Bool {
+  var (first, second) = (stat(), stat())
+  return stat(path, &first) == 0 && stat(other, &second) == 0
+    && first.st_dev == second.st_dev && first.st_ino == second.st_ino
+}
+
 /// Gives a file or folder another name, over what has that name.
 func rename(_ old: String, to new: String) throws(CheckpointError) {
   if Glibc.rename(old, new) != 0 { throw .writing(new) }

@@ -33,7 +33,7 @@ final class Recorder: Observer {
   }
 
   /// Warns without disturbing what is drawn on the console.
-  private func warn(_ sentence: String) {
+  func warn(_ sentence: String) {
     console.clear()
     log.warning("\(sentence)")
   }
@@ -207,11 +207,13 @@ final class Recorder: Observer {
     let saved = try store.save(state, files: files, isBest: isBest)
     for warning in saved.warnings { warn(warning) }
     lastCheckpoint = .now
+    StopRequest.noteSave()
     console.saved(saved.path)
   }
 
   /// Says how the run ended.
-  func conclude(_ outcome: Outcome, _ test: Score?, _ trainer: Trainer) {
+  /// - Parameter inTest: whether every step was taken, and the test text was to be scored.
+  func conclude(_ outcome: Outcome, _ test: Score?, inTest: Bool, _ trainer: Trainer) {
     console.end()
     let state = trainer.coordinator.state
     switch outcome {
@@ -220,7 +222,12 @@ final class Recorder: Observer {
         trainer.coordinator.hasGivenUp ? "validation no longer improves" : "every step is taken"
       log.info("Complete after \(state.step) steps, \(state.tokens) targets: \(reason).")
     case .interrupted:
-      log.info("Stopped after step \(state.step) as asked; the same command resumes it.")
+      // Also where it was saved just before somebody asked.
+      if store.latest == state.step { StopRequest.noteSave() }
+      log.info(
+        inTest
+          ? "Stopped in the test after the last step as asked; the same command begins it again."
+          : "Stopped after step \(state.step) as asked; the same command resumes it.")
     case .diverged(let step):
       log.error(
         """

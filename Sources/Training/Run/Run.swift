@@ -82,6 +82,7 @@ public final class Run {
     var lock: FolderLock?
     let start = try world.unanimous { () throws -> Start? in
       guard world.isRoot else { return nil }
+      if let idle = options.idleSettings.first { throw UsageError(idle.sentence) }
       if request.resume == .none && folder.isUsed {
         throw UsageError(
           "\(folder.path) holds a run already and --resume is none: choose another --run folder, or "
@@ -102,6 +103,11 @@ public final class Run {
     try world.unanimous {
       if let sentence = options.model.objection(to: dataset.interface) {
         throw UsageError("the model does not fit the data: \(sentence)")
+      }
+      if dataset.interface.condition == 0, options.model.condition != .everyStep {
+        throw UsageError(
+          "model.condition would do nothing, because nothing is known of a whole sequence of this "
+            + "data; remove it")
       }
       if request.diagnosingEvery != nil, options.training.recompute != .none {
         throw UsageError(
@@ -134,21 +140,39 @@ public final class Run {
       try trainer.restore(checkpoint)
     }
     if request.isRehearsal { return }
-    let state = trainer.coordinator.state
     try world.unanimous {
-      guard let recorder else { return }
-      try folder.prepare(given: request.given, resolved: resolved)
-      try recorder.open(at: state)
+      if world.isRoot { try folder.prepare(given: request.given, resolved: resolved) }
     }
+    try goBack(to: checkpoint)
+    let state = trainer.coordinator.state
+    try world.unanimous { try recorder?.open(at: state) }
     recorder?.announce(trainer, start?.warning)
+  }
+
+  /// Makes `latest` name the checkpoint that the run was told to go on from, before anything of a later
+  /// course is cut: wherever the run is killed, `--resume auto` goes on from there. A checkpoint of
+  /// another folder is saved in this one first. Collective; only the root passes the checkpoint.
+  private func goBack(to checkpoint: Checkpoint?) throws {
+    guard case .path = request.resume else { return }
+    let isOwn = try world.share(checkpoint.map { store.holds($0) } ?? true)
+    if !isOwn {
+      trainer.coordinator.forgetOtherBest()
+      try world.unanimous { try trainer.save() }
+    } else {
+      try world.unanimous { try checkpoint.map { try store.setLatest($0.state.step) } }
+    }
   }
 
   /// Trains until the run is complete, interrupted or diverged. Collective.
   public func train() throws -> Outcome {
-    let outcome = try trainer.run()
+    var outcome = try trainer.run()
     var test: Score?
-    if outcome == .complete, dataset.test != nil { test = try scoreTest() }
-    recorder?.conclude(outcome, test, trainer)
+    let tests = outcome == .complete && dataset.test != nil
+    if tests {
+      test = try scoreTest()
+      if test == nil { outcome = .interrupted }
+    }
+    recorder?.conclude(outcome, test, inTest: tests, trainer)
     return outcome
   }
 
@@ -156,6 +180,7 @@ public final class Run {
   public func save() throws { try trainer.save() }
 
   /// Scores the test text with the best checkpoint's weights. Collective.
+  /// - Returns: nil where somebody asked for an early end before it was done.
   private func scoreTest() throws -> Score? {
     guard let part = dataset.test else { return nil }
     let evaluation = request.options.evaluation
@@ -166,15 +191,19 @@ public final class Run {
     weights.precision = trainer.weights.precision
     try world.unanimous {
       guard world.isRoot else { return }
-      guard let step = store.best ?? store.latest else {
-        throw CheckpointError(
-          .missing, store.directory,
-          "there is no checkpoint in \(store.directory) to test: start the run again")
+      // Where nothing was validated, and after a best checkpoint that is lost, those of now.
+      let now = trainer.average?.vector ?? trainer.weights
+      weights.update { $0.buffer.copy(from: now.buffer) }
+      guard let step = store.best else { return }
+      do throws(CheckpointError) {
+        try Checkpoint(verifying: store.path(ofStep: step)).bestWeights.load(into: [("", weights)])
+      } catch {
+        weights.update { $0.buffer.copy(from: now.buffer) }
+        recorder?.warn("\(error); the test is of the last weights, not of the best.")
       }
-      try Checkpoint(verifying: store.path(ofStep: step)).bestWeights.load(into: [("", weights)])
     }
     try world.share(weights)
-    return try scorer.run(trainer.model, weights: weights)
+    return try scorer.run(trainer.model, weights: weights, votes: trainer.votes)
   }
 
   /// Encodes the texts on one rank, then on one rank of each machine, then opens them everywhere:

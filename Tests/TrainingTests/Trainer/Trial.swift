@@ -85,7 +85,9 @@ struct Trial: Sendable {
       diagnosingEvery: every)
     let trainer = run.trainer
     if let stop, world.rank == world.size - 1 {
-      trainer.isAskedToStop = { [unowned trainer] in trainer.coordinator.state.step == stop - 1 }
+      trainer.isAskedToStop = { [unowned trainer] in
+        trainer.isTakingStep && trainer.coordinator.state.step == stop - 1
+      }
     }
     let outcome = try run.train()
     // The root may still be writing.
@@ -159,7 +161,9 @@ struct Metrics: Sendable {
   var withoutTimes: [[String: JSONValue]] {
     lines.map { line in
       guard case .object(let members) = line else { return [:] }
-      return members.filter { !$0.key.hasSuffix("_seconds") && $0.key != "tokens_per_second" }
+      return members.filter {
+        !$0.key.hasSuffix("_seconds") && $0.key != "tokens_per_second" && $0.key != "time"
+      }
     }
   }
 }

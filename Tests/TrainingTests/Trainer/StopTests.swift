@@ -1,0 +1,128 @@
+import Collectives
+import Datasets
+import Foundation
+import Testing
+import Training
+
+extension TrainerTests {
+  /// Requests to stop that come while a text is scored.
+  @Suite("Stopping") struct StopTests {
+    static let trial = Trial(
+      "data.valid=FOLDER/valid.txt", "data.test=FOLDER/test.txt",
+      // Two streams: on three ranks one has nothing to score, and only waits.
+      "evaluation={every: 4, batch_size: 2, bptt: 3}")
+
+    /// Trains until the last rank is asked to stop in the evaluation after a step, or in the test.
+    static func stopped(
+      _ trial: Trial, _ world: any Communicator, _ folder: String, after step: Int,
+      isAsked: Bool = true
+    ) throws -> Outcome {
+      let run = try trial.prepare(world, folder)
+      let trainer = run.trainer
+      trainer.stopInterval = .zero
+      if world.rank == world.size - 1, isAsked {
+        trainer.isAskedToStop = { [unowned trainer] in
+          let state = trainer.coordinator.state
+          // In the test, the last evaluation is done.
+          return state.step == step && (state.evaluatedAt < step || step == 23)
+            && (step < 23 || state.evaluatedAt == 23)
+        }
+      }
+      let outcome = try run.train()
+      try world.barrier()
+      return outcome
+    }
+
+    @Test(
+      "a run stopped in an evaluation keeps what it learnt, and a resumed one begins with it",
+      arguments: World.all)
+    func evaluation(_ world: World) throws {
+      var trial = Self.trial
+      trial.texts["test.txt"] = text(90, seed: 3)
+      let fixed = trial
+      let results = try world.run { world, folder -> [String] in
+        var found: [String] = []
+        try fixed.train(world, folder, run: "whole")
+        if try Self.stopped(fixed, world, folder, after: 8) != .interrupted { found.append("8") }
+        let store = CheckpointStore(folder + "/run/checkpoints")
+        if store.latest != 8 { found.append("latest \(store.latest ?? -1)") }
+        let metrics = try Metrics(folder)
+        if metrics.steps("loss") != Array(1...8) || metrics.steps("valid_loss") != [4] {
+          found.append("\(metrics.steps("valid_loss"))")
+        }
+        try world.barrier()
+        // Stopped in the same evaluation once more, nothing changes.
+        if try Self.stopped(fixed, world, folder, after: 8) != .interrupted {
+          found.append("again")
+        }
+        if store.latest != 8 { found.append("latest again \(store.latest ?? -1)") }
+        try world.barrier()
+        if try fixed.train(world, folder).outcome != .complete { found.append("not complete") }
+        if try Metrics(folder).withoutTimes != Metrics(folder, run: "whole").withoutTimes {
+          found.append("metrics")
+        }
+        if store.best != CheckpointStore(folder + "/whole/checkpoints").best {
+          found.append("best")
+        }
+        return found + (try Kept(folder).differences(Kept(folder, run: "whole")))
+      }
+      for found in results { #expect(found.isEmpty) }
+    }
+
+    @Test(
+      "a run stopped in the evaluation after its last step is not complete before that is done",
+      arguments: World.all)
+    func lastEvaluation(_ world: World) throws {
+      var trial = Self.trial.with("training.steps=8", "training.early_stop={patience: 3}")
+      trial.texts["test.txt"] = text(90, seed: 3)
+      let fixed = trial
+      let results = try world.run { world, folder -> [String] in
+        var found: [String] = []
+        try fixed.train(world, folder, run: "whole")
+        if try Self.stopped(fixed, world, folder, after: 8) != .interrupted { found.append("8") }
+        if !(try Metrics(folder).steps("test_loss").isEmpty) { found.append("tested") }
+        try world.barrier()
+        if try fixed.train(world, folder).outcome != .complete { found.append("not complete") }
+        if try Metrics(folder).withoutTimes != Metrics(folder, run: "whole").withoutTimes {
+          found.append("metrics")
+        }
+        return found + (try Kept(folder).differences(Kept(folder, run: "whole")))
+      }
+      for found in results { #expect(found.isEmpty) }
+    }
+
+    @Test("a run stopped in its test is resumed to the test alone", arguments: World.all)
+    func test(_ world: World) throws {
+      var trial = Self.trial
+      trial.texts["test.txt"] = text(150, seed: 3)
+      let fixed = trial
+      let results = try world.run { world, folder -> [String] in
+        var found: [String] = []
+        let whole = try fixed.train(world, folder, run: "whole")
+        if try Self.stopped(fixed, world, folder, after: 23) != .interrupted { found.append("23") }
+        if !(try Metrics(folder).steps("test_loss").isEmpty) { found.append("tested") }
+        try world.barrier()
+        if try fixed.train(world, folder) != whole { found.append("not complete") }
+        if try Metrics(folder).withoutTimes != Metrics(folder, run: "whole").withoutTimes {
+          found.append("metrics")
+        }
+        return found + (try Kept(folder).differences(Kept(folder, run: "whole")))
+      }
+      for found in results { #expect(found.isEmpty) }
+    }
+
+    @Test("meetings of the ranks in an evaluation change no number", arguments: World.all)
+    func meetings(_ world: World) throws {
+      var trial = Self.trial
+      trial.texts["test.txt"] = text(90, seed: 3)
+      let fixed = trial
+      let results = try world.run { world, folder -> Bool in
+        try fixed.train(world, folder, run: "whole")
+        let outcome = try Self.stopped(fixed, world, folder, after: 0, isAsked: false)
+        return try outcome == .complete
+          && Metrics(folder).withoutTimes == Metrics(folder, run: "whole").withoutTimes
+      }
+      for same in results { #expect(same) }
+    }
+  }
+}
