@@ -84,7 +84,8 @@ public struct Plan: Sendable {
   private(set) var activations: [ActivationShape] = []
   let axes = ["time", "stream", "source"]
   private(set) var scratches: [(width: Int, rows: ScratchRows)] = []
-  private var names: Set<String> = []
+  /// The names of states, and of parameters with their indices.
+  private var names: [String: Int] = [:]
 
   /// What surrounds the names and values of the parameters asked for next; set by the model.
   public var scope = Scope()
@@ -107,6 +108,9 @@ public struct Plan: Sendable {
     /// What the model is asked for at a step, and may be fed at the next; nil where there is
     /// nothing.
     public var outputs: ModelInterface.Output?
+    /// Layers are made once more over other activations: a parameter that is asked for is the one
+    /// of that name, and states have names of their own.
+    var sharesParameters = false
 
     public init() {}
   }
@@ -158,13 +162,24 @@ public struct Plan: Sendable {
     isRowSparse: Bool, _ constant: ConstantValue? = nil
   ) -> Parameter {
     let full = scope.prefix + name + scope.suffix
-    precondition(names.insert(full).inserted, "two parameters called \(full)")
+    if scope.sharesParameters {
+      guard let index = names[full], parameters[index].rows == rows,
+        parameters[index].columns == columns
+      else { preconditionFailure("no parameter \(full) of \(rows) × \(columns) to share") }
+      return Parameter(index: index)
+    }
+    reserve(full, parameters.count)
     parameters.append(
       ParameterShape(
         name: full, layer: scope.layer, rows: rows, columns: columns, isVector: isVector,
         initial: initial, rateFactor: scope.rateFactor, isRowSparse: isRowSparse,
         constant: constant))
     return Parameter(index: parameters.count - 1)
+  }
+
+  private mutating func reserve(_ name: String, _ index: Int) {
+    precondition(
+      names.updateValue(index, forKey: name) == nil, "two states or parameters called \(name)")
   }
 
   /// Room for `width` numbers at every step of every stream.
@@ -207,8 +222,8 @@ public struct Plan: Sendable {
           width: width, axis: axis, use: derivative == .none ? .none : .rolling, lag: 0,
           layer: scope.layer, delay: lag))
     }
-    let full = scope.prefix + name + scope.suffix
-    precondition(names.insert(full).inserted, "two states or parameters called \(full)")
+    let full = scope.prefix + name + scope.suffix + (scope.sharesParameters ? "_summary" : "")
+    reserve(full, activations.count)
     return append(
       ActivationShape(
         width: width, axis: axis, use: derivative, lag: lags.last!, layer: scope.layer, name: full,
@@ -241,7 +256,7 @@ public struct Plan: Sendable {
     keepPasts(of: state)
     let shape = activations[state.index]
     let name = scope.prefix + "held_" + shape.name.dropFirst(scope.prefix.count)
-    precondition(names.insert(name).inserted, "two states or parameters called \(name)")
+    reserve(name, activations.count)
     return append(
       ActivationShape(
         width: shape.width, axis: shape.axis, use: shape.use, lag: shape.lag, layer: shape.layer,

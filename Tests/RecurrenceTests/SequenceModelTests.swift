@@ -96,7 +96,7 @@ import Testing
           condition: .initialState),
         ModelInterface(input: frames, output: .labels(6), condition: 2)
       ),
-    ] + EncoderCases.all + EndCases.all
+    ] + SummaryCases.all + EncoderCases.all + EndCases.all
 
   #if REAL_IS_DOUBLE
     @Test(arguments: cases.indices)

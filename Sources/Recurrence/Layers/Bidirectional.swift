@@ -4,37 +4,50 @@ internal import LinearAlgebra
 /// 1997): `y(t) = [→h(t), ←h(t)]`, or their sum.
 ///
 /// The second layer is an ordinary one that reads the sequence turned round within its true length L,
-/// x(L−1), …, x(0), so that padding stays behind its end. Its step k belongs to place L−1−k. A *summary*
-/// leaves it there: y(L−1) is then the forward state at the last step beside the backward state at the
-/// first, each having read everything.
+/// x(L−1), …, x(0), so that padding stays behind its end. Its step k belongs to place L−1−k, and aligned
+/// outputs put it there. A *summary* differs in its last step alone: y(L−1) is the forward state at the
+/// last step beside the backward state at the first, each having read everything.
 public struct Bidirectional: Layer {
   /// What becomes of the two directions.
   public enum Combination: String, Codable, CaseIterable, Sendable {
     case concat, sum
   }
 
+  /// The outputs that others read.
+  public enum Shown: Sendable {
+    /// Every step, both directions at their places.
+    case aligned
+    /// Every step, of which the last of each sequence is a summary of it.
+    case summary
+    /// Every step as `output`, and the summary besides.
+    case both
+  }
+
+  /// Aligned, or where the summary alone is shown, that.
   public let output: Activation
+  /// The summary, where it is shown besides.
+  let summary: Activation?
   private let forwards, backwards: any Layer
   private let input, turned: Activation
   private let combination: Combination
-  private let isSummary: Bool
+  private let shown: Shown
 
   /// - Parameters:
   ///   - input: what both directions read.
-  ///   - isSummary: whether only the last step of each sequence is of interest.
   ///   - make: makes one direction, which reads the activation; told whether it is the second.
   public init(
-    _ combination: Combination, reading input: Activation, isSummary: Bool = false,
+    _ combination: Combination, reading input: Activation, shown: Shown = .aligned,
     in plan: inout Plan, _ make: (Activation, Bool, inout Plan) -> any Layer
   ) {
     self.combination = combination
-    self.isSummary = isSummary
+    self.shown = shown
     self.input = input
     turned = plan.activation(plan.width(input))
     forwards = make(input, false, &plan)
     backwards = make(turned, true, &plan)
-    let width = plan.width(forwards.output)
-    output = plan.activation(combination == .concat ? 2 * width : width)
+    let width = plan.width(forwards.output) * (combination == .concat ? 2 : 1)
+    output = plan.activation(width)
+    summary = shown == .both ? plan.activation(width) : nil
   }
 
   /// The forward direction alone: of the other, lags would count from the wrong end.
@@ -46,39 +59,51 @@ public struct Bidirectional: Layer {
     pass[turned].fill(0)
     addTurned(pass[input], to: pass[turned], pass)
     backwards.forward(pass)
-    let y = pass[output]
-    let width = pass[forwards.output].columns
-    y.slice(columns: 0..<width).copy(pass[forwards.output])
-    let second = combination == .concat ? y.slice(columns: width..<2 * width) : y
-    if combination == .concat { second.fill(0) }
-    add(pass[backwards.output], to: second, pass)
+    join(into: pass[output], isSummary: shown == .summary, pass)
+    if let summary { join(into: pass[summary], isSummary: true, pass) }
   }
 
   public func backward(_ pass: Pass) {
-    let dy = pass.d[output]
-    let width = pass[forwards.output].columns
-    pass.d[forwards.output].add(dy.slice(columns: 0..<width))
-    add(
-      combination == .concat ? dy.slice(columns: width..<2 * width) : dy,
-      to: pass.d[backwards.output], pass)
+    part(pass.d[output], isSummary: shown == .summary, pass)
+    if let summary { part(pass.d[summary], isSummary: true, pass) }
     backwards.backward(pass)
     addTurned(pass.d[turned], to: pass.d[input], pass)
     forwards.backward(pass)
   }
 
-  /// Between the second layer's steps and the places that they belong to, either way.
-  private func add(_ x: Matrix, to y: Matrix, _ pass: Pass) {
-    if isSummary { y.add(x) } else { addTurned(x, to: y, pass) }
+  /// y = [→h, ←h] or →h + ←h
+  private func join(into y: Matrix, isSummary: Bool, _ pass: Pass) {
+    let width = pass[forwards.output].columns
+    y.slice(columns: 0..<width).copy(pass[forwards.output])
+    let second = combination == .concat ? y.slice(columns: width..<2 * width) : y
+    if combination == .concat { second.fill(0) }
+    let x = pass[backwards.output]
+    eachPlace(isSummary: isSummary, pass) { place, step in second[place].add(x[step]) }
+  }
+
+  /// Adds ∂y to the gradients of both directions.
+  private func part(_ dy: Matrix, isSummary: Bool, _ pass: Pass) {
+    let width = pass[forwards.output].columns
+    pass.d[forwards.output].add(dy.slice(columns: 0..<width))
+    let second = combination == .concat ? dy.slice(columns: width..<2 * width) : dy
+    let dx = pass.d[backwards.output]
+    eachPlace(isSummary: isSummary, pass) { place, step in dx[step].add(second[place]) }
   }
 
   /// y(L−1−t) += x(t) within each stream's length, y(t) += x(t) behind it.
   private func addTurned(_ x: Matrix, to y: Matrix, _ pass: Pass) {
+    eachPlace(isSummary: false, pass) { place, step in y[place].add(x[step]) }
+  }
+
+  /// Visits the row of each place with the row of the second layer's step that is shown there.
+  private func eachPlace(isSummary: Bool, _ pass: Pass, _ visit: (Int, Int) -> Void) {
     let lengths = pass.batch.lengths.elements(count: pass.streams)
     for t in 0..<pass.steps {
       for s in 0..<pass.streams {
         let length = Int(lengths[s])
-        let place = t < length ? length - 1 - t : t
-        y[place * pass.streams + s].add(x[t * pass.streams + s])
+        let isTurned = t < length && !(isSummary && t == length - 1)
+        let step = isTurned ? length - 1 - t : t
+        visit(t * pass.streams + s, step * pass.streams + s)
       }
     }
   }

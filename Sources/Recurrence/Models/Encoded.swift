@@ -24,7 +24,8 @@ struct Encoded {
     let (source, _) = SequenceModel.source(
       options, .symbols(symbols), named: "source embedding", in: &plan)
     if options.readsRows { stack.addInput(source, in: &plan) } else { stack.source = source }
-    stack.add(options.layers, isSummary: false, in: &plan)
+    stack.add(
+      options.layers[...], shown: model.attention == .none ? .summary : .both, in: &plan)
     output = stack.output
     finals = stack.finals
     guard let summary = stack.summary else { preconditionFailure("an encoder without layers") }
@@ -61,6 +62,37 @@ struct FinalStates {
     }
     guard let shown else { preconditionFailure("a layer that hands nothing over") }
     self.shown = shown
+  }
+}
+
+/// The summary of a bidirectional layer as a layer of its own, which that layer computes.
+struct ShownSummary: Layer {
+  let output: Activation
+
+  func forward(_ pass: Pass) {}
+  func backward(_ pass: Pass) {}
+}
+
+/// Layers that others have made once more over the summary of a sequence, with the parameters of the
+/// first.
+struct SummaryLayers: Layer {
+  let output: Activation
+  private let layers: [any Layer]
+
+  init(_ layers: [any Layer]) {
+    self.layers = layers
+    output = layers.last!.output
+  }
+
+  /// None: a diagnosis looks at the layers that show every step.
+  var probes: [Probe] { [] }
+
+  func forward(_ pass: Pass) {
+    for layer in layers { layer.forward(pass) }
+  }
+
+  func backward(_ pass: Pass) {
+    for layer in layers.reversed() { layer.backward(pass) }
   }
 }
 

@@ -56,7 +56,8 @@ public struct SequenceModel: Model {
       known.append(vector.output)
     }
     if options.end == .length { stack.read(length: options.lengthInput) }
-    stack.add(options.layers, isSummary: interface.asksOnce, in: &plan)
+    stack.add(
+      options.layers[...], shown: interface.asksOnce ? .summary : .aligned, in: &plan)
     if let encoded, options.attentionPlace == .output {
       stack.addAttention(options.attention, to: encoded.output, in: &plan)
     }

@@ -30,6 +30,13 @@ struct Stack {
   private var (depth, begun) = (0, 0)
   /// The first of `layers` that is fed targets.
   private(set) var firstTaught: Int?
+  /// The output of the last layer, without dropout.
+  private var top: Activation?
+  /// The summary of both directions of the layer below which no state is left, where every step of
+  /// that layer is shown as well: layers, and the output without and with dropout.
+  private var view: (layers: [any Layer], top: Activation, output: Activation)?
+  /// Whether these are layers that stand above such a summary, made once more over it.
+  private var isCopy = false
   /// The activation of the last layer, once there is one.
   var output: Activation {
     get {
@@ -85,17 +92,30 @@ struct Stack {
   }
 
   /// Adds the layers of a configuration.
-  /// - Parameter isSummary: whether only the last step of each sequence is of interest.
-  mutating func add(_ all: [LayerOptions], isSummary: Bool, in plan: inout Plan) {
+  ///
+  /// Where one answer is asked of a sequence, the topmost bidirectional layer shows the summary as its
+  /// last step, and all layers above read it there. In an encoder so do layers without a state; one
+  /// with a state reads every step as it is, and hands over its own last state.
+  /// - Parameter shown: the steps of the topmost bidirectional layer that others read.
+  mutating func add(
+    _ all: ArraySlice<LayerOptions>, shown: Bidirectional.Shown, in plan: inout Plan
+  ) {
     let inOneModule = options.fitsOneModule
-    for (index, layer) in all.enumerated() {
+    var summarised = all.lastIndex { $0.bidirectional != nil }
+    if handsOver, let index = summarised, all[(index + 1)...].contains(where: \.hasState) {
+      summarised = nil
+    }
+    for index in all.indices {
+      let layer = all[index]
       plan.scope.layer = (label.isEmpty ? "" : label + " ") + "layer \(index)"
       plan.scope.initializer = layer.initializer ?? options.initializer
       plan.scope.rateFactor = layer.frozen ? 0 : layer.rate
       plan.scope.prefix =
         (label.isEmpty ? "" : label + ".") + (inOneModule ? "rnn." : "layers.\(index).")
       let read = source
+      let isTop = index == all.endIndex - 1
       var built: any Layer
+      var summary: Activation?
       var directions: [[HandOver]] = []
       switch layer.kind {
       case .recurrent(let cell, let cellOptions):
@@ -111,9 +131,14 @@ struct Stack {
           return built
         }
         if let combination = layer.bidirectional, case .activation(let input) = read {
-          built = Bidirectional(
-            combination, reading: input, isSummary: isSummary && index == all.count - 1, in: &plan
+          // The last states are handed over by themselves.
+          let isHandedOver = shown == .both && isTop && layer.hasState
+          let twoWays = Bidirectional(
+            combination, reading: input,
+            shown: index == summarised && !isHandedOver ? shown : .aligned, in: &plan
           ) { direction(.activation($0), $1, &$2) }
+          summary = twoWays.summary
+          built = twoWays
         } else {
           built = direction(read, false, &plan)
         }
@@ -127,27 +152,48 @@ struct Stack {
         built = Residual(around: built, reading: input, in: &plan)
       }
       if layer.feedsTargets, firstTaught == nil { firstTaught = layers.count }
-      let shown = built.output
-      add(built, dropout: layer.dropout ?? options.dropout, in: &plan)
-      if handsOver { handOver(directions, or: shown, isTop: index == all.count - 1, in: &plan) }
+      top = built.output
+      let dropout = layer.dropout ?? options.dropout
+      add(built, dropout: isCopy && isTop ? 0 : dropout, in: &plan)
+      let hasStates = directions.contains { !$0.isEmpty }
+      if handsOver, hasStates {
+        finals.append(FinalStates(of: directions, joins: &before, in: &plan))
+        if isTop { self.summary = finals.last!.shown }
+      }
+      if let summary {
+        var shown: any Layer = ShownSummary(output: summary)
+        if layer.residual, case .activation(let input) = read {
+          shown = Residual(around: shown, reading: input, in: &plan)
+        }
+        var copy = Stack(options, seed: seed, label: label)
+        copy.add(shown, dropout: isTop ? 0 : dropout, in: &plan)
+        view = (copy.layers, shown.output, copy.output)
+      }
     }
+    if handsOver, summary == nil { summarise(all, from: summarised, in: &plan) }
   }
 
-  /// Keeps the last states of the layer that was added, and of the top one what stands for the
-  /// whole.
-  private mutating func handOver(
-    _ directions: [[HandOver]], or shown: Activation, isTop: Bool, in plan: inout Plan
+  /// Keeps what the top layer, which has no state, puts out at the end of each sequence.
+  /// - Parameter summarised: the topmost bidirectional layer, unless a state stands above it.
+  private mutating func summarise(
+    _ all: ArraySlice<LayerOptions>, from summarised: Int?, in plan: inout Plan
   ) {
-    let hasState = directions.contains { !$0.isEmpty }
-    if hasState { finals.append(FinalStates(of: directions, joins: &before, in: &plan)) }
-    guard isTop else { return }
-    if hasState {
-      summary = finals.last!.shown
-    } else {
-      let last = LastOutput(of: shown, in: &plan)
-      layers.append(last)
-      summary = last.output
+    if let summarised, let view {
+      var copy = Stack(options, seed: seed, label: label)
+      copy.layers = view.layers
+      copy.top = view.top
+      copy.output = view.output
+      copy.isCopy = true
+      plan.scope.sharesParameters = true
+      copy.add(all[(summarised + 1)...], shown: .aligned, in: &plan)
+      plan.scope.sharesParameters = false
+      layers.append(SummaryLayers(copy.layers))
+      top = copy.top
     }
+    guard let top else { preconditionFailure("a summary of no layer") }
+    let last = LastOutput(of: top, in: &plan)
+    layers.append(last)
+    summary = last.output
   }
 
   /// Adds a look back at what an encoder shows at each of its steps.
