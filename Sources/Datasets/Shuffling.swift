@@ -6,11 +6,15 @@ extension Philox {
   func shuffle<Element>(_ list: inout [Element], _ part: Range<Int>? = nil, epoch: Int) {
     let part = part ?? list.indices
     for i in part.dropFirst().reversed() {
-      let words = words(
-        SIMD4(UInt32(truncatingIfNeeded: i), UInt32(truncatingIfNeeded: epoch), 0, 0))
-      let number = UInt64(words[0]) << 32 | UInt64(words[1])
-      let count = UInt64(i - part.lowerBound + 1)
-      list.swapAt(i, part.lowerBound + Int(number.multipliedFullWidth(by: count).high))
+      list.swapAt(i, part.lowerBound + number(below: i - part.lowerBound + 1, at: i, epoch: epoch))
     }
+  }
+
+  /// A number in 0..<count, a function of the key, the place and the epoch alone.
+  func number(below count: Int, at place: Int, epoch: Int) -> Int {
+    let words = words(
+      SIMD4(UInt32(truncatingIfNeeded: place), UInt32(truncatingIfNeeded: epoch), 0, 0))
+    let number = UInt64(words[0]) << 32 | UInt64(words[1])
+    return Int(number.multipliedFullWidth(by: UInt64(count)).high)
   }
 }

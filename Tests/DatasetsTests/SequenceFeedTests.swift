@@ -58,7 +58,8 @@ private func windows(_ feed: SequenceFeed, _ count: Int) -> [Window] {
     // One variational mask for all windows of a sequence.
     #expect(batch.origin == batch.position)
     #expect(carried.total == 0 || !startsAnew)
-    if !startsAnew { #expect(carried.share.count == window.parts.count) }
+    // Where all of a rank's sequences are over, others may go on.
+    if !startsAnew, !window.parts.isEmpty { #expect(carried.share.count == window.parts.count) }
     if !window.parts.isEmpty {
       #expect(
         feed.windowSizes.contains {
@@ -261,7 +262,10 @@ private let sources = [3, 8, 2, 5, 6, 1, 4, 4, 2, 7, 3]
       // Where lengths are known beforehand, a batch ends only before what it has no room for; else
       // each has room for as many of the longest.
       let sizes = zip(lengths, sources).map { ($0, $1) }
-      let order = bucketed ? sizes.sorted { ($0.0, $0.1) < ($1.0, $1.1) } : sizes
+      func place(_ size: (Int, Int)) -> (Int, Int) {
+        (size.0, size.0 % 2 == 0 ? -size.1 : size.1)
+      }
+      let order = bucketed ? sizes.sorted { place($0) < place($1) } : sizes
       var (batches, count, most) = (0, 0, 0)
       for (steps, source) in order {
         let wider = max(most, steps, source)
@@ -277,6 +281,28 @@ private let sources = [3, 8, 2, 5, 6, 1, 4, 4, 2, 7, 3]
     let set = ListedExamples(lengths: [9] + Array(repeating: 1, count: 9))
     let feed = try SequenceFeed(set, FeedRequest(batchSize: 1, batchTokens: 9, isBucketed: false))
     #expect(epoch(feed).map(\.parts.count) == [1, 9])
+  }
+
+  @Test(arguments: [true, false])
+  func `A sequence longer than the budget is a batch by itself where that is allowed`(
+    _ bucketed: Bool
+  ) throws {
+    for lengths in [[9, 2, 1, 3, 2], [2, 1, 9, 3, 2], [1, 2, 2, 3, 9], [9]] {
+      var request = FeedRequest(batchSize: 1, batchTokens: 6, isBucketed: bucketed)
+      request.allowsLongSequences = true
+      let feed = try SequenceFeed(ListedExamples(lengths: lengths), request)
+      let read = epoch(feed)
+      #expect(read.flatMap { $0.parts.map(\.key) }.count == lengths.count)
+      for window in read where window.parts.count > 1 {
+        #expect(window.steps * window.parts.count <= 6)
+      }
+      #expect(read.count { $0.steps == 9 && $0.parts.count == 1 } == 1)
+    }
+    // Sequences of the same length, each longer than the budget.
+    var request = FeedRequest(batchSize: 1, batchTokens: 6)
+    request.allowsLongSequences = true
+    let even = ListedExamples(lengths: [9, 9], isEven: true)
+    #expect(try epoch(SequenceFeed(even, request)).map(\.parts.count) == [1, 1])
   }
 
   @Test func `What cannot be read is refused`() throws {

@@ -4,7 +4,8 @@ public import Recurrence
 /// Batches of whole sequences, each padded to its longest.
 ///
 /// Each rank has a share of every batch: of n sequences, sequence i is that of rank ⌊i · world / n⌋, so
-/// a rank may have none of a small one. Every sequence is read once an epoch. Windows of `bptt` steps
+/// a rank may have none of a small one. Generated sequences are made by the rank whose they are, and
+/// padded to the longest of its share, as nobody else knows their lengths. Every sequence is read once an epoch. Windows of `bptt` steps
 /// cut a batch, with states carried from one to the next.
 ///
 /// A batch's `keys` are the indices of its sequences in the set. A place counts the windows of an epoch;
@@ -13,6 +14,8 @@ public final class SequenceFeed: Feed {
   public let set: any ExampleSet
   private let request: FeedRequest
   private var order: SequenceOrder
+  /// Whether the lengths of others' sequences are not known without making them.
+  private let knowsItsOwn: Bool
   public let windowSizes: [WindowSize]
   public let windowsPerEpoch: Int
 
@@ -35,6 +38,7 @@ public final class SequenceFeed: Feed {
     }
     try request.checkBatches(of: set.name, "sequence")
     self.set = set
+    knowsItsOwn = set.isGenerated && !set.shape.isEven
     self.request = request
     let order = try SequenceOrder(set, request)
     self.order = order
@@ -59,10 +63,10 @@ public final class SequenceFeed: Feed {
 
   public var startsAnew: Bool { window == 0 }
 
-  /// Nothing, where the next window begins a batch.
+  /// Nothing, where the next window begins a batch, or where all of its sequences are known to be over.
   public var carried: (share: Range<Int>, total: Int) {
     guard let bptt = request.bptt, window > 0,
-      window * bptt < order.length(ofBatch: batch).steps
+      knowsItsOwn || window * bptt < order.length(ofBatch: batch).steps
     else { return (0..<0, 0) }
     return (share, order.batch(batch).count)
   }
@@ -130,11 +134,14 @@ public final class SequenceFeed: Feed {
   /// Has this rank's part of the batch at hand, and tells to which steps it is padded.
   private func read() -> SequenceOrder.Length {
     if let length { return length }
-    let found = order.length(ofBatch: batch)
     let indices = order.batch(batch)
     for i in share {
       examples.append(set.example(Int(indices[indices.startIndex + i]), epoch: place.epoch))
     }
+    let found =
+      knowsItsOwn
+      ? (examples.map(\.steps).max() ?? 0, examples.map(\.source.count).max() ?? 0)
+      : order.length(ofBatch: batch)
     length = found
     return found
   }

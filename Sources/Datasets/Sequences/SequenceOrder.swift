@@ -3,10 +3,11 @@ internal import Recurrence
 
 /// Which sequences make a batch, and which batch follows which, over all ranks.
 ///
-/// Sequences of a kind, told by their steps and those of their sources, are shuffled among each other,
-/// and batches as wholes; so every epoch has batches of the same sizes. Sequences that are not sorted by
-/// length are shuffled altogether, and cut into batches of the same number. Both are functions of the
-/// seed and the epoch alone.
+/// Sequences that are sorted by their steps, and by those of their sources, lie in the same number of
+/// batches of the same numbers in every epoch. Those of the same lengths are shuffled among each other,
+/// those of nearly the same within a `LengthMixing`, and batches as wholes. Sequences that are not sorted
+/// by length are shuffled altogether, and cut into batches of the same number. Both are functions of
+/// the seed and the epoch alone.
 struct SequenceOrder {
   typealias Length = (steps: Int, source: Int)
 
@@ -15,7 +16,7 @@ struct SequenceOrder {
   private let bptt: Int?
   /// Whether the sequences of an epoch lie in the order of their lengths.
   private let isSorted: Bool
-  /// Whether a batch has the same lengths in every epoch, whichever sequences have them.
+  /// Whether a cut needs as many windows in every epoch, whichever sequences are in it.
   private let isExact: Bool
   /// Whether there are as many sequences in a batch as the budget of steps × sequences allows.
   private let isCutByLength: Bool
@@ -25,6 +26,10 @@ struct SequenceOrder {
   /// Sequences of the same lengths, which may change places.
   private let ties: [Range<Int>]
   private let cuts: [Range<Int>]
+  /// The windows of each cut.
+  private let windows: [Int]
+  /// How sequences of nearly the same lengths change places; nil where they do not.
+  private let mixing: LengthMixing?
   /// The cuts in the order of this epoch.
   private var order: [Int]
   private var epoch = 1
@@ -34,21 +39,36 @@ struct SequenceOrder {
     seed = request.seed
     bptt = request.bptt
     isSorted = request.isBucketed && !set.isGenerated && !set.shape.isEven
-    isExact = isSorted || set.shape.isEven || (request.seed == nil && !set.isFresh)
+    let isExact = isSorted || set.shape.isEven || (request.seed == nil && !set.isGenerated)
+    self.isExact = isExact
     isCutByLength = isExact && request.batchTokens != nil && !set.shape.isEven
     var sequences = Array(0..<Int32(set.count))
     let lengths: [Length] =
       isSorted || isCutByLength ? (0..<set.count).map { set.steps(of: $0, epoch: 1) } : []
     if isSorted {
-      // The index decides where lengths do not, so that the order is always the same.
-      sequences.sort {
-        let (a, b) = (lengths[Int($0)], lengths[Int($1)])
-        return (a.steps, a.source, Int($0)) < (b.steps, b.source, Int($1))
+      // Sources grow and shrink by turns, so that a batch that ends one number of steps and begins the
+      // next one has sources of like lengths. The index decides where lengths do not, so that the order is
+      // always the same.
+      func place(_ sequence: Int32) -> (Int, Int, Int) {
+        let length = lengths[Int(sequence)]
+        return (length.steps, length.steps % 2 == 0 ? -length.source : length.source, Int(sequence))
       }
+      sequences.sort { place($0) < place($1) }
     }
     ties = isSorted ? Self.ties(sequences, lengths) : []
-    cuts = try Self.cuts(sequences, isCutByLength ? lengths : [], set, request)
+    let cuts = try Self.cuts(sequences, isCutByLength ? lengths : [], set, request)
+    self.cuts = cuts
     self.sequences = sequences
+    let longest = cuts.map { [sequences] cut in
+      isExact ? Self.longest(of: sequences[cut], in: set, epoch: 1) : set.longest
+    }
+    let bptt = request.bptt
+    windows = longest.map { length in
+      bptt.map { max((length.steps + $0 - 1) / $0, 1) } ?? 1
+    }
+    mixing =
+      isSorted && seed != nil
+      ? LengthMixing(sequences, lengths, cuts, longest, set.longest, request) : nil
     shuffled = sequences
     order = Array(cuts.indices)
     arrange(epoch: 1)
@@ -77,13 +97,13 @@ struct SequenceOrder {
     var most = request.batchSize
     if let budget = request.batchTokens {
       let longest = max(set.longest.steps, set.longest.source)
-      guard longest <= budget else {
+      guard longest <= budget || request.allowsLongSequences else {
         throw DataError(
           "batch_tokens \(budget) has no room for a sequence of \(set.name) with \(longest) steps: "
             + "give \(longest) or more")
       }
       if !lengths.isEmpty { return cuts(sequences, lengths, budget: budget) }
-      most = budget / max(longest, 1)
+      most = max(budget / max(longest, 1), 1)
     }
     return stride(from: 0, to: sequences.count, by: most).map {
       $0..<min($0 + most, sequences.count)
@@ -97,7 +117,7 @@ struct SequenceOrder {
     var (start, longest) = (0, 0)
     for (i, sequence) in sequences.enumerated() {
       let length = max(lengths[Int(sequence)].steps, lengths[Int(sequence)].source)
-      if max(longest, length) * (i + 1 - start) > budget {
+      if i > start, max(longest, length) * (i + 1 - start) > budget {
         cuts.append(start..<i)
         (start, longest) = (i, 0)
       }
@@ -120,6 +140,7 @@ struct SequenceOrder {
     let random = Philox(seed: seed, name: "sequence order")
     if isSorted {
       for tie in ties { random.shuffle(&shuffled, tie, epoch: epoch) }
+      mixing?.mix(&shuffled, Philox(seed: seed, name: "like lengths"), epoch: epoch)
       for i in order.indices { order[i] = i }
       Philox(seed: seed, name: "batch order").shuffle(&order, epoch: epoch)
     } else {
@@ -131,9 +152,13 @@ struct SequenceOrder {
   func batch(_ number: Int) -> ArraySlice<Int32> { shuffled[cuts[order[number]]] }
 
   /// The steps to which a batch is padded, and those of its sources.
-  func length(ofBatch number: Int) -> Length { length(batch(number)) }
+  func length(ofBatch number: Int) -> Length {
+    Self.longest(of: batch(number), in: set, epoch: epoch)
+  }
 
-  private func length(_ sequences: ArraySlice<Int32>) -> Length {
+  private static func longest(
+    of sequences: ArraySlice<Int32>, in set: any ExampleSet, epoch: Int
+  ) -> Length {
     if set.shape.isEven { return set.longest }
     var longest: Length = (0, 0)
     for sequence in sequences {
@@ -145,11 +170,7 @@ struct SequenceOrder {
 
   /// The windows of a batch: what its steps need, or what the longest of all sequences would, where the
   /// lengths in a batch change from epoch to epoch but the number of windows must not.
-  func windows(ofBatch number: Int) -> Int {
-    guard let bptt else { return 1 }
-    let steps = isExact ? length(ofBatch: number).steps : set.longest.steps
-    return max((steps + bptt - 1) / bptt, 1)
-  }
+  func windows(ofBatch number: Int) -> Int { windows[order[number]] }
 
   /// The sizes that windows of a rank may have, without those that another one has room for.
   func windowSizes(_ share: (Int) -> Int) -> [WindowSize] {
@@ -162,8 +183,9 @@ struct SequenceOrder {
         : [WindowSize(steps: longest, streams: streams, sourceSteps: max(set.longest.source, 1))]
     }
     let found = Set(
-      cuts.compactMap { cut -> WindowSize? in
-        let length = length(shuffled[cut])
+      cuts.enumerated().compactMap { number, cut -> WindowSize? in
+        let length =
+          mixing?.rooms[number] ?? Self.longest(of: sequences[cut], in: set, epoch: epoch)
         let streams = share(cut.count)
         let steps = min(length.steps, bptt ?? length.steps)
         return streams == 0

@@ -43,7 +43,7 @@ public final class TreeFeed: Feed {
       share = max(share, Self.share(of: order.batch(number).count, request).count)
     }
     let largest = set.trees.map(\.nodes.count).sorted(by: >).prefix(share).reduce(0, +)
-    return min(largest, request.batchTokens ?? largest)
+    return min(largest, request.batchTokens.map { max($0, set.longest.steps) } ?? largest)
   }
 
   private static func share(of count: Int, _ request: FeedRequest) -> Range<Int> {
