@@ -30,18 +30,17 @@ public struct Interpreter {
   public func search(
     _ lines: [String], beam: Int, normalisation: LengthNormalisation
   ) -> [String] {
-    let given = lines.map(given)
-    return decoder.search(
-      given, beam: beam, maximumLength: longest(given), normalisation: normalisation
-    ).map { text($0.first) }
+    decoder.search(lines.map(given), beam: beam, normalisation: normalisation).map {
+      text($0.first)
+    }
   }
 
   /// A drawn sequence for each line.
-  public func sample(_ lines: [String], _ sampling: Sampling, seed: UInt64) -> [String] {
-    let given = lines.map(given)
-    return decoder.sample(given, maximumLength: longest(given), sampling, seed: seed).map {
-      text($0)
-    }
+  /// - Parameter first: the number of the first line, which what is drawn depends on.
+  public func sample(
+    _ lines: [String], from first: Int = 0, _ sampling: Sampling, seed: UInt64
+  ) -> [String] {
+    decoder.sample(lines.map(given), sampling, seed: seed, first: first).map { text($0) }
   }
 
   /// −ln p of each line and of its end, given its source.
@@ -54,10 +53,6 @@ public struct Interpreter {
 
   private func given(_ line: String) -> Given {
     Given(source: source.encode(line) + [source.end].compactMap(\.self))
-  }
-
-  private func longest(_ given: [Given]) -> Int {
-    2 * (given.map(\.source.count).max() ?? 0) + 10
   }
 
   private func text(_ hypothesis: Hypothesis?) -> String {

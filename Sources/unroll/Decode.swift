@@ -48,7 +48,7 @@ struct Decode: ParsableCommand {
       let part = Array(sources[first..<min(first + 64, sources.count)])
       let said =
         sample
-        ? interpreter.sample(part, drawing.sampling(), seed: seed &+ UInt64(first))
+        ? interpreter.sample(part, from: first, drawing.sampling(), seed: seed)
         : interpreter.search(
           part, beam: beam, normalisation: LengthNormalisation(alpha: lengthNormalisation))
       for line in said { print(line) }

@@ -165,6 +165,43 @@ import Testing
     }
   }
 
+  @Test(arguments: [0, 1, 3, 5, 6])
+  func `what is found of a source is a function of that source alone`(index: Int) {
+    let (decoder, given, _, _) = make(index)
+    let mixed = given.enumerated().map { k, one in
+      var one = one
+      one.source = (0..<1 + 5 * k % 23).map { Int32(($0 + k) % 6) }
+      return one
+    }
+    let order = mixed.indices.sorted { (7 * $0 % 11, $0) < (7 * $1 % 11, $1) }
+    func check(_ name: String, _ find: ([Given]) -> [[Hypothesis]]) {
+      let together = find(mixed)
+      let shuffled = find(order.map { mixed[$0] })
+      for (place, k) in order.enumerated() {
+        #expect(shuffled[place].map(\.symbols) == together[k].map(\.symbols), "\(name) \(k)")
+      }
+      for (k, one) in mixed.enumerated() {
+        let alone = find([one])[0]
+        #expect(alone.map(\.symbols) == together[k].map(\.symbols), "\(name) \(k)")
+        #expect(alone.allSatisfy { $0.length <= 2 * one.source.count + 10 })
+        for (a, b) in zip(alone, together[k]) {
+          #expect(abs(a.logLikelihood - b.logLikelihood) < 1e-3)
+        }
+      }
+    }
+    check("greedy") { decoder.greedy($0).map { [$0] } }
+    check("beam") { decoder.search($0, beam: 3) }
+    check("narrow") { decoder.search($0, beam: 2, normalisation: LengthNormalisation(alpha: 3)) }
+  }
+
+  @Test func `a drawn sequence is a function of its number`() {
+    let (decoder, given, _, _) = make(1)
+    let all = decoder.sample(given, seed: 5)
+    let rest = decoder.sample(Array(given[7...]), seed: 5, first: 7)
+    #expect(all[7...].map(\.symbols) == rest.map(\.symbols))
+    #expect(all.map(\.symbols) != decoder.sample(given, seed: 6).map(\.symbols))
+  }
+
   @Test func `the likelihood of sequences is the loss of training with them`() {
     let (decoder, given, model, weights) = make(1)
     let one = given[4]

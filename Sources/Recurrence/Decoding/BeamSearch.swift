@@ -10,9 +10,9 @@ extension SequenceDecoder {
   /// Where a model predicts lengths, the likeliest of them begin the beam.
   /// - Parameters:
   ///   - beam: 1 is greedy.
-  ///   - maximumLength: the most symbols, the end included.
+  ///   - maximumLength: the most symbols, the end included; nil for those of each one's own source.
   public func search(
-    _ given: [Given], beam: Int, maximumLength: Int,
+    _ given: [Given], beam: Int, maximumLength: Int? = nil,
     normalisation: LengthNormalisation = LengthNormalisation(alpha: 1)
   ) -> [[Hypothesis]] {
     precondition(beam > 0, "a beam of \(beam)")
@@ -29,13 +29,14 @@ extension SequenceDecoder {
       }
       var symbols = [Int32](repeating: start, count: places.count * beam)
       var parents = Array(symbols.indices)
-      for step in 1...max(maximumLength, 1) where beams.contains(where: { !$0.isDone }) {
+      let limits = places.map { max(maximumLength ?? given[$0].greatestLength, 1) }
+      for step in 1...limits.max()! where beams.contains(where: { !$0.isDone }) {
         let logits = reader.read(symbols, from: parents)
         for b in beams.indices where !beams[b].isDone {
           let rows = b * beam..<(b + 1) * beam
           beams[b].advance(
-            logits.slice(rows: rows), end: end, excluded: excluded, longest: maximumLength,
-            isLast: step == maximumLength)
+            logits.slice(rows: rows), end: end, excluded: excluded, longest: limits[b],
+            isLast: step == limits[b])
           for (k, live) in beams[b].live.enumerated() {
             symbols[rows.lowerBound + k] = live.symbols.last!
             parents[rows.lowerBound + k] = rows.lowerBound + live.parent

@@ -12,6 +12,10 @@ public struct Given: Sendable {
     self.source = source
     self.condition = condition
   }
+
+  /// The most symbols that are looked for unless something else is asked for, the end included:
+  /// twice those of its own source and ten.
+  public var greatestLength: Int { 2 * source.count + 10 }
 }
 
 /// A sequence that a model may have meant.

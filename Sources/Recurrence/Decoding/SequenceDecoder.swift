@@ -14,6 +14,8 @@ public final class SequenceDecoder {
   let excluded: Set<Int32>
   /// Hypotheses that go on side by side.
   private static let streams = 64
+  /// The most steps of all sequences that are read side by side, where there is more than one.
+  private static let steps = 1 << 14
 
   public init(
     _ model: SequenceModel, weights: ParameterVector, start: Int32, end: Int32,
@@ -42,8 +44,10 @@ public final class SequenceDecoder {
     return nil
   }
 
-  /// The likeliest symbol after each other, at most so many.
-  public func greedy(_ given: [Given], maximumLength: Int) -> [Hypothesis] {
+  /// The likeliest symbol after each other.
+  /// - Parameter maximumLength: the most symbols, the end included; nil for those of each one's own
+  ///   source, `Given.greatestLength`.
+  public func greedy(_ given: [Given], maximumLength: Int? = nil) -> [Hypothesis] {
     func likeliest(_ logits: Row, _ excluded: Set<Int32>) -> Int32 {
       var best = -1
       for v in 0..<logits.count where !excluded.contains(Int32(v)) {
@@ -57,9 +61,13 @@ public final class SequenceDecoder {
   }
 
   /// Each symbol drawn from its distribution given those before (ancestral sampling).
-  /// - Parameter seed: the same seed and the same place in `given` draw the same sequence.
+  /// - Parameters:
+  ///   - maximumLength: the most symbols, the end included; nil for those of each one's own source.
+  ///   - seed: the same seed and the same number draw the same sequence.
+  ///   - first: the number of the first of them, where they are some of many.
   public func sample(
-    _ given: [Given], maximumLength: Int, _ sampling: Sampling = Sampling(), seed: UInt64
+    _ given: [Given], maximumLength: Int? = nil, _ sampling: Sampling = Sampling(), seed: UInt64,
+    first: Int = 0
   ) -> [Hypothesis] {
     let lengths = Sampling(temperature: sampling.temperature)
     var sampling = sampling
@@ -72,7 +80,7 @@ public final class SequenceDecoder {
       // Drawing spoils them.
       let copy = Matrix(spare, rows: 1, columns: logits.count)[0]
       copy.copy(logits)
-      let number = random.uniform(UInt64(index) << 32 | UInt64(step ?? Int(UInt32.max)))
+      let number = random.uniform(UInt64(first + index) << 32 | UInt64(step ?? Int(UInt32.max)))
       return step == nil
         ? lengths.draw(copy, number) ?? 0 : sampling.draw(copy, number) ?? end
     }
@@ -81,7 +89,7 @@ public final class SequenceDecoder {
   /// - Parameter choose: the next symbol from logits; told the place of the sequence in `given`, and the
   ///   step; of logits of lengths, where a model predicts them, there is no step.
   private func unroll(
-    _ given: [Given], maximumLength: Int, _ choose: (Row, Int, Int?) -> Int32
+    _ given: [Given], maximumLength: Int?, _ choose: (Row, Int, Int?) -> Int32
   ) -> [Hypothesis] {
     var result = [Hypothesis](
       repeating: Hypothesis(symbols: [], logLikelihood: 0, isFinished: false), count: given.count)
@@ -95,9 +103,10 @@ public final class SequenceDecoder {
       }
       var symbols = [Int32](repeating: start, count: places.count)
       let parents = Array(places.indices)
-      for step in 0..<maximumLength {
+      let limits = places.map { maximumLength ?? given[$0].greatestLength }
+      for step in 0..<limits.max()! {
         let logits = reader.read(symbols, from: parents)
-        for (s, place) in places.enumerated() where !result[place].isFinished {
+        for (s, place) in places.enumerated() where !result[place].isFinished && step < limits[s] {
           let symbol = choose(logits[s], place, step)
           result[place].logLikelihood += Double(logits[s, Int(symbol)])
           result[place].logLikelihood -= Double(logits[s].logSumExp)
@@ -105,7 +114,9 @@ public final class SequenceDecoder {
           if symbol != end { result[place].symbols.append(symbol) }
           symbols[s] = symbol
         }
-        if places.allSatisfy({ result[$0].isFinished }) { break }
+        if places.indices.allSatisfy({ result[places[$0]].isFinished || step + 1 >= limits[$0] }) {
+          break
+        }
       }
     }
     return result
@@ -115,7 +126,9 @@ public final class SequenceDecoder {
   public func logLikelihoods(of targets: [[Int32]], given: [Given]) -> [Double] {
     precondition(targets.count == given.count, "\(targets.count) sequences of \(given.count)")
     var result = [Double](repeating: 0, count: given.count)
-    for places in groups(of: given, copies: 1) {
+    for places in Self.groups(
+      of: zip(given, targets).map { ($0.source.count, $1.count + 1) }, most: Self.streams)
+    {
       let steps = places.map { targets[$0].count + 1 }.max()!
       let reader = HypothesisReader(
         model, weights, given: places.map { given[$0] }, copies: 1, steps: steps)
@@ -129,20 +142,35 @@ public final class SequenceDecoder {
   func forEachGroup(
     of given: [Given], copies: Int, _ body: (HypothesisReader, [Int]) -> Void
   ) {
-    for places in groups(of: given, copies: copies) {
+    for places in Self.groups(ofSources: given.map(\.source.count), hypotheses: copies) {
       body(
         HypothesisReader(model, weights, given: places.map { given[$0] }, copies: copies, steps: 1),
         places)
     }
   }
 
-  private func groups(of given: [Given], copies: Int) -> [[Int]] {
-    let order = given.indices.sorted {
-      (given[$0].source.count, $0) < (given[$1].source.count, $1)
+  /// Which sequences go on side by side, by the lengths of their sources: those of like lengths. A group
+  /// that is searched by itself is one group.
+  public static func groups(ofSources lengths: [Int], hypotheses: Int) -> [[Int]] {
+    groups(of: lengths.map { ($0, 1) }, most: max(streams / hypotheses, 1))
+  }
+
+  /// At most so many sequences of like lengths, and fewer where they are long.
+  private static func groups(of lengths: [(source: Int, steps: Int)], most: Int) -> [[Int]] {
+    let order = lengths.indices.sorted {
+      (lengths[$0].source, lengths[$0].steps, $0) < (lengths[$1].source, lengths[$1].steps, $1)
     }
-    let size = max(Self.streams / copies, 1)
-    return stride(from: 0, to: order.count, by: size).map {
-      Array(order[$0..<min($0 + size, order.count)])
+    var groups: [[Int]] = []
+    var longest = 0
+    for place in order {
+      longest = max(longest, lengths[place].steps)
+      if let count = groups.last?.count, count < most, longest * (count + 1) <= Self.steps {
+        groups[groups.count - 1].append(place)
+      } else {
+        groups.append([place])
+        longest = lengths[place].steps
+      }
     }
+    return groups
   }
 }
