@@ -22,24 +22,35 @@ public struct Sampling: Sendable {
   }
 
   /// The symbols that may be drawn with their probabilities, likeliest first (ties by symbol).
+  ///
+  /// As many of the likeliest are looked for as may be drawn, and no others are put in order.
   package func distribution(_ logits: Row) -> [(symbol: Int32, probability: Double)] {
-    var candidates = (0..<logits.count).map { (Int32($0), Double(logits[$0])) }
-    candidates.removeAll { excluded.contains($0.0) || $0.1 == -.infinity }
-    candidates.sort { $0.1 > $1.1 || ($0.1 == $1.1 && $0.0 < $1.0) }
-    if temperature == 0 { candidates = Array(candidates.prefix(1)) }
-    if let topK { candidates = Array(candidates.prefix(Swift.max(topK, 1))) }
-    guard let best = candidates.first?.1 else { return [] }
+    let likeliest = LikeliestSymbols(logits, excluded: excluded)
+    var count = temperature == 0 ? 1 : Swift.max(topK ?? likeliest.count, 1)
+    count = Swift.min(count, likeliest.count)
+    guard count > 0, let best = likeliest.maximum else { return [] }
     // The best first, so that no quotient is NaN however low the temperature.
-    let weights = candidates.map { $0.1 == best ? 1 : Glibc.exp(($0.1 - best) / temperature) }
-    let total = weights.reduce(0, +)
-    var kept: [(Int32, Double)] = []
-    var sum = 0.0
-    for (candidate, weight) in zip(candidates, weights) {
-      kept.append((candidate.0, weight / total))
-      sum += weight / total
-      if sum >= topP { break }
+    func weight(_ logit: Double) -> Double {
+      logit == best ? 1 : Glibc.exp((logit - best) / temperature)
     }
-    return kept.map { ($0.0, $0.1 / sum) }
+    var total: Double?
+    if count == likeliest.count { total = likeliest.logits.reduce(0) { $0 + weight($1) } }
+    // Few symbols have most of the probability, mostly.
+    var found = topP < 1 && total != nil ? Swift.min(64, count) : count
+    while true {
+      let candidates = likeliest.first(found)
+      let whole = total ?? candidates.reduce(0) { $0 + weight($1.logit) }
+      var kept: [(Int32, Double)] = []
+      var sum = 0.0
+      for (symbol, logit) in candidates {
+        let probability = weight(logit) / whole
+        kept.append((symbol, probability))
+        sum += probability
+        if sum >= topP { break }
+      }
+      if sum >= topP || found == count { return kept.map { ($0.0, $0.1 / sum) } }
+      found = Swift.min(8 * found, count)
+    }
   }
 
   /// Draws a symbol with a uniform number in [0, 1); the logits are overwritten.

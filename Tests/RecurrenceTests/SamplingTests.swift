@@ -1,3 +1,4 @@
+import Glibc
 import LinearAlgebra
 import Recurrence
 import Testing
@@ -64,6 +65,63 @@ import Testing
     #expect(shares(Sampling(temperature: 0))[2] == 1)
     #expect(shares(Sampling(temperature: 1e-300))[2] == 1)
     #expect(shares(Sampling(temperature: 1e-300, excluded: [2]))[5] == 1)
+  }
+
+  /// The distribution by a sort of everything.
+  private func sorted(_ logits: [Real], _ sampling: Sampling) -> [(symbol: Int32, p: Double)] {
+    var all = logits.enumerated().map { (symbol: Int32($0), logit: Double($1)) }
+    all.removeAll { sampling.excluded.contains($0.symbol) || $0.logit == -.infinity }
+    all.sort { ($1.logit, $0.symbol) < ($0.logit, $1.symbol) }
+    if let k = sampling.topK { all = Array(all.prefix(k)) }
+    let weights = all.map { Glibc.exp(($0.logit - all[0].logit) / sampling.temperature) }
+    let total = weights.reduce(0, +)
+    var kept: [(symbol: Int32, p: Double)] = []
+    var sum = 0.0
+    for (candidate, weight) in zip(all, weights) where sum < sampling.topP {
+      kept.append((candidate.symbol, weight / total))
+      sum += weight / total
+    }
+    return kept.map { ($0.symbol, $0.p / sum) }
+  }
+
+  @Test func `the likeliest are those of a sort of all, whatever their number`() {
+    let count = 700
+    let random = Philox(seed: 4, name: "logits")
+    let memory = Buffer<Real>(count: count)
+    let row = Matrix(memory, rows: 1, columns: count)[0]
+    let uniforms = (0..<60).map { random.uniform(1_000_000 + UInt64($0)) }
+    for (spread, steps) in [(6.0, 1e6), (0.3, 1e6), (4, 1.5), (0, 1)] {
+      // Few different logits where there are few steps, so that there are ties.
+      let logits = (0..<count).map { j in
+        j % 97 == 5
+          ? -Real.infinity : Real((random.uniform(UInt64(j)) * steps).rounded() / steps * spread)
+      }
+      for (k, p) in [
+        (nil, 0.01), (nil, 0.5), (nil, 0.9), (nil, 0.9999), (1, 1), (2, 1), (40, 1), (86, 1),
+        (88, 1),
+        (690, 1), (5000, 1), (50, 0.6), (300, 0.95),
+      ] as [(Int?, Double)] {
+        for temperature in [0.4, 1, 2.5] {
+          let sampling = Sampling(
+            temperature: temperature, topK: k, topP: p, excluded: [3, 17, 699, 900])
+          let wanted = sorted(logits, sampling)
+          for (j, logit) in logits.enumerated() { row[j] = logit }
+          let found = sampling.distribution(row)
+          #expect(found.map(\.symbol) == wanted.map(\.symbol), "\(String(describing: k)), \(p)")
+          #expect(zip(found, wanted).allSatisfy { ($0.probability - $1.p).magnitude < 1e-12 })
+          for uniform in uniforms {
+            for (j, logit) in logits.enumerated() { row[j] = logit }
+            guard k != nil || p < 1 else { continue }
+            var rest = uniform
+            let symbol = wanted.first {
+              rest -= $0.p
+              return rest < 0
+            }?.symbol
+            #expect(sampling.draw(row, uniform) == symbol ?? wanted.last!.symbol)
+          }
+        }
+      }
+    }
   }
 
   @Test func `nothing is drawn where everything is excluded`() {

@@ -1,0 +1,60 @@
+internal import LinearAlgebra
+
+/// The symbols that may be drawn, of which the first few are found without sorting the others.
+struct LikeliestSymbols {
+  typealias Candidate = (symbol: Int32, logit: Double)
+
+  /// In the order of symbols, of those that may be drawn.
+  private(set) var logits: [Double] = []
+  private var symbols: [Int32] = []
+  private(set) var maximum: Double?
+
+  init(_ row: Row, excluded: Set<Int32>) {
+    var isExcluded = [Bool](repeating: false, count: row.count)
+    for symbol in excluded where isExcluded.indices.contains(Int(symbol)) {
+      isExcluded[Int(symbol)] = true
+    }
+    logits.reserveCapacity(row.count)
+    symbols.reserveCapacity(row.count)
+    for j in 0..<row.count where !isExcluded[j] && row[j] > -.infinity {
+      let logit = Double(row[j])
+      logits.append(logit)
+      symbols.append(Int32(j))
+      if logit > maximum ?? -.infinity { maximum = logit }
+    }
+  }
+
+  var count: Int { logits.count }
+
+  /// The likeliest so many, the likeliest first (ties by symbol).
+  func first(_ count: Int) -> [Candidate] {
+    guard count * 8 < self.count else {
+      return logits.indices.sorted(by: isBefore).prefix(count).map(candidate)
+    }
+    // A heap whose first is the least likely of those that are kept.
+    var heap = Array(0..<count)
+    for start in stride(from: count / 2, through: 0, by: -1) { sink(start, in: &heap) }
+    for i in count..<self.count where isBefore(i, heap[0]) {
+      heap[0] = i
+      sink(0, in: &heap)
+    }
+    return heap.sorted(by: isBefore).map(candidate)
+  }
+
+  private func candidate(_ i: Int) -> Candidate { (symbols[i], logits[i]) }
+
+  private func isBefore(_ a: Int, _ b: Int) -> Bool {
+    logits[a] > logits[b] || logits[a] == logits[b] && a < b
+  }
+
+  private func sink(_ start: Int, in heap: inout [Int]) {
+    var i = start
+    while 2 * i + 1 < heap.count {
+      var child = 2 * i + 1
+      if child + 1 < heap.count, isBefore(heap[child], heap[child + 1]) { child += 1 }
+      guard isBefore(heap[i], heap[child]) else { return }
+      heap.swapAt(i, child)
+      i = child
+    }
+  }
+}
