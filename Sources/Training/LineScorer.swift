@@ -45,13 +45,18 @@ public final class LineScorer {
     }
   }
 
-  /// −ln p of the line's symbols and of its end.
-  public func score(_ line: String) -> Score {
-    if let sequences {
-      let symbols = vocabulary.encode(line)
-      let likelihood = sequences.logLikelihoods(of: [symbols], given: [Given()])[0]
-      return Score(nats: -likelihood, targets: symbols.count + 1)
+  /// −ln p of each line's symbols and of its end; lines that are sequences are read side by side.
+  public func score(_ lines: [String]) -> [Score] {
+    guard let sequences else { return lines.map(score) }
+    let symbols = lines.map { vocabulary.encode($0) }
+    let given = [Given](repeating: Given(), count: lines.count)
+    return zip(symbols, sequences.logLikelihoods(of: symbols, given: given)).map {
+      Score(nats: -$1, targets: $0.count + 1)
     }
+  }
+
+  /// −ln p of a line of a text.
+  private func score(_ line: String) -> Score {
     let symbols = lineEnd + vocabulary.encode(line + "\n")
     var score = Score(nats: 0, targets: 0)
     tape.clearCarried()

@@ -27,6 +27,9 @@ struct ScoreLines: ParsableCommand {
 
   @OptionGroup var format: PrecisionOption
 
+  /// Lines of which those of like lengths are read side by side.
+  private static let group = 1024
+
   func run() throws {
     let loaded = try Checkpoint(verifying: CheckpointStore.locate(checkpoint))
     guard try loaded.interface().source > 0 else {
@@ -35,7 +38,11 @@ struct ScoreLines: ParsableCommand {
       }
       let (model, weights, vocabulary) = try loaded.model(precision: format.precision)
       let scorer = try LineScorer(model, weights: weights, vocabulary: vocabulary)
-      for line in try lines(of: file) { show(scorer.score(line), line) }
+      let said = try lines(of: file)
+      for first in stride(from: 0, to: said.count, by: Self.group) {
+        let part = said[first..<min(first + Self.group, said.count)]
+        for (score, line) in zip(scorer.score(Array(part)), part) { show(score, line) }
+      }
       return
     }
     guard let source else {
@@ -48,8 +55,8 @@ struct ScoreLines: ParsableCommand {
         "\(source) has \(sources.count) lines and \(file ?? "standard input") \(said.count): give a "
           + "source for each line")
     }
-    for first in stride(from: 0, to: said.count, by: 64) {
-      let part = first..<min(first + 64, said.count)
+    for first in stride(from: 0, to: said.count, by: Self.group) {
+      let part = first..<min(first + Self.group, said.count)
       let scores = interpreter.score(Array(said[part]), of: Array(sources[part]))
       for (score, line) in zip(scores, said[part]) { show(score, line) }
     }
