@@ -28,12 +28,15 @@ public struct SequenceScore: Sendable {
   /// Scores sequences with a checkpoint's model. Collective.
   /// - Parameters:
   ///   - path: a checkpoint, or the folder of a run.
+  ///   - batchSize: sequences of a batch; nil for one, or for the budget of the run.
+  ///   - batchTokens: the most steps × sequences of a batch, in place of `batchSize`; nil for the run's,
+  ///     unless there is a batch size.
   ///   - beam: hypotheses side by side, of what is said of a source; 0 measures the loss alone.
   ///   - free: asks of a model of series also for what it predicts on its own.
   ///   - precision: the number format of the products; nil for that of the run.
   public init(
-    of selection: Selection, with path: String, batchSize: Int, beam: Int = 1,
-    free: FreeSteps? = nil, precision: Precision? = nil, world: any Communicator
+    of selection: Selection, with path: String, batchSize: Int? = nil, batchTokens: Int? = nil,
+    beam: Int = 1, free: FreeSteps? = nil, precision: Precision? = nil, world: any Communicator
   ) throws {
     let (options, vocabularies, (model, weights)) = try world.unanimous {
       let checkpoint = try Checkpoint(verifying: CheckpointStore.locate(path))
@@ -42,10 +45,7 @@ public struct SequenceScore: Sendable {
         try checkpoint.anyModel(precision: precision)
       )
     }
-    let cache = FileManager.default.temporaryDirectory.path + "/unroll-\(nonce())"
-    defer { try? removeTree(cache) }
-    let (dataset, part) = try world.unanimous { () throws -> (Dataset, DataPart) in
-      try createFolders(cache)
+    let data = try world.unanimous { () throws -> DataOptions in
       var data = options.data
       if case .files(let paths, let source) = selection {
         guard options.data.reader != nil else {
@@ -60,9 +60,14 @@ public struct SequenceScore: Sendable {
           throw UsageError("pairs have sources: give their file with --source")
         }
       }
-      let dataset = try Dataset(
-        data, vocabularies: vocabularies, cache: cache, writing: true, seed: options.seed
-      ).ending(
+      return data
+    }
+    // Of encoded texts nothing is kept but what is open.
+    let opened = try world.withTemporaryFolder { folder in
+      try world.open(data, vocabularies, folder: data.cache ?? folder, seed: options.seed)
+    }
+    let (dataset, part) = try world.unanimous { () throws -> (Dataset, DataPart) in
+      let dataset = try opened.ending(
         by: options.model.end, known: model.interface.ends, checking: (world.rank, world.size))
       switch selection {
       case .files:
@@ -89,7 +94,8 @@ public struct SequenceScore: Sendable {
       }
     }
     var windows = options.evaluation
-    windows.batchSize = batchSize
+    windows.batchSize = batchSize ?? 1
+    windows.batchTokens = batchTokens ?? (batchSize == nil ? windows.batchTokens : nil)
     let evaluation = try world.unanimous {
       try Evaluation(part, plan: model.plan, windows, world: world)
     }
@@ -104,9 +110,9 @@ public struct SequenceScore: Sendable {
       let numbers = NumberScore(model: model, weights: weights, world: world)
       measures =
         try numbers.errors(on: part, windows.feed(in: world))
-        + (free.map { try numbers.freeErrors(on: set, $0, batchSize: batchSize) } ?? [])
+        + (free.map { try numbers.freeErrors(on: set, $0, batchSize: windows.batchSize) } ?? [])
     case .tags:
-      measures = try Self.entities(model, weights, dataset.outputs, part, batchSize, world)
+      measures = try Self.entities(model, weights, dataset.outputs, part, windows, world)
     case .pairs where beam > 0:
       measures = try Self.decoded(model, weights, dataset.outputs, set, beam, world)
     default: measures = []
@@ -116,12 +122,11 @@ public struct SequenceScore: Sendable {
   /// Precision, recall and F1 of the entities that tags stand for.
   private static func entities(
     _ model: SequenceModel, _ weights: ParameterVector, _ tags: Vocabulary, _ part: DataPart,
-    _ batchSize: Int, _ world: any Communicator
+    _ windows: EvaluationOptions, _ world: any Communicator
   ) throws -> [(name: String, value: Double)] {
     var sum = EntityScore()
-    let request = FeedRequest(
-      batchSize: batchSize, isBucketed: false, rank: world.rank, world: world.size,
-      allowsEmptyShare: true)
+    var request = windows.feed(in: world)
+    request.bptt = nil
     func name(_ tag: Int) -> String { String(decoding: tags.symbol(Int32(tag)), as: UTF8.self) }
     var (predicted, truth): ([[String]], [[String]]) = ([], [])
     try Predictions(of: model, weights: weights, on: part, request).forEach { batch, t, outputs in
@@ -154,12 +159,12 @@ public struct SequenceScore: Sendable {
       model, weights: weights, start: start, end: end,
       excluded: Set([start, symbols.unknown].compactMap(\.self)))
     var (right, wrong, bleu) = (Ratio(part: 0, whole: 0), Ratio(part: 0, whole: 0), BLEU())
-    let own = stride(from: world.rank, to: set.count, by: world.size).map { $0 }
-    for first in stride(from: 0, to: own.count, by: 64) {
-      let examples = own[first..<min(first + 64, own.count)].map { set.example($0, epoch: 1) }
-      let longest = examples.map(\.source.count).max() ?? 0
-      let found = decoder.search(
-        examples.map { Given(source: $0.source) }, beam: beam, maximumLength: 2 * longest + 10)
+    // The same groups on any number of ranks, so that what is said is the same to the bit.
+    let groups = SequenceDecoder.groups(
+      ofSources: (0..<set.count).map { set.steps(of: $0, epoch: 1).source }, hypotheses: beam)
+    for number in stride(from: world.rank, to: groups.count, by: world.size) {
+      let examples = groups[number].map { set.example($0, epoch: 1) }
+      let found = decoder.search(examples.map { Given(source: $0.source) }, beam: beam)
       let said = found.map { $0.first?.symbols ?? [] }
       let truth = examples.map { Array($0.targets.dropLast()) }
       right = right + Measures.exactMatch(said, truth: truth)

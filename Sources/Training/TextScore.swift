@@ -24,20 +24,22 @@ public struct TextScore: Sendable {
       let checkpoint = try Checkpoint(verifying: CheckpointStore.locate(path))
       return (try checkpoint.options(), try checkpoint.model(precision: precision))
     }
-    let cache = FileManager.default.temporaryDirectory.path + "/unroll-\(nonce())"
-    defer { try? removeTree(cache) }
-    // Nothing is kept, so every rank encodes the text for itself.
-    let (evaluation, characters) = try world.unanimous {
-      try createFolders(cache)
-      let data = DataOptions(train: Paths(texts), document: options.data.document)
-      let dataset = try Dataset(data, vocabulary: vocabulary, cache: cache, writing: true)
-      var windows = EvaluationOptions()
-      windows.batchSize = batchSize
-      windows.bptt = bptt
-      let evaluation = try Evaluation(dataset.train, plan: model.plan, windows, world: world)
-      let characters = Double(try TextFiles(texts).characterCount())
-      return (evaluation, characters / Double(dataset.train.count))
+    // Of the encoded text nothing is kept but what is open.
+    let dataset = try world.withTemporaryFolder { folder in
+      try world.open(
+        DataOptions(train: Paths(texts), document: options.data.document),
+        Dataset.Vocabularies(inputs: vocabulary), folder: folder, seed: options.seed)
     }
+    var windows = EvaluationOptions()
+    windows.batchSize = batchSize
+    windows.bptt = bptt
+    let (evaluation, counted) = try world.unanimous {
+      (
+        try Evaluation(dataset.train, plan: model.plan, windows, world: world),
+        world.isRoot ? try TextFiles(texts).characterCount() : 0
+      )
+    }
+    let characters = Double(try world.share(counted)) / Double(dataset.train.count)
     score = try evaluation.run(model, weights: weights)
     bitsPerCharacter = vocabulary.kind == .character ? score.bits : score.bits / characters
   }

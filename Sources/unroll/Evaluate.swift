@@ -26,8 +26,18 @@ struct Evaluate: ParsableCommand {
   @Option(help: "valid or test: a part of the data that the run was made with.")
   var part: SequenceScore.Part?
 
-  @Option(help: "Parallel streams or sequences; 1 carries a text's state from end to end.")
-  var batchSize = 1
+  @Option(
+    help: """
+      Parallel streams or sequences; 1, unless given, carries a text's state from end to end.
+      """)
+  var batchSize: Int?
+
+  @Option(
+    help: """
+      Of sequences: at most so many steps × sequences side by side, in place of --batch-size; \
+      evaluation.batch_tokens of the run unless one of the two is given.
+      """)
+  var batchTokens: Int?
 
   @Option(help: "Time steps per window of a text; changes memory and speed, not the result.")
   var bptt = 512
@@ -51,7 +61,13 @@ struct Evaluate: ParsableCommand {
   var json = false
 
   func validate() throws {
-    guard batchSize >= 1 else { throw ValidationError("--batch-size must be at least 1.") }
+    guard batchSize ?? 1 >= 1 else { throw ValidationError("--batch-size must be at least 1.") }
+    guard batchTokens ?? 1 >= 1 else {
+      throw ValidationError("--batch-tokens must be at least 1.")
+    }
+    guard batchSize == nil || batchTokens == nil else {
+      throw ValidationError("Give --batch-size or --batch-tokens, not both.")
+    }
     guard (0...64).contains(beam) else { throw ValidationError("--beam must be from 0 to 64.") }
     guard bptt >= 1 else { throw ValidationError("--bptt must be at least 1.") }
     let steps = 1...1_000_000_000
@@ -75,16 +91,20 @@ struct Evaluate: ParsableCommand {
           guard free == nil else {
             throw UsageError("--free and --after are for series of numbers; remove them")
           }
+          guard batchTokens == nil else {
+            throw UsageError("--batch-tokens is for sequences; give --batch-size for a text")
+          }
         }
         let result = try TextScore(
-          of: data, with: checkpoint, batchSize: batchSize, bptt: bptt,
+          of: data, with: checkpoint, batchSize: batchSize ?? 1, bptt: bptt,
           precision: format.precision, world: world)
         if world.isRoot { print(json ? try result.json : result.words) }
         return ExitStatus.done
       }
       let result = try SequenceScore(
         of: part.map { .part($0) } ?? .files(data, source: source), with: checkpoint,
-        batchSize: batchSize, beam: beam, free: free, precision: format.precision, world: world)
+        batchSize: batchSize, batchTokens: batchTokens, beam: beam, free: free,
+        precision: format.precision, world: world)
       if world.isRoot { print(json ? try result.json : result.words) }
       return ExitStatus.done
     }

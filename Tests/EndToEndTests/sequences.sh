@@ -149,3 +149,56 @@ refused 64 "remove --top-k" generate fit-labels --top-k 3
 refused 65 "names no column 'y'" generate fit-numbers --prime lines.txt
 refused 65 "does not exist" generate fit-numbers --prime nowhere.csv
 pass "generate: what cannot go on is refused in one sentence"
+
+# Pairs whose answers are as long as their sources: what a line is decoded to depends on that line alone.
+draw 300 4 'm = 1 + pick(9); if (i % 40 == 3) m += 20; for (j = 0; j < m; j++) printf "%s%s", j ? " " : "", substr("abcdef", 1 + pick(6), 1); print ""' >source.txt
+tr abcdef cdefab <source.txt >target.txt
+cat >pairs.yaml <<END
+data: {format: pairs, train: target.txt, valid: 0.2, source: {train: source.txt}}
+model:
+  embedding: 6
+  encoder: {embedding: 5, layers: [{cell: gru, hidden: 11, bidirectional: concat}]}
+  attention: multiplicative
+  layers: [{cell: gru, hidden: 13}]
+training: {batch_tokens: 90, epochs: 2, schedule: {learning_rate: 0.01}}
+END
+run 2 pairs.yaml --run pairs
+head -n 130 source.txt >some.txt
+tac some.txt >backwards.txt
+for beam in 1 3; do
+  under 1 decode pairs --source some.txt --beam $beam >together
+  under 1 decode pairs --source backwards.txt --beam $beam | tac | cmp - together ||
+    die "beam $beam: another order, other answers"
+  head -n 9 some.txt | while IFS= read -r line; do echo "$line" | under 1 decode pairs --beam $beam; done |
+    cmp - <(head -n 9 together) || die "beam $beam: a line alone, another answer"
+  for ranks in 1 2 4; do
+    under $ranks evaluate pairs --part valid --beam $beam --json | grep -oE '"measures":.*}' >measured
+    [ $ranks -eq 1 ] && cp measured alone
+    cmp alone measured || die "beam $beam, $ranks processes: $(cat alone measured)"
+  done
+done
+awk '{ n = gsub(/ /, " ") + 1 } n > 12 { long++ } END { exit long == 0 }' together ||
+  die "nothing that a greatest length could shorten: $(cat together)"
+pass "decode: a line's answer depends on that line alone, and BLEU on no number of processes"
+
+# The budget of training holds in evaluation.
+sums pairs valid | grep loss >trained
+for how in "" "--batch-size 7" "--batch-tokens 40"; do
+  for ranks in 1 2; do
+    # shellcheck disable=SC2086
+    under $ranks evaluate pairs --part valid --beam 0 --json $how | found | grep loss >scored
+    near trained scored 1 || die "evaluate $how, $ranks processes: $(paste trained scored)"
+  done
+done
+code=0
+under 1 evaluate pairs --part valid --batch-size 7 --batch-tokens 40 >said 2>log || code=$?
+[ $code -eq 64 ] && grep -q "not both" log || die "two sizes of batches: $code, $(cat said log)"
+pass "evaluate: within a budget of steps, a longer sequence alone, as without"
+
+under 1 score pairs target.txt --source source.txt | cut -f 1 >scores
+head -n 5 target.txt >few.txt
+head -n 5 source.txt >few-sources.txt
+under 1 score pairs few.txt --source few-sources.txt | cut -f 1 | paste -d : - <(head -n 5 scores) |
+  awk -F : '{ d = $1 - $2; if (d < 0) d = -d; if (d > 1e-4) exit 1 } END { exit NR != 5 }' ||
+  die "lines have other likelihoods among others"
+pass "score: lines side by side as alone"

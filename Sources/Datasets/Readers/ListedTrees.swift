@@ -13,8 +13,13 @@ public struct ListedTrees: ExampleSet {
   /// - Parameter isForRoots: only the label of the root is asked for.
   /// - Throws: `DataError` if there are more nodes than can be numbered.
   init(_ trees: [Tree], name: String, isForRoots: Bool) throws(DataError) {
+    try self.init(trees.map { $0.binary(isForRoots: isForRoots) }, name: name)
+  }
+
+  /// - Throws: `DataError` if there are more nodes than can be numbered.
+  init(_ trees: [BinaryTree], name: String) throws(DataError) {
     self.name = name
-    self.trees = trees.map { $0.binary(isForRoots: isForRoots) }
+    self.trees = trees
     var fingerprint = Fingerprint()
     var firstNodes: [Int32] = []
     var nodes = 0

@@ -12,7 +12,7 @@ public struct PianoExamples: ExampleSet {
   public let name: String
   public let hash: UInt64
   public let longest: (steps: Int, source: Int)
-  private let pieces: [[Chord]]
+  let pieces: [[Chord]]
 
   /// - Parameter pieces: each of two steps or more.
   init(_ pieces: [[Chord]], name: String) {

@@ -1,5 +1,5 @@
-internal import Collectives
-internal import Datasets
+package import Collectives
+package import Datasets
 
 /// When and how the model is evaluated on the validation data: the section `evaluation`.
 public struct EvaluationOptions: Codable, Equatable, Sendable {
@@ -7,17 +7,22 @@ public struct EvaluationOptions: Codable, Equatable, Sendable {
   public var every = Interval.epoch
   /// Parallel streams over all ranks; as in training unless set.
   public var batchSize: Int
+  /// The most steps of a batch of sequences over all ranks, padding included, in place of `batchSize`;
+  /// as in training unless a batch size is set.
+  public var batchTokens: Int?
   /// Time steps per window; as in training unless set.
   public var givenBptt: Int?
 
   enum CodingKeys: String, CodingKey {
     case every
     case batchSize = "batch_size"
+    case batchTokens = "batch_tokens"
     case bptt
   }
 
   public init(like training: TrainingOptions = TrainingOptions()) {
     batchSize = training.batchSize
+    batchTokens = training.batchTokens
     givenBptt = training.givenBptt
   }
 
@@ -31,6 +36,9 @@ public struct EvaluationOptions: Codable, Equatable, Sendable {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     every = try container.decode(.every, default: every)
     batchSize = try container.decode(.batchSize, default: batchSize, from: 1...largestCount)
+    if container.contains(.batchTokens) || container.contains(.batchSize) {
+      batchTokens = try container.decode(.batchTokens, from: 1...largestCount)
+    }
     givenBptt = try container.decode(.bptt, from: 1...largestCount) ?? givenBptt
     if case .seconds = every {
       throw DecodingError.dataCorruptedError(
@@ -52,13 +60,19 @@ extension EvaluationOptions {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(every, forKey: .every)
     try container.encode(batchSize, forKey: .batchSize)
+    try container.encodeIfPresent(batchTokens, forKey: .batchTokens)
     try container.encodeIfPresent(givenBptt, forKey: .bptt)
   }
 
   /// How a rank reads the data to evaluate on.
-  func feed(in world: any Communicator) -> FeedRequest {
-    FeedRequest(
-      batchSize: batchSize, bptt: givenBptt, isBucketed: false, rank: world.rank,
-      world: world.size, allowsEmptyShare: true)
+  ///
+  /// Where a budget cuts batches, sequences of like lengths come together, and one that exceeds it is a
+  /// batch by itself.
+  package func feed(in world: any Communicator) -> FeedRequest {
+    var request = FeedRequest(
+      batchSize: batchSize, bptt: givenBptt, batchTokens: batchTokens,
+      isBucketed: batchTokens != nil, rank: world.rank, world: world.size, allowsEmptyShare: true)
+    request.allowsLongSequences = true
+    return request
   }
 }

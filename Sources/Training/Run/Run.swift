@@ -206,29 +206,18 @@ public final class Run {
     return try scorer.run(trainer.model, weights: weights, votes: trainer.votes)
   }
 
-  /// Encodes the texts on one rank, then on one rank of each machine, then opens them everywhere:
-  /// folders may be shared between machines or not.
+  /// Opens the data, whose sequences end as the model says. Collective.
   private static func open(
     _ options: RunOptions, _ vocabularies: Dataset.Vocabularies?, cache: String,
     _ world: any Communicator
   ) throws -> Dataset {
-    var opened: Dataset?
-    for turn in 0..<3 {
-      let isMine =
-        turn == 0 ? world.isRoot : (turn == 1 ? world.nodeRank == 0 : true) && opened == nil
-      try world.unanimous {
-        guard isMine else { return }
-        if turn < 2 { try createFolders(options.data.cache ?? cache) }
-        opened = try Dataset(
-          options.data, vocabularies: vocabularies, cache: cache, writing: turn < 2,
-          seed: options.seed
-        ).ending(
-          by: options.model.end, longest: options.model.longest,
-          checking: (world.rank, world.size))
-      }
+    let dataset = try world.open(
+      options.data, vocabularies, folder: options.data.cache ?? cache, seed: options.seed)
+    return try world.unanimous {
+      try dataset.ending(
+        by: options.model.end, longest: options.model.longest,
+        checking: (world.rank, world.size))
     }
-    guard let opened else { preconditionFailure("no rank's turn to open the data") }
-    return opened
   }
 
   /// Refuses to train where ranks see different configurations, data or models.

@@ -1,3 +1,5 @@
+import Collectives
+import Datasets
 import Foundation
 import Optimization
 import Recurrence
@@ -76,6 +78,23 @@ struct RunOptionsTests {
       RunOptions.self, "training: {batch_size: 6, bptt: 9}\nevaluation: {bptt: 4}" + model)
     #expect(options.evaluation.batchSize == 6)
     #expect(options.evaluation.bptt == 4)
+  }
+
+  @Test(
+    "Evaluation has the budget of training unless it has a batch size or a budget of its own",
+    arguments: [
+      ("{}", 20, 700), ("{every: 5}", 20, 700), ("{batch_size: 3}", 3, nil),
+      ("{batch_tokens: 90}", 20, 90), ("{batch_size: 3, batch_tokens: 90}", 3, 90),
+      ("{batch_tokens: null}", 20, nil),
+    ] as [(String, Int, Int?)])
+  func evaluationBudget(_ section: String, _ batchSize: Int, _ budget: Int?) throws {
+    let options = try decode(
+      RunOptions.self, "training: {batch_tokens: 700}\nevaluation: \(section)" + model)
+    let request = options.evaluation.feed(in: SingleProcess())
+    #expect(request.batchSize == batchSize && request.batchTokens == budget)
+    #expect(request.allowsLongSequences && request.isBucketed == (budget != nil))
+    let again = try JSONDecoder().decode(RunOptions.self, from: JSONEncoder().encode(options))
+    #expect(again.evaluation == options.evaluation)
   }
 
   @Test("What happens at a bad number is one word or a mapping")

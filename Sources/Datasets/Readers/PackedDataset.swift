@@ -1,0 +1,192 @@
+internal import FoundationEssentials
+internal import LinearAlgebra
+internal import Recurrence
+
+/// Sequences from files as bytes, so that one rank parses the files and hands over what it has found.
+///
+/// They are read only by other ranks of the same program, and never written to a file. Sets hash what
+/// they hold anew, so that ranks can see that they have the same.
+extension Dataset {
+  /// These data as bytes, or nil where they are not sequences from files.
+  public var packed: [UInt8]? {
+    let parts = [train, valid, test]
+    guard parts.allSatisfy({ $0?.examples is (any PackedExamples)? }), train.examples != nil else {
+      return nil
+    }
+    guard let description = try? JSONEncoder().encode(interface) else {
+      preconditionFailure("names and numbers cannot fail to be encoded")
+    }
+    var packing = Packing()
+    packing.add(description)
+    packing.add([vocabulary, outputs, source].compactMap(\.self)) { $0.pack(into: &$1) }
+    for part in parts {
+      let set = part?.examples as? any PackedExamples
+      packing.add(set.map { type(of: $0).kind.rawValue } ?? 0)
+      if let set {
+        packing.add(set.name.utf8)
+        set.pack(into: &packing)
+      }
+    }
+    return packing.bytes
+  }
+
+  /// Data that another rank has packed.
+  /// - Throws: `DataError` where the set would not have them either.
+  public init(unpacking bytes: [UInt8]) throws(DataError) {
+    var packed = Unpacking(bytes)
+    guard
+      let interface = try? JSONDecoder().decode(
+        ModelInterface.self, from: Data(packed.text()))
+    else { preconditionFailure("an interface that another rank has encoded") }
+    let vocabularies = packed.list { Vocabulary(unpacking: &$0) }
+    var parts: [DataPart?] = []
+    for _ in 0..<3 {
+      guard let kind = PackedKind(rawValue: packed.number()) else {
+        parts.append(nil)
+        continue
+      }
+      let name = String(decoding: packed.text(), as: UTF8.self)
+      switch kind {
+      case .sequences:
+        parts.append(.examples(ListedSequences(unpacking: &packed, name: name)))
+      case .trees: parts.append(.examples(try ListedTrees(unpacking: &packed, name: name)))
+      case .pieces: parts.append(.examples(PianoExamples(unpacking: &packed, name: name)))
+      }
+    }
+    self.init(
+      vocabulary: vocabularies[0], outputs: vocabularies[1],
+      source: vocabularies.count > 2 ? vocabularies[2] : nil, interface: interface,
+      train: parts[0]!, valid: parts[1], test: parts[2])
+  }
+}
+
+/// Sets of sequences that can be packed; 0 stands for no set.
+private enum PackedKind: Int {
+  case sequences = 1
+  case trees, pieces
+}
+
+private protocol PackedExamples: ExampleSet {
+  static var kind: PackedKind { get }
+  func pack(into packing: inout Packing)
+}
+
+extension Vocabulary {
+  fileprivate func pack(into packing: inout Packing) {
+    packing.add(kind.rawValue.utf8)
+    packing.add(0..<Int32(count)) { $1.add(symbol($0)) }
+  }
+
+  fileprivate init(unpacking packed: inout Unpacking) {
+    guard let kind = Kind(rawValue: String(decoding: packed.text(), as: UTF8.self)) else {
+      preconditionFailure("a vocabulary that another rank has packed")
+    }
+    var table = SymbolTable()
+    for symbol in packed.list({ $0.text() }) { table.insert(symbol) }
+    self.init(kind: kind, table: table)
+  }
+}
+
+extension Example {
+  /// Every property has to be here; a test compares.
+  fileprivate func pack(into packing: inout Packing) {
+    packing.add(inputs)
+    packing.add(frames)
+    packing.add(targets)
+    packing.add(values)
+    packing.add(condition)
+    packing.add(source)
+  }
+
+  fileprivate init(unpacking packed: inout Unpacking) {
+    inputs = packed.symbols()
+    frames = packed.numbers()
+    targets = packed.symbols()
+    values = packed.numbers()
+    condition = packed.numbers()
+    source = packed.symbols()
+  }
+}
+
+extension ListedSequences: PackedExamples {
+  fileprivate static var kind: PackedKind { .sequences }
+
+  fileprivate func pack(into packing: inout Packing) {
+    for width in [shape.widths.features, shape.widths.values, shape.widths.condition] {
+      packing.add(width)
+    }
+    packing.add(shape.hasSource)
+    packing.add(0..<count) { example($0, epoch: 1).pack(into: &$1) }
+    packing.add(trees) { tree, packing in
+      packing.add(tree.nodes) { node, packing in
+        packing.add(Int(node.label))
+        packing.add(node.word.map { Int($0) } ?? -1)
+        packing.add(node.words.lowerBound)
+        packing.add(node.words.upperBound)
+        packing.add(node.children) { $1.add($0) }
+      }
+    }
+  }
+
+  fileprivate init(unpacking packed: inout Unpacking, name: String) {
+    var shape = ExampleShape()
+    shape.widths.features = packed.number()
+    shape.widths.values = packed.number()
+    shape.widths.condition = packed.number()
+    shape.hasSource = packed.flag()
+    let examples = packed.list { Example(unpacking: &$0) }
+    let trees = packed.list { packed in
+      var tree = Tree()
+      tree.nodes = packed.list { packed in
+        let (label, word) = (packed.number(), packed.number())
+        let (first, last) = (packed.number(), packed.number())
+        return Tree.Node(
+          label: Int32(label), word: word < 0 ? nil : Int32(word),
+          children: packed.list { $0.number() }, words: first..<last)
+      }
+      return tree
+    }
+    self.init(examples, name: name, shape: shape, trees: trees)
+  }
+}
+
+extension ListedTrees: PackedExamples {
+  fileprivate static var kind: PackedKind { .trees }
+
+  fileprivate func pack(into packing: inout Packing) {
+    packing.add(trees) { tree, packing in
+      packing.add(tree.nodes.flatMap { [$0.word, $0.label, $0.left, $0.right] })
+    }
+  }
+
+  fileprivate init(unpacking packed: inout Unpacking, name: String) throws(DataError) {
+    let trees = packed.list { packed in
+      let numbers = packed.symbols()
+      return BinaryTree(
+        stride(from: 0, to: numbers.count, by: 4).map { k in
+          BinaryTree.Node(
+            word: numbers[k], label: numbers[k + 1], left: numbers[k + 2], right: numbers[k + 3])
+        })
+    }
+    try self.init(trees, name: name)
+  }
+}
+
+extension PianoExamples: PackedExamples {
+  fileprivate static var kind: PackedKind { .pieces }
+
+  fileprivate func pack(into packing: inout Packing) {
+    packing.add(pieces) { piece, packing in
+      packing.add(piece) { chord, packing in
+        packing.add(chord[0])
+        packing.add(chord[1])
+      }
+    }
+  }
+
+  fileprivate init(unpacking packed: inout Unpacking, name: String) {
+    self.init(
+      packed.list { packed in packed.list { packed in Chord(packed.word(), packed.word()) } },
+      name: name)
+  }
+}
