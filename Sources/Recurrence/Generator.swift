@@ -35,8 +35,12 @@ public struct Sampling: Sendable {
     }
     var total: Double?
     if count == likeliest.count { total = likeliest.logits.reduce(0) { $0 + weight($1) } }
-    // Few symbols have most of the probability, mostly.
-    var found = topP < 1 && total != nil ? Swift.min(64, count) : count
+    // Few symbols have most of the probability, mostly; but k of them have at most k / total.
+    var found = count
+    if topP < 1, let total {
+      found = Swift.min(64, count)
+      while found < count, Double(found) < topP * total { found = Swift.min(8 * found, count) }
+    }
     while true {
       let candidates = likeliest.first(found)
       let whole = total ?? candidates.reduce(0) { $0 + weight($1.logit) }

@@ -29,7 +29,9 @@ struct LikeliestSymbols {
   /// The likeliest so many, the likeliest first (ties by symbol).
   func first(_ count: Int) -> [Candidate] {
     guard count * 8 < self.count else {
-      return logits.indices.sorted(by: isBefore).prefix(count).map(candidate)
+      var all = logits.indices.map(candidate)
+      all.sort { $0.logit > $1.logit || $0.logit == $1.logit && $0.symbol < $1.symbol }
+      return Array(all.prefix(count))
     }
     // A heap whose first is the least likely of those that are kept.
     var heap = Array(0..<count)
