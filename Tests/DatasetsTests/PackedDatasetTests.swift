@@ -24,7 +24,7 @@ import Testing
     ("pairs", "a b a\nc b\na a a a\nb\n", #", "source": {"train": "SOURCE"}"#),
     ("tags", "a|X b|Y\nc|X\nb|Y b|X a|X\n", ""),
     ("labels", "X\ta b\nY\ta\nX\tb b b\n", ""),
-    ("piano", "40,51 | 42 |\n60 | 60\n44 | 45,88 | 47\n", ""),
+    ("piano", "40,51 | 42 |\n60 | 60\n44 | 45,87 | 47\n", ""),
     (
       "csv", "a;b;t\n1;2.5;0\n1;-3e20;1\n2;4;0\n3;5;1\n",
       #", "columns": {"inputs": ["b"], "targets": ["t"], "id": "a", "separator": ";"}"#
