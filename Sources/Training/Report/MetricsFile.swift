@@ -42,12 +42,45 @@ package final class MetricsFile {
   /// Appends a line, with the time at which it is written.
   package func append(_ values: some Encodable) throws(CheckpointError) {
     do {
-      var line = try encoder.encode(TimedLine(values: values, time: Date()))
+      var line = try encoder.encode(TimedLine(values: values))
       line.append(UInt8(ascii: "\n"))
       try handle.write(contentsOf: line)
     } catch {
       throw Self.unwritable(path)
     }
+  }
+
+  /// Appends the line of a step. It is written out here, because a JSON encoder takes longer than many a
+  /// step does, while the other ranks wait.
+  func append(step report: StepReport) throws(CheckpointError) {
+    var line = "{\"communication_seconds\":\(Self.json(report.time.communication))"
+    line += ",\"compute_seconds\":\(Self.json(report.time.compute)),\"epoch\":\(report.epoch)"
+    line += ",\"gradient_norm\":\(Self.json(report.gradientNorm))"
+    line += ",\"learning_rate\":\(Self.json(report.learningRate))"
+    line += ",\"loss\":\(Self.json(report.score.loss)),\"step\":\(report.step)"
+    line += ",\"step_seconds\":\(Self.json(report.time.total))"
+    line += ",\"time\":\(Self.json(Self.now)),\"tokens\":\(report.tokens)"
+    line += ",\"tokens_per_second\":\(Self.json(report.tokensPerSecond))"
+    line += report.isUpdate ? "}\n" : ",\"updated\":false}\n"
+    do {
+      try handle.write(contentsOf: Data(line.utf8))
+    } catch {
+      throw Self.unwritable(path)
+    }
+  }
+
+  /// A number with as many digits as it takes to get it back, as a JSON encoder writes it.
+  private static func json(_ number: Double) -> String {
+    guard number.isFinite else {
+      return number.isNaN ? "\"nan\"" : number > 0 ? "\"inf\"" : "\"-inf\""
+    }
+    let text = number.description
+    return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
+  }
+
+  /// Seconds since 1970 (UTC), to a millisecond.
+  fileprivate static var now: Double {
+    (Date().timeIntervalSince1970 * 1000).rounded() / 1000
   }
 
   private static func unwritable(_ path: String) -> CheckpointError {
@@ -57,48 +90,16 @@ package final class MetricsFile {
   }
 }
 
-/// A line, and `time`: seconds since 1970 (UTC), to a millisecond.
+/// A line, and the `time` of now.
 private struct TimedLine<Values: Encodable>: Encodable {
   let values: Values
-  let time: Date
 
   enum CodingKeys: CodingKey { case time }
 
   func encode(to encoder: any Encoder) throws {
     try values.encode(to: encoder)
     var keys = encoder.container(keyedBy: CodingKeys.self)
-    try keys.encode((time.timeIntervalSince1970 * 1000).rounded() / 1000, forKey: .time)
-  }
-}
-
-/// The line of a step.
-struct StepLine: Encodable {
-  let report: StepReport
-
-  enum CodingKeys: String, CodingKey {
-    case step, epoch, tokens, loss
-    case learningRate = "learning_rate"
-    case gradientNorm = "gradient_norm"
-    case tokensPerSecond = "tokens_per_second"
-    case stepSeconds = "step_seconds"
-    case computeSeconds = "compute_seconds"
-    case communicationSeconds = "communication_seconds"
-    case updated
-  }
-
-  func encode(to encoder: any Encoder) throws {
-    var line = encoder.container(keyedBy: CodingKeys.self)
-    try line.encode(report.step, forKey: .step)
-    try line.encode(report.epoch, forKey: .epoch)
-    try line.encode(report.tokens, forKey: .tokens)
-    try line.encode(report.score.loss, forKey: .loss)
-    try line.encode(report.learningRate, forKey: .learningRate)
-    try line.encode(report.gradientNorm, forKey: .gradientNorm)
-    try line.encode(report.tokensPerSecond, forKey: .tokensPerSecond)
-    try line.encode(report.time.total, forKey: .stepSeconds)
-    try line.encode(report.time.compute, forKey: .computeSeconds)
-    try line.encode(report.time.communication, forKey: .communicationSeconds)
-    if !report.isUpdate { try line.encode(false, forKey: .updated) }
+    try keys.encode(MetricsFile.now, forKey: .time)
   }
 }
 

@@ -135,7 +135,7 @@ final class Recorder: Observer {
   }
 
   func observe(_ report: StepReport, _ coordinator: Coordinator) {
-    append(StepLine(report: report))
+    write { try $0.append(step: report) }
     if let gradients = report.gradients { append(gradients) }
     console.show(report, coordinator)
     if report.verdict == .skip {
@@ -162,13 +162,16 @@ final class Recorder: Observer {
     if case .symbols = dataset.interface.output { score.accuracy } else { nil }
   }
 
-  private func append(_ line: some Encodable) {
+  private func append(_ line: some Encodable) { write { try $0.append(line) } }
+
+  private func write(_ line: (MetricsFile) throws -> Void) {
+    guard let metrics else { return }
     do {
-      try metrics?.append(line)
+      try line(metrics)
     } catch {
       // Numbers that cannot be kept are no reason to lose the run that makes them.
       warn("\(error); the run goes on without its metrics.")
-      metrics = nil
+      self.metrics = nil
     }
   }
 
