@@ -186,11 +186,20 @@ extension RunOptions {
     }
     for (isGiven, key) in [
       (evaluation.batchSize != usual.batchSize, "batch_size"),
+      (
+        evaluation.batchTokens != nil && evaluation.batchTokens != usual.batchTokens, "batch_tokens"
+      ),
       (evaluation.givenBptt != usual.givenBptt, "bptt"),
     ] where isGiven && !isValidated && !isTested {
       idle.append(
         IdleSetting(
           "evaluation.\(key)", because: unvalidated + " or to test on", or: remedyOfValidation))
+    }
+    if isText, evaluation.batchTokens != nil, evaluation.batchTokens != usual.batchTokens {
+      idle.append(
+        IdleSetting(
+          "evaluation.batch_tokens", because: "a running text is cut into streams",
+          or: "set evaluation.batch_size"))
     }
     if isTree, evaluation.givenBptt != usual.givenBptt {
       idle.append(IdleSetting("evaluation.bptt", because: "trees have no steps"))
