@@ -27,17 +27,17 @@ import Training
   /// of it; and how many strings have a step at which an illegal symbol is likelier than a legal
   /// one.
   private func measure(
-    _ lesson: Lesson, _ grammar: ReberGrammar
+    _ lesson: Lesson, _ grammar: ReberGrammar, on part: DataPart? = nil
   ) throws -> (excess: Double, score: Score, illegal: Int) {
     var (ideal, illegal) = (0.0, 0)
-    try lesson.forEachPrediction { prefix, outputs, _ in
+    try lesson.forEachPrediction(on: part) { prefix, outputs, _ in
       let legal = Set(grammar.successors(of: prefix)!)
       ideal += log(Double(legal.count))
       let worst = legal.map { outputs[Int($0)] }.min()!
       let others = (0..<outputs.count).filter { !legal.contains(Int32($0)) }
       if others.contains(where: { outputs[$0] >= worst }) { illegal += 1 }
     }
-    let score = try lesson.test()
+    let score = try lesson.score(part ?? lesson.dataset.test!)
     return (score.nats / ideal - 1, score, illegal)
   }
 
@@ -69,12 +69,12 @@ import Training
   @Test func `an lstm needs few embedded Reber strings until 256 others are right`() throws {
     let strings = try (1...10).map { seed in
       let lesson = try Lesson(
-        Self.embedded, "data.test_size=256", "training.schedule={learning_rate: 0.01}",
+        Self.embedded, "data.valid_size=256", "training.schedule={learning_rate: 0.01}",
         seed: UInt64(seed))
       // A look every 20 batches.
       while !lesson.trainer.coordinator.isComplete {
         for _ in 0..<20 { _ = try lesson.trainer.step() }
-        if try measure(lesson, .embedded).illegal == 0 { break }
+        if try measure(lesson, .embedded, on: lesson.dataset.valid).illegal == 0 { break }
       }
       return lesson.trainer.coordinator.state.step * lesson.options.training.batchSize
     }
@@ -110,7 +110,7 @@ import Training
   ) throws {
     let lesson = try Lesson(
       """
-      data: {task: \(task), train_size: 4000, test_size: 1000}
+      data: {task: \(task), train_size: 4000, valid_size: 1000, test_size: 1000}
       model: {layers: [{cell: second-order, hidden: 8, initial_state: e0}]}
       training:
         {batch_size: 16, epochs: 20, optimizer: {rule: adam}, clip: {norm: 1},

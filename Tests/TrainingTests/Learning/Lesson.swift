@@ -24,16 +24,16 @@ struct Lesson {
 
   var model: SequenceModel { trainer.model as! SequenceModel }
 
-  /// Trains to the end, or until a score of the test is as good as asked for, looked at once an epoch.
-  /// - Returns: the sequences that this took, and the score of the test.
+  /// Trains to the end, or until the score of the part to validate on is as good as asked for, looked
+  /// at once an epoch.
+  /// - Returns: the sequences that this took, and the score of the test, taken once.
   @discardableResult
-  func learn(until isLearnt: (Score) -> Bool = { _ in false }) throws -> (Int, Score) {
+  func learn(until isLearnt: ((Score) -> Bool)? = nil) throws -> (Int, Score) {
     let state = { trainer.coordinator.state }
     while !trainer.coordinator.isComplete {
       let epoch = state().epoch
       while state().epoch == epoch { _ = try trainer.step() }
-      let score = try test()
-      if isLearnt(score) { return (sequences, score) }
+      if let isLearnt, isLearnt(try score(dataset.valid!)) { break }
     }
     return (sequences, try test())
   }
@@ -44,21 +44,26 @@ struct Lesson {
   }
 
   /// The score of the part to test on.
-  func test() throws -> Score {
+  func test() throws -> Score { try score(dataset.test!) }
+
+  /// The score of a part.
+  func score(_ part: DataPart) throws -> Score {
     var windows = EvaluationOptions()
     windows.batchSize = 100
     let evaluation = try Evaluation(
-      dataset.test!, plan: trainer.model.plan, windows, world: SingleProcess())
+      part, plan: trainer.model.plan, windows, world: SingleProcess())
     return try evaluation.run(trainer.model, weights: trainer.weights)
   }
 
   /// Hands over what is predicted at every step of the part to test on: the sequence's symbols up to
   /// then, and the logits of the next.
+  /// - Parameter part: another part than the one to test on.
   func forEachPrediction(
+    on part: DataPart? = nil,
     _ body: (_ prefix: [Int32], _ outputs: Row, _ target: Int32) -> Void
   ) throws {
     let predictions = try Predictions(
-      of: model, weights: trainer.weights, on: dataset.test!,
+      of: model, weights: trainer.weights, on: part ?? dataset.test!,
       FeedRequest(batchSize: 100, isBucketed: false))
     predictions.forEach { batch, t, outputs in
       let (inputs, targets) = (batch.inputs.elements(), batch.targets.elements())
