@@ -20,6 +20,9 @@ fail() {
   exit "$code"
 }
 
+# Warnings are errors in builds that test, unless their environment says otherwise.
+export UNROLL_WARNINGS=${UNROLL_WARNINGS-errors}
+
 # What every build and test of the package is called with: one set, so that they share one build.
 swift_options=(--package-path "$root" --scratch-path "$scratch" -c release
   -Xcc "-march=$march" -Xcc "-DUNROLL_MARCH=$march" --explicit-target-dependency-import-check error)
@@ -45,6 +48,15 @@ may_bind() {
   [ "$quota" = max ]
 }
 
+# Adds a parameter of Open MPI to mpirun_command, unless the user gives it: mpirun refuses two values.
+given_or() {
+  case " ${UNROLL_MPIRUN_ARGS-} " in
+    *" --mca $1 "* | *" -mca $1 "* | *" --gmca $1 "* | *" -gmca $1 "*) return ;;
+  esac
+  if printenv "OMPI_MCA_$1" >/dev/null; then return; fi
+  mpirun_command+=(--mca "$1" "$2")
+}
+
 # Sets mpirun_command to mpirun and the arguments for so many ranks on this machine, and exports
 # what the ranks need: prepare_mpirun RANKS
 prepare_mpirun() {
@@ -55,11 +67,15 @@ prepare_mpirun() {
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
   fi
   # The shared memory and TCP transports by name: probing for others takes longer than starting.
-  mpirun_command=(mpirun -np "$ranks" --mca pml ob1 --mca btl "self,vader,tcp"
-    -x OPENBLAS_NUM_THREADS -x OMP_NUM_THREADS)
+  mpirun_command=(mpirun -np "$ranks")
+  given_or pml ob1
+  given_or btl "self,vader,tcp"
+  mpirun_command+=(-x OPENBLAS_NUM_THREADS -x OMP_NUM_THREADS)
+  # Ranks that share a core, with each other or with another run, must give it away while they wait,
+  # or each sum takes milliseconds.
+  if [ "$ranks" -gt 1 ]; then given_or mpi_yield_when_idle 1; fi
   if [ "$ranks" -gt "$(core_count)" ]; then
-    # Ranks that share a core must give it away while they wait, or each sum takes milliseconds.
-    mpirun_command+=(--oversubscribe --bind-to none --mca mpi_yield_when_idle 1)
+    mpirun_command+=(--oversubscribe --bind-to none)
   elif [ "$ranks" -gt 1 ] && may_bind; then
     mpirun_command+=(--bind-to core)
   else

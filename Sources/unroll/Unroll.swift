@@ -9,7 +9,8 @@ struct Unroll: ParsableCommand {
     abstract: "Trains recurrent language models on CPUs, alone or under mpirun.",
     discussion: """
       Exit codes: 0 done, 64 wrong usage or configuration, 65 bad data or checkpoint, 70 internal, \
-      73 or 74 cannot write, 75 stopped early and resumable, 76 diverged.
+      73 or 74 cannot write, 75 stopped early and resumable, 76 diverged, \
+      77 another run trains in the folder.
 
       Completion of commands, options and files by the shell: \
       unroll --generate-completion-script bash, zsh or fish prints a script; \

@@ -52,6 +52,21 @@ under 3 train "$work/config.yaml" --run "$work/streams" --set training.batch_siz
 [ "$(grep -c '^unroll: ' "$work/err")" -eq 1 ] || die "$(cat "$work/err")"
 pass "65  two streams for three processes"
 
+# Files that may not grow: metrics.jsonl says it, and mpirun's are looked at before it starts.
+code=0
+(
+  ulimit -f 64
+  under 1 train "$work/config.yaml" --run "$work/limited" --set checkpoint.every=9000 --set training.steps=2000 2>"$work/err"
+) || code=$?
+[ "$code" -eq 74 ] && grep -q "metrics.jsonl has reached .*ulimit -f" "$work/err" || die "ulimit -f: $code $(cat "$work/err")"
+code=0
+(
+  ulimit -f 4000
+  UNROLL_BINARY=$binary "$root/launch/local" 2 "$work/config.yaml" --run "$work/limited-2" 2>"$work/err"
+) || code=$?
+[ "$code" -eq 73 ] && [ "$(wc -l <"$work/err")" -eq 1 ] && grep -q "ulimit -f" "$work/err" || die "ulimit -f: $code $(cat "$work/err")"
+pass "73, 74  a limit on the size of files"
+
 used=$work/used
 under 1 train "$work/config.yaml" --run "$used" --set training.steps=30 2>"$work/log" || die "$(cat "$work/log")"
 refused 64 "training.early_stop would do nothing" train "$work/config.yaml" --run "$work/idle" \

@@ -86,6 +86,8 @@ final class Console {
   /// What these steps took, without evaluations and checkpoints.
   private var recentSeconds = 0.0
   private var drawn = 0
+  /// Whether a new line was begun after a request to stop.
+  private var hasLeftLine = false
 
   init(
     _ style: ConsoleOptions.Progress, every: Interval, unit: Unit, targets: String
@@ -128,18 +130,18 @@ final class Console {
     let left =
       (now - begun) / .seconds(1) / Double(max(done, 1))
       * Double(coordinator.totalSteps - report.step)
-    // The most telling first: what does not fit on a narrow terminal is left out from the end.
-    let figures: [String?] = [
-      "step \(report.step)/\(coordinator.totalSteps)", "epoch \(report.epoch)",
-      "loss \(fixed(recent.loss, 4))", unit.words(recent),
+    // Most important first: what does not fit on a narrow terminal is left out from the end.
+    let figures = [
+      "step \(report.step)/\(coordinator.totalSteps)",
+      "loss \(fixed(recent.loss, 4))", unit.words(recent), "left \(duration(left))",
       "\(Int(Double(recent.targets) / max(recentSeconds, 1e-9))) \(targets)/s",
-      "left \(duration(left))", "rate \(short(report.learningRate))",
+      "epoch \(report.epoch)", "rate \(short(report.learningRate))",
       "|g| \(fixed(report.gradientNorm, 3))",
-    ]
+    ].compactMap(\.self)
     if style == .bar {
-      draw(bar(report.step, of: coordinator.totalSteps), figures.compactMap(\.self))
+      draw(figures, bar: ProgressLine.bar(report.step, of: coordinator.totalSteps))
     } else {
-      line(figures.compactMap(\.self).joined(separator: "  "))
+      line(figures.joined(separator: "  "))
     }
     shown = now
     recent = Score(nats: 0, targets: 0)
@@ -170,7 +172,8 @@ final class Console {
 
   /// Makes room for a line that somebody else writes.
   func clear() {
-    if drawn > 0 { write("\r" + String(repeating: " ", count: drawn) + "\r") }
+    let width = min(drawn, TerminalWidth.current() - 1)
+    if drawn > 0 { write("\r" + String(repeating: " ", count: max(0, width)) + "\r") }
     drawn = 0
   }
 
@@ -179,20 +182,18 @@ final class Console {
     drawn = 0
   }
 
-  private func bar(_ step: Int, of total: Int) -> String {
-    let width = 10
-    let full = min(step * width / max(total, 1), width)
-    return "[" + String(repeating: "=", count: full) + String(repeating: " ", count: width - full)
-      + "]"
-  }
-
-  /// Replaces the line under the cursor by as many figures as fit behind the bar.
-  private func draw(_ bar: String, _ figures: [String]) {
-    var text = bar
-    for figure in figures where text.count + figure.count + 2 < terminalWidth() {
-      text += "  " + figure
+  /// Replaces the line under the cursor.
+  private func draw(_ figures: [String], bar: String) {
+    // The terminal has shown ^C behind the line, which stays as it is.
+    if StopRequest.isMade && !hasLeftLine {
+      hasLeftLine = true
+      end()
     }
-    write("\r" + text + String(repeating: " ", count: max(0, drawn - text.count)))
+    // The window may have changed since the last line.
+    let width = TerminalWidth.current()
+    let text = ProgressLine.text(figures, bar: bar, width: width)
+    let rest = max(0, min(drawn, width - 1) - text.count)
+    write("\r" + text + String(repeating: " ", count: rest))
     drawn = text.count
   }
 
@@ -203,15 +204,6 @@ final class Console {
   }
 
   private func write(_ text: String) { StandardStreams.tell(text) }
-}
-
-/// The columns of the terminal on standard error, or those that a launcher tells of in COLUMNS.
-private func terminalWidth() -> Int {
-  var size = winsize()
-  if ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 {
-    return Int(size.ws_col)
-  }
-  return ProcessInfo.processInfo.environment["COLUMNS"].flatMap { Int($0) } ?? 80
 }
 
 /// A number with some digits after the point.

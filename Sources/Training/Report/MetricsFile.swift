@@ -84,7 +84,17 @@ package final class MetricsFile {
   }
 
   private static func unwritable(_ path: String) -> CheckpointError {
-    CheckpointError(
+    // The system's own reason is lost on the way: a file as long as files may be says it.
+    var limit = rlimit()
+    if getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0,
+      limit.rlim_cur <= rlim_t(fileSize(path) ?? 0)
+    {
+      return CheckpointError(
+        .cannotWrite, path,
+        "\(path) has reached the largest size that the shell allows files: raise it with ulimit -f "
+          + "and start again")
+    }
+    return CheckpointError(
       .cannotWrite, path,
       "\(path) cannot be written: free some space or choose another --run folder")
   }

@@ -18,6 +18,9 @@ public enum ExitStatus {
   /// The loss or the gradient was not finite.
   public static let diverged: Int32 = 76
 
+  /// Another run trains in the folder.
+  public static let inUse: Int32 = 77
+
   /// The code of an outcome.
   public static func of(_ outcome: Outcome) -> Int32 {
     switch outcome {
@@ -31,6 +34,7 @@ public enum ExitStatus {
   public static func of(_ error: any Error) -> Int32 {
     switch error {
     case is ConfigurationError, is ScheduleError, is UsageError: usage
+    case is FolderInUse: inUse
     case let error as CheckpointError: error.exitCode
     case let error as DataError: error.isUnwritable ? unwritable : data
     default: software

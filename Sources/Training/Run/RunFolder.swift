@@ -38,7 +38,7 @@ public struct RunFolder: Sendable {
 
 extension RunFolder {
   /// Keeps every other process from training in this folder for as long as the lock lives.
-  /// - Throws: `UsageError` where another process has it; `CheckpointError` where the folder cannot be
+  /// - Throws: `FolderInUse` where another process has it; `CheckpointError` where the folder cannot be
   ///   made.
   func lock() throws -> FolderLock {
     try createFolders(path)
@@ -49,10 +49,18 @@ extension RunFolder {
     // locks is no reason to refuse.
     if flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK {
       close(descriptor)
-      throw UsageError(
-        "\(path) is in use by another run: wait for its end, or choose another --run folder")
+      throw FolderInUse(path: path)
     }
     return FolderLock(descriptor)
+  }
+}
+
+/// A run's folder in which another process trains.
+public struct FolderInUse: Error, CustomStringConvertible {
+  public let path: String
+
+  public var description: String {
+    "\(path) is in use by another run: wait for its end, or choose another --run folder"
   }
 }
 

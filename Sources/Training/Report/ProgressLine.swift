@@ -1,0 +1,58 @@
+internal import Foundation
+
+/// The line that shows a run where a person is watching.
+package enum ProgressLine {
+  /// A bar of ten places.
+  package static func bar(_ step: Int, of total: Int) -> String {
+    let width = 10
+    let full = min(step * width / max(total, 1), width)
+    return "[" + String(repeating: "=", count: full) + String(repeating: " ", count: width - full)
+      + "]"
+  }
+
+  /// How many figures are worth more than the bar.
+  private static let important = 5
+
+  /// The bar and the figures behind it up to the first that does not fit, shorter than the window, so
+  /// that the cursor stays in the line. The bar gives way to the important figures.
+  /// - Parameter figures: most important first.
+  package static func text(_ figures: [String], bar: String, width: Int) -> String {
+    func fitted(_ parts: [String]) -> (text: String, count: Int) {
+      var (text, count) = ("", 0)
+      for part in parts {
+        let longer = text.isEmpty ? part : text + "  " + part
+        guard longer.count < width else { break }
+        (text, count) = (longer, count + 1)
+      }
+      return (text, count)
+    }
+    let withBar = fitted([bar] + figures)
+    if withBar.count > important { return withBar.text }
+    let plain = fitted(Array(figures.prefix(important))).text
+    return plain.isEmpty ? String((figures.first ?? "").prefix(max(0, width - 1))) : plain
+  }
+}
+
+/// The columns of the window in which progress is shown, asked for anew each time.
+enum TerminalWidth {
+  /// Those of the terminal on standard error; under a launcher, which puts a pipe in its place, of the
+  /// terminal that UNROLL_TERMINAL names; otherwise COLUMNS, or 80.
+  static func current() -> Int {
+    if let width = columns(of: STDERR_FILENO) { return width }
+    let environment = ProcessInfo.processInfo.environment
+    if let path = environment["UNROLL_TERMINAL"], path.hasPrefix("/dev/") {
+      let terminal = open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)
+      if terminal >= 0 {
+        defer { close(terminal) }
+        if let width = columns(of: terminal) { return width }
+      }
+    }
+    return environment["COLUMNS"].flatMap { Int($0) } ?? 80
+  }
+
+  private static func columns(of descriptor: Int32) -> Int? {
+    var size = winsize()
+    guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
+    return Int(size.ws_col)
+  }
+}
