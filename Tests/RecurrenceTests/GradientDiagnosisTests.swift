@@ -235,11 +235,20 @@ import Testing
     }
   }
 
+  private static let examined: Set<String> = [
+    "clockwork", "deep-transition", "dense", "echo-state", "elman", "gru", "gru-reset-before",
+    "jordan", "leaky", "lstm", "min-gru", "min-lstm", "mlstm", "multiplicative", "second-order",
+    "skip", "update-gru",
+  ]
+
   @Test func `only what carries its state by no learnt weights has no radius`() {
+    #expect(Self.examined.isSubset(of: cells.keys))
     forEveryCell(hidden: Trial.hidden) { name, cell, options in
       let trial = Trial(LayerOptions(.recurrent(cell: name, options)))
       let diagnosis = GradientDiagnosis(of: trial.model, steps: Trial.steps)
       trial.fill(window: 0)
+      // Whoever adds a cell may leave out what carries its state.
+      guard Self.examined.contains(name) else { return }
       let isWithout =
         ["min-gru", "min-lstm", "dense", "echo-state"].contains(name)
         || (options as? Leaky.Options)?.recurrent == false
