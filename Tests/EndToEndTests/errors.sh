@@ -56,7 +56,7 @@ pass "65  two streams for three processes"
 code=0
 (
   ulimit -f 64
-  under 1 train "$work/config.yaml" --run "$work/limited" --set checkpoint.every=9000 --set training.steps=2000 2>"$work/err"
+  under 1 train "$work/config.yaml" --run "$work/limited" --set checkpoint.every=9000 --set evaluation.every=9000 --set training.steps=2000 2>"$work/err"
 ) || code=$?
 [ "$code" -eq 74 ] && grep -q "metrics.jsonl has reached .*ulimit -f" "$work/err" || die "ulimit -f: $code $(cat "$work/err")"
 code=0

@@ -44,7 +44,10 @@ package final class MetricsFile {
     do {
       var line = try encoder.encode(TimedLine(values: values))
       line.append(UInt8(ascii: "\n"))
+      let begin = try handle.offset()
       try handle.write(contentsOf: line)
+      // Of a file that may not grow, Foundation writes what fits, and says nothing.
+      guard try handle.offset() == begin + UInt64(line.count) else { throw Self.unwritable(path) }
     } catch {
       throw Self.unwritable(path)
     }
