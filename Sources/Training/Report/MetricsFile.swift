@@ -44,13 +44,17 @@ package final class MetricsFile {
     do {
       var line = try encoder.encode(TimedLine(values: values))
       line.append(UInt8(ascii: "\n"))
-      let begin = try handle.offset()
-      try handle.write(contentsOf: line)
-      // Of a file that may not grow, Foundation writes what fits, and says nothing.
-      guard try handle.offset() == begin + UInt64(line.count) else { throw Self.unwritable(path) }
+      try write(line)
     } catch {
       throw Self.unwritable(path)
     }
+  }
+
+  private func write(_ line: Data) throws {
+    let begin = try handle.offset()
+    try handle.write(contentsOf: line)
+    // Of a file that may not grow, Foundation writes what fits, and says nothing.
+    guard try handle.offset() == begin + UInt64(line.count) else { throw Self.unwritable(path) }
   }
 
   /// Appends the line of a step. It is written out here, because a JSON encoder takes longer than many a
@@ -66,7 +70,7 @@ package final class MetricsFile {
     line += ",\"tokens_per_second\":\(Self.json(report.tokensPerSecond))"
     line += report.isUpdate ? "}\n" : ",\"updated\":false}\n"
     do {
-      try handle.write(contentsOf: Data(line.utf8))
+      try write(Data(line.utf8))
     } catch {
       throw Self.unwritable(path)
     }
