@@ -11,6 +11,8 @@ public struct TextScore: Sendable {
   /// Nats over ln 2 and over the characters that the scored symbols stand for. Of words these are the
   /// text's characters in the proportion of the symbols that were scored.
   public let bitsPerCharacter: Double
+  /// The symbols of the text that the model does not know.
+  public let unknown: UnknownSymbols
 
   /// Scores texts with a checkpoint's model; documents begin where they did in training. Collective.
   /// - Parameters:
@@ -40,6 +42,9 @@ public struct TextScore: Sendable {
       )
     }
     let characters = Double(try world.share(counted)) / Double(dataset.train.count)
+    unknown = UnknownSymbols(
+      vocabulary.unknown.flatMap { dataset.train.corpus?.occurrences(of: $0) } ?? 0,
+      of: dataset.train.count)
     score = try evaluation.run(model, weights: weights)
     bitsPerCharacter = vocabulary.kind == .character ? score.bits : score.bits / characters
   }
@@ -47,6 +52,7 @@ public struct TextScore: Sendable {
   public var words: String {
     "loss \(fixed(score.loss, 6)) nats, perplexity \(fixed(score.perplexity, 3)), "
       + "\(fixed(bitsPerCharacter, 4)) bits per character, \(score.targets) targets"
+      + (unknown.words.map { ", \($0)" } ?? "")
   }
 
   public var json: String {
@@ -56,10 +62,11 @@ public struct TextScore: Sendable {
         let perplexity: Double
         let bits_per_character: Double
         let targets: Int
+        let unknown: Int
       }
       let line = Line(
         loss: score.loss, perplexity: score.perplexity, bits_per_character: bitsPerCharacter,
-        targets: score.targets)
+        targets: score.targets, unknown: unknown.count)
       return String(decoding: try JSONValue.encoder().encode(line), as: UTF8.self)
     }
   }

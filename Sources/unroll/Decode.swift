@@ -8,8 +8,7 @@ struct Decode: ParsableCommand {
     abstract: "Says what a model makes of sources: translations, pronunciations.",
     discussion: "Reads sources, one a line, from a file or standard input; prints a line for each.")
 
-  @Argument(help: "A checkpoint, or the folder of a run.", completion: .directory)
-  var checkpoint: String
+  @OptionGroup var from: CheckpointArgument
 
   @Option(help: "The file of sources; standard input unless given.", completion: .file())
   var source: String?
@@ -42,7 +41,7 @@ struct Decode: ParsableCommand {
 
   func run() throws {
     let interpreter = try Interpreter(
-      Checkpoint(verifying: CheckpointStore.locate(checkpoint)), precision: format.precision)
+      Checkpoint(verifying: from.locate()), precision: format.precision)
     let sources = try lines(of: source)
     for first in stride(from: 0, to: sources.count, by: 64) {
       let part = Array(sources[first..<min(first + 64, sources.count)])

@@ -14,8 +14,7 @@ struct Evaluate: ParsableCommand {
       run's data; --part takes them from the run's own. Works under mpirun too.
       """)
 
-  @Argument(help: "A checkpoint, or the folder of a run.", completion: .directory)
-  var checkpoint: String
+  @OptionGroup var from: CheckpointArgument
 
   @Option(help: "A text or a file of sequences, or a folder of them.", completion: .file())
   var data: [String] = []
@@ -82,8 +81,9 @@ struct Evaluate: ParsableCommand {
 
   func run() throws {
     try inWorld { world in
-      let isText = try world.unanimous {
-        try Checkpoint(verifying: CheckpointStore.locate(checkpoint)).interface().isRunning
+      let (checkpoint, isText) = try world.unanimous {
+        let path = try from.locate()
+        return (path, try Checkpoint(verifying: path).interface().isRunning)
       }
       let free = free.flatMap { free in after.map { FreeSteps(told: $0, predicted: free) } }
       guard !isText || part != nil else {
@@ -98,7 +98,10 @@ struct Evaluate: ParsableCommand {
         let result = try TextScore(
           of: data, with: checkpoint, batchSize: batchSize ?? 1, bptt: bptt,
           precision: format.precision, world: world)
-        if world.isRoot { print(json ? try result.json : result.words) }
+        if world.isRoot {
+          if let warning = result.unknown.warning(of: data.joined(separator: ", ")) { warn(warning) }
+          print(json ? try result.json : result.words)
+        }
         return ExitStatus.done
       }
       let result = try SequenceScore(

@@ -17,8 +17,7 @@ struct Export: ParsableCommand {
       gru-reset-before, update-gru and leaky; --update-gate is of gru and gru-reset-before. unroll import takes every form back.
       """)
 
-  @Argument(help: "A checkpoint, or the folder of a run.", completion: .directory)
-  var checkpoint: String
+  @OptionGroup var from: CheckpointArgument
 
   @Argument(
     help: ArgumentHelp("The file to write; an old one is replaced.", valueName: "out.safetensors"),
@@ -49,7 +48,7 @@ struct Export: ParsableCommand {
 
   func run() throws {
     let export = try PyTorchExport(
-      Checkpoint(verifying: CheckpointStore.locate(checkpoint)), raw: raw,
+      Checkpoint(verifying: from.locate()), raw: raw,
       form: WeightForm(isJoined: joined, updateGate: updateGate))
     try export.save(to: output)
     let count = export.tensors.count

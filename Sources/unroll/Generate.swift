@@ -12,8 +12,7 @@ struct Generate: ParsableCommand {
       of the run's data: numbers as they are predicted, the keys of a piano drawn one by one.
       """)
 
-  @Argument(help: "A checkpoint, or the folder of a run.", completion: .directory)
-  var checkpoint: String
+  @OptionGroup var from: CheckpointArgument
 
   @Option(help: "Text to go on from; it is read as the start of a line.")
   var prompt = ""
@@ -44,25 +43,34 @@ struct Generate: ParsableCommand {
   }
 
   func run() throws {
-    let loaded = try Checkpoint(verifying: CheckpointStore.locate(checkpoint))
+    let loaded = try Checkpoint(verifying: from.locate())
     if case .frames = try loaded.interface().input { return try goOn(loaded) }
     guard prime == nil else {
-      throw UsageError("\(checkpoint) reads symbols: give --prompt TEXT in place of --prime")
+      throw UsageError("\(from.checkpoint) reads symbols: give --prompt TEXT in place of --prime")
     }
     let (model, weights, vocabulary) = try loaded.model(precision: format.precision)
     guard model.interface.source == 0 else {
-      throw UsageError("\(checkpoint) makes something of a source: use unroll decode")
+      throw UsageError("\(from.checkpoint) makes something of a source: use unroll decode")
     }
     guard condition.count == model.interface.condition else {
       throw UsageError(
-        "\(checkpoint) asks for a condition of \(model.interface.condition) numbers: give them with "
+        "\(from.checkpoint) asks for a condition of \(model.interface.condition) numbers: give them with "
           + "--condition")
     }
     let generator = Generator(model, weights: weights, seed: seed)
     let start = vocabulary.encode(prompt)
+    let unknown = UnknownSymbols(in: start, of: vocabulary)
+    if let words = unknown.words {
+      guard unknown.count < unknown.total else {
+        throw DataError(
+          "the model knows no symbol of the prompt \"\(prompt)\": give one in the alphabet or the "
+            + "words that it was trained on")
+      }
+      warn(unknown.warning(of: "the prompt") ?? "the prompt has \(words)")
+    }
     if let longest = model.longestPredicted, start.count > longest {
       throw UsageError(
-        "the prompt has \(start.count) symbols, and \(checkpoint) predicts at most \(longest): give a "
+        "the prompt has \(start.count) symbols, and \(from.checkpoint) predicts at most \(longest): give a "
           + "shorter one")
     }
     generator.restart(
@@ -92,11 +100,11 @@ struct Generate: ParsableCommand {
   private func goOn(_ loaded: Checkpoint) throws {
     let continuation = try SeriesContinuation(loaded, precision: format.precision)
     guard prompt.isEmpty else {
-      throw UsageError("\(checkpoint) reads frames: give --prime FILE in place of --prompt")
+      throw UsageError("\(from.checkpoint) reads frames: give --prime FILE in place of --prompt")
     }
     guard drawing.choosesAll, condition.isEmpty else {
       throw UsageError(
-        "\(checkpoint) draws no symbols and knows no condition: remove --top-k, --top-p and --condition"
+        "\(from.checkpoint) draws no symbols and knows no condition: remove --top-k, --top-p and --condition"
       )
     }
     let text = try continuation.text(

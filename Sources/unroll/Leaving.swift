@@ -32,6 +32,9 @@ func say(_ sentence: String) {
   StandardStreams.tell("unroll: \(sentence)\n")
 }
 
+/// Prints a warning on standard error.
+func warn(_ sentence: String) { StandardStreams.tell("warning: \(sentence).\n") }
+
 /// Runs a body in the world that the launcher started, and leaves it in order.
 ///
 /// Errors that all ranks agreed on are printed by the rank they happened on; any other error, once the

@@ -14,8 +14,7 @@ struct ScoreLines: ParsableCommand {
       the line, separated by tabs.
       """)
 
-  @Argument(help: "A checkpoint, or the folder of a run.", completion: .directory)
-  var checkpoint: String
+  @OptionGroup var from: CheckpointArgument
 
   @Argument(help: "A text; standard input unless given.", completion: .file())
   var file: String?
@@ -31,22 +30,26 @@ struct ScoreLines: ParsableCommand {
   private static let group = 1024
 
   func run() throws {
-    let loaded = try Checkpoint(verifying: CheckpointStore.locate(checkpoint))
+    let loaded = try Checkpoint(verifying: from.locate())
     guard try loaded.interface().source > 0 else {
       guard source == nil else {
-        throw UsageError("\(checkpoint) has no encoder that would read --source: remove it")
+        throw UsageError("\(from.checkpoint) has no encoder that would read --source: remove it")
       }
       let (model, weights, vocabulary) = try loaded.model(precision: format.precision)
       let scorer = try LineScorer(model, weights: weights, vocabulary: vocabulary)
       let said = try lines(of: file)
+      var unknown = UnknownSymbols(0, of: 0)
       for first in stride(from: 0, to: said.count, by: Self.group) {
         let part = said[first..<min(first + Self.group, said.count)]
         for (score, line) in zip(scorer.score(Array(part)), part) { show(score, line) }
+        for line in part {
+          unknown = unknown + UnknownSymbols(in: vocabulary.encode(line), of: vocabulary)
+        }
       }
       return
     }
     guard let source else {
-      throw UsageError("\(checkpoint) makes something of a source: name the file with --source")
+      throw UsageError("\(from.checkpoint) makes something of a source: name the file with --source")
     }
     let interpreter = try Interpreter(loaded, precision: format.precision)
     let (said, sources) = (try lines(of: file), try lines(of: source))

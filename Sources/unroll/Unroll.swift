@@ -27,10 +27,24 @@ struct Unroll: ParsableCommand {
     // A limit on file sizes is an error to be reported, not a signal to die of.
     signal(SIGXFSZ, SIG_IGN)
     do {
+      try checkCommand()
       var command = try parseAsRoot()
       try command.run()
     } catch {
       leave(error)
     }
+  }
+
+  /// Says of an unknown command which one may be meant.
+  private static func checkCommand() throws {
+    guard let word = CommandLine.arguments.dropFirst().first, !word.hasPrefix("-") else { return }
+    let names = configuration.subcommands.map {
+      $0.configuration.commandName ?? String(describing: $0).lowercased()
+    }
+    guard !names.contains(word), word != "help" else { return }
+    throw UsageError(
+      "there is no command \"\(word)\"; "
+        + (Suggestion.nearest(word, among: names).map { "did you mean \"\($0)\"?" }
+          ?? "write one of \(names.joined(separator: ", "))"))
   }
 }

@@ -71,7 +71,8 @@ extension Corpus {
     var writer = try TokenWriter(path, symbols: vocabulary.count)
     var documents = DocumentMarker(document)
     var files: [Int] = []
-    try text.forEach(utf8: vocabulary.kind != .byte) { (bytes) throws(DataError) in
+    let isBytes = vocabulary.kind == .byte
+    try text.forEach(utf8: !isBytes, keepingMark: isBytes) { (bytes) throws(DataError) in
       files.append(writer.count)
       documents.beginFile(at: writer.count)
       var lines = encoder.lines

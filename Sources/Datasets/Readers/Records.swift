@@ -34,7 +34,7 @@ struct Records {
       files.append(file.path)
       try mapped.withText { (bytes) throws(DataError) in
         try requireUTF8(bytes, of: file.path)
-        var lines = LineScanner(universal: true)
+        var lines = LineScanner(universal: true, position: markLength(of: bytes))
         line = 0
         while let found = lines.next(in: bytes) {
           line += 1

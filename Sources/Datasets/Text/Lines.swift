@@ -14,7 +14,10 @@ struct LineScanner {
   let universal: Bool
   var position = 0
 
-  init(universal: Bool) { self.universal = universal }
+  init(universal: Bool, position: Int = 0) {
+    self.universal = universal
+    self.position = position
+  }
 
   mutating func next(in text: Span<UInt8>) -> Line? {
     guard position < text.count else { return nil }

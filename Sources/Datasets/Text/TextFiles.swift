@@ -134,8 +134,9 @@ public struct TextFiles: Sendable {
   }
 
   /// Hands over the bytes of one file after the other, checked to be UTF-8 where that matters.
+  /// - Parameter keepingMark: whether a byte order mark at the start of a file is a part of its text.
   func forEach(
-    utf8: Bool, _ body: (Span<UInt8>) throws(DataError) -> Void
+    utf8: Bool, keepingMark: Bool = false, _ body: (Span<UInt8>) throws(DataError) -> Void
   ) throws(DataError) {
     for file in files {
       let mapped = try MappedFile(file.path)
@@ -144,7 +145,7 @@ public struct TextFiles: Sendable {
       }
       try mapped.withText { (text) throws(DataError) in
         if utf8 { try requireUTF8(text, of: file.path) }
-        try body(text)
+        try body(text.extracting((keepingMark ? 0 : markLength(of: text))..<text.count))
       }
     }
   }

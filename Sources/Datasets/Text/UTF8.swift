@@ -26,9 +26,30 @@ func firstInvalidByte(of text: Span<UInt8>) -> Int? {
   return nil
 }
 
+/// The length of the byte order mark that some editors put in front of UTF-8, or 0.
+func markLength(of text: Span<UInt8>) -> Int {
+  text.count >= 3 && text[0] == 0xEF && text[1] == 0xBB && text[2] == 0xBF ? 3 : 0
+}
+
+/// The sentence for a file that is no text in UTF-8 but known to be something else; nil for others.
+private func knownForm(of text: Span<UInt8>) -> String? {
+  func begins(_ bytes: UInt8...) -> Bool {
+    text.count >= bytes.count && bytes.indices.allSatisfy { text[$0] == bytes[$0] }
+  }
+  if begins(0x1F, 0x8B) { return "is compressed by gzip: unpack it with gunzip" }
+  if begins(0x28, 0xB5, 0x2F, 0xFD) { return "is compressed by zstd: unpack it with unzstd" }
+  if begins(0xFD, 0x37, 0x7A, 0x58, 0x5A) { return "is compressed by xz: unpack it with unxz" }
+  if begins(0x50, 0x4B, 0x03, 0x04) { return "is a zip archive: unpack it" }
+  if begins(0xFF, 0xFE) || begins(0xFE, 0xFF) {
+    return "is in UTF-16: convert it with iconv -f UTF-16 -t UTF-8"
+  }
+  return nil
+}
+
 /// Refuses a text that is not UTF-8, with the line and the offset of the first wrong byte.
 func requireUTF8(_ text: Span<UInt8>, of path: String) throws(DataError) {
   guard let offset = firstInvalidByte(of: text) else { return }
+  if let form = knownForm(of: text) { throw DataError("\(path) \(form)") }
   var line = 1
   for i in 0..<offset where text[i] == newline { line += 1 }
   throw DataError(

@@ -99,10 +99,32 @@ extension CheckpointStore {
         + "copy, or start anew in another folder with --run")
   }
 
-  /// The folder of a checkpoint for what a user names: it, a folder of checkpoints, or a run's folder.
-  public static func locate(_ path: String) throws(CheckpointError) -> String {
+  /// The folder of a checkpoint for what a user names: it, a folder of checkpoints, or a run's folder,
+  /// of which it is the latest. The files `best` and `latest` beside the checkpoints stand for the one
+  /// that they name.
+  /// - Parameter best: whether the best checkpoint of a folder is meant.
+  public static func locate(
+    _ path: String, best: Bool = false
+  ) throws(CheckpointError) -> String {
     var path = path
     while path.count > 1 && path.last == "/" { path.removeLast() }
+    if let pointer = path.split(separator: "/").last.flatMap({ Pointer(rawValue: String($0)) }) {
+      let directory = String(path.dropLast(pointer.rawValue.count)) + "."
+      if let step = CheckpointStore(directory).target(of: pointer) {
+        return try locate(String(path.dropLast(pointer.rawValue.count)) + name(ofStep: step))
+      }
+    }
+    if best {
+      for directory in [path, path + "/checkpoints"] {
+        let store = CheckpointStore(directory)
+        if let step = store.best { return try locate(store.path(ofStep: step)) }
+      }
+      if FileKind(path) == .nothing { throw .reading(path, ENOENT) }
+      throw CheckpointError(
+        .missing, path,
+        "\(path) has no best checkpoint: give the folder of a run that was validated, or leave --best "
+          + "out for the latest")
+    }
     if FileKind(path + "/" + Checkpoint.stateFile) == .file { return path }
     for directory in [path, path + "/checkpoints"] {
       let store = CheckpointStore(directory)
