@@ -69,6 +69,26 @@ import Testing
     batch.targets.elements(count: batch.rows).map { Real($0) } + Array(batch.values.elements())
   }
 
+  @Test func `is refused where a symbol fed back would not be kept exactly`() {
+    var fed = LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 4)))
+    fed.surroundings.feedsTargets = true
+    let jordan = LayerOptions(
+      .recurrent(cell: "jordan", Jordan.Options(hidden: 4, teacherForcing: true)))
+    for layer in [fed, jordan] {
+      func objection(_ symbols: Int) -> String? {
+        ModelOptions(embedding: 3, layers: [layer]).objection(
+          to: ModelInterface(vocabulary: symbols))
+      }
+      #expect(objection(1 << 24) == nil)
+      #expect(objection((1 << 24) + 1)?.contains("16777216") == true)
+      #expect(objection((1 << 24) + 1)?.contains("data.vocabulary.size") == true)
+    }
+    let plain = LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 4)))
+    #expect(
+      ModelOptions(embedding: 3, layers: [plain]).objection(
+        to: ModelInterface(vocabulary: (1 << 24) + 1)) == nil)
+  }
+
   @Test(arguments: cases.indices)
   func `predictions are those of a loop that feeds each to the next step`(index: Int) {
     let (name, options, interface) = Self.cases[index]

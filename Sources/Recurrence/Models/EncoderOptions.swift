@@ -126,6 +126,11 @@ extension ModelOptions {
     guard let taught = layers.firstIndex(where: \.feedsTargets) else { return nil }
     let what = "layer \(taught) is fed the target of the step before"
     let remedy = "teacher_forcing and feedback: target"
+    if case .symbols(let count) = interface.output, count > ModelInterface.mostSymbolsFed {
+      return
+        "\(what), which is kept as a number that is exact up to \(ModelInterface.mostSymbolsFed), "
+        + "and this data has \(count) symbols; set data.vocabulary.size, or remove \(remedy)"
+    }
     if interface.asksOnce {
       return
         "\(what), and this data asks for one answer, at the end of each sequence; remove \(remedy)"

@@ -27,6 +27,9 @@ public struct ModelInterface: Codable, Hashable, Sendable {
     }
   }
 
+  /// The most symbols that a step can be fed the one before of: its state is a Float.
+  static let mostSymbolsFed = 1 << 24
+
   public var input: Input
   public var output: Output
   /// The width of what is known of a whole sequence; 0 for nothing.
