@@ -103,7 +103,7 @@ extension CheckpointStore {
   public static func locate(_ path: String) throws(CheckpointError) -> String {
     var path = path
     while path.count > 1 && path.last == "/" { path.removeLast() }
-    if FileKind(path + "/" + Checkpoint.stateFile) == .file { return path }
+    if FileKind(path + "/" + Checkpoint.stateFile) != .nothing { return path }
     for directory in [path, path + "/checkpoints"] {
       let store = CheckpointStore(directory)
       let steps = (try? store.steps()) ?? []
@@ -130,7 +130,9 @@ extension CheckpointStore {
 
   /// The step that a small file names, if it is one.
   private func target(of pointer: Pointer) -> Int? {
-    guard let bytes = try? readFile(directory + "/" + pointer.rawValue) else { return nil }
+    let path = directory + "/" + pointer.rawValue
+    // No name of a checkpoint is longer.
+    guard fileSize(path) ?? 0 <= 64, let bytes = try? readFile(path) else { return nil }
     let line = String(decoding: bytes, as: UTF8.self)
     return CheckpointStore.step(ofName: line.hasSuffix("\n") ? String(line.dropLast()) : line)
   }
