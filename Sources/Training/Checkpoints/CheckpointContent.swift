@@ -252,6 +252,7 @@ extension Coordinator.State {
       ("epoch", epoch, 1...largestTotal), ("tokens", tokens, totals),
       ("skipped", skipped, steps), ("evaluatedAt", evaluatedAt, steps),
       ("bestStep", bestStep ?? 0, steps),
+      ("openEvaluation", openEvaluation ?? 1, 1...max(epoch, 1)),
       ("plateau.bad_evaluations", plateau.badEvaluations, steps),
       ("earlyStopping.bad_evaluations", earlyStopping.badEvaluations, steps),
     ]
