@@ -40,6 +40,7 @@ let trainer: [Target] = [
     name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
   .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
   .target(name: "ProcessorCheck"),
+  .target(name: "CFileFaults"),
   module("Optimization", ["LinearAlgebra", "Recurrence"]),
   module("Datasets", ["LinearAlgebra", "Recurrence", "CZlib"]),
   module("Collectives", ["LinearAlgebra", "COpenMPI"]),
@@ -53,8 +54,8 @@ let trainer: [Target] = [
   .executableTarget(
     name: "unroll",
     dependencies: [
-      "ProcessorCheck", "LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Collectives",
-      "Training",
+      "ProcessorCheck", "CFileFaults", "LinearAlgebra", "Recurrence", "Optimization", "Datasets",
+      "Collectives", "Training",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
       .product(name: "Logging", package: "swift-log"),
     ],

@@ -13,6 +13,8 @@ public struct Dataset: Sendable {
   public let train: DataPart
   public let valid: DataPart?
   public let test: DataPart?
+  /// Sentences about what was found in the cache.
+  public private(set) var notes: [String] = []
 
   init(
     vocabulary: Vocabulary, outputs: Vocabulary, source: Vocabulary?, interface: ModelInterface,
@@ -104,9 +106,12 @@ public struct Dataset: Sendable {
       }
     }
 
+    var notes: [String] = []
     func open(_ text: TextFiles) throws(DataError) -> Corpus {
-      try Corpus(
+      let corpus = try Corpus(
         text, vocabulary: vocabulary, document: options.document, cache: cache, writing: writing)
+      if let note = corpus.note { notes.append(note) }
+      return corpus
     }
     let whole = try open(text)
     let trained = whole.count - heldOutCount(whole.count, fractions.0 + fractions.1)
@@ -125,6 +130,7 @@ public struct Dataset: Sendable {
       train: trained == whole.count ? whole : whole.part(0..<trained, name: text.name),
       valid: try heldOut(options.valid, trained..<whole.count - tested, "validation"),
       test: try heldOut(options.test, whole.count - tested..<whole.count, "test"))
+    self.notes = notes
   }
 
   /// Identifies all texts and the vocabulary by what is in them, so that ranks can agree on them and a

@@ -92,13 +92,15 @@ public struct Coordinator: Sendable {
       self.state.recount = recount(from: before, epochs: epochs)
     }
     if let recount = self.state.recount {
-      schedule = schedule.lasting(scheduledSteps + recount.surplus)
+      let (steps, overflows) = scheduledSteps.addingReportingOverflow(recount.surplus)
+      schedule = schedule.lasting(overflows ? .max : max(steps, 1))
     }
   }
 
   /// - Parameter before: the windows of an epoch so far.
   private func recount(from before: Int, epochs: Int) -> Recount {
-    let runStep = Int((Double(self.runStep) / Double(before) * Double(stepsPerEpoch)).rounded())
+    let steps = Double(self.runStep) / Double(before) * Double(stepsPerEpoch)
+    let runStep = Int(min(steps, Double(largestTotal)).rounded())
     let warmup = schedule.options.warmup
     guard schedule.followsRun, scheduleStep > warmup else {
       return Recount(

@@ -69,6 +69,12 @@ public struct SequenceScore: Sendable {
     let (dataset, part) = try world.unanimous { () throws -> (Dataset, DataPart) in
       let dataset = try opened.ending(
         by: options.model.end, known: model.interface.ends, checking: (world.rank, world.size))
+      guard model.interface.takes(dataset.interface) else {
+        throw CheckpointError(
+          .damaged, path,
+          "\(path) reads or predicts other things than \(dataset.train.name) has: give data like that "
+            + "which it was trained on")
+      }
       switch selection {
       case .files:
         // Where a model answers once, what it says before the end was never asked for.
@@ -215,6 +221,15 @@ public struct SequenceScore: Sendable {
         targets: score.targets)
       return String(decoding: try JSONValue.encoder().encode(line), as: UTF8.self)
     }
+  }
+}
+
+extension ModelInterface {
+  /// Whether data of another interface has what a model of this one reads and is asked for.
+  fileprivate func takes(_ data: ModelInterface) -> Bool {
+    var data = data
+    (data.asksOnce, data.isRunning, data.ends) = (asksOnce, isRunning, ends)
+    return data == self
   }
 }
 

@@ -14,7 +14,9 @@ public struct SeriesContinuation {
     let (model, weights) = try checkpoint.anyModel(precision: precision)
     guard let model = model as? SequenceModel,
       let format = SeriesFormat(
-        try checkpoint.options().data, readsItsOutputs: model.interface.ends != nil)
+        try checkpoint.options().data, readsItsOutputs: model.interface.ends != nil),
+      model.interface.input == .frames(format.width), model.interface.condition == 0,
+      [.numbers(format.width), .labels(format.width)].contains(model.interface.output)
     else {
       throw UsageError(
         "\(checkpoint.path) was trained on frames without being asked for the next one (of a table, "

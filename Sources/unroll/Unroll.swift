@@ -26,6 +26,7 @@ struct Unroll: ParsableCommand {
   static func main() {
     // A limit on file sizes is an error to be reported, not a signal to die of.
     signal(SIGXFSZ, SIG_IGN)
+    file_faults_tell(Int32(Launch().rank))
     do {
       try checkCommand()
       var command = try parseAsRoot()

@@ -93,6 +93,50 @@ under 1 generate "$work/unheard" 2>"$work/err" >/dev/full || code=$?
   die "standard output is full: $code, $(cat "$work/err")"
 pass "74  standard output that is full; standard error that is full or closed ends nothing"
 
+# A pipe or a device in the place of a file is refused and not waited for.
+good=$work/good
+under 1 train "$work/config.yaml" --run "$good" --set training.steps=20 2>"$work/log" || die "$(cat "$work/log")"
+mkfifo "$work/pipe"
+# shellcheck disable=SC2046
+for special in "$work/pipe" /dev/zero; do
+  link=$work/special-$(basename "$special")
+  cp -r "$good" "$link"
+  ln -sf "$special" "$(latest "$link")/state.json"
+  refused 65 "is no regular file" evaluate "$(latest "$link")" --data "$work/valid.txt"
+  code=0
+  under 1 checkpoint verify "$(latest "$link")" >"$work/out" 2>"$work/err" || code=$?
+  [ "$code" -eq 65 ] && grep -q "is no regular file" "$work/err" || die "verify: $code $(cat "$work/err")"
+  rm -r "$link/checkpoints" && cp -r "$good/checkpoints" "$link"
+  ln -sf "$special" "$link/checkpoints/latest"
+  under 2 train "$work/config.yaml" --run "$link" --set training.steps=21 2>"$work/err" || die "latest is $special: $(cat "$work/err")"
+  grep -q '^warning: .*latest is missing' "$work/err" || die "$(cat "$work/err")"
+  refused 64 "is no regular file" train "$special"
+  refused 65 "$special" $(train) --set data.train="$special"
+  ln -sf "$special" "$work/words.txt"
+  refused 65 "words.txt" $(train) --set data.tokenizer="$work/words.txt"
+  refused 65 "is no regular file" import "$special" "$work/config.yaml" --run "$work/imported"
+done
+
+# An encoded text that is cut short while it is trained on: one sentence with its name, and at the next
+# start it is made anew with a word.
+text 40000 3 >"$work/long.txt"
+for ranks in 1 2; do
+  run=$work/cut-$ranks
+  under "$ranks" train "$work/config.yaml" --run "$run" --set data.train="$work/long.txt" --set training.steps=1000000 2>"$work/err" &
+  wait_for $! has_lines "$run/metrics.jsonl" 20 || die "$(cat "$work/err")"
+  truncate -s 128 "$run"/data/long*.tokens
+  code=0
+  wait $! || code=$?
+  [ "$code" -eq 74 ] && [ "$(grep -c '^unroll: .*long.*\.tokens was cut short' "$work/err")" -eq 1 ] ||
+    die "a text that is cut short: $code $(cat "$work/err")"
+  if grep -qiE 'fatal error|backtrace|crash|stack dump|\*\*\*' "$work/err"; then die "$(cat "$work/err")"; fi
+  step=$(basename "$(latest "$run")")
+  under "$ranks" train "$work/config.yaml" --run "$run" --set data.train="$work/long.txt" --set training.steps=$((10#${step#step-} + 5)) 2>"$work/err" ||
+    die "$(cat "$work/err")"
+  [ "$(grep -c '^warning: .*made anew' "$work/err")" -eq 1 ] || die "$(cat "$work/err")"
+done
+pass "74  an encoded text that is cut short while it is trained on"
+
 # One damaged checkpoint: the one before, with a warning. All damaged: refused.
 damage() { printf 'not these bytes' | dd of="$1/model.safetensors" bs=1 seek=3000 conv=notrunc status=none; }
 damage "$(latest "$used")"

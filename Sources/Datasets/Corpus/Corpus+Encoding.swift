@@ -1,10 +1,12 @@
+internal import Glibc
+
 extension Corpus {
   /// Opens the encoded form of a text, which is made first if it is missing or out of date.
   ///
   /// All ranks that share a cache folder call this, but only one of them with `writing`, and the others
   /// after it has returned. The writer encodes again unless vocabulary, documents, and the sizes and
-  /// times of the files are as they were, and the cached file's checksums hold. The others check the
-  /// header, the sizes and the vocabulary.
+  /// times of the files are as they were, and the cached file's checksums hold; these are taken once and
+  /// not again until the file changes. The others check every number, the sizes and the vocabulary.
   /// - Throws: `DataError` if the text cannot be read or is not UTF-8 (bytes need not be), if the cache
   ///   cannot be written, or if a reader finds no current file there.
   public init(
@@ -12,15 +14,26 @@ extension Corpus {
     writing: Bool
   ) throws(DataError) {
     let path = Self.path(text, vocabulary, document, cache)
+    var note: String?
     if writing {
       let expected = Self.header(text, vocabulary, document)
-      if let file = try? CorpusFile(path), file.header.isMade(like: expected), file.isIntact {
-        self.init(file, 0..<file.header.tokenCount, name: text.name)
-        return
+      let isThere = access(path, F_OK) == 0
+      do throws(DataError) {
+        let file = try CorpusFile(path)
+        if file.header.isMade(like: expected) {
+          try file.checkAll(symbols: vocabulary.count)
+          self.init(file, 0..<file.header.tokenCount, name: text.name)
+          return
+        }
+      } catch {
+        if isThere {
+          note = "\(path) was damaged or of another version, and is made anew from \(text.name)."
+        }
       }
       try Self.encode(text, vocabulary, document, to: path, expected)
     }
     try self.init(contentsOf: path, vocabulary: vocabulary, name: text.name)
+    self.note = note
     guard file.header.sourceSizes == text.sizes else {
       throw DataError(
         "\(path) was encoded from another state of \(text.name): start again, the text is then "
@@ -39,6 +52,7 @@ extension Corpus {
         "\(path) was encoded with another vocabulary: remove it, or use the vocabulary it was made "
           + "with")
     }
+    try file.checkNumbers(symbols: vocabulary.count)
     self.init(file, 0..<file.header.tokenCount, name: name ?? path)
   }
 

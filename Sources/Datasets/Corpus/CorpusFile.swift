@@ -13,12 +13,104 @@ final class CorpusFile: Sendable {
     header = try CorpusHeader(mapped.bytes, of: path)
   }
 
-  /// Whether every byte is as it was written; reads all of them.
-  var isIntact: Bool {
-    let tokens = mapped.bytes[CorpusHeader.size..<tokensEnd]
+  /// Reads every byte, and sees to it that each is as it was written and each number one that can be.
+  ///
+  /// Once: as long as the file does not change, whoever opens it next finds that it was done.
+  /// - Parameter symbols: how many different tokens there are.
+  /// - Throws: `DataError` where something is wrong.
+  func checkAll(symbols: Int) throws(DataError) {
+    if isMarked { return }
+    var found: UInt32 = 0
+    var greatest = 0
+    forEachPiece { piece in
+      found = checksum(piece, after: found)
+      greatest = max(greatest, greatestToken(in: piece))
+    }
     let index = mapped.bytes[header.indexOffset..<header.fileSize]
-    return checksum(UnsafeRawBufferPointer(rebasing: tokens)) == header.tokensChecksum
-      && checksum(UnsafeRawBufferPointer(rebasing: index)) == header.indexChecksum
+    guard found == header.tokensChecksum,
+      checksum(UnsafeRawBufferPointer(rebasing: index)) == header.indexChecksum
+    else { throw damaged("its bytes do not have the checksum they were written with") }
+    try check(greatest, symbols)
+    mark()
+  }
+
+  /// Sees to it that each number is one that can be, whether it is as it was written or not.
+  func checkNumbers(symbols: Int) throws(DataError) {
+    if isMarked { return }
+    var greatest = 0
+    // Of all bytes there is none that is no symbol.
+    if header.tokenWidth > 1 || symbols < 256 {
+      forEachPiece { greatest = max(greatest, greatestToken(in: $0)) }
+    }
+    try check(greatest, symbols)
+  }
+
+  private func check(_ greatestToken: Int, _ symbols: Int) throws(DataError) {
+    guard header.tokenCount == 0 || greatestToken < symbols else {
+      throw damaged("it has the symbol \(greatestToken), and the vocabulary \(symbols)")
+    }
+    var last = 0
+    for entry in 0..<header.fileCount + header.documentCount {
+      if entry == header.fileCount { last = 0 }
+      let place = index(entry)
+      guard (last...header.tokenCount).contains(place) else {
+        throw damaged("its index is out of order")
+      }
+      last = place
+    }
+    guard header.tokenCount == 0 || header.fileCount > 0 && fileStart(0) == 0 else {
+      throw damaged("it has no first file")
+    }
+  }
+
+  private func damaged(_ what: String) -> DataError {
+    DataError("\(path) is damaged (\(what)): remove it, it is made again from the text")
+  }
+
+  /// The tokens' memory in pieces that stay in the cache.
+  private func forEachPiece(_ body: (UnsafeRawBufferPointer) -> Void) {
+    var start = CorpusHeader.size
+    while start < tokensEnd {
+      let end = min(start + 1 << 18, tokensEnd)
+      body(UnsafeRawBufferPointer(rebasing: mapped.bytes[start..<end]))
+      start = end
+    }
+  }
+
+  private func greatestToken(in piece: UnsafeRawBufferPointer) -> Int {
+    func greatest<Number: FixedWidthInteger & UnsignedInteger>(_ type: Number.Type) -> Int {
+      var greatest: Number = 0
+      for token in piece.bindMemory(to: type) {
+        greatest = max(greatest, Number(littleEndian: token))
+      }
+      return Int(greatest)
+    }
+    switch header.tokenWidth {
+    case 1: return greatest(UInt8.self)
+    case 2: return greatest(UInt16.self)
+    default: return greatest(UInt32.self)
+    }
+  }
+
+  /// A line in a small file beside this one, which says that exactly this file was read and found right:
+  /// its size, its place, its times and its header.
+  private var markPath: String { path + ".checked" }
+  private var markText: [UInt8] {
+    let (stamp, sum) = (mapped.stamp, header.checksum)
+    return Array(
+      "\(stamp.size) \(stamp.inode) \(stamp.modified) \(stamp.changed) \(sum)\n".utf8)
+  }
+
+  private var isMarked: Bool {
+    guard let mark = try? MappedFile(markPath) else { return false }
+    return mark.bytes.elementsEqual(markText)
+  }
+
+  private func mark() {
+    // A folder that cannot be written to only means that the file is read again at the next start.
+    guard mapped.stamp.isSettled, let file = try? ReplacementFile(markPath) else { return }
+    try? file.write(markText.span.bytes)
+    try? file.commit()
   }
 
   private var tokensEnd: Int { CorpusHeader.size + header.tokenCount * header.tokenWidth }

@@ -23,6 +23,8 @@ struct CorpusHeader: Equatable {
   var tokensChecksum: UInt32 = 0
   var indexChecksum: UInt32 = 0
   var documentKind: UInt32 = 0
+  /// Of a header that was read: its own.
+  private(set) var checksum: UInt32 = 0
 
   var indexOffset: Int { Self.size + (tokenCount * tokenWidth + 7) / 8 * 8 }
   var indexSize: Int { 8 * (fileCount + documentCount) }
@@ -45,6 +47,16 @@ struct CorpusHeader: Equatable {
       throw DataError(
         "\(path) was encoded by another version: remove it, it is made again from the text")
     }
+    func damaged() -> DataError {
+      DataError(
+        "\(path) is damaged or incomplete (\(bytes.count) bytes): remove it, it is made again from "
+          + "the text")
+    }
+    // Before anything is computed with them: no file has more of anything than bytes.
+    guard word(124) == Datasets.checksum(UnsafeRawBufferPointer(rebasing: bytes[..<124])),
+      [1, 2, 4].contains(word(12)), DocumentBoundary.allCases.indices.contains(Int(word(72))),
+      [16, 48, 56].allSatisfy({ long($0) <= UInt64(bytes.count) })
+    else { throw damaged() }
     tokenWidth = Int(word(12))
     tokenCount = Int(truncatingIfNeeded: long(16))
     vocabularyHash = long(24)
@@ -55,13 +67,8 @@ struct CorpusHeader: Equatable {
     tokensChecksum = word(64)
     indexChecksum = word(68)
     documentKind = word(72)
-    guard word(124) == checksum(UnsafeRawBufferPointer(rebasing: bytes[..<124])),
-      bytes.count == fileSize
-    else {
-      throw DataError(
-        "\(path) is damaged or incomplete (\(bytes.count) bytes): remove it, it is made again from "
-          + "the text")
-    }
+    checksum = word(124)
+    guard bytes.count == fileSize else { throw damaged() }
   }
 
   var bytes: [UInt8] {
@@ -75,7 +82,7 @@ struct CorpusHeader: Equatable {
     for number in [UInt64(fileCount), UInt64(documentCount)] { append(number) }
     for number in [tokensChecksum, indexChecksum, documentKind] { append(number) }
     bytes += [UInt8](repeating: 0, count: 124 - bytes.count)
-    append(bytes.withUnsafeBytes { checksum($0) })
+    append(bytes.withUnsafeBytes { Datasets.checksum($0) })
     return bytes
   }
 }

@@ -2,16 +2,43 @@ internal import Glibc
 
 /// A file whose bytes are mapped into memory for reading.
 ///
-/// A file that somebody shortens while it is mapped ends the process (SIGBUS): whoever maps compares
-/// `count` with the size that it expects, and files of this program are only ever replaced whole.
+/// A file that somebody shortens while it is mapped ends the process, by SIGBUS, of which the command makes
+/// a sentence: whoever maps compares `count` with the size that it expects, and files of this program are
+/// only ever replaced whole.
 final class MappedFile: @unchecked Sendable {
   let path: String
   let bytes: UnsafeRawBufferPointer
+  let stamp: Stamp
+
+  /// What changes when a file does.
+  struct Stamp: Equatable {
+    let size, inode: Int
+    /// Of its bytes, and of anything about it, in nanoseconds since 1970.
+    let modified, changed: Int
+
+    init(_ status: stat) {
+      func nanoseconds(_ time: timespec) -> Int { time.tv_sec * 1_000_000_000 + time.tv_nsec }
+      size = Int(status.st_size)
+      inode = Int(truncatingIfNeeded: status.st_ino)
+      modified = nanoseconds(status.st_mtim)
+      changed = nanoseconds(status.st_ctim)
+    }
+
+    /// Whether the last change is long enough ago for another one to have another time.
+    var isSettled: Bool {
+      var now = timespec()
+      clock_gettime(CLOCK_REALTIME, &now)
+      // File systems note times by a clock that stands still for some milliseconds, or for seconds.
+      let step = changed % 1_000_000_000 == 0 ? 2_000_000_000 : 20_000_000
+      return now.tv_sec * 1_000_000_000 + now.tv_nsec - changed > step
+    }
+  }
 
   var count: Int { bytes.count }
 
   init(_ path: String) throws(DataError) {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    // Without waiting for whoever would write into a pipe.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
     guard descriptor >= 0 else { throw .unreadable(path) }
     defer { close(descriptor) }
     var status = stat()
@@ -20,6 +47,7 @@ final class MappedFile: @unchecked Sendable {
       throw DataError("\(path) is not a regular file: give the path of a file")
     }
     self.path = path
+    stamp = Stamp(status)
     let size = Int(status.st_size)
     guard size > 0 else {
       bytes = UnsafeRawBufferPointer(start: nil, count: 0)

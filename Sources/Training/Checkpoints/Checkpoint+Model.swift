@@ -1,5 +1,4 @@
 public import Datasets
-internal import Foundation
 public import LinearAlgebra
 public import Recurrence
 
@@ -15,47 +14,16 @@ extension Checkpoint {
   public var hasAverage: Bool { state.files.contains { $0.name == Snapshot.File.average } }
 
   /// The symbols that the model reads.
-  public func vocabulary() throws -> Vocabulary {
-    try vocabulary(Snapshot.File.vocabulary)
-  }
-
-  private func vocabulary(_ file: String) throws -> Vocabulary {
-    let data = Data(try bytes(of: file))
-    do {
-      return try JSONDecoder().decode(Vocabulary.self, from: data)
-    } catch {
-      throw CheckpointError(
-        .damaged, path, "\(path)/\(file) is no vocabulary: use another checkpoint")
-    }
-  }
+  public func vocabulary() throws -> Vocabulary { content.vocabularies.inputs }
 
   /// The symbols of the run: those that are read, predicted and encoded.
-  public func vocabularies() throws -> Dataset.Vocabularies {
-    func other(_ file: String) throws -> Vocabulary? {
-      state.files.contains { $0.name == file } ? try vocabulary(file) : nil
-    }
-    let inputs = try vocabulary()
-    return Dataset.Vocabularies(
-      inputs: inputs, outputs: try other(Snapshot.File.outputs) ?? inputs,
-      source: try other(Snapshot.File.source))
-  }
+  public func vocabularies() throws -> Dataset.Vocabularies { content.vocabularies }
 
   /// The options of the run that made it.
-  public func options() throws -> RunOptions {
-    do {
-      return try state.configuration.decode(RunOptions.self)
-    } catch {
-      throw CheckpointError(
-        .damaged, path,
-        "\(path) has a configuration that this version cannot read (\(error)): use the version of "
-          + "unroll that wrote it (\(state.software))")
-    }
-  }
+  public func options() throws -> RunOptions { content.options }
 
   /// What the model reads and predicts.
-  public func interface() throws -> ModelInterface {
-    try state.interface ?? ModelInterface(vocabulary: vocabulary().count)
-  }
+  public func interface() throws -> ModelInterface { content.interface }
 
   /// The model with its weights, whatever it is.
   /// - Parameters:

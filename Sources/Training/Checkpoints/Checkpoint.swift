@@ -1,4 +1,4 @@
-/// A checkpoint on disk whose every byte is what was written.
+/// A checkpoint on disk whose every byte is what was written, and whose numbers can be those of a run.
 public struct Checkpoint: Sendable {
   /// The name of the file that holds everything but tensors.
   public static let stateFile = "state.json"
@@ -6,12 +6,16 @@ public struct Checkpoint: Sendable {
   /// Its folder.
   public let path: String
   public let state: CheckpointState
+  /// The parts of the state, checked.
+  let content: CheckpointContent
 
-  /// Opens a checkpoint and reads every file of it once, to compare sizes and checksums.
+  /// Opens a checkpoint and reads every file of it once, to compare sizes and checksums; every number
+  /// of its state is checked before anything is made of it.
   public init(verifying path: String) throws(CheckpointError) {
     state = try Checkpoint.state(of: path)
     self.path = path
     if let problem = Checkpoint.problems(of: state, in: path).first { throw problem }
+    content = try CheckpointContent(of: state, in: path)
   }
 
   /// One of its files, by name, such as `vocabulary.json`.
@@ -27,7 +31,10 @@ public struct Checkpoint: Sendable {
   /// Everything that is wrong with the checkpoint in a folder; nothing if it is whole.
   public static func verify(_ path: String) -> [CheckpointError] {
     do throws(CheckpointError) {
-      return problems(of: try state(of: path), in: path)
+      let state = try state(of: path)
+      let problems = problems(of: state, in: path)
+      if problems.isEmpty { _ = try CheckpointContent(of: state, in: path) }
+      return problems
     } catch {
       return [error]
     }
@@ -47,6 +54,18 @@ public struct Checkpoint: Sendable {
     of state: CheckpointState, in path: String, sizesOnly: Bool = false
   ) -> [CheckpointError] {
     var problems: [CheckpointError] = []
+    // What is not listed has no checksum, and could be anything.
+    let listed = Set(state.files.map(\.name))
+    for file in Snapshot.File.all.sorted() where !listed.contains(file) {
+      let isThere = FileKind(path + "/" + file) != .nothing
+      guard isThere || Snapshot.File.always.contains(file) else { continue }
+      problems.append(
+        CheckpointError(
+          .damaged, path + "/" + stateFile,
+          "\(path)/\(stateFile) does not list \(file), "
+            + (isThere ? "which is in the folder" : "which every checkpoint has")
+            + ": use another checkpoint"))
+    }
     for file in state.files {
       let path = path + "/" + file.name
       do throws(CheckpointError) {

@@ -81,7 +81,7 @@ public struct CheckpointList: Sendable {
     var folders = [path]
     var problems: [CheckpointError] = []
     let isCheckpoint =
-      FileKind(path + "/" + Checkpoint.stateFile) == .file
+      FileKind(path + "/" + Checkpoint.stateFile) != .nothing
       || CheckpointStore.step(ofName: name) != nil && FileKind(path) == .folder
     if !isCheckpoint {
       let list = try CheckpointList(path)

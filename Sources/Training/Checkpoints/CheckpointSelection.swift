@@ -125,7 +125,7 @@ extension CheckpointStore {
         "\(path) has no best checkpoint: give the folder of a run that was validated, or leave --best "
           + "out for the latest")
     }
-    if FileKind(path + "/" + Checkpoint.stateFile) == .file { return path }
+    if FileKind(path + "/" + Checkpoint.stateFile) != .nothing { return path }
     for directory in [path, path + "/checkpoints"] {
       let store = CheckpointStore(directory)
       let steps = (try? store.steps()) ?? []
@@ -152,7 +152,9 @@ extension CheckpointStore {
 
   /// The step that a small file names, if it is one.
   private func target(of pointer: Pointer) -> Int? {
-    guard let bytes = try? readFile(directory + "/" + pointer.rawValue) else { return nil }
+    let path = directory + "/" + pointer.rawValue
+    // No name of a checkpoint is longer.
+    guard fileSize(path) ?? 0 <= 64, let bytes = try? readFile(path) else { return nil }
     let line = String(decoding: bytes, as: UTF8.self)
     return CheckpointStore.step(ofName: line.hasSuffix("\n") ? String(line.dropLast()) : line)
   }

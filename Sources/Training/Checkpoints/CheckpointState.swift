@@ -146,11 +146,14 @@ extension CheckpointState {
     } catch let error as CheckpointError {
       throw error
     } catch {
-      throw damaged("lacks a part of the state of a checkpoint")
+      throw damaged("is no state of a checkpoint, \(complaint(error))")
     }
     for file in files where file.name.contains("/") || file.name.hasPrefix(".") || file.name.isEmpty
     {
       throw damaged("names a file outside of its folder")
+    }
+    guard Set(files.map(\.name)).count == files.count else {
+      throw damaged("names a file twice")
     }
   }
 }

@@ -90,6 +90,18 @@ func fileSize(_ path: String) -> Int? {
   return Int(info.st_size)
 }
 
+/// Opens a regular file for reading. Nothing else: a pipe would be waited for, a device read for ever.
+func openRegularFile(_ path: String) throws(CheckpointError) -> Int32 {
+  // Without waiting for whoever would write into a pipe.
+  let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+  if descriptor < 0 { throw .reading(path) }
+  var info = stat()
+  if fstat(descriptor, &info) == 0, info.st_mode & S_IFMT == S_IFREG { return descriptor }
+  close(descriptor)
+  throw CheckpointError(
+    .damaged, path, "\(path) is no regular file: give the path of a file, or move it away")
+}
+
 /// Reads a whole file of small size.
 func readFile(_ path: String) throws(CheckpointError) -> [UInt8] {
   var contents: [UInt8] = []
@@ -112,8 +124,7 @@ func measureFile(_ path: String) throws(CheckpointError) -> (size: Int, checksum
 private func readPieces(
   _ path: String, _ body: (UnsafeRawBufferPointer) -> Void
 ) throws(CheckpointError) {
-  let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-  if descriptor < 0 { throw .reading(path) }
+  let descriptor = try openRegularFile(path)
   defer { close(descriptor) }
   let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
   defer { piece.deallocate() }

@@ -25,11 +25,29 @@ extension SafetensorsFile {
     into vectors: [(prefix: String, vector: ParameterVector)], besides others: Set<String> = [],
     otherNames: [String: String] = [:]
   ) throws(CheckpointError) {
+    let stored = try places(
+      of: vectors.map { ($0.prefix, $0.vector.layout) }, besides: others, otherNames: otherNames)
+    for (prefix, vector) in vectors {
+      try vector.update { (vector) throws(CheckpointError) in
+        for entry in vector.layout.entries {
+          let name = prefix + entry.name
+          try copy(stored[name] ?? name, shape: entry.shape, into: vector.elements(of: entry))
+        }
+      }
+    }
+  }
+
+  /// The names in the file of the parameters of vectors, as `load` takes them; every shape is right.
+  @discardableResult
+  func places(
+    of vectors: [(prefix: String, layout: ParameterLayout)], besides others: Set<String> = [],
+    otherNames: [String: String] = [:]
+  ) throws(CheckpointError) -> [String: String] {
     var misfits = Misfits()
     var known = others
     var stored: [String: String] = [:]
-    for (prefix, vector) in vectors {
-      for entry in vector.layout.entries {
+    for (prefix, layout) in vectors {
+      for entry in layout.entries {
         let name = prefix + entry.name
         guard let tensor = self[name] ?? otherNames[name].flatMap({ self[$0] }) else {
           misfits.missing.append(name)
@@ -46,14 +64,7 @@ extension SafetensorsFile {
     }
     misfits.unexpected = tensors.map(\.name).filter { !known.contains($0) }
     if let error = misfits.error(path) { throw error }
-    for (prefix, vector) in vectors {
-      try vector.update { (vector) throws(CheckpointError) in
-        for entry in vector.layout.entries {
-          let name = prefix + entry.name
-          try copy(stored[name] ?? name, shape: entry.shape, into: vector.elements(of: entry))
-        }
-      }
-    }
+    return stored
   }
 }
 

@@ -177,14 +177,10 @@ private final class FileMapping {
   let bytes: UnsafeRawBufferPointer
 
   init(_ path: String) throws(CheckpointError) {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    if descriptor < 0 { throw .reading(path) }
+    let descriptor = try openRegularFile(path)
     defer { close(descriptor) }
     var info = stat()
     if fstat(descriptor, &info) != 0 { throw .reading(path) }
-    if info.st_mode & S_IFMT != S_IFREG {
-      throw CheckpointError(.damaged, path, "\(path) is no file: give the path of a file")
-    }
     let size = Int(info.st_size)
     if size == 0 {
       bytes = UnsafeRawBufferPointer(start: nil, count: 0)

@@ -18,11 +18,15 @@ public struct Snapshot {
     /// Of what is predicted and of what is encoded, where these are other symbols.
     static let outputs = "outputs.json"
     static let source = "source.json"
+
+    /// Those that every checkpoint has, and all that one may have.
+    static let always: Set = [model, optimizer, hidden, vocabulary]
+    static let all = always.union([average, outputs, source])
   }
 
   /// Updates made so far. Everything random is a function of the seed and of the place in the data,
   /// so no other counter is needed.
-  struct Counters: Codable {
+  struct Counters: Codable, Sendable {
     var optimizer = 0
     var average = 0
     /// Steps before the place in the data whose values are kept, of windows that overlap.
@@ -99,9 +103,9 @@ extension Trainer {
   /// Reads a checkpoint; its vectors go into those of this rank.
   private func read(_ checkpoint: Checkpoint) throws -> Restored {
     let state = checkpoint.state
+    let progress = checkpoint.content.progress
     var restored = Restored(
-      coordinator: try state.schedule.decode(), cursor: try state.streams.decode(),
-      counters: try state.random.decode())
+      coordinator: progress.coordinator, cursor: progress.cursor, counters: progress.counters)
     // A run whose windows overlap less than before, or whose steps have other values, goes on with the
     // states alone.
     if restored.counters.kept ?? 0 > kept?.most ?? 0
@@ -124,7 +128,7 @@ extension Trainer {
     defer { try? feed.seek(place) }
     try feed.seek(restored.cursor)
     for tensor in carriedTensors(keptSteps: restored.counters.kept ?? 0) {
-      restored.hidden.append(try tensor.read(from: file))
+      restored.hidden.append(try tensor.read(from: file, of: model))
     }
     return restored
   }

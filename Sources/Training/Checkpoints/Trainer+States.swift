@@ -20,35 +20,48 @@ struct CarriedTensor {
   var isOfIntegers: Bool { if case .read = content { true } else { false } }
 
   /// The bytes of the tensor in a file.
-  func read(from file: SafetensorsFile) throws(CheckpointError) -> [UInt8] {
-    if isOfIntegers { return try bytes(of: Int32.self, from: file) }
-    return try bytes(of: Float.self, from: file)
+  /// - Throws: `CheckpointError` where it is not there in this shape, or holds symbols that there are
+  ///   not: they become places in a table.
+  func read(
+    from file: SafetensorsFile, of model: any Model
+  ) throws(CheckpointError) -> [UInt8] {
+    switch content {
+    case .read:
+      let symbols = model.interface.input.symbols
+      // A symbol and whether a stream began there, step by step.
+      return try bytes(from: file) { (number: Int32, place) in
+        (0..<(place.isMultiple(of: 2) ? symbols : 2)).contains(Int(number))
+      }
+    case .state(let state), .stateBeforeKept(let state):
+      guard model.plan.holdsTarget(state), case .symbols(let count) = model.interface.output
+      else { break }
+      // One more than a symbol, and 0 for none.
+      return try bytes(from: file) { (number: Float, _) in
+        number >= 0 && number <= Float(count) && number == number.rounded()
+      }
+    case .values: break
+    }
+    return try bytes(from: file) { (_: Float, _) in true }
   }
 
   private func bytes<Element: TensorElement & BitwiseCopyable>(
-    of type: Element.Type, from file: SafetensorsFile
+    from file: SafetensorsFile, where isRight: (Element, Int) -> Bool
   ) throws(CheckpointError) -> [UInt8] {
     let values = Buffer<Element>(count: shape.reduce(1, *))
-    try file.copy(name, shape: shape, into: values.elements())
-    return Array(UnsafeRawBufferPointer(values.elements()))
+    let elements = values.elements()
+    try file.copy(name, shape: shape, into: elements)
+    guard elements.indices.allSatisfy({ isRight(elements[$0], $0) }) else {
+      throw CheckpointError(
+        .damaged, file.path,
+        "\(file.path) holds symbols in \(name) that there are not: use another checkpoint")
+    }
+    return Array(UnsafeRawBufferPointer(elements))
   }
 }
 
-extension Trainer {
-  /// The steps whose values are kept at this place in the data.
-  var keptSteps: Int { feed.carried.total > 0 ? kept?.count ?? 0 : 0 }
-
-  /// What the values of a kept step are, in order: a checkpoint of a run with other ones, such as those
-  /// that dropout makes, has no values for this run.
-  var keptLayout: String {
-    model.plan.numbersPerToken(resets: true).map { "\($0.layer) \($0.values)" }
-      .joined(separator: ", ")
-  }
-
-  /// What `hidden.safetensors` holds. The states at the place in the data have the same names whether
-  /// windows overlap or not, so that a run may go on either way.
-  func carriedTensors(keptSteps: Int) -> [CarriedTensor] {
-    let (plan, total) = (model.plan, feed.carried.total)
+extension CarriedTensor {
+  /// Those of so many streams.
+  static func all(of total: Int, keptSteps: Int, in plan: Plan) -> [CarriedTensor] {
     guard total > 0 else { return [] }
     func shape(_ state: Activation) -> [Int] {
       let (lag, width) = (plan.lag(of: state), plan.width(state))
@@ -67,6 +80,21 @@ extension Trainer {
       CarriedTensor(name: "kept.values", shape: [total, keptSteps, width], content: .values),
       CarriedTensor(name: "kept.read", shape: [total, keptSteps, 2], content: .read),
     ]
+  }
+}
+
+extension Trainer {
+  /// The steps whose values are kept at this place in the data.
+  var keptSteps: Int { feed.carried.total > 0 ? kept?.count ?? 0 : 0 }
+
+  /// What the values of a kept step are, in order: a checkpoint of a run with other ones, such as those
+  /// that dropout makes, has no values for this run.
+  var keptLayout: String { model.plan.keptLayout }
+
+  /// What `hidden.safetensors` holds. The states at the place in the data have the same names whether
+  /// windows overlap or not, so that a run may go on either way.
+  func carriedTensors(keptSteps: Int) -> [CarriedTensor] {
+    CarriedTensor.all(of: feed.carried.total, keptSteps: keptSteps, in: model.plan)
   }
 
   /// What belongs to the streams of all ranks, on the root. Collective.
@@ -159,4 +187,16 @@ extension Trainer {
     }
     return all
   }
+}
+
+extension Plan {
+  /// The layers and how many numbers a step of each is.
+  var keptLayout: String {
+    numbersPerToken(resets: true).map { "\($0.layer) \($0.values)" }.joined(separator: ", ")
+  }
+}
+
+extension ModelInterface.Input {
+  /// How many symbols there are to read; none where no symbols are read.
+  var symbols: Int { if case .symbols(let count) = self { count } else { 0 } }
 }

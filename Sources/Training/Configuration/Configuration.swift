@@ -86,17 +86,18 @@ public struct Configuration: Sendable {
   }
 
   private static func contents(of file: String) throws(ConfigurationError) -> String {
-    let data: Data
-    do {
-      data = try Data(contentsOf: URL(fileURLWithPath: file))
+    let data: [UInt8]
+    do throws(CheckpointError) {
+      data = try readFile(file)
     } catch {
-      var isDirectory: ObjCBool = false
-      let exists = FileManager.default.fileExists(atPath: file, isDirectory: &isDirectory)
       let problem =
-        !exists
-        ? "there is no such file; check the path"
-        : isDirectory.boolValue
-          ? "is a directory; name a YAML file" : "cannot be read; check its permissions"
+        switch FileKind(file) {
+        case .nothing: "there is no such file; check the path"
+        case .folder: "is a directory; name a YAML file"
+        // It is read by each process, and more than once.
+        case .other: "is no regular file; name a YAML file"
+        case .file: "cannot be read; check its permissions"
+        }
       throw ConfigurationError(at: .file(file), problem)
     }
     guard let text = String(validating: data, as: UTF8.self) else {

@@ -11,7 +11,7 @@ public struct GradientHistory: Sendable {
   /// - Throws: `UsageError` where there is no diagnosis.
   public init(_ run: String) throws {
     let path = RunFolder(run).metrics
-    guard let data = FileManager.default.contents(atPath: path) else {
+    guard let data = try? readFile(path) else {
       throw UsageError("\(path) cannot be read: give the folder of a run")
     }
     let decoder = JSONDecoder()

@@ -14,6 +14,7 @@ final class Recorder: Observer {
   private let console: Console
   private var metrics: MetricsFile?
   private var lastCheckpoint = ContinuousClock.now
+  private lazy var symbols = SavedSymbols(of: dataset)
   /// What the model is; known once the model is made.
   var modelIdentity = ""
 
@@ -85,7 +86,7 @@ final class Recorder: Observer {
   /// The first of the keys that say how sequences are cut into windows which has changed inside an
   /// epoch: the place in the data is a number of windows. A place in a text is not.
   private func changedCut(since checkpoint: Checkpoint) throws -> String? {
-    let place: StreamCursor = try checkpoint.state.streams.decode()
+    let place = checkpoint.content.progress.cursor
     guard !dataset.interface.isRunning, place.position > 0 else { return nil }
     let (before, now) = (try checkpoint.options().training, request.options.training)
     if before.givenBptt != now.givenBptt { return "training.bptt" }
@@ -195,18 +196,11 @@ final class Recorder: Observer {
       batchSize: options.training.batchSize, configuration: try JSONValue(encoding: options),
       hashes: .init(
         configuration: hexadecimal(checksum(Array(try ResolvedConfiguration.json(options)))),
-        model: modelIdentity, data: hexadecimal(dataset.hash),
-        vocabulary: hexadecimal(dataset.vocabulary.hash)),
+        model: modelIdentity, data: symbols.data, vocabulary: symbols.vocabulary),
       interface: dataset.interface,
       software: "unroll \(Version.number)")
-    var files = snapshot.files
-    files.append(CheckpointFile(Snapshot.File.vocabulary, bytes: dataset.vocabulary.json))
-    if dataset.outputs != dataset.vocabulary {
-      files.append(CheckpointFile(Snapshot.File.outputs, bytes: dataset.outputs.json))
-    }
-    if let source = dataset.source {
-      files.append(CheckpointFile(Snapshot.File.source, bytes: source.json))
-    }
+    let files =
+      snapshot.files + symbols.files.map { CheckpointFile($0.name, bytes: $0.bytes) }
     let saved = try store.save(state, files: files, isBest: isBest)
     for warning in saved.warnings { warn(warning) }
     lastCheckpoint = .now
@@ -248,6 +242,25 @@ final class Recorder: Observer {
           step: state.step, testLoss: test.loss, testPerplexity: test.perplexity,
           testAccuracy: accuracy(test), testRootAccuracy: test.rootAccuracy))
     }
+  }
+}
+
+/// What every checkpoint of a run says of its data, made at the first one: a vocabulary may be large.
+private struct SavedSymbols {
+  let data, vocabulary: String
+  let files: [(name: String, bytes: [UInt8])]
+
+  init(of dataset: Dataset) {
+    data = hexadecimal(dataset.hash)
+    vocabulary = hexadecimal(dataset.vocabulary.hash)
+    var files: [(name: String, bytes: [UInt8])] = [
+      (Snapshot.File.vocabulary, dataset.vocabulary.json)
+    ]
+    if dataset.outputs != dataset.vocabulary {
+      files.append((Snapshot.File.outputs, dataset.outputs.json))
+    }
+    if let source = dataset.source { files.append((Snapshot.File.source, source.json)) }
+    self.files = files
   }
 }
 

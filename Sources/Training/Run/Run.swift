@@ -100,6 +100,7 @@ public final class Run {
     let recorder = world.isRoot ? Recorder(request, store, dataset, world.size, log: log) : nil
     self.recorder = recorder
     let dataset = dataset
+    if world.isRoot { for note in dataset.notes { log.warning("\(note)") } }
     try world.unanimous {
       if let sentence = options.model.objection(to: dataset.interface) {
         throw UsageError("the model does not fit the data: \(sentence)")

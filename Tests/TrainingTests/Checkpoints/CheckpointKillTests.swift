@@ -30,8 +30,8 @@ struct SavingProcess {
       do throws(CheckpointError) {
         if number == 0 { try store.prepare() }
         _ = try store.save(
-          state(step: step, bestLoss: Double(number)), files: files(step: step, numbers: 3000),
-          isBest: number == 0)
+          state(step: step, bestLoss: Double(number), numbers: 3000),
+          files: files(step: step, numbers: 3000), isBest: number == 0)
         report("saved \(number)", in: folder)
       } catch {
         report("failed \(error.exitCode) \(error)", in: folder)

@@ -1,3 +1,4 @@
+import Datasets
 import Foundation
 import Testing
 import Training
@@ -26,7 +27,8 @@ import Training
       #expect(try contents(folder) == ["latest", "step-00001234"])
       #expect(
         try contents(path) == [
-          "hidden.safetensors", "model.safetensors", "state.json", "vocabulary.json",
+          "hidden.safetensors", "model.safetensors", "optimizer.safetensors", "state.json",
+          "vocabulary.json",
         ])
       #expect(
         try String(decoding: bytes(at: folder + "/latest"), as: UTF8.self) == "step-00001234\n")
@@ -34,9 +36,8 @@ import Training
       let resumption = try #require(try store.resume())
       #expect(resumption.warning == nil && resumption.checkpoint.path == path)
       let hidden = try resumption.checkpoint.tensors(of: "hidden.safetensors")
-      #expect(try hidden.values("h", as: Float.self) == [1234, -1])
-      #expect(
-        try resumption.checkpoint.bytes(of: "vocabulary.json") == Array("[\"a\", \"b\"]\n".utf8))
+      #expect(try hidden.values(stateName, as: Float.self) == [1234, -1])
+      #expect(try resumption.checkpoint.vocabulary() == Vocabulary(names: ["a", "b"]))
     }
   }
 
@@ -85,9 +86,10 @@ import Training
       try save(store, 1)
       try save(store, 2)
       let path = try store.save(
-        state(step: 2), files: [CheckpointFile("vocabulary.json", bytes: [1, 2, 3])]
+        state(step: 2, numbers: 40), files: files(step: 2, numbers: 40)
       ).path
-      #expect(try contents(path) == ["state.json", "vocabulary.json"])
+      #expect(try contents(path).count == 5)
+      #expect(try bytes(at: path + "/model.safetensors").count < 1000)
       #expect(Checkpoint.verify(path).isEmpty)
       #expect(try contents(folder) == ["latest", "step-00000001", "step-00000002"])
     }
