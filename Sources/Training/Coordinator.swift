@@ -185,7 +185,7 @@ public struct Coordinator: Sendable {
     state.skipped = verdict == .skip ? state.skipped + 1 : 0
     if verdict == .update {
       let loss = tally.loss / Double(tally.targets)
-      if state.step == 1 { state.untrained = loss }
+      if state.tokens == tally.targets { state.untrained = loss }
       state.recent = (state.recent ?? RecentLoss()).adding(tally.loss, Double(tally.targets))
     }
     lastEpoch = state.epoch

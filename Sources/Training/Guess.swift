@@ -45,8 +45,8 @@ extension Coordinator {
     return !(loss <= guess)
   }
 
-  /// Whether a run that is over has ended by more than a tenth above the loss of guessing and above that
-  /// of the first window, before which nothing was learnt: in its last windows, or it would have learnt
+  /// Whether a run that is over has ended with more than twice the loss of guessing and that of the first
+  /// window with a target, before which nothing was learnt: in its last windows, or it would have learnt
   /// its training data by heart, and in validation, where there is one.
   public var hasDiverged: Bool {
     guard isComplete, let guess = state.guess ?? guess, let trained = state.recent?.mean else {
@@ -54,7 +54,7 @@ extension Coordinator {
     }
     // Who stops in time has a best checkpoint.
     if hasGivenUp, let best = state.earlyStopping.best, best <= guess { return false }
-    let limit = 1.1 * max(guess, state.untrained ?? guess)
+    let limit = 2 * max(guess, state.untrained ?? guess)
     return !(trained <= limit) && !(state.validationLoss ?? trained <= limit)
   }
 
