@@ -17,6 +17,8 @@ static inline void *unroll_in_place(void) { return MPI_IN_PLACE; }
 static inline MPI_Errhandler unroll_errors_return(void) { return MPI_ERRORS_RETURN; }
 static inline MPI_Status *unroll_status_ignore(void) { return MPI_STATUS_IGNORE; }
 
+static inline MPI_Status *unroll_statuses_ignore(void) { return MPI_STATUSES_IGNORE; }
+
 // The ranks that can share memory with this one.
 static inline int unroll_split_by_node(MPI_Comm world, int rank, MPI_Comm *node) {
   return MPI_Comm_split_type(world, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, node);

@@ -5,7 +5,8 @@ public import LinearAlgebra
 ///
 /// Every call but `abort` is *collective*: all ranks make the same calls in the same order with the
 /// same counts, or wait for each other for ever. A rank makes one call at a time. `sum` and `max`
-/// leave the same bits on every rank and allocate nothing of their own.
+/// leave the same bits on every rank and allocate nothing of their own; numbers with a point are added
+/// in the order of ranks, so that a world of threads finds what one of processes does.
 ///
 /// Every call throws when the library underneath fails; the ranks cannot go on from there.
 public protocol Communicator: AnyObject, Sendable {

@@ -51,6 +51,14 @@ public struct Philox: Sendable {
     Self.unit(words(Self.counter(index >> 2))[Int(index & 3)])
   }
 
+  /// The `index`-th uniform number in [0, 1) of this key with 53 random bits, as many as a number has, made
+  /// of two words: what symbols are drawn with, so that rare ones are as rare as they should be.
+  public func fineUniform(_ index: UInt64) -> Double {
+    let w = words(Self.counter(index >> 1))
+    let (high, low) = index & 1 == 0 ? (w[0], w[1]) : (w[2], w[3])
+    return Double((UInt64(high) << 32 | UInt64(low)) >> 11) * 0x1p-53
+  }
+
   /// The `index`-th number of a normal distribution with mean 0 and deviation 1 (Box & Muller
   /// 1958).
   public func normal(_ index: UInt64) -> Double {

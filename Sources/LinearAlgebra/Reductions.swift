@@ -44,6 +44,26 @@ extension Row {
     return (0..<16).reduce(tail) { larger($0, lanes[$1]) }
   }
 
+  /// The first place of the largest element; 0 for an empty row. A NaN is never larger.
+  public var indexOfMaximum: Int {
+    var best = 0
+    for j in 1..<Swift.max(count, 1) where self[j] > self[best] { best = j }
+    return best
+  }
+
+  /// Whether element `j` is the first that is as large as the row's maximum: of equal ones only one is
+  /// the largest. `maximum` is the row's own.
+  public func isFirst(_ j: Int, of maximum: Real) -> Bool {
+    self[j] == maximum && !self[0..<j].contains(maximum)
+  }
+
+  /// Whether any element is equal to a number.
+  private func contains(_ x: Real) -> Bool {
+    var found = false
+    for j in 0..<count { found = found || self[j] == x }
+    return found
+  }
+
   /// Adds another row to this one and returns its largest element, as `maximum` finds it.
   public func maximum(adding other: Row) -> Real {
     precondition(count == other.count, "adding a row of \(other.count) to one of \(count)")

@@ -1,5 +1,3 @@
-internal import Glibc
-
 /// A square matrix with the same few numbers other than zero in every row.
 public struct SparseRows: Sendable {
   /// The number of rows and of columns.
@@ -67,7 +65,7 @@ public struct SparseRows: Sendable {
     for step in 0..<skipped + measured {
       let norm = v.reduce(0) { $0 + $1 * $1 }.squareRoot()
       guard norm > 0 else { return 0 }
-      logarithm += log(norm)
+      logarithm += naturalLogarithm(norm)
       if step >= skipped {
         let distance = Double(step - skipped) - Double(measured - 1) / 2
         slope += distance * logarithm
@@ -77,7 +75,7 @@ public struct SparseRows: Sendable {
       multiply(v, into: &w)
       swap(&v, &w)
     }
-    return exp(slope / square)
+    return exponential(slope / square)
   }
 
   /// y = A x

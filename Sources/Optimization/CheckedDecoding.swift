@@ -42,6 +42,16 @@ extension KeyedDecodingContainer {
     try decode(key, or: fallback, "a finite number of at least 0") { 0 <= $0 && $0.isFinite }
   }
 
+  /// What keeps a divisor from being 0, in single precision too: a parameter whose gradient has always been
+  /// 0, such as a row of an embedding that was never read, would become 0 / 0.
+  func decodeEpsilon(_ key: Key, or fallback: Double) throws -> Double {
+    let least = Double(Float.leastNormalMagnitude)
+    return try decode(
+      key, or: fallback,
+      "a number from 1e-37 on: without it, what never had a gradient becomes 0 / 0"
+    ) { $0 >= least && $0.isFinite }
+  }
+
   /// A share that leaves something: 0 is included, 1 is not.
   func decodeShare(_ key: Key, or fallback: Double) throws -> Double {
     try decode(key, or: fallback, "a number from 0 to below 1") { 0 <= $0 && $0 < 1 }

@@ -62,6 +62,8 @@ public final class Batch: @unchecked Sendable {
 
   public private(set) var steps = 0
   public private(set) var streams = 0
+  /// The number of streams, or of sequences or trees where these are read.
+  public var sequences: Int { forest.map(\.treeCount) ?? streams }
   /// Epochs from 1 and the position of step 0 in its stream: with `keys`, what dropout is keyed by.
   public var epoch = 1
   public var position = 0

@@ -88,7 +88,7 @@ public final class FreeRun {
   private func holds(_ logit: Real) -> Bool {
     guard temperature > 0 else { return logit > 0 }
     defer { drawn += 1 }
-    return random.uniform(drawn) * (1 + Glibc.exp(-Double(logit) / temperature)) < 1
+    return random.fineUniform(drawn) * (1 + Glibc.exp(-Double(logit) / temperature)) < 1
   }
 
   /// Whether each series ends with what was read, drawn anew at each call; never where the model

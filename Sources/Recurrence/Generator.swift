@@ -76,7 +76,11 @@ public struct Sampling: Sendable {
     let best = logits.maximum
     guard best > -.infinity else { return nil }
     cool(logits, best, Real(1 / temperature))
-    var remaining = uniform * Double(logits.exponentiate(minus: 0))
+    _ = logits.exponentiate(minus: 0)
+    // In double precision, or the last symbols would get what is lost of the sum.
+    var total = 0.0
+    for j in 0..<logits.count { total += Double(logits[j]) }
+    var remaining = uniform * total
     var last: Int32?
     for j in 0..<logits.count where logits[j] > 0 {
       remaining -= Double(logits[j])
@@ -164,6 +168,11 @@ public final class Generator {
     length.draw(lengths, random, &drawn, pass)
   }
 
+  /// The logits of the symbol that follows what was read, until the next call; nil before that.
+  package var logits: Row? {
+    hasRead ? model.outputs(at: 0, Pass(batch, on: tape, weights: weights))[0] : nil
+  }
+
   /// Draws the symbol that follows what was read, and reads it.
   /// - Returns: nil where `sampling` excludes every symbol.
   public func next(_ sampling: Sampling = Sampling()) -> Int32? {
@@ -171,7 +180,7 @@ public final class Generator {
     let logits = model.outputs(at: 0, Pass(batch, on: tape, weights: weights))
     profile?.mark(.output)
     defer { drawn += 1 }
-    guard let symbol = sampling.draw(logits[0], random.uniform(drawn)) else { return nil }
+    guard let symbol = sampling.draw(logits[0], random.fineUniform(drawn)) else { return nil }
     profile?.mark(.sampling)
     read(symbol)
     return symbol

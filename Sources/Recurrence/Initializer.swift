@@ -1,4 +1,3 @@
-internal import Glibc
 public import LinearAlgebra
 
 /// How a parameter's first values are drawn when nothing else is asked for: what PyTorch does.
@@ -98,7 +97,7 @@ public struct InitialValue: Sendable {
         let first = UInt64(matrix.columns)
         for j in 0..<row.count {
           let u = random.uniform(first + UInt64(j))
-          row[j] = Real(sign * log(1 + Double(longest - 2) * u))
+          row[j] = Real(sign * naturalLogarithm(1 + Double(longest - 2) * u))
         }
       }
     }

@@ -6,7 +6,7 @@ public final class Loss: @unchecked Sendable {
   public var sum = 0.0
   /// The number of targets; the end of a sequence is one.
   public var targets = 0
-  /// The targets that had the greatest probability; of symbols alone. Where ends are predicted by
+  /// The targets whose logit was the first of the greatest; of symbols alone. Where ends are predicted by
   /// themselves, a symbol counts among the symbols.
   public var correct = 0
   /// Of trees, the targets of roots, and those of them that had the greatest probability.

@@ -30,6 +30,12 @@ public struct Coordinator: Sendable {
     public internal(set) var validationLoss: Double?
     /// The step of the checkpoint whose validation loss is the best; nil if there is none any more.
     public internal(set) var bestStep: Int?
+    /// What guessing would have cost in the last evaluation, in nats per target.
+    public internal(set) var guess: Double?
+    /// The loss of the first window, which nothing was learnt before.
+    var untrained: Double?
+    /// The loss of the last windows, for runs without validation.
+    var recent: RecentLoss?
   }
 
   /// Steps as they are counted after a change of windows.
@@ -52,6 +58,9 @@ public struct Coordinator: Sendable {
   /// Windows in an epoch.
   public let stepsPerEpoch: Int
 
+  /// What guessing costs, where that does not depend on the data; nil where it does.
+  let guess: Double?
+
   private var stopAsked = false
   private var clockAsked = false
   private var improved = false
@@ -59,11 +68,15 @@ public struct Coordinator: Sendable {
   /// The epoch of the step that was taken last.
   private(set) var lastEpoch = 1
 
-  /// - Parameter evaluation: nil where there is no validation data.
+  /// - Parameters:
+  ///   - evaluation: nil where there is no validation data.
+  ///   - guess: what guessing costs, in nats per target; nil where that is not known.
   /// - Throws: `ScheduleError` if the schedule needs what the run does not say.
   init(
-    _ options: RunOptions, evaluation: EvaluationOptions?, stepsPerEpoch: Int
+    _ options: RunOptions, evaluation: EvaluationOptions?, stepsPerEpoch: Int,
+    guess: Double? = nil
   ) throws(ScheduleError) {
+    self.guess = options.training.readout == nil ? guess : nil
     training = options.training
     checkpoint = options.checkpoint
     self.evaluation = evaluation
@@ -132,11 +145,12 @@ public struct Coordinator: Sendable {
       plateauFactor: schedule.options.plateau == nil ? 1 : state.plateau.factor)
   }
 
-  /// What the summed gradient is multiplied by: one over the targets, or over the streams.
+  /// What the summed gradient is multiplied by: one over the targets, or over the streams or sequences
+  /// that all ranks have in this batch, of which there may be more or fewer than `batch_size`.
   func gradientScale(of tally: Tally) -> Double {
     switch training.lossReduction {
     case .mean: 1 / Double(max(tally.targets, 1))
-    case .sumOverTime: 1 / Double(training.batchSize)
+    case .sumOverTime: 1 / Double(max(tally.sequences, 1))
     }
   }
 
@@ -171,6 +185,11 @@ public struct Coordinator: Sendable {
     state.recount?.scheduleStep += 1
     state.tokens += tally.targets
     state.skipped = verdict == .skip ? state.skipped + 1 : 0
+    if verdict == .update {
+      let loss = tally.loss / Double(tally.targets)
+      if state.tokens == tally.targets { state.untrained = loss }
+      state.recent = (state.recent ?? RecentLoss()).adding(tally.loss, Double(tally.targets))
+    }
     lastEpoch = state.epoch
     state.openEvaluation = nil
     if epochEnds { state.epoch += 1 }
@@ -180,11 +199,13 @@ public struct Coordinator: Sendable {
     improved = false
   }
 
-  /// Takes in a validation loss; returns whether it is the best so far.
-  mutating func finish(evaluation loss: Double) -> Bool {
+  /// Takes in a validation loss, and what guessing costs where the data says so; returns whether it is
+  /// the best so far.
+  mutating func finish(evaluation loss: Double, guess: Double? = nil) -> Bool {
     state.evaluatedAt = state.step
     state.openEvaluation = nil
     state.validationLoss = loss
+    state.guess = training.readout == nil ? guess ?? self.guess : nil
     schedule.observe(loss, in: &state.plateau)
     improved = state.earlyStopping.observe(loss)
     if improved { state.bestStep = state.step }

@@ -13,6 +13,8 @@ public struct Score: Codable, Equatable, Sendable {
   public var correct: Int
   /// Of trees, the targets of roots, and those of them that had the greatest probability.
   public var (roots, correctRoots) = (0, 0)
+  /// Of numbers, the loss of whoever always predicts their mean; nil of anything else.
+  public var guess: Double?
 
   public init(nats: Double, targets: Int, correct: Int = 0) {
     self.nats = nats
@@ -84,6 +86,7 @@ public final class Evaluation {
   ) throws(CommunicationError) -> Score? {
     var votes = votes
     var sums = [0.0, 0.0, 0.0, 0.0, 0.0]
+    var numbers = NumberMoments(of: model)
     if let tape {
       feed.rewind()
       for _ in 0..<feed.windowsPerEpoch {
@@ -93,6 +96,7 @@ public final class Evaluation {
         sums[2] += Double(loss.correct)
         sums[3] += Double(loss.roots)
         sums[4] += Double(loss.correctRoots)
+        numbers?.add(batch)
         if try votes?.endWork() == true { return nil }
       }
     }
@@ -100,6 +104,10 @@ public final class Evaluation {
     try world.sum(&sums)
     var score = Score(nats: sums[0], targets: Int(sums[1]), correct: Int(sums[2]))
     (score.roots, score.correctRoots) = (Int(sums[3]), Int(sums[4]))
+    if var numbers {
+      try world.sum(&numbers.sums)
+      score.guess = numbers.variance
+    }
     return score
   }
 

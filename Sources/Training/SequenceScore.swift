@@ -144,7 +144,7 @@ public struct SequenceScore: Sendable {
       let targets = batch.targets.elements()
       for s in 0..<batch.streams where t < Int(batch.lengths.elements()[s]) {
         let row = outputs[s]
-        predicted[s].append(name((0..<row.count).max { row[$0] < row[$1] } ?? 0))
+        predicted[s].append(name(row.indexOfMaximum))
         truth[s].append(name(Int(targets[t * batch.streams + s])))
       }
     }

@@ -4,7 +4,7 @@
 /// same one.
 struct Tally {
   /// The numbers to be summed over ranks.
-  var sums = [Double](repeating: 0, count: 5)
+  var sums = [Double](repeating: 0, count: 6)
 
   /// −ln p summed over the targets of the window, in nats.
   var loss: Double {
@@ -16,10 +16,15 @@ struct Tally {
     get { Int(sums[1]) }
     set { sums[1] = Double(newValue) }
   }
-  /// How many targets had the greatest probability.
+  /// How many targets were the first of the likeliest symbols.
   var correct: Int {
     get { Int(sums[4]) }
     set { sums[4] = Double(newValue) }
+  }
+  /// The number of streams of the window, of sequences or of trees of the batch.
+  var sequences: Int {
+    get { Int(sums[5]) }
+    set { sums[5] = Double(newValue) }
   }
   /// How many ranks were asked to stop.
   var stopVotes: Int {

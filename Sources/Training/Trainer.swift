@@ -12,6 +12,8 @@ public enum Outcome: Equatable, Sendable {
   case interrupted
   /// The loss or the gradient was not finite at this step.
   case diverged(step: Int)
+  /// Every step was taken, and the model is worse than it was before the first, and than guessing.
+  case worseThanGuessing
 }
 
 /// Trains a language model on one rank of a world.
@@ -77,7 +79,8 @@ public final class Trainer {
     }
     coordinator = try Coordinator(
       options, evaluation: dataset.valid == nil ? nil : options.evaluation,
-      stepsPerEpoch: feed.windowsPerEpoch)
+      stepsPerEpoch: feed.windowsPerEpoch,
+      guess: options.model.lossOfGuessing(dataset.interface))
     let layout = ParameterLayout(model.plan)
     weights = ParameterVector(layout)
     weights.precision = options.training.precision
@@ -227,6 +230,7 @@ public final class Trainer {
       // The windows of a readout's pass have no loss to show.
       if readout == nil { observer.observe(report, coordinator) }
       if report.verdict == .diverged { return .diverged(step: report.step) }
+      if coordinator.isEvaluationDue || coordinator.isCheckpointDue { try checkAgreement() }
       if coordinator.isEvaluationDue, try !evaluate() {
         // What was learnt is kept; whoever resumes begins with this evaluation.
         coordinator.leaveEvaluationOpen()
@@ -250,7 +254,7 @@ public final class Trainer {
     guard
       let score = try validation.run(model, weights: average?.vector ?? weights, votes: votes)
     else { return false }
-    let isBest = coordinator.finish(evaluation: score.loss)
+    let isBest = coordinator.finish(evaluation: score.loss, guess: score.guess)
     observer.observe(score, isBest: isBest, coordinator)
     return true
   }
@@ -269,6 +273,7 @@ public final class Trainer {
     tally.loss = loss.sum
     tally.targets = loss.targets
     tally.correct = loss.correct
+    tally.sequences = batch.sequences
     tally.stopVotes = isAskedToStop() ? 1 : 0
     tally.clockVotes = observer.wantsCheckpoint(coordinator) ? 1 : 0
     return tally

@@ -61,6 +61,38 @@ struct CollectivesTests {
     for local in locals { #expect(Self.isTotal(local.value, local.size)) }
   }
 
+  /// Numbers whose sum depends on the order of its terms.
+  static func uneven(_ rank: Int, _ place: Int) -> Double {
+    let random = Philox(seed: 4, name: "rank \(rank)")
+    return random.normal(UInt64(place % 3_001)) * [1, 1e3, 1e-4][(place + rank) % 3]
+  }
+
+  @Test(
+    "Numbers are added in the order of ranks, the same bits on each, in vectors of any length",
+    arguments: World.all, sizes + [5, 40, 1_000, 5_003, 20_011])
+  func order(_ world: World, _ count: Int) throws {
+    let locals = try world.run { world -> Bool in
+      let singles = Buffer<Float>(count: count)
+      let doubles = Buffer<Double>(count: count)
+      for i in 0..<count {
+        doubles.start[i] = Self.uneven(world.rank, i)
+        singles.start[i] = Float(doubles.start[i])
+      }
+      try world.sum(singles)
+      try world.sum(doubles)
+      for i in Set((0..<count).prefix(3_001)).union((0..<count).suffix(3_001)) {
+        var (single, double): (Float, Double) = (Float(Self.uneven(0, i)), Self.uneven(0, i))
+        for rank in 1..<Swift.max(world.size, 1) {
+          single += Float(Self.uneven(rank, i))
+          double += Self.uneven(rank, i)
+        }
+        if singles.start[i] != single || doubles.start[i] != double { return false }
+      }
+      return true
+    }
+    for local in locals { #expect(local.value) }
+  }
+
   @Test("A part of a buffer is summed and the rest left alone", arguments: World.all)
   func sumOfPart(_ world: World) throws {
     let locals = try world.run { world in

@@ -27,6 +27,21 @@ struct RandomTests {
     for lag in [1, 2, 3, 4, 5] { #expect(correlation(x, lag: lag).magnitude < 4 / 447.0) }
   }
 
+  @Test("fine uniform numbers have 53 random bits, each of them as often 1 as 0")
+  func fineUniform() {
+    let random = Philox(seed: 5, name: "fine")
+    let count = 40_000
+    let x = (0..<count).map { random.fineUniform(UInt64($0)) }
+    #expect(x.allSatisfy { $0 >= 0 && $0 < 1 } && Set(x).count == count)
+    for bit in 1...53 {
+      let ones = x.count { UInt64($0 * 0x1p53) >> UInt64(53 - bit) & 1 == 1 }
+      #expect(abs(ones - count / 2) < 5 * 100, "bit \(bit)")
+    }
+    // Numbers beside each other know nothing of each other.
+    let products = zip(x, x.dropFirst()).map { ($0 - 0.5) * ($1 - 0.5) }
+    #expect(abs(products.reduce(0, +)) < 5 * Double(count).squareRoot() / 12)
+  }
+
   @Test("normal numbers have the moments of their distribution and no memory")
   func normal() {
     let x = (0..<200_000).map { Philox(seed: 6, name: "normal").normal($0) }

@@ -147,6 +147,22 @@ struct ReductionsTests {
     for offset in 1...16 { #expect(results(offset) == expected, "offset \(offset)") }
   }
 
+  @Test("of equal largest elements only the first is the largest", arguments: [1, 2, 37, 130])
+  func firstMaximum(_ count: Int) {
+    for first in Set([0, count / 3, count - 1]) {
+      var numbers = normalNumbers(count, key: 31).map { min($0, 2) }
+      for j in first..<count where (j - first) % 3 == 0 { numbers[j] = 7 }
+      withRow(numbers, offset: 3) { row in
+        #expect(row.indexOfMaximum == first)
+        for j in 0..<count { #expect(row.isFirst(j, of: row.maximum) == (j == first)) }
+      }
+    }
+    // Nothing is the largest where one is no number.
+    withRow([1, .nan, 3]) { row in
+      #expect(!(0..<3).contains { row.isFirst($0, of: row.maximum) })
+    }
+  }
+
   @Test("column sums are added to what is there")
   func columnSums() {
     let matrix = FramedMatrix(rows: 13, columns: 19, key: 29)

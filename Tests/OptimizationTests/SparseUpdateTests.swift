@@ -72,11 +72,7 @@ import Testing
   func sameBits(_ name: String, _ clip: String) throws {
     let windows = Self.runs.first { $0.0 == name }!.1
     let reference = try Reference.load()
-    var configurations = reference.cases.map(\.configuration)
-    // A number that was never touched becomes 0/0.
-    configurations.append(
-      try decode(OptimizerConfiguration.self, #"{"rule": "adagrad", "epsilon": 0}"#))
-    for configuration in configurations {
+    for configuration in reference.cases.map(\.configuration) {
       let isSame =
         try run(configuration, clip, windows, isSparse: true)
         == run(configuration, clip, windows, isSparse: false)
@@ -91,7 +87,7 @@ import Testing
       (#"{"rule": "sgd", "momentum": 0.9}"#, false), (#"{"rule": "adam"}"#, false),
       (#"{"rule": "sgd", "weight_decay": 0.1}"#, false),
       (#"{"rule": "adagrad", "weight_decay": 0.1}"#, false),
-      (#"{"rule": "adagrad", "epsilon": 0}"#, false), (#"{"rule": "rmsprop"}"#, false),
+      (#"{"rule": "rmsprop"}"#, false),
     ]
     let (first, last) = (Self.table.offset, Self.table.range.upperBound)
     for (rule, isSparse) in rules {

@@ -49,4 +49,30 @@ import Testing
       #expect((Double(a) - b).magnitude < 1e-4 * size)
     }
   }
+
+  /// With all weights zero every logit is the same, and the first symbol is the one that is predicted.
+  @Test(arguments: [false, true])
+  func `of equal logits only the first is right`(bias: Bool) {
+    var options = options
+    options.outputBias = bias
+    let trial = Trial(options, streams: 7, steps: 5)
+    trial.fill(window: 0, streams: 7, steps: 5, firstStream: 0)
+    trial.weights.update { $0.buffer.clear() }
+    let targets = trial.batch.targets.elements(count: 35)
+    for row in 0..<35 { targets[row] = row % 3 == 0 ? 0 : row % 5 == 0 ? Batch.noTarget : 2 }
+    let right = targets.count { $0 == 0 }
+    trial.run(training: false)
+    #expect(trial.tape.loss.correct == right)
+    trial.tape.clearCarried()
+    let pass = Pass(trial.batch, on: trial.tape, weights: trial.weights)
+    #expect(trial.model.predict(pass) == right)
+    // Symbol 2 alone above all others: now only it is right.
+    if bias {
+      let head = trial.model.head.bias!
+      trial.weights.update { $0[head][0, 2] = 1 }
+      trial.tape.clearCarried()
+      trial.run(training: false)
+      #expect(trial.tape.loss.correct == targets.count { $0 == 2 })
+    }
+  }
 }

@@ -124,6 +124,48 @@ import Testing
     }
   }
 
+  /// The sum of so many powers is not what a number in single precision can hold.
+  @Test func `rare symbols are drawn as rarely as they should be`() throws {
+    let count = 3_000
+    let logits = (0..<count).map { Real(-Double(($0 * 7919) % 3_001) / 250) }
+    let memory = Buffer<Real>(count: count)
+    let row = Matrix(memory, rows: 1, columns: count)[0]
+    func fill() { for (j, logit) in logits.enumerated() { row[j] = logit } }
+    fill()
+    _ = row.exponentiate(minus: 0)
+    var bounds: [Double] = []
+    var sum = 0.0
+    for j in 0..<count {
+      sum += Double(row[j])
+      bounds.append(sum)
+    }
+    // On either side of each bound, nearer than single precision tells apart.
+    for j in stride(from: 0, to: count - 1, by: 13) + [count - 2] {
+      for (offset, symbol) in [(-1e-11, j), (1e-11, j + 1)] {
+        fill()
+        let drawn = Sampling().draw(row, bounds[j] / sum + offset)
+        #expect(drawn == Int32(symbol), "at the bound of symbol \\(j)")
+      }
+    }
+  }
+
+  @Test func `a generator draws with numbers of 53 bits`() throws {
+    let trial = Trial(
+      ModelOptions(
+        embedding: 3, layers: [LayerOptions(.recurrent(cell: "elman", Elman.Options(hidden: 5)))]),
+      spread: 0.5)
+    let generator = Generator(trial.model, weights: trial.weights, seed: 3)
+    let twin = Generator(trial.model, weights: trial.weights, seed: 9)
+    let random = Philox(seed: 3, name: "generate")
+    generator.read(1)
+    twin.read(1)
+    for k in 0..<50 {
+      let symbol = try #require(generator.next())
+      #expect(twin.logits.map { Sampling().draw($0, random.fineUniform(UInt64(k))) } == symbol)
+      twin.read(symbol)
+    }
+  }
+
   @Test func `nothing is drawn where everything is excluded`() {
     let memory = Buffer<Real>(count: 3)
     let row = Matrix(memory, rows: 1, columns: 3)[0]

@@ -30,7 +30,7 @@ public final class Adagrad: Optimizer {
       let container = try decoder.container(keyedBy: CodingKeys.self)
       learningRateDecay = try container.decodeNonNegative(.learningRateDecay, or: learningRateDecay)
       initialSum = try container.decodeNonNegative(.initialSum, or: initialSum)
-      epsilon = try container.decodeNonNegative(.epsilon, or: epsilon)
+      epsilon = try container.decodeEpsilon(.epsilon, or: epsilon)
       weightDecay = try container.decodeNonNegative(.weightDecay, or: weightDecay)
       decay = try container.decodeDecayScope(.decay)
     }

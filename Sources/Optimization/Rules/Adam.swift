@@ -57,7 +57,7 @@ public final class AdaptiveMoments<Place: DecayPlace>: Optimizer {
     public init(from decoder: any Decoder) throws {
       let container = try decoder.container(keyedBy: CodingKeys.self)
       betas = try container.decodeIfPresent(Betas.self, forKey: .betas) ?? betas
-      epsilon = try container.decodeNonNegative(.epsilon, or: epsilon)
+      epsilon = try container.decodeEpsilon(.epsilon, or: epsilon)
       weightDecay = try container.decodeNonNegative(.weightDecay, or: weightDecay)
       decay = try container.decodeDecayScope(.decay)
     }

@@ -30,7 +30,7 @@ public final class RMSProp: Optimizer {
     public init(from decoder: any Decoder) throws {
       let container = try decoder.container(keyedBy: CodingKeys.self)
       alpha = try container.decodeShare(.alpha, or: alpha)
-      epsilon = try container.decodeNonNegative(.epsilon, or: epsilon)
+      epsilon = try container.decodeEpsilon(.epsilon, or: epsilon)
       momentum = try container.decodeShare(.momentum, or: momentum)
       centered = try container.decodeIfPresent(Bool.self, forKey: .centered) ?? centered
       weightDecay = try container.decodeNonNegative(.weightDecay, or: weightDecay)

@@ -1,4 +1,4 @@
-internal import Glibc
+internal import LinearAlgebra
 
 /// How the learning rate runs after the warm-up.
 ///
@@ -66,7 +66,7 @@ public enum Shape: Sendable, Equatable {
     case .step(let every, let factor):
       return peak * power(factor, step / every)
     case .exponential(let factor, let every):
-      return peak * pow(factor, Double(step) / Double(every))
+      return peak * power(factor, Double(step) / Double(every))
     case .linear(let steps, let final):
       return line(from: peak, to: final, step, of: steps!)
     case .cosine(let steps, let final):
@@ -100,7 +100,8 @@ private func line(from peak: Double, to final: Double, _ step: Int, of steps: In
 /// Half a wave of a cosine that ends at its end.
 private func wave(from peak: Double, to final: Double, _ step: Int, of steps: Int) -> Double {
   if step >= steps { return final }
-  return final + (peak - final) * (1 + cos(.pi * Double(step) / Double(steps))) / 2
+  // Not the C library's cosine, whose last bits differ between processors: each rank takes its rate.
+  return final + (peak - final) * (1 + cosineOfTurns(Double(step) / (2 * Double(steps)))) / 2
 }
 
 extension Shape: Codable {

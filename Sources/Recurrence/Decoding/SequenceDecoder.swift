@@ -80,7 +80,8 @@ public final class SequenceDecoder {
       // Drawing spoils them.
       let copy = Matrix(spare, rows: 1, columns: logits.count)[0]
       copy.copy(logits)
-      let number = random.uniform(UInt64(first + index) << 32 | UInt64(step ?? Int(UInt32.max)))
+      let number = random.fineUniform(
+        UInt64(first + index) << 32 | UInt64(step ?? Int(UInt32.max)))
       return step == nil
         ? lengths.draw(copy, number) ?? 0 : sampling.draw(copy, number) ?? end
     }

@@ -58,7 +58,7 @@ public struct PredictedLength: Head {
       let total = Int(totals[s])
       precondition(total <= longest, "a sequence of \(total) outputs, of at most \(longest)")
       let m = l[s].maximum
-      if end != nil, l[s, total] == m { pass.loss.correct += 1 }
+      if end != nil, l[s].isFirst(total, of: m) { pass.loss.correct += 1 }
       let score = Double(l[s, total]) - Double(m)
       let sum = l[s].exponentiate(minus: m)
       let loss = logarithm(sum) - score
@@ -99,7 +99,7 @@ public struct PredictedLength: Head {
   func draw(_ sampling: Sampling, _ random: Philox, _ drawn: inout UInt64, _ pass: Pass) {
     let l = logits(pass)
     for s in 0..<l.rows {
-      pass.batch.totals.elements()[s] = sampling.draw(l[s], random.uniform(drawn)) ?? 0
+      pass.batch.totals.elements()[s] = sampling.draw(l[s], random.fineUniform(drawn)) ?? 0
       drawn += 1
     }
   }

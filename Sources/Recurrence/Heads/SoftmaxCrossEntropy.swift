@@ -59,7 +59,7 @@ public struct SoftmaxCrossEntropy: Head {
   ) -> (nats: Double, total: Real, largest: Real, isCorrect: Bool) {
     let m = if let bias = layer.bias { l.maximum(adding: pass[bias].row) } else { l.maximum }
     let score = Double(l[target]) - Double(m)
-    let isCorrect = l[target] == m
+    let isCorrect = l.isFirst(target, of: m)
     if isCorrect { pass.loss.correct += 1 }
     let total = l.exponentiate(minus: m)
     return (logarithm(total) - score, total, m, isCorrect)

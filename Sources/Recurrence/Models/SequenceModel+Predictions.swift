@@ -61,17 +61,8 @@ extension SequenceModel {
     return changed
   }
 
-  /// The number that an output stands for where it is fed back.
+  /// The number that an output stands for where it is fed back: a label holds where its logit is above 0.
   private func prediction(_ output: Real) -> Real {
     if case .labels = interface.output { output > 0 ? 1 : 0 } else { output }
-  }
-}
-
-extension Row {
-  /// The first place of the largest number.
-  fileprivate var indexOfMaximum: Int {
-    var best = 0
-    for j in 1..<max(count, 1) where self[j] > self[best] { best = j }
-    return best
   }
 }

@@ -10,6 +10,8 @@ public final class Forest: @unchecked Sendable {
   public let left, right: Buffer<Int32>
   /// 1 where the node is a root.
   let roots: Buffer<UInt8>
+  /// The number of trees.
+  public fileprivate(set) var treeCount = 0
   /// The number of heights, and where each begins; one more is the end.
   public private(set) var heights = 0
   private let starts: Buffer<Int32>
@@ -74,6 +76,7 @@ extension Batch {
     begin(steps: 1, streams: trees.reduce(0) { $0 + $1.nodes.count })
     self.epoch = epoch
     resets.clear(0..<rows)
+    forest.treeCount = trees.count
     guard !trees.isEmpty else { return }
     forest.lay(out: trees)
     let (inputs, targets) = (inputs.elements(), targets.elements())

@@ -161,9 +161,11 @@ final class Console {
 
   func show(_ score: Score, isBest: Bool, _ coordinator: Coordinator) {
     guard style != .none else { return }
-    line(
-      "step \(coordinator.state.step): validation \(words(score))\(isBest ? ", the best so far" : "")"
-    )
+    let verdict =
+      coordinator.isWorseThanGuessing
+      ? ", worse than guessing (\(fixed(coordinator.state.guess ?? 0, 4)))"
+      : isBest ? ", the best so far" : ""
+    line("step \(coordinator.state.step): validation \(words(score))\(verdict)")
   }
 
   func saved(_ path: String) {

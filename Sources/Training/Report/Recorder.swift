@@ -218,6 +218,13 @@ final class Recorder: Observer {
       let reason =
         trainer.coordinator.hasGivenUp ? "validation no longer improves" : "every step is taken"
       log.info("Complete after \(state.step) steps, \(state.tokens) targets: \(reason).")
+      if let guess = state.guess, trainer.coordinator.isWorseThanGuessing {
+        warn(
+          """
+          The validation loss of \(fixed(state.validationLoss ?? .nan, 4)) is above the \
+          \(fixed(guess, 4)) of guessing: train longer, or with another learning rate.
+          """)
+      }
     case .interrupted:
       // Also where it was saved just before somebody asked.
       if store.latest == state.step { StopRequest.noteSave() }
@@ -231,8 +238,10 @@ final class Recorder: Observer {
         The loss or the gradient was not finite at step \(step): lower the learning rate, clip the \
         gradient, or resume from an earlier checkpoint.
         """)
+    case .worseThanGuessing:
+      log.error("\(trainer.coordinator.divergenceSentence)")
     }
-    if let best = state.earlyStopping.best {
+    if let best = state.earlyStopping.best, best <= state.guess ?? .infinity {
       log.info("Best validation: \(console.words(Score(nats: best, targets: 1))).")
     }
     if let test {

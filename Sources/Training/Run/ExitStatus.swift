@@ -15,7 +15,7 @@ public enum ExitStatus {
   public static let unwritable: Int32 = 74
   /// The run stopped early and can be resumed.
   public static let resumable: Int32 = 75
-  /// The loss or the gradient was not finite.
+  /// The loss or the gradient was not finite, or the loss ended above that of guessing.
   public static let diverged: Int32 = 76
 
   /// Another run trains in the folder.
@@ -26,7 +26,7 @@ public enum ExitStatus {
     switch outcome {
     case .complete: done
     case .interrupted: resumable
-    case .diverged: diverged
+    case .diverged, .worseThanGuessing: diverged
     }
   }
 

@@ -173,6 +173,7 @@ public final class Run {
       test = try scoreTest()
       if test == nil { outcome = .interrupted }
     }
+    if outcome == .complete, trainer.coordinator.hasDiverged { outcome = .worseThanGuessing }
     recorder?.conclude(outcome, test, inTest: tests, trainer)
     return outcome
   }

@@ -128,7 +128,7 @@ import Training
       _ = try TextScore(
         of: [folder + "/text.txt"], with: path, batchSize: 2, bptt: 9, world: world)
       let (model, weights, vocabulary) = try checkpoint.model()
-      _ = try LineScorer(model, weights: weights, vocabulary: vocabulary).score("a b c")
+      _ = try LineScorer(model, weights: weights, vocabulary: vocabulary).score(["a b c"])
       _ = try PyTorchExport(checkpoint)
       return
     }

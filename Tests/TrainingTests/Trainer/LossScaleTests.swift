@@ -77,6 +77,75 @@ extension TrainerTests {
       }
     }
 
+    /// Sequences in batches of at most so many targets, of five of which the last is short, and trees.
+    static let batches: [Trial] = {
+      var lines = zero
+      lines.yaml = """
+        name: lines
+        seed: 7
+        data: {format: lines, train: FOLDER/train.txt, tokenizer: character}
+        model: {embedding: 3, layers: [{cell: elman, hidden: 4}]}
+        training: {batch_size: 5, epochs: 2}
+        """
+      lines.settings = [
+        "model.initializer={uniform: 0}", "training.optimizer={rule: sgd}",
+        "training.schedule.learning_rate=1e-30",
+      ]
+      lines.texts = [
+        "train.txt": (0..<31).map { "abcdefghijklm".prefix(1 + $0 * 5 % 12) + "\n" }.joined()
+      ]
+      var trees = lines
+      trees.yaml = """
+        name: trees
+        seed: 7
+        data: {format: trees, view: nodes, train: FOLDER/train.txt}
+        model: {embedding: 4, tree: {cell: plain, hidden: 4}}
+        training: {batch_size: 5, epochs: 2}
+        """
+      trees.texts = ["train.txt": TreeRunTests.trees(31, seed: 3)]
+      return [
+        lines, lines.with("training.batch_tokens=40"),
+        lines.with("training.batch_tokens=40", "training.batch_size=1"),
+        lines.with("training.batch_tokens=40", "training.bptt=4"), trees,
+      ]
+    }()
+
+    /// The norms of a run's gradients times what they were divided by, with the mean, and the targets.
+    static func norms(_ trial: Trial, _ world: any Communicator, _ folder: String, run: String)
+      throws -> (norms: [Double], targets: [Double])
+    {
+      _ = try trial.prepare(world, folder, run: run).train()
+      try world.barrier()
+      let metrics = try Metrics(folder, run: run)
+      let tokens = metrics.values("tokens")
+      return (
+        metrics.values("gradient_norm"), zip(tokens, [0] + tokens).map { $0 - $1 }
+      )
+    }
+
+    @Test(
+      "of sums over time is divided by the sequences of each batch, short ones too",
+      arguments: World.all, batches)
+    func sequences(_ world: World, _ trial: Trial) throws {
+      let counts = try world.run { world, folder -> [Double] in
+        let mean = try Self.norms(trial, world, folder, run: "mean")
+        let sum = try Self.norms(
+          trial.with("training.loss_reduction=sum_over_time"), world, folder, run: "sum")
+        #expect(mean.targets == sum.targets)
+        return zip(zip(mean.norms, mean.targets), sum.norms).map { $0.0 * $0.1 / $1 }
+      }
+      for counts in counts {
+        for count in counts {
+          #expect(abs(count - count.rounded()) < 1e-4 && count > 0.5, "\(counts)")
+        }
+        // Every sequence is in one batch of each epoch; where these are cut, in each of its windows.
+        let total = counts.reduce(0) { $0 + $1.rounded() }
+        #expect(
+          trial.settings.contains("training.bptt=4") ? total > 62 : total == 62, "\(counts)")
+        #expect(Set(counts.map { $0.rounded() }).count > 1)
+      }
+    }
+
     /// How far one step of SGD at rate 1 moves each parameter, and the reported norm.
     static func moves(_ trial: Trial, _ world: any Communicator, _ folder: String) throws -> (
       [String: [Float]], Double

@@ -1,0 +1,127 @@
+internal import COpenMPI
+internal import LinearAlgebra
+
+/// Sums over ranks that have the same bits on every rank, and whichever algorithms Open MPI chooses: it
+/// moves numbers and adds none.
+///
+/// Terms are added in the order of ranks. Of a few numbers every rank is sent those of all others, and
+/// adds them up by itself. Of many, each rank is sent its part of them, adds it up and sends it to all.
+final class OrderedSum: @unchecked Sendable {
+  /// What all ranks together have of few numbers, at most.
+  private static let smallBytes = 1 << 17
+
+  private let rank, size: Int
+  private let pieceBytes: Int
+  /// What others have sent.
+  private let received: Buffer<UInt8>
+  /// What is under way: two requests for each other rank.
+  private let requests: UnsafeMutablePointer<MPI_Request?>
+
+  init(rank: Int, size: Int, pieceBytes: Int) {
+    (self.rank, self.size, self.pieceBytes) = (rank, size, pieceBytes)
+    // A number of each rank at least.
+    received = Buffer(count: max(pieceBytes + 8 * size, Self.smallBytes))
+    requests = .allocate(capacity: 2 * size)
+  }
+
+  deinit { requests.deallocate() }
+
+  /// Replaces every number by its sum.
+  func add<Element: FloatingPoint & BitwiseCopyable>(
+    _ values: UnsafeMutableBufferPointer<Element>, of type: MPI_Datatype?
+  ) throws(CommunicationError) {
+    guard size > 1, let start = values.baseAddress else { return }
+    let bytes = MemoryLayout<Element>.stride
+    let few = max(Self.smallBytes / bytes / size, 1)
+    let piece = pieceBytes / bytes
+    var first = 0
+    while first < values.count {
+      let left = values.count - first
+      // Parts of many ranks may be too small to be worth it.
+      let isSmall = left <= few || left < size || piece < size
+      let count = min(isSmall ? few : piece, left)
+      let numbers = UnsafeMutableBufferPointer(start: start + first, count: count)
+      if isSmall { try addAll(numbers, of: type) } else { try addParts(numbers, of: type) }
+      first += count
+    }
+  }
+
+  /// Adds up what every rank is sent of all.
+  private func addAll<Element: FloatingPoint & BitwiseCopyable>(
+    _ values: UnsafeMutableBufferPointer<Element>, of type: MPI_Datatype?
+  ) throws(CommunicationError) {
+    let (count, own) = (values.count, values.baseAddress!)
+    let all = UnsafeMutableRawPointer(received.start).assumingMemoryBound(to: Element.self)
+    let code = MPI_Allgather(own, Int32(count), type, all, Int32(count), type, unroll_comm_world())
+    try check("MPI_Allgather", code)
+    for other in 1..<size { addUp(all + other * count, to: all, count) }
+    own.update(from: all, count: count)
+  }
+
+  /// Adds up a part, and is sent the others.
+  private func addParts<Element: FloatingPoint & BitwiseCopyable>(
+    _ values: UnsafeMutableBufferPointer<Element>, of type: MPI_Datatype?
+  ) throws(CommunicationError) {
+    let start = values.baseAddress!
+    let width = (values.count - 1) / size + 1
+    let terms = UnsafeMutableRawPointer(received.start).assumingMemoryBound(to: Element.self)
+    func part(_ rank: Int) -> UnsafeMutableBufferPointer<Element> {
+      let first = min(rank * width, values.count)
+      return UnsafeMutableBufferPointer(
+        start: start + first, count: min(width, values.count - first))
+    }
+    let own = part(rank)
+    try exchange(
+      type, send: part,
+      receive: { UnsafeMutableBufferPointer(start: terms + $0 * width, count: own.count) })
+    let sum = own.baseAddress!
+    switch rank {
+    case 0, 1:
+      // Two terms are the same either way round.
+      for other in 0..<size where other != rank {
+        addUp(terms + other * width, to: sum, own.count)
+      }
+    default:
+      for other in 1..<size {
+        addUp(other == rank ? sum : terms + other * width, to: terms, own.count)
+      }
+      sum.update(from: terms, count: own.count)
+    }
+    try exchange(type, send: { _ in own }, receive: part)
+  }
+
+  /// Sends something to every other rank and is sent something by each.
+  private func exchange<Element>(
+    _ type: MPI_Datatype?, send: (Int) -> UnsafeMutableBufferPointer<Element>,
+    receive: (Int) -> UnsafeMutableBufferPointer<Element>
+  ) throws(CommunicationError) {
+    var open: Int32 = 0
+    for distance in 1..<size {
+      let (from, to) = ((rank + size - distance) % size, (rank + distance) % size)
+      let (incoming, outgoing) = (receive(from), send(to))
+      if incoming.count > 0 {
+        let code = MPI_Irecv(
+          incoming.baseAddress, Int32(incoming.count), type, Int32(from), 0, unroll_comm_world(),
+          requests + Int(open))
+        try check("MPI_Irecv", code)
+        open += 1
+      }
+      if outgoing.count > 0 {
+        let code = MPI_Isend(
+          outgoing.baseAddress, Int32(outgoing.count), type, Int32(to), 0, unroll_comm_world(),
+          requests + Int(open))
+        try check("MPI_Isend", code)
+        open += 1
+      }
+    }
+    try check("MPI_Waitall", MPI_Waitall(open, requests, unroll_statuses_ignore()))
+  }
+}
+
+/// y += x
+@inline(never)
+private func addUp<Element: FloatingPoint & BitwiseCopyable>(
+  _ x: UnsafeMutablePointer<Element>, to y: UnsafeMutablePointer<Element>, _ count: Int
+) {
+  for i in 0..<count { y[i] += x[i] }
+}

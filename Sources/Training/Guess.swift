@@ -1,0 +1,113 @@
+internal import Datasets
+internal import Foundation
+internal import LinearAlgebra
+internal import Recurrence
+
+// What a model has to be better than to have learnt anything.
+
+/// The loss of the last windows, the older ones weighing less.
+struct RecentLoss: Codable, Equatable, Sendable {
+  var nats = 0.0
+  var targets = 0.0
+
+  /// Their mean, in nats per target.
+  var mean: Double { nats / max(targets, 1) }
+
+  /// With one window more; 50 windows back counts a third.
+  func adding(_ nats: Double, _ targets: Double) -> RecentLoss {
+    RecentLoss(nats: 0.98 * self.nats + nats, targets: 0.98 * self.targets + targets)
+  }
+}
+
+extension ModelOptions {
+  /// The most that guessing costs, in nats per target: every symbol as likely as any other, every label
+  /// and every end as likely as not; nil of numbers, of which the data has to be known.
+  func lossOfGuessing(_ interface: ModelInterface) -> Double? {
+    let outputs: Double
+    switch interface.output {
+    case .symbols(let count): outputs = log(Double(count))
+    case .labels(let count): outputs = Double(count) * log(2)
+    case .numbers: return nil
+    }
+    switch end {
+    case .symbol: return outputs
+    case .halt: return outputs + log(2)
+    case .length: return interface.ends.map { outputs + log(Double($0.longest + 1)) }
+    }
+  }
+}
+
+extension Coordinator {
+  /// Whether the last validation loss is above that of guessing: it is before anything is learnt, and
+  /// where a run has diverged.
+  var isWorseThanGuessing: Bool {
+    guard let guess = state.guess, let loss = state.validationLoss else { return false }
+    return !(loss <= guess)
+  }
+
+  /// Whether a run that is over has ended with more than twice the loss of guessing and that of the first
+  /// window with a target, before which nothing was learnt: in its last windows, or it would have learnt
+  /// its training data by heart, and in validation, where there is one.
+  public var hasDiverged: Bool {
+    guard isComplete, let guess = state.guess ?? guess, let trained = state.recent?.mean else {
+      return false
+    }
+    // Who stops in time has a best checkpoint.
+    if hasGivenUp, let best = state.earlyStopping.best, best <= guess { return false }
+    let limit = 2 * max(guess, state.untrained ?? guess)
+    return !(trained <= limit) && !(state.validationLoss ?? trained <= limit)
+  }
+
+  private var finalLoss: Double? { state.validationLoss ?? state.recent?.mean }
+
+  /// What a run that has diverged says.
+  var divergenceSentence: String {
+    let loss = state.validationLoss == nil ? "loss of the last steps" : "validation loss"
+    let best =
+      state.earlyStopping.best.map { $0 <= state.guess ?? guess ?? 0 } == true
+      ? state.bestStep.map { ", or go on from the best checkpoint, of step \($0)" } ?? "" : ""
+    return
+      "Diverged: after \(state.step) steps the \(loss) is \(fixed(finalLoss ?? .nan, 4)), above the "
+      + "\(fixed(state.guess ?? guess ?? .nan, 4)) of guessing: lower the learning rate or clip the "
+      + "gradient, and start a new run\(best)"
+  }
+}
+
+/// Sums of the numbers that are asked for, and of their squares.
+struct NumberMoments {
+  /// Of each output the sum and the sum of squares, and the number of rows.
+  var sums: [Double]
+  private let width: Int
+
+  /// Nil for a model that does not predict numbers, or ends besides them.
+  init?(of model: any Model) {
+    guard let model = model as? SequenceModel, case .numbers(let width) = model.interface.output,
+      model.options.end == .symbol
+    else { return nil }
+    self.width = width
+    sums = [Double](repeating: 0, count: 2 * width + 1)
+  }
+
+  mutating func add(_ batch: Batch) {
+    guard batch.streams > 0 else { return }
+    let (values, targets) = (batch.valueRows, batch.targets.elements())
+    for row in 0..<batch.rows where targets[row] >= 0 {
+      for j in 0..<width {
+        let value = Double(values[row, j])
+        sums[2 * j] += value
+        sums[2 * j + 1] += value * value
+      }
+      sums[2 * width] += 1
+    }
+  }
+
+  /// The mean of the outputs' variances; nil without numbers.
+  var variance: Double? {
+    let rows = sums[2 * width]
+    guard rows > 0 else { return nil }
+    let total = (0..<width).reduce(0.0) {
+      $0 + sums[2 * $1 + 1] / rows - (sums[2 * $1] / rows) * (sums[2 * $1] / rows)
+    }
+    return max(total / Double(width), 0)
+  }
+}
