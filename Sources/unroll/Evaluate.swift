@@ -99,7 +99,9 @@ struct Evaluate: ParsableCommand {
           of: data, with: checkpoint, batchSize: batchSize ?? 1, bptt: bptt,
           precision: format.precision, world: world)
         if world.isRoot {
-          if let warning = result.unknown.warning(of: data.joined(separator: ", ")) { warn(warning) }
+          if let warning = result.unknown.warning(of: data.joined(separator: ", ")) {
+            warn(warning)
+          }
           print(json ? try result.json : result.words)
         }
         return ExitStatus.done

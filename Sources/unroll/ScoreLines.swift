@@ -49,7 +49,8 @@ struct ScoreLines: ParsableCommand {
       return
     }
     guard let source else {
-      throw UsageError("\(from.checkpoint) makes something of a source: name the file with --source")
+      throw UsageError(
+        "\(from.checkpoint) makes something of a source: name the file with --source")
     }
     let interpreter = try Interpreter(loaded, precision: format.precision)
     let (said, sources) = (try lines(of: file), try lines(of: source))

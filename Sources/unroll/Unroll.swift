@@ -1,4 +1,6 @@
 internal import ArgumentParser
+internal import CFileFaults
+internal import Collectives
 internal import Foundation
 internal import Training
 

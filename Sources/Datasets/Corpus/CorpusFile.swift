@@ -156,7 +156,7 @@ final class CorpusFile: Sendable {
   }
 
   private func index(_ entry: Int) -> Int {
-    Int(UInt64(littleEndian: load(header.indexOffset + 8 * entry)))
+    Int(clamping: UInt64(littleEndian: load(header.indexOffset + 8 * entry)))
   }
 
   @inline(__always)

@@ -75,7 +75,8 @@ extension TrainerTests {
     func neutral(_ world: World) throws {
       let results = try world.run { world, folder in
         try Self.trial.train(world, folder, run: "with")
-        try Self.trial.with("data.valid=null", "evaluation=null").train(world, folder, run: "without")
+        try Self.trial.with("data.valid=null", "evaluation=null").train(
+          world, folder, run: "without")
         return try Kept(folder, run: "with").differences(Kept(folder, run: "without"))
       }
       for found in results {
