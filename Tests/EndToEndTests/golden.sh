@@ -181,8 +181,8 @@ classes|model.layers.0.bidirectional=concat
 conditioned
 conditioned|model.condition=first_input
 conditioned|model.condition=initial_state
-series|training={batch_size: 4, readout: {ridge: 0.001, washout: 1}}|model.layers=[{cell: echo-state, hidden: 20}]|model.shortcut=true
-classes|training={batch_size: 4, readout: {}}|model.layers=[{cell: echo-state, hidden: 20}]
+series|training={batch_size: 4, readout: {ridge: 0.001, washout: 1}}|training.steps=null|training.optimizer=null|training.schedule=null|training.clip=null|checkpoint=null|model.layers=[{cell: echo-state, hidden: 20}]|model.shortcut=true
+classes|training={batch_size: 4, readout: {}}|training.steps=null|training.optimizer=null|training.schedule=null|training.clip=null|checkpoint=null|model.layers=[{cell: echo-state, hidden: 20}]
 adding|data.length=22
 copy|data.symbols=3|data.delay=4
 embedded-reber
@@ -222,7 +222,7 @@ measure() {
       for part in "${settings[@]:1}"; do arguments+=(--set "$part"); done
       rm -rf golden-run
       under 1 train common.yaml base.yaml "${arguments[@]}" --set training.precision=$precision \
-        --run golden-run 2>log </dev/null || die "$line: $(cat log)"
+        --run golden-run 2>log </dev/null || die "$line: $(cat log)" >&2
       printf '%s|%s = %s\n' "$line" "$precision" "$(figures golden-run)"
     done
   done <runs.txt

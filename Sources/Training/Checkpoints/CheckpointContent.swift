@@ -64,6 +64,7 @@ private struct CheckpointReader {
     let counters: Snapshot.Counters = try decode(state.random, "random")
     let plateau: Plateau = try decode(state.plateau, "plateau")
     let earlyStop: EarlyStopping = try decode(state.earlyStop, "early_stop")
+    if let sentence = coordinator.objection { throw refuse(sentence) }
     let steps = 0...coordinator.step
     let totals = 0...largestTotal
     let ranges: [(String, Int, ClosedRange<Int>)] = [
@@ -74,7 +75,6 @@ private struct CheckpointReader {
       ("world_size", state.worldSize, 1...largestCount),
       ("batch_size", state.batchSize, 1...largestCount),
     ]
-    if let sentence = coordinator.objection { throw refuse(sentence) }
     for (name, value, range) in ranges where !range.contains(value) {
       throw refuse("\(name) is \(value)")
     }
@@ -154,7 +154,7 @@ private struct CheckpointReader {
       }
     let ends = interface.ends
     let symbols: Range<Int>? =
-      if case .symbols(let count) = interface.output { 0..<count } else { nil }
+      if case .symbols(let count) = interface.output, count > 0 { 0..<count } else { nil }
     let parts = [
       ("input", input), ("output", output),
       ("source", interface.source == vocabularies.source?.count ?? 0),

@@ -86,7 +86,10 @@ import Training
       try put(sealed(state), at: file)
       #expect(Checkpoint.verify(path).isEmpty, "\(Checkpoint.verify(path))")
       var (refused, accepted) = (0, 0)
-      for mutation in StateMutation.all(of: state) {
+      // A sample of some thousands, which takes seconds; all of them take minutes.
+      let all = StateMutation.all(of: state)
+      let step = ProcessInfo.processInfo.environment["UNROLL_TEST_MUTATIONS"] == "all" ? 1 : 23
+      for mutation in stride(from: 0, to: all.count, by: step).map({ all[$0] }) {
         try put(sealed(mutation.applied(to: state)), at: file)
         let problems = Checkpoint.verify(path)
         let resumed = Result {
@@ -115,7 +118,8 @@ import Training
         if mutation.place.count > 1, unused.contains(mutation.place[1]) { continue }
         do { try use(path, of: options, folder) } catch { expectSentence(error, mutation) }
       }
-      #expect(refused > 1000 && accepted > 100, "\(refused) refused, \(accepted) accepted")
+      #expect(
+        refused > 1000 / step && accepted > 100 / step, "\(refused) refused, \(accepted) accepted")
     }
   }
 
