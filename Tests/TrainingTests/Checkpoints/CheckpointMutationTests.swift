@@ -41,7 +41,7 @@ import Training
       name: "trees", data: "format: trees, view: nodes, train: FOLDER/trees.txt, valid: 0.2",
       model: "{embedding: 6, tree: {cell: lstm, hidden: 5}}", training: "steps: 7"),
     Subject(
-      name: "frames", data: "task: mackey-glass, steps: 9, valid_size: 3",
+      name: "frames", data: "task: mackey-glass, length: 9, train_size: 20, valid_size: 3",
       model: "{layers: [{cell: leaky, hidden: 5}]}", training: "steps: 7"),
   ]
 
@@ -88,7 +88,7 @@ import Training
       var (refused, accepted) = (0, 0)
       // A sample of some thousands, which takes seconds; all of them take minutes.
       let all = StateMutation.all(of: state)
-      let step = ProcessInfo.processInfo.environment["UNROLL_TEST_MUTATIONS"] == "all" ? 1 : 23
+      let step = ProcessInfo.processInfo.environment["UNROLL_TEST_MUTATIONS"] == "all" ? 1 : 97
       for mutation in stride(from: 0, to: all.count, by: step).map({ all[$0] }) {
         try put(sealed(mutation.applied(to: state)), at: file)
         let problems = Checkpoint.verify(path)

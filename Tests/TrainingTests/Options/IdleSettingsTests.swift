@@ -183,7 +183,8 @@ import Training
       key: "evaluation.batch_size", given: "evaluation.batch_size=3", read: ["data.test=0.1"],
       idle: [[]]),
     Case(
-      key: "evaluation.batch_tokens", given: "evaluation.batch_tokens=50", read: task, idle: [valid]),
+      key: "evaluation.batch_tokens", given: "evaluation.batch_tokens=50", read: task, idle: [valid]
+    ),
     Case(
       key: "evaluation.bptt", given: "evaluation.bptt=3", read: valid, idle: [[], tree + valid]),
     Case(key: "checkpoint.every", given: "checkpoint.every=30", idle: [readout]),
