@@ -7,14 +7,14 @@ internal import LinearAlgebra
 /// Terms are added in the order of ranks. Of a few numbers every rank is sent those of all others, and
 /// adds them up by itself. Of many, each rank is sent its part of them, adds it up and sends it to all.
 final class OrderedSum: @unchecked Sendable {
-  /// What all ranks together have of few numbers, at most.
+  /// The most bytes over all ranks that every rank is sent whole; of more, it is sent a part.
   private static let smallBytes = 1 << 17
 
   private let rank, size: Int
   private let pieceBytes: Int
-  /// What others have sent.
+  /// The numbers received from other ranks.
   private let received: Buffer<UInt8>
-  /// What is under way: two requests for each other rank.
+  /// The pending requests, two for each other rank.
   private let requests: UnsafeMutablePointer<MPI_Request?>
 
   init(rank: Int, size: Int, pieceBytes: Int) {

@@ -16,7 +16,7 @@ public struct FeedRequest: Hashable, Sendable {
   /// Whether a rank may have nothing to read, as in evaluation or where a readout is fitted: it
   /// waits.
   public var allowsEmptyShare: Bool
-  /// Whether a sequence of more steps than `batchTokens` makes a batch by itself, as in evaluation.
+  /// True where a sequence longer than `batchTokens` is a batch by itself, as in evaluation.
   public var allowsLongSequences = false
 
   /// The steps of a window of a text's streams, unless asked otherwise.

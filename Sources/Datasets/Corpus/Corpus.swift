@@ -7,7 +7,7 @@ public struct Corpus: Sendable {
   let range: Range<Int>
   /// What an error message calls this text.
   public let name: String
-  /// What whoever opened it wants to say, in one sentence: that a damaged file was made anew.
+  /// A sentence for the user about how it was opened: that a damaged file was made anew.
   public internal(set) var note: String?
 
   init(_ file: CorpusFile, _ range: Range<Int>, name: String) {

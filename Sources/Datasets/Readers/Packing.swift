@@ -43,7 +43,7 @@ struct Packing {
   }
 }
 
-/// What `Packing` has written, in the same order.
+/// Reads the numbers that `Packing` has written, in the same order.
 struct Unpacking {
   private let bytes: [UInt8]
   private var place = 0

@@ -74,7 +74,7 @@ public final class WeightProducts {
       }
     }
 
-    /// The bytes that the copies of a weight take, for x · W and for the way back.
+    /// The bytes that the copies of a weight take, for x · W and for the backward pass.
     /// - Parameter rowsOfStep: the rows of a product at one time step.
     package static func bytesOfCopies(
       rows: Int, columns: Int, rowsOfStep: Int, precision: Precision
