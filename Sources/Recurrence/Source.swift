@@ -14,6 +14,16 @@ public enum Source: Sendable {
   case nothing
 }
 
+extension Source {
+  /// Whether symbols are read, by themselves or through a table.
+  var isSymbols: Bool {
+    switch self {
+    case .symbols, .lookup: true
+    case .activation, .frames, .nothing: false
+    }
+  }
+}
+
 extension Plan {
   /// The width of what is read.
   public func width(_ source: Source) -> Int {

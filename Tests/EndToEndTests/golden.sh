@@ -162,6 +162,7 @@ labels|model.layers.0.bidirectional=concat
 labels|model.layers=[{cell: gru, hidden: 9, bidirectional: sum}, {cell: lstm, hidden: 9, bidirectional: concat}]|model.dropout=0.1
 labels
 tags|model.layers.0.bidirectional=concat|model.layers.0.zoneout=0.1
+tags|model.embedding=null|model.layers.0.bidirectional=sum
 pairs
 pairs|model.context=every_step|model.attention=additive
 pairs|model.context=both|model.attention=multiplicative|model.attention_place=input|model.encoder.dropout=0.1

@@ -81,9 +81,10 @@ private func makeWindows() -> [(String, [Batch])] {
   private static let tolerance = MemoryLayout<Real>.size == 8 ? 1e-12 : 1e-5
 
   private func expectAgreement(
-    _ what: String, isTied: Bool = false, _ layer: (Source, inout Plan) -> any Layer
+    _ what: String, isTied: Bool = false, of windows: [(String, [Batch])] = makeWindows(),
+    _ layer: (Source, inout Plan) -> any Layer
   ) {
-    for (name, windows) in makeWindows() {
+    for (name, windows) in windows {
       let plain = Route(vocabulary: vocabulary, gathered: false, isTied: isTied, layer)
       let gathered = Route(vocabulary: vocabulary, gathered: true, isTied: isTied, layer)
       #expect(
@@ -131,6 +132,42 @@ private func makeWindows() -> [(String, [Batch])] {
     }
   }
 
+  @Test(arguments: Bidirectional.Combination.allCases)
+  func `once per different symbol, in both directions, computes what it computes row by row`(
+    combination: Bidirectional.Combination
+  ) {
+    let whole = batch([3, 1, 3, 3, 10, 1, 0, 3])
+    let padded = batch([7, 0, 10, 2, 5, 1, 7, 3])
+    padded.lengths.start[1] = 2
+    padded.pad()
+    forEveryCell(hidden: Trial.hidden) { name, cell, options in
+      guard inputDelays(of: cell, options) == [0], !options.feedsTargets else { return }
+      expectAgreement("\(name) \(options)", of: [("whole", [whole]), ("padded", [padded])]) {
+        let isGathered = if case .lookup = $0 { true } else { false }
+        return Bidirectional(combination, reading: $0, in: &$1) { source, isSecond, plan in
+          plan.scope.suffix = isSecond ? "_reverse" : ""
+          return make(cell, options, reading: source, isTurned: isSecond && isGathered, in: &plan)
+        }
+      }
+    }
+  }
+
+  @Test func `is what both directions of a first layer begin with, and of its symbols alone`() {
+    let gru = LayerOptions(`Models of sequences`.gru(5), bidirectional: .concat)
+    let taps = LayerOptions(
+      .recurrent(cell: "dense", Dense.Options(hidden: 5, taps: 2)), bidirectional: .concat)
+    func bytes(_ layer: LayerOptions, embedding: Int?, _ input: ModelInterface.Input) -> Double {
+      let options = ModelOptions(embedding: embedding, layers: [layer])
+      let interface = ModelInterface(input: input, output: .symbols(6))
+      return Tape.bytes(
+        SequenceModel(options, interface: interface, seed: 1).plan, steps: 1000, streams: 2,
+        derivatives: true)
+    }
+    // What is read takes no room at every step.
+    #expect(bytes(gru, embedding: 3, .symbols(9)) < bytes(gru, embedding: nil, .frames(3)))
+    #expect(bytes(taps, embedding: 3, .symbols(9)) < bytes(taps, embedding: 8, .symbols(9)))
+  }
+
   @Test func `is what a language model begins with, unless something lies between`() {
     /// The memory of a long window tells which activations a plan has.
     func bytes(_ plan: Plan) -> Double {
@@ -161,9 +198,10 @@ private func makeWindows() -> [(String, [Batch])] {
 }
 
 private func make<Cell: RecurrentCell>(
-  _ cell: Cell.Type, _ options: any CellOptions, reading source: Source, in plan: inout Plan
+  _ cell: Cell.Type, _ options: any CellOptions, reading source: Source, isTurned: Bool = false,
+  in plan: inout Plan
 ) -> any Layer {
-  Recurrent<Cell>(options as! Cell.Options, reading: source, in: &plan)
+  Recurrent<Cell>(options as! Cell.Options, reading: source, isTurned: isTurned, in: &plan)
 }
 
 @Suite struct `The different symbols of a window` {

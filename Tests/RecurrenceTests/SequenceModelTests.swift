@@ -6,6 +6,7 @@ import Testing
 @Suite struct `Models of sequences` {
   static let symbols = ModelInterface.Input.symbols(SequenceTrial.symbols)
   static let frames = ModelInterface.Input.frames(SequenceTrial.frame)
+  static let symbolsOfBothSides = ModelInterface.Output.symbols(SequenceTrial.symbols)
 
   static func lstm(_ hidden: Int) -> LayerOptions.Kind {
     .recurrent(cell: "lstm", LSTM.Options(hidden: hidden))
@@ -61,6 +62,27 @@ import Testing
         ModelOptions(
           embedding: nil, layers: [LayerOptions(gru(5), bidirectional: .sum)]),
         ModelInterface(input: symbols, output: .symbols(6))
+      ),
+      (
+        "both directions of a tied embedding",
+        ModelOptions(
+          embedding: 5,
+          layers: [
+            LayerOptions(
+              lstm(3), bidirectional: .concat, surroundings: Surroundings(initialState: .learnt)),
+            LayerOptions(.linear(5)),
+          ], tied: true),
+        ModelInterface(input: symbols, output: symbolsOfBothSides)
+      ),
+      (
+        "a summary of both directions of symbols below others",
+        ModelOptions(
+          embedding: nil,
+          layers: [
+            LayerOptions(gru(3), dropout: 0.3, bidirectional: .concat),
+            LayerOptions(lstm(5), bidirectional: .sum), LayerOptions(gru(4)),
+          ]),
+        ModelInterface(input: symbols, output: .labels(6), asksOnce: true)
       ),
       (
         "a summary of both directions",

@@ -7,6 +7,9 @@ internal import LinearAlgebra
 /// x(L−1), …, x(0), so that padding stays behind its end. Its step k belongs to place L−1−k, and aligned
 /// outputs put it there. A *summary* differs in its last step alone: y(L−1) is the forward state at the
 /// last step beside the backward state at the first, each having read everything.
+///
+/// Symbols are not made an activation of: both directions read the same different ones of a window, the
+/// second at places that are turned round.
 public struct Bidirectional: Layer {
   /// What becomes of the two directions.
   public enum Combination: String, Codable, CaseIterable, Sendable {
@@ -28,23 +31,28 @@ public struct Bidirectional: Layer {
   /// The summary, where it is shown besides.
   let summary: Activation?
   private let forwards, backwards: any Layer
-  private let input, turned: Activation
+  /// The input of the first direction and the same turned round; nil of symbols.
+  private let input, turned: Activation?
   private let combination: Combination
   private let shown: Shown
 
   /// - Parameters:
-  ///   - input: what both directions read.
-  ///   - make: makes one direction, which reads the activation; told whether it is the second.
+  ///   - source: the input of both directions: an activation or symbols.
+  ///   - make: makes one direction; told what it reads and whether it is the second, which reads
+  ///     symbols from the end of each stream to its beginning.
   public init(
-    _ combination: Combination, reading input: Activation, shown: Shown = .aligned,
-    in plan: inout Plan, _ make: (Activation, Bool, inout Plan) -> any Layer
+    _ combination: Combination, reading source: Source, shown: Shown = .aligned,
+    in plan: inout Plan, _ make: (Source, Bool, inout Plan) -> any Layer
   ) {
     self.combination = combination
     self.shown = shown
-    self.input = input
-    turned = plan.activation(plan.width(input))
-    forwards = make(input, false, &plan)
-    backwards = make(turned, true, &plan)
+    switch source {
+    case .activation(let x): (input, turned) = (x, plan.activation(plan.width(x)))
+    case .lookup, .symbols: (input, turned) = (nil, nil)
+    case .frames, .nothing: preconditionFailure("two directions need an activation or symbols")
+    }
+    forwards = make(source, false, &plan)
+    backwards = make(turned.map { .activation($0) } ?? source, true, &plan)
     let width = plan.width(forwards.output) * (combination == .concat ? 2 : 1)
     output = plan.activation(width)
     summary = shown == .both ? plan.activation(width) : nil
@@ -56,8 +64,13 @@ public struct Bidirectional: Layer {
   public func forward(_ pass: Pass) {
     precondition(!hasRestarts(pass.batch), "reading backwards what starts anew in the middle")
     forwards.forward(pass)
-    pass[turned].fill(0)
-    addTurned(pass[input], to: pass[turned], pass)
+    if let input, let turned {
+      pass[turned].fill(0)
+      addTurned(pass[input], to: pass[turned], pass)
+    } else {
+      pass.batch.distinct.turn(
+        lengths: pass.batch.lengths, steps: pass.steps, streams: pass.streams)
+    }
     backwards.forward(pass)
     join(into: pass[output], isSummary: shown == .summary, pass)
     if let summary { join(into: pass[summary], isSummary: true, pass) }
@@ -67,7 +80,7 @@ public struct Bidirectional: Layer {
     part(pass.d[output], isSummary: shown == .summary, pass)
     if let summary { part(pass.d[summary], isSummary: true, pass) }
     backwards.backward(pass)
-    addTurned(pass.d[turned], to: pass.d[input], pass)
+    if let input, let turned { addTurned(pass.d[turned], to: pass.d[input], pass) }
     forwards.backward(pass)
   }
 

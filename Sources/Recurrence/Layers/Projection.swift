@@ -13,6 +13,8 @@ internal import LinearAlgebra
 /// symbol itself, a row with a single 1, E W are D rows of W.
 struct Projection: Sendable {
   private let source: Source
+  /// Whether streams are read from their ends; of symbols only.
+  private let isTurned: Bool
   let weight: Parameter?
   /// Of the last columns of y; nil for none.
   private let bias: Parameter?
@@ -31,17 +33,20 @@ struct Projection: Sendable {
   ///   - biasedGates: how many of them, the last ones, have a bias.
   ///   - secondBias: b′, a parameter of somebody else.
   ///   - fixed: what W and b are made from where they are constants.
+  ///   - isTurned: whether the symbols of each stream are read from its end to its beginning.
   ///   - conditions: each a z, on the axis of streams; R is called like W with the name of z behind it.
   ///   - length: what is read of the length of each sequence, through a matrix of the same kind.
   init(
-    _ width: Int, reading source: Source, names: (weight: String, bias: String), gates: Int = 1,
-    biasedGates: Int? = nil, pytorch spread: Distribution, parts: [InitialValue.Part] = [],
+    _ width: Int, reading source: Source, isTurned: Bool = false,
+    names: (weight: String, bias: String), gates: Int = 1, biasedGates: Int? = nil,
+    pytorch spread: Distribution, parts: [InitialValue.Part] = [],
     secondBias: Parameter? = nil, conditions: [Conditioning] = [],
     length: LengthInput = .none,
     fixed: (weight: ConstantValue, bias: ConstantValue)? = nil, in plan: inout Plan
   ) {
     let read = plan.width(source)
     self.source = read == 0 ? .nothing : source
+    self.isTurned = isTurned
     self.secondBias = secondBias
     isFixed = fixed != nil
     if read == 0 {
@@ -89,12 +94,12 @@ struct Projection: Sendable {
       lookup.read(into: e, pass)
       pass.mark(.embedding)
       project(e, into: p, pass)
-      y.gather(p, at: pass.batch.distinct.places)
+      y.gather(p, at: places(pass))
     case .symbols:
       let p = matrix(projected!, y.columns, pass)
       addBiases(to: p, pass)
       p.addColumns(of: pass[weight!].matrix, at: pass.batch.distinct.symbols)
-      y.gather(p, at: pass.batch.distinct.places)
+      y.gather(p, at: places(pass))
     }
     for condition in conditions { condition.forward(into: y, pass) }
     length?.forward(into: y, pass)
@@ -114,7 +119,7 @@ struct Projection: Sendable {
       let e = matrix(rows!, lookup.width, pass)
       let dp = matrix(projected!, dy.columns, pass)
       dp.fill(0)
-      dp.addScattered(dy, at: pass.batch.distinct.places)
+      dp.addScattered(dy, at: places(pass))
       lookup.read(into: e, pass)
       accumulate(dp, e, pass)
       // E is not needed any more: its derivative takes its place.
@@ -125,11 +130,15 @@ struct Projection: Sendable {
     case .symbols:
       let dp = matrix(projected!, dy.columns, pass)
       dp.fill(0)
-      dp.addScattered(dy, at: pass.batch.distinct.places)
+      dp.addScattered(dy, at: places(pass))
       if isFixed { return }
       pass.d[weight!].addToColumns(dp, at: pass.batch.distinct.symbols)
       accumulateBiases(dp, pass)
     }
+  }
+
+  private func places(_ pass: Pass) -> Buffer<Int32> {
+    isTurned ? pass.batch.distinct.turnedPlaces : pass.batch.distinct.places
   }
 
   private func matrix(_ scratch: Scratch, _ columns: Int, _ pass: Pass) -> Matrix {

@@ -49,6 +49,7 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
   /// - Parameters:
   ///   - dropout: on the states that products read.
   ///   - seed: keys dropout and zoneout.
+  ///   - isTurned: whether the symbols of each stream are read from its end to its beginning.
   ///   - length: what is read of the length of each sequence.
   ///   - request: what is looked back at before each step.
   ///   - handsOver: whether others read the states at the end of each sequence.
@@ -56,12 +57,14 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
   ///     the state, its name and whether the layer shows it; nil where `surroundings` says it.
   init(
     _ options: Cell.Options, around surroundings: Surroundings = Surroundings(),
-    dropout: Double = 0, seed: UInt64 = 0, reading input: Source, conditions: [Conditioning] = [],
+    dropout: Double = 0, seed: UInt64 = 0, reading input: Source, isTurned: Bool = false,
+    conditions: [Conditioning] = [],
     length: LengthInput = .none, handsOver: Bool = false, lookBack request: LookBackRequest? = nil,
     given: (Activation, String, Bool, inout Plan) -> Activation? = { _, _, _, _ in nil },
     in plan: inout Plan
   ) {
     let delays = Cell.inputDelays(options)
+    precondition(!isTurned || delays == [0], "earlier inputs of symbols that are read backwards")
     delayed = delays == [0] ? nil : DelayLine(delays, reading: input, in: &plan)
     let known = plan.states.count
     cell = Cell(options, in: &plan)
@@ -127,7 +130,7 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
     let fixed = Cell.fixedInput(options)
     projection = Projection(
       plan.width(cell.preactivation), reading: delayed.map { .activation($0.output) } ?? input,
-      names: ("weight_ih", "bias_ih"), gates: Cell.gates(options),
+      isTurned: isTurned, names: ("weight_ih", "bias_ih"), gates: Cell.gates(options),
       biasedGates: Cell.biasedGates(options),
       pytorch: .uniform(1 / Double(options.hidden).squareRoot()),
       parts: Cell.inputBias(options), secondBias: cell.recurrentBias, conditions: conditions,
@@ -147,8 +150,13 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
     ]
   }
 
-  public init(_ options: Cell.Options, reading input: Source, in plan: inout Plan) {
-    self.init(options, around: Surroundings(), reading: input, in: &plan)
+  /// - Parameter isTurned: whether the symbols of each stream are read from its end to its beginning;
+  ///   the second direction of a `Bidirectional` layer.
+  public init(
+    _ options: Cell.Options, reading input: Source, isTurned: Bool = false, in plan: inout Plan
+  ) {
+    self.init(
+      options, around: Surroundings(), reading: input, isTurned: isTurned, in: &plan)
   }
 
   public init(_ options: Cell.Options, reading input: Activation, in plan: inout Plan) {

@@ -23,7 +23,11 @@ struct Encoded {
     var stack = Stack(options, seed: seed, label: "source", handsOver: true)
     let (source, _) = SequenceModel.source(
       options, .symbols(symbols), named: "source embedding", in: &plan)
-    if options.readsRows { stack.addInput(source, in: &plan) } else { stack.source = source }
+    if options.readsRows(.symbols(symbols)) {
+      stack.addInput(source, in: &plan)
+    } else {
+      stack.source = source
+    }
     stack.add(
       options.layers[...], shown: model.attention == .none ? .summary : .both, in: &plan)
     output = stack.output

@@ -240,6 +240,15 @@ extension LayerOptions {
     if case .recurrent(_, let options) = kind { options.hasState } else { false }
   }
 
+  /// How many steps late the layer reads its input.
+  var inputDelays: [Int] {
+    guard case .recurrent(let name, let options) = kind, let type = cells[name] else { return [0] }
+    func delays<Cell: RecurrentCell>(_ cell: Cell.Type) -> [Int] {
+      (options as? Cell.Options).map(Cell.inputDelays) ?? [0]
+    }
+    return delays(type)
+  }
+
   /// Whether a step is fed the target of the step before.
   var feedsTargets: Bool {
     guard case .recurrent(_, let options) = kind else { return false }

@@ -40,7 +40,11 @@ public struct SequenceModel: Model {
     plan.scope.outputs = interface.output
     let (source, table) = Self.source(options, interface.input, named: "embedding", in: &plan)
     // Dropout and shortcuts read every row by itself; a layer alone, one per different symbol.
-    if options.readsRows { stack.addInput(source, in: &plan) } else { stack.source = source }
+    if options.readsRows(interface.input) {
+      stack.addInput(source, in: &plan)
+    } else {
+      stack.source = source
+    }
     let input = stack.layers.last?.output
     if let encoded {
       stack.read(encoded, as: options.context)
@@ -192,8 +196,12 @@ extension ModelOptions {
   }
 
   /// Whether what is read is needed as an activation of its own.
-  var readsRows: Bool {
-    dropoutOfInput > 0 || shortcut || layers[0].residual || layers[0].bidirectional != nil
+  func readsRows(_ input: ModelInterface.Input) -> Bool {
+    if dropoutOfInput > 0 || shortcut || layers[0].residual { return true }
+    guard layers[0].bidirectional != nil else { return false }
+    // Symbols are read in both directions as they are, unless several steps of them at once.
+    if case .symbols = input { return layers[0].inputDelays != [0] }
+    return true
   }
 
   /// Why no model of these options can be made for data of some kind, if there is a reason.
@@ -238,7 +246,7 @@ extension ModelOptions {
       case .frames(let width): width
       case .nothing: 0
       }
-    if read == 0, readsRows {
+    if read == 0, readsRows(interface.input) {
       return
         "this data has nothing to read, so a first layer has no shortcut, no dropout before it and "
         + "one direction only; remove them"

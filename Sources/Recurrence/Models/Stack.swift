@@ -126,17 +126,17 @@ struct Stack {
           let (built, handOvers) = recurrent(
             type, cellOptions, around: layer.surroundings,
             dropout: options.recurrent ? layer.dropout ?? options.dropout : 0, reading: read,
-            in: &plan)
+            isTurned: isSecond && read.isSymbols, in: &plan)
           directions.append(handOvers)
           return built
         }
-        if let combination = layer.bidirectional, case .activation(let input) = read {
+        if let combination = layer.bidirectional {
           // The last states are handed over by themselves.
           let isHandedOver = shown == .both && isTop && layer.hasState
           let twoWays = Bidirectional(
-            combination, reading: input,
+            combination, reading: read,
             shown: index == summarised && !isHandedOver ? shown : .aligned, in: &plan
-          ) { direction(.activation($0), $1, &$2) }
+          ) { direction($0, $1, &$2) }
           summary = twoWays.summary
           built = twoWays
         } else {
@@ -224,7 +224,7 @@ struct Stack {
 
   private mutating func recurrent<Cell: RecurrentCell>(
     _ cell: Cell.Type, _ options: any CellOptions, around surroundings: Surroundings,
-    dropout: Double, reading input: Source, in plan: inout Plan
+    dropout: Double, reading input: Source, isTurned: Bool, in plan: inout Plan
   ) -> (any Layer, [HandOver]) {
     guard let options = options as? Cell.Options else {
       preconditionFailure("options of \(type(of: options)) for a \(cell)")
@@ -239,8 +239,8 @@ struct Stack {
     }
     let layer = Recurrent<Cell>(
       options, around: surroundings, dropout: dropout, seed: seed, reading: input,
-      conditions: depth == 0 ? conditions : [], length: depth == 0 ? length : .none,
-      handsOver: handsOver, lookBack: request,
+      isTurned: isTurned, conditions: depth == 0 ? conditions : [],
+      length: depth == 0 ? length : .none, handsOver: handsOver, lookBack: request,
       given: { beginning(of: $0, named: $1, isShown: $2, in: &$3) }, in: &plan)
     return (layer, layer.handOvers)
   }
