@@ -8,6 +8,8 @@ public struct Dataset: Sendable {
   public let outputs: Vocabulary
   /// The symbols that an encoder reads; nil where nothing is encoded.
   public let source: Vocabulary?
+  /// What conditions are made of; nil where files know nothing of whole sequences, and of tasks.
+  public let conditions: ConditionFields?
   /// What a model of this data reads and predicts.
   public let interface: ModelInterface
   public let train: DataPart
@@ -17,12 +19,14 @@ public struct Dataset: Sendable {
   public private(set) var notes: [String] = []
 
   init(
-    vocabulary: Vocabulary, outputs: Vocabulary, source: Vocabulary?, interface: ModelInterface,
-    train: DataPart, valid: DataPart?, test: DataPart?
+    vocabulary: Vocabulary, outputs: Vocabulary, source: Vocabulary?,
+    conditions: ConditionFields? = nil, interface: ModelInterface, train: DataPart,
+    valid: DataPart?, test: DataPart?
   ) {
     self.vocabulary = vocabulary
     self.outputs = outputs
     self.source = source
+    self.conditions = conditions
     self.interface = interface
     self.train = train
     self.valid = valid
@@ -140,6 +144,7 @@ public struct Dataset: Sendable {
     fingerprint.add(vocabulary.hash)
     if outputs != vocabulary { fingerprint.add(outputs.hash) }
     if let source { fingerprint.add(source.hash) }
+    if let conditions { fingerprint.add(conditions.hash) }
     fingerprint.add(train.hash)
     fingerprint.add(valid?.hash ?? 0)
     fingerprint.add(test?.hash ?? 0)

@@ -19,11 +19,14 @@ public final class Batch: @unchecked Sendable {
     public var values: Int
     /// Of what is known of a whole stream.
     public var condition: Int
+    /// Of the classes that are known of a whole stream.
+    public var classes: Int
 
-    public init(features: Int = 0, values: Int = 0, condition: Int = 0) {
+    public init(features: Int = 0, values: Int = 0, condition: Int = 0, classes: Int = 0) {
       self.features = features
       self.values = values
       self.condition = condition
+      self.classes = classes
     }
   }
 
@@ -44,6 +47,8 @@ public final class Batch: @unchecked Sendable {
   public let values: Buffer<Real>
   /// What is known of each stream, streams × `widths.condition`.
   public let condition: Buffer<Real>
+  /// The classes that are known of each stream, streams × `widths.classes`, each by its number.
+  public let classes: Buffer<Int32>
   /// The number of steps of each stream; `begin` sets all of them to `steps`.
   public let lengths: Buffer<Int32>
   /// The number of outputs of each stream's whole sequence, for models that know it before its first
@@ -85,6 +90,7 @@ public final class Batch: @unchecked Sendable {
     features = Buffer(count: rows * widths.features)
     values = Buffer(count: rows * widths.values)
     condition = Buffer(count: most * widths.condition)
+    classes = Buffer(count: most * widths.classes)
     lengths = Buffer(count: most)
     totals = Buffer(count: most)
     keys = Buffer(count: most)
@@ -126,7 +132,8 @@ public final class Batch: @unchecked Sendable {
     Matrix(condition, rows: streams, columns: widths.condition)
   }
 
-  /// Marks everything after the streams' ends: nothing is asked for there, and states stay initial.
+  /// Marks everything after the streams' ends: nothing is asked for there, states stay initial, and
+  /// frames are zero, or a number that is none would spoil gradients.
   public func pad() {
     let (lengths, targets) = (lengths.elements(count: streams), targets.elements(count: rows))
     let resets = resets.elements(count: rows)
@@ -135,6 +142,7 @@ public final class Batch: @unchecked Sendable {
       for t in Int(lengths[s])..<steps {
         targets[t * streams + s] = Self.noTarget
         resets[t * streams + s] = 1
+        if widths.features > 0 { featureRows[t * streams + s].fill(0) }
       }
     }
   }

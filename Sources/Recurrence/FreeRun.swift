@@ -18,6 +18,7 @@ public final class FreeRun {
   private var drawn: UInt64 = 0
   private var least = 0
   private var hasRead = false
+  private var hasRestarted = false
 
   /// - Parameters:
   ///   - streams: how many series go on at once.
@@ -29,8 +30,7 @@ public final class FreeRun {
     temperature: Double = 1
   ) {
     guard case .frames(let width) = model.interface.input,
-      [.numbers(width), .labels(width)].contains(model.interface.output),
-      model.interface.condition == 0
+      [.numbers(width), .labels(width)].contains(model.interface.output)
     else { preconditionFailure("a free run of \(model.interface)") }
     self.model = model
     self.weights = weights
@@ -39,25 +39,41 @@ public final class FreeRun {
     self.temperature = temperature
     random = Philox(seed: seed, name: "generate")
     tape = Tape(model.plan, steps: 1, streams: streams, derivatives: false)
-    batch = Batch(rows: streams, widths: Batch.Widths(features: width, values: width))
+    let interface = model.interface
+    batch = Batch(
+      rows: streams,
+      widths: Batch.Widths(
+        features: width, values: width, condition: interface.condition,
+        classes: interface.classes.count))
     batch.begin(steps: 1, streams: streams)
     batch.targets.elements().update(repeating: Batch.noTarget)
   }
 
   /// Forgets what was read: new series begin.
-  /// - Parameter least: the fewest outputs that a series may have, where the model predicts how
-  ///   many: the frames of a start, but the first.
-  public func restart(atLeast least: Int = 0) {
+  /// - Parameters:
+  ///   - least: the fewest outputs that a series may have, where the model predicts how many: the
+  ///     frames of a start, but the first.
+  ///   - known: what is known of each series as a whole, for a model that asks for that.
+  public func restart(atLeast least: Int = 0, knowing known: [Given] = []) {
     precondition(
       least <= model.longestPredicted ?? .max, "\(least) outputs, more than are predicted")
+    precondition(
+      known.count == (model.interface.isConditioned ? streams : 0),
+      "what is known of \(known.count) series, of \(streams)")
+    for (s, given) in known.enumerated() {
+      batch.know(given.condition, classes: given.classes, of: s, model.interface)
+    }
     self.least = least
     tape.clearCarried()
     batch.position = 0
     hasRead = false
+    hasRestarted = true
   }
 
   /// Reads one step of every series, one after the other.
   public func read(_ frames: [Real]) {
+    precondition(
+      hasRestarted || !model.interface.isConditioned, "series of which nothing is known")
     precondition(
       frames.count == streams * width, "\(frames.count) numbers for \(streams) frames of \(width)")
     if hasRead {

@@ -116,10 +116,13 @@ public final class Generator {
   /// - Parameter seed: the same seed, prompt and options give the same text.
   public init(_ model: SequenceModel, weights: ParameterVector, seed: UInt64) {
     precondition(
-      model.interface.source == 0, "drawing from a model of sources: use SequenceDecoder")
+      model.interface.encoded == nil, "drawing from a model of sources: use SequenceDecoder")
     self.model = model
     self.weights = weights
-    batch = Batch(rows: 1, widths: Batch.Widths(condition: model.interface.condition))
+    batch = Batch(
+      rows: 1,
+      widths: Batch.Widths(
+        condition: model.interface.condition, classes: model.interface.classes.count))
     tape = Tape(model.plan, steps: 1, streams: 1, derivatives: false)
     random = Philox(seed: seed, name: "generate")
     batch.begin(steps: 1, streams: 1)
@@ -128,19 +131,18 @@ public final class Generator {
 
   /// Forgets what was read: a new sequence begins.
   /// - Parameters:
-  ///   - condition: what is known of the whole of it, for a model that asks for that.
+  ///   - condition: the numbers that are known of the whole of it, for a model that asks for them.
+  ///   - classes: the classes of it, likewise.
   ///   - least: the fewest symbols that it may have, where the model predicts how many: those of a start.
   ///   - temperature: of that draw; 0 takes the likeliest number.
   public func restart(
-    condition: [Real] = [], atLeast least: Int = 0, temperature: Double = 1
+    condition: [Real] = [], classes: [Int32] = [], atLeast least: Int = 0,
+    temperature: Double = 1
   ) {
     precondition(
       least <= model.predictedLength?.longest ?? .max, "\(least) symbols, more than are predicted")
     lengths = Sampling(temperature: temperature, excluded: Set((0..<least).map { Int32($0) }))
-    precondition(
-      condition.count == batch.widths.condition,
-      "a condition of \(condition.count) numbers for \(batch.widths.condition)")
-    for (j, value) in condition.enumerated() { batch.conditionRows[0, j] = value }
+    batch.know(condition, classes: classes, of: 0, model.interface)
     tape.clearCarried()
     batch.position = 0
     hasRead = false

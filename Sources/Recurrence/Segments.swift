@@ -163,6 +163,7 @@ extension Batch {
     features.copy(rows * widths.features, from: window.features, at: first * widths.features)
     values.copy(rows * widths.values, from: window.values, at: first * widths.values)
     condition.copy(streams * widths.condition, from: window.condition, at: 0)
+    classes.copy(streams * widths.classes, from: window.classes, at: 0)
     keys.copy(streams, from: window.keys, at: 0)
     totals.copy(streams, from: window.totals, at: 0)
     let (own, whole) = (lengths.elements(count: streams), window.lengths.elements(count: streams))

@@ -1,17 +1,22 @@
 internal import Datasets
+internal import Foundation
 public import LinearAlgebra
 public import Recurrence
 
-/// Says what an encoder–decoder makes of sources, line by line.
+/// Says what an encoder–decoder makes of sources: of lines, or of frames by their names.
 public struct Interpreter {
   private let decoder: SequenceDecoder
-  private let symbols, source: Vocabulary
+  private let symbols: Vocabulary
+  private let source: Vocabulary?
+  /// How frames are read, where an encoder reads them.
+  private let frames: FrameOptions?
+  private let width: Int
 
   /// - Throws: `CheckpointError` where the model has no encoder, too.
   public init(_ checkpoint: Checkpoint, precision: Precision? = nil) throws {
     let (model, weights) = try checkpoint.anyModel(precision: precision)
     let vocabularies = try checkpoint.vocabularies()
-    guard let model = model as? SequenceModel, let source = vocabularies.source,
+    guard let model = model as? SequenceModel, let encoded = model.interface.encoded,
       let start = vocabularies.inputs.begin, let end = vocabularies.inputs.end
     else {
       throw CheckpointError(
@@ -20,39 +25,85 @@ public struct Interpreter {
       )
     }
     symbols = vocabularies.inputs
-    self.source = source
+    source = vocabularies.source
+    width = model.interface.sourceFrames
+    if case .frames = encoded {
+      frames = try checkpoint.options().data.reader?.source?.frames ?? .arrays
+    } else {
+      frames = nil
+    }
     decoder = SequenceDecoder(
       model, weights: weights, start: start, end: end,
       excluded: Set([start, symbols.unknown].compactMap(\.self)))
   }
 
-  /// The best of the hypotheses of a beam for each line.
-  public func search(
-    _ lines: [String], beam: Int, normalisation: LengthNormalisation
-  ) -> [String] {
-    decoder.search(lines.map(given), beam: beam, normalisation: normalisation).map {
-      text($0.first)
-    }
+  /// Whether sources are frames, by names, and no lines.
+  public var readsFrames: Bool { frames != nil }
+
+  /// The frames of files in the format of the model's data, each sequence with its name.
+  public func sources(in path: String) throws -> [(name: String, given: Given)] {
+    let table = try table(path)
+    return table.ids.map { ($0, Given(frames: table[$0]!)) }
   }
 
-  /// A drawn sequence for each line.
-  /// - Parameter first: the number of the first line, which what is drawn depends on.
-  public func sample(
-    _ lines: [String], from first: Int = 0, _ sampling: Sampling, seed: UInt64
+  private func table(_ path: String) throws -> FrameTable {
+    guard let frames else { preconditionFailure("frames for an encoder of symbols") }
+    let table = try FrameTable(frames, [path])
+    guard table.width == width else {
+      throw DataError(
+        "\(path) has frames of \(table.width) numbers, and the model reads frames of \(width): give "
+          + "frames like those that it was trained on")
+    }
+    return table
+  }
+
+  /// Lines that the names of frames lead, as what is given and what is said of it.
+  public func pairs(
+    _ lines: [String], of path: String, from name: String
+  ) throws -> (given: [Given], said: [String]) {
+    let table = try table(path)
+    var (given, said): ([Given], [String]) = ([], [])
+    for (number, line) in lines.enumerated() {
+      let parts = line.split(separator: "\t", maxSplits: 1, omittingEmptySubsequences: false)
+      let id = parts[0].trimmingCharacters(in: .whitespaces)
+      guard parts.count == 2, let frames = table[id] else {
+        throw DataError(
+          "\(name), line \(number + 1) does not begin with a name of frames in \(path) and a tab: write "
+            + "them")
+      }
+      given.append(Given(frames: frames))
+      said.append(String(parts[1]))
+    }
+    return (given, said)
+  }
+
+  /// A line that an encoder reads.
+  public func given(_ line: String) -> Given {
+    guard let source else { preconditionFailure("a line for an encoder of frames") }
+    return Given(source: source.encode(line) + [source.end].compactMap(\.self))
+  }
+
+  /// The best of the hypotheses of a beam for each source.
+  public func search(
+    _ given: [Given], beam: Int, normalisation: LengthNormalisation
   ) -> [String] {
-    decoder.sample(lines.map(given), sampling, seed: seed, first: first).map { text($0) }
+    decoder.search(given, beam: beam, normalisation: normalisation).map { text($0.first) }
+  }
+
+  /// A drawn sequence for each source.
+  /// - Parameter first: the number of the first source, which what is drawn depends on.
+  public func sample(
+    _ given: [Given], from first: Int = 0, _ sampling: Sampling, seed: UInt64
+  ) -> [String] {
+    decoder.sample(given, sampling, seed: seed, first: first).map { text($0) }
   }
 
   /// −ln p of each line and of its end, given its source.
-  public func score(_ lines: [String], of sources: [String]) -> [Score] {
+  public func score(_ lines: [String], of given: [Given]) -> [Score] {
     let said = lines.map { symbols.encode($0) }
-    return zip(said, decoder.logLikelihoods(of: said, given: sources.map(given))).map {
+    return zip(said, decoder.logLikelihoods(of: said, given: given)).map {
       Score(nats: -$1, targets: $0.count + 1)
     }
-  }
-
-  private func given(_ line: String) -> Given {
-    Given(source: source.encode(line) + [source.end].compactMap(\.self))
   }
 
   private func text(_ hypothesis: Hypothesis?) -> String {

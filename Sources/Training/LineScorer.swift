@@ -25,12 +25,10 @@ public final class LineScorer {
     tape = Tape(model.plan, steps: Self.window, streams: 1, derivatives: false)
     batch = Batch(rows: Self.window)
     guard model.interface.isRunning else {
-      guard let start = vocabulary.begin, let end = vocabulary.end, model.interface.source == 0,
-        model.interface.condition == 0
+      guard let start = vocabulary.begin, let end = vocabulary.end, model.interface.encoded == nil
       else {
         throw DataError(
-          "the model knows no sequences that lines could be, or something has to be known of them first: "
-            + "score files with unroll evaluate")
+          "the model knows no sequences that lines could be: score files with unroll evaluate")
       }
       sequences = SequenceDecoder(model, weights: weights, start: start, end: end)
       lineEnd = []
@@ -46,10 +44,10 @@ public final class LineScorer {
   }
 
   /// −ln p of each line's symbols and of its end; lines that are sequences are read side by side.
-  public func score(_ lines: [String]) -> [Score] {
+  /// - Parameter given: what is known of each line; nothing of the lines of a text.
+  public func score(_ lines: [String], given: [Given]) -> [Score] {
     guard let sequences else { return lines.map(score) }
     let symbols = lines.map { vocabulary.encode($0) }
-    let given = [Given](repeating: Given(), count: lines.count)
     return zip(symbols, sequences.logLikelihoods(of: symbols, given: given)).map {
       Score(nats: -$1, targets: $0.count + 1)
     }

@@ -60,7 +60,7 @@ struct NumberScore {
             "a series has \(short.values.count / width + 1) steps, and \(steps.count) are to be "
               + "told and predicted: ask for fewer with --free and --after")
         }
-        let found = predict(examples.map(\.frames), steps)
+        let found = predict(examples, steps)
         for (s, example) in examples.enumerated() {
           for j in 0..<width {
             let series = stride(from: j, to: example.frames.count, by: width)
@@ -81,9 +81,13 @@ struct NumberScore {
   }
 
   /// The last frames that the model predicts of series side by side.
-  private func predict(_ series: [[Real]], _ steps: FreeSteps) -> [Real] {
+  private func predict(_ examples: [Example], _ steps: FreeSteps) -> [Real] {
+    let series = examples.map(\.frames)
     let width = model.interface.output.width
     let free = FreeRun(model, weights: weights, streams: series.count)
+    if model.interface.isConditioned {
+      free.restart(knowing: examples.map { Given(condition: $0.condition, classes: $0.classes) })
+    }
     for t in 0..<steps.told { free.read(series.flatMap { $0[t * width..<(t + 1) * width] }) }
     for _ in 1..<steps.predicted { _ = free.next() }
     return free.next()

@@ -9,8 +9,9 @@ internal import Recurrence
 public struct SequenceScore: Sendable {
   /// Which sequences are scored.
   public enum Selection: Sendable {
-    /// Files in the format of the run's data; sources of pairs beside them.
-    case files([String], source: String?)
+    /// Files in the format of the run's data; sources of pairs, and tables of what is known, beside
+    /// them.
+    case files([String], source: String?, conditions: String? = nil)
     /// The part of the run's own data.
     case part(Part)
   }
@@ -47,7 +48,7 @@ public struct SequenceScore: Sendable {
     }
     let data = try world.unanimous { () throws -> DataOptions in
       var data = options.data
-      if case .files(let paths, let source) = selection {
+      if case .files(let paths, let source, let known) = selection {
         guard options.data.reader != nil else {
           throw UsageError(
             "the run was trained on a generated task, which has no files: give --part valid or test"
@@ -55,7 +56,14 @@ public struct SequenceScore: Sendable {
         }
         data.train = Paths(paths)
         (data.valid, data.test) = (nil, nil)
-        data.reader?.measure(source: source)
+        data.reader?.measure(source: source, known: known)
+        let hasTable = data.reader?.condition.map { !$0.leads } ?? false
+        if hasTable != (known != nil) {
+          throw UsageError(
+            hasTable
+              ? "what is known of each sequence is in a table: give its file with --conditions"
+              : "no table says what is known of these sequences: remove --conditions")
+        }
         if data.reader?.format == .pairs, source == nil {
           throw UsageError("pairs have sources: give their file with --source")
         }
@@ -119,7 +127,7 @@ public struct SequenceScore: Sendable {
         + (free.map { try numbers.freeErrors(on: set, $0, batchSize: windows.batchSize) } ?? [])
     case .tags:
       measures = try Self.entities(model, weights, dataset.outputs, part, windows, world)
-    case .pairs where beam > 0:
+    case _ where dataset.interface.encoded != nil && beam > 0:
       measures = try Self.decoded(model, weights, dataset.outputs, set, beam, world)
     default: measures = []
     }
@@ -170,7 +178,12 @@ public struct SequenceScore: Sendable {
       ofSources: (0..<set.count).map { set.steps(of: $0, epoch: 1).source }, hypotheses: beam)
     for number in stride(from: world.rank, to: groups.count, by: world.size) {
       let examples = groups[number].map { set.example($0, epoch: 1) }
-      let found = decoder.search(examples.map { Given(source: $0.source) }, beam: beam)
+      let found = decoder.search(
+        examples.map {
+          Given(
+            source: $0.source, frames: $0.sourceFrames, condition: $0.condition, classes: $0.classes
+          )
+        }, beam: beam)
       let said = found.map { $0.first?.symbols ?? [] }
       let truth = examples.map { Array($0.targets.dropLast()) }
       right = right + Measures.exactMatch(said, truth: truth)

@@ -1,6 +1,6 @@
 internal import Datasets
 public import LinearAlgebra
-internal import Recurrence
+public import Recurrence
 
 /// What `unroll generate` says for a model that reads frames: series that go on on their own.
 public struct SeriesContinuation {
@@ -15,7 +15,7 @@ public struct SeriesContinuation {
     guard let model = model as? SequenceModel,
       let format = SeriesFormat(
         try checkpoint.options().data, readsItsOutputs: model.interface.ends != nil),
-      model.interface.input == .frames(format.width), model.interface.condition == 0,
+      model.interface.input == .frames(format.width),
       [.numbers(format.width), .labels(format.width)].contains(model.interface.output)
     else {
       throw UsageError(
@@ -32,10 +32,11 @@ public struct SeriesContinuation {
   /// is then left out.
   /// - Parameters:
   ///   - path: the series, as the model's data has them.
+  ///   - given: what is known of each, for a model that asks for that.
   ///   - length: how many frames are added to each; fewer where the model says that a series ends.
   /// - Returns: the series with what was added, as the model's data has them.
   public func text(
-    after path: String?, length: Int, temperature: Double, seed: UInt64
+    after path: String?, given: Given = Given(), length: Int, temperature: Double, seed: UInt64
   ) throws -> String {
     let series = try path.map { (path) throws in try format.read(path) } ?? [[]]
     let width = format.width
@@ -43,7 +44,7 @@ public struct SeriesContinuation {
     return format.text(
       try series.map { frames in
         let least = try fewestOutputs(after: frames.count / width)
-        run.restart(atLeast: least)
+        run.restart(atLeast: least, knowing: model.interface.isConditioned ? [given] : [])
         if frames.isEmpty { run.read(Array(repeating: 0, count: width)) }
         for start in stride(from: 0, to: frames.count, by: width) {
           run.read(Array(frames[start..<start + width]))

@@ -6,7 +6,11 @@ internal import Training
 struct Decode: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Says what a model makes of sources: translations, pronunciations.",
-    discussion: "Reads sources, one a line, from a file or standard input; prints a line for each.")
+    discussion: """
+      Reads sources, one a line, from a file or standard input; prints a line for each. Of frames of \
+      numbers it reads --source as the model's data has it, and prints the name of each sequence, a tab \
+      and what is made of it.
+      """)
 
   @OptionGroup var from: CheckpointArgument
 
@@ -27,6 +31,8 @@ struct Decode: ParsableCommand {
   @Option(help: "The same seed draws the same lines.")
   var seed: UInt64 = 1
 
+  @OptionGroup var known: ConditionsOption
+
   @OptionGroup var format: PrecisionOption
 
   func validate() throws {
@@ -40,17 +46,31 @@ struct Decode: ParsableCommand {
   }
 
   func run() throws {
-    let interpreter = try Interpreter(
-      Checkpoint(verifying: from.locate()), precision: format.precision)
-    let sources = try lines(of: source)
-    for first in stride(from: 0, to: sources.count, by: 64) {
-      let part = Array(sources[first..<min(first + 64, sources.count)])
+    let loaded = try Checkpoint(verifying: from.locate())
+    let interpreter = try Interpreter(loaded, precision: format.precision)
+    var names: [String] = []
+    var given: [Given]
+    if interpreter.readsFrames {
+      guard let source else {
+        throw UsageError(
+          "\(from.checkpoint) makes something of frames: name their file with --source")
+      }
+      let sources = try interpreter.sources(in: source)
+      (names, given) = (sources.map(\.name), sources.map(\.given))
+    } else {
+      given = try lines(of: source).map(interpreter.given)
+    }
+    given = try known.told(loaded).add(to: given, of: source ?? "standard input")
+    for first in stride(from: 0, to: given.count, by: 64) {
+      let part = Array(given[first..<min(first + 64, given.count)])
       let said =
         sample
         ? interpreter.sample(part, from: first, drawing.sampling(), seed: seed)
         : interpreter.search(
           part, beam: beam, normalisation: LengthNormalisation(alpha: lengthNormalisation))
-      for line in said { print(line) }
+      for (place, line) in said.enumerated() {
+        print(names.isEmpty ? line : "\(names[first + place])\t\(line)")
+      }
     }
   }
 }

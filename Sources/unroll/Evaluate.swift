@@ -22,6 +22,11 @@ struct Evaluate: ParsableCommand {
   @Option(help: "The sources of pairs in --data.", completion: .file())
   var source: String?
 
+  @Option(
+    help: "The table of what is known of each sequence in --data, where the model's data has one.",
+    completion: .file())
+  var conditions: String?
+
   @Option(help: "valid or test: a part of the data that the run was made with.")
   var part: SequenceScore.Part?
 
@@ -107,8 +112,8 @@ struct Evaluate: ParsableCommand {
         return ExitStatus.done
       }
       let result = try SequenceScore(
-        of: part.map { .part($0) } ?? .files(data, source: source), with: checkpoint,
-        batchSize: batchSize, batchTokens: batchTokens, beam: beam, free: free,
+        of: part.map { .part($0) } ?? .files(data, source: source, conditions: conditions),
+        with: checkpoint, batchSize: batchSize, batchTokens: batchTokens, beam: beam, free: free,
         precision: format.precision, world: world)
       if world.isRoot { print(json ? try result.json : result.words) }
       return ExitStatus.done

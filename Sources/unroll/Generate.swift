@@ -33,8 +33,11 @@ struct Generate: ParsableCommand {
 
   @Option(
     parsing: .upToNextOption,
-    help: "The vector that is known of the whole sequence, for a model that asks for one.")
-  var condition: [Float] = []
+    help: """
+      What is known of the whole sequence, for a model that asks for it: names of classes, then \
+      numbers.
+      """)
+  var condition: [String] = []
 
   @OptionGroup var format: PrecisionOption
 
@@ -49,14 +52,10 @@ struct Generate: ParsableCommand {
       throw UsageError("\(from.checkpoint) reads symbols: give --prompt TEXT in place of --prime")
     }
     let (model, weights, vocabulary) = try loaded.model(precision: format.precision)
-    guard model.interface.source == 0 else {
+    guard model.interface.encoded == nil else {
       throw UsageError("\(from.checkpoint) makes something of a source: use unroll decode")
     }
-    guard condition.count == model.interface.condition else {
-      throw UsageError(
-        "\(from.checkpoint) asks for a condition of \(model.interface.condition) numbers: give them with "
-          + "--condition")
-    }
+    let known = try ToldConditions(loaded, words: condition).one()
     let generator = Generator(model, weights: weights, seed: seed)
     let start = vocabulary.encode(prompt)
     let unknown = UnknownSymbols(in: start, of: vocabulary)
@@ -74,8 +73,8 @@ struct Generate: ParsableCommand {
           + "shorter one")
     }
     generator.restart(
-      condition: condition, atLeast: model.longestPredicted == nil ? 0 : start.count,
-      temperature: drawing.temperature)
+      condition: known.condition, classes: known.classes,
+      atLeast: model.longestPredicted == nil ? 0 : start.count, temperature: drawing.temperature)
     // A text begins where a line does: a state of zero alone is a place that training hardly knows.
     let opening =
       model.interface.isRunning
@@ -102,13 +101,12 @@ struct Generate: ParsableCommand {
     guard prompt.isEmpty else {
       throw UsageError("\(from.checkpoint) reads frames: give --prime FILE in place of --prompt")
     }
-    guard drawing.choosesAll, condition.isEmpty else {
-      throw UsageError(
-        "\(from.checkpoint) draws no symbols and knows no condition: remove --top-k, --top-p and --condition"
-      )
+    guard drawing.choosesAll else {
+      throw UsageError("\(from.checkpoint) draws no symbols: remove --top-k and --top-p")
     }
     let text = try continuation.text(
-      after: prime, length: length, temperature: drawing.temperature, seed: seed)
+      after: prime, given: try ToldConditions(loaded, words: condition).one(), length: length,
+      temperature: drawing.temperature, seed: seed)
     try StandardStreams.put(Data(text.utf8))
   }
 }

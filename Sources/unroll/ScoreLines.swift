@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Datasets
 internal import Foundation
+internal import Recurrence
 internal import Training
 
 struct ScoreLines: ParsableCommand {
@@ -10,7 +11,8 @@ struct ScoreLines: ParsableCommand {
     discussion: """
       Each line is a text of its own: the state is zero before it, it follows the end of a line, and \
       its own end counts. To a model of sequences a line is a sequence, whose end counts too, and to one \
-      with an encoder the answer to the same line of --source. Printed: log-probability, symbols, and \
+      with an encoder the answer to the same line of --source. What is known of a line stands in front of \
+      it as in the model's data, or is told by --condition or --conditions. Printed: log-probability, symbols, and \
       the line, separated by tabs.
       """)
 
@@ -24,6 +26,8 @@ struct ScoreLines: ParsableCommand {
     completion: .file())
   var source: String?
 
+  @OptionGroup var known: ConditionsOption
+
   @OptionGroup var format: PrecisionOption
 
   /// Lines of which those of like lengths are read side by side.
@@ -31,18 +35,21 @@ struct ScoreLines: ParsableCommand {
 
   func run() throws {
     let loaded = try Checkpoint(verifying: from.locate())
-    guard try loaded.interface().source > 0 else {
+    guard try loaded.interface().encoded != nil else {
       guard source == nil else {
         throw UsageError("\(from.checkpoint) has no encoder that would read --source: remove it")
       }
       let (model, weights, vocabulary) = try loaded.model(precision: format.precision)
       let scorer = try LineScorer(model, weights: weights, vocabulary: vocabulary)
-      let said = try lines(of: file)
+      let all = try lines(of: file)
+      let (given, said) = try known.told(loaded, readsLines: true).read(
+        all, of: file ?? "standard input")
       var unknown = UnknownSymbols(0, of: 0)
-      for first in stride(from: 0, to: said.count, by: Self.group) {
-        let part = said[first..<min(first + Self.group, said.count)]
-        for (score, line) in zip(scorer.score(Array(part)), part) { show(score, line) }
-        for line in part {
+      for first in stride(from: 0, to: all.count, by: Self.group) {
+        let part = first..<min(first + Self.group, all.count)
+        let scores = scorer.score(Array(said[part]), given: Array(given[part]))
+        for (score, line) in zip(scores, all[part]) { show(score, line) }
+        for line in said[part] {
           unknown = unknown + UnknownSymbols(in: vocabulary.encode(line), of: vocabulary)
         }
       }
@@ -53,16 +60,23 @@ struct ScoreLines: ParsableCommand {
         "\(from.checkpoint) makes something of a source: name the file with --source")
     }
     let interpreter = try Interpreter(loaded, precision: format.precision)
-    let (said, sources) = (try lines(of: file), try lines(of: source))
-    guard said.count == sources.count else {
-      throw DataError(
-        "\(source) has \(sources.count) lines and \(file ?? "standard input") \(said.count): give a "
-          + "source for each line")
+    let (all, name) = (try lines(of: file), file ?? "standard input")
+    var (given, said): ([Given], [String])
+    if interpreter.readsFrames {
+      (given, said) = try interpreter.pairs(all, of: source, from: name)
+    } else {
+      (given, said) = (try lines(of: source).map(interpreter.given), all)
+      guard said.count == given.count else {
+        throw DataError(
+          "\(source) has \(given.count) lines and \(name) \(said.count): give a source for each line"
+        )
+      }
     }
+    given = try known.told(loaded).add(to: given, of: name)
     for first in stride(from: 0, to: said.count, by: Self.group) {
       let part = first..<min(first + Self.group, said.count)
-      let scores = interpreter.score(Array(said[part]), of: Array(sources[part]))
-      for (score, line) in zip(scores, said[part]) { show(score, line) }
+      let scores = interpreter.score(Array(said[part]), of: Array(given[part]))
+      for (score, line) in zip(scores, all[part]) { show(score, line) }
     }
   }
 

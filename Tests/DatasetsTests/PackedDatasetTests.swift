@@ -11,9 +11,11 @@ import Testing
   func open(_ format: String, _ text: String, _ more: String = "") throws -> Dataset {
     let path = folder.write("text", text)
     let source = folder.write("source", text.uppercased())
+    let frames = folder.write("frames", "1,2.5,0\n2,-1,1e-9\n3,0,1\n4,4,3\n")
     let json =
       #"{"format": "\#(format)", "train": "\#(path)", "valid": 0.3\#(more)}"#
       .replacing("SOURCE", with: source)
+      .replacing("FRAMES", with: frames)
     return try Dataset(
       JSONDecoder().decode(DataOptions.self, from: Data(json.utf8)), cache: folder.cache,
       writing: true)
@@ -22,6 +24,17 @@ import Testing
   static let formats: [(format: String, text: String, more: String)] = [
     ("lines", "a b a\nc é\na a a a\n", #", "test": 0.3"#),
     ("pairs", "a b a\nc b\na a a a\nb\n", #", "source": {"train": "SOURCE"}"#),
+    (
+      "lines", "eva\t3\ta b a\nadam\t-1.5\tc é\neva\t0\ta a a a\n",
+      #", "condition": {"classes": [1], "numbers": [2]}"#
+    ),
+    (
+      "pairs", "1\ta b a\n2\tc b\n3\ta\n4\tb\n",
+      #"""
+      , "source": {"format": "csv", "train": "FRAMES", "columns": {"inputs": [2, 3], "id": 1}},
+      "condition": {"train": "FRAMES"}
+      """#
+    ),
     ("tags", "a|X b|Y\nc|X\nb|Y b|X a|X\n", ""),
     ("labels", "X\ta b\nY\ta\nX\tb b b\n", ""),
     ("piano", "40,51 | 42 |\n60 | 60\n44 | 45,87 | 47\n", ""),
@@ -44,6 +57,7 @@ import Testing
     let again = try Dataset(unpacking: #require(data.packed))
     #expect(again.vocabulary == data.vocabulary && again.outputs == data.outputs)
     #expect(again.source == data.source && again.interface == data.interface)
+    #expect(again.conditions == data.conditions)
     #expect(again.hash == data.hash)
     for (a, b) in [(data.train, again.train), (data.valid, again.valid), (data.test, again.test)]
       as [(DataPart?, DataPart?)]
@@ -64,11 +78,14 @@ import Testing
   @Test func `every property of an example is packed`() {
     // A new one has to be packed too, and then comes here.
     let names = Mirror(reflecting: Example()).children.compactMap(\.label)
-    #expect(Set(names) == ["inputs", "frames", "targets", "values", "condition", "source"])
+    #expect(
+      Set(names) == [
+        "inputs", "frames", "targets", "values", "condition", "classes", "source", "sourceFrames",
+      ])
     let shape = Mirror(reflecting: ExampleShape()).children.compactMap(\.label)
-    #expect(Set(shape) == ["widths", "hasSource", "isEven"])
+    #expect(Set(shape) == ["widths", "hasSource", "sourceWidth", "isEven"])
     let widths = Mirror(reflecting: Batch.Widths()).children.compactMap(\.label)
-    #expect(Set(widths) == ["features", "values", "condition"])
+    #expect(Set(widths) == ["features", "values", "condition", "classes"])
   }
 
   @Test func `a text and a generated task are not packed`() throws {

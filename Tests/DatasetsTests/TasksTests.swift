@@ -22,6 +22,7 @@ private func decode(_ json: String) throws -> TaskOptions {
 /// A task of each name, with options that are not the defaults.
 private let others: [String: any GeneratedTask] = [
   "adding": Adding(length: 30, form: .hochreiter), "conditioned": ConditionedText(classes: 3),
+  "spoken-digits": SpokenDigits(noise: 0.2),
   "copy": Copying(symbols: 3, delay: 7), "embedded-reber": EmbeddedReber(),
   "frames": LabelledFrames(classes: 3, width: 4, length: 5...9, noise: 0.1),
   "mackey-glass": MackeyGlass(tau: 30, length: 40, washout: 5, method: .euler),

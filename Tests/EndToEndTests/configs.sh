@@ -36,6 +36,14 @@ for part in train valid test; do
   draw $lines $seed "$tags" >data/wikiner-nn4nlp/$file.txt
   draw $lines $seed "$trees" >data/sst-trees/$file.txt
 done
+mkdir -p data/vowels-words
+for part in train test; do
+  draw 60 $((${#part} + 20)) 'printf "%d\t%s\n", i, substr("onetwosix", 1 + 3 * pick(3), 3)' >names
+  # Numbered by their lines, whatever draw counts from.
+  awk -F '\t' -v OFS='\t' '{ print NR, $2 }' names >data/vowels-words/$part.txt
+  draw 60 $((${#part} + 30)) "$vowels" |
+    awk -v OFS=, 'BEGIN { n = 1 } !NF { n++; next } { $1 = $1; print n, $0 }' >data/vowels-words/$part.csv
+done
 draw 270 3 "$vowels" >ae.train
 draw 370 4 "$vowels" >ae.test
 # The lines that the documentation tells whoever has the files to run.
@@ -55,9 +63,9 @@ task='data.train_size=60 data.valid_size=20 data.test_size=20'
 # settings NAME: what makes a configuration short.
 settings() {
   case $1 in
-    adding | conditioned | copy | embedded-reber | parity | reber | temporal-order) echo "$few $task" ;;
+    adding | conditioned | copy | embedded-reber | parity | reber | spoken-digits | temporal-order) echo "$few $task" ;;
     japanese-vowels) echo "$unvalidated" ;;
-    jsb | multi30k | ner | nottingham | pronunciation | sst | sst-tree) echo "$few" ;;
+    jsb | multi30k | ner | nottingham | pronunciation | sst | sst-tree | vowels-words) echo "$few" ;;
     shakespeare) echo "$few training.bptt=16 evaluation.bptt=16" ;;
     wikitext2) echo "$few training.batch_size=4" ;;
     frames-echo) echo "$all $task" ;;

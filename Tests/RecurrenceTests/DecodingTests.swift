@@ -17,7 +17,19 @@ import Testing
   static let skip = layer(5, Skip.Options(hidden: 5, delays: [2]), "skip")
   static let taught = layer(5, Jordan.Options(hidden: 5, teacherForcing: true), "jordan")
 
-  static var models: [(name: String, options: ModelOptions, condition: Int, source: Int)] {
+  static var models:
+    [(name: String, options: ModelOptions, condition: Int, source: Int, frames: Int)]
+  {
+    ofSymbols.map { ($0, $1, $2, $3, 0) }
+      + ofSymbols.filter { $0.source > 0 }.map { name, options, condition, _ in
+        var options = options
+        options.encoder!.embedding = nil
+        return ("of frames: \(name)", options, condition, 0, 3)
+      }
+  }
+
+  private static var ofSymbols: [(name: String, options: ModelOptions, condition: Int, source: Int)]
+  {
     let source = EncoderOptions(embedding: 3, layers: [gru])
     var both = source
     both.layers[0].bidirectional = .concat
@@ -65,10 +77,11 @@ import Testing
 
   /// A decoder with weights so large that sequences differ much in likelihood, and what it is given.
   private func make(_ index: Int) -> (SequenceDecoder, [Given], SequenceModel, ParameterVector) {
-    let (_, options, condition, source) = Self.models[index]
+    let (_, options, condition, source, width) = Self.models[index]
     let interface = ModelInterface(
       input: .symbols(Self.symbols), output: .symbols(Self.symbols), condition: condition,
-      source: source, ends: ModelInterface.Ends(symbol: Int(Self.end), longest: 5))
+      source: source, sourceFrames: width,
+      ends: ModelInterface.Ends(symbol: Int(Self.end), longest: 5))
     let model = SequenceModel(options, interface: interface, seed: 1)
     let weights = drawWeights(model.plan, spread: 2.5)
     let data = Philox(seed: 8, name: "data")
@@ -77,6 +90,11 @@ import Testing
         source: (0..<(source > 0 ? 1 + k % 5 : 0)).map {
           Int32(data.uniform(UInt64(100 * k + $0)) * Double(source))
         },
+        frames: Frames(
+          width: width,
+          numbers: (0..<width * (1 + k % 5)).map {
+            Real(4 * data.uniform(UInt64(20_000 + 100 * k + $0)) - 2)
+          }),
         condition: (0..<condition).map { Real(data.uniform(UInt64(10_000 + 2 * k + $0)) - 0.5) })
     }
     return (

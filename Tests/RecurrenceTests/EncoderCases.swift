@@ -8,7 +8,19 @@ enum EncoderCases {
     input: .symbols(SequenceTrial.symbols), output: .symbols(SequenceTrial.symbols),
     source: SequenceTrial.symbols)
 
-  static var all: [Case] { contexts + attentions + others }
+  static var all: [Case] { symbols + frames }
+
+  private static var symbols: [Case] { contexts + attentions + others }
+
+  /// The same models with an encoder that reads frames of numbers.
+  private static var frames: [Case] {
+    symbols.map { name, options, interface in
+      var (options, interface) = (options, interface)
+      options.encoder!.embedding = nil
+      (interface.source, interface.sourceFrames) = (0, 4)
+      return ("of frames: \(name)", options, interface)
+    }
+  }
 
   private static func lstm(_ hidden: Int) -> LayerOptions {
     LayerOptions(`Models of sequences`.lstm(hidden))

@@ -118,6 +118,25 @@ import Testing
           condition: .initialState),
         ModelInterface(input: frames, output: .labels(6), condition: 2)
       ),
+      (
+        "classes through embeddings beside numbers",
+        ModelOptions(
+          embedding: 3, layers: [LayerOptions(gru(5)), LayerOptions(lstm(4))],
+          conditionEmbedding: 3),
+        ModelInterface(input: symbols, output: .symbols(6), condition: 2, classes: [3, 4])
+      ),
+      (
+        "classes as the initial state",
+        ModelOptions(
+          embedding: 3, layers: [LayerOptions(lstm(5))], condition: .initialState,
+          conditionEmbedding: 2),
+        ModelInterface(input: symbols, output: .symbols(6), classes: [3])
+      ),
+      (
+        "a class as a row with a single 1, at the first step",
+        ModelOptions(embedding: 3, layers: [LayerOptions(gru(5))], condition: .firstInput),
+        ModelInterface(input: symbols, output: .symbols(6), condition: 1, classes: [3])
+      ),
     ] + SummaryCases.all + EncoderCases.all + EndCases.all
 
   #if REAL_IS_DOUBLE
@@ -153,7 +172,9 @@ import Testing
     if let source = together.batch.source {
       for s in 0..<source.streams {
         for t in Int(source.lengths.elements()[s])..<source.steps {
-          source.inputs.elements()[t * source.streams + s] = 6
+          let row = t * source.streams + s
+          if interface.source > 0 { source.inputs.elements()[row] = 6 }
+          for j in 0..<source.widths.features { source.featureRows[row, j] = 1e6 }
         }
       }
     }
@@ -200,11 +221,18 @@ import Testing
       shorter.begin(steps: length, streams: 1)
       shorter.resets.clear(0..<length)
       for t in 0..<length {
-        shorter.inputs.elements()[t] = source.inputs.elements()[t * source.streams + s]
+        let row = t * source.streams + s
+        shorter.inputs.elements()[t] = source.inputs.elements()[row]
+        for j in 0..<source.widths.features {
+          shorter.featureRows[t, j] = source.featureRows[row, j]
+        }
       }
     }
     for j in 0..<all.widths.condition {
       one.condition.elements()[j] = all.condition.elements()[s * all.widths.condition + j]
+    }
+    for j in 0..<all.widths.classes {
+      one.classes.elements()[j] = all.classes.elements()[s * all.widths.classes + j]
     }
   }
 

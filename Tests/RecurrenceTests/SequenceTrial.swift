@@ -26,15 +26,18 @@ struct SequenceTrial {
     let interface = model.interface
     let size = WindowSize(steps: Self.steps, streams: Self.streams, sourceSteps: Self.steps + 1)
     tape = Tape(model.plan, fitting: [size], derivatives: true, resets: true)
-    var widths = Batch.Widths(condition: interface.condition)
+    var widths = Batch.Widths(
+      condition: interface.condition, classes: interface.classes.count)
     if case .frames(let width) = interface.input { widths.features = width }
     switch interface.output {
     case .numbers(let width), .labels(let width): widths.values = width
     case .symbols: break
     }
-    let source =
-      interface.source > 0
-      ? Batch(rows: size.sourceSteps * size.streams, streams: size.streams) : nil
+    let source = interface.encoded.map { _ in
+      Batch(
+        rows: size.sourceSteps * size.streams, streams: size.streams,
+        widths: Batch.Widths(features: interface.sourceFrames))
+    }
     batch = Batch(
       rows: size.steps * size.streams, streams: size.streams, widths: widths, source: source)
     fill()
@@ -81,6 +84,11 @@ struct SequenceTrial {
     for i in batch.condition.elements().indices {
       batch.condition.elements()[i] = Real(uniform() - 0.5)
     }
+    for s in lengths.indices {
+      for (j, count) in interface.classes.enumerated() {
+        batch.classes.elements()[s * interface.classes.count + j] = Int32((s + j) % count)
+      }
+    }
     if let model = model as? SequenceModel, model.options.end != .symbol {
       for (s, length) in lengths.enumerated() {
         let endsLater = position > 0 && length == steps
@@ -98,7 +106,18 @@ struct SequenceTrial {
       source.inputs.elements()[i] = Int32(uniform() * Double(interface.source))
       source.targets.elements()[i] = Batch.noTarget
     }
-    for s in others.indices { source.lengths.elements()[s] = Int32(others[s]) }
+    for i in source.features.elements().indices {
+      source.features.elements()[i] = Real(uniform() - 0.5)
+    }
+    for s in others.indices {
+      source.lengths.elements()[s] = Int32(others[s])
+      // Whatever is behind an end, until `pad` clears it.
+      for t in others[s]..<source.steps {
+        for j in 0..<source.widths.features {
+          source.featureRows[t * source.streams + s, j] = .nan
+        }
+      }
+    }
     source.pad()
   }
 

@@ -169,7 +169,7 @@ struct ConfigurationReferenceTests {
 }
 
 /// The folder of the package, found from this file.
-private let packageRoot = URL(fileURLWithPath: #filePath)
+let packageRoot = URL(fileURLWithPath: #filePath)
   .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
 /// A resolved configuration as flat paths: `model.layers.0.hidden`.

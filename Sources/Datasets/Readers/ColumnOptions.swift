@@ -2,7 +2,7 @@
 ///
 ///     columns: {inputs: [force, speed], targets: [angle], id: run}
 public struct ColumnOptions: Codable, Sendable, Equatable {
-  public enum Column: Codable, Sendable, Equatable {
+  public enum Column: Codable, Sendable, Hashable {
     case number(Int)
     case name(String)
 

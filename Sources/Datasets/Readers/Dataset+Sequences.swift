@@ -6,9 +6,15 @@ extension Dataset {
   public struct Vocabularies: Codable, Sendable {
     public var inputs: Vocabulary
     public var outputs, source: Vocabulary?
+    /// What conditions are made of.
+    public var conditions: ConditionFields?
 
-    public init(inputs: Vocabulary, outputs: Vocabulary? = nil, source: Vocabulary? = nil) {
+    public init(
+      inputs: Vocabulary, outputs: Vocabulary? = nil, source: Vocabulary? = nil,
+      conditions: ConditionFields? = nil
+    ) {
       self.inputs = inputs
+      self.conditions = conditions
       self.outputs = outputs
       self.source = source
     }
@@ -40,10 +46,21 @@ extension Dataset {
     let files = try SequenceFiles(options, reader)
     var vocabularies = files.vocabularies()
     let asksForLabels = !vocabularies.labels.isEmpty
+    let found = files.conditions()
+    var conditions = found
     if let given {
       vocabularies.inputs = given.inputs
       if asksForLabels { vocabularies.labels = given.outputs ?? vocabularies.labels }
-      if reader.format == .pairs { vocabularies.source = given.source ?? vocabularies.source }
+      if reader.format == .pairs, files.sourceWidth == 0 {
+        vocabularies.source = given.source ?? vocabularies.source
+      }
+      if let known = given.conditions { conditions = known }
+    }
+    guard conditions?.classes.count == found?.classes.count, conditions?.numbers == found?.numbers
+    else {
+      throw DataError(
+        "\(files.name) has other conditions than the model asks for: \(conditions?.words ?? "none")"
+      )
     }
     guard asksForLabels || reader.columns?.classes == nil else {
       throw DataError("\(files.name) has no class in any row to train on: write some")
@@ -53,7 +70,7 @@ extension Dataset {
       !reader.format.isText
         || (vocabularies.inputs.unknown != nil
           && (!needsEnds || vocabularies.inputs.begin != nil && vocabularies.inputs.end != nil)),
-      reader.format != .pairs
+      reader.format != .pairs || files.sourceWidth > 0
         || vocabularies.source?.unknown != nil && vocabularies.source?.end != nil
     else {
       throw DataError(
@@ -71,12 +88,14 @@ extension Dataset {
       case nil: break
       }
       return .examples(
-        try files.examples(range, name: title, measured: heldOut != nil, vocabularies))
+        try files.examples(range, name: title, measured: heldOut != nil, vocabularies, conditions))
     }
     let train = try part(files.train, "training", nil)!
     let valid = try part(files.valid, "validation", options.valid)
     let test = try part(files.test, "test", options.test)
     var interface = files.interface(vocabularies)
+    interface.condition = conditions?.numbers ?? 0
+    interface.classes = conditions?.classes.map(\.symbols.count) ?? []
     interface.ends = files.ends(of: train, symbol: vocabularies.inputs.end)
     if case .numbers = reader.columns?.answer {
       // Of rows that are sequences of their own, nobody knows.
@@ -88,6 +107,7 @@ extension Dataset {
       vocabulary: vocabularies.inputs,
       outputs: asksForLabels ? vocabularies.labels : vocabularies.inputs,
       source: vocabularies.source,
+      conditions: conditions,
       interface: interface,
       train: train,
       valid: valid,
@@ -122,8 +142,8 @@ extension SequenceFiles {
     switch reader.format {
     case .lines, .pairs:
       return ModelInterface(
-        input: .symbols(symbols), output: .symbols(symbols), source: vocabularies.source?.count ?? 0
-      )
+        input: .symbols(symbols), output: .symbols(symbols),
+        source: vocabularies.source?.count ?? 0, sourceFrames: sourceWidth)
     case .tags: return ModelInterface(input: .symbols(symbols), output: .symbols(labels))
     case .trees where reader.view.isTree:
       return ModelInterface(input: .symbols(symbols), output: .symbols(labels), isTree: true)

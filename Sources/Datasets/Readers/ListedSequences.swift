@@ -16,11 +16,11 @@ public struct ListedSequences: ExampleSet {
     self.name = name
     self.trees = trees
     let steps = examples.map(\.steps)
-    longest = (steps.max() ?? 0, examples.map(\.source.count).max() ?? 0)
+    longest = (steps.max() ?? 0, examples.map(\.sourceSteps).max() ?? 0)
     var shape = shape
     shape.isEven =
       steps.allSatisfy { $0 == steps[0] }
-      && examples.allSatisfy { $0.source.count == examples[0].source.count }
+      && examples.allSatisfy { $0.sourceSteps == examples[0].sourceSteps }
     self.shape = shape
     var fingerprint = Fingerprint()
     for example in examples {
@@ -32,13 +32,21 @@ public struct ListedSequences: ExampleSet {
         fingerprint.add(numbers.count)
         for number in numbers { fingerprint.add(Double(number).bitPattern) }
       }
+      if example.sourceFrames.width > 0 {
+        fingerprint.add(example.sourceFrames.width)
+        fingerprint.add(example.sourceFrames.steps)
+        for number in example.sourceFrames.numbers {
+          fingerprint.add(Double(number).bitPattern)
+        }
+      }
+      for known in example.classes { fingerprint.add(Int(known)) }
     }
     hash = fingerprint.value
   }
 
   public var count: Int { examples.count }
   public func steps(of index: Int, epoch: Int) -> (steps: Int, source: Int) {
-    (examples[index].steps, examples[index].source.count)
+    (examples[index].steps, examples[index].sourceSteps)
   }
   public func example(_ index: Int, epoch: Int) -> Example { examples[index] }
 }

@@ -19,6 +19,7 @@ extension Dataset {
     var packing = Packing()
     packing.add(description)
     packing.add([vocabulary, outputs, source].compactMap(\.self)) { $0.pack(into: &$1) }
+    packing.add([conditions].compactMap(\.self)) { $0.pack(into: &$1) }
     for part in parts {
       let set = part?.examples as? any PackedExamples
       packing.add(set.map { type(of: $0).kind.rawValue } ?? 0)
@@ -39,6 +40,7 @@ extension Dataset {
         ModelInterface.self, from: Data(packed.text()))
     else { preconditionFailure("an interface that another rank has encoded") }
     let vocabularies = packed.list { Vocabulary(unpacking: &$0) }
+    let conditions = packed.list { ConditionFields(unpacking: &$0) }
     var parts: [DataPart?] = []
     for _ in 0..<3 {
       guard let kind = PackedKind(rawValue: packed.number()) else {
@@ -55,8 +57,8 @@ extension Dataset {
     }
     self.init(
       vocabulary: vocabularies[0], outputs: vocabularies[1],
-      source: vocabularies.count > 2 ? vocabularies[2] : nil, interface: interface,
-      train: parts[0]!, valid: parts[1], test: parts[2])
+      source: vocabularies.count > 2 ? vocabularies[2] : nil,
+      conditions: conditions.first, interface: interface, train: parts[0]!, valid: parts[1], test: parts[2])
   }
 }
 
@@ -87,6 +89,24 @@ extension Vocabulary {
   }
 }
 
+extension ConditionFields {
+  fileprivate func pack(into packing: inout Packing) {
+    packing.add(classes) { field, packing in
+      packing.add(field.name.utf8)
+      field.symbols.pack(into: &packing)
+    }
+    packing.add(numbers)
+  }
+
+  fileprivate init(unpacking packed: inout Unpacking) {
+    let classes = packed.list { packed in
+      let name = String(decoding: packed.text(), as: UTF8.self)
+      return Class(name: name, symbols: Vocabulary(unpacking: &packed))
+    }
+    self.init(classes: classes, numbers: packed.number())
+  }
+}
+
 extension Example {
   /// Every property has to be here; a test compares.
   fileprivate func pack(into packing: inout Packing) {
@@ -95,7 +115,10 @@ extension Example {
     packing.add(targets)
     packing.add(values)
     packing.add(condition)
+    packing.add(classes)
     packing.add(source)
+    packing.add(sourceFrames.width)
+    packing.add(sourceFrames.numbers)
   }
 
   fileprivate init(unpacking packed: inout Unpacking) {
@@ -104,7 +127,10 @@ extension Example {
     targets = packed.symbols()
     values = packed.numbers()
     condition = packed.numbers()
+    classes = packed.symbols()
     source = packed.symbols()
+    let width = packed.number()
+    sourceFrames = Frames(width: width, numbers: packed.numbers())
   }
 }
 
@@ -112,10 +138,12 @@ extension ListedSequences: PackedExamples {
   fileprivate static var kind: PackedKind { .sequences }
 
   fileprivate func pack(into packing: inout Packing) {
-    for width in [shape.widths.features, shape.widths.values, shape.widths.condition] {
+    let widths = shape.widths
+    for width in [widths.features, widths.values, widths.condition, widths.classes] {
       packing.add(width)
     }
     packing.add(shape.hasSource)
+    packing.add(shape.sourceWidth)
     packing.add(0..<count) { example($0, epoch: 1).pack(into: &$1) }
     packing.add(trees) { tree, packing in
       packing.add(tree.nodes) { node, packing in
@@ -133,7 +161,9 @@ extension ListedSequences: PackedExamples {
     shape.widths.features = packed.number()
     shape.widths.values = packed.number()
     shape.widths.condition = packed.number()
+    shape.widths.classes = packed.number()
     shape.hasSource = packed.flag()
+    shape.sourceWidth = packed.number()
     let examples = packed.list { Example(unpacking: &$0) }
     let trees = packed.list { packed in
       var tree = Tree()

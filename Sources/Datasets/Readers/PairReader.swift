@@ -31,6 +31,30 @@ struct PairReader {
     for i in 0..<count { records.records[first + i].source = sources.records[i].source }
   }
 
+  /// Reads lines that the name of what is said leads, with a tab behind it.
+  func read(
+    _ text: TextFiles, of frames: FrameTable, _ records: inout Records
+  ) throws(DataError) {
+    try records.read(text) { (text, line, records) throws(DataError) in
+      guard let tab = text.place(of: UInt8(ascii: "\t"), in: line.content) else {
+        throw records.refusal("has no name of frames: write a name, a tab and what is said of them")
+      }
+      let id = trimmed(string(text, line.content.lowerBound..<tab))
+      guard let found = frames[id] else {
+        throw records.refusal(
+          "is of '\(id)', and \(frames.name) has no frames of that name: remove the line or give them"
+        )
+      }
+      var record = Records.Record()
+      record.sourceFrames = found
+      record.inputs = tokens(text, tab + 1..<line.content.upperBound, tokenizer, &records.inputs)
+      guard !record.inputs.isEmpty else {
+        throw records.refusal("is blank behind its name: remove it or write what is said")
+      }
+      records.append(record)
+    }
+  }
+
   private func append(
     _ records: inout Records, _ fill: (inout Records.Record, inout Records) -> Bool
   ) throws(DataError) {

@@ -7,22 +7,33 @@ public struct ReaderOptions: Codable, Sendable, Equatable {
   public var source: SourceOptions?
   /// Of tables of numbers.
   public var columns: ColumnOptions?
+  /// What is known of each sequence as a whole; nil for nothing.
+  public var condition: ConditionOptions?
 
   public init(
     _ format: SequenceFormat, view: TreeView = .root, testView: TreeView? = nil,
-    source: SourceOptions? = nil, columns: ColumnOptions? = nil
+    source: SourceOptions? = nil, columns: ColumnOptions? = nil,
+    condition: ConditionOptions? = nil
   ) {
     self.format = format
     self.view = view
     self.testView = testView ?? view
     self.source = source
     self.columns = columns
+    self.condition = condition
   }
 
   /// Reads what is to be measured on in place of what was trained on.
-  /// - Parameter path: the sources of pairs.
-  public mutating func measure(source path: String?) {
+  /// - Parameters:
+  ///   - path: the sources of pairs.
+  ///   - known: what is known of each sequence, where that is in a table of its own.
+  public mutating func measure(source path: String?, known: String? = nil) {
     view = testView
+    if let known, condition?.train != nil {
+      condition?.train = Paths([known])
+      condition?.valid = nil
+      condition?.test = nil
+    }
     guard let path else { return }
     source?.train = Paths([path])
     source?.valid = nil
@@ -30,7 +41,7 @@ public struct ReaderOptions: Codable, Sendable, Equatable {
   }
 
   private enum Key: String, CodingKey {
-    case format, view, source, columns
+    case format, view, source, columns, condition
     case testView = "test_view"
   }
 
@@ -59,6 +70,8 @@ public struct ReaderOptions: Codable, Sendable, Equatable {
     case .csv: columns = try keys.decode(ColumnOptions.self, forKey: .columns)
     case .lines, .tags, .labels, .piano: break
     }
+    condition = try keys.decodeIfPresent(ConditionOptions.self, forKey: .condition)
+    if let problem = condition?.objection(to: format) { throw keys.refusal(.condition, problem) }
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -70,6 +83,7 @@ public struct ReaderOptions: Codable, Sendable, Equatable {
     }
     try keys.encodeIfPresent(source, forKey: .source)
     try keys.encodeIfPresent(columns, forKey: .columns)
+    try keys.encodeIfPresent(condition, forKey: .condition)
   }
 }
 
@@ -111,17 +125,21 @@ public enum TreeView: String, Sendable, CaseIterable {
   package var isTree: Bool { self == .nodes || self == .tree }
 }
 
-/// What an encoder reads: the files beside those of what is to be said.
+/// What an encoder reads: the files beside those of what is to be said, with a line for each of them,
+/// or frames by the name that leads each of them.
 public struct SourceOptions: Codable, Sendable, Equatable {
   public var train: Paths
   public var valid, test: Paths?
   public var tokenizer: Tokenizer
   public var vocabulary: VocabularyOptions
+  /// How frames of numbers are read; nil where the source is a text.
+  public var frames: FrameOptions?
 
   public init(
     train: Paths, valid: Paths? = nil, test: Paths? = nil, tokenizer: Tokenizer = .word,
-    vocabulary: VocabularyOptions = VocabularyOptions()
+    vocabulary: VocabularyOptions = VocabularyOptions(), frames: FrameOptions? = nil
   ) {
+    self.frames = frames
     self.train = train
     self.valid = valid
     self.test = test
@@ -129,16 +147,37 @@ public struct SourceOptions: Codable, Sendable, Equatable {
     self.vocabulary = vocabulary
   }
 
-  private enum Key: String, CodingKey { case train, valid, test, tokenizer, vocabulary }
+  private enum Key: String, CodingKey {
+    case format, train, valid, test, tokenizer, vocabulary, columns
+  }
+
+  private enum Format: String, CaseIterable { case text, csv, arrays }
 
   public init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: Key.self)
     train = try keys.decode(Paths.self, forKey: .train)
     valid = try keys.decodeIfPresent(Paths.self, forKey: .valid)
     test = try keys.decodeIfPresent(Paths.self, forKey: .test)
-    tokenizer = try keys.sequenceTokenizer(.tokenizer, allowsCharacters: true)
-    vocabulary =
-      try keys.decodeIfPresent(VocabularyOptions.self, forKey: .vocabulary) ?? VocabularyOptions()
+    let format = try keys.choice(.format, default: Format.text)
+    (tokenizer, vocabulary) = (.word, VocabularyOptions())
+    let others: [Key] =
+      switch format {
+      case .text: [.columns]
+      case .csv: [.tokenizer, .vocabulary]
+      case .arrays: [.tokenizer, .vocabulary, .columns]
+      }
+    for key in others where try keys.contains(key) && !keys.decodeNil(forKey: key) {
+      throw keys.refusal(
+        key, "a source of the format \(format.rawValue) has no \(key.stringValue): remove this key")
+    }
+    switch format {
+    case .csv: frames = .table(try keys.decode(FrameColumns.self, forKey: .columns))
+    case .arrays: frames = .arrays
+    case .text:
+      tokenizer = try keys.sequenceTokenizer(.tokenizer, allowsCharacters: true)
+      vocabulary =
+        try keys.decodeIfPresent(VocabularyOptions.self, forKey: .vocabulary) ?? vocabulary
+    }
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -146,8 +185,16 @@ public struct SourceOptions: Codable, Sendable, Equatable {
     try keys.encode(train, forKey: .train)
     try keys.encodeIfPresent(valid, forKey: .valid)
     try keys.encodeIfPresent(test, forKey: .test)
-    try keys.encode(tokenizer.name, forKey: .tokenizer)
-    try keys.encode(vocabulary, forKey: .vocabulary)
+    switch frames {
+    case .table(let columns):
+      try keys.encode(Format.csv.rawValue, forKey: .format)
+      try keys.encode(columns, forKey: .columns)
+    case .arrays: try keys.encode(Format.arrays.rawValue, forKey: .format)
+    case nil:
+      try keys.encode(Format.text.rawValue, forKey: .format)
+      try keys.encode(tokenizer.name, forKey: .tokenizer)
+      try keys.encode(vocabulary, forKey: .vocabulary)
+    }
   }
 }
 

@@ -1,3 +1,5 @@
+internal import Recurrence
+
 /// What readers make of the files of all parts, before symbols have their final numbers.
 struct Records {
   struct Record {
@@ -7,10 +9,16 @@ struct Records {
     /// The label of each step, or the only one.
     var labels: [Int32] = []
     var frames: [Double] = []
+    /// What an encoder reads that reads frames.
+    var sourceFrames = Frames()
+    /// Of a table, what names the sequence.
+    var id = ""
     var values: [Double] = []
     /// Whether each row of a table asks for its values.
     var asks: [Bool] = []
     var tree: Tree?
+    /// What is known of the whole sequence, with classes as numbers in the tables below.
+    var known = ConditionReader.Known()
     /// Where it is from: the file, as a number in `files`, and the line.
     var file = 0
     var line = 0
@@ -19,6 +27,8 @@ struct Records {
   var inputs = SymbolTable()
   var sources = SymbolTable()
   var labels = SymbolTable()
+  /// The names of each class that is known of sequences.
+  var classes: [SymbolTable] = []
   var records: [Record] = []
   private(set) var files: [String] = []
 

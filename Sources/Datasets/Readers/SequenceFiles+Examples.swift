@@ -6,7 +6,8 @@ extension SequenceFiles {
   /// - Throws: `DataError` if one has a label that no sequence to train on has.
   func examples(
     _ part: Range<Int>, name: String, measured: Bool,
-    _ vocabularies: (inputs: Vocabulary, labels: Vocabulary, source: Vocabulary?)
+    _ vocabularies: (inputs: Vocabulary, labels: Vocabulary, source: Vocabulary?),
+    _ conditions: ConditionFields?
   ) throws(DataError) -> any ExampleSet {
     if reader.format == .piano { return PianoExamples(Array(pieces[part]), name: name) }
     let numbers = Numbers(
@@ -30,7 +31,9 @@ extension SequenceFiles {
           examples.append(example)
         }
       } else {
-        examples.append(try example(record, numbers))
+        var example = try example(record, numbers)
+        if let conditions { try know(record, conditions, in: &example) }
+        examples.append(example)
       }
     }
     if reader.format == .trees, view.isTree {
@@ -43,8 +46,9 @@ extension SequenceFiles {
       examples, name: name,
       shape: ExampleShape(
         widths: Batch.Widths(
-          features: reader.columns?.inputs.count ?? 0, values: reader.columns?.valueCount ?? 0),
-        hasSource: reader.format == .pairs),
+          features: reader.columns?.inputs.count ?? 0, values: reader.columns?.valueCount ?? 0,
+          condition: conditions?.numbers ?? 0, classes: conditions?.classes.count ?? 0),
+        hasSource: reader.format == .pairs, sourceWidth: sourceWidth),
       trees: trees)
   }
 
@@ -71,6 +75,28 @@ extension SequenceFiles {
     return number
   }
 
+  /// What is known of a whole sequence.
+  private func know(
+    _ record: Records.Record, _ conditions: ConditionFields, in example: inout Example
+  ) throws(DataError) {
+    for (number, (known, field)) in zip(record.known.classes, conditions.classes).enumerated() {
+      let name = records.classes[number][Int(known)]
+      guard let found = field.symbols.id(of: name) else {
+        throw DataError(
+          "\(records.place(record)) has '\(String(decoding: name, as: UTF8.self))' for \(field.name), "
+            + "which no sequence to train on has; there are \(field.names): remove the sequence or train "
+            + "on such a one")
+      }
+      example.classes.append(found)
+    }
+    guard record.known.numbers.count == conditions.numbers else {
+      throw DataError(
+        "\(records.place(record)) has \(record.known.numbers.count) numbers in its condition, and "
+          + "others have \(conditions.numbers): give as many")
+    }
+    example.condition = record.known.numbers.map { Real($0) }
+  }
+
   private func renumber(
     _ tree: Tree, _ numbers: Numbers, _ record: Records.Record
   ) throws(DataError) -> Tree {
@@ -91,6 +117,7 @@ extension SequenceFiles {
     case .lines, .pairs:
       example.inputs = [numbers.vocabulary.begin!] + symbols
       example.targets = symbols + [numbers.vocabulary.end!]
+      example.sourceFrames = record.sourceFrames
       if let vocabulary = numbers.sourceVocabulary {
         example.source = record.source.map { numbers.source[Int($0)]! } + [vocabulary.end!]
       }

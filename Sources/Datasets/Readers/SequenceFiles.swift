@@ -6,6 +6,8 @@ struct SequenceFiles {
   let options: DataOptions
   let reader: ReaderOptions
   private(set) var records = Records()
+  /// The numbers of a frame that an encoder reads; 0 where it reads none.
+  private(set) var sourceWidth = 0
   private(set) var pieces: [[PianoExamples.Chord]] = []
   /// The records of each part, or the pieces.
   private(set) var train = 0..<0
@@ -14,7 +16,7 @@ struct SequenceFiles {
   init(_ options: DataOptions, _ reader: ReaderOptions) throws(DataError) {
     self.options = options
     self.reader = reader
-    let whole = try read(options.train, \.train, of: "train")
+    let whole = try read(options.train, \.train, known: reader.condition?.train, of: "train")
     let fractions = (options.valid?.fraction ?? 0, options.test?.fraction ?? 0)
     let trained = whole.count - heldOutCount(whole.count, fractions.0 + fractions.1)
     let tested = heldOutCount(whole.count, fractions.1)
@@ -23,8 +25,12 @@ struct SequenceFiles {
       throw DataError(
         "\(name) leaves no sequence to train on: give more sequences, or lower the fractions")
     }
-    valid = try part(options.valid, trained..<whole.count - tested, \.valid, of: "valid")
-    test = try part(options.test, whole.count - tested..<whole.count, \.test, of: "test")
+    valid = try part(
+      options.valid, trained..<whole.count - tested, \.valid, known: reader.condition?.valid,
+      of: "valid")
+    test = try part(
+      options.test, whole.count - tested..<whole.count, \.test, known: reader.condition?.test,
+      of: "test")
   }
 
   var name: String { options.train.paths.first ?? "data.train" }
@@ -32,13 +38,14 @@ struct SequenceFiles {
   private var count: Int { reader.format == .piano ? pieces.count : records.records.count }
 
   private mutating func part(
-    _ heldOut: HeldOut?, _ cut: Range<Int>, _ source: KeyPath<SourceOptions, Paths?>, of key: String
+    _ heldOut: HeldOut?, _ cut: Range<Int>, _ source: KeyPath<SourceOptions, Paths?>,
+    known: Paths?, of key: String
   ) throws(DataError) -> Range<Int>? {
     switch heldOut {
     case nil, .fraction(0): return nil
     case .fraction: return cut
     case .text(let paths):
-      let found = try read(paths, source, of: key)
+      let found = try read(paths, reader.source?[keyPath: source], known: known, of: key)
       guard !found.isEmpty else {
         throw DataError("\(paths.paths[0]) has no sequences: give some, or remove data.\(key)")
       }
@@ -47,41 +54,111 @@ struct SequenceFiles {
   }
 
   private mutating func read(
-    _ paths: Paths, _ source: KeyPath<SourceOptions, Paths>, of key: String
+    _ paths: Paths, _ source: KeyPath<SourceOptions, Paths>, known: Paths?, of key: String
   ) throws(DataError) -> Range<Int> {
-    try read(paths, reader.source?[keyPath: source], of: key)
+    try read(paths, reader.source?[keyPath: source], known: known, of: key)
   }
 
   private mutating func read(
-    _ paths: Paths, _ source: KeyPath<SourceOptions, Paths?>, of key: String
-  ) throws(DataError) -> Range<Int> {
-    try read(paths, reader.source?[keyPath: source], of: key)
-  }
-
-  private mutating func read(
-    _ paths: Paths, _ source: Paths?, of key: String
+    _ paths: Paths, _ source: Paths?, known: Paths?, of key: String
   ) throws(DataError) -> Range<Int> {
     let text = try TextFiles(paths.paths)
     let first = count
     switch reader.format {
-    case .lines: try records.read(text, LineReader(tokenizer: options.tokenizer).read)
+    case .lines:
+      try records.read(text, leading(LineReader(tokenizer: options.tokenizer).read))
     case .tags: try records.read(text, TagReader().read)
-    case .labels: try records.read(text, LabelReader(tokenizer: options.tokenizer).read)
+    case .labels:
+      try records.read(text, leading(LabelReader(tokenizer: options.tokenizer).read))
     case .trees: try records.read(text, TreeReader().read)
     case .piano: pieces += try PianoExamples.read(text)
-    case .csv: try TableReader(columns: reader.columns!).read(text, &records)
+    case .csv:
+      try TableReader(columns: reader.columns!, condition: reader.condition).read(text, &records)
     case .pairs:
       guard let source else {
         throw DataError("data.source.\(key) is missing for \(text.name): give the files beside it")
       }
-      try PairReader(
-        tokenizer: options.tokenizer, sourceTokenizer: reader.source!.tokenizer
-      ).read(text, from: TextFiles(source.paths), &records)
+      let pairs = PairReader(
+        tokenizer: options.tokenizer, sourceTokenizer: reader.source!.tokenizer)
+      if let frames = reader.source!.frames {
+        try readFrames(try FrameTable(frames, source.paths), of: text, pairs)
+      } else {
+        try pairs.read(text, from: TextFiles(source.paths), &records)
+      }
     }
+    try readConditions(known, of: first..<count, text.name, key)
     return first..<count
   }
 
+  private mutating func readFrames(
+    _ frames: FrameTable, of text: TextFiles, _ pairs: PairReader
+  ) throws(DataError) {
+    guard sourceWidth == 0 || frames.width == sourceWidth else {
+      throw DataError(
+        "\(frames.name) has frames of \(frames.width) numbers, and those to train on have "
+          + "\(sourceWidth): give frames of one width")
+    }
+    sourceWidth = frames.width
+    try pairs.read(text, of: frames, &records)
+  }
+
+  /// Reads what is known of some sequences, where that is in a table of its own.
+  private mutating func readConditions(
+    _ paths: Paths?, of range: Range<Int>, _ name: String, _ key: String
+  ) throws(DataError) {
+    guard let condition = reader.condition, condition.train != nil else { return }
+    guard let paths else {
+      throw DataError("data.condition.\(key) is missing for \(name): give the table beside it")
+    }
+    let text = try TextFiles(paths.paths)
+    let known = try ConditionReader(options: condition).read(text, into: &records)
+    guard known.count == range.count else {
+      throw DataError(
+        "\(text.name) has \(known.count) rows and \(name) has \(range.count) sequences: give a row "
+          + "for each")
+    }
+    for (place, known) in zip(range, known) { records.records[place].known = known }
+  }
+
+  private typealias Reading = (Span<UInt8>, Line, inout Records) throws(DataError) -> Void
+
+  /// A reader of lines that what is known of each sequence leads.
+  private func leading(_ read: @escaping Reading) -> Reading {
+    guard let condition = reader.condition, condition.train == nil else { return read }
+    let fields = ConditionReader(options: condition)
+    return { (text, line, records) throws(DataError) in
+      guard !text.isBlank(line.content) else { return }
+      let (known, rest) = try fields.leading(text, line, &records)
+      guard !text.isBlank(rest.content) else {
+        throw records.refusal("has nothing behind the fields that lead it: write a text there")
+      }
+      try read(text, rest, &records)
+      records.records[records.records.count - 1].known = known
+    }
+  }
+
   // MARK: Vocabularies
+
+  /// What conditions are made of; nil where nothing is known of sequences.
+  func conditions() -> ConditionFields? {
+    guard let condition = reader.condition else { return nil }
+    let classes = condition.classes.enumerated().map { number, column in
+      let found = Set(records.records[train].map { $0.known.classes[number] })
+      return ConditionFields.Class(
+        name: column.name, symbols: names(found, in: records.classes[number]))
+    }
+    return ConditionFields(
+      classes: classes, numbers: records.records[train.lowerBound].known.numbers.count)
+  }
+
+  /// Some names of a table, in the order of their bytes.
+  private func names(_ found: Set<Int32>, in names: SymbolTable) -> Vocabulary {
+    var table = SymbolTable()
+    for name in found.map({ names[Int($0)] }).sorted(by: { $0.lexicographicallyPrecedes($1) }) {
+      table.insert(name)
+    }
+    return Vocabulary(kind: .name, table: table)
+  }
 
   /// The symbols read (and, of pairs and lines, asked for), the labels, and the symbols encoded.
   func vocabularies() -> (inputs: Vocabulary, labels: Vocabulary, source: Vocabulary?) {
@@ -96,9 +173,11 @@ struct SequenceFiles {
       ? [Vocabulary.beginSymbol, Vocabulary.endSymbol] : []
     let inputs = vocabulary(
       records.inputs, \.inputs, options.tokenizer, special, options.vocabulary)
-    let source = reader.source.map {
-      vocabulary(
-        records.sources, \.source, $0.tokenizer, [Vocabulary.endSymbol], $0.vocabulary)
+    let source = reader.source.flatMap {
+      $0.frames != nil
+        ? nil
+        : vocabulary(
+          records.sources, \.source, $0.tokenizer, [Vocabulary.endSymbol], $0.vocabulary)
     }
     return (inputs, labels(), source)
   }
@@ -123,12 +202,6 @@ struct SequenceFiles {
       found.formUnion(record.labels.filter { $0 != Batch.noTarget })
       if let tree = record.tree { found.formUnion(tree.nodes.map(\.label)) }
     }
-    var table = SymbolTable()
-    for label in found.map({ records.labels[Int($0)] }).sorted(by: {
-      $0.lexicographicallyPrecedes($1)
-    }) {
-      table.insert(label)
-    }
-    return Vocabulary(kind: .name, table: table)
+    return names(found, in: records.labels)
   }
 }

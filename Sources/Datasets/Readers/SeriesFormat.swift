@@ -6,6 +6,8 @@ internal import Recurrence
 public struct SeriesFormat: Sendable {
   /// The columns of a table; nil for pieces.
   private let columns: ColumnOptions?
+  /// The columns of what is known of each series, which is told in other ways here.
+  private let condition: ConditionOptions?
   /// The numbers of a frame.
   public let width: Int
 
@@ -14,6 +16,7 @@ public struct SeriesFormat: Sendable {
   /// - Parameter readsItsOutputs: whether in tables with columns of targets each row reads those of
   ///   the row before.
   public init?(_ options: DataOptions, readsItsOutputs: Bool = false) {
+    condition = options.reader?.condition
     if let task = options.task?.task {
       guard task.asksForNextFrame else { return nil }
       width = task.widths.features
@@ -38,7 +41,7 @@ public struct SeriesFormat: Sendable {
     let series: [[Real]]
     if var columns {
       // Nothing is asked for, so that a single row is a series too.
-      let hasNames = columns.hasNames
+      let hasNames = columns.hasNames || condition?.hasNames ?? false
       columns.answer = .numbers([])
       var records = Records()
       try TableReader(columns: columns, hasNames: hasNames).read(text, &records)

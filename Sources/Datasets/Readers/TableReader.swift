@@ -6,18 +6,23 @@ internal import Recurrence
 /// The first line of a file names the columns, if one is asked for by its name.
 struct TableReader {
   let columns: ColumnOptions
+  private let condition: ConditionReader?
   private let hasNames: Bool
 
-  /// - Parameter hasNames: whether the first line has names; nil where the columns tell.
-  init(columns: ColumnOptions, hasNames: Bool? = nil) {
+  /// - Parameters:
+  ///   - condition: the columns of what is known of whole sequences.
+  ///   - hasNames: whether the first line has names; nil where the columns tell.
+  init(columns: ColumnOptions, condition: ConditionOptions? = nil, hasNames: Bool? = nil) {
     self.columns = columns
-    self.hasNames = hasNames ?? columns.hasNames
+    self.condition = condition.map { ConditionReader(options: $0) }
+    self.hasNames = hasNames ?? (columns.hasNames || condition?.hasNames ?? false)
   }
 
   /// Where columns are in a line, from 0.
   private struct Places {
     var inputs, targets: [Int]
     var classes, id: Int?
+    var condition: [Int] = []
   }
 
   func read(_ text: TextFiles, _ records: inout Records) throws(DataError) {
@@ -31,7 +36,7 @@ struct TableReader {
           finish(&record, &records)
           return
         }
-        let cells = cells(text, line.content)
+        let cells = cells(text, line.content, columns.separator)
         guard let found = places else {
           places = try self.places(cells, records)
           return
@@ -40,12 +45,14 @@ struct TableReader {
           let value = try cell(column, cells, records)
           if value != id { finish(&record, &records) }
           id = value
+          record.id = value
         }
         for column in found.inputs { record.frames.append(try number(column, cells, records)) }
         try readTargets(of: found.targets, cells, into: &record, records)
         if let column = found.classes {
           try readClass(cell(column, cells, records), of: column, into: &record, &records)
         }
+        try readCondition(at: found.condition, cells, into: &record, &records)
       }
       finish(&record, &records)
       id = nil
@@ -79,6 +86,29 @@ struct TableReader {
     }
   }
 
+  /// What is known of a sequence stands in all of its rows.
+  private func readCondition(
+    at places: [Int], _ cells: [String], into record: inout Records.Record,
+    _ records: inout Records
+  ) throws(DataError) {
+    guard let condition else { return }
+    let known = try condition.known(places, cells, &records)
+    guard hasBegun(record) else {
+      record.known = known
+      return
+    }
+    guard known == record.known else {
+      throw records.refusal(
+        "has another condition (\(places.map { cells[$0] }.joined(separator: ", "))) than the row that "
+          + "its sequence began with: part sequences by a blank line or by data.columns.id")
+    }
+  }
+
+  /// Whether a record had a row before the one that is being read.
+  private func hasBegun(_ record: Records.Record) -> Bool {
+    record.asks.count > 1
+  }
+
   private func readClass(
     _ name: String, of column: Int, into record: inout Records.Record, _ records: inout Records
   ) throws(DataError) {
@@ -102,35 +132,16 @@ struct TableReader {
     }
   }
 
-  private func cells(_ text: Span<UInt8>, _ line: Range<Int>) -> [String] {
-    string(text, line).split(
-      separator: Character(columns.separator), omittingEmptySubsequences: false
-    )
-    .map { cell in
-      let cell = cell.drop { $0.isWhitespace }
-      return String(
-        cell[..<(cell.lastIndex { !$0.isWhitespace }.map(cell.index(after:)) ?? cell.startIndex)])
-    }
-  }
-
   private func places(_ names: [String], _ records: Records) throws(DataError) -> Places {
     func place(_ column: ColumnOptions.Column) throws(DataError) -> Int {
-      switch column {
-      case .number(let number): return number - 1
-      case .name(let name):
-        guard let place = names.firstIndex(of: name) else {
-          throw records.refusal(
-            "names no column '\(name)'; there are \(names.joined(separator: ", ")): choose among them"
-          )
-        }
-        return place
-      }
+      try column.place(in: names, records)
     }
     var places = Places(inputs: [], targets: [])
     for column in columns.inputs { places.inputs.append(try place(column)) }
     for column in columns.targets { places.targets.append(try place(column)) }
     if let column = columns.classes { places.classes = try place(column) }
     if let column = columns.id { places.id = try place(column) }
+    if let condition { places.condition = try condition.places(names, records) }
     return places
   }
 

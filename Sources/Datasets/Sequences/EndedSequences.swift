@@ -96,7 +96,8 @@ extension Dataset {
     var interface = interface
     interface.ends = ModelInterface.Ends(symbol: ends.symbol, longest: longest)
     return Dataset(
-      vocabulary: vocabulary, outputs: outputs, source: source, interface: interface,
+      vocabulary: vocabulary, outputs: outputs, source: source, conditions: conditions,
+      interface: interface,
       train: try ended(train),
       valid: try valid.map { (part) throws(DataError) in try ended(part) },
       test: try test.map { (part) throws(DataError) in try ended(part) })

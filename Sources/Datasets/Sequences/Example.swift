@@ -18,10 +18,17 @@ public struct Example: Equatable, Sendable {
   public var values: [Real] = []
   /// What is known of the whole sequence, a vector; empty for nothing.
   public var condition: [Real] = []
+  /// The classes that are known of the whole sequence, each by its number; empty for none.
+  public var classes: [Int32] = []
   /// What an encoder reads before; empty for nothing.
   public var source: [Int32] = []
+  /// What an encoder reads that reads frames; none for any other.
+  public var sourceFrames = Frames()
 
   public init() {}
+
+  /// The steps of what an encoder reads.
+  public var sourceSteps: Int { sourceFrames.width > 0 ? sourceFrames.steps : source.count }
 
   public var steps: Int { targets.count }
   /// The steps but the one that asks for the end by itself.
@@ -57,12 +64,16 @@ public struct ExampleShape: Hashable, Sendable {
   public var widths: Batch.Widths
   /// Whether there is a source to encode.
   public var hasSource: Bool
+  /// The numbers of a frame of the source; 0 where symbols are encoded.
+  public var sourceWidth: Int
   /// Whether all have the same number of steps, and so do their sources.
   public var isEven: Bool
 
   public init(
-    widths: Batch.Widths = Batch.Widths(), hasSource: Bool = false, isEven: Bool = false
+    widths: Batch.Widths = Batch.Widths(), hasSource: Bool = false, sourceWidth: Int = 0,
+    isEven: Bool = false
   ) {
+    self.sourceWidth = sourceWidth
     self.widths = widths
     self.hasSource = hasSource
     self.isEven = isEven

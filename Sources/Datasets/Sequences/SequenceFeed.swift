@@ -54,7 +54,9 @@ public final class SequenceFeed: Feed {
     return Batch(
       rows: most { $0.steps * $0.streams }, streams: streams, widths: set.shape.widths,
       source: set.shape.hasSource
-        ? Batch(rows: most { $0.sourceSteps * $0.streams }, streams: streams) : nil)
+        ? Batch(
+          rows: most { $0.sourceSteps * $0.streams }, streams: streams,
+          widths: Batch.Widths(features: set.shape.sourceWidth)) : nil)
   }
 
   public var mayReset: Bool { !set.shape.isEven }
@@ -140,7 +142,7 @@ public final class SequenceFeed: Feed {
     }
     let found =
       knowsItsOwn
-      ? (examples.map(\.steps).max() ?? 0, examples.map(\.source.count).max() ?? 0)
+      ? (examples.map(\.steps).max() ?? 0, examples.map(\.sourceSteps).max() ?? 0)
       : order.length(ofBatch: batch)
     length = found
     return found
@@ -188,14 +190,19 @@ public final class SequenceFeed: Feed {
       copy(example.values, first + t, values, row, target.widths.values)
     }
     copy(example.condition, 0, target.condition.elements(), s, target.widths.condition)
+    let classes = target.classes.elements()
+    for (j, known) in example.classes.enumerated() {
+      classes[s * target.widths.classes + j] = known
+    }
   }
 
   private func fill(_ s: Int, ofSource source: Batch, key: Int32) {
-    let symbols = examples[s].source
+    let example = examples[s]
     source.keys.elements()[s] = key
-    source.lengths.elements()[s] = Int32(symbols.count)
+    source.lengths.elements()[s] = Int32(example.sourceSteps)
     let inputs = source.inputs.elements()
-    for (t, symbol) in symbols.enumerated() { inputs[t * source.streams + s] = symbol }
+    for (t, symbol) in example.source.enumerated() { inputs[t * source.streams + s] = symbol }
+    if example.sourceFrames.width > 0 { source.fill(example.sourceFrames, of: s) }
   }
 }
 

@@ -20,8 +20,10 @@ public struct GeneratedExamples: ExampleSet {
     self.count = count
     random = Philox(seed: seed, name: "task \(name), \(part)")
     let lengths = task.lengths(part)
-    longest = (lengths.upperBound, 0)
-    shape = ExampleShape(widths: task.widths, isEven: lengths.count == 1)
+    longest = (lengths.upperBound, task.longestSource)
+    shape = ExampleShape(
+      widths: task.widths, hasSource: task.sourceWidth > 0, sourceWidth: task.sourceWidth,
+      isEven: lengths.count == 1 && (task.sourceWidth == 0 || task.isEven))
     var fingerprint = Fingerprint()
     fingerprint.add(name)
     fingerprint.add(part.rawValue)
@@ -42,7 +44,7 @@ public struct GeneratedExamples: ExampleSet {
 
   public func steps(of index: Int, epoch: Int) -> (steps: Int, source: Int) {
     var draw = draw(index, epoch)
-    return (task.steps(part, &draw), 0)
+    return task.size(part, &draw)
   }
 
   public func example(_ index: Int, epoch: Int) -> Example {

@@ -26,6 +26,14 @@ public protocol GeneratedTask: Codable, Equatable, Sendable {
   func lengths(_ part: TaskPart) -> ClosedRange<Int>
   /// The steps of an example, without making it where that is possible.
   func steps(_ part: TaskPart, _ draw: inout Draw) -> Int
+  /// The numbers of a frame that an encoder reads; 0 where there is nothing to encode.
+  var sourceWidth: Int { get }
+  /// The most frames that an encoder reads.
+  var longestSource: Int { get }
+  /// Whether all examples have the same number of steps, and so do their sources.
+  var isEven: Bool { get }
+  /// The steps of an example and of its source.
+  func size(_ part: TaskPart, _ draw: inout Draw) -> (steps: Int, source: Int)
   func example(_ part: TaskPart, _ draw: inout Draw) -> Example
 }
 
@@ -34,6 +42,12 @@ extension GeneratedTask {
   public var asksOnce: Bool { false }
   public var asksForNextFrame: Bool { false }
   public var ends: ModelInterface.Ends? { nil }
+  public var sourceWidth: Int { 0 }
+  public var longestSource: Int { 0 }
+  public var isEven: Bool { TaskPart.allCases.allSatisfy { lengths($0).count == 1 } }
+  public func size(_ part: TaskPart, _ draw: inout Draw) -> (steps: Int, source: Int) {
+    (steps(part, &draw), 0)
+  }
 
   public func steps(_ part: TaskPart, _ draw: inout Draw) -> Int {
     let lengths = lengths(part)
@@ -47,7 +61,7 @@ extension GeneratedTask {
     ModelInterface(
       input: inputs.isEmpty ? .frames(widths.features) : .symbols(inputs.count),
       output: outputs.isEmpty ? .numbers(widths.values) : .symbols(outputs.count),
-      condition: widths.condition, asksOnce: asksOnce, ends: ends)
+      condition: widths.condition, sourceFrames: sourceWidth, asksOnce: asksOnce, ends: ends)
   }
 }
 

@@ -10,6 +10,7 @@ public let tasks: [String: any GeneratedTask.Type] = [
   "narma": NARMA.self,
   "parity": Parity.self,
   "reber": Reber.self,
+  "spoken-digits": SpokenDigits.self,
   "temporal-order": TemporalOrder.self,
   "tomita": Tomita.self,
 ]

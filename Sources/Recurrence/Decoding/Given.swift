@@ -7,15 +7,42 @@ public struct Given: Sendable {
   public var source: [Int32]
   /// What the model is conditioned on; empty for a model that is not.
   public var condition: [Real]
+  /// The classes that the model is conditioned on; empty for a model that is not.
+  public var classes: [Int32]
+  /// What an encoder reads that reads frames; none for any other.
+  public var frames: Frames
 
-  public init(source: [Int32] = [], condition: [Real] = []) {
+  public init(
+    source: [Int32] = [], frames: Frames = Frames(), condition: [Real] = [], classes: [Int32] = []
+  ) {
     self.source = source
+    self.frames = frames
     self.condition = condition
+    self.classes = classes
   }
 
   /// The most symbols that are looked for unless something else is asked for, the end included:
-  /// twice those of its own source and ten.
-  public var greatestLength: Int { 2 * source.count + 10 }
+  /// twice the steps of its own source and ten.
+  public var greatestLength: Int { 2 * sourceSteps + 10 }
+
+  /// The steps of what an encoder reads.
+  public var sourceSteps: Int { frames.width > 0 ? frames.steps : source.count }
+}
+
+/// A sequence of frames of numbers.
+public struct Frames: Equatable, Sendable {
+  /// The numbers of a frame; 0 where there are no frames.
+  public var width: Int
+  /// The frames one after the other.
+  public var numbers: [Real]
+
+  public init(width: Int = 0, numbers: [Real] = []) {
+    precondition(width > 0 ? numbers.count.isMultiple(of: width) : numbers.isEmpty, "half a frame")
+    self.width = width
+    self.numbers = numbers
+  }
+
+  public var steps: Int { width > 0 ? numbers.count / width : 0 }
 }
 
 /// A sequence that a model may have meant.

@@ -18,25 +18,26 @@ final class HypothesisReader {
     let interface = model.interface
     self.model = model
     let streams = given.count * copies
-    let sourceSteps = max(given.map(\.source.count).max() ?? 1, 1)
-    let source: Batch? =
-      interface.source > 0 ? Batch(rows: sourceSteps * given.count, streams: given.count) : nil
+    let sourceSteps = max(given.map(\.sourceSteps).max() ?? 1, 1)
+    let source = interface.encoded.map { _ in
+      Batch(
+        rows: sourceSteps * given.count, streams: given.count,
+        widths: Batch.Widths(features: interface.sourceFrames))
+    }
     batch = Batch(
       rows: steps * streams, streams: streams,
-      widths: Batch.Widths(condition: interface.condition), source: source)
+      widths: Batch.Widths(condition: interface.condition, classes: interface.classes.count),
+      source: source)
     let size = WindowSize(steps: steps, streams: streams, sourceSteps: sourceSteps)
     tape = Tape(model.plan, fitting: [size], derivatives: false, resets: true)
     batch.begin(steps: steps, streams: streams)
     for row in 0..<batch.rows { batch.targets.elements()[row] = Batch.noTarget }
     for (s, given) in given.enumerated() {
-      precondition(
-        given.condition.count == interface.condition,
-        "a condition of \(given.condition.count) numbers for a model of \(interface.condition)")
       for copy in s * copies..<(s + 1) * copies {
-        for (j, number) in given.condition.enumerated() { batch.conditionRows[copy, j] = number }
+        batch.know(given.condition, classes: given.classes, of: copy, interface)
       }
     }
-    source?.fill(given.map(\.source), symbols: interface.source)
+    source?.fill(given, interface)
     tape.begin(batch)
     pass = Pass(batch, on: tape, weights: weights)
     model.encode(pass)
@@ -106,20 +107,43 @@ final class HypothesisReader {
 }
 
 extension Batch {
+  /// Takes in what is known of a stream as a whole.
+  func know(_ numbers: [Real], classes known: [Int32], of s: Int, _ interface: ModelInterface) {
+    precondition(
+      numbers.count == interface.condition,
+      "a condition of \(numbers.count) numbers for a model of \(interface.condition)")
+    precondition(
+      known.count == interface.classes.count
+        && zip(known, interface.classes).allSatisfy { (0..<$1).contains(Int($0)) },
+      "the classes \(known) for a model of \(interface.classes)")
+    for (j, number) in numbers.enumerated() { conditionRows[s, j] = number }
+    for (j, number) in known.enumerated() { classes.elements()[s * known.count + j] = number }
+  }
+
   /// Lays out what an encoder reads.
-  fileprivate func fill(_ sources: [[Int32]], symbols: Int) {
-    begin(steps: sources.map(\.count).max()!, streams: sources.count)
+  fileprivate func fill(_ given: [Given], _ interface: ModelInterface) {
+    begin(steps: given.map(\.sourceSteps).max()!, streams: given.count)
     resets.clear(0..<rows)
-    for (s, source) in sources.enumerated() {
+    inputs.clear(0..<rows)
+    for (s, given) in given.enumerated() {
       precondition(
-        !source.isEmpty && source.allSatisfy { $0 >= 0 && Int($0) < symbols },
-        "a source that is empty or has other symbols than the encoder's")
-      lengths.elements()[s] = Int32(source.count)
-      for t in 0..<steps {
-        inputs.elements()[t * streams + s] = t < source.count ? source[t] : 0
-        targets.elements()[t * streams + s] = Batch.noTarget
-      }
+        given.sourceSteps > 0 && given.frames.width == interface.sourceFrames
+          && given.source.allSatisfy { $0 >= 0 && Int($0) < interface.source },
+        "a source that is empty or has other symbols or frames than the encoder's")
+      lengths.elements()[s] = Int32(given.sourceSteps)
+      for t in 0..<steps { targets.elements()[t * streams + s] = Batch.noTarget }
+      for (t, symbol) in given.source.enumerated() { inputs.elements()[t * streams + s] = symbol }
+      fill(given.frames, of: s)
     }
     pad()
+  }
+
+  /// Copies the frames of a stream; what lies behind its end is left to `pad`.
+  public func fill(_ frames: Frames, of s: Int) {
+    precondition(frames.width == widths.features, "frames of \(frames.width) numbers")
+    for t in 0..<frames.steps {
+      let row = featureRows[t * streams + s]
+      for j in 0..<frames.width { row[j] = frames.numbers[t * frames.width + j] }
+    }
   }
 }

@@ -128,7 +128,7 @@ public final class SequenceDecoder {
     precondition(targets.count == given.count, "\(targets.count) sequences of \(given.count)")
     var result = [Double](repeating: 0, count: given.count)
     for places in Self.groups(
-      of: zip(given, targets).map { ($0.source.count, $1.count + 1) }, most: Self.streams)
+      of: zip(given, targets).map { ($0.sourceSteps, $1.count + 1) }, most: Self.streams)
     {
       let steps = places.map { targets[$0].count + 1 }.max()!
       let reader = HypothesisReader(
@@ -143,7 +143,7 @@ public final class SequenceDecoder {
   func forEachGroup(
     of given: [Given], copies: Int, _ body: (HypothesisReader, [Int]) -> Void
   ) {
-    for places in Self.groups(ofSources: given.map(\.source.count), hypotheses: copies) {
+    for places in Self.groups(ofSources: given.map(\.sourceSteps), hypotheses: copies) {
       body(
         HypothesisReader(model, weights, given: places.map { given[$0] }, copies: copies, steps: 1),
         places)

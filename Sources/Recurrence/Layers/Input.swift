@@ -26,14 +26,73 @@ public struct Input: Layer {
   public func backward(_ pass: Pass) {}
 }
 
-/// The vector that is known of each stream, z: what a model is conditioned on.
+/// What is known of each stream, z: what a model is conditioned on.
+///
+///     z = [E₁[c₁], E₂[c₂], …, x]
+///
+/// c are the classes and x the numbers. Without an embedding E is the identity: a class is a row of
+/// zeros with a single 1.
 public struct ConditionInput: Layer {
   public let output: Activation
+  private let tables: [Parameter]
+  /// The widths of what each class becomes.
+  private let widths: [Int]
 
-  public init(_ width: Int, in plan: inout Plan) {
-    output = plan.activation(width, on: .stream)
+  /// - Parameters:
+  ///   - numbers: how many there are.
+  ///   - classes: of each class, how many there are to tell apart.
+  ///   - embedding: the width of the vectors of classes; nil for rows with a single 1.
+  public init(
+    _ numbers: Int, classes: [Int] = [], embedding: Int? = nil,
+    initializer: Initializer = .pytorch, in plan: inout Plan
+  ) {
+    widths = classes.map { embedding ?? $0 }
+    let scope = plan.scope
+    plan.scope.layer = "condition"
+    plan.scope.prefix = ""
+    plan.scope.suffix = ""
+    plan.scope.rateFactor = 1
+    plan.scope.initializer = initializer
+    tables =
+      embedding.map { width in
+        classes.enumerated().map { number, count in
+          plan.parameter("condition.\(number).weight", from: width, to: count, pytorch: .normal(1))
+        }
+      } ?? []
+    output = plan.activation(numbers + widths.reduce(0, +), on: .stream)
+    plan.scope = scope
   }
 
-  public func forward(_ pass: Pass) { pass[output].copy(pass.batch.conditionRows) }
-  public func backward(_ pass: Pass) {}
+  public func forward(_ pass: Pass) {
+    let z = pass[output]
+    let classes = pass.batch.classes.elements(count: z.rows * widths.count)
+    var place = 0
+    for (number, width) in widths.enumerated() {
+      for s in 0..<z.rows {
+        let part = z[s][place..<place + width]
+        let chosen = Int(classes[s * widths.count + number])
+        if tables.isEmpty {
+          part.fill(0)
+          part[chosen] = 1
+        } else {
+          part.copy(pass[tables[number]].matrix[chosen])
+        }
+      }
+      place += width
+    }
+    if place < z.columns { z.slice(columns: place..<z.columns).copy(pass.batch.conditionRows) }
+  }
+
+  public func backward(_ pass: Pass) {
+    guard !tables.isEmpty else { return }
+    let dz = pass.d[output]
+    let classes = pass.batch.classes.elements(count: dz.rows * widths.count)
+    for (number, width) in widths.enumerated() {
+      for s in 0..<dz.rows {
+        pass.d.add(
+          dz[s][number * width..<(number + 1) * width], to: tables[number],
+          row: Int(classes[s * widths.count + number]))
+      }
+    }
+  }
 }

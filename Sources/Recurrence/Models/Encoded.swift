@@ -12,8 +12,8 @@ struct Encoded {
   let summary: Activation
 
   init(
-    _ encoder: EncoderOptions, of model: ModelOptions, symbols: Int, seed: UInt64,
-    in plan: inout Plan
+    _ encoder: EncoderOptions, of model: ModelOptions, reading input: ModelInterface.Input,
+    seed: UInt64, in plan: inout Plan
   ) {
     let scope = plan.scope
     defer { plan.scope = scope }
@@ -22,8 +22,8 @@ struct Encoded {
     let options = model.encoderOptions(encoder)
     var stack = Stack(options, seed: seed, label: "source", handsOver: true)
     let (source, _) = SequenceModel.source(
-      options, .symbols(symbols), named: "source embedding", in: &plan)
-    if options.readsRows(.symbols(symbols)) {
+      options, input, named: "source embedding", in: &plan)
+    if options.readsRows(input) {
       stack.addInput(source, in: &plan)
     } else {
       stack.source = source

@@ -12,11 +12,13 @@ public enum ContextPlace: String, Codable, CaseIterable, Sendable {
   var isReadAtEveryStep: Bool { self != .initialState }
 }
 
-/// What a model reads before it predicts anything: a stack of layers over a sequence of symbols.
+/// What a model reads before it predicts anything: a stack of layers over a sequence of symbols
+/// or of frames of numbers.
 ///
 ///     encoder: {embedding: 200, layers: [{cell: gru, hidden: 100, bidirectional: concat}]}
 public struct EncoderOptions: Codable, Equatable, Sendable {
-  /// The width of the embedding; nil where symbols are read as rows with a single 1.
+  /// The width of the embedding; nil where symbols are read as rows with a single 1, and frames as
+  /// they are.
   public var embedding: Int?
   public var layers: [LayerOptions]
   /// In place of the model's dropout.
@@ -69,18 +71,24 @@ extension ModelOptions {
       embeddingInitializer: embeddingInitializer, embeddingRate: embeddingRate)
   }
 
-  /// Why no model of these options can be made for a source of so many symbols, if there is a
-  /// reason.
-  func objection(toSource symbols: Int) -> String? {
+  /// Why no model of these options can be made for the source of some data, if there is a reason.
+  func objection(toSourceOf interface: ModelInterface) -> String? {
     guard let encoder else {
-      return symbols > 0
+      return interface.encoded != nil
         ? "this data has a source that must be read first; describe who reads it in model.encoder"
         : nil
     }
-    if symbols == 0 { return "this data has no source for model.encoder to read; remove it" }
+    guard let input = interface.encoded else {
+      return "this data has no source for model.encoder to read; remove it"
+    }
+    if case .frames = input, encoder.embedding != nil {
+      return
+        "model.encoder.embedding is for symbols, and this data's source has frames of numbers; "
+        + "remove it, or begin model.encoder.layers with {linear: width}"
+    }
     let options = encoderOptions(encoder)
     if let problem = options.objection(
-      to: ModelInterface(input: .symbols(symbols), output: .symbols(symbols)))
+      to: ModelInterface(input: input, output: interface.output))
     {
       return "model.encoder: " + problem
     }
@@ -146,8 +154,13 @@ extension ModelOptions {
   }
 
   /// Why what is known of a whole sequence cannot begin the first layer, if there is a reason.
-  func objection(toCondition width: Int) -> String? {
-    guard width > 0 else { return nil }
+  func objection(toConditionOf interface: ModelInterface) -> String? {
+    if conditionEmbedding != nil, interface.classes.isEmpty {
+      return
+        "model.condition_embedding is of classes, and this data knows none of whole sequences; "
+        + "remove it, or set data.condition.classes"
+    }
+    guard interface.isConditioned else { return nil }
     guard layers.contains(where: \.isRecurrent) else {
       return
         "this data has something known of a whole sequence, which enters a layer with a cell, and "

@@ -32,10 +32,14 @@ public struct ModelInterface: Codable, Hashable, Sendable {
 
   public var input: Input
   public var output: Output
-  /// The width of what is known of a whole sequence; 0 for nothing.
+  /// The numbers that are known of a whole sequence; 0 for none.
   public var condition: Int
-  /// The number of symbols that an encoder reads; 0 where there is nothing to encode.
+  /// Of each class that is known of a whole sequence, how many there are to tell apart.
+  public var classes: [Int]
+  /// The number of symbols that an encoder reads; 0 where it reads none.
   public var source: Int
+  /// The width of the frames that an encoder reads in place of symbols; 0 where it reads none.
+  public var sourceFrames: Int
   /// Whether a sequence asks for one answer, at its end.
   public var asksOnce: Bool
   /// Whether windows are cut from a running text, whose ends nobody has seen.
@@ -60,13 +64,16 @@ public struct ModelInterface: Codable, Hashable, Sendable {
   }
 
   public init(
-    input: Input, output: Output, condition: Int = 0, source: Int = 0, asksOnce: Bool = false,
-    isRunning: Bool = false, isTree: Bool = false, ends: Ends? = nil
+    input: Input, output: Output, condition: Int = 0, classes: [Int] = [], source: Int = 0,
+    sourceFrames: Int = 0, asksOnce: Bool = false, isRunning: Bool = false, isTree: Bool = false,
+    ends: Ends? = nil
   ) {
     self.input = input
     self.output = output
     self.condition = condition
+    self.classes = classes
     self.source = source
+    self.sourceFrames = sourceFrames
     self.asksOnce = asksOnce
     self.isRunning = isRunning
     self.isTree = isTree
@@ -76,6 +83,47 @@ public struct ModelInterface: Codable, Hashable, Sendable {
   /// That of a language model: the next of the symbols of a running text.
   public init(vocabulary: Int) {
     self.init(input: .symbols(vocabulary), output: .symbols(vocabulary), isRunning: true)
+  }
+
+  /// Whether anything is known of a whole sequence.
+  public var isConditioned: Bool { condition > 0 || !classes.isEmpty }
+
+  /// What an encoder reads at each step of its own; nil where there is nothing to encode.
+  public var encoded: Input? {
+    source > 0 ? .symbols(source) : sourceFrames > 0 ? .frames(sourceFrames) : nil
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case input, output, condition, classes, source, sourceFrames, asksOnce, isRunning, isTree, ends
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(
+      input: try keys.decode(Input.self, forKey: .input),
+      output: try keys.decode(Output.self, forKey: .output),
+      condition: try keys.decode(Int.self, forKey: .condition),
+      classes: try keys.decodeIfPresent([Int].self, forKey: .classes) ?? [],
+      source: try keys.decode(Int.self, forKey: .source),
+      sourceFrames: try keys.decodeIfPresent(Int.self, forKey: .sourceFrames) ?? 0,
+      asksOnce: try keys.decode(Bool.self, forKey: .asksOnce),
+      isRunning: try keys.decode(Bool.self, forKey: .isRunning),
+      isTree: try keys.decode(Bool.self, forKey: .isTree),
+      ends: try keys.decodeIfPresent(Ends.self, forKey: .ends))
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var keys = encoder.container(keyedBy: CodingKeys.self)
+    try keys.encode(input, forKey: .input)
+    try keys.encode(output, forKey: .output)
+    try keys.encode(condition, forKey: .condition)
+    if !classes.isEmpty { try keys.encode(classes, forKey: .classes) }
+    try keys.encode(source, forKey: .source)
+    if sourceFrames > 0 { try keys.encode(sourceFrames, forKey: .sourceFrames) }
+    try keys.encode(asksOnce, forKey: .asksOnce)
+    try keys.encode(isRunning, forKey: .isRunning)
+    try keys.encode(isTree, forKey: .isTree)
+    try keys.encodeIfPresent(ends, forKey: .ends)
   }
 }
 

@@ -47,6 +47,9 @@ public struct ModelOptions: Codable, Equatable, Sendable {
   public var shortcut: Bool
   /// How a vector that is known of a whole sequence enters.
   public var condition: ConditionPlace
+  /// The width of the vector of each class that is known of a whole sequence; nil where a class is a
+  /// row of zeros with a single 1.
+  public var conditionEmbedding: Int?
   /// What reads the source of each sequence, where the data has one.
   public var encoder: EncoderOptions?
   /// How what the encoder has read enters.
@@ -74,7 +77,8 @@ public struct ModelOptions: Codable, Equatable, Sendable {
     embeddingInitializer: Initializer? = nil, outputInitializer: Initializer? = nil,
     outputBiasInitializer: Initializer? = nil,
     outputBias: Bool = true, shortcut: Bool = false, condition: ConditionPlace = .everyStep,
-    encoder: EncoderOptions? = nil, context: ContextPlace = .initialState,
+    conditionEmbedding: Int? = nil, encoder: EncoderOptions? = nil,
+    context: ContextPlace = .initialState,
     attention: AttentionKind = .none, attentionPlace: AttentionPlace = .output,
     end: EndOfSequence = .symbol, lengthInput: LengthInput = .remaining,
     longest: Int? = nil, embeddingRate: Double = 1, outputRate: Double = 1
@@ -94,6 +98,7 @@ public struct ModelOptions: Codable, Equatable, Sendable {
     self.outputBias = outputBias
     self.shortcut = shortcut
     self.condition = condition
+    self.conditionEmbedding = conditionEmbedding
     self.encoder = encoder
     self.context = context
     self.attention = attention
@@ -110,6 +115,7 @@ public struct ModelOptions: Codable, Equatable, Sendable {
     case tree, encoder, context, attention, end, longest
     case inputDropout = "input_dropout"
     case attentionPlace = "attention_place"
+    case conditionEmbedding = "condition_embedding"
     case lengthInput = "length_input"
     case embeddingInitializer = "embedding_initializer"
     case outputInitializer = "output_initializer"
@@ -147,6 +153,9 @@ public struct ModelOptions: Codable, Equatable, Sendable {
     outputBias = try keys.decodeIfPresent(Bool.self, forKey: .outputBias) ?? true
     shortcut = try keys.decodeIfPresent(Bool.self, forKey: .shortcut) ?? false
     condition = try keys.decodeIfPresent(ConditionPlace.self, forKey: .condition) ?? .everyStep
+    conditionEmbedding = try keys.decodeIfPresent(Int.self, forKey: .conditionEmbedding).map {
+      try keys.checkedWidth($0, .conditionEmbedding)
+    }
     encoder = try keys.decodeIfPresent(EncoderOptions.self, forKey: .encoder)
     context = try keys.decodeIfPresent(ContextPlace.self, forKey: .context) ?? .initialState
     attention = try keys.decodeIfPresent(AttentionKind.self, forKey: .attention) ?? .none

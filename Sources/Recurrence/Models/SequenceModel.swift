@@ -34,8 +34,9 @@ public struct SequenceModel: Model {
     var plan = Plan()
     plan.seed = seed
     var stack = Stack(options, seed: seed)
-    let encoded = options.encoder.map {
-      Encoded($0, of: options, symbols: interface.source, seed: seed, in: &plan)
+    var encoded: Encoded?
+    if let encoder = options.encoder, let input = interface.encoded {
+      encoded = Encoded(encoder, of: options, reading: input, seed: seed, in: &plan)
     }
     plan.scope.outputs = interface.output
     let (source, table) = Self.source(options, interface.input, named: "embedding", in: &plan)
@@ -53,8 +54,10 @@ public struct SequenceModel: Model {
       }
     }
     var known = encoded.map { [$0.summary] } ?? []
-    if interface.condition > 0 {
-      let vector = ConditionInput(interface.condition, in: &plan)
+    if interface.isConditioned {
+      let vector = ConditionInput(
+        interface.condition, classes: interface.classes, embedding: options.conditionEmbedding,
+        initializer: options.embeddingInitializer ?? options.initializer, in: &plan)
       stack.before.append(vector)
       stack.read(condition: vector.output, at: options.condition)
       known.append(vector.output)
@@ -178,7 +181,7 @@ extension SequenceModel {
         ]
     }
     return options.layers.map(words) + (options.shortcut ? ["shortcut"] : [])
-      + (interface.condition > 0 ? [options.condition.rawValue] : [])
+      + (interface.isConditioned ? [options.condition.rawValue] : [])
       + (source ?? [])
       + (options.end == .symbol ? [] : ["end " + options.end.rawValue])
       + (options.end == .length ? ["length input " + options.lengthInput.rawValue] : [])
@@ -238,8 +241,8 @@ extension ModelOptions {
     }
     if let problem = objection(toEndsOf: interface) { return problem }
     if let problem = objection(toTargetsOf: interface) { return problem }
-    if let problem = objection(toSource: interface.source) { return problem }
-    if let problem = objection(toCondition: interface.condition) { return problem }
+    if let problem = objection(toSourceOf: interface) { return problem }
+    if let problem = objection(toConditionOf: interface) { return problem }
     let read =
       switch interface.input {
       case .symbols(let count): embedding ?? count

@@ -16,7 +16,8 @@ extension Checkpoint {
   /// The symbols that the model reads.
   public func vocabulary() throws -> Vocabulary { content.vocabularies.inputs }
 
-  /// The symbols of the run: those that are read, predicted and encoded.
+  /// The symbols of the run: those that are read, predicted and encoded, and what is known of
+  /// sequences.
   public func vocabularies() throws -> Dataset.Vocabularies { content.vocabularies }
 
   /// The options of the run that made it.

@@ -130,7 +130,22 @@ private struct CheckpointReader {
     }
     return Dataset.Vocabularies(
       inputs: inputs, outputs: try vocabulary(Snapshot.File.outputs) ?? inputs,
-      source: try vocabulary(Snapshot.File.source))
+      source: try vocabulary(Snapshot.File.source), conditions: try conditions())
+  }
+
+  /// What conditions are made of; nil where the run's data knew none.
+  private func conditions() throws(CheckpointError) -> ConditionFields? {
+    let file = Snapshot.File.conditions
+    guard state.files.contains(where: { $0.name == file }) else { return nil }
+    let data = Data(try readFile(path + "/" + file))
+    do {
+      return try JSONDecoder().decode(ConditionFields.self, from: data)
+    } catch {
+      throw CheckpointError(
+        .damaged, path + "/" + file,
+        "\(path)/\(file) does not say what conditions are made of, \(complaint(error)): use another "
+          + "checkpoint")
+    }
   }
 
   /// What the model reads and predicts, of the symbols that there are.
@@ -155,10 +170,15 @@ private struct CheckpointReader {
     let ends = interface.ends
     let symbols: Range<Int>? =
       if case .symbols(let count) = interface.output, count > 0 { 0..<count } else { nil }
+    let known = vocabularies.conditions
     let parts = [
       ("input", input), ("output", output),
       ("source", interface.source == vocabularies.source?.count ?? 0),
+      ("sourceFrames", interface.sourceFrames == 0 || widths.contains(interface.sourceFrames)),
       ("condition", interface.condition == 0 || widths.contains(interface.condition)),
+      ("classes", known?.classes.map(\.symbols.count) ?? [] == interface.classes),
+      ("classes", interface.classes.allSatisfy { widths.contains($0) }),
+      ("condition", known.map { $0.numbers == interface.condition } ?? true),
       ("ends.symbol", ends?.symbol.map { symbols?.contains($0) == true } ?? true),
       ("ends.longest", (0...largestCount).contains(ends?.longest ?? 0)),
     ]
@@ -166,34 +186,13 @@ private struct CheckpointReader {
       throw refuse(
         "interface.\(wrong.0) is something that does not go with the symbols in its folder")
     }
-    guard fits(interface, options.data, vocabularies.inputs) else {
+    guard interface.fits(options.data, vocabularies) else {
       throw refuse("its interface is not that of its data")
     }
     if let sentence = options.model.objection(to: interface) {
       throw refuse("its model is for other data (\(sentence))")
     }
     return interface
-  }
-
-  /// Whether data of such a configuration can have an interface.
-  private func fits(
-    _ interface: ModelInterface, _ data: DataOptions, _ inputs: Vocabulary
-  ) -> Bool {
-    guard let format = data.reader?.format else {
-      var own = data.task?.task.interface ?? ModelInterface(vocabulary: inputs.count)
-      if let ends = interface.ends { own.ends?.longest = ends.longest }
-      return own == interface
-    }
-    if interface.isRunning || interface.condition != 0 { return false }
-    let readsItsOutputs = format == .lines || format == .pairs
-    if readsItsOutputs {
-      guard case .symbols = interface.input, interface.output == .symbols(inputs.count) else {
-        return false
-      }
-    }
-    // Where outputs are symbols, one of them says the end.
-    return interface.ends == nil
-      || interface.ends?.symbol == (readsItsOutputs ? inputs.end.map { Int($0) } : nil)
   }
 
   /// Compares names and shapes in all files of tensors with what the model has.

@@ -18,10 +18,12 @@ public struct Snapshot {
     /// Of what is predicted and of what is encoded, where these are other symbols.
     static let outputs = "outputs.json"
     static let source = "source.json"
+    /// Of what is known of whole sequences.
+    static let conditions = "conditions.json"
 
     /// Those that every checkpoint has, and all that one may have.
     static let always: Set = [model, optimizer, hidden, vocabulary]
-    static let all = always.union([average, outputs, source])
+    static let all = always.union([average, outputs, source, conditions])
   }
 
   /// Updates made so far. Everything random is a function of the seed and of the place in the data,

@@ -154,10 +154,15 @@ extension NetworkCatalogue.Network {
         [
           "every_step, first_input: z R is added to x W + b at every step or the first",
           "initial_state: h₀ = z R",
+          "z = [E₁[c₁], E₂[c₂], …, x] of classes c and numbers x; E = I without condition_embedding",
         ],
-        options: [Option("condition", "every_step", "first_input", "initial_state")],
+        options: [
+          Option("condition", "every_step", "first_input", "initial_state"),
+          Option("condition_embedding", nil),
+        ],
         parameters: [
           Parameter("weight_ih_condition", "x W + b", "z"), Parameter("condition_h", "h", "z"),
+          Parameter("condition.0.weight", "classes", "condition_embedding"),
         ]),
     ]
   }

@@ -15,6 +15,11 @@ extension RunOptions {
     embedding != nil && !isInputTaken || layers.contains { $0.dropout == nil }
   }
 
+  /// Whether anything is known of whole sequences.
+  private var isConditioned: Bool {
+    data.task?.task.widths.condition ?? 0 > 0 || data.reader?.condition != nil
+  }
+
   private var hasDropout: Bool {
     if model.dropoutOfInput > 0 || model.tree != nil && model.dropout > 0 { return true }
     if model.layers.contains(where: { $0.dropout ?? model.dropout > 0 }) { return true }
@@ -57,8 +62,8 @@ extension RunOptions {
     let hasEmbedding = model.embedding != nil || model.encoder?.embedding != nil
     let none = "there is no embedding"
     refuse(
-      model.embeddingInitializer != nil && !hasEmbedding, "embedding_initializer", because: none,
-      or: "set model.embedding")
+      model.embeddingInitializer != nil && !hasEmbedding && model.conditionEmbedding == nil,
+      "embedding_initializer", because: none, or: "set model.embedding")
     refuse(
       model.embeddingRate != 1 && !hasEmbedding, "embedding_rate", because: none,
       or: "set model.embedding")
@@ -73,7 +78,7 @@ extension RunOptions {
       training.readout != nil || model.outputInitializer != nil || model.tied && isBiasTaken
     refuse(
       model.initializer != .pytorch && model.tree == nil && model.encoder == nil
-        && model.end == .symbol && data.task?.task.widths.condition ?? 0 == 0
+        && model.end == .symbol && !isConditioned
         && (model.embedding == nil || model.embeddingInitializer != nil) && isOutputTaken
         && model.layers.allSatisfy { $0.initializer != nil || $0.learnsNothing },
       "initializer", because: "whatever is drawn has an initializer of its own")
@@ -104,7 +109,7 @@ extension RunOptions {
         // What enters a layer from outside comes through a matrix that is learnt.
         let isAlone =
           model.encoder == nil && model.end == .symbol
-          && data.task?.task.widths.condition ?? 0 == 0
+          && !isConditioned
         guard isAlone, layer.learnsNothing else { continue }
         let reservoir = "nothing in the layer is learnt"
         refuse(layer.rate != 1, "rate", because: reservoir)

@@ -77,6 +77,18 @@ extension RunOptions {
             or: "name them"))
       }
     }
+    if let condition = data.reader?.condition {
+      for (key, files, part) in [
+        ("valid", condition.valid, data.valid), ("test", condition.test, data.test),
+      ] where files != nil {
+        if case .text = part { continue }
+        idle.append(
+          IdleSetting(
+            "data.condition.\(key)",
+            because: "it stands beside files in data.\(key), and there are none",
+            or: "name them"))
+      }
+    }
     return idle
   }
 

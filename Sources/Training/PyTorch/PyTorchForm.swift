@@ -11,7 +11,7 @@ extension SequenceModel {
     if options.encoder != nil {
       return "the model has an encoder, which no module of PyTorch holds"
     }
-    if interface.condition > 0 {
+    if interface.isConditioned {
       return "the model is conditioned on a vector, which PyTorch's modules are not"
     }
     if options.end != .symbol {

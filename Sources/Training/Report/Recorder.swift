@@ -269,6 +269,9 @@ private struct SavedSymbols {
       files.append((Snapshot.File.outputs, dataset.outputs.json))
     }
     if let source = dataset.source { files.append((Snapshot.File.source, source.json)) }
+    if let conditions = dataset.conditions {
+      files.append((Snapshot.File.conditions, conditions.json))
+    }
     self.files = files
   }
 }

@@ -105,7 +105,7 @@ public final class Run {
       if let sentence = options.model.objection(to: dataset.interface) {
         throw UsageError("the model does not fit the data: \(sentence)")
       }
-      if dataset.interface.condition == 0, options.model.condition != .everyStep {
+      if !dataset.interface.isConditioned, options.model.condition != .everyStep {
         throw UsageError(
           "model.condition would do nothing, because nothing is known of a whole sequence of this "
             + "data; remove it")

@@ -38,6 +38,17 @@ import Training
           encoder: {embedding: 3, layers: [{cell: gru, hidden: 2, bidirectional: concat}]}}
         """, training: "steps: 7, optimizer: {rule: sgd}"),
     Subject(
+      name: "frames to letters, of classes and numbers",
+      data: """
+        format: pairs, train: FOLDER/named.txt, valid: 0.2,
+          source: {format: csv, train: FOLDER/frames.csv, columns: {inputs: [2, 3], id: 1}},
+          condition: {train: FOLDER/known.csv, classes: [1], numbers: [2]}
+        """,
+      model: """
+        {embedding: 4, condition_embedding: 2, layers: [{cell: gru, hidden: 5}],
+          encoder: {layers: [{cell: gru, hidden: 2}]}}
+        """, training: "steps: 7"),
+    Subject(
       name: "trees", data: "format: trees, view: nodes, train: FOLDER/trees.txt, valid: 0.2",
       model: "{embedding: 6, tree: {cell: lstm, hidden: 5}}", training: "steps: 7"),
     Subject(
@@ -60,6 +71,12 @@ import Training
     for name in ["text.txt", "a.txt", "b.txt"] {
       try put(Array(lines.utf8), at: folder + "/" + name)
     }
+    let named = lines.split(separator: "\n").enumerated().map { "\($0)\t\($1)\n" }.joined()
+    try put(Array(named.utf8), at: folder + "/named.txt")
+    let frames = (0..<80).map { "\($0 / 2),\($0 % 3),0.5\n" }.joined()
+    try put(Array(frames.utf8), at: folder + "/frames.csv")
+    let known = (0..<40).map { "\(["eva", "adam"][$0 % 2]),\($0 % 5)\n" }.joined()
+    try put(Array(known.utf8), at: folder + "/known.csv")
     let trees = (0..<20).map { "(\($0 % 3) (2 a) (\($0 % 2) (1 b) (0 c)))\n" }.joined()
     try put(Array(trees.utf8), at: folder + "/trees.txt")
     let options = try Configuration(
@@ -132,13 +149,22 @@ import Training
       _ = try TextScore(
         of: [folder + "/text.txt"], with: path, batchSize: 2, bptt: 9, world: world)
       let (model, weights, vocabulary) = try checkpoint.model()
-      _ = try LineScorer(model, weights: weights, vocabulary: vocabulary).score(["a b c"])
+      _ = try LineScorer(model, weights: weights, vocabulary: vocabulary).score(
+        ["a b c"], given: [Given()])
       _ = try PyTorchExport(checkpoint)
       return
     }
-    if checkpoint.state.files.contains(where: { $0.name == "source.json" }) {
-      _ = try Interpreter(checkpoint).search(
-        ["a b", "c"], beam: 2, normalisation: LengthNormalisation(alpha: 1))
+    if try checkpoint.interface().encoded != nil {
+      let interpreter = try Interpreter(checkpoint)
+      let sources =
+        interpreter.readsFrames
+        ? try interpreter.sources(in: folder + "/frames.csv").map(\.given)
+        : ["a b", "c"].map(interpreter.given)
+      let known = try ToldConditions(
+        checkpoint, words: checkpoint.interface().isConditioned ? ["eva", "3"] : [])
+      _ = interpreter.search(
+        try known.add(to: sources, of: "sources"), beam: 2,
+        normalisation: LengthNormalisation(alpha: 1))
     }
     if try checkpoint.options().data.task != nil {
       _ = try SeriesContinuation(checkpoint).text(after: nil, length: 3, temperature: 1, seed: 1)

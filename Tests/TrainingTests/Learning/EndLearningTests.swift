@@ -50,7 +50,7 @@ import Training
       end: vocabulary.end!)
     let line = try LineScorer(
       lesson.model, weights: lesson.trainer.weights, vocabulary: vocabulary
-    ).score(["BTXSE"])[0]
+    ).score(["BTXSE"], given: [Given()])[0]
     let likelihood = decoder.logLikelihoods(of: [vocabulary.encode("BTXSE")], given: [Given()])
     #expect(line.targets == 6 && abs(line.nats + likelihood[0]) < 1e-5)
     #expect(abs(line.nats - 3 * log(2.0)) < 0.3, "\(line.nats) nats for one string in 8")

@@ -29,16 +29,21 @@ import Training
     "data={format: pairs, train: a, source: {train: b}}",
     "model.encoder={layers: [{cell: gru, hidden: 4}]}",
   ]
+  static let known = ["data={format: lines, train: a, condition: {train: b}}"]
   static let echo = ["model.layers.0={cell: echo-state, hidden: 7}"]
 
-  static let cases = [
+  /// Files that stand beside those of a part.
+  private static func beside(_ section: String, _ base: [String]) -> [Case] {
+    ["valid", "test"].map {
+      Case(
+        key: "data.\(section).\($0)", given: "data.\(section).\($0)=c",
+        read: base + ["data.\($0)=d"], idle: [base, base + ["data.\($0)=0.1"]])
+    }
+  }
+
+  static let cases = beside("source", pairs) + beside("condition", known) + others
+  private static let others = [
     Case(key: "data.cache", given: "data.cache=folder", idle: [task, reals]),
-    Case(
-      key: "data.source.valid", given: "data.source.valid=c", read: pairs + ["data.valid=d"],
-      idle: [pairs, pairs + valid]),
-    Case(
-      key: "data.source.test", given: "data.source.test=c", read: pairs + ["data.test=d"],
-      idle: [pairs, pairs + ["data.test=0.1"]]),
     Case(
       key: "data.test_length", given: "data.test_length=[50, 70]",
       read: ["data=null", "data.task=parity"],
@@ -46,7 +51,6 @@ import Training
         ["data=null", "data.task=parity", "data.test_size=0"],
         ["data=null", "data.task=tomita", "data.test_size=0"],
       ]),
-
     Case(
       key: "model.dropout", given: "model.dropout=0.2",
       idle: [["model.layers.0.dropout=0"], echo + readout]),
@@ -198,43 +202,44 @@ import Training
   /// them idle when they are decoded.
   static let alwaysRead = Set(
     """
-    name seed console.progress evaluation.every data.task data.format data.train data.valid data.test
-    data.tokenizer data.vocabulary.size data.vocabulary.min_count data.document
-    data.view data.test_view data.source.train data.source.tokenizer data.source.vocabulary.size
-    data.source.vocabulary.min_count data.columns.inputs data.columns.targets data.columns.label
-    data.columns.tag data.columns.id data.columns.separator
-    data.train_size data.valid_size data.test_size data.length data.form data.classes data.letters
-    data.symbols data.delay data.width data.noise data.tau data.washout data.method data.shift
-    data.train_length data.grammar
+    name seed console.progress evaluation.every data.task data.format data.train data.valid
+    data.test data.tokenizer data.vocabulary.size data.vocabulary.min_count data.document
+    data.view data.test_view data.source.format data.source.train data.source.tokenizer
+    data.frames data.source.vocabulary.size data.source.vocabulary.min_count
+    data.source.columns.inputs data.source.columns.id data.source.columns.separator
+    data.condition.train data.columns.inputs data.condition.classes data.condition.numbers
+    data.condition.separator data.columns.targets data.columns.label data.columns.tag
+    data.columns.id data.columns.separator data.train_size data.valid_size data.test_size
+    data.length data.form data.classes data.letters data.symbols data.delay data.width
+    data.noise data.tau data.washout data.method data.shift data.train_length data.grammar
     model.embedding model.layers model.tied model.output_bias model.shortcut model.end
-    model.encoder.embedding model.tree.cell model.tree.hidden
-    model.layers.*.cell model.layers.*.linear model.layers.*.bidirectional model.layers.*.residual
+    model.encoder.embedding model.tree.cell model.tree.hidden model.layers.*.cell
+    model.layers.*.linear model.layers.*.bidirectional model.layers.*.residual
     model.layers.*.feedback model.layers.*.feedback_width model.layers.*.feedback_nonlinearity
-    model.layers.*.hidden model.layers.*.periods model.layers.*.nonlinearity model.layers.*.biases
-    model.layers.*.transition model.layers.*.shortcut model.layers.*.taps
+    model.layers.*.hidden model.layers.*.periods model.layers.*.nonlinearity
+    model.layers.*.biases model.layers.*.transition model.layers.*.shortcut model.layers.*.taps
     model.layers.*.spectral_radius model.layers.*.leak model.layers.*.input_scaling
     model.layers.*.bias_scaling model.layers.*.connections model.layers.*.chrono
     model.layers.*.alpha model.layers.*.recurrent model.layers.*.input_delay
     model.layers.*.outputs model.layers.*.output_nonlinearity model.layers.*.teacher_forcing
     model.layers.*.forget_bias model.layers.*.peephole model.layers.*.projection
     model.layers.*.coupled model.layers.*.layer_norm model.layers.*.candidate
-    model.layers.*.form model.layers.*.gate_candidate model.layers.*.delays
-    training.batch_size training.stride training.recompute.states training.recompute.steps
-    training.epochs training.steps training.precision training.average.decay
-    training.average.warmup training.readout.ridge training.readout.washout
-    training.optimizer.learning_rate_decay training.optimizer.initial_sum
-    training.optimizer.epsilon training.optimizer.weight_decay training.optimizer.betas
-    training.optimizer.alpha training.optimizer.momentum training.optimizer.centered
-    training.optimizer.nesterov training.schedule.warmup training.schedule.shape
-    training.schedule.plateau.patience training.schedule.plateau.threshold
-    training.schedule.plateau.minimum training.schedule.steps training.schedule.final
-    training.schedule.restarts.period training.schedule.restarts.multiplier
-    training.schedule.factor training.schedule.after training.schedule.every
-    training.schedule.decay
+    model.layers.*.form model.layers.*.gate_candidate model.layers.*.delays training.batch_size
+    training.stride training.recompute.states training.recompute.steps training.epochs
+    training.steps training.precision training.average.decay training.average.warmup
+    training.readout.ridge training.readout.washout training.optimizer.learning_rate_decay
+    training.optimizer.initial_sum training.optimizer.epsilon training.optimizer.weight_decay
+    training.optimizer.betas training.optimizer.alpha training.optimizer.momentum
+    training.optimizer.centered training.optimizer.nesterov training.schedule.warmup
+    training.schedule.shape training.schedule.plateau.patience
+    training.schedule.plateau.threshold training.schedule.plateau.minimum
+    training.schedule.steps training.schedule.final training.schedule.restarts.period
+    training.schedule.restarts.multiplier training.schedule.factor training.schedule.after
+    training.schedule.every training.schedule.decay
     """.split { $0 == " " || $0 == "\n" }.map(String.init))
 
   /// Keys that only the data itself decides on; `RunTests` has them refused.
-  static let ofData: Set = ["model.condition"]
+  static let ofData: Set = ["model.condition", "model.condition_embedding"]
 
   private func idle(_ settings: [String]) throws -> [IdleSetting] {
     var configuration = try Configuration(
@@ -245,13 +250,10 @@ import Training
 
   @Test("Every key of the reference is read in all runs, or in some and refused in the others")
   func everyKey() throws {
-    let page = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-      .appending(path: "docs/configuration.md")
+    let page = packageRoot.appending(path: "docs/configuration.md")
     let documented = Set(
       try String(contentsOf: page, encoding: .utf8).split(separator: "\n").compactMap { line in
-        line.hasPrefix("| `")
-          ? line.dropFirst(3).prefix { $0 != "`" }.description : nil
+        line.hasPrefix("| `") ? line.dropFirst(3).prefix { $0 != "`" }.description : nil
       })
     let known = Self.alwaysRead.union(Self.cases.map(\.key)).union(Self.ofData)
     #expect(documented.subtracting(known) == [], "keys that nobody has thought about")
@@ -290,9 +292,7 @@ import Training
   }
 
   @Test("Every configuration in configs is without them") func configurations() throws {
-    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-      .appending(path: "configs").path
+    let folder = packageRoot.appending(path: "configs").path
     for file in try FileManager.default.contentsOfDirectory(atPath: folder)
     where file.hasSuffix(".yaml") {
       let options = try Configuration.decode(RunOptions.self, from: [folder + "/" + file])

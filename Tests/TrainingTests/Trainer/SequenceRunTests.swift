@@ -6,7 +6,7 @@ extension TrainerTests {
   /// Runs over whole sequences, for each kind of model: on any number of ranks, stopped and
   /// resumed.
   @Suite("Runs over sequences") struct SequenceRunTests {
-    private static let training = """
+    static let training = """
       training:
         batch_size: 5
         steps: 23
@@ -19,7 +19,7 @@ extension TrainerTests {
 
     /// A run over sources and what is made of them.
     /// - Parameter model: what its section has besides the embedding.
-    private static func pairs(_ name: String, _ model: String) -> String {
+    static func pairs(_ name: String, _ model: String) -> String {
       """
       name: \(name)
       seed: 7
@@ -35,7 +35,9 @@ extension TrainerTests {
       """
     }
 
-    static let trials: [String: Trial] = [
+    static let trials = plain.merging(GivenTrials.all) { plain, _ in plain }
+
+    private static let plain: [String: Trial] = [
       "pairs": pairs(
         "pairs",
         """
@@ -157,7 +159,7 @@ extension TrainerTests {
     }
 
     /// Lines of 1 to 9 letters.
-    private static func lines(
+    static func lines(
       _ count: Int, seed: UInt64, _ change: (String) -> String
     ) -> String {
       var state = seed
@@ -172,7 +174,7 @@ extension TrainerTests {
 
     /// Two numbers a step beside those of the step after, in series of 2 to 11 steps.
     /// - Parameter asks: whether step t of so many asks for something; all do unless it is given.
-    private static func series(
+    static func series(
       _ count: Int, asks: (_ t: Int, _ steps: Int) -> Bool = { _, _ in true }
     ) -> String {
       (0..<count).reduce("run,x,y,u,v\n") { text, run in

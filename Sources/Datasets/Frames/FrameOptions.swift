@@ -1,0 +1,38 @@
+/// Where an encoder's frames are: rows of a table, or arrays.
+///
+///     source: {format: csv, train: frames.csv, columns: {inputs: [c1, c2], id: utterance}}
+///     source: {format: arrays, train: features/}       # .npy by the files' names, .safetensors by names inside
+public enum FrameOptions: Sendable, Equatable {
+  case table(FrameColumns)
+  case arrays
+}
+
+/// The columns of a table of frames, a frame a row.
+public struct FrameColumns: Codable, Sendable, Equatable {
+  public var inputs: [ColumnOptions.Column]
+  /// Names the sequence that a row is of.
+  public var id: ColumnOptions.Column
+  public var separator: String
+
+  public init(
+    inputs: [ColumnOptions.Column], id: ColumnOptions.Column, separator: String = ","
+  ) {
+    self.inputs = inputs
+    self.id = id
+    self.separator = separator
+  }
+
+  private enum Key: String, CodingKey { case inputs, id, separator }
+
+  public init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: Key.self)
+    self.init(
+      inputs: try keys.decode([ColumnOptions.Column].self, forKey: .inputs),
+      id: try keys.decode(ColumnOptions.Column.self, forKey: .id),
+      separator: try keys.decodeIfPresent(String.self, forKey: .separator) ?? ",")
+    guard !inputs.isEmpty else { throw keys.refusal(.inputs, "no column is read: name one") }
+    guard separator.utf8.count == 1 else {
+      throw keys.refusal(.separator, "'\(separator)' is not one character such as , or ;")
+    }
+  }
+}

@@ -1,0 +1,22 @@
+internal import ArgumentParser
+internal import Training
+
+/// What is known of sequences as wholes.
+struct ConditionsOption: ParsableArguments {
+  @Option(
+    parsing: .upToNextOption,
+    help: """
+      What is known of every line, for a model that asks for it: names of classes, then numbers.
+      """)
+  var condition: [String] = []
+
+  @Option(
+    help: "A file of what is known of each line, as the model's data has it.",
+    completion: .file())
+  var conditions: String?
+
+  func told(_ checkpoint: Checkpoint, readsLines: Bool = false) throws -> ToldConditions {
+    try ToldConditions(
+      checkpoint, words: condition, file: conditions, readsLines: readsLines)
+  }
+}
