@@ -44,6 +44,10 @@ draw 60 6 "$tags" >tags.txt
 draw 60 7 "$piano" >piano.txt
 draw 60 8 "$trees" >trees.txt
 { echo id,kind,a,b,c; draw 60 9 "$table"; } >table.csv
+# Lines that a class and a number lead, and lines that the name of a series leads.
+awk '{ printf "k%d\t%d\t%s\n", NR % 3, NR % 5, $0 }' lines.txt >told.txt
+awk -F , 'NR > 1 { name[$1] = 1 } END { for (i in name) print i }' table.csv | sort -n |
+  paste - lines.txt >framed.txt
 
 # What all runs have in common; its base and its settings are laid over it.
 cat >common.yaml <<'END'
@@ -79,6 +83,13 @@ model: {embedding: 10}' ;;
     numbers) echo 'data: {format: csv, train: table.csv, columns: {inputs: [a, b], targets: [c], id: id}}' ;;
     series) echo 'data: {format: csv, train: table.csv, columns: {inputs: [a, b, c], id: id}}' ;;
     classes) echo 'data: {format: csv, train: table.csv, columns: {inputs: [a, b], label: kind, id: id}}' ;;
+    told) echo 'data: {format: lines, train: told.txt, condition: {classes: [1], numbers: [2]}}
+model: {embedding: 10}' ;;
+    framed) echo 'data:
+  format: pairs
+  train: framed.txt
+  source: {format: csv, train: table.csv, columns: {inputs: [a, b, c], id: id}}
+model: {embedding: 10, encoder: {layers: [{cell: gru, hidden: 8, bidirectional: concat}]}}' ;;
     conditioned) echo 'data: {task: conditioned, train_size: 60, valid_size: 6, test_size: 6}
 model: {embedding: 10}' ;;
     *) echo "data: {task: $1, train_size: 60, valid_size: 6, test_size: 6}" ;;
@@ -182,6 +193,11 @@ classes|model.layers.0.bidirectional=concat
 conditioned
 conditioned|model.condition=first_input
 conditioned|model.condition=initial_state
+told
+told|model.condition_embedding=4|model.condition=initial_state
+told|model.condition_embedding=4|model.condition=first_input|model.end=length
+framed
+framed|model.attention=additive|model.context=every_step|model.encoder.dropout=0.1
 series|training={batch_size: 4, readout: {ridge: 0.001, washout: 1}}|training.steps=null|training.optimizer=null|training.schedule=null|training.clip=null|checkpoint=null|model.layers=[{cell: echo-state, hidden: 20}]|model.shortcut=true
 classes|training={batch_size: 4, readout: {}}|training.steps=null|training.optimizer=null|training.schedule=null|training.clip=null|checkpoint=null|model.layers=[{cell: echo-state, hidden: 20}]
 adding|data.length=22
@@ -193,6 +209,7 @@ multiplication|data.length=22
 narma|data.length=30
 parity
 reber
+spoken-digits|model={embedding: 6, layers: [{cell: gru, hidden: 9}], encoder: {layers: [{cell: gru, hidden: 8}]}, attention: multiplicative}
 temporal-order|training.steps=6
 tomita
 END

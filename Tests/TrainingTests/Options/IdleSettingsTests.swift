@@ -241,11 +241,11 @@ import Training
   /// Keys that only the data itself decides on; `RunTests` has them refused.
   static let ofData: Set = ["model.condition", "model.condition_embedding"]
 
-  private func idle(_ settings: [String]) throws -> [IdleSetting] {
+  private func options(_ settings: [String]) throws -> RunOptions {
     var configuration = try Configuration(
       yaml: "{data: {train: t.txt}, model: {layers: [{cell: elman, hidden: 5}]}}", file: "idle")
     for setting in settings { try configuration.set(setting) }
-    return try configuration.decode(RunOptions.self).idleSettings
+    return try configuration.decode(RunOptions.self)
   }
 
   @Test("Every key of the reference is read in all runs, or in some and refused in the others")
@@ -262,13 +262,13 @@ import Training
 
   @Test("A key is accepted in a run that reads it", arguments: cases)
   func isRead(_ row: Case) throws {
-    #expect(try idle(row.read + [row.given]).map(\.sentence) == [])
+    #expect(try options(row.read + [row.given]).idleSettings.map(\.sentence) == [])
   }
 
   @Test("A key is refused with a sentence in a run that does not read it", arguments: cases)
   func isIdle(_ row: Case) throws {
     for settings in row.idle {
-      let found = try idle(settings + [row.given])
+      let found = try options(settings + [row.given]).idleSettings
       let refused = found.first { idle in
         let key = idle.key.replacing(".0.", with: ".*.")
         return key == row.key || row.key.hasPrefix(key + ".")
@@ -282,10 +282,7 @@ import Training
 
   @Test("What a run resolves to has no setting that would do nothing", arguments: cases)
   func resolved(_ row: Case) throws {
-    var configuration = try Configuration(
-      yaml: "{data: {train: t.txt}, model: {layers: [{cell: elman, hidden: 5}]}}", file: "idle")
-    for setting in row.read + [row.given] { try configuration.set(setting) }
-    let options = try configuration.decode(RunOptions.self)
+    let options = try options(row.read + [row.given])
     let json = String(decoding: try ResolvedConfiguration.json(options), as: UTF8.self)
     let again = try Configuration(yaml: json, file: "config.json").decode(RunOptions.self)
     #expect(again.idleSettings.map(\.sentence) == [])
