@@ -58,7 +58,8 @@ extension Dataset {
     self.init(
       vocabulary: vocabularies[0], outputs: vocabularies[1],
       source: vocabularies.count > 2 ? vocabularies[2] : nil,
-      conditions: conditions.first, interface: interface, train: parts[0]!, valid: parts[1], test: parts[2])
+      conditions: conditions.first, interface: interface,
+      train: parts[0]!, valid: parts[1], test: parts[2])
   }
 }
 
