@@ -120,6 +120,20 @@ public struct Dataset: Sendable {
     let whole = try open(text)
     let trained = whole.count - heldOutCount(whole.count, fractions.0 + fractions.1)
     let tested = heldOutCount(whole.count, fractions.1)
+    // A part without two symbols has nothing to predict.
+    guard trained >= 2 || trained == whole.count else {
+      throw DataError(
+        "\(text.name) has \(whole.count) symbols, of which data.valid and data.test leave \(trained) to "
+          + "train on: give more text, or lower the fractions")
+    }
+    for (key, part, count) in [
+      ("valid", options.valid, whole.count - tested - trained), ("test", options.test, tested),
+    ] {
+      guard let fraction = part?.fraction, fraction > 0, count < 2 else { continue }
+      throw DataError(
+        "data.\(key) of \(fraction) is \(count) of the \(whole.count) symbols of \(text.name), too few "
+          + "to predict any: give more text, or a larger fraction")
+    }
     func heldOut(_ part: HeldOut?, _ range: Range<Int>, _ name: String) throws(DataError) -> Corpus?
     {
       switch part {

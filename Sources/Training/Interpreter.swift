@@ -1,4 +1,4 @@
-internal import Datasets
+public import Datasets
 internal import Foundation
 public import LinearAlgebra
 public import Recurrence
@@ -104,6 +104,17 @@ public struct Interpreter {
     return zip(said, decoder.logLikelihoods(of: said, given: given)).map {
       Score(nats: -$1, targets: $0.count + 1)
     }
+  }
+
+  /// The symbols of lines that the model does not know.
+  public func unknown(in lines: some Sequence<String>) -> UnknownSymbols {
+    lines.reduce(into: UnknownSymbols()) { $0.add(symbols.encode($1), symbols) }
+  }
+
+  /// The symbols of sources that the encoder does not know; of frames there are none.
+  public func unknown(inSources given: some Sequence<Given>) -> UnknownSymbols {
+    guard let source else { return UnknownSymbols() }
+    return given.reduce(into: UnknownSymbols()) { $0.add($1.source, source) }
   }
 
   private func text(_ hypothesis: Hypothesis?) -> String {

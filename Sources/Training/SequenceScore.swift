@@ -1,5 +1,5 @@
 public import Collectives
-internal import Datasets
+public import Datasets
 internal import Foundation
 public import LinearAlgebra
 internal import Recurrence
@@ -24,6 +24,8 @@ public struct SequenceScore: Sendable {
   public let score: Score
   /// What else such data is measured by: entities of tags, what is said of a source.
   public let measures: [(name: String, value: Double)]
+  /// The symbols that the model does not know.
+  public let unknown: UnknownSymbols
   private let unit: Unit
 
   /// Scores sequences with a checkpoint's model. Collective.
@@ -114,6 +116,7 @@ public struct SequenceScore: Sendable {
       try Evaluation(part, plan: model.plan, windows, world: world)
     }
     score = try evaluation.run(model, weights: weights)
+    unknown = world.isRoot ? UnknownSymbols(part, of: dataset) : UnknownSymbols()
     unit = Unit(dataset, hasEnds: options.model.end != .symbol)
     guard let model = model as? SequenceModel, case .examples(let set) = part else {
       measures = []
@@ -212,7 +215,7 @@ public struct SequenceScore: Sendable {
       return "\(name.replacing("_", with: " ")) \(figure)"
     }
     let figures = [loss, unit.words(score), score.rootWords].compactMap(\.self)
-    return (figures + more + ["\(score.targets) targets"])
+    return (figures + more + ["\(score.targets) targets"] + [unknown.words].compactMap(\.self))
       .joined(separator: ", ")
   }
 
@@ -225,13 +228,14 @@ public struct SequenceScore: Sendable {
         let root_accuracy: Double?
         let measures: [String: Double]?
         let targets: Int
+        let unknown: Int?
       }
       let line = Line(
         loss: score.loss,
         accuracy: unit == .squaredError || unit == .nats ? nil : score.accuracy,
         root_accuracy: score.rootAccuracy,
         measures: measures.isEmpty ? nil : Dictionary(uniqueKeysWithValues: measures),
-        targets: score.targets)
+        targets: score.targets, unknown: unknown.count == 0 ? nil : unknown.count)
       return String(decoding: try JSONValue.encoder().encode(line), as: UTF8.self)
     }
   }

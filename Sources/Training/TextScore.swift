@@ -1,5 +1,5 @@
 public import Collectives
-internal import Datasets
+public import Datasets
 internal import Foundation
 public import LinearAlgebra
 internal import Recurrence
@@ -42,9 +42,7 @@ public struct TextScore: Sendable {
       )
     }
     let characters = Double(try world.share(counted)) / Double(dataset.train.count)
-    unknown = UnknownSymbols(
-      vocabulary.unknown.flatMap { dataset.train.corpus?.occurrences(of: $0) } ?? 0,
-      of: dataset.train.count)
+    unknown = world.isRoot ? UnknownSymbols(dataset.train, of: dataset) : UnknownSymbols()
     score = try evaluation.run(model, weights: weights)
     bitsPerCharacter = vocabulary.kind == .character ? score.bits : score.bits / characters
   }

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Datasets
 internal import Training
 
 /// The checkpoint that a command reads.
@@ -12,6 +13,24 @@ struct CheckpointArgument: ParsableArguments {
   @Flag(help: "The best checkpoint of the run in place of the latest.")
   var best = false
 
-  /// The folder of the checkpoint.
+  /// The folder of the checkpoint that is meant.
+  /// - Throws: `CheckpointError` where there is none.
   func locate() throws -> String { try CheckpointStore.locate(checkpoint, best: best) }
+
+  /// Says on standard error which checkpoint was taken, where the path left that open.
+  func tell(_ taken: String) {
+    let given = checkpoint.hasSuffix("/") ? String(checkpoint.dropLast()) : checkpoint
+    if taken != given { StandardStreams.tell("from \(taken)\n") }
+  }
+}
+
+extension UnknownSymbols {
+  /// Says on standard error how many symbols the model does not know; of more than a tenth, a warning.
+  func tell(of text: String) {
+    if let warning = warning(of: text) {
+      warn(warning)
+    } else if let words {
+      StandardStreams.tell("in \(text) are \(words)\n")
+    }
+  }
 }

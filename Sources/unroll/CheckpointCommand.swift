@@ -52,15 +52,13 @@ struct CheckpointCommand: ParsableCommand {
       abstract: "Describes a checkpoint: where it stands, its model, tensors and configuration.",
       discussion: "Of a run, the latest checkpoint. Every byte is read and verified first.")
 
-    @Argument(help: "A checkpoint, or the folder of a run.", completion: .directory)
-    var path: String
+    @OptionGroup var from: CheckpointArgument
 
     @Flag(help: "Print one JSON object, with the whole configuration.")
     var json = false
 
     func run() throws {
-      let inspection = try CheckpointInspection(
-        Checkpoint(verifying: CheckpointStore.locate(path)))
+      let inspection = try CheckpointInspection(Checkpoint(verifying: from.locate()))
       print(json ? try inspection.json : inspection.words)
     }
   }

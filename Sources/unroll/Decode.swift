@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Datasets
 internal import Foundation
 internal import Recurrence
 internal import Training
@@ -46,7 +47,9 @@ struct Decode: ParsableCommand {
   }
 
   func run() throws {
-    let loaded = try Checkpoint(verifying: from.locate())
+    let path = try from.locate()
+    let loaded = try Checkpoint(verifying: path)
+    var unknown = UnknownSymbols()
     let interpreter = try Interpreter(loaded, precision: format.precision)
     var names: [String] = []
     var given: [Given]
@@ -71,6 +74,9 @@ struct Decode: ParsableCommand {
       for (place, line) in said.enumerated() {
         print(names.isEmpty ? line : "\(names[first + place])\t\(line)")
       }
+      unknown.add(interpreter.unknown(inSources: part))
     }
+    from.tell(path)
+    unknown.tell(of: "the sources")
   }
 }

@@ -104,10 +104,9 @@ struct Evaluate: ParsableCommand {
           of: data, with: checkpoint, batchSize: batchSize ?? 1, bptt: bptt,
           precision: format.precision, world: world)
         if world.isRoot {
-          if let warning = result.unknown.warning(of: data.joined(separator: ", ")) {
-            warn(warning)
-          }
           print(json ? try result.json : result.words)
+          from.tell(checkpoint)
+          if let warning = result.unknown.warning(of: "the text") { warn(warning) }
         }
         return ExitStatus.done
       }
@@ -115,7 +114,11 @@ struct Evaluate: ParsableCommand {
         of: part.map { .part($0) } ?? .files(data, source: source, conditions: conditions),
         with: checkpoint, batchSize: batchSize, batchTokens: batchTokens, beam: beam, free: free,
         precision: format.precision, world: world)
-      if world.isRoot { print(json ? try result.json : result.words) }
+      if world.isRoot {
+        print(json ? try result.json : result.words)
+        from.tell(checkpoint)
+        if let warning = result.unknown.warning(of: "the data") { warn(warning) }
+      }
       return ExitStatus.done
     }
   }

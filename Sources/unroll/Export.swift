@@ -5,6 +5,9 @@ struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Writes a checkpoint's weights as a file that PyTorch loads.",
     discussion: """
+      Beside out.safetensors goes the vocabulary, out.vocabulary.json, and out.outputs.json where what \
+      is predicted are other symbols than what is read.
+
       The file has the names, shapes and order of gates of PyTorch's modules, so that \
       load_state_dict(strict=True) takes it: encoder, rnn and decoder of the word_language_model \
       example where all layers fit one module, otherwise layers.0, layers.1 and so on. A tied matrix \
@@ -47,11 +50,21 @@ struct Export: ParsableCommand {
   var updateGate = UpdateGate.past
 
   func run() throws {
+    guard output.hasSuffix(".safetensors") else {
+      throw UsageError(
+        "\(output) would be a safetensors file, the one form that export writes: give a name that ends "
+          + "with .safetensors")
+    }
+    let path = try from.locate()
     let export = try PyTorchExport(
-      Checkpoint(verifying: from.locate()), raw: raw,
+      Checkpoint(verifying: path), raw: raw,
       form: WeightForm(isJoined: joined, updateGate: updateGate))
     try export.save(to: output)
     let count = export.tensors.count
     print("\(output): \(count) tensors, \(export.metadata["weights"] ?? "") weights")
+    for (file, symbols) in try export.saveVocabularies(beside: output) {
+      print("\(file): \(symbols) symbols")
+    }
+    from.tell(path)
   }
 }

@@ -46,8 +46,12 @@ struct Generate: ParsableCommand {
   }
 
   func run() throws {
-    let loaded = try Checkpoint(verifying: from.locate())
-    if case .frames = try loaded.interface().input { return try goOn(loaded) }
+    let path = try from.locate()
+    let loaded = try Checkpoint(verifying: path)
+    if case .frames = try loaded.interface().input {
+      try goOn(loaded)
+      return from.tell(path)
+    }
     guard prime == nil else {
       throw UsageError("\(from.checkpoint) reads symbols: give --prompt TEXT in place of --prime")
     }
@@ -58,14 +62,12 @@ struct Generate: ParsableCommand {
     let known = try ToldConditions(loaded, words: condition).one()
     let generator = Generator(model, weights: weights, seed: seed)
     let start = vocabulary.encode(prompt)
-    let unknown = UnknownSymbols(in: start, of: vocabulary)
-    if let words = unknown.words {
-      guard unknown.count < unknown.total else {
-        throw DataError(
-          "the model knows no symbol of the prompt \"\(prompt)\": give one in the alphabet or the "
-            + "words that it was trained on")
-      }
-      warn(unknown.warning(of: "the prompt") ?? "the prompt has \(words)")
+    var unknown = UnknownSymbols()
+    unknown.add(start, vocabulary)
+    guard unknown.count == 0 || !unknown.isAll else {
+      throw UsageError(
+        "the model knows no symbol of the prompt \"\(prompt)\": give a --prompt of symbols that its "
+          + "training text has")
     }
     if let longest = model.longestPredicted, start.count > longest {
       throw UsageError(
@@ -93,6 +95,8 @@ struct Generate: ParsableCommand {
       drawn.append(symbol)
     }
     try StandardStreams.put(Data(vocabulary.decodedBytes(drawn) + [UInt8(ascii: "\n")]))
+    from.tell(path)
+    unknown.tell(of: "the prompt")
   }
 
   /// Goes on with series of frames.

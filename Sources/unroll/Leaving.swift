@@ -33,7 +33,7 @@ func say(_ sentence: String) {
 }
 
 /// Prints a warning on standard error.
-func warn(_ sentence: String) { StandardStreams.tell("warning: \(sentence).\n") }
+func warn(_ sentence: String) { StandardStreams.tell("warning: \(sentence)\n") }
 
 /// Runs a body in the world that the launcher started, and leaves it in order.
 ///

@@ -3,7 +3,7 @@ internal import Foundation
 
 /// The lines of a text; of standard input where there is no file.
 func lines(of file: String?) throws -> [String] {
-  let text: Data
+  var text: Data
   if let file {
     // A pipe will do too.
     guard let handle = FileHandle(forReadingAtPath: file),
@@ -15,9 +15,13 @@ func lines(of file: String?) throws -> [String] {
   } else {
     text = FileHandle.standardInput.readDataToEndOfFile()
   }
+  let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+  if text.starts(with: mark) { text = text.dropFirst(mark.count) }
   var lines = text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
   if lines.last?.isEmpty == true { lines.removeLast() }
   return try lines.enumerated().map { number, line in
+    // A line ends with a newline, or with a carriage return before it.
+    let line = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
     guard let words = String(validating: line, as: UTF8.self) else {
       throw DataError(
         "\(file ?? "standard input"):\(number + 1): the line is not UTF-8; convert it with iconv")

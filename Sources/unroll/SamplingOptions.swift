@@ -3,15 +3,19 @@ internal import Recurrence
 
 /// How symbols are drawn.
 struct SamplingOptions: ParsableArguments {
+  // A negative number is a value too, and is refused in a sentence of its own.
   @Option(
+    parsing: .unconditional,
     help: "Logits are divided by it; 0 takes the likeliest symbol, or keys likelier than not.")
   var temperature = 1.0
 
-  @Option(name: .customLong("top-k"), help: "Draw from the K likeliest symbols only.")
+  @Option(
+    name: .customLong("top-k"), parsing: .unconditional,
+    help: "Draw from the K likeliest symbols only.")
   var topK: Int?
 
   @Option(
-    name: .customLong("top-p"),
+    name: .customLong("top-p"), parsing: .unconditional,
     help: "Draw from the likeliest symbols that together have this probability.")
   var topP = 1.0
 

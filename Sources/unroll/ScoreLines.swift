@@ -34,7 +34,9 @@ struct ScoreLines: ParsableCommand {
   private static let group = 1024
 
   func run() throws {
-    let loaded = try Checkpoint(verifying: from.locate())
+    let path = try from.locate()
+    let loaded = try Checkpoint(verifying: path)
+    var unknown = UnknownSymbols()
     guard try loaded.interface().encoded != nil else {
       guard source == nil else {
         throw UsageError("\(from.checkpoint) has no encoder that would read --source: remove it")
@@ -44,16 +46,14 @@ struct ScoreLines: ParsableCommand {
       let all = try lines(of: file)
       let (given, said) = try known.told(loaded, readsLines: true).read(
         all, of: file ?? "standard input")
-      var unknown = UnknownSymbols(0, of: 0)
       for first in stride(from: 0, to: all.count, by: Self.group) {
         let part = first..<min(first + Self.group, all.count)
         let scores = scorer.score(Array(said[part]), given: Array(given[part]))
         for (score, line) in zip(scores, all[part]) { show(score, line) }
-        for line in said[part] {
-          unknown = unknown + UnknownSymbols(in: vocabulary.encode(line), of: vocabulary)
-        }
+        for line in said[part] { unknown.add(vocabulary.encode(line), vocabulary) }
       }
-      return
+      from.tell(path)
+      return unknown.tell(of: "the lines")
     }
     guard let source else {
       throw UsageError(
@@ -77,7 +77,11 @@ struct ScoreLines: ParsableCommand {
       let part = first..<min(first + Self.group, said.count)
       let scores = interpreter.score(Array(said[part]), of: Array(given[part]))
       for (score, line) in zip(scores, all[part]) { show(score, line) }
+      unknown.add(interpreter.unknown(in: said[part]))
+      unknown.add(interpreter.unknown(inSources: given[part]))
     }
+    from.tell(path)
+    unknown.tell(of: "the lines and sources")
   }
 
   private func show(_ score: Score, _ line: String) {

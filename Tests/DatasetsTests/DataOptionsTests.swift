@@ -86,23 +86,23 @@ private func refusal(_ json: String) -> (path: String, reason: String) {
     #expect(whole.hash != data.hash)
   }
 
-  @Test(arguments: [(10, 0.1), (100, 0.05), (1_115_394, 0.1), (7, 0.9), (3, 0.0)])
+  @Test(arguments: [(20, 0.1), (100, 0.05), (1_115_394, 0.1), (70, 0.9), (3, 0.0)])
   func `A cut agrees with int(n · 0.9)`(_ count: Int, _ fraction: Double) throws {
     let text = String(repeating: "a", count: count)
     let data = try open(
       DataOptions(
         train: [folder.write("text.txt", text)], valid: .fraction(fraction), tokenizer: .byte))
-    let expected = [10: 9, 100: 95, 1_115_394: 1_003_854, 7: 0, 3: 3][count]!
+    let expected = [20: 18, 100: 95, 1_115_394: 1_003_854, 70: 7, 3: 3][count]!
     #expect(data.train.count == expected)
   }
 
   @Test func `Two fractions are cut as their decimal sum says`() throws {
     let data = try open(
       DataOptions(
-        train: [folder.write("text.txt", "0123456789")], valid: .fraction(0.1),
+        train: [folder.write("text.txt", "0123456789abcdefghij")], valid: .fraction(0.1),
         test: .fraction(0.2), tokenizer: .byte))
     #expect(0.1 + 0.2 > 0.3)
-    #expect(data.train.count == 7 && data.valid!.count == 1 && data.test!.count == 2)
+    #expect(data.train.count == 14 && data.valid!.count == 2 && data.test!.count == 4)
   }
 
   @Test func `Words are cut by words`() throws {
@@ -152,6 +152,22 @@ private func refusal(_ json: String) -> (path: String, reason: String) {
       #expect(throws: DataError.self) {
         try open(DataOptions(train: [path], valid: .fraction(valid), test: .fraction(test)))
       }
+    }
+  }
+
+  @Test func `Parts of a text that is too short for them are refused by their keys`() throws {
+    let path = folder.write("a.txt", "some text")
+    let cases: [(valid: Double, test: Double, words: String)] = [
+      (0.9, 0, "9 symbols, of which data.valid and data.test leave 0 to train on"),
+      (0.4, 0.5, "leave 0 to train on"), (0.4, 0.4, "leave 1 to train on"),
+      (0.1, 0, "data.valid of 0.1 is 1 of the 9 symbols of \(path)"),
+      (0.3, 0.1, "data.test of 0.1 is 1 of the 9 symbols of \(path)"),
+    ]
+    for (valid, test, words) in cases {
+      let error = #expect(throws: DataError.self) {
+        try open(DataOptions(train: [path], valid: .fraction(valid), test: .fraction(test)))
+      }
+      #expect(error?.message.contains(words) == true, "\(valid), \(test): \(error?.message ?? "")")
     }
   }
 }

@@ -31,6 +31,49 @@ import Testing
     #expect(try read([folder.path + "/texts/c.txt", folder.path + "/texts/"]) == "3123")
   }
 
+  @Test func `A byte order mark is no symbol, unless bytes are read`() throws {
+    let marked = folder.write("marked.txt", "\u{FEFF}abc\u{FEFF}")
+    let vocabulary = try Vocabulary(countedIn: TextFiles([marked]), kind: .character)
+    let corpus = try Corpus(
+      TextFiles([marked]), vocabulary: vocabulary, cache: folder.cache, writing: true)
+    #expect(vocabulary.decode((0..<corpus.count).map { corpus[$0] }) == "abc\u{FEFF}")
+    #expect(try TextFiles([marked]).characterCount() == 4)
+    #expect(try read([marked]) == "\u{FEFF}abc\u{FEFF}")
+    let list = try Vocabulary(contentsOf: folder.write("words.txt", "\u{FEFF}one\ntwo\n"))
+    #expect(list.id(of: "one".utf8) == 0)
+  }
+
+  @Test func `A file in another form is refused with what to do`() throws {
+    let forms: [(name: String, bytes: [UInt8], words: String)] = [
+      ("a.gz", [0x1F, 0x8B, 8, 0], "gunzip"), ("a.xz", [0xFD, 0x37, 0x7A, 0x58, 0x5A], "unxz"),
+      ("a.zst", [0x28, 0xB5, 0x2F, 0xFD], "unzstd"),
+      ("wide.txt", [0xFF, 0xFE, 0x61, 0, 0x62, 0], "UTF-16"), ("latin.txt", [0x61, 0xE9], "iconv"),
+    ]
+    for form in forms {
+      let path = folder.write(form.name, "")
+      try Data(form.bytes).write(to: URL(fileURLWithPath: path))
+      let error = #expect(throws: DataError.self) {
+        try Vocabulary(countedIn: TextFiles([path]), kind: .character)
+      }
+      #expect(error?.message.contains(form.words) == true)
+    }
+  }
+
+  @Test func `Unknown symbols are counted, and told above a tenth`() throws {
+    let text = folder.write("known.txt", "abab")
+    let vocabulary = try Vocabulary(countedIn: TextFiles([text]), kind: .character)
+    var some = UnknownSymbols()
+    some.add(vocabulary.encode("ababababax"), vocabulary)
+    #expect(some.count == 1 && some.all == 10 && !some.isAll && some.warning(of: "it") == nil)
+    #expect(some.words == "1 of 10 symbols unknown (10.0 %)")
+    some.add(vocabulary.encode("yab"), vocabulary)
+    #expect(some.count == 2 && some.all == 13)
+    #expect(some.warning(of: "it")?.contains("2 of 13 symbols unknown (15.4 %)") == true)
+    var none = UnknownSymbols()
+    none.add(Vocabulary.bytes.encode("xyz"), .bytes)
+    #expect(none.count == 0 && none.words == nil)
+  }
+
   @Test func `A path without a text is refused with its name`() {
     #expect(refusal([]).contains("set data.train"))
     #expect(refusal([folder.path + "/none.txt"]).contains("/none.txt does not exist"))

@@ -67,7 +67,55 @@ for form in "" "--joined" "--update-gate candidate" "--joined --update-gate cand
   cmp <(tail -c $size "$work/$k.safetensors") <(tail -c $size "$work/again.safetensors") || die "$form: other numbers"
 done
 cd "$work"
+cmp 1.vocabulary.json "$(latest "$run")/vocabulary.json" || die "the vocabulary beside the weights"
 refused 65 "layers.0.weight_l0 as \[192, 68\] and not \[196, 69\]" import 2.safetensors config.yaml --run in-5 \
   --set 'model.layers=[{cell: lstm, hidden: 49}, {cell: gru, hidden: 40}]'
 refused 65 "multiply the candidate, and not the past" import 3.safetensors config.yaml --run in-6 --update-gate past
 pass "export, import: the same network in four forms, with the same bits in each"
+refused 64 "ends with .safetensors" export "$run" model.onnx
+pass "export, import: the vocabulary is beside the weights, and another form is refused"
+
+# What a model does not know is counted, by one rank, and a prompt of nothing else is refused.
+sed 's/[abcdef]/é/g' valid.txt >foreign.txt
+under 2 evaluate "$run" --data foreign.txt --batch-size 2 >said 2>log
+grep -q "of 1500 symbols unknown" said || die "$(cat said)"
+[ "$(grep -c "warning: in the text are" log)" -eq 1 ] || die "$(cat log)"
+under 1 evaluate "$run" --data valid.txt >said 2>log
+! grep -q unknown said log || die "all is known: $(cat said log)"
+refused 64 "knows no symbol of the prompt" generate "$run" --prompt "ééé"
+under 1 generate "$run" --prompt "éab" --length 5 >said 2>log
+grep -q "1 of 3 symbols unknown (33.3 %)" log || die "$(cat log)"
+printf '\357\273\277abc\r\n' | under 1 score "$run" >said 2>log
+printf 'abc\n' | under 1 score "$run" 2>log | cmp - said || die "a byte order mark or a carriage return counts"
+under 1 train config.yaml --set data.valid=foreign.txt --set training.steps=1 --set name=x --run known 2>log >said || die "$(cat log)"
+[ "$(grep -c "warning: in data.valid" log)" -eq 1 ] || die "$(cat log)"
+pass "symbols that the model does not know are told"
+
+# The latest checkpoint or the best, and which it was.
+under 1 generate "$run" --length 3 >said 2>log
+grep -q "^from .*$(cat "$run/checkpoints/latest")\$" log || die "$(cat log)"
+under 1 generate "$run" --best --length 3 >said 2>log
+grep -q "^from .*$(cat "$run/checkpoints/best")\$" log || die "$(cat log)"
+cp -r "$run" other && rm other/checkpoints/best
+for command in generate "evaluate --data valid.txt" "score valid.txt" "checkpoint inspect" "export out.safetensors"; do
+  # shellcheck disable=SC2086
+  set -- $command
+  case $1 in
+    checkpoint) set -- checkpoint inspect other --best ;;
+    export) set -- export other out.safetensors --best ;;
+    score) set -- score other valid.txt --best ;;
+    *) set -- "$1" other --best "${@:2}" ;;
+  esac
+  refused 65 "has no best checkpoint" "$@"
+done
+pass "--best takes the best checkpoint, and the command says which it took"
+
+# Words of a new user.
+refused 64 "did you mean .train" trian config.yaml
+code=0
+under 1 generate "$run" --temperature -1 >said 2>log || code=$?
+[ "$code" -eq 64 ] && grep -q "must not be negative" log || die "$code, $(cat log)"
+mkdir runs && cp -r "$run" runs/mine
+refused 65 "name one, such as runs/mine" generate runs
+"$root/launch/local" --help | grep -q "^Usage: launch/local" || die "launch/local --help"
+pass "a new user's mistakes are told as what they are"

@@ -64,6 +64,15 @@ final class MappedFile: @unchecked Sendable {
     }
   }
 
+  /// Hands over the bytes, without a byte order mark at their start.
+  func withTextAfterMark<Result>(
+    _ body: (Span<UInt8>) throws(DataError) -> Result
+  ) throws(DataError) -> Result {
+    try withText { (text) throws(DataError) in
+      try body(text.extracting(markLength(of: text)..<text.count))
+    }
+  }
+
   func withText<Result>(
     _ body: (Span<UInt8>) throws(DataError) -> Result
   ) throws(DataError) -> Result {

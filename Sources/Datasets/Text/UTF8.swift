@@ -39,6 +39,7 @@ private func knownForm(of text: Span<UInt8>) -> String? {
   if begins(0x1F, 0x8B) { return "is compressed by gzip: unpack it with gunzip" }
   if begins(0x28, 0xB5, 0x2F, 0xFD) { return "is compressed by zstd: unpack it with unzstd" }
   if begins(0xFD, 0x37, 0x7A, 0x58, 0x5A) { return "is compressed by xz: unpack it with unxz" }
+  if begins(0x42, 0x5A, 0x68) { return "is compressed by bzip2: unpack it with bunzip2" }
   if begins(0x50, 0x4B, 0x03, 0x04) { return "is a zip archive: unpack it" }
   if begins(0xFF, 0xFE) || begins(0xFE, 0xFF) {
     return "is in UTF-16: convert it with iconv -f UTF-16 -t UTF-8"

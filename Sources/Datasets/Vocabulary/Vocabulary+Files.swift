@@ -74,14 +74,17 @@ extension Vocabulary: Codable {
       throw DataError("\(path) is empty: give a vocabulary, a word a line")
     }
     if path.hasSuffix(".json") {
+      let json = try file.withTextAfterMark { (text) throws(DataError) in
+        Data(text.indices.map { text[$0] })
+      }
       do {
-        self = try JSONDecoder().decode(Vocabulary.self, from: Data(file.bytes))
+        self = try JSONDecoder().decode(Vocabulary.self, from: json)
       } catch {
         throw DataError("\(path) is no vocabulary (\(Self.reason(error))): restore the file")
       }
       return
     }
-    let table = try file.withText { (text) throws(DataError) in try Self.list(text, path) }
+    let table = try file.withTextAfterMark { (text) throws(DataError) in try Self.list(text, path) }
     self.init(kind: .word, table: table)
   }
 

@@ -39,18 +39,18 @@ public struct CheckpointError: Error, Equatable, Sendable, CustomStringConvertib
     case ENOSPC:
       CheckpointError(
         .cannotWrite, path,
-        "cannot write \(path) because the disk is full; what was saved before is untouched: "
-          + "free space on that disk and go on from there")
+        "cannot write \(path) because the disk is full: free space on that disk and start "
+          + "again; nothing saved before is lost")
     case EDQUOT:
       CheckpointError(
         .cannotWrite, path,
-        "cannot write \(path) because the disk quota is used up; what was saved before is "
-          + "untouched: delete files or ask for more, then go on from there")
+        "cannot write \(path) because the disk quota is used up: delete files or ask for more "
+          + "and start again; nothing saved before is lost")
     case EFBIG:
       CheckpointError(
         .cannotWrite, path,
-        "cannot write \(path) because it would exceed the largest file allowed; what was "
-          + "saved before is untouched: raise `ulimit -f` and go on from there")
+        "cannot write \(path) because it would exceed the largest file allowed: raise `ulimit -f` "
+          + "and start again; nothing saved before is lost")
     case EROFS:
       CheckpointError(
         .cannotCreate, path,
@@ -74,8 +74,8 @@ public struct CheckpointError: Error, Equatable, Sendable, CustomStringConvertib
     default:
       CheckpointError(
         .cannotWrite, path,
-        "cannot write \(path) (\(reason(code))); what was saved before is untouched: "
-          + "check that disk and go on from there")
+        "cannot write \(path) (\(reason(code))): check that disk and start again; nothing saved "
+          + "before is lost")
     }
   }
 

@@ -99,43 +99,77 @@ extension CheckpointStore {
         + "copy, or start anew in another folder with --run")
   }
 
-  /// The folder of a checkpoint for what a user names: it, a folder of checkpoints, or a run's folder,
-  /// of which it is the latest. The files `best` and `latest` beside the checkpoints stand for the one
-  /// that they name.
-  /// - Parameter best: whether the best checkpoint of a folder is meant.
-  public static func locate(
-    _ path: String, best: Bool = false
-  ) throws(CheckpointError) -> String {
+  /// The folder of a checkpoint for what a user names: it, a folder of checkpoints, a run's folder, or
+  /// the file `latest` or `best` of a folder of checkpoints.
+  /// - Parameter best: the checkpoint that `best` names in place of the latest.
+  /// - Throws: `CheckpointError`, also where there is no best one.
+  public static func locate(_ path: String, best: Bool = false) throws(CheckpointError) -> String {
     var path = path
     while path.count > 1 && path.last == "/" { path.removeLast() }
-    if let pointer = path.split(separator: "/").last.flatMap({ Pointer(rawValue: String($0)) }) {
-      let directory = String(path.dropLast(pointer.rawValue.count)) + "."
-      if let step = CheckpointStore(directory).target(of: pointer) {
-        return try locate(String(path.dropLast(pointer.rawValue.count)) + name(ofStep: step))
+    if FileKind(path + "/" + Checkpoint.stateFile) != .nothing {
+      guard !best else {
+        throw CheckpointError(
+          .missing, path,
+          "\(path) is one checkpoint already: give the run's folder with --best, or leave --best out"
+        )
       }
+      return path
     }
-    if best {
-      for directory in [path, path + "/checkpoints"] {
-        let store = CheckpointStore(directory)
-        if let step = store.best { return try locate(store.path(ofStep: step)) }
+    if let pointer = Pointer(rawValue: path.split(separator: "/").last.map(String.init) ?? ""),
+      FileKind(path) != .folder
+    {
+      guard !best || pointer == .best else {
+        throw CheckpointError(
+          .missing, path, "\(path) names the latest checkpoint and --best another: give one of them"
+        )
       }
-      if FileKind(path) == .nothing { throw .reading(path, ENOENT) }
-      throw CheckpointError(
-        .missing, path,
-        "\(path) has no best checkpoint: give the folder of a run that was validated, or leave --best "
-          + "out for the latest")
+      return try CheckpointStore(parent(of: path)).named(pointer)
     }
-    if FileKind(path + "/" + Checkpoint.stateFile) != .nothing { return path }
     for directory in [path, path + "/checkpoints"] {
       let store = CheckpointStore(directory)
       let steps = (try? store.steps()) ?? []
+      if best, !steps.isEmpty { return try store.named(.best) }
       if let latest = store.latest, steps.contains(latest) { return store.path(ofStep: latest) }
       if let newest = steps.last { return store.path(ofStep: newest) }
     }
     if FileKind(path) == .nothing { throw .reading(path, ENOENT) }
+    let runs = ((try? names(in: path)) ?? []).sorted().map { path + "/" + $0 }.filter {
+      (try? CheckpointStore($0 + "/checkpoints").steps())?.isEmpty == false
+    }
+    if let run = runs.first {
+      throw CheckpointError(
+        .missing, path,
+        "\(path) holds \(runs.count) run\(runs.count == 1 ? "" : "s") and is none "
+          + "itself: name one, such as \(run)")
+    }
     throw CheckpointError(
       .missing, path,
       "\(path) holds no checkpoint: give a folder such as checkpoints/step-00001000")
+  }
+
+  /// The checkpoint that `latest` or `best` names.
+  private func named(_ pointer: Pointer) throws(CheckpointError) -> String {
+    let file = directory + "/" + pointer.rawValue
+    if FileKind(file) == .nothing {
+      throw CheckpointError(
+        .missing, file,
+        pointer == .best
+          ? "\(directory) has no best checkpoint, for nothing was validated or it was lost: take the "
+            + "latest, or one that unroll checkpoint list shows"
+          : "\(file) does not exist: give the folder of a run or of a checkpoint")
+    }
+    guard let step = target(of: pointer) else {
+      throw CheckpointError(
+        .damaged, file,
+        "\(file) names no checkpoint: give the folder of one that unroll checkpoint list shows")
+    }
+    guard try steps().contains(step) else {
+      throw CheckpointError(
+        .missing, file,
+        "\(file) names \(CheckpointStore.name(ofStep: step)), which is gone: give the folder of one "
+          + "that unroll checkpoint list shows")
+    }
+    return path(ofStep: step)
   }
 
   /// The steps that have a folder, in order.

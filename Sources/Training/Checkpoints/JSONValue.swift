@@ -103,9 +103,13 @@ extension JSONValue: Codable {
 }
 
 extension JSONValue {
-  /// The paths of the members that are not the same in another value, such as `training.bptt`.
+  /// The paths of the members that are not the same in another value, such as `training.bptt` or
+  /// `model.layers.0.hidden`.
   func differences(from other: JSONValue, at path: String = "") -> [String] {
     if self == other { return [] }
+    if case (.array(let a), .array(let b)) = (self, other), a.count == b.count {
+      return a.indices.flatMap { a[$0].differences(from: b[$0], at: "\(path).\($0)") }
+    }
     guard case .object(let a) = self, case .object(let b) = other else { return [path] }
     return Set(a.keys).union(b.keys).sorted().flatMap { key in
       (a[key] ?? .null).differences(

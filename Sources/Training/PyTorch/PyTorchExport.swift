@@ -1,3 +1,4 @@
+internal import Datasets
 internal import Foundation
 internal import LinearAlgebra
 internal import Recurrence
@@ -11,6 +12,7 @@ public struct PyTorchExport {
   public let tensors: [Tensor]
   /// What the file says of itself: the program, the step, which weights, and the model's options.
   public let metadata: [String: String]
+  private let vocabularies: Dataset.Vocabularies
 
   /// - Parameter raw: the weights as trained, also where the run kept an average of them.
   /// - Throws: `CheckpointError` where the checkpoint cannot be read, or the form cannot say the
@@ -19,6 +21,7 @@ public struct PyTorchExport {
     _ checkpoint: Checkpoint, raw: Bool = false, form: WeightForm = WeightForm()
   ) throws {
     let (model, weights, _) = try checkpoint.model(raw: raw)
+    vocabularies = try checkpoint.vocabularies()
     if let part = model.part(outside: form) {
       throw CheckpointError(
         .damaged, checkpoint.path,
@@ -62,6 +65,23 @@ public struct PyTorchExport {
     }
     return tensors.filter { !names.contains($0.name) }
       + changed.map { Tensor($0.key, shape: $0.value.shape, copying: $0.value.values) }
+  }
+
+  /// Writes the vocabularies beside a file of weights, as a checkpoint holds them: of `name.safetensors`
+  /// `name.vocabulary.json`, and `name.outputs.json` where the symbols that are predicted are others.
+  /// - Returns: the files and the number of symbols of each; nothing of a model without symbols.
+  public func saveVocabularies(beside path: String) throws -> [(file: String, symbols: Int)] {
+    let suffix = ".safetensors"
+    let stem = path.hasSuffix(suffix) ? String(path.dropLast(suffix.count)) : path
+    var files: [(String, Vocabulary)] = []
+    if !vocabularies.inputs.isEmpty { files.append(("vocabulary", vocabularies.inputs)) }
+    if let outputs = vocabularies.outputs, !outputs.isEmpty, outputs != vocabularies.inputs {
+      files.append(("outputs", outputs))
+    }
+    return try files.map { name, vocabulary in
+      try vocabulary.write(to: "\(stem).\(name).json")
+      return ("\(stem).\(name).json", vocabulary.count)
+    }
   }
 
   /// Writes the file in one step: it is whole under its name, or what was there before still is.

@@ -62,7 +62,7 @@ extension ModelInterface {
   /// What is read.
   var inputWords: String {
     switch input {
-    case .symbols(let count): "\(count) symbols"
+    case .symbols(let count): "\(count) symbol\(count == 1 ? "" : "s")"
     case .frames(let width): "frames of \(width) \(width == 1 ? "number" : "numbers")"
     case .nothing: "nothing to read"
     }

@@ -54,7 +54,9 @@ final class Recorder: Observer {
         "text", "resume with the data it was made with, or start a new run with --init-from")
     }
     if state.hashes.model != modelIdentity {
-      throw refuse("model", "resume with its own configuration, or start a new run")
+      let keys = try changedKeys(since: checkpoint).filter { $0.hasPrefix("model.") }
+      let named = keys.isEmpty ? "" : " (changed: \(keys.joined(separator: ", ")))"
+      throw refuse("model\(named)", "resume with its own configuration, or start a new run")
     }
     if state.batchSize != request.options.training.batchSize {
       throw refuse(
@@ -69,8 +71,7 @@ final class Recorder: Observer {
     if state.seed != request.options.seed {
       throw refuse("seed (\(state.seed))", "resume with that seed, or start a new run")
     }
-    let resolved = try JSONValue(encoding: request.options)
-    let changed = state.configuration.differences(from: resolved)
+    let changed = try changedKeys(since: checkpoint)
     if !changed.isEmpty {
       log.info("Changed since the checkpoint: \(changed.joined(separator: ", ")).")
     }
@@ -81,6 +82,11 @@ final class Recorder: Observer {
         the loss goes on to rounding.
         """)
     }
+  }
+
+  /// The keys of the configuration that are not as they were, such as `model.layers.0.hidden`.
+  private func changedKeys(since checkpoint: Checkpoint) throws -> [String] {
+    try checkpoint.state.configuration.differences(from: JSONValue(encoding: request.options))
   }
 
   /// The first of the keys that say how sequences are cut into windows which has changed inside an
@@ -122,8 +128,25 @@ final class Recorder: Observer {
       in \(request.folder.path)
       """)
     if let streams, streams.droppedCount > 0 {
+      let count = streams.droppedCount
       log.info(
-        "\(streams.droppedCount) symbols at the end of the training text fill no stream.")
+        count == 1
+          ? "1 symbol at the end of the training text fills no stream."
+          : "\(count) symbols at the end of the training text fill no stream.")
+    }
+    for (part, name) in [(dataset.valid, "data.valid"), (dataset.test, "data.test")] {
+      guard let part else { continue }
+      if let warning = UnknownSymbols(part, of: dataset).warning(of: "\(name) (\(part.name))") {
+        log.warning("\(warning)")
+      }
+    }
+    if dataset.vocabulary.kind == .character, dataset.vocabulary.id(of: "\r".utf8) != nil {
+      log.warning(
+        """
+        the text has carriage returns, which the model learns as symbols of their own: if its lines end \
+        in CRLF, convert it with sed -i 's/\\r$//' FILE, or set data.tokenizer: word, which reads \
+        both alike
+        """)
     }
     if coordinator.state.step > 0 {
       log.info(

@@ -140,6 +140,11 @@ public final class Run {
       try world.unanimous { try checkpoint.map { try recorder?.check($0) } }
       try trainer.restore(checkpoint)
     }
+    let space = trainer.checkpointSpace
+    let scarcity = try world.unanimous {
+      try world.isRoot ? space.check(folder.checkpoints, store) : nil
+    }
+    if let scarcity { log.warning("\(scarcity)") }
     if request.isRehearsal { return }
     try world.unanimous {
       if world.isRoot { try folder.prepare(given: request.given, resolved: resolved) }

@@ -41,6 +41,42 @@ import Training
     }
   }
 
+  @Test("a user names the latest or the best checkpoint, and is told where there is none")
+  func latestOrBest() throws {
+    try withStore { store, folder in
+      let run = String(folder.dropLast("/checkpoints".count))
+      try save(store, 3)
+      #expect(throws: CheckpointError.self) { try CheckpointStore.locate(run, best: true) }
+      #expect(throws: CheckpointError.self) { try CheckpointStore.locate(folder + "/best") }
+      let best = try save(store, 5, isBest: true)
+      let latest = try save(store, 9)
+      for path in [run, run + "/", folder, folder + "/latest"] {
+        #expect(try CheckpointStore.locate(path) == latest)
+      }
+      for path in [run, folder, folder + "/best"] {
+        #expect(try CheckpointStore.locate(path, best: true) == best)
+      }
+      #expect(try CheckpointStore.locate(folder + "/best/") == best)
+      for path in [best, folder + "/latest"] {
+        #expect(throws: CheckpointError.self) { try CheckpointStore.locate(path, best: true) }
+      }
+      try "step-00000004\n".write(toFile: folder + "/best", atomically: true, encoding: .utf8)
+      let gone = #expect(throws: CheckpointError.self) {
+        try CheckpointStore.locate(run, best: true)
+      }
+      #expect(gone?.description.contains("names step-00000004, which is gone") == true)
+      try "nonsense".write(toFile: folder + "/best", atomically: true, encoding: .utf8)
+      let damaged = #expect(throws: CheckpointError.self) {
+        try CheckpointStore.locate(folder + "/best")
+      }
+      #expect(damaged?.description.contains("names no checkpoint") == true)
+      let parent = #expect(throws: CheckpointError.self) {
+        try CheckpointStore.locate(String(run.dropLast("/run".count)))
+      }
+      #expect(parent?.description.contains("name one, such as \(run)") == true)
+    }
+  }
+
   @Test("the last ones and the best are kept, in the order of numbers") func retention() throws {
     try withStore(keep: 2) { store, folder in
       for step in [9_999_999, 99_999_999, 100_000_000, 100_000_001] {

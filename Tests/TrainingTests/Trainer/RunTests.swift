@@ -38,7 +38,7 @@ extension TrainerTests {
     static let others: [(String, String)] = [
       ("data.train=FOLDER/valid.txt", "another text"),
       ("data.vocabulary={size: 9}", "another vocabulary"),
-      ("model.layers.1.hidden=8", "another model"),
+      ("model.layers.1.hidden=8", "another model (changed: model.layers.1.hidden)"),
       ("training.batch_size=7", "another batch_size (4)"),
       ("seed=8", "another seed (7)"),
     ]

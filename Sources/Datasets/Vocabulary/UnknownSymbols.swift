@@ -1,0 +1,59 @@
+/// The symbols of a text that a vocabulary does not have, which a model reads as `<unk>`.
+///
+/// A `<unk>` that the text itself spells out counts too: the model is told as little of it.
+public struct UnknownSymbols: Sendable, Equatable {
+  /// How many are unknown.
+  public private(set) var count = 0
+  /// How many there are.
+  public private(set) var all = 0
+
+  public init() {}
+
+  public var part: Double { all == 0 ? 0 : Double(count) / Double(all) }
+  /// Whether nothing at all is known.
+  public var isAll: Bool { count == all }
+
+  /// Counts the symbols of a text.
+  public mutating func add(_ ids: some Collection<Int32>, _ vocabulary: Vocabulary) {
+    all += ids.count
+    guard let unknown = vocabulary.unknown else { return }
+    for id in ids where id == unknown { count += 1 }
+  }
+
+  public mutating func add(_ other: UnknownSymbols) {
+    count += other.count
+    all += other.all
+  }
+
+  /// Counts a part of the data: what is read, and what is predicted and encoded where these are other
+  /// symbols. Of a generated task there is nothing to count.
+  public init(_ part: DataPart, of dataset: Dataset) {
+    switch part {
+    case .text(let corpus):
+      all = corpus.count
+      count = dataset.vocabulary.unknown.map { corpus.occurrences(of: $0) } ?? 0
+    case .examples(let set):
+      guard !set.isGenerated else { return }
+      for index in 0..<set.count {
+        let example = set.example(index, epoch: 1)
+        add(example.inputs, dataset.vocabulary)
+        if let source = dataset.source { add(example.source, source) }
+      }
+    }
+  }
+
+  /// A few words for a line of figures; nil where all are known.
+  public var words: String? {
+    guard count > 0 else { return nil }
+    let percent = (part * 1000).rounded() / 10
+    return "\(count) of \(all) symbols unknown (\(percent) %)"
+  }
+
+  /// A warning where more than a tenth are unknown.
+  /// - Parameter text: what a sentence calls the text.
+  public func warning(of text: String) -> String? {
+    guard part > 0.1, let words else { return nil }
+    return "in \(text) are \(words), which the model reads as <unk>: check that its language, its "
+      + "case and its tokens are those of the training text"
+  }
+}
