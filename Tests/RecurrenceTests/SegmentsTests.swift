@@ -197,7 +197,7 @@ import Testing
         embedding: 3, layers: [LayerOptions(.recurrent(cell: "lstm", LSTM.Options(hidden: 16)))])
     ).model
     // Besides numbers there are targets, losses and the objects themselves.
-    let rest = 12e3
+    let rest = 14e3
     for states in [1, 5, 20] {
       let short = allocated(model, steps: 256, length: 8, states: states)
       let long = allocated(model, steps: 1024, length: 8, states: states)
