@@ -59,6 +59,16 @@ public struct Philox: Sendable {
     return Double((UInt64(high) << 32 | UInt64(low)) >> 11) * 0x1p-53
   }
 
+  /// The `index`-th uniform number in [0, 1) with 53 random bits of a position in a stream and an epoch.
+  public func fineUniform(_ index: Int, stream: Int, position: Int, epoch: Int) -> Double {
+    let w = words(
+      SIMD4(
+        UInt32(truncatingIfNeeded: index >> 1), UInt32(truncatingIfNeeded: stream),
+        UInt32(truncatingIfNeeded: position), UInt32(truncatingIfNeeded: epoch)))
+    let (high, low) = index & 1 == 0 ? (w[0], w[1]) : (w[2], w[3])
+    return Double((UInt64(high) << 32 | UInt64(low)) >> 11) * 0x1p-53
+  }
+
   /// The `index`-th number of a normal distribution with mean 0 and deviation 1 (Box & Muller
   /// 1958).
   public func normal(_ index: UInt64) -> Double {

@@ -62,6 +62,13 @@ public final class Batch: @unchecked Sendable {
   /// Where rows are nodes of trees, what connects them.
   public let forest: Forest?
 
+  /// The outputs that layers are fed at the next step in place of the targets of each step, like `targets` and
+  /// `values`; empty unless there is room for predictions.
+  private(set) var fed = Buffer<Int32>(count: 0)
+  private(set) var fedValues = Buffer<Real>(count: 0)
+  /// Whether layers are fed these and not the targets; `begin` says no.
+  var feedsPredictions = false
+
   /// The different ones of `inputs`, as the last `Pass` over this batch found them.
   public let distinct: DistinctSymbols
 
@@ -108,6 +115,7 @@ public final class Batch: @unchecked Sendable {
     self.steps = steps
     self.streams = streams
     hasResets = false
+    feedsPredictions = false
     position = 0
     origin = 0
     totals.clear(0..<streams)
@@ -116,6 +124,13 @@ public final class Batch: @unchecked Sendable {
       lengths[s] = Int32(steps)
       keys[s] = Int32(firstStream + s)
     }
+  }
+
+  /// Makes room for outputs that are fed in place of the targets.
+  func makeRoomForPredictions() {
+    guard fed.count < inputs.count else { return }
+    fed = Buffer(count: inputs.count)
+    fedValues = Buffer(count: values.count)
   }
 
   public var rows: Int { steps * streams }
@@ -127,6 +142,8 @@ public final class Batch: @unchecked Sendable {
   public var featureRows: Matrix { Matrix(features, rows: rows, columns: widths.features) }
   /// What is to be predicted at each step as a matrix, rows × `widths.values`.
   public var valueRows: Matrix { Matrix(values, rows: rows, columns: widths.values) }
+  /// What is fed in place of `valueRows`.
+  var fedRows: Matrix { Matrix(fedValues, rows: rows, columns: widths.values) }
   /// What is known of each stream as a matrix, streams × `widths.condition`.
   public var conditionRows: Matrix {
     Matrix(condition, rows: streams, columns: widths.condition)

@@ -162,6 +162,12 @@ extension Batch {
     hasResets = window.hasResets
     features.copy(rows * widths.features, from: window.features, at: first * widths.features)
     values.copy(rows * widths.values, from: window.values, at: first * widths.values)
+    if window.feedsPredictions {
+      makeRoomForPredictions()
+      feedsPredictions = true
+      fed.copy(rows, from: window.fed, at: first)
+      fedValues.copy(rows * widths.values, from: window.fedValues, at: first * widths.values)
+    }
     condition.copy(streams * widths.condition, from: window.condition, at: 0)
     classes.copy(streams * widths.classes, from: window.classes, at: 0)
     keys.copy(streams, from: window.keys, at: 0)

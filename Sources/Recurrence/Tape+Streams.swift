@@ -15,6 +15,15 @@ extension Tape {
     exchange(carried(state, streams: streams), buffer, streams: streams) { $0.copy($1) }
   }
 
+  /// Notes the numbers or labels of a stream's last step as its targets, where they are known only now.
+  func note(values: Row, of stream: Int) {
+    forEachCarried { last, index, _ in
+      guard shapes[index].isTarget else { return }
+      let width = shapes[index].width
+      Matrix(last, rows: last.count / width, columns: width)[stream].copy(values)
+    }
+  }
+
   private func exchange(
     _ rows: Matrix, _ buffer: Buffer<Real>, streams: Int, _ body: (Row, Row) -> Void
   ) {

@@ -41,6 +41,9 @@ public final class Trainer {
   /// What fits the output layer in place of steps down the gradient; nil where it is learnt.
   private let readout: Readout?
 
+  /// What is fed to steps in place of targets; nil where targets alone are.
+  private let predictions: FedPredictions?
+
   /// Where windows overlap.
   let kept: KeptSteps?
   /// Where a run looks at its gradients now and then.
@@ -106,6 +109,7 @@ public final class Trainer {
       model.plan, fitting: sizes.isEmpty ? [WindowSize(steps: 1, streams: 1)] : sizes,
       atMost: parts?.length, derivatives: options.training.readout == nil,
       resets: feed.mayReset || overlap > 0)
+    predictions = try FedPredictions(options, dataset, of: model, in: batch, on: tape)
     readout = options.training.readout.flatMap { [model] readout in
       (model as? SequenceModel).map { Readout(readout, of: $0) }
     }
@@ -156,6 +160,7 @@ public final class Trainer {
     feed.next(into: batch)
     profile?.mark(.data)
     let step = coordinator.state.step + 1
+    predictions?.feed(batch, step: step - 1, weights: weights, gradient: gradient)
     if diagnosis?.isDue(at: step) == true {
       try diagnosis?.measure(self, batch, gradient)
       watch.restart()

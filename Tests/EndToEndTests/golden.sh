@@ -165,6 +165,7 @@ text|training.schedule={learning_rate: 0.01, shape: exponential, factor: 0.5, ev
 text|training.schedule={learning_rate: 0.01, shape: inverse_square_root, warmup: 9}
 text|training.schedule={learning_rate: 0.01, shape: cosine, restarts: {period: 7, multiplier: 2}}
 lines
+lines|training.scheduled_sampling={steps: 40}
 lines|model.end=halt
 lines|model.end=length|model.length_input=total
 lines|training.batch_tokens=40|training.bptt=5
@@ -186,9 +187,13 @@ phrases
 trees|model={embedding: 9, tree: {cell: plain, hidden: 9}, dropout: 0.1}
 trees|model={embedding: 9, tree: {cell: lstm, hidden: 11}, dropout: 0.1}
 trees|data.view=tree|model={embedding: 9, tree: {cell: lstm, hidden: 11}}
+text|model.layers.0.feedback=target|training.recompute=3|training.scheduled_sampling={shape: exponential, steps: 20}
+tags|model.layers=[{cell: gru, hidden: 9, bidirectional: concat}, {cell: jordan, hidden: 9, teacher_forcing: true}]|training.scheduled_sampling={choice: greedy, shape: constant, from: 0.2}
+pairs|model.attention=additive|training.scheduled_sampling={shape: inverse_sigmoid, steps: 9, to: 0.1}
 numbers
 numbers|model.layers=[{cell: elman, hidden: 9, feedback: target}]
 series|model.end=length
+series|training.scheduled_sampling={shape: constant, from: 0.3}
 classes|model.layers.0.bidirectional=concat
 conditioned
 conditioned|model.condition=first_input

@@ -7,7 +7,8 @@ internal import LinearAlgebra
 /// where y is what the model is asked for: a row with a 1 at a symbol, numbers, or labels, and
 /// zeros where a stream starts and where nothing was asked for. In training and in the likelihood
 /// of what is given y is the target, so training has no loop in time through it (teacher forcing,
-/// Williams & Zipser 1989); whoever draws or predicts notes what came of it instead.
+/// Williams & Zipser 1989); whoever draws or predicts notes what came of it instead, and scheduled
+/// sampling has some steps of training read what is predicted.
 struct TargetFeedback: Sendable {
   /// a
   private let input: Activation
@@ -47,13 +48,14 @@ struct TargetFeedback: Sendable {
     let (past, now, a) = (pass.before(target, t), pass[target, t], pass[input, t])
     if isSymbol {
       let table = pass[weight].matrix
+      let fed = pass.batch.feedsPredictions ? pass.batch.fed.start : pass.batch.targets.start
       for s in 0..<pass.streams {
         if past[s, 0] > 0 { a[s].add(table[Int(past[s, 0]) - 1]) }
-        now[s, 0] = Real(max(pass.target(t, s) + 1, 0))
+        now[s, 0] = Real(max(fed[t * pass.streams + s] + 1, 0))
       }
     } else {
       a.addProduct(past, pass[weight])
-      let values = pass.batch.valueRows
+      let values = pass.batch.feedsPredictions ? pass.batch.fedRows : pass.batch.valueRows
       for s in 0..<pass.streams {
         let row = t * pass.streams + s
         if pass.batch.hasTarget(row) { now[s].copy(values[row]) } else { now[s].fill(0) }

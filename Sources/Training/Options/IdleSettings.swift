@@ -121,6 +121,9 @@ extension RunOptions {
       because: numbers)
     refuse(training.objective.zLoss > 0 && !predictsSymbols, "z_loss", because: numbers)
     refuse(
+      training.scheduledSampling != nil && isTree, "scheduled_sampling",
+      because: "trees have no steps")
+    refuse(
       training.onNonfinite.policy == .stop
         && training.onNonfinite.limit != NonfiniteOptions().limit,
       "on_nonfinite.limit", because: "no step is skipped",
@@ -161,6 +164,7 @@ extension RunOptions {
       (training.lossReduction != usual.lossReduction, "training.loss_reduction"),
       (training.objective.labelSmoothing > 0, "training.label_smoothing"),
       (training.objective.zLoss > 0, "training.z_loss"),
+      (training.scheduledSampling != nil, "training.scheduled_sampling"),
       (training.onNonfinite != usual.onNonfinite, "training.on_nonfinite"),
       (training.earlyStop != nil, "training.early_stop"),
       (evaluation.every != EvaluationOptions().every, "evaluation.every"),

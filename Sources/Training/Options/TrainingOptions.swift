@@ -33,6 +33,8 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
   public var lossReduction = LossReduction.mean
   /// What is differentiated in place of the plain cross-entropy: `label_smoothing` and `z_loss`.
   public var objective = TrainingObjective()
+  /// How often steps are fed the model's own predictions; nil feeds targets alone.
+  public var scheduledSampling: ScheduledSamplingOptions?
   /// The number format of the products with parameters.
   public var precision = Precision.float32
   /// What happens when the loss or the norm of the gradient is not a finite number.
@@ -53,6 +55,7 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     case lossReduction = "loss_reduction"
     case labelSmoothing = "label_smoothing"
     case zLoss = "z_loss"
+    case scheduledSampling = "scheduled_sampling"
     case precision
     case onNonfinite = "on_nonfinite"
     case carryState = "carry_state"
@@ -76,6 +79,8 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     lossReduction = try container.decode(.lossReduction, default: lossReduction)
     objective.labelSmoothing = try container.decode(.labelSmoothing, default: 0)
     objective.zLoss = try container.decode(.zLoss, default: 0)
+    scheduledSampling = try container.decodeIfPresent(
+      ScheduledSamplingOptions.self, forKey: .scheduledSampling)
     precision = try container.decode(.precision, default: precision)
     onNonfinite = try container.decode(.onNonfinite, default: onNonfinite)
     carryState = try container.decode(.carryState, default: carryState)
@@ -112,6 +117,9 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
       keptSteps == 0 || carryState, .stride,
       "windows that overlap carry their state: remove stride, or set carry_state to true")
     try container.require(
+      keptSteps == 0 || scheduledSampling == nil, .stride,
+      "windows that overlap keep what was read: remove stride or scheduled_sampling")
+    try container.require(
       (0..<1).contains(objective.labelSmoothing), .labelSmoothing,
       "label_smoothing must be at least 0 and below 1")
     try container.require(
@@ -137,6 +145,7 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     try container.encode(lossReduction, forKey: .lossReduction)
     try container.encode(objective.labelSmoothing, forKey: .labelSmoothing)
     try container.encode(objective.zLoss, forKey: .zLoss)
+    try container.encodeIfPresent(scheduledSampling, forKey: .scheduledSampling)
     try container.encode(precision, forKey: .precision)
     try container.encode(onNonfinite, forKey: .onNonfinite)
     try container.encode(carryState, forKey: .carryState)

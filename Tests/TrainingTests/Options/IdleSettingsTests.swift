@@ -156,6 +156,9 @@ import Training
     Case(
       key: "training.loss_reduction", given: "training.loss_reduction=sum_over_time",
       idle: [readout]),
+    Case(
+      key: "training.scheduled_sampling.choice",
+      given: "training.scheduled_sampling={choice: greedy, steps: 9}", idle: [readout, tree]),
     Case(key: "training.clip.norm", given: "training.clip.norm=1", idle: [readout]),
     Case(key: "training.clip.value", given: "training.clip.value=1", idle: [readout]),
     Case(
@@ -235,7 +238,9 @@ import Training
     training.schedule.plateau.threshold training.schedule.plateau.minimum
     training.schedule.steps training.schedule.final training.schedule.restarts.period
     training.schedule.restarts.multiplier training.schedule.factor training.schedule.after
-    training.schedule.every training.schedule.decay
+    training.schedule.every training.schedule.decay training.scheduled_sampling.from
+    training.scheduled_sampling.to training.scheduled_sampling.shape
+    training.scheduled_sampling.steps
     """.split { $0 == " " || $0 == "\n" }.map(String.init))
 
   /// Keys that only the data itself decides on; `RunTests` has them refused.

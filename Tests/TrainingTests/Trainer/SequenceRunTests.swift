@@ -64,6 +64,29 @@ extension TrainerTests {
           - {cell: gru, hidden: 6, bidirectional: concat}
           - {cell: jordan, hidden: 5, teacher_forcing: true}
       """,
+      "tags fed back as predicted": """
+      name: tags
+      seed: 7
+      data: {format: tags, train: FOLDER/tags.txt, valid: FOLDER/tags-valid.txt}
+      model:
+        embedding: 5
+        dropout: 0.3
+        layers:
+          - {cell: gru, hidden: 6, bidirectional: concat}
+          - {cell: jordan, hidden: 5, teacher_forcing: true}
+      """,
+      "pairs that read predictions": pairs(
+        "pairs",
+        """
+        dropout: 0.3
+        encoder: {embedding: 4, layers: [{cell: gru, hidden: 3}]}
+        context: both
+        attention: additive
+        attention_place: input
+        layers: [{cell: lstm, hidden: 7, feedback: target}]
+        """),
+      "series that read predictions, in windows": table(
+        "series", targets: "u, v", model: "{layers: [{cell: gru, hidden: 6}]}"),
       "numbers fed back in windows": table(
         "series", targets: "u, v", model: "{layers: [{cell: gru, hidden: 6, feedback: target}]}"),
       "windows": """
@@ -127,6 +150,9 @@ extension TrainerTests {
       let (name, yaml) = named
       var trial = Trial()
       trial.yaml = yaml + "\n" + training
+      if let sampling = sampled[name] {
+        trial = trial.with("training.scheduled_sampling=" + sampling)
+      }
       if name.contains("windows") { trial = trial.with("training.bptt=8") }
       trial.texts = [
         "train.txt": lines(31, seed: 3) { String($0.reversed()) },
@@ -141,6 +167,13 @@ extension TrainerTests {
       ]
       trials[name] = trial
     }
+
+    /// How runs feed predictions in place of targets.
+    private static let sampled = [
+      "tags fed back as predicted": "{from: 0.9, to: 0.2, steps: 20}",
+      "pairs that read predictions": "{choice: sample, shape: inverse_sigmoid, steps: 6}",
+      "series that read predictions, in windows": "{shape: constant, from: 0.3}",
+    ]
 
     /// A configuration of a table of numbers.
     private static func table(

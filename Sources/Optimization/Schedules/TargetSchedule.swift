@@ -1,0 +1,92 @@
+internal import LinearAlgebra
+
+/// The probability ε with which a step of training is fed the target of the step before, and not what
+/// the model predicts there: `{shape: linear, from: 1, to: 0, steps: 10000}` (Bengio et al. 2015).
+///
+///     ε(i) = to + (from − to) s(i)
+///
+/// i counts the steps of the run from 0.
+public struct TargetSchedule: Codable, Sendable, Equatable {
+  /// How s falls from 1 to 0.
+  public enum Shape: String, Codable, CaseIterable, Sendable {
+    /// s = 1
+    case constant
+    /// s = max(1 − i/steps, 0)
+    case linear
+    /// s = exp(−i/steps): kⁱ with k = exp(−1/steps)
+    case exponential
+    /// s = k/(k + exp(i/k)) with k = `steps`
+    case inverseSigmoid = "inverse_sigmoid"
+  }
+
+  public var shape: Shape
+  public var from: Double
+  public var to: Double
+  public var steps: Int
+
+  private enum CodingKeys: String, CodingKey { case shape, from, to, steps }
+
+  /// The same probability at every step.
+  public init(constant: Double) {
+    (shape, from, to, steps) = (.constant, constant, constant, 1)
+  }
+
+  public init(_ shape: Shape, from: Double = 1, to: Double = 0, steps: Int) {
+    (self.shape, self.from, self.to, self.steps) = (shape, from, to, steps)
+  }
+
+  /// Reads only the keys that the shape has, so that a strict reader finds the others.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    let name = try container.decodeIfPresent(String.self, forKey: .shape) ?? "linear"
+    guard let shape = Shape(rawValue: name) else {
+      throw container.unknown(
+        "schedule of scheduled sampling", name, known: Shape.allCases.map(\.rawValue),
+        forKey: .shape)
+    }
+    let isProbability = { (value: Double) in 0 <= value && value <= 1 }
+    let from = try container.decode(.from, or: 1, "a number from 0 to 1", where: isProbability)
+    if shape == .constant {
+      guard from < 1 else {
+        throw DecodingError.dataCorruptedError(
+          forKey: .from, in: container,
+          debugDescription:
+            "from is 1, and a constant 1 feeds targets alone, as without scheduled_sampling; write "
+            + "a number below 1, or remove scheduled_sampling")
+      }
+      self.init(constant: from)
+      return
+    }
+    let to = try container.decode(.to, or: 0, "a number from 0 to 1", where: isProbability)
+    let steps = try container.require(.steps, "a whole number of at least 1") { $0 >= 1 }
+    guard from != to else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .to, in: container,
+        debugDescription:
+          "from and to are both \(from), which is the same at every step; set shape to constant")
+    }
+    self.init(shape, from: from, to: to, steps: steps)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(shape, forKey: .shape)
+    try container.encode(from, forKey: .from)
+    if shape == .constant { return }
+    try container.encode(to, forKey: .to)
+    try container.encode(steps, forKey: .steps)
+  }
+
+  /// ε at a step of the run, the same bits on every processor.
+  public func probability(step: Int) -> Double {
+    let progress = Double(step) / Double(steps)
+    switch shape {
+    case .constant: return from
+    case .linear: return step >= steps ? to : from + (to - from) * progress
+    case .exponential: return to + (from - to) * exponential(-progress)
+    case .inverseSigmoid:
+      let k = Double(steps)
+      return to + (from - to) * (k / (k + exponential(progress)))
+    }
+  }
+}

@@ -1,0 +1,47 @@
+internal import Datasets
+internal import Optimization
+internal import Recurrence
+
+/// What a run with `scheduled_sampling` feeds in place of targets.
+struct FedPredictions {
+  private let schedule: TargetSchedule
+  private let sampling: ScheduledSampling
+
+  /// Nil where a run feeds targets alone.
+  /// - Throws: `UsageError` where nothing would be fed what is predicted.
+  init?(
+    _ options: RunOptions, _ dataset: Dataset, of model: any Model, in batch: Batch, on tape: Tape
+  ) throws(UsageError) {
+    guard let given = options.training.scheduledSampling else { return nil }
+    let interface = dataset.interface
+    func refuse(_ key: String, _ reason: String) -> UsageError {
+      UsageError("training.scheduled_sampling\(key) would do nothing, because \(reason)")
+    }
+    if case .numbers = interface.output, given.choice != nil {
+      throw refuse(".choice", "numbers are fed as they are predicted; remove it")
+    }
+    let readsBackwards = options.model.layers.contains { $0.bidirectional != nil }
+    // Which data is asked for the next step is known of most; others have to be looked at.
+    let readsTargets =
+      !readsBackwards
+      && (interface.isRunning || interface.ends != nil || dataset.train.readsItsTargets)
+    guard let model = model as? SequenceModel, readsTargets || model.plan.feedsTargets else {
+      throw refuse(
+        "",
+        "no step of this model is fed what the step before asks for; give a layer "
+          + "feedback: target, or remove it")
+    }
+    schedule = given.schedule
+    sampling = ScheduledSampling(
+      given.choice ?? .sample, of: model, readsTargets: readsTargets, in: batch, on: tape,
+      seed: options.seed)
+  }
+
+  /// Decides what a window is fed at a step of the run.
+  func feed(
+    _ batch: Batch, step: Int, weights: ParameterVector, gradient: ParameterVector
+  ) {
+    sampling.feed(
+      batch, targetsWith: schedule.probability(step: step), weights: weights, gradient: gradient)
+  }
+}

@@ -1,0 +1,29 @@
+public import Optimization
+public import Recurrence
+
+/// How often training feeds steps with the model's own predictions, and which:
+/// `scheduled_sampling: {choice: greedy, from: 1, to: 0.5, steps: 2000}`.
+public struct ScheduledSamplingOptions: Codable, Equatable, Sendable {
+  /// What is made of a prediction; nil draws symbols and labels, and leaves numbers as they are.
+  public var choice: ScheduledSampling.Choice?
+  /// The probability of the target.
+  public var schedule: TargetSchedule
+
+  enum CodingKeys: String, CodingKey { case choice }
+
+  public init(choice: ScheduledSampling.Choice? = nil, schedule: TargetSchedule) {
+    (self.choice, self.schedule) = (choice, schedule)
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    choice = try container.decodeIfPresent(ScheduledSampling.Choice.self, forKey: .choice)
+    schedule = try TargetSchedule(from: decoder)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    try schedule.encode(to: encoder)
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encodeIfPresent(choice, forKey: .choice)
+  }
+}
