@@ -24,7 +24,8 @@ struct FedPredictions {
     // Which data is asked for the next step is known of most; others have to be looked at.
     let readsTargets =
       !readsBackwards
-      && (interface.isRunning || interface.ends != nil || dataset.train.readsItsTargets)
+      && (interface.isRunning || interface.ends != nil
+        || Self.predictsItsInputs(interface) && dataset.train.readsItsTargets)
     guard let model = model as? SequenceModel, readsTargets || model.plan.feedsTargets else {
       throw refuse(
         "",
@@ -35,6 +36,18 @@ struct FedPredictions {
     sampling = ScheduledSampling(
       given.choice ?? .sample, of: model, readsTargets: readsTargets, in: batch, on: tape,
       seed: options.seed)
+  }
+
+  /// Whether what is asked for could be what is read next: symbols of one kind, or numbers, at every
+  /// step. A sequence of a single step would say so of anything.
+  private static func predictsItsInputs(_ interface: ModelInterface) -> Bool {
+    guard !interface.asksOnce else { return false }
+    return switch (interface.input, interface.output) {
+    case (.symbols(let read), .symbols(let asked)): read == asked
+    case (.frames(let read), .numbers(let asked)), (.frames(let read), .labels(let asked)):
+      read == asked
+    default: false
+    }
   }
 
   /// Decides what a window is fed at a step of the run.

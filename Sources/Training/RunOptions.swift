@@ -53,6 +53,9 @@ public struct RunOptions: Codable, Equatable, Sendable {
       !model.tied || training.readout == nil, .model,
       "a readout has weights of its own; set model.tied to false")
     try container.require(
+      model.tree == nil || training.readout == nil, .model,
+      "a readout is fitted over steps, and a tree has none; remove training.readout")
+    try container.require(
       model.end == .symbol || training.readout == nil, .model,
       "a readout fits the output layer alone, and no end; set model.end to symbol")
     try container.require(

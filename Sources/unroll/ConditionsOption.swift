@@ -6,7 +6,8 @@ struct ConditionsOption: ParsableArguments {
   @Option(
     parsing: .upToNextOption,
     help: """
-      What is known of every line, for a model that asks for it: names of classes, then numbers.
+      What is known of every line, for a model that asks for it: names of classes, then numbers; \
+      a negative one as --condition=-0.5.
       """)
   var condition: [String] = []
 

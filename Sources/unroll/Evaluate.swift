@@ -82,6 +82,10 @@ struct Evaluate: ParsableCommand {
     guard data.isEmpty != (part == nil) else {
       throw ValidationError("Give files with --data, or a part of the run's data with --part.")
     }
+    guard part == nil || source == nil && conditions == nil else {
+      throw ValidationError(
+        "--source and --conditions go with --data; a part of the run's data has its own.")
+    }
   }
 
   func run() throws {
@@ -95,6 +99,9 @@ struct Evaluate: ParsableCommand {
         try world.unanimous {
           guard free == nil else {
             throw UsageError("--free and --after are for series of numbers; remove them")
+          }
+          guard source == nil, conditions == nil else {
+            throw UsageError("--source and --conditions are for sequences; remove them")
           }
           guard batchTokens == nil else {
             throw UsageError("--batch-tokens is for sequences; give --batch-size for a text")

@@ -35,7 +35,7 @@ struct Generate: ParsableCommand {
     parsing: .upToNextOption,
     help: """
       What is known of the whole sequence, for a model that asks for it: names of classes, then \
-      numbers.
+      numbers; a negative one as --condition=-0.5.
       """)
   var condition: [String] = []
 

@@ -208,6 +208,8 @@ import Testing
     (#""format": "tags""#, #"{"classes": [1]}"#, "in train"),
     (#""format": "lines""#, #"{"classes": [2]}"#, "without a gap"),
     (#""format": "lines""#, #"{"classes": ["speaker"]}"#, "without a gap"),
+    (#""format": "lines""#, #"{"classes": [2], "numbers": [1]}"#, "classes before numbers"),
+    (#""format": "lines""#, #"{"numbers": [2, 1]}"#, "in that order"),
     (#""format": "lines""#, #"{"classes": [1], "numbers": [1]}"#, "twice"),
     (#""format": "lines""#, "{}", "nothing is known"),
     (#""format": "lines""#, #"{"valid": "v.csv", "numbers": [1]}"#, "train is missing"),

@@ -115,6 +115,11 @@ import Testing
           #"{"a":{"dtype":"F32","shape":[-1,-2],"data_offsets":[0,8]}}"#, floats([1, 2])),
         "does not fit"
       ),
+      (
+        safetensors(
+          "{\"a\":{\(entry):[0,8]},\"b\":{\(entry):[8,-9223372036854775808]}}",
+          floats([1, 2, 3, 4])), "does not fit"
+      ),
       (safetensors("{}", []), "has no frames"),
     ] {
       let found = refusal("bad.safetensors", data)

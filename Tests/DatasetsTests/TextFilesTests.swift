@@ -69,6 +69,9 @@ import Testing
     some.add(vocabulary.encode("yab"), vocabulary)
     #expect(some.count == 2 && some.all == 13)
     #expect(some.warning(of: "it")?.contains("2 of 13 symbols unknown (15.4 %)") == true)
+    // What marks the ends of sequences is no symbol of the text.
+    if let end = vocabulary.end { some.add([end], vocabulary) }
+    #expect(some.all == 13)
     var none = UnknownSymbols()
     none.add(Vocabulary.bytes.encode("xyz"), .bytes)
     #expect(none.count == 0 && none.words == nil)

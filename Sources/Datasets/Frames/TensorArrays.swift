@@ -63,7 +63,7 @@ struct TensorArrays {
       guard entry.data_offsets.count == 2, entry.data_offsets[0] == end,
         entry.shape.allSatisfy({ $0 >= 0 }),
         let size = NumberArray.bytes(of: entry.shape, isDouble: isDouble),
-        entry.data_offsets[1] - end == size, size <= bytes.count - start - end
+        size <= bytes.count - start - end, entry.data_offsets[1] == end + size
       else { throw damaged("the place of '\(name)' does not fit its shape or the file") }
       found.append(
         (

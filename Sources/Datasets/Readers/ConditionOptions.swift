@@ -97,10 +97,11 @@ public struct ConditionOptions: Codable, Sendable, Equatable {
         : nil
     case .lines, .labels:
       guard train == nil else { return nil }
-      let leading = Set((1...columns.count).map { Column.number($0) })
-      return Set(columns) == leading
+      // In this order, as it is told of lines to a trained model.
+      return columns == (1...columns.count).map { Column.number($0) }
         ? nil
-        : "what is known leads a line, a field and a tab each; number the fields from 1 without a gap"
+        : "what is known leads a line, a field and a tab each, classes before numbers; number the "
+          + "fields from 1 in that order without a gap"
     }
   }
 }

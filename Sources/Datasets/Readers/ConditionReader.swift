@@ -68,7 +68,7 @@ struct ConditionReader {
         while records.classes.count <= number { records.classes.append(SymbolTable()) }
         known.classes.append(Int32(records.classes[number].insert(Array(cell.utf8)).symbol))
       } else {
-        guard let value = Double(cell), value.isFinite else {
+        guard let value = Double(cell), Float(value).isFinite else {
           throw records.refusal("has '\(cell)' in column \(place + 1): write a number there")
         }
         known.numbers.append(value)

@@ -34,6 +34,9 @@ public struct SeriesFormat: Sendable {
     }
   }
 
+  /// Whether the first line of a table has the names of its columns.
+  private var hasNames: Bool { columns?.hasNames ?? false || condition?.hasNames ?? false }
+
   /// The series of a file, of each its frames one after the other.
   /// - Throws: `DataError`, also where there is no series.
   public func read(_ path: String) throws(DataError) -> [[Real]] {
@@ -41,7 +44,7 @@ public struct SeriesFormat: Sendable {
     let series: [[Real]]
     if var columns {
       // Nothing is asked for, so that a single row is a series too.
-      let hasNames = columns.hasNames || condition?.hasNames ?? false
+      let hasNames = hasNames
       columns.answer = .numbers([])
       var records = Records()
       try TableReader(columns: columns, hasNames: hasNames).read(text, &records)
@@ -60,7 +63,7 @@ public struct SeriesFormat: Sendable {
     guard let columns else { return series.map { piece($0) + "\n" }.joined() }
     let layout = layout(columns)
     var lines: [String] = []
-    if columns.hasNames { lines.append(row(layout.map { name($0) }, columns)) }
+    if hasNames { lines.append(row(layout.map { name($0) }, columns)) }
     for (number, frames) in series.enumerated() {
       if columns.id == nil, number > 0 { lines.append("") }
       for start in stride(from: 0, to: frames.count, by: width) {

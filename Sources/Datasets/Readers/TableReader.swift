@@ -160,7 +160,7 @@ struct TableReader {
     _ column: Int, _ cells: [String], _ records: Records
   ) throws(DataError) -> Double {
     let cell = try cell(column, cells, records)
-    guard let number = Double(cell), number.isFinite else {
+    guard let number = Double(cell), Float(number).isFinite else {
       throw records.refusal("has '\(cell)' in column \(column + 1): write a number there")
     }
     return number

@@ -13,11 +13,12 @@ public struct UnknownSymbols: Sendable, Equatable {
   /// Whether nothing at all is known.
   public var isAll: Bool { count == all }
 
-  /// Counts the symbols of a text.
+  /// Counts the symbols of a text; what marks its beginning and end is none of them.
   public mutating func add(_ ids: some Collection<Int32>, _ vocabulary: Vocabulary) {
-    all += ids.count
-    guard let unknown = vocabulary.unknown else { return }
-    for id in ids where id == unknown { count += 1 }
+    for id in ids where id != vocabulary.begin && id != vocabulary.end {
+      all += 1
+      if id == vocabulary.unknown { count += 1 }
+    }
   }
 
   public mutating func add(_ other: UnknownSymbols) {
@@ -25,8 +26,8 @@ public struct UnknownSymbols: Sendable, Equatable {
     all += other.all
   }
 
-  /// Counts a part of the data: what is read, and what is predicted and encoded where these are other
-  /// symbols. Of a generated task there is nothing to count.
+  /// Counts a part of the data: what is read and what is encoded. Of a generated task there is nothing
+  /// to count.
   public init(_ part: DataPart, of dataset: Dataset) {
     switch part {
     case .text(let corpus):

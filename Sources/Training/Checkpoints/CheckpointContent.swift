@@ -175,6 +175,7 @@ private struct CheckpointReader {
       ("input", input), ("output", output),
       ("source", interface.source == vocabularies.source?.count ?? 0),
       ("sourceFrames", interface.sourceFrames == 0 || widths.contains(interface.sourceFrames)),
+      ("sourceFrames", interface.sourceFrames == 0 || interface.source == 0),
       ("condition", interface.condition == 0 || widths.contains(interface.condition)),
       ("classes", known?.classes.map(\.symbols.count) ?? [] == interface.classes),
       ("classes", interface.classes.allSatisfy { widths.contains($0) }),

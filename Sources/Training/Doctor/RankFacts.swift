@@ -18,8 +18,14 @@ public struct RankFacts: Codable, Equatable, Sendable {
     init?(of path: String) {
       var info = statvfs()
       guard statvfs(path, &info) == 0 else { return nil }
-      size = Int(info.f_blocks) * Int(info.f_frsize)
-      free = Int(info.f_bavail) * Int(info.f_frsize)
+      // Some file systems say "without end" by the largest numbers.
+      func bytes(_ blocks: fsblkcnt_t) -> Int {
+        let (bytes, isMore) = Int(clamping: blocks).multipliedReportingOverflow(
+          by: Int(clamping: info.f_frsize))
+        return isMore ? .max : bytes
+      }
+      size = bytes(info.f_blocks)
+      free = bytes(info.f_bavail)
     }
   }
 

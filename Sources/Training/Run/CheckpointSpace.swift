@@ -11,7 +11,7 @@ package struct CheckpointSpace {
 
   package init(ofCheckpoint: Double, keep: Int) {
     self.ofCheckpoint = ofCheckpoint
-    most = keep + 2
+    most = min(keep, largestCount) + 2
   }
 
   /// Compares what is free with what is needed.

@@ -142,7 +142,9 @@ public final class Run {
     }
     let space = trainer.checkpointSpace
     let scarcity = try world.unanimous {
-      try world.isRoot ? space.check(folder.checkpoints, store) : nil
+      // A run that is complete saves nothing more, unless its last evaluation is open.
+      let saves = !trainer.coordinator.isComplete || trainer.coordinator.hasOpenEvaluation
+      return try world.isRoot && saves ? space.check(folder.checkpoints, store) : nil
     }
     if let scarcity { log.warning("\(scarcity)") }
     if request.isRehearsal { return }

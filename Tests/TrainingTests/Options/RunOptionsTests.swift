@@ -163,6 +163,15 @@ struct RunOptionsTests {
     #expect(message(RunOptions.self, yaml + model) == "a.yaml:1:\(expected)")
   }
 
+  @Test("A readout of a network over trees is refused") func readoutOfTree() {
+    let yaml = """
+      data: {format: trees, view: tree, train: t.txt}
+      model: {embedding: 3, tree: {cell: plain, hidden: 4}}
+      training: {readout: {ridge: 1}}
+      """
+    #expect(message(RunOptions.self, yaml).contains("a readout is fitted over steps"))
+  }
+
   @Test(
     "An interval reads back as the shortest way to write it",
     arguments: [

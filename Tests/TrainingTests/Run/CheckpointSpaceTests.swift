@@ -28,6 +28,11 @@ import Training
     }
   }
 
+  @Test("all checkpoints may be kept") func all() throws {
+    let all = CheckpointSpace(ofCheckpoint: 1, keep: .max)
+    #expect(try all.check("/tmp", saved: 0, free: 5)?.contains("more checkpoints") == true)
+  }
+
   @Test("of a folder that is yet to be made the disk that it will lie on counts")
   func disk() throws {
     #expect(throws: CheckpointError.self) {
