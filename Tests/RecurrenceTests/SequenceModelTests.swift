@@ -147,7 +147,7 @@ import Testing
       let trial = SequenceTrial(
         SequenceModel(options, interface: interface, seed: 1),
         spread: options.attention == .none ? 0.5 : 1.5)
-      for (parameter, error, size) in trial.errors() {
+      for (parameter, error, size) in trial.errors(isOfFourthOrder: true) {
         #expect(size > 0, "\(name): \(parameter) has no gradient")
         #expect(error < 1e-6, "\(name): \(parameter) is off by \(error)")
       }

@@ -166,7 +166,7 @@ struct RunOptionsTests {
   @Test("A readout of a network over trees is refused") func readoutOfTree() {
     let yaml = """
       data: {format: trees, view: tree, train: t.txt}
-      model: {embedding: 3, tree: {cell: plain, hidden: 4}}
+      model: {embedding: 4, tree: {cell: plain, hidden: 4}}
       training: {readout: {ridge: 1}}
       """
     #expect(message(RunOptions.self, yaml).contains("a readout is fitted over steps"))
