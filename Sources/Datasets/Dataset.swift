@@ -8,7 +8,7 @@ public struct Dataset: Sendable {
   public let outputs: Vocabulary
   /// The symbols that an encoder reads; nil where nothing is encoded.
   public let source: Vocabulary?
-  /// What conditions are made of; nil where files know nothing of whole sequences, and of tasks.
+  /// The parts of conditions; nil where files know nothing of whole sequences, and of tasks.
   public let conditions: ConditionFields?
   /// What a model of this data reads and predicts.
   public let interface: ModelInterface

@@ -57,7 +57,7 @@ extension Row {
     self[j] == maximum && !self[0..<j].contains(maximum)
   }
 
-  /// Whether any element is equal to a number.
+  /// Says whether any element is equal to a number.
   private func contains(_ x: Real) -> Bool {
     var found = false
     for j in 0..<count { found = found || self[j] == x }

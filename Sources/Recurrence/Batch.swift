@@ -66,7 +66,7 @@ public final class Batch: @unchecked Sendable {
   /// `values`; empty unless there is room for predictions.
   private(set) var fed = Buffer<Int32>(count: 0)
   private(set) var fedValues = Buffer<Real>(count: 0)
-  /// Whether layers are fed these and not the targets; `begin` says no.
+  /// Says whether layers are fed these and not the targets; `begin` says no.
   var feedsPredictions = false
 
   /// The different ones of `inputs`, as the last `Pass` over this batch found them.
@@ -142,7 +142,7 @@ public final class Batch: @unchecked Sendable {
   public var featureRows: Matrix { Matrix(features, rows: rows, columns: widths.features) }
   /// What is to be predicted at each step as a matrix, rows × `widths.values`.
   public var valueRows: Matrix { Matrix(values, rows: rows, columns: widths.values) }
-  /// What is fed in place of `valueRows`.
+  /// The numbers fed in place of `valueRows`.
   var fedRows: Matrix { Matrix(fedValues, rows: rows, columns: widths.values) }
   /// What is known of each stream as a matrix, streams × `widths.condition`.
   public var conditionRows: Matrix {

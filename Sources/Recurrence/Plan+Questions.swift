@@ -28,7 +28,7 @@ extension Plan {
   /// Whether steps are fed the targets of the steps before.
   public var feedsTargets: Bool { activations.contains { $0.isTarget } }
 
-  /// Whether a state holds the target of each step.
+  /// Says whether a state holds the target of each step.
   public func holdsTarget(_ state: Activation) -> Bool { activations[state.index].isTarget }
 
   /// Numbers that the states of one stream carry from window to window.

@@ -11,7 +11,7 @@ internal import LinearAlgebra
 /// Choices come from numbers that are functions of the seed and of the stream or sequence, the
 /// position in it and the epoch.
 public final class ScheduledSampling {
-  /// What is made of a prediction where it is fed.
+  /// The choice made of a prediction where it is fed.
   public enum Choice: String, Codable, CaseIterable, Sendable {
     /// A symbol that is drawn, and each label by itself.
     case sample
@@ -22,9 +22,9 @@ public final class ScheduledSampling {
   private let model: SequenceModel
   private let tape: Tape
   private let choice: Choice
-  /// Whether each step reads what the step before asks for as its input.
+  /// Says whether each step reads what the step before asks for as its input.
   private let readsTargets: Bool
-  /// Whether layers below those that are fed need all steps at once.
+  /// Says whether layers below those that are fed need all steps at once.
   private let needsAllSteps: Bool
   /// One step of the window.
   private let step: Batch
@@ -164,7 +164,7 @@ public final class ScheduledSampling {
     return number(1 + j, t, s, batch) < Double(sigmoid(output)) ? 1 : 0
   }
 
-  /// Whether the step after step t of a stream is fed what is predicted at step t.
+  /// Says whether the step after step t of a stream is fed what is predicted at step t.
   private func isChosen(_ t: Int, _ s: Int, _ batch: Batch, _ probability: Double) -> Bool {
     let (row, next) = (t * batch.streams + s, (t + 1) * batch.streams + s)
     guard t + 1 < Int(batch.lengths.start[s]), batch.hasTarget(row) else { return false }

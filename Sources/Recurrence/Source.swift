@@ -15,7 +15,7 @@ public enum Source: Sendable {
 }
 
 extension Source {
-  /// Whether symbols are read, by themselves or through a table.
+  /// Says whether symbols are read, by themselves or through a table.
   var isSymbols: Bool {
     switch self {
     case .symbols, .lookup: true

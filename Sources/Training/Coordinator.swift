@@ -30,7 +30,7 @@ public struct Coordinator: Sendable {
     public internal(set) var validationLoss: Double?
     /// The step of the checkpoint whose validation loss is the best; nil if there is none any more.
     public internal(set) var bestStep: Int?
-    /// What guessing would have cost in the last evaluation, in nats per target.
+    /// The loss of guessing in the last evaluation, in nats per target.
     public internal(set) var guess: Double?
     /// The loss of the first window, which nothing was learnt before.
     var untrained: Double?
@@ -58,7 +58,7 @@ public struct Coordinator: Sendable {
   /// Windows in an epoch.
   public let stepsPerEpoch: Int
 
-  /// What guessing costs, where that does not depend on the data; nil where it does.
+  /// The loss of guessing, where that does not depend on the data; nil where it does.
   let guess: Double?
 
   private var stopAsked = false

@@ -2,7 +2,7 @@ internal import Datasets
 internal import Optimization
 internal import Recurrence
 
-/// What a run with `scheduled_sampling` feeds in place of targets.
+/// The predictions that a run with `scheduled_sampling` feeds in place of targets.
 struct FedPredictions {
   private let schedule: TargetSchedule
   private let sampling: ScheduledSampling

@@ -3,7 +3,7 @@ internal import Foundation
 internal import LinearAlgebra
 internal import Recurrence
 
-// What a model has to be better than to have learnt anything.
+// The loss that a model has to be better than to have learnt anything.
 
 /// The loss of the last windows, the older ones weighing less.
 struct RecentLoss: Codable, Equatable, Sendable {
@@ -60,7 +60,7 @@ extension Coordinator {
 
   private var finalLoss: Double? { state.validationLoss ?? state.recent?.mean }
 
-  /// What a run that has diverged says.
+  /// The sentence of a run that has diverged.
   var divergenceSentence: String {
     let loss = state.validationLoss == nil ? "loss of the last steps" : "validation loss"
     let best =

@@ -8,7 +8,7 @@ public struct Interpreter {
   private let decoder: SequenceDecoder
   private let symbols: Vocabulary
   private let source: Vocabulary?
-  /// How frames are read, where an encoder reads them.
+  /// The format of frames, where an encoder reads them.
   private let frames: FrameOptions?
   private let width: Int
 
@@ -37,7 +37,7 @@ public struct Interpreter {
       excluded: Set([start, symbols.unknown].compactMap(\.self)))
   }
 
-  /// Whether sources are frames, by names, and no lines.
+  /// Says whether sources are frames, by names, and no lines.
   public var readsFrames: Bool { frames != nil }
 
   /// The frames of files in the format of the model's data, each sequence with its name.

@@ -242,7 +242,7 @@ public struct SequenceScore: Sendable {
 }
 
 extension ModelInterface {
-  /// Whether data of another interface has what a model of this one reads and is asked for.
+  /// Says whether data of another interface has what a model of this one reads and is asked for.
   fileprivate func takes(_ data: ModelInterface) -> Bool {
     var data = data
     (data.asksOnce, data.isRunning, data.ends) = (asksOnce, isRunning, ends)

@@ -16,7 +16,7 @@ struct Tally {
     get { Int(sums[1]) }
     set { sums[1] = Double(newValue) }
   }
-  /// How many targets were the first of the likeliest symbols.
+  /// The number of targets that were the first of the likeliest symbols.
   var correct: Int {
     get { Int(sums[4]) }
     set { sums[4] = Double(newValue) }

@@ -2,7 +2,7 @@ internal import Datasets
 internal import LinearAlgebra
 public import Recurrence
 
-/// What a command is told of sequences as wholes: the same of all, or a row of a file for each.
+/// The conditions that a command is told: the same of all, or a row of a file for each.
 public struct ToldConditions {
   private let fields: ConditionFields
   private let told: Told
@@ -54,7 +54,7 @@ public struct ToldConditions {
     }
   }
 
-  /// What is known of some lines, and the lines themselves.
+  /// The conditions of some lines, and the lines themselves.
   public func read(_ lines: [String], of name: String) throws -> (known: [Given], lines: [String]) {
     switch told {
     case .ofAll(let given): return (lines.map { _ in given }, lines)
@@ -75,7 +75,7 @@ public struct ToldConditions {
     }
   }
 
-  /// What is known of a single sequence.
+  /// The condition of a single sequence.
   public func one() throws -> Given { try read([""], of: "the prompt").known[0] }
 }
 
@@ -86,7 +86,7 @@ extension Given {
 }
 
 extension Checkpoint {
-  /// What the model's conditions are made of.
+  /// The parts of the model's conditions.
   func conditions() throws -> ConditionFields {
     try vocabularies().conditions ?? ConditionFields(numbers: interface().condition)
   }

@@ -41,7 +41,7 @@ public final class Trainer {
   /// What fits the output layer in place of steps down the gradient; nil where it is learnt.
   private let readout: Readout?
 
-  /// What is fed to steps in place of targets; nil where targets alone are.
+  /// The predictions fed to steps in place of targets; nil where targets alone are.
   private let predictions: FedPredictions?
 
   /// Where windows overlap.

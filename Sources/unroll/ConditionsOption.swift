@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import Training
 
-/// What is known of sequences as wholes.
+/// Options for the conditions of sequences.
 struct ConditionsOption: ParsableArguments {
   @Option(
     parsing: .upToNextOption,

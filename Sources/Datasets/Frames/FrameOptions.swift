@@ -1,4 +1,4 @@
-/// Where an encoder's frames are: rows of a table, or arrays.
+/// The place of an encoder's frames: rows of a table, or arrays.
 ///
 ///     source: {format: csv, train: frames.csv, columns: {inputs: [c1, c2], id: utterance}}
 ///     source: {format: arrays, train: features/}       # .npy by the files' names, .safetensors by names inside

@@ -6,7 +6,7 @@ public struct FrameTable: Sendable {
   /// In the order in which they were read.
   public private(set) var ids: [String] = []
   private var frames: [String: Frames] = [:]
-  /// What sentences call the files.
+  /// The name of the files in sentences.
   let name: String
   /// The numbers of a frame.
   public private(set) var width = 0

@@ -61,7 +61,7 @@ struct NumPyFile {
 
     init(_ text: [UInt8]) { self.text = text }
 
-    /// Whether it has each of the three keys once, and nothing else.
+    /// Says whether it has each of the three keys once, and nothing else.
     mutating func parse() -> Bool {
       guard take("{") else { return false }
       while !take("}") {

@@ -1,11 +1,11 @@
 internal import FoundationEssentials
 public import LinearAlgebra
 
-/// What a condition is made of: classes by their names, and then numbers.
+/// The parts of a condition: classes by their names, and then numbers.
 public struct ConditionFields: Codable, Sendable, Equatable {
   /// One of the classes that a condition names.
   public struct Class: Codable, Sendable, Equatable {
-    /// What sentences call it: the name of its column.
+    /// Its name in sentences: the name of its column.
     public var name: String
     public var symbols: Vocabulary
 
@@ -51,7 +51,7 @@ public struct ConditionFields: Codable, Sendable, Equatable {
     return (found, known)
   }
 
-  /// What leads a line, a field and a tab each, and the rest of the line.
+  /// The fields that lead a line, a field and a tab each, and the rest of the line.
   public func leading(
     _ line: String, from place: String
   ) throws(DataError) -> (condition: (numbers: [Real], classes: [Int32]), rest: String) {
@@ -85,7 +85,7 @@ public struct ConditionFields: Codable, Sendable, Equatable {
     return found
   }
 
-  /// What a condition has, for a sentence.
+  /// The parts of a condition, for a sentence.
   var words: String {
     let names = classes.map { "\($0.name) (\($0.names))" }
     let parts = names + (numbers > 0 ? ["\(numbers) number\(numbers == 1 ? "" : "s")"] : [])

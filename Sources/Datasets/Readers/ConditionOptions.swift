@@ -1,4 +1,4 @@
-/// What is known of each sequence as a whole, and where it stands:
+/// The condition of each sequence as a whole, and the place where it stands:
 ///
 ///     condition: {classes: [speaker], numbers: [age]}          # columns of the table itself
 ///     condition: {classes: [1], numbers: [2]}                  # leading fields of lines, parted by tabs
@@ -12,7 +12,7 @@ public struct ConditionOptions: Codable, Sendable, Equatable {
   /// Tables with a row for each sequence; nil where the sequences' own files say what is known.
   public var train: Paths?
   public var valid, test: Paths?
-  /// What parts the columns of such tables.
+  /// The separator of the columns of such tables.
   public var separator: String
 
   public init(
@@ -76,10 +76,10 @@ public struct ConditionOptions: Codable, Sendable, Equatable {
   /// The columns in the order in which a condition has them.
   var columns: [Column] { classes + numbers }
 
-  /// Whether any column is asked for by its name, so that the first line has the names.
+  /// Says whether any column is asked for by its name, so that the first line has the names.
   var hasNames: Bool { columns.contains { if case .name = $0 { true } else { false } } }
 
-  /// Whether what is known stands in the sequences' own files, in leading fields of their lines or
+  /// Says whether conditions stand in the sequences' own files, in leading fields of their lines or
   /// in columns.
   public var leads: Bool { train == nil }
 
@@ -107,7 +107,7 @@ public struct ConditionOptions: Codable, Sendable, Equatable {
 }
 
 extension ColumnOptions.Column {
-  /// What sentences call a class in the column.
+  /// The name in sentences of a class in the column.
   var name: String {
     switch self {
     case .number(let number): "column \(number)"

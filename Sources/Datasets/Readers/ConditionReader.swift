@@ -2,7 +2,7 @@
 struct ConditionReader {
   let options: ConditionOptions
 
-  /// What was found, with classes as numbers in the tables of `Records`.
+  /// The condition found, with classes as numbers in the tables of `Records`.
   struct Known: Equatable {
     var classes: [Int32] = []
     var numbers: [Double] = []
@@ -36,7 +36,7 @@ struct ConditionReader {
     return found
   }
 
-  /// Where the columns are in a line, from 0.
+  /// The places of the columns in a line, from 0.
   /// - Parameters:
   ///   - names: the cells of the first line, where it has names.
   ///   - width: the columns of a line, all of which are numbers where none are named.
@@ -49,7 +49,7 @@ struct ConditionReader {
     return places
   }
 
-  /// What some cells of a line say.
+  /// The condition in some cells of a line.
   func known(
     _ places: [Int], _ cells: [String], _ records: inout Records
   ) throws(DataError) -> Known {
@@ -77,7 +77,7 @@ struct ConditionReader {
     return known
   }
 
-  /// What leads a line, and the rest of the line.
+  /// The fields that lead a line, and the rest of the line.
   func leading(
     _ text: Span<UInt8>, _ line: Line, _ records: inout Records
   ) throws(DataError) -> (Known, Line) {
@@ -97,7 +97,7 @@ struct ConditionReader {
 }
 
 extension ColumnOptions.Column {
-  /// Where the column is in a line, from 0.
+  /// The place of the column in a line, from 0.
   /// - Parameter names: the cells of the first line, where it has names.
   func place(in names: [String], _ records: Records) throws(DataError) -> Int {
     switch self {

@@ -6,7 +6,7 @@ extension Dataset {
   public struct Vocabularies: Codable, Sendable {
     public var inputs: Vocabulary
     public var outputs, source: Vocabulary?
-    /// What conditions are made of.
+    /// The parts of conditions.
     public var conditions: ConditionFields?
 
     public init(

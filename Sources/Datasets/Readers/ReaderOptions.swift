@@ -7,7 +7,7 @@ public struct ReaderOptions: Codable, Sendable, Equatable {
   public var source: SourceOptions?
   /// Of tables of numbers.
   public var columns: ColumnOptions?
-  /// What is known of each sequence as a whole; nil for nothing.
+  /// The condition of each sequence as a whole; nil for nothing.
   public var condition: ConditionOptions?
 
   public init(
@@ -125,14 +125,14 @@ public enum TreeView: String, Sendable, CaseIterable {
   package var isTree: Bool { self == .nodes || self == .tree }
 }
 
-/// What an encoder reads: the files beside those of what is to be said, with a line for each of them,
-/// or frames by the name that leads each of them.
+/// The input of an encoder: files beside those of what is to be said, with a line for each of them, or
+/// frames by the name that leads each of them.
 public struct SourceOptions: Codable, Sendable, Equatable {
   public var train: Paths
   public var valid, test: Paths?
   public var tokenizer: Tokenizer
   public var vocabulary: VocabularyOptions
-  /// How frames of numbers are read; nil where the source is a text.
+  /// The format of frames of numbers; nil where the source is a text.
   public var frames: FrameOptions?
 
   public init(

@@ -9,7 +9,7 @@ struct Records {
     /// The label of each step, or the only one.
     var labels: [Int32] = []
     var frames: [Double] = []
-    /// What an encoder reads that reads frames.
+    /// The input of an encoder that reads frames.
     var sourceFrames = Frames()
     /// Of a table, what names the sequence.
     var id = ""
@@ -17,7 +17,7 @@ struct Records {
     /// Whether each row of a table asks for its values.
     var asks: [Bool] = []
     var tree: Tree?
-    /// What is known of the whole sequence, with classes as numbers in the tables below.
+    /// The condition of the whole sequence, with classes as numbers in the tables below.
     var known = ConditionReader.Known()
     /// Where it is from: the file, as a number in `files`, and the line.
     var file = 0

@@ -75,7 +75,7 @@ extension SequenceFiles {
     return number
   }
 
-  /// What is known of a whole sequence.
+  /// The condition of a whole sequence.
   private func know(
     _ record: Records.Record, _ conditions: ConditionFields, in example: inout Example
   ) throws(DataError) {

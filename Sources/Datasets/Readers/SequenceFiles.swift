@@ -139,7 +139,7 @@ struct SequenceFiles {
 
   // MARK: Vocabularies
 
-  /// What conditions are made of; nil where nothing is known of sequences.
+  /// The parts of conditions; nil where nothing is known of sequences.
   func conditions() -> ConditionFields? {
     guard let condition = reader.condition else { return nil }
     let classes = condition.classes.enumerated().map { number, column in

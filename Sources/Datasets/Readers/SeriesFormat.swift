@@ -34,7 +34,7 @@ public struct SeriesFormat: Sendable {
     }
   }
 
-  /// Whether the first line of a table has the names of its columns.
+  /// Says whether the first line of a table has the names of its columns.
   private var hasNames: Bool { columns?.hasNames ?? false || condition?.hasNames ?? false }
 
   /// The series of a file, of each its frames one after the other.

@@ -86,7 +86,7 @@ struct TableReader {
     }
   }
 
-  /// What is known of a sequence stands in all of its rows.
+  /// The condition of a sequence stands in all of its rows.
   private func readCondition(
     at places: [Int], _ cells: [String], into record: inout Records.Record,
     _ records: inout Records
@@ -104,7 +104,7 @@ struct TableReader {
     }
   }
 
-  /// Whether a record had a row before the one that is being read.
+  /// Says whether a record had a row before the one that is being read.
   private func hasBegun(_ record: Records.Record) -> Bool {
     record.asks.count > 1
   }

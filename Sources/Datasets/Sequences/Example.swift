@@ -22,7 +22,7 @@ public struct Example: Equatable, Sendable {
   public var classes: [Int32] = []
   /// What an encoder reads before; empty for nothing.
   public var source: [Int32] = []
-  /// What an encoder reads that reads frames; none for any other.
+  /// The input of an encoder that reads frames; none for any other.
   public var sourceFrames = Frames()
 
   public init() {}

@@ -30,7 +30,7 @@ public protocol GeneratedTask: Codable, Equatable, Sendable {
   var sourceWidth: Int { get }
   /// The most frames that an encoder reads.
   var longestSource: Int { get }
-  /// Whether all examples have the same number of steps, and so do their sources.
+  /// Says whether all examples have the same number of steps, and so do their sources.
   var isEven: Bool { get }
   /// The steps of an example and of its source.
   func size(_ part: TaskPart, _ draw: inout Draw) -> (steps: Int, source: Int)

@@ -13,7 +13,7 @@ public struct SpokenDigits: GeneratedTask {
     "a string of digits from noisy frames of numbers, which an encoder reads"
   public static let source = "sines of a digit's own frequencies, for as long as it is spoken"
 
-  /// How many digits a string has, and how many frames each of them.
+  /// The numbers of digits of a string, and of frames of each.
   public var length, frames: ClosedRange<Int>
   public var width: Int
   public var noise: Double

@@ -10,7 +10,7 @@ final class MappedFile: @unchecked Sendable {
   let bytes: UnsafeRawBufferPointer
   let stamp: Stamp
 
-  /// What changes when a file does.
+  /// The signs by which a changed file is known.
   struct Stamp: Equatable {
     let size, inode: Int
     /// Of its bytes, and of anything about it, in nanoseconds since 1970.
@@ -24,7 +24,7 @@ final class MappedFile: @unchecked Sendable {
       changed = nanoseconds(status.st_ctim)
     }
 
-    /// Whether the last change is long enough ago for another one to have another time.
+    /// Says if the last change is long enough ago for another one to have another time.
     var isSettled: Bool {
       var now = timespec()
       clock_gettime(CLOCK_REALTIME, &now)

@@ -2,15 +2,15 @@
 ///
 /// A `<unk>` that the text itself spells out counts too: the model is told as little of it.
 public struct UnknownSymbols: Sendable, Equatable {
-  /// How many are unknown.
+  /// The number of those that are unknown.
   public private(set) var count = 0
-  /// How many there are.
+  /// The number of all.
   public private(set) var all = 0
 
   public init() {}
 
   public var part: Double { all == 0 ? 0 : Double(count) / Double(all) }
-  /// Whether nothing at all is known.
+  /// Says whether nothing at all is known.
   public var isAll: Bool { count == all }
 
   /// Counts the symbols of a text; what marks its beginning and end is none of them.

@@ -7,7 +7,7 @@ internal import LinearAlgebra
 ///
 /// i counts the steps of the run from 0.
 public struct TargetSchedule: Codable, Sendable, Equatable {
-  /// How s falls from 1 to 0.
+  /// The way in which s falls from 1 to 0.
   public enum Shape: String, Codable, CaseIterable, Sendable {
     /// s = 1
     case constant

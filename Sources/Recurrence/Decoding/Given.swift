@@ -9,7 +9,7 @@ public struct Given: Sendable {
   public var condition: [Real]
   /// The classes that the model is conditioned on; empty for a model that is not.
   public var classes: [Int32]
-  /// What an encoder reads that reads frames; none for any other.
+  /// The input of an encoder that reads frames; none for any other.
   public var frames: Frames
 
   public init(

@@ -26,7 +26,7 @@ public struct Input: Layer {
   public func backward(_ pass: Pass) {}
 }
 
-/// What is known of each stream, z: what a model is conditioned on.
+/// The condition z of each stream.
 ///
 ///     z = [E₁[c₁], E₂[c₂], …, x]
 ///

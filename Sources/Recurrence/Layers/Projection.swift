@@ -13,7 +13,7 @@ internal import LinearAlgebra
 /// symbol itself, a row with a single 1, E W are D rows of W.
 struct Projection: Sendable {
   private let source: Source
-  /// Whether streams are read from their ends; of symbols only.
+  /// Says whether streams are read from their ends; of symbols only.
   private let isTurned: Bool
   let weight: Parameter?
   /// Of the last columns of y; nil for none.

@@ -12,7 +12,7 @@ public enum ContextPlace: String, Codable, CaseIterable, Sendable {
   var isReadAtEveryStep: Bool { self != .initialState }
 }
 
-/// What a model reads before it predicts anything: a stack of layers over a sequence of symbols
+/// The layers that read before a model predicts anything: a stack over a sequence of symbols
 /// or of frames of numbers.
 ///
 ///     encoder: {embedding: 200, layers: [{cell: gru, hidden: 100, bidirectional: concat}]}

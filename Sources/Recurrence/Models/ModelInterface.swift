@@ -85,10 +85,10 @@ public struct ModelInterface: Codable, Hashable, Sendable {
     self.init(input: .symbols(vocabulary), output: .symbols(vocabulary), isRunning: true)
   }
 
-  /// Whether anything is known of a whole sequence.
+  /// Says whether anything is known of a whole sequence.
   public var isConditioned: Bool { condition > 0 || !classes.isEmpty }
 
-  /// What an encoder reads at each step of its own; nil where there is nothing to encode.
+  /// The input of an encoder at each step of its own; nil where there is nothing to encode.
   public var encoded: Input? {
     source > 0 ? .symbols(source) : sourceFrames > 0 ? .frames(sourceFrames) : nil
   }

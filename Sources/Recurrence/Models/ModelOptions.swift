@@ -249,7 +249,7 @@ extension LayerOptions {
     if case .recurrent(_, let options) = kind { options.hasState } else { false }
   }
 
-  /// How many steps late the layer reads its input.
+  /// The delays, in steps, with which the layer reads its input.
   var inputDelays: [Int] {
     guard case .recurrent(let name, let options) = kind, let type = cells[name] else { return [0] }
     func delays<Cell: RecurrentCell>(_ cell: Cell.Type) -> [Int] {

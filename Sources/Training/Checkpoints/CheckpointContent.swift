@@ -7,7 +7,7 @@ internal import Recurrence
 /// of them: each number can be that of a run, they agree with each other, and the tensors are those of the
 /// model. What only the data knows is checked by the run that goes on with it.
 struct CheckpointContent: Sendable {
-  /// Where the run stands.
+  /// The place where the run stands.
   struct Progress {
     let coordinator: Coordinator.State
     let cursor: StreamCursor
@@ -38,7 +38,7 @@ private struct CheckpointReader {
   let state: CheckpointState
   let path: String
 
-  /// What is wrong with the state.
+  /// An error that says what is wrong with the state.
   func refuse(_ what: String) -> CheckpointError {
     let file = path + "/" + Checkpoint.stateFile
     return CheckpointError(.damaged, file, "\(file) says that \(what): use another checkpoint")
@@ -133,7 +133,7 @@ private struct CheckpointReader {
       source: try vocabulary(Snapshot.File.source), conditions: try conditions())
   }
 
-  /// What conditions are made of; nil where the run's data knew none.
+  /// The parts of conditions; nil where the run's data knew none.
   private func conditions() throws(CheckpointError) -> ConditionFields? {
     let file = Snapshot.File.conditions
     guard state.files.contains(where: { $0.name == file }) else { return nil }
@@ -148,7 +148,7 @@ private struct CheckpointReader {
     }
   }
 
-  /// What the model reads and predicts, of the symbols that there are.
+  /// The inputs and outputs of the model, of the symbols that there are.
   func interface(
     _ vocabularies: Dataset.Vocabularies, _ options: RunOptions
   ) throws(CheckpointError) -> ModelInterface {
@@ -267,7 +267,7 @@ extension Coordinator.State {
   }
 }
 
-/// What a decoder found wrong, such as `schedule.step has the wrong type`.
+/// The complaint of a decoder, such as `schedule.step has the wrong type`.
 func complaint(_ error: any Error, in part: String? = nil) -> String {
   guard let error = error as? DecodingError else { return "\(error)" }
   func name(_ path: [any CodingKey]) -> String {

@@ -2,7 +2,7 @@ internal import Datasets
 internal import Recurrence
 
 extension ModelInterface {
-  /// Whether data of such a configuration can have this interface.
+  /// Says whether data of such a configuration can have this interface.
   func fits(_ data: DataOptions, _ vocabularies: Dataset.Vocabularies) -> Bool {
     let inputs = vocabularies.inputs
     guard let reader = data.reader else {
@@ -20,7 +20,7 @@ extension ModelInterface {
     return ends == nil || ends?.symbol == (readsItsOutputs ? inputs.end.map { Int($0) } : nil)
   }
 
-  /// Whether files that say so of sequences lead to this interface's conditions.
+  /// Says whether files that say so of sequences lead to this interface's conditions.
   private func knows(_ options: ConditionOptions?, _ found: ConditionFields?) -> Bool {
     guard let options, let found else {
       return options == nil && found == nil && !isConditioned
@@ -31,7 +31,7 @@ extension ModelInterface {
       || condition == options.numbers.count
   }
 
-  /// Whether such a source leads to frames of this interface's width, or to none.
+  /// Says whether such a source leads to frames of this interface's width, or to none.
   private func encodes(_ source: SourceOptions?) -> Bool {
     switch source?.frames {
     case .table(let columns): sourceFrames == columns.inputs.count

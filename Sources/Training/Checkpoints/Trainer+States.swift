@@ -197,6 +197,6 @@ extension Plan {
 }
 
 extension ModelInterface.Input {
-  /// How many symbols there are to read; none where no symbols are read.
+  /// The number of symbols to read; none where no symbols are read.
   var symbols: Int { if case .symbols(let count) = self { count } else { 0 } }
 }

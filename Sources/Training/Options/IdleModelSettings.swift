@@ -15,7 +15,7 @@ extension RunOptions {
     embedding != nil && !isInputTaken || layers.contains { $0.dropout == nil }
   }
 
-  /// Whether anything is known of whole sequences.
+  /// Says whether anything is known of whole sequences.
   private var isConditioned: Bool {
     data.task?.task.widths.condition ?? 0 > 0 || data.reader?.condition != nil
   }

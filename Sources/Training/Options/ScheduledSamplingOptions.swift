@@ -1,10 +1,10 @@
 public import Optimization
 public import Recurrence
 
-/// How often training feeds steps with the model's own predictions, and which:
+/// The part of steps that training feeds with the model's own predictions, and their choice:
 /// `scheduled_sampling: {choice: greedy, from: 1, to: 0.5, steps: 2000}`.
 public struct ScheduledSamplingOptions: Codable, Equatable, Sendable {
-  /// What is made of a prediction; nil draws symbols and labels, and leaves numbers as they are.
+  /// The choice made of a prediction; nil draws symbols and labels, and leaves numbers as they are.
   public var choice: ScheduledSampling.Choice?
   /// The probability of the target.
   public var schedule: TargetSchedule

@@ -33,7 +33,7 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
   public var lossReduction = LossReduction.mean
   /// What is differentiated in place of the plain cross-entropy: `label_smoothing` and `z_loss`.
   public var objective = TrainingObjective()
-  /// How often steps are fed the model's own predictions; nil feeds targets alone.
+  /// The part of steps fed with the model's own predictions; nil feeds targets alone.
   public var scheduledSampling: ScheduledSamplingOptions?
   /// The number format of the products with parameters.
   public var precision = Precision.float32

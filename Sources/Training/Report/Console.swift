@@ -86,7 +86,7 @@ final class Console {
   /// What these steps took, without evaluations and checkpoints.
   private var recentSeconds = 0.0
   private var drawn = 0
-  /// Whether a new line was begun after a request to stop.
+  /// Says whether a new line was begun after a request to stop.
   private var hasLeftLine = false
 
   init(

@@ -10,7 +10,7 @@ package enum ProgressLine {
       + "]"
   }
 
-  /// How many figures are worth more than the bar.
+  /// The number of figures that are worth more than the bar.
   private static let important = 5
 
   /// The bar and the figures behind it up to the first that does not fit, shorter than the window, so

@@ -53,28 +53,7 @@ extension TrainerTests {
       data: {format: tags, train: FOLDER/tags.txt, valid: FOLDER/tags-valid.txt}
       model: {embedding: 5, dropout: 0.3, layers: [{cell: gru, hidden: 6, bidirectional: sum}]}
       """,
-      "tags fed back": """
-      name: tags
-      seed: 7
-      data: {format: tags, train: FOLDER/tags.txt, valid: FOLDER/tags-valid.txt}
-      model:
-        embedding: 5
-        dropout: 0.3
-        layers:
-          - {cell: gru, hidden: 6, bidirectional: concat}
-          - {cell: jordan, hidden: 5, teacher_forcing: true}
-      """,
-      "tags fed back as predicted": """
-      name: tags
-      seed: 7
-      data: {format: tags, train: FOLDER/tags.txt, valid: FOLDER/tags-valid.txt}
-      model:
-        embedding: 5
-        dropout: 0.3
-        layers:
-          - {cell: gru, hidden: 6, bidirectional: concat}
-          - {cell: jordan, hidden: 5, teacher_forcing: true}
-      """,
+      "tags fed back": fedTags, "tags fed back as predicted": fedTags,
       "pairs that read predictions": pairs(
         "pairs",
         """
@@ -166,6 +145,40 @@ extension TrainerTests {
         "last.csv": series(23) { $0 == $1 - 1 }, "last-valid.csv": series(9) { $0 == $1 - 1 },
       ]
       trials[name] = trial
+    }
+
+    /// A layer that is fed the tags above one that reads in both directions.
+    private static let fedTags = """
+      name: tags
+      seed: 7
+      data: {format: tags, train: FOLDER/tags.txt, valid: FOLDER/tags-valid.txt}
+      model:
+        embedding: 5
+        dropout: 0.3
+        layers:
+          - {cell: gru, hidden: 6, bidirectional: concat}
+          - {cell: jordan, hidden: 5, teacher_forcing: true}
+      """
+
+    @Test("refuses to feed predictions where nothing reads them", arguments: [World.all[0]])
+    func idlePredictions(_ world: World) throws {
+      let refused = [
+        ("tags", "{shape: constant, from: 0.3}", "training.scheduled_sampling would do nothing"),
+        (
+          "series that read predictions, in windows", "{choice: greedy, steps: 9}",
+          "training.scheduled_sampling.choice would do nothing"
+        ),
+      ]
+      for (name, setting, words) in refused {
+        let trial = Self.trials[name]!.with("training.scheduled_sampling=" + setting)
+        let results = try world.run { world, folder in
+          do {
+            try trial.train(world, folder)
+            return "nothing"
+          } catch { return "\(error)" }
+        }
+        #expect(results.contains { $0.hasPrefix(words) }, "\(name): \(results)")
+      }
     }
 
     /// How runs feed predictions in place of targets.
