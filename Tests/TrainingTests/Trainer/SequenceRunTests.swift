@@ -177,7 +177,7 @@ extension TrainerTests {
             return "nothing"
           } catch { return "\(error)" }
         }
-        #expect(results.contains { $0.hasPrefix(words) }, "\(name): \(results)")
+        #expect(results.contains { $0.contains(words) }, "\(name): \(results)")
       }
     }
 
