@@ -11,17 +11,17 @@ public struct Dataset: Sendable {
   /// The parts of conditions; nil where files know nothing of whole sequences, and of tasks.
   public let conditions: ConditionFields?
   /// What a model of this data reads and predicts.
-  public let interface: ModelInterface
-  public let train: DataPart
-  public let valid: DataPart?
-  public let test: DataPart?
+  public let interface: TaskSignature
+  public let train: Split
+  public let valid: Split?
+  public let test: Split?
   /// Sentences about what was found in the cache.
   public private(set) var notes: [String] = []
 
   init(
     vocabulary: Vocabulary, outputs: Vocabulary, source: Vocabulary?,
-    conditions: ConditionFields? = nil, interface: ModelInterface, train: DataPart,
-    valid: DataPart?, test: DataPart?
+    conditions: ConditionFields? = nil, interface: TaskSignature, train: Split,
+    valid: Split?, test: Split?
   ) {
     self.vocabulary = vocabulary
     self.outputs = outputs
@@ -37,7 +37,7 @@ public struct Dataset: Sendable {
   init(vocabulary: Vocabulary, train: Corpus, valid: Corpus?, test: Corpus?) {
     self.init(
       vocabulary: vocabulary, outputs: vocabulary, source: nil,
-      interface: ModelInterface(vocabulary: vocabulary.count), train: .text(train),
+      interface: TaskSignature(vocabulary: vocabulary.count), train: .text(train),
       valid: valid.map { .text($0) }, test: test.map { .text($0) })
   }
 

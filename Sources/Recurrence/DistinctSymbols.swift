@@ -12,7 +12,7 @@ public final class DistinctSymbols: @unchecked Sendable {
   public let places: Buffer<Int32>
   /// `places` where each stream is read from its true end to its beginning, once `turn` has been
   /// called.
-  let turnedPlaces: Buffer<Int32>
+  let reversedPlaces: Buffer<Int32>
   public private(set) var count = 0
 
   /// Open addressing (Knuth 1973, 6.4): a place in `symbols` plus one, or 0; at most half is in use.
@@ -23,7 +23,7 @@ public final class DistinctSymbols: @unchecked Sendable {
   init(rows: Int) {
     symbols = Buffer(count: rows)
     places = Buffer(count: rows)
-    turnedPlaces = Buffer(count: rows)
+    reversedPlaces = Buffer(count: rows)
     var bits: UInt32 = 1
     while 1 << bits < 2 * rows { bits += 1 }
     slots = Buffer(count: 1 << bits)
@@ -31,10 +31,10 @@ public final class DistinctSymbols: @unchecked Sendable {
   }
 
   /// Turns each stream round within its length L: step t < L reads what step L − 1 − t does.
-  func turn(lengths: Buffer<Int32>, steps: Int, streams: Int) {
+  func reverse(lengths: Buffer<Int32>, steps: Int, streams: Int) {
     let lengths = lengths.elements(count: streams)
     let places = places.elements(count: steps * streams)
-    let turned = turnedPlaces.elements(count: steps * streams)
+    let turned = reversedPlaces.elements(count: steps * streams)
     for t in 0..<steps {
       for s in 0..<streams {
         let length = Int(lengths[s])

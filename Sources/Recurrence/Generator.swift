@@ -151,7 +151,7 @@ public final class Generator {
   /// Reads one symbol: a prompt's, or the one drawn last.
   public func read(_ symbol: Int32) {
     if hasRead {
-      tape.turn()
+      tape.carryStates()
       tape.note(target: symbol)
       batch.position += 1
     }

@@ -136,7 +136,7 @@ public struct Pass {
   var rowsAreIndependent: Bool { products.rowsAreIndependent }
 
   /// Says that no more products with the weights that were used so far come next.
-  func giveBackCopies() { products.giveBackCopies() }
+  func releasePackedWeights() { products.releasePackedWeights() }
 
   /// Memory of the layer that asked for it.
   public func scratch(_ scratch: Scratch) -> Buffer<Real> { tape.scratches[scratch.index] }

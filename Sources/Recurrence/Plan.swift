@@ -21,7 +21,7 @@ public struct Axis: Hashable, Sendable {
 }
 
 /// What the derivative of an activation is to others.
-public enum DerivativeUse: Sendable {
+public enum GradientStorage: Sendable {
   /// Whoever reads the activation adds to its derivative; it starts at zero in every window.
   case added
   /// Private to its owner, which overwrites the values with their derivatives on the way back.
@@ -42,13 +42,13 @@ public struct Plan: Sendable {
   struct ActivationShape: Sendable {
     let width: Int
     let axis: Axis
-    let use: DerivativeUse
+    let use: GradientStorage
     /// How many earlier steps are carried into a window; 0 for what is no state.
     let lag: Int
     /// The layer that asked for it.
     let layer: String
     /// Whether each step takes the place of the one before.
-    var isMomentary = false
+    var isStepTemporary = false
     /// For a state: what checkpoints call it.
     var name = ""
     /// For a state: how many activations right before it hold its earlier steps as they are seen.
@@ -107,7 +107,7 @@ public struct Plan: Sendable {
     public var axis = Axis.time
     /// What the model is asked for at a step, and may be fed at the next; nil where there is
     /// nothing.
-    public var outputs: ModelInterface.Output?
+    public var outputs: TaskSignature.Output?
     /// Layers are made once more over other activations: a parameter that is asked for is the one
     /// of that name, and states have names of their own.
     var sharesParameters = false
@@ -184,7 +184,7 @@ public struct Plan: Sendable {
 
   /// Room for `width` numbers at every step of every stream.
   public mutating func activation(
-    _ width: Int, on axis: Axis? = nil, derivative: DerivativeUse = .added
+    _ width: Int, on axis: Axis? = nil, derivative: GradientStorage = .added
   ) -> Activation {
     append(
       ActivationShape(
@@ -193,11 +193,11 @@ public struct Plan: Sendable {
 
   /// Room for `width` numbers of every stream at one step: what step t leaves in it is gone after
   /// that step, forward or backward.
-  public mutating func momentary(_ width: Int, on axis: Axis? = nil) -> Activation {
+  public mutating func stepTemporary(_ width: Int, on axis: Axis? = nil) -> Activation {
     append(
       ActivationShape(
         width: width, axis: axis ?? scope.axis, use: .none, lag: 0, layer: scope.layer,
-        isMomentary: true))
+        isStepTemporary: true))
   }
 
   /// An activation whose last steps are carried into the next window.
@@ -208,7 +208,7 @@ public struct Plan: Sendable {
   ///     `none` for a count.
   public mutating func state(
     _ width: Int, named name: String = "h", lags: [Int] = [1], on axis: Axis? = nil,
-    derivative: DerivativeUse = .added
+    derivative: GradientStorage = .added
   ) -> Activation {
     precondition(
       lags.first == 1 && zip(lags, lags.dropFirst()).allSatisfy { $0 < $1 },

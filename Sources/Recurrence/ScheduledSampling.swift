@@ -43,7 +43,8 @@ public final class ScheduledSampling {
     _ choice: Choice, of model: SequenceModel, readsTargets: Bool, in batch: Batch, on tape: Tape,
     seed: UInt64
   ) {
-    precondition(readsTargets || model.firstTaught != nil, "nothing is fed what is predicted")
+    precondition(
+      readsTargets || model.firstTeacherForced != nil, "nothing is fed what is predicted")
     self.model = model
     self.tape = tape
     self.choice = choice
@@ -94,8 +95,8 @@ public final class ScheduledSampling {
     if t == 0 { model.encode(pass) }
     model.goOn(pass)
     choose(t, from: model.outputs(at: 0, pass), batch, probability)
-    tape.turn()
-    guard model.firstTaught != nil else { return }
+    tape.carryStates()
+    guard model.firstTeacherForced != nil else { return }
     for s in 0..<batch.streams where isChosen(t, s, batch, probability) {
       let row = t * batch.streams + s
       if batch.widths.values > 0 {
@@ -114,7 +115,7 @@ public final class ScheduledSampling {
     tape.begin(batch)
     let pass = Pass(batch, on: tape, weights: weights, gradient: gradient, isRepeated: true)
     model.encode(pass)
-    let first = model.firstTaught ?? 0
+    let first = model.firstTeacherForced ?? 0
     for layer in model.layers[..<first] { layer.forward(pass) }
     for _ in 0..<batch.steps {
       for layer in model.layers[first...] { layer.forward(pass) }

@@ -41,7 +41,7 @@ extension Tape {
     where shape.axis == axis && (resets || shape.delay == 0 || shape.isKept) {
       let row = Double(shape.width) * streams
       let size = row * (steps + Double(shape.lag))
-      values += shape.isMomentary ? row : size
+      values += shape.isStepTemporary ? row : size
       guard derivatives else { continue }
       switch shape.use {
       case .added: differentiated += size

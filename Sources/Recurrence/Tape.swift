@@ -103,8 +103,9 @@ public final class Tape: @unchecked Sendable {
       (slots + index).initialize(
         to: Slot(
           value: start, derivative: start, width: shape.width,
-          valueSteps: shape.isMomentary ? 0 : -1,
-          derivativeSteps: shape.isMomentary ? 0 : shape.use == .rolling && derivatives ? 1 : -1,
+          valueSteps: shape.isStepTemporary ? 0 : -1,
+          derivativeSteps: shape.isStepTemporary
+            ? 0 : shape.use == .rolling && derivatives ? 1 : -1,
           lag: max(shape.lag, shape.delay)))
     }
   }
@@ -136,7 +137,7 @@ public final class Tape: @unchecked Sendable {
       if shape.delay > 0 && !canReset && !shape.isKept { continue }
       let row = streams * shape.width
       let before = shape.lag * row
-      let size = shape.isMomentary ? row : before + steps * row
+      let size = shape.isStepTemporary ? row : before + steps * row
       slots[index].steps = steps
       slots[index].streams = streams
       slots[index].value = value + before
@@ -178,7 +179,7 @@ public final class Tape: @unchecked Sendable {
   }
 
   /// Carries every state from the end of this window to the start of the next.
-  public func turn() {
+  public func carryStates() {
     for (index, last) in carried {
       let slot = slots[index]
       let count = shapes[index].lag * slot.streams * slot.width
@@ -189,7 +190,7 @@ public final class Tape: @unchecked Sendable {
 
   /// Carries for every stream what another one has come to: stream s goes on from `parents[s]`, as
   /// hypotheses of a search do.
-  func turn(from parents: [Int]) {
+  func carryStates(from parents: [Int]) {
     for (index, last) in carried where shapes[index].axis == .time {
       let (slot, lag) = (slots[index], shapes[index].lag)
       let end = Matrix(
@@ -228,7 +229,7 @@ public final class Tape: @unchecked Sendable {
     }
   }
 
-  /// Copies what `turn` would carry, as `storeCarried` does then.
+  /// Copies what `carryStates` would carry, as `storeCarried` does then.
   func storeEnd(in buffer: Buffer<Real>) {
     forEachCarried { _, index, place in
       let slot = slots[index]
@@ -246,7 +247,7 @@ public final class Tape: @unchecked Sendable {
   }
 
   /// Copies the derivatives of the carried states, those of the rows before step 0.
-  func handBack(into buffer: Buffer<Real>) {
+  func exportStateGradient(into buffer: Buffer<Real>) {
     forEachCarried { _, index, place in
       guard shapes[index].use != .none else { return }
       let slot = slots[index]
@@ -258,8 +259,8 @@ public final class Tape: @unchecked Sendable {
     }
   }
 
-  /// Puts the derivatives that `handBack` has copied to the last steps of this window.
-  func takeUp(_ buffer: Buffer<Real>) {
+  /// Puts the derivatives that `exportStateGradient` has copied to the last steps of this window.
+  func importStateGradient(_ buffer: Buffer<Real>) {
     forEachCarried { _, index, place in
       guard shapes[index].use != .none else { return }
       let slot = slots[index]

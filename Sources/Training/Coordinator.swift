@@ -93,7 +93,7 @@ public struct Coordinator: Sendable {
 
   /// Goes on with the decisions of a checkpoint. A run that is measured in epochs has as much of its
   /// schedule behind it as before, also if these have another number of windows now.
-  mutating func takeUp(_ state: State) {
+  mutating func restore(_ state: State) {
     self.state = state
     lastEpoch = state.openEvaluation ?? lastEpoch
     self.state.stepsPerEpoch = stepsPerEpoch
@@ -147,10 +147,10 @@ public struct Coordinator: Sendable {
 
   /// What the summed gradient is multiplied by: one over the targets, or over the streams or sequences
   /// that all ranks have in this batch, of which there may be more or fewer than `batch_size`.
-  func gradientScale(of tally: Tally) -> Double {
+  func gradientScale(of sums: StepSums) -> Double {
     switch training.lossReduction {
-    case .mean: 1 / Double(max(tally.targets, 1))
-    case .sumOverTime: 1 / Double(max(tally.sequences, 1))
+    case .mean: 1 / Double(max(sums.targets, 1))
+    case .sumOverTime: 1 / Double(max(sums.sequences, 1))
     }
   }
 
@@ -167,9 +167,9 @@ public struct Coordinator: Sendable {
   }
 
   /// Judges a step by its summed loss and the norm of its gradient.
-  func judge(_ tally: Tally, norm: Double) -> Verdict {
-    if tally.targets == 0 { return .nothingToLearn }
-    if tally.loss.isFinite && norm.isFinite { return .update }
+  func judge(_ sums: StepSums, norm: Double) -> Verdict {
+    if sums.targets == 0 { return .nothingToLearn }
+    if sums.loss.isFinite && norm.isFinite { return .update }
     switch training.onNonfinite.policy {
     case .stop: return .diverged
     case .skip:
@@ -179,23 +179,23 @@ public struct Coordinator: Sendable {
   }
 
   /// Takes in a step that is done.
-  mutating func finish(_ tally: Tally, _ verdict: Verdict, epochEnds: Bool) {
+  mutating func finish(_ sums: StepSums, _ verdict: Verdict, epochEnds: Bool) {
     state.step += 1
     state.recount?.runStep += 1
     state.recount?.scheduleStep += 1
-    state.tokens += tally.targets
+    state.tokens += sums.targets
     state.skipped = verdict == .skip ? state.skipped + 1 : 0
     if verdict == .update {
-      let loss = tally.loss / Double(tally.targets)
-      if state.tokens == tally.targets { state.untrained = loss }
-      state.recent = (state.recent ?? RecentLoss()).adding(tally.loss, Double(tally.targets))
+      let loss = sums.loss / Double(sums.targets)
+      if state.tokens == sums.targets { state.untrained = loss }
+      state.recent = (state.recent ?? RecentLoss()).adding(sums.loss, Double(sums.targets))
     }
     lastEpoch = state.epoch
     state.openEvaluation = nil
     if epochEnds { state.epoch += 1 }
     epochEnded = epochEnds
-    stopAsked = tally.stopVotes > 0
-    clockAsked = tally.clockVotes > 0
+    stopAsked = sums.stopVotes > 0
+    clockAsked = sums.clockVotes > 0
     improved = false
   }
 

@@ -6,7 +6,7 @@ public import Recurrence
 /// The result of running a model over data: sums over all targets, not means of means.
 public struct Score: Codable, Equatable, Sendable {
   /// The loss summed over all targets: −ln p in nats, or squared errors.
-  public var nats: Double
+  public var lossSum: Double
   /// The number of targets.
   public var targets: Int
   /// How many of them had the greatest probability, where symbols are predicted.
@@ -16,8 +16,8 @@ public struct Score: Codable, Equatable, Sendable {
   /// Of numbers, the loss of whoever always predicts their mean; nil of anything else.
   public var guess: Double?
 
-  public init(nats: Double, targets: Int, correct: Int = 0) {
-    self.nats = nats
+  public init(lossSum: Double, targets: Int, correct: Int = 0) {
+    self.lossSum = lossSum
     self.targets = targets
     self.correct = correct
   }
@@ -25,7 +25,7 @@ public struct Score: Codable, Equatable, Sendable {
   /// The part of the targets that had the greatest probability.
   public var accuracy: Double { Double(correct) / Double(max(targets, 1)) }
   /// Nats, or squared errors, per target.
-  public var loss: Double { nats / Double(max(targets, 1)) }
+  public var loss: Double { lossSum / Double(max(targets, 1)) }
   /// Of trees, the part of the targets of roots that had the greatest probability.
   public var rootAccuracy: Double? {
     roots > 0 ? Double(correctRoots) / Double(roots) : nil
@@ -44,7 +44,7 @@ public struct Score: Codable, Equatable, Sendable {
 /// given ones, and what is predicted right is counted in a second run over each window, fed with
 /// predictions.
 public final class Evaluation {
-  private let feed: any Feed
+  private let loader: any BatchLoader
   private let tape: Tape?
   /// With states of its own, where predictions are fed.
   private let freeTape: Tape?
@@ -53,16 +53,16 @@ public final class Evaluation {
 
   /// - Throws: `DataError` where the text is too short for so many streams.
   public init(
-    _ part: DataPart, plan: Plan, _ options: EvaluationOptions, world: any Communicator
+    _ part: Split, plan: Plan, _ options: EvaluationOptions, world: any Communicator
   ) throws(DataError) {
-    let feed = try part.feed(options.feed(in: world))
-    self.feed = feed
-    batch = feed.makeBatch()
+    let loader = try part.loader(options.loaderRequest(in: world))
+    self.loader = loader
+    batch = loader.makeBatch()
     // A rank that has nothing of it to read only waits for the others.
     func makeTape() -> Tape? {
-      feed.windowSizes.isEmpty
+      loader.windowSizes.isEmpty
         ? nil
-        : Tape(plan, fitting: feed.windowSizes, derivatives: false, resets: feed.mayReset)
+        : Tape(plan, fitting: loader.windowSizes, derivatives: false, resets: loader.mayReset)
     }
     tape = makeTape()
     freeTape = plan.feedsTargets && !part.readsItsTargets ? makeTape() : nil
@@ -88,8 +88,8 @@ public final class Evaluation {
     var sums = [0.0, 0.0, 0.0, 0.0, 0.0]
     var numbers = NumberMoments(of: model)
     if let tape {
-      feed.rewind()
-      for _ in 0..<feed.windowsPerEpoch {
+      loader.rewind()
+      for _ in 0..<loader.windowsPerEpoch {
         let loss = next(model, weights: weights, on: tape)
         sums[0] += loss.sum
         sums[1] += Double(loss.targets)
@@ -102,7 +102,7 @@ public final class Evaluation {
     }
     if try votes?.finish() == true { return nil }
     try world.sum(&sums)
-    var score = Score(nats: sums[0], targets: Int(sums[1]), correct: Int(sums[2]))
+    var score = Score(lossSum: sums[0], targets: Int(sums[1]), correct: Int(sums[2]))
     (score.roots, score.correctRoots) = (Int(sums[3]), Int(sums[4]))
     if var numbers {
       try world.sum(&numbers.sums)
@@ -113,12 +113,12 @@ public final class Evaluation {
 
   /// Scores this rank's part of the next window; the one after the last is the first.
   private func next(_ model: any Model, weights: ParameterVector, on tape: Tape) -> Loss {
-    if feed.startsAnew {
+    if loader.startsAnew {
       tape.clearCarried()
       freeTape?.clearCarried()
     }
     tape.profile?.start()
-    feed.next(into: batch)
+    loader.next(into: batch)
     tape.profile?.mark(.data)
     guard batch.streams > 0 else {
       tape.loss.clear()
@@ -128,11 +128,11 @@ public final class Evaluation {
     let pass = Pass(batch, on: tape, weights: weights)
     tape.profile?.mark(.other)
     model.forward(pass)
-    tape.turn()
+    tape.carryStates()
     if let freeTape, let model = model as? SequenceModel {
       freeTape.begin(batch)
       pass.loss.correct = model.predict(Pass(batch, on: freeTape, weights: weights))
-      freeTape.turn()
+      freeTape.carryStates()
     }
     tape.profile?.mark(.other)
     return pass.loss
@@ -149,8 +149,8 @@ extension Evaluation {
 
   /// Scores this rank's part of the next window, as `run` does.
   func next(_ model: any Model, weights: ParameterVector) -> Score {
-    guard let tape else { return Score(nats: 0, targets: 0) }
+    guard let tape else { return Score(lossSum: 0, targets: 0) }
     let loss = next(model, weights: weights, on: tape)
-    return Score(nats: loss.sum, targets: loss.targets)
+    return Score(lossSum: loss.sum, targets: loss.targets)
   }
 }

@@ -40,7 +40,7 @@ struct FedPredictions {
 
   /// Whether what is asked for could be what is read next: symbols of one kind, or numbers, at every
   /// step. A sequence of a single step would say so of anything.
-  private static func predictsItsInputs(_ interface: ModelInterface) -> Bool {
+  private static func predictsItsInputs(_ interface: TaskSignature) -> Bool {
     guard !interface.asksOnce else { return false }
     return switch (interface.input, interface.output) {
     case (.symbols(let read), .symbols(let asked)): read == asked

@@ -22,7 +22,7 @@ struct RecentLoss: Codable, Equatable, Sendable {
 extension ModelOptions {
   /// The most that guessing costs, in nats per target: every symbol as likely as any other, every label
   /// and every end as likely as not; nil of numbers, of which the data has to be known.
-  func lossOfGuessing(_ interface: ModelInterface) -> Double? {
+  func lossOfGuessing(_ interface: TaskSignature) -> Double? {
     let outputs: Double
     switch interface.output {
     case .symbols(let count): outputs = log(Double(count))

@@ -45,18 +45,18 @@ public final class LineScorer {
 
   /// −ln p of each line's symbols and of its end; lines that are sequences are read side by side.
   /// - Parameter given: what is known of each line; nothing of the lines of a text.
-  public func score(_ lines: [String], given: [Given]) -> [Score] {
+  public func score(_ lines: [String], given: [DecoderInput]) -> [Score] {
     guard let sequences else { return lines.map(score) }
     let symbols = lines.map { vocabulary.encode($0) }
     return zip(symbols, sequences.logLikelihoods(of: symbols, given: given)).map {
-      Score(nats: -$1, targets: $0.count + 1)
+      Score(lossSum: -$1, targets: $0.count + 1)
     }
   }
 
   /// −ln p of a line of a text.
   private func score(_ line: String) -> Score {
     let symbols = lineEnd + vocabulary.encode(line + "\n")
-    var score = Score(nats: 0, targets: 0)
+    var score = Score(lossSum: 0, targets: 0)
     tape.clearCarried()
     var start = 0
     while start < symbols.count - 1 {
@@ -69,8 +69,8 @@ public final class LineScorer {
       tape.begin(steps: steps, streams: 1)
       let pass = Pass(batch, on: tape, weights: weights)
       model.forward(pass)
-      tape.turn()
-      score.nats += pass.loss.sum
+      tape.carryStates()
+      score.lossSum += pass.loss.sum
       score.targets += pass.loss.targets
       start += steps
     }

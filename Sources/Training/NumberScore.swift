@@ -23,7 +23,7 @@ struct NumberScore {
 
   /// The NRMSE of each output over all that is asked for. Collective.
   func errors(
-    on part: DataPart, _ request: FeedRequest
+    on part: Split, _ request: LoaderRequest
   ) throws -> [(name: String, value: Double)] {
     var errors = [NRMSE](repeating: NRMSE(), count: model.interface.output.width)
     let predictions = try world.unanimous {
@@ -84,9 +84,10 @@ struct NumberScore {
   private func predict(_ examples: [Example], _ steps: FreeSteps) -> [Real] {
     let series = examples.map(\.frames)
     let width = model.interface.output.width
-    let free = FreeRun(model, weights: weights, streams: series.count)
+    let free = SeriesGenerator(model, weights: weights, streams: series.count)
     if model.interface.isConditioned {
-      free.restart(knowing: examples.map { Given(condition: $0.condition, classes: $0.classes) })
+      free.restart(
+        knowing: examples.map { DecoderInput(condition: $0.condition, classes: $0.classes) })
     }
     for t in 0..<steps.told { free.read(series.flatMap { $0[t * width..<(t + 1) * width] }) }
     for _ in 1..<steps.predicted { _ = free.next() }

@@ -9,37 +9,37 @@ public import Recurrence
 public struct Predictions {
   private let model: SequenceModel
   private let weights: ParameterVector
-  private let feed: any Feed
+  private let loader: any BatchLoader
   private let feedsPredictions: Bool
 
   /// - Parameter request: which windows; those of one rank of several are its share.
   /// - Throws: `DataError` where the data has no such windows.
   public init(
-    of model: SequenceModel, weights: ParameterVector, on part: DataPart, _ request: FeedRequest
+    of model: SequenceModel, weights: ParameterVector, on part: Split, _ request: LoaderRequest
   ) throws(DataError) {
     self.model = model
     self.weights = weights
-    feed = try part.feed(request)
+    loader = try part.loader(request)
     feedsPredictions = model.plan.feedsTargets && !part.readsItsTargets
   }
 
   /// Hands over the outputs of every stream, streams × width, at each step of each window in turn:
   /// logits of symbols or labels, or numbers. They last until the next call.
   public func forEach(_ body: (_ batch: Batch, _ t: Int, _ outputs: Matrix) -> Void) {
-    guard !feed.windowSizes.isEmpty else { return }
-    let batch = feed.makeBatch()
+    guard !loader.windowSizes.isEmpty else { return }
+    let batch = loader.makeBatch()
     let tape = Tape(
-      model.plan, fitting: feed.windowSizes, derivatives: false, resets: feed.mayReset)
-    feed.rewind()
-    for _ in 0..<feed.windowsPerEpoch {
-      if feed.startsAnew { tape.clearCarried() }
-      feed.next(into: batch)
+      model.plan, fitting: loader.windowSizes, derivatives: false, resets: loader.mayReset)
+    loader.rewind()
+    for _ in 0..<loader.windowsPerEpoch {
+      if loader.startsAnew { tape.clearCarried() }
+      loader.next(into: batch)
       guard batch.streams > 0 else { continue }
       tape.begin(batch)
       let pass = Pass(batch, on: tape, weights: weights)
       if feedsPredictions { model.predict(pass) } else { model.read(pass) }
       for t in 0..<batch.steps { body(batch, t, model.outputs(at: t, pass)) }
-      tape.turn()
+      tape.carryStates()
     }
   }
 }

@@ -76,7 +76,7 @@ public struct SequenceScore: Sendable {
     let opened = try world.withTemporaryFolder { folder in
       try world.open(data, vocabularies, folder: data.cache ?? folder, seed: options.seed)
     }
-    let (dataset, part) = try world.unanimous { () throws -> (Dataset, DataPart) in
+    let (dataset, part) = try world.unanimous { () throws -> (Dataset, Split) in
       let dataset = try opened.ending(
         by: options.model.end, known: model.interface.ends, checking: (world.rank, world.size))
       guard model.interface.takes(dataset.interface) else {
@@ -126,7 +126,7 @@ public struct SequenceScore: Sendable {
     case _ where dataset.interface.output.isOfNumbers:
       let numbers = NumberScore(model: model, weights: weights, world: world)
       measures =
-        try numbers.errors(on: part, windows.feed(in: world))
+        try numbers.errors(on: part, windows.loaderRequest(in: world))
         + (free.map { try numbers.freeErrors(on: set, $0, batchSize: windows.batchSize) } ?? [])
     case .tags:
       measures = try Self.entities(model, weights, dataset.outputs, part, windows, world)
@@ -138,11 +138,11 @@ public struct SequenceScore: Sendable {
 
   /// Precision, recall and F1 of the entities that tags stand for.
   private static func entities(
-    _ model: SequenceModel, _ weights: ParameterVector, _ tags: Vocabulary, _ part: DataPart,
+    _ model: SequenceModel, _ weights: ParameterVector, _ tags: Vocabulary, _ part: Split,
     _ windows: EvaluationOptions, _ world: any Communicator
   ) throws -> [(name: String, value: Double)] {
     var sum = EntityScore()
-    var request = windows.feed(in: world)
+    var request = windows.loaderRequest(in: world)
     request.bptt = nil
     func name(_ tag: Int) -> String { String(decoding: tags.symbol(Int32(tag)), as: UTF8.self) }
     var (predicted, truth): ([[String]], [[String]]) = ([], [])
@@ -183,7 +183,7 @@ public struct SequenceScore: Sendable {
       let examples = groups[number].map { set.example($0, epoch: 1) }
       let found = decoder.search(
         examples.map {
-          Given(
+          DecoderInput(
             source: $0.source, frames: $0.sourceFrames, condition: $0.condition, classes: $0.classes
           )
         }, beam: beam)
@@ -241,15 +241,15 @@ public struct SequenceScore: Sendable {
   }
 }
 
-extension ModelInterface {
+extension TaskSignature {
   /// Says whether data of another interface has what a model of this one reads and is asked for.
-  fileprivate func takes(_ data: ModelInterface) -> Bool {
+  fileprivate func takes(_ data: TaskSignature) -> Bool {
     var data = data
     (data.asksOnce, data.isRunning, data.ends) = (asksOnce, isRunning, ends)
     return data == self
   }
 }
 
-extension ModelInterface.Output {
+extension TaskSignature.Output {
   fileprivate var isOfNumbers: Bool { if case .numbers = self { true } else { false } }
 }

@@ -36,11 +36,12 @@ public struct SeriesContinuation {
   ///   - length: how many frames are added to each; fewer where the model says that a series ends.
   /// - Returns: the series with what was added, as the model's data has them.
   public func text(
-    after path: String?, given: Given = Given(), length: Int, temperature: Double, seed: UInt64
+    after path: String?, given: DecoderInput = DecoderInput(), length: Int, temperature: Double,
+    seed: UInt64
   ) throws -> String {
     let series = try path.map { (path) throws in try format.read(path) } ?? [[]]
     let width = format.width
-    let run = FreeRun(model, weights: weights, seed: seed, temperature: temperature)
+    let run = SeriesGenerator(model, weights: weights, seed: seed, temperature: temperature)
     return format.text(
       try series.map { frames in
         let least = try fewestOutputs(after: frames.count / width)

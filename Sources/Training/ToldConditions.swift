@@ -8,8 +8,8 @@ public struct ToldConditions {
   private let told: Told
 
   private enum Told {
-    case ofAll(Given)
-    case ofEach([Given], file: String)
+    case ofAll(DecoderInput)
+    case ofEach([DecoderInput], file: String)
     /// Fields lead each line of what is read.
     case byLines
   }
@@ -30,7 +30,7 @@ public struct ToldConditions {
         return
       }
       do {
-        told = .ofAll(Given(try fields.condition(words, from: "--condition")))
+        told = .ofAll(DecoderInput(try fields.condition(words, from: "--condition")))
       } catch {
         throw UsageError(error.message)
       }
@@ -42,20 +42,23 @@ public struct ToldConditions {
     guard try checkpoint.interface().isConditioned else {
       throw UsageError("\(checkpoint.path) knows no condition: remove --conditions")
     }
-    told = .ofEach(try fields.read(file, as: reader?.condition).map { Given($0) }, file: file)
+    told = .ofEach(
+      try fields.read(file, as: reader?.condition).map { DecoderInput($0) }, file: file)
   }
 
   /// Adds what is known of some sequences to what else is given of them.
-  public func add(to given: [Given], of name: String) throws -> [Given] {
+  public func add(to given: [DecoderInput], of name: String) throws -> [DecoderInput] {
     zip(given, try read(given.map { _ in "" }, of: name).known).map { given, known in
-      Given(
+      DecoderInput(
         source: given.source, frames: given.frames, condition: known.condition,
         classes: known.classes)
     }
   }
 
   /// The conditions of some lines, and the lines themselves.
-  public func read(_ lines: [String], of name: String) throws -> (known: [Given], lines: [String]) {
+  public func read(_ lines: [String], of name: String) throws -> (
+    known: [DecoderInput], lines: [String]
+  ) {
     switch told {
     case .ofAll(let given): return (lines.map { _ in given }, lines)
     case .ofEach(let given, let file):
@@ -65,10 +68,10 @@ public struct ToldConditions {
       }
       return (given, lines)
     case .byLines:
-      var (known, rests): ([Given], [String]) = ([], [])
+      var (known, rests): ([DecoderInput], [String]) = ([], [])
       for (number, line) in lines.enumerated() {
         let (found, rest) = try fields.leading(line, from: "\(name), line \(number + 1)")
-        known.append(Given(found))
+        known.append(DecoderInput(found))
         rests.append(rest)
       }
       return (known, rests)
@@ -76,10 +79,10 @@ public struct ToldConditions {
   }
 
   /// The condition of a single sequence.
-  public func one() throws -> Given { try read([""], of: "the prompt").known[0] }
+  public func one() throws -> DecoderInput { try read([""], of: "the prompt").known[0] }
 }
 
-extension Given {
+extension DecoderInput {
   fileprivate init(_ condition: (numbers: [Real], classes: [Int32])) {
     self.init(condition: condition.numbers, classes: condition.classes)
   }

@@ -25,19 +25,19 @@ public final class Trainer {
   public let weights: ParameterVector
   public let optimizer: any Optimizer
   public let average: WeightAverage?
-  public let feed: any Feed
+  public let loader: any BatchLoader
   public internal(set) var coordinator: Coordinator
 
   let world: any Communicator
   let tape: Tape
   private let gradient: ParameterVector
-  private let reduction: Reduction
+  private let reducer: GradientReducer
   private let batch: Batch
   private let clipper: Clipper
   private let validation: Evaluation?
   private let carriesState: Bool
   /// Where windows are computed twice in parts; nil where everything is kept.
-  private let segments: Segments?
+  private let segments: ActivationCheckpointing?
   /// What fits the output layer in place of steps down the gradient; nil where it is learnt.
   private let readout: Readout?
 
@@ -45,9 +45,9 @@ public final class Trainer {
   private let predictions: FedPredictions?
 
   /// Where windows overlap.
-  let kept: KeptSteps?
+  let kept: OverlappingWindows?
   /// Where a run looks at its gradients now and then.
-  private var diagnosis: RunDiagnosis?
+  private var diagnosis: GradientMonitor?
 
   /// Something that watches a run: the console, the metrics file, the checkpoints. Only the root's
   /// does anything with the world.
@@ -72,52 +72,54 @@ public final class Trainer {
     observer: any Observer = SilentObserver(), diagnosingEvery every: Int? = nil
   ) throws {
     self.world = world
-    diagnosis = every.map { RunDiagnosis(every: $0) }
+    diagnosis = every.map { GradientMonitor(every: $0) }
     self.observer = observer
     model = options.model.makeModel(
       dataset.interface, seed: options.seed, objective: options.training.objective)
-    feed = try dataset.train.feed(options.training.feed(seed: options.seed, in: world))
+    loader = try dataset.train.loader(options.training.loaderRequest(seed: options.seed, in: world))
     validation = try dataset.valid.map { [model] in
       try Evaluation($0, plan: model.plan, options.evaluation, world: world)
     }
     coordinator = try Coordinator(
       options, evaluation: dataset.valid == nil ? nil : options.evaluation,
-      stepsPerEpoch: feed.windowsPerEpoch,
+      stepsPerEpoch: loader.windowsPerEpoch,
       guess: options.model.lossOfGuessing(dataset.interface))
     let layout = ParameterLayout(model.plan)
     weights = ParameterVector(layout)
     weights.precision = options.training.precision
     weights.initialize(seed: options.seed)
     gradient = ParameterVector(layout)
-    reduction = Reduction(of: layout, over: world)
+    reducer = GradientReducer(of: layout, over: world)
     optimizer = options.training.optimizer.makeOptimizer(for: layout)
     average = options.training.average.map { [weights] in WeightAverage($0, of: weights) }
     clipper = Clipper(
       options.training.clip ?? ClipOptions(), output: Set(model.outputWeights))
     carriesState = options.training.carryState
-    batch = feed.makeBatch()
-    if let sentence = options.training.objection(
-      to: options.model, isText: dataset.interface.isRunning, evaluation: options.evaluation)
+    batch = loader.makeBatch()
+    if let sentence = options.training.incompatibility(
+      with: options.model, isText: dataset.interface.isRunning, evaluation: options.evaluation)
     {
       throw UsageError(sentence)
     }
     let overlap = options.training.keptSteps
-    var sizes = feed.windowSizes
+    var sizes = loader.windowSizes
     for k in sizes.indices { sizes[k].steps += overlap }
     let parts = options.training.recompute.segments(of: sizes, model.plan)
     tape = Tape(
       model.plan, fitting: sizes.isEmpty ? [WindowSize(steps: 1, streams: 1)] : sizes,
       atMost: parts?.length, derivatives: options.training.readout == nil,
-      resets: feed.mayReset || overlap > 0)
+      resets: loader.mayReset || overlap > 0)
     predictions = try FedPredictions(options, dataset, of: model, in: batch, on: tape)
     readout = options.training.readout.flatMap { [model] readout in
       (model as? SequenceModel).map { Readout(readout, of: $0) }
     }
     // What a stream's states are must not depend on the streams beside it, which other ranks have.
     weights.rowsAreIndependent = readout != nil
-    kept = overlap > 0 ? sizes.first.map { [tape] in KeptSteps(overlap, of: $0, on: tape) } : nil
+    kept =
+      overlap > 0
+      ? sizes.first.map { [tape] in OverlappingWindows(overlap, of: $0, on: tape) } : nil
     segments = parts.map { [tape, batch, model] parts in
-      Segments(
+      ActivationCheckpointing(
         of: parts.window, length: parts.length, states: parts.states, on: tape, for: model.plan,
         widths: batch.widths)
     }
@@ -127,24 +129,24 @@ public final class Trainer {
   private func fit(_ readout: Readout) throws -> StepReport {
     var watch = Stopwatch()
     let epoch = coordinator.state.epoch
-    if feed.startsAnew || !carriesState { tape.clearCarried() }
-    feed.next(into: batch)
+    if loader.startsAnew || !carriesState { tape.clearCarried() }
+    loader.next(into: batch)
     tape.loss.clear()
-    var tally = vote(on: tape.loss)
+    var sums = vote(on: tape.loss)
     if batch.streams > 0 {
       tape.begin(batch)
-      tally.targets = readout.add(Pass(batch, on: tape, weights: weights))
-      tape.turn()
+      sums.targets = readout.add(Pass(batch, on: tape, weights: weights))
+      tape.carryStates()
     }
     watch.compute = watch.lap()
-    try world.sum(&tally.sums)
+    try world.sum(&sums.values)
     watch.communication = watch.lap()
-    if feed.isAtEpochStart { try readout.finish(weights, world) }
-    coordinator.finish(tally, .update, epochEnds: feed.isAtEpochStart)
+    if loader.isAtEpochStart { try readout.finish(weights, world) }
+    coordinator.finish(sums, .update, epochEnds: loader.isAtEpochStart)
     watch.update = watch.lap()
     return StepReport(
       step: coordinator.state.step, epoch: epoch, tokens: coordinator.state.tokens,
-      score: Score(nats: 0, targets: tally.targets), learningRate: 0, gradientNorm: 0,
+      score: Score(lossSum: 0, targets: sums.targets), learningRate: 0, gradientNorm: 0,
       verdict: .update, time: watch, gradients: nil)
   }
 
@@ -155,9 +157,9 @@ public final class Trainer {
     if let readout { return try fit(readout) }
     var watch = Stopwatch()
     let (rate, epoch) = (coordinator.rate, coordinator.state.epoch)
-    if feed.startsAnew || !carriesState { clearStates() }
+    if loader.startsAnew || !carriesState { clearStates() }
     profile?.start()
-    feed.next(into: batch)
+    loader.next(into: batch)
     profile?.mark(.data)
     let step = coordinator.state.step + 1
     predictions?.feed(batch, step: step - 1, weights: weights, gradient: gradient)
@@ -168,29 +170,29 @@ public final class Trainer {
     gradient.clear()
     profile?.mark(.optimizer)
     differentiate()
-    var tally = vote(on: tape.loss)
+    var sums = vote(on: tape.loss)
     watch.compute = watch.lap()
-    try reduction.sum(gradient)
-    try world.sum(&tally.sums)
+    try reducer.sum(gradient)
+    try world.sum(&sums.values)
     watch.communication = watch.lap()
     profile?.mark(.reduction)
-    let scale = coordinator.gradientScale(of: tally)
+    let scale = coordinator.gradientScale(of: sums)
     let found = diagnosis?.report(step: step, self, gradient, scale: scale)
     if found != nil { watch.restart() }
     let clipped = clipper.clip(gradient, weights: weights, scale: scale)
-    let verdict = coordinator.judge(tally, norm: clipped.norm)
+    let verdict = coordinator.judge(sums, norm: clipped.norm)
     if verdict == .update {
       optimizer.update(weights, gradient: gradient, rate: rate, scale: clipped.scale)
       average?.update(from: weights)
     }
     profile?.mark(.optimizer)
-    if verdict == .skip { kept?.leaveOut() } else { turn() }
-    coordinator.finish(tally, verdict, epochEnds: feed.isAtEpochStart)
+    if verdict == .skip { kept?.leaveOut() } else { carryStates() }
+    coordinator.finish(sums, verdict, epochEnds: loader.isAtEpochStart)
     watch.update = watch.lap()
     profile?.mark(.other)
     return StepReport(
       step: coordinator.state.step, epoch: epoch, tokens: coordinator.state.tokens,
-      score: Score(nats: tally.loss, targets: tally.targets, correct: tally.correct),
+      score: Score(lossSum: sums.loss, targets: sums.targets, correct: sums.correct),
       learningRate: rate, gradientNorm: clipped.norm, verdict: verdict, time: watch,
       gradients: found)
   }
@@ -212,10 +214,10 @@ public final class Trainer {
   }
 
   /// Carries the states at the window's end into the next one.
-  private func turn() {
+  private func carryStates() {
     guard batch.streams > 0 else { return }
-    if let segments { return segments.turn() }
-    if let kept { kept.turn() } else { tape.turn() }
+    if let segments { return segments.carryStates() }
+    if let kept { kept.carryStates() } else { tape.carryStates() }
   }
 
   private func clearStates() {
@@ -273,15 +275,15 @@ public final class Trainer {
     return asked[0] > 0
   }
 
-  private func vote(on loss: Loss) -> Tally {
-    var tally = Tally()
-    tally.loss = loss.sum
-    tally.targets = loss.targets
-    tally.correct = loss.correct
-    tally.sequences = batch.sequences
-    tally.stopVotes = isAskedToStop() ? 1 : 0
-    tally.clockVotes = observer.wantsCheckpoint(coordinator) ? 1 : 0
-    return tally
+  private func vote(on loss: Loss) -> StepSums {
+    var sums = StepSums()
+    sums.loss = loss.sum
+    sums.targets = loss.targets
+    sums.correct = loss.correct
+    sums.sequences = batch.sequences
+    sums.stopVotes = isAskedToStop() ? 1 : 0
+    sums.clockVotes = observer.wantsCheckpoint(coordinator) ? 1 : 0
+    return sums
   }
 
   /// Hands the run as it stands to the observer. Collective.

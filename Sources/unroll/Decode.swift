@@ -50,9 +50,9 @@ struct Decode: ParsableCommand {
     let path = try from.locate()
     let loaded = try Checkpoint(verifying: path)
     var unknown = UnknownSymbols()
-    let interpreter = try Interpreter(loaded, precision: format.precision)
+    let interpreter = try SequenceTranslator(loaded, precision: format.precision)
     var names: [String] = []
-    var given: [Given]
+    var given: [DecoderInput]
     if interpreter.readsFrames {
       guard let source else {
         throw UsageError(

@@ -17,7 +17,7 @@ struct Doctor: ParsableCommand {
   func run() throws {
     let launch = Launch()
     try inWorld { world in
-      let diagnosis = try Diagnosis.make(
+      let diagnosis = try HealthReport.make(
         in: world, launch: launch, builtFor: String(cString: unroll_built_for()), folder: folder)
       if let diagnosis { print(diagnosis.words) }
       // The code of a job is that of whichever rank has one.

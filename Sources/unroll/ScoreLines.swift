@@ -59,9 +59,9 @@ struct ScoreLines: ParsableCommand {
       throw UsageError(
         "\(from.checkpoint) makes something of a source: name the file with --source")
     }
-    let interpreter = try Interpreter(loaded, precision: format.precision)
+    let interpreter = try SequenceTranslator(loaded, precision: format.precision)
     let (all, name) = (try lines(of: file), file ?? "standard input")
-    var (given, said): ([Given], [String])
+    var (given, said): ([DecoderInput], [String])
     if interpreter.readsFrames {
       (given, said) = try interpreter.pairs(all, of: source, from: name)
     } else {
@@ -85,6 +85,6 @@ struct ScoreLines: ParsableCommand {
   }
 
   private func show(_ score: Score, _ line: String) {
-    print("\(String(format: "%.6f", -score.nats))\t\(score.targets)\t\(line)")
+    print("\(String(format: "%.6f", -score.lossSum))\t\(score.targets)\t\(line)")
   }
 }

@@ -10,7 +10,7 @@ import Testing
     // ((1e8 + 1) − 1e8) + 3 is 3 in single precision, where 1e8 + 1 is 1e8; backwards it is 1.
     let terms: [Float] = [1e8, 1, -1e8, 3]
     for round in 0..<40 {
-      let sums = try Threads.run(4) { world in
+      let sums = try ThreadCommunicator.run(4) { world in
         // Another rank is late in every round.
         if world.rank == round % 4 { usleep(500) }
         var value = terms[world.rank]
@@ -26,7 +26,7 @@ import Testing
   @Test("A rank that throws does not leave the others waiting", arguments: 0..<3)
   func throwing(_ culprit: Int) {
     #expect(throws: Refused(rank: culprit)) {
-      try Threads.run(3) { world in
+      try ThreadCommunicator.run(3) { world in
         if world.rank == culprit { throw Refused(rank: culprit) }
         try world.barrier()
       }
@@ -35,7 +35,7 @@ import Testing
 
   @Test("A rank that throws later ends collectives that the others have begun")
   func throwingLater() throws {
-    let seen = try Threads.run(3) { world -> [String] in
+    let seen = try ThreadCommunicator.run(3) { world -> [String] in
       var values = [1.0]
       for _ in 0..<5 { try world.sum(&values) }
       if world.rank == 1 { return ["left"] }
@@ -50,7 +50,7 @@ import Testing
 
   @Test("A rank that aborts ends the work of all with its code")
   func aborting() throws {
-    let seen = try Threads.run(4) { world -> CommunicationError? in
+    let seen = try ThreadCommunicator.run(4) { world -> CommunicationError? in
       do {
         if world.rank == 2 { try world.abort(code: 75) }
         try world.barrier()
@@ -64,7 +64,7 @@ import Testing
 
   @Test("Ranks that meet with different counts or in different collectives are told so")
   func mismatch() throws {
-    let seen = try Threads.run(3) { world -> CommunicationError? in
+    let seen = try ThreadCommunicator.run(3) { world -> CommunicationError? in
       do {
         var values = [Double](repeating: 1, count: world.rank == 2 ? 4 : 5)
         try world.sum(&values)
@@ -79,7 +79,7 @@ import Testing
           repeating: .mismatch(
             rank: 0, other: 2, operations: "sum of Double 5 and sum of Double 4"), count: 3))
     #expect(throws: CommunicationError.self) {
-      try Threads.run(2) { world in
+      try ThreadCommunicator.run(2) { world in
         var values = [1.0]
         if world.isRoot { try world.sum(&values) } else { try world.max(&values) }
       }

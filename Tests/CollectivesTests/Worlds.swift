@@ -30,7 +30,7 @@ enum World: Sendable, CustomTestStringConvertible {
     case .singleProcess:
       return [Local(rank: 0, size: 1, value: try body(SingleProcess()))]
     case .threads(let size):
-      return try Threads.run(size, body).enumerated().map {
+      return try ThreadCommunicator.run(size, body).enumerated().map {
         Local(rank: $0, size: size, value: $1)
       }
     case .mpi:

@@ -24,7 +24,7 @@ import Testing
     return error?.message ?? ""
   }
 
-  private func known(_ part: DataPart?) throws -> [(classes: [Int32], numbers: [Real])] {
+  private func known(_ part: Split?) throws -> [(classes: [Int32], numbers: [Real])] {
     let set = try #require(part?.examples)
     return (0..<set.count).map {
       let example = set.example($0, epoch: 1)
@@ -147,13 +147,13 @@ import Testing
     for world in [1, 2, 4] {
       var found: [Int32: (Int32, Real)] = [:]
       for rank in 0..<world {
-        let feed = try data.train.feed(
-          FeedRequest(
+        let loader = try data.train.loader(
+          LoaderRequest(
             batchSize: 1, batchTokens: 20, seed: 3, rank: rank, world: world,
             allowsEmptyShare: true))
-        let batch = feed.makeBatch()
-        for _ in 0..<feed.windowsPerEpoch {
-          feed.next(into: batch)
+        let batch = loader.makeBatch()
+        for _ in 0..<loader.windowsPerEpoch {
+          loader.next(into: batch)
           for s in 0..<batch.streams {
             found[batch.keys.elements()[s]] = (
               batch.classes.elements()[s], batch.conditionRows[s, 0]

@@ -24,7 +24,7 @@ import Testing
       #"{"format": "csv", "train": "\#(path)", "columns": {\#(columns)}}"#)
   }
 
-  private func examples(_ part: DataPart?) throws -> [Example] {
+  private func examples(_ part: Split?) throws -> [Example] {
     let set = try #require(part?.examples)
     return (0..<set.count).map { index in
       let example = set.example(index, epoch: 1)
@@ -39,7 +39,7 @@ import Testing
     let data = try lines("b a b\na\n", valid: "a b\n")
     let ended = try data.ending(by: end)
     // <unk>, <s>, </s>, b, a
-    #expect(data.interface.ends == ModelInterface.Ends(symbol: 2, longest: 3))
+    #expect(data.interface.ends == TaskSignature.Ends(symbol: 2, longest: 3))
     #expect(ended.interface == data.interface && ended.hash == data.hash)
     let (before, after) = (try examples(data.train), try examples(ended.train))
     #expect(after.map(\.inputs) == before.map(\.inputs))
@@ -52,7 +52,7 @@ import Testing
   @Test func `do so after all numbers, at a step that reads the last of them`() throws {
     let data = try series(
       "1,2,3,4\n3,4,5,6\n\n7,8,0,1\n", #""inputs": [1, 2], "targets": [3, 4]"#)
-    #expect(data.interface.ends == ModelInterface.Ends(longest: 2))
+    #expect(data.interface.ends == TaskSignature.Ends(longest: 2))
     let found = try examples(data.ending(by: .halt).train)
     #expect(found.map(\.frames) == [[1, 2, 3, 4, 5, 6], [7, 8, 0, 1]])
     #expect(found.map(\.values) == [[3, 4, 5, 6, 0, 0], [0, 1, 0, 0]])
@@ -66,7 +66,7 @@ import Testing
       #expect(data.interface.ends == nil)
       #expect(try data.ending(by: .halt).train.examples?.longest.steps == 2)
       let error = #expect(throws: DataError.self) {
-        try data.ending(by: .halt, known: ModelInterface.Ends(longest: 2))
+        try data.ending(by: .halt, known: TaskSignature.Ends(longest: 2))
       }
       #expect(error?.message.contains("something else") == true)
     }
@@ -80,7 +80,7 @@ import Testing
     #expect(try longer.ending(by: .length, longest: 9).interface.ends?.longest == 9)
     #expect(throws: DataError.self) { try longer.ending(by: .length, longest: 2) }
     _ = try longer.ending(by: .halt)
-    _ = try longer.ending(by: .length, known: ModelInterface.Ends(symbol: 2, longest: 4))
+    _ = try longer.ending(by: .length, known: TaskSignature.Ends(symbol: 2, longest: 4))
     let inside = try lines("b a b\na </s> b\n", valid: "a b\n")
     let second = #expect(throws: DataError.self) { try inside.ending(by: .halt) }
     #expect(second?.message.contains("sequence 2 of") == true)
@@ -95,11 +95,11 @@ import Testing
 
   @Test func `tell their whole number of outputs in every window`() throws {
     let data = try lines("a b a b a\nb\na b a\n", valid: "a\n").ending(by: .length)
-    let feed = try data.train.feed(FeedRequest(batchSize: 3, bptt: 2, isBucketed: false))
-    let batch = feed.makeBatch()
+    let loader = try data.train.loader(LoaderRequest(batchSize: 3, bptt: 2, isBucketed: false))
+    let batch = loader.makeBatch()
     var ends: [Int32: Int] = [:]
-    for window in 0..<feed.windowsPerEpoch {
-      feed.next(into: batch)
+    for window in 0..<loader.windowsPerEpoch {
+      loader.next(into: batch)
       #expect(batch.position == 2 * window)
       #expect(Array(batch.totals.elements(count: 3)) == [5, 1, 3])
       for row in 0..<batch.rows where batch.targets.elements()[row] == Batch.end {

@@ -157,10 +157,10 @@ import Testing
     #expect(set.example(1, epoch: 1).sourceFrames.numbers == [1, 2, 3, 4])
     #expect(set.longest.source == 2 && set.steps(of: 0, epoch: 1).source == 1)
 
-    let feed = try data.train.feed(FeedRequest(batchSize: 2, isBucketed: false))
-    let batch = feed.makeBatch()
+    let loader = try data.train.loader(LoaderRequest(batchSize: 2, isBucketed: false))
+    let batch = loader.makeBatch()
     for i in 0..<batch.source!.features.count { batch.source!.features.elements()[i] = .nan }
-    feed.next(into: batch)
+    loader.next(into: batch)
     let source = try #require(batch.source)
     #expect(source.steps == 2 && (0..<2).map { source.lengths.elements()[$0] } == [1, 2])
     // Step by step, both sequences side by side; behind an end there are zeros.

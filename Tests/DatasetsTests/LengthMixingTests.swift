@@ -11,10 +11,10 @@ import Testing
   static let sources = (0..<240).map { 40 + ($0 * 31) % 97 }
   static let budget = 2800
 
-  static let requests: [FeedRequest] = [
-    FeedRequest(batchSize: 8, seed: 3), FeedRequest(batchSize: 7, bptt: 50, seed: 4),
-    FeedRequest(batchSize: 1, batchTokens: budget, seed: 5),
-    FeedRequest(batchSize: 1, bptt: 33, batchTokens: budget, seed: 6),
+  static let requests: [LoaderRequest] = [
+    LoaderRequest(batchSize: 8, seed: 3), LoaderRequest(batchSize: 7, bptt: 50, seed: 4),
+    LoaderRequest(batchSize: 1, batchTokens: budget, seed: 5),
+    LoaderRequest(batchSize: 1, bptt: 33, batchTokens: budget, seed: 6),
   ]
 
   struct Found: Equatable {
@@ -23,12 +23,12 @@ import Testing
   }
 
   /// The batches of an epoch, and how many windows they came in.
-  static func epoch(_ feed: SequenceFeed, _ batch: Batch) -> (batches: [Found], windows: Int) {
+  static func epoch(_ loader: SequenceLoader, _ batch: Batch) -> (batches: [Found], windows: Int) {
     var batches: [Found] = []
     var windows = 0
     repeat {
-      if feed.startsAnew { batches.append(Found()) }
-      feed.next(into: batch)
+      if loader.startsAnew { batches.append(Found()) }
+      loader.next(into: batch)
       windows += 1
       guard batch.streams > 0 else { continue }
       let last = batches.count - 1
@@ -36,39 +36,41 @@ import Testing
       batches[last].source = batch.source?.steps ?? 0
       batches[last].keys = Array(batch.keys.elements(count: batch.streams))
       #expect(
-        feed.windowSizes.contains {
+        loader.windowSizes.contains {
           $0.steps >= batch.steps && $0.streams >= batch.streams
             && $0.sourceSteps >= (batch.source?.steps ?? 0)
         })
-    } while !feed.isAtEpochStart
+    } while !loader.isAtEpochStart
     return (batches, windows)
   }
 
-  static func feed(_ request: FeedRequest, rank: Int = 0, world: Int = 1) throws -> SequenceFeed {
+  static func loader(_ request: LoaderRequest, rank: Int = 0, world: Int = 1) throws
+    -> SequenceLoader
+  {
     var request = request
     (request.rank, request.world, request.allowsEmptyShare) = (rank, world, true)
-    return try SequenceFeed(ListedExamples(lengths: lengths, sources: sources), request)
+    return try SequenceLoader(ListedExamples(lengths: lengths, sources: sources), request)
   }
 
   @Test(arguments: requests)
   func `batches have other sequences in each epoch, and nearly as little padding`(
-    _ request: FeedRequest
+    _ request: LoaderRequest
   ) throws {
-    let feed = try Self.feed(request)
-    let batch = feed.makeBatch()
+    let loader = try Self.loader(request)
+    let batch = loader.makeBatch()
     var unshuffled = request
     unshuffled.seed = nil
-    let sorted = try Self.feed(unshuffled)
+    let sorted = try Self.loader(unshuffled)
     let still = Self.epoch(sorted, sorted.makeBatch())
     func padded(_ batches: [Found]) -> Int {
       batches.reduce(0) { $0 + $1.keys.count * ($1.steps + $1.source) }
     }
     var mates: [Int32: Set<Int32>] = [:]
     for epoch in 1...4 {
-      let (batches, windows) = Self.epoch(feed, batch)
+      let (batches, windows) = Self.epoch(loader, batch)
       #expect(batches.flatMap(\.keys).sorted() == (0..<240).map { Int32($0) })
       // Schedules count on it.
-      #expect(windows == feed.windowsPerEpoch && windows == still.windows)
+      #expect(windows == loader.windowsPerEpoch && windows == still.windows)
       #expect(batches.map(\.keys.count).sorted() == still.batches.map(\.keys.count).sorted())
       #expect(Double(padded(batches)) < 1.07 * Double(padded(still.batches)))
       for found in batches {
@@ -95,21 +97,21 @@ import Testing
 
   @Test(arguments: requests, [2, 4])
   func `they are the same on any number of ranks, from any place on`(
-    _ request: FeedRequest, _ world: Int
+    _ request: LoaderRequest, _ world: Int
   ) throws {
-    let alone = try Self.feed(request)
+    let alone = try Self.loader(request)
     let one = alone.makeBatch()
-    let ranks = try (0..<world).map { try Self.feed(request, rank: $0, world: world) }
+    let ranks = try (0..<world).map { try Self.loader(request, rank: $0, world: world) }
     let parts = ranks.map { $0.makeBatch() }
     // One goes back and forth between the epochs.
-    let seeker = try Self.feed(request)
+    let seeker = try Self.loader(request)
     let other = seeker.makeBatch()
     for _ in 0..<3 * alone.windowsPerEpoch {
       let cursor = alone.cursor
       alone.next(into: one)
       var keys: [Int32] = []
-      for (feed, part) in zip(ranks, parts) {
-        feed.next(into: part)
+      for (loader, part) in zip(ranks, parts) {
+        loader.next(into: part)
         keys += part.keys.elements(count: part.streams)
         #expect(part.streams == 0 || part.steps == one.steps)
       }
@@ -158,14 +160,14 @@ private final class Counted: ExampleSet {
       var read: [Int32] = []
       for rank in 0..<world {
         let set = Counted(isFresh: isFresh)
-        let feed = try SequenceFeed(
+        let loader = try SequenceLoader(
           set,
-          FeedRequest(
+          LoaderRequest(
             batchSize: 6, bptt: bptt, seed: isFresh ? 3 : nil, rank: rank, world: world))
-        let batch = feed.makeBatch()
-        for _ in 0..<2 * feed.windowsPerEpoch {
-          let isFirst = feed.startsAnew
-          feed.next(into: batch)
+        let batch = loader.makeBatch()
+        for _ in 0..<2 * loader.windowsPerEpoch {
+          let isFirst = loader.startsAnew
+          loader.next(into: batch)
           let keys = Array(batch.keys.elements(count: batch.streams))
           if isFirst { read += keys }
           let longest = batch.lengths.elements(count: batch.streams).max() ?? 0

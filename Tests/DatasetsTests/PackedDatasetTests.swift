@@ -60,7 +60,7 @@ import Testing
     #expect(again.conditions == data.conditions)
     #expect(again.hash == data.hash)
     for (a, b) in [(data.train, again.train), (data.valid, again.valid), (data.test, again.test)]
-      as [(DataPart?, DataPart?)]
+      as [(Split?, Split?)]
     {
       guard let a = a?.examples, let b = b?.examples else {
         #expect(a == nil && b == nil)

@@ -29,7 +29,7 @@ import Testing
     return error?.message ?? ""
   }
 
-  func examples(_ part: DataPart?) throws -> [Example] {
+  func examples(_ part: Split?) throws -> [Example] {
     let set = try #require(part?.examples)
     #expect(!set.isFresh && !set.isGenerated)
     return (0..<set.count).map { index in
@@ -57,9 +57,9 @@ import Testing
     #expect(try examples(data.valid).map(\.inputs) == [[1, 3, 0, 4]])
     #expect(
       data.interface
-        == ModelInterface(
+        == TaskSignature(
           input: .symbols(5), output: .symbols(5),
-          ends: ModelInterface.Ends(symbol: 2, longest: 3))
+          ends: TaskSignature.Ends(symbol: 2, longest: 3))
         && data.outputs == data.vocabulary)
     #expect(data.test == nil && data.vocabulary.decode([1, 4, 3, 2, 3]) == "b a\na")
   }
@@ -90,7 +90,7 @@ import Testing
     #expect(try examples(data.train).map(\.inputs) == [[2, 1, 3], [4]])
     #expect(try examples(data.train).map(\.targets) == [[1, 0, 1], [1]])
     #expect(try examples(data.valid).map(\.inputs) == [[1, 0]])
-    #expect(data.interface == ModelInterface(input: .symbols(5), output: .symbols(2)))
+    #expect(data.interface == TaskSignature(input: .symbols(5), output: .symbols(2)))
     #expect(refusal("tags", ["train": "a|O\nb|O c"]).contains("train.txt, line 2 has 'c'"))
     #expect(refusal("tags", ["train": "a|"]).contains("line 1 has 'a|'"))
     let unseen = refusal("tags", ["train": "a|O", "valid": "a|O\na|X"])
@@ -162,9 +162,9 @@ import Testing
     #expect(found.map(\.source) == [[2, 3, 1], [4, 1]])
     #expect(try examples(data.valid)[0].source == [3, 0, 1])
     #expect(data.interface.source == 5 && data.interface.output == .symbols(5))
-    let feed = try data.train.feed(FeedRequest(batchSize: 2, isBucketed: false))
-    let batch = feed.makeBatch()
-    feed.next(into: batch)
+    let loader = try data.train.loader(LoaderRequest(batchSize: 2, isBucketed: false))
+    let batch = loader.makeBatch()
+    loader.next(into: batch)
     #expect(batch.steps == 4 && batch.source?.steps == 3 && batch.source?.hasResets == true)
     let short = folder.write("short.txt", "x\n")
     #expect(
@@ -189,8 +189,8 @@ import Testing
     #expect(keys(found[1].values, 0) == [2, 3] && found[1].targets == [0])
     #expect(
       data.interface
-        == ModelInterface(
-          input: .frames(88), output: .labels(88), ends: ModelInterface.Ends(longest: 2)))
+        == TaskSignature(
+          input: .frames(88), output: .labels(88), ends: TaskSignature.Ends(longest: 2)))
     #expect(data.vocabulary.isEmpty && names(data.outputs).last == "87")
     #expect(refusal("piano", ["train": "1 | 2\n3 | 88"]).contains("line 2 has the key 88"))
     #expect(refusal("piano", ["train": "1 | é"]).contains("line 1 has 'é'"))
@@ -204,7 +204,7 @@ import Testing
     let found = try examples(data.train)
     #expect(found.map(\.frames) == [[3, 0.5, 4, 1], [9, 7], [0, 10]])
     #expect(found.map(\.values) == [[2, -2], [8], [0]] && found[0].targets == [0, 0])
-    #expect(data.interface == ModelInterface(input: .frames(2), output: .numbers(1)))
+    #expect(data.interface == TaskSignature(input: .frames(2), output: .numbers(1)))
     let plain = try open(
       "csv", ["train": "1,2\n3,4\n\n5,6\n"], #", "columns": {"inputs": [1], "targets": [2, 1]}"#)
     #expect(try examples(plain.train).map(\.values) == [[2, 1, 4, 3], [6, 5]])
@@ -240,7 +240,7 @@ import Testing
     let data = try Dataset(options, cache: folder.cache, writing: false, seed: 4)
     #expect(names(data.vocabulary) == ReberGrammar.symbols && data.outputs == data.vocabulary)
     #expect(data.train.count == 30 && data.valid?.count == 1_000 && data.test == nil)
-    #expect(data.interface == ModelInterface(input: .symbols(7), output: .symbols(7)))
+    #expect(data.interface == TaskSignature(input: .symbols(7), output: .symbols(7)))
     let other = try Dataset(options, cache: folder.cache, writing: false, seed: 5)
     #expect(other.hash != data.hash)
     let numbers = try Dataset(

@@ -13,7 +13,7 @@ extension ReadersTests {
       "csv", ["train": text, "test": "9,9,a\n"], columns(#""inputs": [2, 1], "label": 3"#))
     #expect(names(data.outputs) == ["a", "b b"] && data.vocabulary.isEmpty)
     #expect(
-      data.interface == ModelInterface(input: .frames(2), output: .symbols(2), asksOnce: true))
+      data.interface == TaskSignature(input: .frames(2), output: .symbols(2), asksOnce: true))
     let found = try examples(data.train)
     #expect(found.map(\.frames) == [[0.5, 1, 1.5, 2], [0, 3], [2, 4]])
     #expect(found.map(\.targets) == [[Batch.noTarget, 1], [0], [1]])
@@ -35,7 +35,7 @@ extension ReadersTests {
     let text = "run;x;state\n7;1;up\n7;2;\n7;3;down\n8;4;up\n"
     let more = columns(#""inputs": ["x"], "tag": "state", "id": "run", "separator": ";""#)
     let data = try open("csv", ["train": text], more)
-    #expect(data.interface == ModelInterface(input: .frames(1), output: .symbols(2)))
+    #expect(data.interface == TaskSignature(input: .frames(1), output: .symbols(2)))
     #expect(names(data.outputs) == ["down", "up"])
     #expect(try examples(data.train).map(\.targets) == [[1, Batch.noTarget, 0], [1]])
     #expect(
@@ -45,7 +45,7 @@ extension ReadersTests {
   @Test func `Where no column is read there is nothing to read`() throws {
     let text = "1,10\n2,20\n3,\n\n4,40\n"
     let data = try open("csv", ["train": text], columns(#""inputs": [], "targets": [2]"#))
-    #expect(data.interface == ModelInterface(input: .nothing, output: .numbers(1)))
+    #expect(data.interface == TaskSignature(input: .nothing, output: .numbers(1)))
     let found = try examples(data.train)
     #expect(found.map(\.frames) == [[], []])
     #expect(found.map(\.values) == [[10, 20, 0], [40]])
@@ -68,7 +68,7 @@ extension ReadersTests {
       #expect(found.map(\.targets) == [[0, 0], [0]])
       #expect(
         data.interface
-          == ModelInterface(input: .frames(2), output: .numbers(2), ends: .init(longest: 2)))
+          == TaskSignature(input: .frames(2), output: .numbers(2), ends: .init(longest: 2)))
     }
   }
 
@@ -81,7 +81,7 @@ extension ReadersTests {
     #expect(
       found.map(\.targets) == [[0, Batch.noTarget, Batch.noTarget], [Batch.noTarget, 0]])
     #expect(found.map(\.values) == [[10, 20, 0, 0, 0, 0], [0, 0, 50, 60]])
-    #expect(data.interface == ModelInterface(input: .frames(1), output: .numbers(2)))
+    #expect(data.interface == TaskSignature(input: .frames(1), output: .numbers(2)))
     for (row, words) in [
       ("1,10,a,", "train.csv, line 2 has nothing in column 4 and a target in column 2"),
       ("1, ,a,1", "train.csv, line 2 has nothing in column 2 and a target in column 4"),
@@ -103,7 +103,7 @@ extension ReadersTests {
     let last = "1,\n2,20\n\n3,30\n\n4,\n5,\n6,60\n"
     let data = try open("csv", ["train": last, "test": "1,2\n"], asked)
     #expect(
-      data.interface == ModelInterface(input: .frames(1), output: .numbers(1), asksOnce: true))
+      data.interface == TaskSignature(input: .frames(1), output: .numbers(1), asksOnce: true))
     #expect(data.train.asksAtEnds && data.test?.asksAtEnds == true)
     let more = try open("csv", ["train": last, "test": "1,2\n2,3\n"], asked)
     #expect(!more.interface.asksOnce && more.test?.asksAtEnds == false)

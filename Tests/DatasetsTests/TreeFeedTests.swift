@@ -30,12 +30,12 @@ import Testing
   }
 
   /// What a rank reads of some batches: of each the epoch, the labels of the roots and the keys.
-  private func read(_ feed: any Feed, _ count: Int) -> [[Int]] {
-    let batch = feed.makeBatch()
+  private func read(_ loader: any BatchLoader, _ count: Int) -> [[Int]] {
+    let batch = loader.makeBatch()
     return (0..<count).map { _ in
-      feed.next(into: batch)
+      loader.next(into: batch)
       guard batch.streams > 0 else { return [batch.epoch] }
-      #expect(batch.steps == 1 && batch.streams <= feed.windowSizes[0].streams)
+      #expect(batch.steps == 1 && batch.streams <= loader.windowSizes[0].streams)
       let forest = batch.forest!
       var isChild = Set<Int32>()
       for row in 0..<batch.rows {
@@ -53,13 +53,13 @@ import Testing
   @Test(arguments: [nil, 40])
   func `hold every tree once an epoch, on any number of ranks`(budget: Int?) throws {
     let part = try open(#""view": "nodes""#).train
-    func request(_ rank: Int = 0, of world: Int = 1) -> FeedRequest {
-      FeedRequest(
+    func request(_ rank: Int = 0, of world: Int = 1) -> LoaderRequest {
+      LoaderRequest(
         batchSize: 5, batchTokens: budget, seed: 3, rank: rank, world: world)
     }
-    let alone = try part.feed(request())
+    let alone = try part.loader(request())
     let count = alone.windowsPerEpoch
-    #expect(alone is TreeFeed && (budget != nil || count == 5))
+    #expect(alone is TreeLoader && (budget != nil || count == 5))
     let whole = read(alone, 2 * count)
     let first = whole.prefix(count).flatMap { $0.dropFirst() }
     let second = whole.suffix(count).flatMap { $0.dropFirst() }
@@ -67,7 +67,7 @@ import Testing
     #expect(first != second && Set(first) == Set(second))
     #expect(whole.prefix(count).allSatisfy { $0[0] == 1 } && whole.last![0] == 2)
     for world in 2...4 {
-      let parts = try (0..<world).map { read(try part.feed(request($0, of: world)), 2 * count) }
+      let parts = try (0..<world).map { read(try part.loader(request($0, of: world)), 2 * count) }
       for k in whole.indices {
         #expect(parts.flatMap { $0[k].dropFirst() }.sorted() == Array(whole[k].dropFirst()))
       }
@@ -76,20 +76,20 @@ import Testing
 
   @Test func `go on where a cursor says`() throws {
     let part = try open(#""view": "nodes""#).train
-    let request = FeedRequest(batchSize: 4, seed: 3)
-    let whole = read(try part.feed(request), 15)
+    let request = LoaderRequest(batchSize: 4, seed: 3)
+    let whole = read(try part.loader(request), 15)
     for stop in [1, 5, 6, 13] {
-      let first = try part.feed(request)
+      let first = try part.loader(request)
       _ = read(first, stop)
-      let second = try part.feed(request)
+      let second = try part.loader(request)
       try second.seek(first.cursor)
       #expect(second.isAtEpochStart == stop.isMultiple(of: 6))
       #expect(read(second, 15 - stop) == Array(whole.dropFirst(stop)))
       second.rewind()
       #expect(read(second, 15) == whole)
     }
-    let feed = try part.feed(request)
-    #expect(throws: DataError.self) { try feed.seek(StreamCursor(epoch: 1, position: 6)) }
+    let loader = try part.loader(request)
+    #expect(throws: DataError.self) { try loader.seek(StreamCursor(epoch: 1, position: 6)) }
   }
 
   @Test func `fold more than two children from the left, and keep a node with one`() throws {
@@ -114,12 +114,12 @@ import Testing
   @Test func `are refused where a request does not fit`() throws {
     let part = try open(#""view": "nodes""#).train
     for (request, words) in [
-      (FeedRequest(batchSize: 1, rank: 1, world: 2), "without a tree"),
-      (FeedRequest(batchSize: 4, bptt: 3), "remove it"),
-      (FeedRequest(batchSize: 4, batchTokens: 5), "has no room"),
+      (LoaderRequest(batchSize: 1, rank: 1, world: 2), "without a tree"),
+      (LoaderRequest(batchSize: 4, bptt: 3), "remove it"),
+      (LoaderRequest(batchSize: 4, batchTokens: 5), "has no room"),
     ] {
       do {
-        _ = try part.feed(request)
+        _ = try part.loader(request)
         Issue.record("\(request) was taken")
       } catch {
         #expect(error.description.contains(words), "\(error)")

@@ -75,7 +75,7 @@
           for index in layers {
             trials[index].check(use: step, of: all.weight(index, trials[index].stored.matrix))
           }
-          all.giveBackCopies()
+          all.releasePackedWeights()
         }
         for trial in trials { for i in 0..<30 { trial.stored.matrix[i, i] += 1 } }
         all.weightsChanged()

@@ -13,7 +13,7 @@ import Testing
     let gru = LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 5)))
     model = SequenceModel(
       ModelOptions(embedding: 3, layers: [gru], condition: .initialState),
-      interface: ModelInterface(
+      interface: TaskSignature(
         input: .symbols(Self.symbols), output: .symbols(Self.symbols), condition: 2), seed: 1)
     weights = ParameterVector(ParameterLayout(model.plan))
     weights.update { weights in
@@ -29,7 +29,7 @@ import Testing
 
   /// The symbols of what a beam finds, the best first.
   private func search(
-    _ given: Given, _ decoders: [SequenceDecoder], beam: Int, longest: Int,
+    _ given: DecoderInput, _ decoders: [SequenceDecoder], beam: Int, longest: Int,
     _ normalisation: LengthNormalisation
   ) -> [[Int32]] {
     typealias Found = (symbols: [Int32], likelihood: Double)
@@ -63,7 +63,7 @@ import Testing
     let normalisation = LengthNormalisation(alpha: alpha)
     let random = Philox(seed: 3, name: "conditions")
     let given = (0..<40).map { k in
-      Given(condition: (0..<2).map { Real(8 * random.uniform(UInt64(2 * k + $0)) - 4) })
+      DecoderInput(condition: (0..<2).map { Real(8 * random.uniform(UInt64(2 * k + $0)) - 4) })
     }
     let found = decoders[1].search(
       given, beam: beam, maximumLength: 7, normalisation: normalisation)
@@ -78,7 +78,7 @@ import Testing
   @Test func `put the first symbol first among equals`() {
     weights.update { $0.buffer.clear() }
     let found = decoder(end: 5).search(
-      [Given(condition: [0, 0])], beam: 3, maximumLength: 1)
+      [DecoderInput(condition: [0, 0])], beam: 3, maximumLength: 1)
     #expect(found[0].map(\.symbols) == [[0], [1], [2]])
   }
 

@@ -17,7 +17,7 @@ import Testing
       for window in 0..<2 {
         halves.fill(window: window)
         halves.run(training: false)
-        halves.tape.turn()
+        halves.tape.carryStates()
         losses += outputs(halves)
       }
       let whole = Trial(layer, steps: 2 * Trial.steps)
@@ -41,7 +41,7 @@ import Testing
       let trial = Trial(layer)
       trial.fill(window: 0)
       trial.run(training: false)
-      trial.tape.turn()
+      trial.tape.carryStates()
       trial.fill(window: 1, resets: [(3, 0)])
       trial.run(training: true)
       let gradient = Array(trial.gradient.buffer.elements())
@@ -55,7 +55,7 @@ import Testing
         if before {
           one.fill(window: 0, streams: 1, firstStream: stream)
           one.run(training: false)
-          one.tape.turn()
+          one.tape.carryStates()
         }
         one.fill(window: 1, streams: 1, firstStream: stream)
         let part = Trial(layer)
@@ -98,7 +98,7 @@ import Testing
           resets: resets.filter { $0.0 >= start && $0.0 < start + count }
             .map { ($0.0 - start, $0.1) })
         cut.run(training: false)
-        cut.tape.turn()
+        cut.tape.carryStates()
         losses += outputs(cut)
       }
       expectClose(losses, outputs(whole), "\(what)")
@@ -155,7 +155,7 @@ import Testing
     let trial = Trial("lstm", LSTM.self, LSTM.Options(hidden: Trial.hidden))
     trial.fill(window: 0)
     trial.run(training: true)
-    trial.tape.turn()
+    trial.tape.carryStates()
     trial.fill(window: 1, steps: 3)
     trial.run(training: true)
     let short = outputs(trial)
@@ -180,7 +180,7 @@ import Testing
           trial.batch, on: trial.tape, weights: trial.weights, gradient: trial.gradient)
         trial.model.forward(pass)
         trial.model.backward(pass)
-        trial.tape.turn()
+        trial.tape.carryStates()
       }
       window(resets: false)
       allocation_counter_start()
@@ -196,7 +196,7 @@ import Testing
       var layer = LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: Trial.hidden)))
       layer.bidirectional = combination
       let options = ModelOptions(embedding: Trial.input, layers: [layer])
-      let interface = ModelInterface(
+      let interface = TaskSignature(
         input: .symbols(SequenceTrial.symbols), output: .symbols(SequenceTrial.symbols))
       func trial() -> SequenceTrial {
         SequenceTrial(SequenceModel(options, interface: interface, seed: 1))
@@ -205,7 +205,7 @@ import Testing
       plain.run()
       // Something is carried, which a start anew forgets.
       told.run()
-      told.tape.turn()
+      told.tape.carryStates()
       for s in 0..<SequenceTrial.streams { told.batch.resets.elements()[s] = 1 }
       told.gradient.clear()
       told.tape.begin(told.batch)

@@ -89,7 +89,7 @@ import Testing
           }
         }
       }
-      trial.tape.turn()
+      trial.tape.carryStates()
     }
   }
 
@@ -140,7 +140,7 @@ import Testing
           last[s] = trial.batch.inputs.start[t * Trial.streams + s]
         }
       }
-      trial.tape.turn()
+      trial.tape.carryStates()
     }
   }
 
@@ -156,7 +156,7 @@ import Testing
           trial.batch.inputs.start[step * Trial.streams] = (symbol + 1) % Int32(Trial.vocabulary)
         }
         trial.run(training: false)
-        if now == 0 { trial.tape.turn() }
+        if now == 0 { trial.tape.carryStates() }
       }
       return (0..<Trial.steps).map { trial.tape.loss.rows.start[$0 * Trial.streams] }
     }

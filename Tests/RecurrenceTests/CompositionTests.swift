@@ -4,8 +4,8 @@ import Testing
 
 /// What may be built around a layer, with every cell of the registry in its place.
 @Suite struct `Every cell in every place` {
-  static let symbols = ModelInterface.Input.symbols(SequenceTrial.symbols)
-  static let frames = ModelInterface.Input.frames(SequenceTrial.frame)
+  static let symbols = TaskSignature.Input.symbols(SequenceTrial.symbols)
+  static let frames = TaskSignature.Input.frames(SequenceTrial.frame)
   static let sourced = EncoderCases.interface
   static let lstm = LayerOptions(`Models of sequences`.lstm(5))
   static let gru = LayerOptions(`Models of sequences`.gru(4))
@@ -15,11 +15,11 @@ import Testing
     enum Need { case nothing, state, noTarget }
     let testDescription: String
     let need: Need
-    let interface: ModelInterface
+    let interface: TaskSignature
     let options: @Sendable (LayerOptions) -> ModelOptions
 
     init(
-      _ name: String, _ interface: ModelInterface, needs need: Need = .nothing,
+      _ name: String, _ interface: TaskSignature, needs need: Need = .nothing,
       _ options: @escaping @Sendable (LayerOptions) -> ModelOptions
     ) {
       (testDescription, self.need, self.interface, self.options) = (name, need, interface, options)
@@ -36,12 +36,12 @@ import Testing
     }
   }
 
-  private static let tags = ModelInterface(input: symbols, output: .symbols(6))
-  private static let conditioned = ModelInterface(input: symbols, output: .symbols(6), condition: 2)
-  private static let autonomous = ModelInterface(
+  private static let tags = TaskSignature(input: symbols, output: .symbols(6))
+  private static let conditioned = TaskSignature(input: symbols, output: .symbols(6), condition: 2)
+  private static let autonomous = TaskSignature(
     input: .nothing, output: .symbols(6), condition: 2)
-  private static let ended = ModelInterface(
-    input: symbols, output: .symbols(7), ends: ModelInterface.Ends(symbol: 2, longest: 8))
+  private static let ended = TaskSignature(
+    input: symbols, output: .symbols(7), ends: TaskSignature.Ends(symbol: 2, longest: 8))
 
   static let places: [Place] = [
     Place("both directions side by side", tags, needs: .noTarget) {
@@ -49,7 +49,7 @@ import Testing
     },
     Place(
       "a summary of both directions",
-      ModelInterface(input: frames, output: .symbols(6), asksOnce: true), needs: .noTarget
+      TaskSignature(input: frames, output: .symbols(6), asksOnce: true), needs: .noTarget
     ) { ModelOptions(embedding: nil, layers: [turned($0, .sum)]) },
     Place("a shortcut around it", tags) {
       var layer = $0
@@ -118,7 +118,7 @@ import Testing
       layer.surroundings.feedsTargets = true
       return ModelOptions(embedding: 3, layers: [layer])
     },
-    Place("labels fed back", ModelInterface(input: frames, output: .labels(6))) {
+    Place("labels fed back", TaskSignature(input: frames, output: .labels(6))) {
       var layer = $0
       layer.surroundings.feedsTargets = true
       return ModelOptions(embedding: nil, layers: [layer])
@@ -160,10 +160,10 @@ import Testing
   func `is refused in one sentence where it makes no sense, and nowhere else`(place: Place) {
     forEveryCell(hidden: Trial.hidden) { cell, _, options in
       let model = place.options(LayerOptions(.recurrent(cell: cell, options)))
-      let objection = model.objection(to: place.interface)
+      let incompatibility = model.incompatibility(with: place.interface)
       #expect(
-        (objection != nil) == place.isRefused(cell, options),
-        "\(cell) \(options): \(objection ?? "taken")")
+        (incompatibility != nil) == place.isRefused(cell, options),
+        "\(cell) \(options): \(incompatibility ?? "taken")")
     }
   }
 

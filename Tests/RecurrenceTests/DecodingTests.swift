@@ -76,17 +76,19 @@ import Testing
   }
 
   /// A decoder with weights so large that sequences differ much in likelihood, and what it is given.
-  private func make(_ index: Int) -> (SequenceDecoder, [Given], SequenceModel, ParameterVector) {
+  private func make(_ index: Int) -> (
+    SequenceDecoder, [DecoderInput], SequenceModel, ParameterVector
+  ) {
     let (_, options, condition, source, width) = Self.models[index]
-    let interface = ModelInterface(
+    let interface = TaskSignature(
       input: .symbols(Self.symbols), output: .symbols(Self.symbols), condition: condition,
       source: source, sourceFrames: width,
-      ends: ModelInterface.Ends(symbol: Int(Self.end), longest: 5))
+      ends: TaskSignature.Ends(symbol: Int(Self.end), longest: 5))
     let model = SequenceModel(options, interface: interface, seed: 1)
     let weights = drawWeights(model.plan, spread: 2.5)
     let data = Philox(seed: 8, name: "data")
     let given = (0..<70).map { k in
-      Given(
+      DecoderInput(
         source: (0..<(source > 0 ? 1 + k % 5 : 0)).map {
           Int32(data.uniform(UInt64(100 * k + $0)) * Double(source))
         },
@@ -192,7 +194,7 @@ import Testing
       return one
     }
     let order = mixed.indices.sorted { (7 * $0 % 11, $0) < (7 * $1 % 11, $1) }
-    func check(_ name: String, _ find: ([Given]) -> [[Hypothesis]]) {
+    func check(_ name: String, _ find: ([DecoderInput]) -> [[Hypothesis]]) {
       let together = find(mixed)
       let shuffled = find(order.map { mixed[$0] })
       for (place, k) in order.enumerated() {
@@ -247,7 +249,7 @@ import Testing
     let sequences = allSequences(2)
     let expected = decoder.logLikelihoods(of: sequences, given: sequences.map { _ in given[0] })
     let drawn = decoder.sample(
-      [Given](repeating: given[0], count: draws), maximumLength: 6, seed: 5)
+      [DecoderInput](repeating: given[0], count: draws), maximumLength: 6, seed: 5)
     for (sequence, likelihood) in zip(sequences, expected) {
       let p = exp(Real(likelihood))
       let share = Real(drawn.count { $0.isFinished && $0.symbols == sequence }) / Real(draws)
@@ -273,11 +275,15 @@ import Testing
   }
 
   @Test func `say for which models no sequences are found`() {
-    let symbols = ModelInterface.Input.symbols(4)
-    #expect(SequenceDecoder.objection(to: ModelInterface(vocabulary: 4)) == nil)
+    let symbols = TaskSignature.Input.symbols(4)
+    #expect(SequenceDecoder.incompatibility(with: TaskSignature(vocabulary: 4)) == nil)
     #expect(
-      SequenceDecoder.objection(to: ModelInterface(input: symbols, output: .numbers(1))) != nil)
+      SequenceDecoder.incompatibility(with: TaskSignature(input: symbols, output: .numbers(1)))
+        != nil
+    )
     #expect(
-      SequenceDecoder.objection(to: ModelInterface(input: symbols, output: .symbols(5))) != nil)
+      SequenceDecoder.incompatibility(with: TaskSignature(input: symbols, output: .symbols(5)))
+        != nil
+    )
   }
 }

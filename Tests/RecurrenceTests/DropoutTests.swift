@@ -134,16 +134,16 @@ import Testing
   }
 
   @Test func `on what is read come with an embedding, or where they are asked for`() {
-    func loss(_ input: ModelInterface.Input, _ embedding: Int?, _ all: Double, _ read: Double?)
+    func loss(_ input: TaskSignature.Input, _ embedding: Int?, _ all: Double, _ read: Double?)
       -> Double
     {
       let layer = LayerOptions(.recurrent(cell: "elman", Elman.Options(hidden: 5)), dropout: 0)
       let options = ModelOptions(
         embedding: embedding, layers: [layer], dropout: all, inputDropout: read)
-      let interface = ModelInterface(input: input, output: .numbers(2))
+      let interface = TaskSignature(input: input, output: .numbers(2))
       return SequenceTrial(SequenceModel(options, interface: interface, seed: 1)).run()
     }
-    let symbols = ModelInterface.Input.symbols(SequenceTrial.symbols)
+    let symbols = TaskSignature.Input.symbols(SequenceTrial.symbols)
     #expect(loss(symbols, 3, 0.4, nil) != loss(symbols, 3, 0, nil))
     #expect(loss(symbols, 3, 0.4, 0) == loss(symbols, 3, 0, nil))
     for input in [symbols, .frames(SequenceTrial.frame)] {

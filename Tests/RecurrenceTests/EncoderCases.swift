@@ -2,9 +2,9 @@ import Recurrence
 
 /// Models with an encoder that between them use every way of handing over what it has read.
 enum EncoderCases {
-  typealias Case = (name: String, options: ModelOptions, interface: ModelInterface)
+  typealias Case = (name: String, options: ModelOptions, interface: TaskSignature)
 
-  static let interface = ModelInterface(
+  static let interface = TaskSignature(
     input: .symbols(SequenceTrial.symbols), output: .symbols(SequenceTrial.symbols),
     source: SequenceTrial.symbols)
 
@@ -174,7 +174,7 @@ enum EncoderCases {
         ModelOptions(
           embedding: 3, layers: [gru(5)], condition: .initialState,
           encoder: EncoderOptions(embedding: 4, layers: [gru(4)]), context: .everyStep),
-        ModelInterface(
+        TaskSignature(
           input: interface.input, output: interface.output, condition: 2, source: interface.source)
       ),
     ]

@@ -20,34 +20,36 @@ import Testing
     let gru = LayerOptions(`Models of sequences`.gru(5))
     let encoder = EncoderOptions(embedding: 4, layers: [gru])
     let interface = EncoderCases.interface
-    func objection(
-      _ change: (inout ModelOptions) -> Void, to interface: ModelInterface = interface
+    func incompatibility(
+      _ change: (inout ModelOptions) -> Void, to interface: TaskSignature = interface
     ) -> String? {
       var options = ModelOptions(embedding: 3, layers: [gru], encoder: encoder)
       change(&options)
-      return options.objection(to: interface)
+      return options.incompatibility(with: interface)
     }
-    #expect(objection { _ in } == nil)
-    #expect(objection({ _ in }, to: ModelInterface(vocabulary: 7))?.contains("no source") == true)
-    #expect(objection { $0.encoder = nil }?.contains("model.encoder") == true)
-    #expect(objection { $0.layers[0].bidirectional = .sum }?.contains("bidirectional") == true)
+    #expect(incompatibility { _ in } == nil)
     #expect(
-      objection { $0.layers[0].surroundings.initialState = .learnt }?
+      incompatibility({ _ in }, to: TaskSignature(vocabulary: 7))?.contains("no source") == true)
+    #expect(incompatibility { $0.encoder = nil }?.contains("model.encoder") == true)
+    #expect(
+      incompatibility { $0.layers[0].bidirectional = .sum }?.contains("bidirectional") == true)
+    #expect(
+      incompatibility { $0.layers[0].surroundings.initialState = .learnt }?
         .contains("initial_state") == true)
     #expect(
-      objection {
+      incompatibility {
         $0.layers[0].surroundings.initialState = .learnt
         $0.context = .everyStep
       } == nil)
-    #expect(objection { $0.layers = [LayerOptions(.linear(3))] }?.contains("cell") == true)
+    #expect(incompatibility { $0.layers = [LayerOptions(.linear(3))] }?.contains("cell") == true)
     #expect(
-      objection { $0.encoder!.layers = [LayerOptions(.linear(3))] }?.contains("cell") == true)
+      incompatibility { $0.encoder!.layers = [LayerOptions(.linear(3))] }?.contains("cell") == true)
     let dense = LayerOptions(.recurrent(cell: "dense", Dense.Options(hidden: 4)))
-    #expect(objection { $0.encoder!.layers = [dense] } == nil)
-    #expect(objection { $0.encoder!.layers = [gru, dense] }?.contains("every_step") == true)
-    #expect(objection { $0.layers = [dense] }?.contains("every_step") == true)
+    #expect(incompatibility { $0.encoder!.layers = [dense] } == nil)
+    #expect(incompatibility { $0.encoder!.layers = [gru, dense] }?.contains("every_step") == true)
+    #expect(incompatibility { $0.layers = [dense] }?.contains("every_step") == true)
     #expect(
-      objection {
+      incompatibility {
         $0.layers = [dense]
         $0.context = .everyStep
         ($0.attention, $0.attentionPlace) = (.additive, .input)
@@ -55,10 +57,10 @@ import Testing
     var conditioned = interface
     conditioned.condition = 2
     #expect(
-      objection({ $0.condition = .initialState }, to: conditioned)?.contains("both") == true)
+      incompatibility({ $0.condition = .initialState }, to: conditioned)?.contains("both") == true)
     var plain = ModelOptions(embedding: 3, layers: [gru], attention: .additive)
-    #expect(plain.objection?.contains("attention") == true)
+    #expect(plain.incompatibility?.contains("attention") == true)
     plain = ModelOptions(embedding: 3, layers: [gru], context: .both)
-    #expect(plain.objection?.contains("context") == true)
+    #expect(plain.incompatibility?.contains("context") == true)
   }
 }

@@ -8,68 +8,68 @@ enum EndCases {
   private static func lstm(_ hidden: Int) -> LayerOptions {
     LayerOptions(.recurrent(cell: "lstm", LSTM.Options(hidden: hidden)))
   }
-  private static let symbols = ModelInterface.Input.symbols(SequenceTrial.symbols)
-  private static let frames = ModelInterface.Input.frames(SequenceTrial.frame)
+  private static let symbols = TaskSignature.Input.symbols(SequenceTrial.symbols)
+  private static let frames = TaskSignature.Input.frames(SequenceTrial.frame)
   /// Longer than any sequence of a trial.
   private static let longest = 8
 
-  static let all: [(name: String, options: ModelOptions, interface: ModelInterface)] = [
+  static let all: [(name: String, options: ModelOptions, interface: TaskSignature)] = [
     (
       "halting after symbols",
       ModelOptions(embedding: 3, layers: [gru(5), lstm(4)], end: .halt),
-      ModelInterface(
+      TaskSignature(
         input: symbols, output: .symbols(7),
-        ends: ModelInterface.Ends(symbol: 2, longest: longest))
+        ends: TaskSignature.Ends(symbol: 2, longest: longest))
     ),
     (
       "halting after symbols of a tied embedding",
       ModelOptions(embedding: 5, layers: [gru(5)], tied: true, outputBias: false, end: .halt),
-      ModelInterface(
+      TaskSignature(
         input: symbols, output: .symbols(7),
-        ends: ModelInterface.Ends(symbol: 2, longest: longest))
+        ends: TaskSignature.Ends(symbol: 2, longest: longest))
     ),
     (
       "halting after numbers", ModelOptions(embedding: nil, layers: [lstm(5)], end: .halt),
-      ModelInterface(
+      TaskSignature(
         input: frames, output: .numbers(SequenceTrial.frame),
-        ends: ModelInterface.Ends(longest: longest))
+        ends: TaskSignature.Ends(longest: longest))
     ),
     (
       "halting after labels",
       ModelOptions(embedding: nil, layers: [LayerOptions(.linear(3)), gru(5)], end: .halt),
-      ModelInterface(
+      TaskSignature(
         input: frames, output: .labels(SequenceTrial.frame),
-        ends: ModelInterface.Ends(longest: longest))
+        ends: TaskSignature.Ends(longest: longest))
     ),
     (
       "halting with a source",
       ModelOptions(
         embedding: 3, layers: [gru(5)],
         encoder: EncoderOptions(embedding: 2, layers: [lstm(3)]), context: .both, end: .halt),
-      ModelInterface(
+      TaskSignature(
         input: symbols, output: .symbols(7), source: 8,
-        ends: ModelInterface.Ends(symbol: 2, longest: longest))
+        ends: TaskSignature.Ends(symbol: 2, longest: longest))
     ),
     (
       "a length of symbols, of which nothing is known",
       ModelOptions(embedding: 3, layers: [lstm(5), gru(4)], end: .length),
-      ModelInterface(
+      TaskSignature(
         input: symbols, output: .symbols(7),
-        ends: ModelInterface.Ends(symbol: 2, longest: longest))
+        ends: TaskSignature.Ends(symbol: 2, longest: longest))
     ),
     (
       "a length of numbers, told at every step",
       ModelOptions(embedding: nil, layers: [gru(5)], end: .length, lengthInput: .total),
-      ModelInterface(
+      TaskSignature(
         input: frames, output: .numbers(SequenceTrial.frame),
-        ends: ModelInterface.Ends(longest: longest))
+        ends: TaskSignature.Ends(longest: longest))
     ),
     (
       "a length of labels under a condition",
       ModelOptions(embedding: nil, layers: [lstm(5)], end: .length, lengthInput: .none),
-      ModelInterface(
+      TaskSignature(
         input: frames, output: .labels(SequenceTrial.frame), condition: 2,
-        ends: ModelInterface.Ends(longest: longest))
+        ends: TaskSignature.Ends(longest: longest))
     ),
     (
       "a length of symbols after a source, under a condition",
@@ -81,9 +81,9 @@ enum EndCases {
             LayerOptions(
               .recurrent(cell: "gru", GRU.Options(hidden: 3)), bidirectional: .concat)
           ]), attention: .additive, end: .length),
-      ModelInterface(
+      TaskSignature(
         input: symbols, output: .symbols(7), condition: 2, source: 8,
-        ends: ModelInterface.Ends(symbol: 2, longest: longest))
+        ends: TaskSignature.Ends(symbol: 2, longest: longest))
     ),
   ]
 }

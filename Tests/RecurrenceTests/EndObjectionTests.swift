@@ -5,28 +5,29 @@ import Testing
 @Suite struct `Ends that are predicted` {
   @Test func `are refused where sequences have none`() {
     let layers = [LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 5)))]
-    let ends = ModelInterface.Ends(symbol: 1, longest: 4)
+    let ends = TaskSignature.Ends(symbol: 1, longest: 4)
     for end in [EndOfSequence.halt, .length] {
       let options = ModelOptions(embedding: 3, layers: layers, end: end)
-      var good = ModelInterface(input: .symbols(4), output: .symbols(4), ends: ends)
-      #expect(options.objection(to: good) == nil)
+      var good = TaskSignature(input: .symbols(4), output: .symbols(4), ends: ends)
+      #expect(options.incompatibility(with: good) == nil)
       good.ends = nil
-      #expect(options.objection(to: good)?.contains("model.end: \(end.rawValue)") == true)
+      #expect(options.incompatibility(with: good)?.contains("model.end: \(end.rawValue)") == true)
       #expect(
-        options.objection(to: ModelInterface(vocabulary: 4))?.contains("running text") == true)
+        options.incompatibility(with: TaskSignature(vocabulary: 4))?.contains("running text")
+          == true)
       good.asksOnce = true
-      #expect(options.objection(to: good)?.contains("one answer") == true)
+      #expect(options.incompatibility(with: good)?.contains("one answer") == true)
       let tree = ModelOptions(
         embedding: 3, layers: [], tree: TreeOptions(.lstm, hidden: 4), end: end)
-      let trees = ModelInterface(input: .symbols(4), output: .symbols(2), isTree: true)
-      #expect(tree.objection(to: trees)?.contains("trees") == true)
+      let trees = TaskSignature(input: .symbols(4), output: .symbols(2), isTree: true)
+      #expect(tree.incompatibility(with: trees)?.contains("trees") == true)
       var both = options
       both.layers[0].bidirectional = .sum
-      good = ModelInterface(input: .symbols(4), output: .symbols(4), ends: ends)
-      #expect(both.objection(to: good)?.contains("bidirectional") == true)
+      good = TaskSignature(input: .symbols(4), output: .symbols(4), ends: ends)
+      #expect(both.incompatibility(with: good)?.contains("bidirectional") == true)
     }
     #expect(
-      ModelOptions(embedding: 3, layers: layers, end: .halt, lengthInput: .total).objection?
+      ModelOptions(embedding: 3, layers: layers, end: .halt, lengthInput: .total).incompatibility?
         .contains("length_input") == true)
   }
 }

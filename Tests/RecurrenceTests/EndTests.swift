@@ -12,7 +12,7 @@ import Testing
 
   /// A model with weights so large that sequences differ much in likelihood.
   private func make(
-    _ options: ModelOptions, _ interface: ModelInterface, spread: Double = 2
+    _ options: ModelOptions, _ interface: TaskSignature, spread: Double = 2
   ) -> (SequenceModel, ParameterVector) {
     let model = SequenceModel(options, interface: interface, seed: 1)
     return (model, drawWeights(model.plan, spread: spread))
@@ -24,9 +24,9 @@ import Testing
     let layer = LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 5)))
     return make(
       ModelOptions(embedding: 3, layers: [layer], end: end),
-      ModelInterface(
+      TaskSignature(
         input: .symbols(4), output: .symbols(4), condition: condition,
-        ends: ModelInterface.Ends(symbol: Int(Self.end), longest: Self.longest)))
+        ends: TaskSignature.Ends(symbol: Int(Self.end), longest: Self.longest)))
   }
 
   /// −ln p as training takes it, of a sequence with its end or without.
@@ -81,7 +81,7 @@ import Testing
     let (model, weights) = ofSymbols(end)
     let decoder = SequenceDecoder(model, weights: weights, start: Self.start, end: Self.end)
     let all = (0...Self.longest).flatMap { sequences(of: $0) }
-    let found = decoder.logLikelihoods(of: all, given: all.map { _ in Given() })
+    let found = decoder.logLikelihoods(of: all, given: all.map { _ in DecoderInput() })
     for (sequence, likelihood) in zip(all, found) {
       let nats = loss(of: sequence, ends: true, model, weights).nats
       #expect(abs(nats + likelihood) < 1e-5, "\(end), \(sequence): \(likelihood) and \(-nats)")
@@ -91,13 +91,14 @@ import Testing
   @Test func `never come where they have no probability`() {
     let (model, weights) = ofSymbols(.length)
     let decoder = SequenceDecoder(model, weights: weights, start: Self.start, end: Self.end)
-    let none = [Given](repeating: Given(), count: 2)
+    let none = [DecoderInput](repeating: DecoderInput(), count: 2)
     let found = decoder.logLikelihoods(of: [[2, 3, 2, 3], [2, 3]], given: none)
     #expect(found[0] == -.infinity)
     #expect(found[1].isFinite)
     let (halting, others) = ofSymbols(.halt)
     let second = SequenceDecoder(halting, weights: others, start: Self.start, end: Self.end)
-    #expect(second.logLikelihoods(of: [[2, Self.end, 3]], given: [Given()])[0] == -.infinity)
+    #expect(
+      second.logLikelihoods(of: [[2, Self.end, 3]], given: [DecoderInput()])[0] == -.infinity)
   }
 
   @Test(arguments: EndOfSequence.allCases)
@@ -150,8 +151,8 @@ import Testing
     let layer = LayerOptions(.recurrent(cell: "lstm", LSTM.Options(hidden: 4)))
     return make(
       ModelOptions(embedding: nil, layers: [layer], end: end),
-      ModelInterface(
-        input: .frames(2), output: .numbers(2), ends: ModelInterface.Ends(longest: 6)),
+      TaskSignature(
+        input: .frames(2), output: .numbers(2), ends: TaskSignature.Ends(longest: 6)),
       spread: 0.8)
   }
 
@@ -177,7 +178,7 @@ import Testing
   func `stop series of numbers as often as they are likely to`(end: EndOfSequence) {
     let (model, weights) = ofNumbers(end)
     let (start, draws) = ([Real(0.3), -0.7], 1000)
-    let run = FreeRun(model, weights: weights, streams: draws, seed: 3)
+    let run = SeriesGenerator(model, weights: weights, streams: draws, seed: 3)
     run.read((0..<draws).flatMap { _ in start })
     let series = run.untilEnds(atMost: 40)
     var left = 1.0
@@ -193,7 +194,7 @@ import Testing
     #expect(end == .halt || series.allSatisfy { $0.count <= 12 })
     #expect(left > -0.001 && left < 0.9)
 
-    let likeliest = FreeRun(model, weights: weights, temperature: 0)
+    let likeliest = SeriesGenerator(model, weights: weights, temperature: 0)
     likeliest.read(start)
     let one = likeliest.untilEnds(atMost: 40)[0]
     if end == .halt {
@@ -209,7 +210,7 @@ import Testing
     if end == .length {
       let losses = (0...6).map { length -> Double in
         // Any series of the length does: that of a free run differs with the length it knows of.
-        let forced = FreeRun(model, weights: weights, temperature: 0)
+        let forced = SeriesGenerator(model, weights: weights, temperature: 0)
         forced.restart(atLeast: length)
         forced.read(start)
         let series = forced.untilEnds(atMost: 40)[0]
@@ -248,7 +249,7 @@ import Testing
     #expect(targets == SequenceTrial.lengths.reduce(0, +))
     let tape = Tape(
       trial.model.plan, steps: 2, streams: SequenceTrial.streams, derivatives: true, resets: true)
-    let segments = Segments(
+    let segments = ActivationCheckpointing(
       of: WindowSize(steps: SequenceTrial.steps, streams: SequenceTrial.streams), length: 2,
       on: tape, for: trial.model.plan, widths: trial.batch.widths)
     trial.run()

@@ -125,7 +125,7 @@ import Testing
       let diagnosis = GradientDiagnosis(of: trial.model, steps: Trial.steps)
       trial.fill(window: 0)
       trial.run(training: true)
-      trial.tape.turn()
+      trial.tape.carryStates()
       trial.fill(window: 1, resets: [(3, 0), (3, 1)])
       for found in diagnosis.findings(trial) {
         for gate in found.gates {
@@ -272,8 +272,8 @@ import Testing
         #expect(
           Array(plain.gradient.buffer.elements()) == Array(diagnosed.gradient.buffer.elements()),
           "\(what)")
-        plain.tape.turn()
-        diagnosed.tape.turn()
+        plain.tape.carryStates()
+        diagnosed.tape.carryStates()
       }
     }
   }

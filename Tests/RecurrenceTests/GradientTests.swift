@@ -109,7 +109,7 @@
       for _ in 0..<(steps + 5) / steps {
         trial.fill(window: 0, steps: steps, resets: earlier)
         trial.run(training: true)
-        trial.tape.turn()
+        trial.tape.carryStates()
       }
       if !afterAnother { trial.tape.clearCarried() }
       trial.fill(window: 1, steps: steps, resets: resets)

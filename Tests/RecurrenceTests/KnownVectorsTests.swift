@@ -6,7 +6,7 @@ import Testing
 /// numbers, a model is the same.
 @Suite struct `Vectors in place of embeddings` {
   private static let gru = LayerOptions(`Models of sequences`.gru(5))
-  private static let symbols = ModelInterface.Input.symbols(SequenceTrial.symbols)
+  private static let symbols = TaskSignature.Input.symbols(SequenceTrial.symbols)
 
   /// Gives one model the weights of another, where they have the same names.
   private func share(_ trial: SequenceTrial, with other: SequenceTrial) {
@@ -43,7 +43,7 @@ import Testing
             embedding: 3, layers: [Self.gru],
             encoder: EncoderOptions(embedding: embedding, layers: [both]), context: .both,
             attention: attention),
-          interface: ModelInterface(
+          interface: TaskSignature(
             input: Self.symbols, output: .symbols(SequenceTrial.symbols),
             source: source, sourceFrames: frames), seed: 1))
     }
@@ -70,20 +70,20 @@ import Testing
 
   @Test(arguments: ConditionPlace.allCases)
   func `a class is the vector of its row`(place: ConditionPlace) throws {
-    func trial(_ interface: ModelInterface, _ embedding: Int?) -> SequenceTrial {
+    func trial(_ interface: TaskSignature, _ embedding: Int?) -> SequenceTrial {
       SequenceTrial(
         SequenceModel(
           ModelOptions(
             embedding: 3, layers: [Self.gru], condition: place, conditionEmbedding: embedding),
           interface: interface, seed: 1))
     }
-    let output = ModelInterface.Output.symbols(SequenceTrial.symbols)
+    let output = TaskSignature.Output.symbols(SequenceTrial.symbols)
     let classes = trial(
-      ModelInterface(input: Self.symbols, output: output, condition: 2, classes: [3, 4]), 3)
-    let numbers = trial(ModelInterface(input: Self.symbols, output: output, condition: 8), nil)
+      TaskSignature(input: Self.symbols, output: output, condition: 2, classes: [3, 4]), 3)
+    let numbers = trial(TaskSignature(input: Self.symbols, output: output, condition: 8), nil)
     let single = trial(
-      ModelInterface(input: Self.symbols, output: output, condition: 2, classes: [3, 4]), nil)
-    let ones = trial(ModelInterface(input: Self.symbols, output: output, condition: 9), nil)
+      TaskSignature(input: Self.symbols, output: output, condition: 2, classes: [3, 4]), nil)
+    let ones = trial(TaskSignature(input: Self.symbols, output: output, condition: 9), nil)
     share(classes, with: numbers)
     share(single, with: ones)
     for (known, told) in [(classes, numbers), (single, ones)] {
@@ -110,20 +110,20 @@ import Testing
   }
 
   @Test func `say which parts do not fit the data`() {
-    let plain = ModelInterface(input: Self.symbols, output: .symbols(7))
+    let plain = TaskSignature(input: Self.symbols, output: .symbols(7))
     var options = ModelOptions(embedding: 3, layers: [Self.gru], conditionEmbedding: 4)
-    #expect(options.objection(to: plain)?.contains("model.condition_embedding") == true)
+    #expect(options.incompatibility(with: plain)?.contains("model.condition_embedding") == true)
     var known = plain
     known.classes = [3]
-    #expect(options.objection(to: known) == nil)
+    #expect(options.incompatibility(with: known) == nil)
     options = ModelOptions(
       embedding: 3, layers: [Self.gru],
       encoder: EncoderOptions(embedding: 4, layers: [Self.gru]))
     var framed = plain
     framed.sourceFrames = 4
-    #expect(options.objection(to: framed)?.contains("model.encoder.embedding") == true)
+    #expect(options.incompatibility(with: framed)?.contains("model.encoder.embedding") == true)
     options.encoder?.embedding = nil
-    #expect(options.objection(to: framed) == nil)
-    #expect(options.objection(to: plain)?.contains("no source") == true)
+    #expect(options.incompatibility(with: framed) == nil)
+    #expect(options.incompatibility(with: plain)?.contains("no source") == true)
   }
 }

@@ -13,7 +13,7 @@ private struct Route {
 
   init(
     vocabulary: Int, gathered: Bool, isTied: Bool = false,
-    _ layer: (Source, inout Plan) -> any Layer
+    _ layer: (LayerInput, inout Plan) -> any Layer
   ) {
     var plan = Plan()
     plan.scope.initializer = .uniform(0.4)
@@ -44,7 +44,7 @@ private struct Route {
     for layer in layers { layer.forward(pass) }
     head.forward(pass)
     for layer in layers.reversed() { layer.backward(pass) }
-    tape.turn()
+    tape.carryStates()
     return Array(tape.loss.rows.elements(count: batch.rows))
   }
 }
@@ -82,7 +82,7 @@ private func makeWindows() -> [(String, [Batch])] {
 
   private func expectAgreement(
     _ what: String, isTied: Bool = false, of windows: [(String, [Batch])] = makeWindows(),
-    _ layer: (Source, inout Plan) -> any Layer
+    _ layer: (LayerInput, inout Plan) -> any Layer
   ) {
     for (name, windows) in windows {
       let plain = Route(vocabulary: vocabulary, gathered: false, isTied: isTied, layer)
@@ -146,7 +146,7 @@ private func makeWindows() -> [(String, [Batch])] {
         let isGathered = if case .lookup = $0 { true } else { false }
         return Bidirectional(combination, reading: $0, in: &$1) { source, isSecond, plan in
           plan.scope.suffix = isSecond ? "_reverse" : ""
-          return make(cell, options, reading: source, isTurned: isSecond && isGathered, in: &plan)
+          return make(cell, options, reading: source, isReversed: isSecond && isGathered, in: &plan)
         }
       }
     }
@@ -156,9 +156,9 @@ private func makeWindows() -> [(String, [Batch])] {
     let gru = LayerOptions(`Models of sequences`.gru(5), bidirectional: .concat)
     let taps = LayerOptions(
       .recurrent(cell: "dense", Dense.Options(hidden: 5, taps: 2)), bidirectional: .concat)
-    func bytes(_ layer: LayerOptions, embedding: Int?, _ input: ModelInterface.Input) -> Double {
+    func bytes(_ layer: LayerOptions, embedding: Int?, _ input: TaskSignature.Input) -> Double {
       let options = ModelOptions(embedding: embedding, layers: [layer])
-      let interface = ModelInterface(input: input, output: .symbols(6))
+      let interface = TaskSignature(input: input, output: .symbols(6))
       return Tape.bytes(
         SequenceModel(options, interface: interface, seed: 1).plan, steps: 1000, streams: 2,
         derivatives: true)
@@ -198,10 +198,11 @@ private func makeWindows() -> [(String, [Batch])] {
 }
 
 private func make<Cell: RecurrentCell>(
-  _ cell: Cell.Type, _ options: any CellOptions, reading source: Source, isTurned: Bool = false,
+  _ cell: Cell.Type, _ options: any CellOptions, reading source: LayerInput,
+  isReversed: Bool = false,
   in plan: inout Plan
 ) -> any Layer {
-  Recurrent<Cell>(options as! Cell.Options, reading: source, isTurned: isTurned, in: &plan)
+  Recurrent<Cell>(options as! Cell.Options, reading: source, isReversed: isReversed, in: &plan)
 }
 
 @Suite struct `The different symbols of a window` {

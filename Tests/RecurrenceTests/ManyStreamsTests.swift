@@ -4,13 +4,13 @@ import Testing
 
 /// More streams than a block of the output layer has rows.
 @Suite struct `Many streams` {
-  @Test(arguments: [ModelInterface.Output.symbols(3), .numbers(2), .labels(2)])
-  func `have outputs at every step`(output: ModelInterface.Output) {
+  @Test(arguments: [TaskSignature.Output.symbols(3), .numbers(2), .labels(2)])
+  func `have outputs at every step`(output: TaskSignature.Output) {
     let streams = 1100
     let model = SequenceModel(
       ModelOptions(
         embedding: nil, layers: [LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 2)))]),
-      interface: ModelInterface(input: .frames(1), output: output), seed: 1)
+      interface: TaskSignature(input: .frames(1), output: output), seed: 1)
     let weights = ParameterVector(ParameterLayout(model.plan))
     weights.initialize(seed: 1)
     let tape = Tape(model.plan, steps: 2, streams: streams, derivatives: false)

@@ -20,7 +20,7 @@ import Testing
       SequenceModel(
         ModelOptions(
           embedding: nil, layers: [LayerOptions(.recurrent(cell: "echo-state", options))]),
-        interface: ModelInterface(input: .frames(m), output: .numbers(2)), seed: 4))
+        interface: TaskSignature(input: .frames(m), output: .numbers(2)), seed: 4))
     trial.run(training: false)
     let input = try numbers(trial.weights, "rnn.weight_ih_l0")
     let bias = try numbers(trial.weights, "rnn.bias_ih_l0")

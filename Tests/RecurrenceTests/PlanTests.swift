@@ -29,7 +29,7 @@ import Testing
       for i in 0..<view.rows { #expect(view[i].elements.allSatisfy { $0 == Real(k + 1) }) }
     }
     // The state's last step goes on, on its own axis.
-    tape.turn()
+    tape.carryStates()
     tape.begin(steps: 1, streams: 3, on: source)
     #expect(pass.before(state, 0)[2, 1] == 3)
     // Room for masked states and for derivatives is made only where it is asked for.
@@ -57,7 +57,7 @@ import Testing
         }
       }
       body(pass)
-      tape.turn()
+      tape.carryStates()
     }
     window(1, steps: 2) { #expect($0.before(state, 0, lag: 4)[1, 2] == 0) }
     window(3, steps: 1) { _ in }
@@ -96,13 +96,13 @@ import Testing
     #expect(rows(.blocks(of: 64), steps: .max, streams: 5) == 64)
   }
 
-  @Test func `a derivative that rolls has two steps, and what is momentary one`() {
+  @Test func `a derivative that rolls has two steps, and what is stepTemporary one`() {
     var plan = Plan()
     plan.scope.layer = "lower"
     let kept = plan.activation(2)
     let rolling = plan.state(3, derivative: .rolling)
     plan.scope.layer = "upper"
-    let momentary = plan.momentary(5)
+    let stepTemporary = plan.stepTemporary(5)
     let shown = plan.state(4, named: "s")
     let tape = Tape(plan, steps: 7, streams: 6, derivatives: true)
     let batch = Batch(rows: 42)
@@ -115,11 +115,11 @@ import Testing
     pass.d[kept].fill(-1)
     pass.d[shown].fill(-2)
     for t in 0..<7 {
-      pass[momentary, t].fill(Real(10 + t))
+      pass[stepTemporary, t].fill(Real(10 + t))
       pass.d[rolling, t].fill(Real(t))
     }
     for t in 0..<7 {
-      #expect(pass[momentary, t][5, 4] == 16)
+      #expect(pass[stepTemporary, t][5, 4] == 16)
       #expect(pass.d[rolling, t][5, 2] == (t % 2 == 0 ? 6 : 5))
       #expect(pass.d.before(rolling, t)[5, 2] == (t % 2 == 0 ? 5 : 6))
     }

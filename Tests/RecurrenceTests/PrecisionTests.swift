@@ -19,7 +19,7 @@ import Testing
       }
       trial.fill(window: 0)
       trial.run(training: false)
-      trial.tape.turn()
+      trial.tape.carryStates()
       trial.fill(window: 1, resets: [(2, 1)])
       trial.run(training: true)
       computed["\(name) \(options)"] = Dictionary(

@@ -4,29 +4,29 @@ import Testing
 
 /// Layers that are fed the targets of the steps before, where those are not known.
 @Suite struct `Feeding back targets` {
-  static let symbols = ModelInterface.Input.symbols(SequenceTrial.symbols)
-  static let frames = ModelInterface.Input.frames(SequenceTrial.frame)
+  static let symbols = TaskSignature.Input.symbols(SequenceTrial.symbols)
+  static let frames = TaskSignature.Input.frames(SequenceTrial.frame)
 
   private static func jordan(_ hidden: Int) -> LayerOptions {
     LayerOptions(
       .recurrent(cell: "jordan", Jordan.Options(hidden: hidden, outputs: 4, teacherForcing: true)))
   }
   private static func fed(_ kind: LayerOptions.Kind) -> LayerOptions {
-    LayerOptions(kind, surroundings: Surroundings(feedsTargets: true))
+    LayerOptions(kind, surroundings: RecurrentLayerOptions(feedsTargets: true))
   }
 
   /// Layers that are fed targets, alone, above and below others, for outputs of every kind.
-  static let cases: [(name: String, options: ModelOptions, interface: ModelInterface)] = [
+  static let cases: [(name: String, options: ModelOptions, interface: TaskSignature)] = [
     (
       "jordan, tags", ModelOptions(embedding: 3, layers: [jordan(5)]),
-      ModelInterface(input: symbols, output: .symbols(6))
+      TaskSignature(input: symbols, output: .symbols(6))
     ),
     (
       "jordan above both directions, tags",
       ModelOptions(
         embedding: 3,
         layers: [LayerOptions(`Models of sequences`.gru(4), bidirectional: .concat), jordan(5)]),
-      ModelInterface(input: symbols, output: .symbols(6))
+      TaskSignature(input: symbols, output: .symbols(6))
     ),
     (
       "a gru below an lstm, tags",
@@ -34,22 +34,22 @@ import Testing
         embedding: 3,
         layers: [
           fed(`Models of sequences`.gru(5)), LayerOptions(`Models of sequences`.lstm(4)),
-        ]), ModelInterface(input: symbols, output: .symbols(6))
+        ]), TaskSignature(input: symbols, output: .symbols(6))
     ),
     (
       "two layers, tags",
       ModelOptions(
         embedding: 3, layers: [jordan(5), fed(`Models of sequences`.lstm(4))], shortcut: true),
-      ModelInterface(input: symbols, output: .symbols(6))
+      TaskSignature(input: symbols, output: .symbols(6))
     ),
     (
       "jordan, numbers", ModelOptions(embedding: nil, layers: [jordan(5)]),
-      ModelInterface(input: frames, output: .numbers(3))
+      TaskSignature(input: frames, output: .numbers(3))
     ),
     (
       "a gru, labels",
       ModelOptions(embedding: nil, layers: [fed(`Models of sequences`.gru(5))]),
-      ModelInterface(input: frames, output: .labels(3))
+      TaskSignature(input: frames, output: .labels(3))
     ),
   ]
 
@@ -75,22 +75,22 @@ import Testing
     let jordan = LayerOptions(
       .recurrent(cell: "jordan", Jordan.Options(hidden: 4, teacherForcing: true)))
     for layer in [fed, jordan] {
-      func objection(_ symbols: Int) -> String? {
-        ModelOptions(embedding: 3, layers: [layer]).objection(
-          to: ModelInterface(vocabulary: symbols))
+      func incompatibility(_ symbols: Int) -> String? {
+        ModelOptions(embedding: 3, layers: [layer]).incompatibility(
+          with: TaskSignature(vocabulary: symbols))
       }
-      #expect(objection(1 << 24) == nil)
-      #expect(objection((1 << 24) + 1)?.contains("16777216") == true)
-      #expect(objection((1 << 24) + 1)?.contains("data.vocabulary.size") == true)
+      #expect(incompatibility(1 << 24) == nil)
+      #expect(incompatibility((1 << 24) + 1)?.contains("16777216") == true)
+      #expect(incompatibility((1 << 24) + 1)?.contains("data.vocabulary.size") == true)
     }
     let plain = LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 4)))
     #expect(
-      ModelOptions(embedding: 3, layers: [plain]).objection(
-        to: ModelInterface(vocabulary: (1 << 24) + 1)) == nil)
+      ModelOptions(embedding: 3, layers: [plain]).incompatibility(
+        with: TaskSignature(vocabulary: (1 << 24) + 1)) == nil)
   }
 
   @Test(arguments: cases.indices)
-  func `predictions are those of a loop that feeds each to the next step`(index: Int) {
+  func `predictions are those of a loop that loaders each to the next step`(index: Int) {
     let (name, options, interface) = Self.cases[index]
     let model = SequenceModel(options, interface: interface, seed: 1)
     // Large weights, so that what is fed decides.
@@ -150,9 +150,9 @@ import Testing
     let width = SequenceTrial.frame
     let model = SequenceModel(
       ModelOptions(embedding: nil, layers: [layer]),
-      interface: ModelInterface(input: Self.frames, output: .numbers(width)), seed: 2)
+      interface: TaskSignature(input: Self.frames, output: .numbers(width)), seed: 2)
     let weights = drawWeights(model.plan, spread: 1)
-    let run = FreeRun(model, weights: weights)
+    let run = SeriesGenerator(model, weights: weights)
     var frames: [Real] = [0.5, -0.25, 1, 0.125]
     run.read(frames)
     for steps in 1...5 {
@@ -175,22 +175,22 @@ import Testing
   }
 
   @Test func `is refused where there is no target of the step before`() {
-    let once = ModelInterface(input: Self.symbols, output: .symbols(6), asksOnce: true)
-    let tags = ModelInterface(input: Self.symbols, output: .symbols(6))
-    func objection(_ layers: [LayerOptions], _ interface: ModelInterface) -> String? {
-      ModelOptions(embedding: 3, layers: layers).objection(to: interface)
+    let once = TaskSignature(input: Self.symbols, output: .symbols(6), asksOnce: true)
+    let tags = TaskSignature(input: Self.symbols, output: .symbols(6))
+    func incompatibility(_ layers: [LayerOptions], _ interface: TaskSignature) -> String? {
+      ModelOptions(embedding: 3, layers: layers).incompatibility(with: interface)
     }
     var both = Self.jordan(5)
     both.bidirectional = .concat
     let above = LayerOptions(`Models of sequences`.gru(5), bidirectional: .sum)
-    #expect(objection([Self.jordan(5)], once)?.contains("one answer") == true)
-    #expect(objection([both], tags)?.contains("bidirectional") == true)
-    #expect(objection([Self.jordan(5), above], tags)?.contains("layer 1") == true)
-    #expect(objection([above, Self.jordan(5)], tags) == nil)
+    #expect(incompatibility([Self.jordan(5)], once)?.contains("one answer") == true)
+    #expect(incompatibility([both], tags)?.contains("bidirectional") == true)
+    #expect(incompatibility([Self.jordan(5), above], tags)?.contains("layer 1") == true)
+    #expect(incompatibility([above, Self.jordan(5)], tags) == nil)
     let encoder = EncoderOptions(
       embedding: 4, layers: [Self.fed(`Models of sequences`.gru(5))])
     let options = ModelOptions(
       embedding: 3, layers: [LayerOptions(`Models of sequences`.gru(5))], encoder: encoder)
-    #expect(options.objection?.contains("feedback: target") == true)
+    #expect(options.incompatibility?.contains("feedback: target") == true)
   }
 }

@@ -22,7 +22,7 @@ import Testing
       let pass = Pass(batch, on: tape, weights: weights, gradient: gradient)
       model.forward(pass)
       model.backward(pass)
-      tape.turn()
+      tape.carryStates()
 
       var measured = Oracle.Measured()
       measured.loss = pass.loss.sum

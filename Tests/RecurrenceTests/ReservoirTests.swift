@@ -6,12 +6,13 @@ import Testing
   /// Whether a fixed layer that reads the data alone is still taken back where something around it learns.
   @Suite struct Reservoirs {
     static let surroundings = [
-      Surroundings(initialState: .learnt), Surroundings(feedback: FeedbackOptions(width: 4)),
-      Surroundings(initialState: .learnt, feedback: FeedbackOptions(width: 4)),
+      RecurrentLayerOptions(initialState: .learnt),
+      RecurrentLayerOptions(feedback: FeedbackOptions(width: 4)),
+      RecurrentLayerOptions(initialState: .learnt, feedback: FeedbackOptions(width: 4)),
     ]
 
     @Test(arguments: surroundings) func `have the derivatives of what is learnt around them`(
-      _ surroundings: Surroundings
+      _ surroundings: RecurrentLayerOptions
     ) {
       let layer = LayerOptions(
         .recurrent(cell: "echo-state", EchoState.Options(hidden: 5, leak: 0.4, connections: 2)),
@@ -19,7 +20,7 @@ import Testing
       let trial = SequenceTrial(
         SequenceModel(
           ModelOptions(embedding: nil, layers: [layer]),
-          interface: ModelInterface(input: .frames(SequenceTrial.frame), output: .numbers(2)),
+          interface: TaskSignature(input: .frames(SequenceTrial.frame), output: .numbers(2)),
           seed: 1))
       for (parameter, error, size) in trial.errors() {
         #expect(size > 0, "\(parameter) has no gradient")

@@ -20,7 +20,7 @@ import Testing
       ModelOptions(
         embedding: 12, layers: [gru(32)], encoder: encoder, attention: .multiplicative,
         attentionPlace: place),
-      interface: ModelInterface(
+      interface: TaskSignature(
         input: .symbols(Self.symbols), output: .symbols(Self.symbols), source: Self.symbols),
       seed: 1)
     let layout = ParameterLayout(model.plan)
@@ -45,7 +45,7 @@ import Testing
     }
     let decoder = SequenceDecoder(model, weights: weights, start: Self.start, end: Self.end)
     let unseen = (0..<200).map { sequence(1_000_000 + $0) }
-    let given = unseen.map { Given(source: $0) }
+    let given = unseen.map { DecoderInput(source: $0) }
     let greedy = decoder.greedy(given, maximumLength: 10)
     let right = zip(greedy, unseen).count { $0.symbols == $1.reversed() }
     #expect(right >= 190, "\(right) of 200 sequences are reversed")

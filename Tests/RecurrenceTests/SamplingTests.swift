@@ -175,7 +175,7 @@ import Testing
 }
 
 @Suite struct `Drawing with targets fed back` {
-  @Test func `feeds what was drawn, as a window feeds its targets`() throws {
+  @Test func `loaders what was drawn, as a window loaders its targets`() throws {
     let layer = LayerOptions(
       .recurrent(cell: "jordan", Jordan.Options(hidden: 5, teacherForcing: true)))
     let trial = Trial(

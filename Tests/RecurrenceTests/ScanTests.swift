@@ -200,7 +200,7 @@ private struct ScannedNetwork {
           #expect(abs(x - y) < 1e3 * Double(Real.ulpOfOne) * size, "\(name): \(x), \(y)")
         }
       }
-      trial.tape.turn()
+      trial.tape.carryStates()
     }
   }
 }

@@ -4,17 +4,17 @@ import Testing
 
 /// Training that feeds steps what the model itself predicts, in place of the targets.
 @Suite struct `Scheduled sampling` {
-  typealias Case = (name: String, options: ModelOptions, interface: ModelInterface)
+  typealias Case = (name: String, options: ModelOptions, interface: TaskSignature)
 
   private static func gru(_ hidden: Int, isFed: Bool = false) -> LayerOptions {
     LayerOptions(
-      `Models of sequences`.gru(hidden), surroundings: Surroundings(feedsTargets: isFed))
+      `Models of sequences`.gru(hidden), surroundings: RecurrentLayerOptions(feedsTargets: isFed))
   }
-  private static let symbols = ModelInterface.Input.symbols(SequenceTrial.symbols)
-  private static func lines(source: Int = 0, condition: Int = 0) -> ModelInterface {
-    ModelInterface(
+  private static let symbols = TaskSignature.Input.symbols(SequenceTrial.symbols)
+  private static func lines(source: Int = 0, condition: Int = 0) -> TaskSignature {
+    TaskSignature(
       input: symbols, output: .symbols(SequenceTrial.symbols), condition: condition, source: source,
-      ends: ModelInterface.Ends(symbol: 2, longest: 8))
+      ends: TaskSignature.Ends(symbol: 2, longest: 8))
   }
   private static func pairs(_ attention: AttentionKind, _ place: AttentionPlace) -> Case {
     var encoded = gru(3)
@@ -47,7 +47,7 @@ import Testing
         layers: [
           LayerOptions(
             .recurrent(cell: "skip", Skip.Options(hidden: 5, delays: [2, 3])),
-            surroundings: Surroundings(initialState: .learnt)),
+            surroundings: RecurrentLayerOptions(initialState: .learnt)),
           LayerOptions(.recurrent(cell: "dense", Dense.Options(hidden: 4, taps: 3))),
         ]), lines()
     ),
@@ -55,13 +55,13 @@ import Testing
     pairs(.none, .output), pairs(.additive, .output), pairs(.multiplicative, .input),
     (
       "numbers", ModelOptions(embedding: nil, layers: [gru(5)]),
-      ModelInterface(
-        input: .frames(4), output: .numbers(4), ends: ModelInterface.Ends(longest: 8))
+      TaskSignature(
+        input: .frames(4), output: .numbers(4), ends: TaskSignature.Ends(longest: 8))
     ),
     (
       "labels", ModelOptions(embedding: nil, layers: [gru(5, isFed: true)]),
-      ModelInterface(
-        input: .frames(4), output: .labels(4), ends: ModelInterface.Ends(longest: 8))
+      TaskSignature(
+        input: .frames(4), output: .labels(4), ends: TaskSignature.Ends(longest: 8))
     ),
   ]
   private static var cases: [(Case, readsTargets: Bool)] {
@@ -280,7 +280,7 @@ import Testing
       let parted = trial(row)
       sample(parted, .greedy, 0, readsTargets: false)
       let size = WindowSize(steps: SequenceTrial.steps, streams: SequenceTrial.streams)
-      let segments = Segments(
+      let segments = ActivationCheckpointing(
         of: size, length: 2, on: parted.tape, for: parted.model.plan, widths: parted.batch.widths)
       parted.gradient.clear()
       parted.tape.clearCarried()

@@ -66,12 +66,12 @@ import Testing
     for states in 1...12 {
       for count in 1...150 {
         #expect(
-          SegmentOrder.cost(segments: count, states: states) == table.cost(count, states),
+          RecomputationSchedule.cost(segments: count, states: states) == table.cost(count, states),
           "\(count) segments with \(states) states")
       }
     }
-    #expect(SegmentOrder.cost(segments: 1000, states: 1000) == 1999)
-    #expect(SegmentOrder.cost(segments: 1 << 20, states: 1) == (1 << 19) * (1 << 20 + 1))
+    #expect(RecomputationSchedule.cost(segments: 1000, states: 1000) == 1999)
+    #expect(RecomputationSchedule.cost(segments: 1 << 20, states: 1) == (1 << 19) * (1 << 20 + 1))
   }
 
   @Test func `computes as few as anything that can be done`() {
@@ -79,7 +79,7 @@ import Testing
       for count in 1...7 {
         let least = fewest(count, states: states)
         #expect(
-          SegmentOrder.cost(segments: count, states: states) == least,
+          RecomputationSchedule.cost(segments: count, states: states) == least,
           "\(count) segments with \(states) states: \(least)")
       }
     }
@@ -94,7 +94,7 @@ import Testing
     let model: SequenceModel
     let counter: Counter
     var plan: Plan { model.plan }
-    var interface: ModelInterface { model.interface }
+    var interface: TaskSignature { model.interface }
     var encoder: [any Layer] { model.encoder }
     var layers: [any Layer] { model.layers }
     var head: any Head { model.head }
@@ -121,7 +121,7 @@ import Testing
         let window = WindowSize(steps: steps, streams: Trial.streams)
         let plan = trial.model.plan
         let tape = Tape(plan, fitting: [window], atMost: length, derivatives: true, resets: true)
-        let segments = Segments(
+        let segments = ActivationCheckpointing(
           of: window, length: length, states: states, on: tape, for: plan,
           widths: trial.batch.widths)
         // A window that is shorter than others, too.

@@ -4,9 +4,9 @@ import Testing
 
 /// Models of padded sequences: what they read, how layers are put together, and what they end in.
 @Suite struct `Models of sequences` {
-  static let symbols = ModelInterface.Input.symbols(SequenceTrial.symbols)
-  static let frames = ModelInterface.Input.frames(SequenceTrial.frame)
-  static let symbolsOfBothSides = ModelInterface.Output.symbols(SequenceTrial.symbols)
+  static let symbols = TaskSignature.Input.symbols(SequenceTrial.symbols)
+  static let frames = TaskSignature.Input.frames(SequenceTrial.frame)
+  static let symbolsOfBothSides = TaskSignature.Output.symbols(SequenceTrial.symbols)
 
   static func lstm(_ hidden: Int) -> LayerOptions.Kind {
     .recurrent(cell: "lstm", LSTM.Options(hidden: hidden))
@@ -16,36 +16,36 @@ import Testing
   }
 
   /// Options and interfaces that between them use every way of putting a model together.
-  static let cases: [(name: String, options: ModelOptions, interface: ModelInterface)] =
+  static let cases: [(name: String, options: ModelOptions, interface: TaskSignature)] =
     [
       (
         "symbols without an embedding",
         ModelOptions(embedding: nil, layers: [LayerOptions(gru(5))]),
-        ModelInterface(input: symbols, output: .symbols(6))
+        TaskSignature(input: symbols, output: .symbols(6))
       ),
       (
         "frames and numbers", ModelOptions(embedding: nil, layers: [LayerOptions(lstm(5))]),
-        ModelInterface(input: frames, output: .numbers(3))
+        TaskSignature(input: frames, output: .numbers(3))
       ),
       (
         "frames and labels, one answer a sequence",
         ModelOptions(
           embedding: nil, layers: [LayerOptions(.linear(3)), LayerOptions(gru(5))],
           outputBias: false),
-        ModelInterface(input: frames, output: .labels(6), asksOnce: true)
+        TaskSignature(input: frames, output: .labels(6), asksOnce: true)
       ),
       (
         "nothing to read", ModelOptions(embedding: nil, layers: [LayerOptions(lstm(5))]),
-        ModelInterface(input: .nothing, output: .numbers(1), condition: 2)
+        TaskSignature(input: .nothing, output: .numbers(1), condition: 2)
       ),
       (
         "shortcut", ModelOptions(embedding: 3, layers: [LayerOptions(lstm(5))], shortcut: true),
-        ModelInterface(input: symbols, output: .symbols(6))
+        TaskSignature(input: symbols, output: .symbols(6))
       ),
       (
         "shortcut of frames",
         ModelOptions(embedding: nil, layers: [LayerOptions(gru(5))], shortcut: true),
-        ModelInterface(input: frames, output: .labels(6))
+        TaskSignature(input: frames, output: .labels(6))
       ),
       (
         "both directions side by side",
@@ -55,13 +55,13 @@ import Testing
             LayerOptions(lstm(5), bidirectional: .concat),
             LayerOptions(gru(4), bidirectional: .concat),
           ]),
-        ModelInterface(input: symbols, output: .symbols(6))
+        TaskSignature(input: symbols, output: .symbols(6))
       ),
       (
         "both directions added",
         ModelOptions(
           embedding: nil, layers: [LayerOptions(gru(5), bidirectional: .sum)]),
-        ModelInterface(input: symbols, output: .symbols(6))
+        TaskSignature(input: symbols, output: .symbols(6))
       ),
       (
         "both directions of a tied embedding",
@@ -69,10 +69,11 @@ import Testing
           embedding: 5,
           layers: [
             LayerOptions(
-              lstm(3), bidirectional: .concat, surroundings: Surroundings(initialState: .learnt)),
+              lstm(3), bidirectional: .concat,
+              surroundings: RecurrentLayerOptions(initialState: .learnt)),
             LayerOptions(.linear(5)),
           ], tied: true),
-        ModelInterface(input: symbols, output: symbolsOfBothSides)
+        TaskSignature(input: symbols, output: symbolsOfBothSides)
       ),
       (
         "a summary of both directions of symbols below others",
@@ -82,7 +83,7 @@ import Testing
             LayerOptions(gru(3), dropout: 0.3, bidirectional: .concat),
             LayerOptions(lstm(5), bidirectional: .sum), LayerOptions(gru(4)),
           ]),
-        ModelInterface(input: symbols, output: .labels(6), asksOnce: true)
+        TaskSignature(input: symbols, output: .labels(6), asksOnce: true)
       ),
       (
         "a summary of both directions",
@@ -92,50 +93,50 @@ import Testing
             LayerOptions(gru(6), bidirectional: .sum),
             LayerOptions(lstm(5), bidirectional: .concat),
           ]),
-        ModelInterface(input: frames, output: .symbols(6), asksOnce: true)
+        TaskSignature(input: frames, output: .symbols(6), asksOnce: true)
       ),
       (
         "a condition at every step",
         ModelOptions(embedding: 3, layers: [LayerOptions(gru(5)), LayerOptions(lstm(4))]),
-        ModelInterface(input: symbols, output: .symbols(6), condition: 2)
+        TaskSignature(input: symbols, output: .symbols(6), condition: 2)
       ),
       (
         "a condition at the first step",
         ModelOptions(embedding: 3, layers: [LayerOptions(lstm(5))], condition: .firstInput),
-        ModelInterface(input: symbols, output: .symbols(6), condition: 2)
+        TaskSignature(input: symbols, output: .symbols(6), condition: 2)
       ),
       (
         "a condition as the initial state",
         ModelOptions(
           embedding: 3, layers: [LayerOptions(lstm(5)), LayerOptions(gru(4))],
           condition: .initialState),
-        ModelInterface(input: symbols, output: .symbols(6), condition: 2)
+        TaskSignature(input: symbols, output: .symbols(6), condition: 2)
       ),
       (
         "a condition as the initial state of both directions",
         ModelOptions(
           embedding: nil, layers: [LayerOptions(gru(5), bidirectional: .concat)],
           condition: .initialState),
-        ModelInterface(input: frames, output: .labels(6), condition: 2)
+        TaskSignature(input: frames, output: .labels(6), condition: 2)
       ),
       (
         "classes through embeddings beside numbers",
         ModelOptions(
           embedding: 3, layers: [LayerOptions(gru(5)), LayerOptions(lstm(4))],
           conditionEmbedding: 3),
-        ModelInterface(input: symbols, output: .symbols(6), condition: 2, classes: [3, 4])
+        TaskSignature(input: symbols, output: .symbols(6), condition: 2, classes: [3, 4])
       ),
       (
         "classes as the initial state",
         ModelOptions(
           embedding: 3, layers: [LayerOptions(lstm(5))], condition: .initialState,
           conditionEmbedding: 2),
-        ModelInterface(input: symbols, output: .symbols(6), classes: [3])
+        TaskSignature(input: symbols, output: .symbols(6), classes: [3])
       ),
       (
         "a class as a row with a single 1, at the first step",
         ModelOptions(embedding: 3, layers: [LayerOptions(gru(5))], condition: .firstInput),
-        ModelInterface(input: symbols, output: .symbols(6), condition: 1, classes: [3])
+        TaskSignature(input: symbols, output: .symbols(6), condition: 1, classes: [3])
       ),
     ] + SummaryCases.all + EncoderCases.all + EndCases.all
 
@@ -242,7 +243,7 @@ import Testing
     let options = ModelOptions(
       embedding: nil, layers: [LayerOptions(Self.gru(5), bidirectional: .concat)])
     let model = SequenceModel(
-      options, interface: ModelInterface(input: Self.symbols, output: .symbols(6), asksOnce: true),
+      options, interface: TaskSignature(input: Self.symbols, output: .symbols(6), asksOnce: true),
       seed: 1)
     let trial = SequenceTrial(model)
     trial.weights.update { weights in
@@ -274,17 +275,19 @@ import Testing
 
   @Test func `say which parts do not fit the data`() {
     let layers = [LayerOptions(Self.gru(5))]
-    let frames = ModelInterface(input: Self.frames, output: .numbers(1))
-    #expect(ModelOptions(embedding: 3, layers: layers).objection(to: frames) != nil)
-    #expect(ModelOptions(embedding: nil, layers: layers).objection(to: frames) == nil)
+    let frames = TaskSignature(input: Self.frames, output: .numbers(1))
+    #expect(ModelOptions(embedding: 3, layers: layers).incompatibility(with: frames) != nil)
+    #expect(ModelOptions(embedding: nil, layers: layers).incompatibility(with: frames) == nil)
     let tied = ModelOptions(embedding: 5, layers: layers, tied: true)
-    #expect(tied.objection(to: ModelInterface(input: Self.symbols, output: .symbols(6))) != nil)
-    #expect(tied.objection(to: ModelInterface(vocabulary: 7)) == nil)
-    let nothing = ModelInterface(input: .nothing, output: .numbers(1))
     #expect(
-      ModelOptions(embedding: nil, layers: layers, shortcut: true).objection(to: nothing) != nil)
+      tied.incompatibility(with: TaskSignature(input: Self.symbols, output: .symbols(6))) != nil)
+    #expect(tied.incompatibility(with: TaskSignature(vocabulary: 7)) == nil)
+    let nothing = TaskSignature(input: .nothing, output: .numbers(1))
+    #expect(
+      ModelOptions(embedding: nil, layers: layers, shortcut: true).incompatibility(with: nothing)
+        != nil)
     let residual = ModelOptions(
       embedding: nil, layers: [LayerOptions(Self.gru(5), residual: true)])
-    #expect(residual.objection(to: frames) != nil)
+    #expect(residual.incompatibility(with: frames) != nil)
   }
 }

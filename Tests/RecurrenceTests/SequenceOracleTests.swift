@@ -50,8 +50,8 @@ struct SequenceOracle: Decodable, CustomTestStringConvertible {
     case sourceLengths = "source_lengths"
   }
 
-  var interface: ModelInterface {
-    ModelInterface(
+  var interface: TaskSignature {
+    TaskSignature(
       input: .symbols(symbols), output: .symbols(symbols), condition: condition?.shape[1] ?? 0,
       source: sourceSymbols, asksOnce: once)
   }

@@ -5,7 +5,7 @@ import Testing
 /// Models with layers above a bidirectional one, of which one answer a sequence is asked or which are
 /// encoders.
 enum SummaryCases {
-  typealias Case = (name: String, options: ModelOptions, interface: ModelInterface)
+  typealias Case = (name: String, options: ModelOptions, interface: TaskSignature)
 
   private static func both(
     _ kind: LayerOptions.Kind, _ combination: Bidirectional.Combination = .concat,
@@ -50,7 +50,7 @@ enum SummaryCases {
     return (stacks + recurrent).map { name, layers in
       (
         "one answer, \(name)", ModelOptions(embedding: 4, layers: layers),
-        ModelInterface(
+        TaskSignature(
           input: .symbols(SequenceTrial.symbols), output: .symbols(6), asksOnce: true)
       )
     }
@@ -112,7 +112,7 @@ enum SummaryCases {
   }
 
   @Test func `are what the layers above read`() {
-    let interface = ModelInterface(
+    let interface = TaskSignature(
       input: .symbols(SequenceTrial.symbols), output: .symbols(6), asksOnce: true)
     let below = LayerOptions(`Models of sequences`.gru(3), bidirectional: .concat)
     let above = LayerOptions(.linear(5))

@@ -72,7 +72,7 @@ import Testing
     init(_ options: ModelOptions, rows: Int = nodes(trees)) {
       var options = options
       options.initializer = .uniform(0.7)
-      let interface = ModelInterface(
+      let interface = TaskSignature(
         input: .symbols(words), output: .symbols(labels), isTree: true)
       model = options.makeModel(interface, seed: 3)
       let layout = ParameterLayout(model.plan)
@@ -212,9 +212,9 @@ import Testing
   }
 
   @Test func `is refused where data and options do not fit`() {
-    let trees = ModelInterface(
+    let trees = TaskSignature(
       input: .symbols(9), output: .symbols(4), isTree: true)
-    let text = ModelInterface(vocabulary: 9)
+    let text = TaskSignature(vocabulary: 9)
     let layers = ModelOptions(embedding: 3, layers: [LayerOptions(.linear(3))])
     var (tied, wide) = (Self.options[0], Self.options[0])
     tied.tied = true
@@ -230,9 +230,9 @@ import Testing
         "set embedding"
       ),
     ] {
-      #expect(options.objection(to: interface)?.contains(words) == true)
+      #expect(options.incompatibility(with: interface)?.contains(words) == true)
     }
-    for options in Self.options { #expect(options.objection(to: trees) == nil) }
+    for options in Self.options { #expect(options.incompatibility(with: trees) == nil) }
   }
 
   #if REAL_IS_DOUBLE

@@ -108,14 +108,14 @@ let settings: [(name: String, setting: @Sendable (inout LayerOptions) -> Void)] 
   (
     "with zoneout, feeding back from a learnt state",
     {
-      $0.surroundings = Surroundings(
+      $0.surroundings = RecurrentLayerOptions(
         initialState: .learnt, feedback: FeedbackOptions(width: 6), zoneout: 0.3)
     }
   ),
   (
     "feeding back from a learnt state",
     {
-      $0.surroundings = Surroundings(
+      $0.surroundings = RecurrentLayerOptions(
         initialState: .learnt, feedback: FeedbackOptions(width: 6, nonlinearity: .sigmoid))
     }
   ),

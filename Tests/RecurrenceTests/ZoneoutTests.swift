@@ -10,7 +10,7 @@ import Testing
   private func trial(layers: Int = 1) -> Trial {
     let layer = LayerOptions(
       .recurrent(cell: "lstm", LSTM.Options(hidden: Self.hidden)),
-      surroundings: Surroundings(zoneout: Self.rate))
+      surroundings: RecurrentLayerOptions(zoneout: Self.rate))
     return Trial(
       ModelOptions(embedding: Trial.input, layers: Array(repeating: layer, count: layers)),
       steps: Self.steps)

@@ -84,7 +84,7 @@ public struct ConditionOptions: Codable, Sendable, Equatable {
   public var leads: Bool { train == nil }
 
   /// Why sequences of a format cannot have such a condition, if there is a reason.
-  func objection(to format: SequenceFormat) -> String? {
+  func incompatibility(with format: SequenceFormat) -> String? {
     switch format {
     case .trees, .piano:
       return "nothing can be known of sequences of the format \(format.rawValue); remove condition"

@@ -79,7 +79,7 @@ extension Dataset {
     }
     func part(
       _ range: Range<Int>?, _ name: String, _ heldOut: HeldOut?
-    ) throws(DataError) -> DataPart? {
+    ) throws(DataError) -> Split? {
       guard let range else { return nil }
       var title = files.name
       switch heldOut {
@@ -118,17 +118,17 @@ extension Dataset {
 extension SequenceFiles {
   /// How sequences end that read what they have asked for.
   /// - Parameter symbol: the one that stands for the end.
-  fileprivate func ends(of part: DataPart, symbol: Int32?) -> ModelInterface.Ends? {
+  fileprivate func ends(of part: Split, symbol: Int32?) -> TaskSignature.Ends? {
     guard let set = part.examples else { return nil }
     let longest = set.longest.steps
     switch reader.format {
     case .lines, .pairs:
-      return symbol.map { ModelInterface.Ends(symbol: Int($0), longest: longest - 1) }
-    case .piano: return ModelInterface.Ends(longest: longest)
+      return symbol.map { TaskSignature.Ends(symbol: Int($0), longest: longest - 1) }
+    case .piano: return TaskSignature.Ends(longest: longest)
     case .csv:
       guard reader.columns?.valueCount ?? 0 > 0, longest > 1 else { return nil }
       let reads = (0..<set.count).allSatisfy { set.example($0, epoch: 1).readsItsValues }
-      return reads ? ModelInterface.Ends(longest: longest) : nil
+      return reads ? TaskSignature.Ends(longest: longest) : nil
     case .tags, .labels, .trees: return nil
     }
   }
@@ -136,23 +136,23 @@ extension SequenceFiles {
   /// What a model of these sequences reads and predicts.
   fileprivate func interface(
     _ vocabularies: (inputs: Vocabulary, labels: Vocabulary, source: Vocabulary?)
-  ) -> ModelInterface {
+  ) -> TaskSignature {
     let symbols = vocabularies.inputs.count
     let labels = vocabularies.labels.count
     switch reader.format {
     case .lines, .pairs:
-      return ModelInterface(
+      return TaskSignature(
         input: .symbols(symbols), output: .symbols(symbols),
         source: vocabularies.source?.count ?? 0, sourceFrames: sourceWidth)
-    case .tags: return ModelInterface(input: .symbols(symbols), output: .symbols(labels))
+    case .tags: return TaskSignature(input: .symbols(symbols), output: .symbols(labels))
     case .trees where reader.view.isTree:
-      return ModelInterface(input: .symbols(symbols), output: .symbols(labels), isTree: true)
+      return TaskSignature(input: .symbols(symbols), output: .symbols(labels), isTree: true)
     case .labels, .trees:
-      return ModelInterface(input: .symbols(symbols), output: .symbols(labels), asksOnce: true)
-    case .piano: return ModelInterface(input: .frames(labels), output: .labels(labels))
+      return TaskSignature(input: .symbols(symbols), output: .symbols(labels), asksOnce: true)
+    case .piano: return TaskSignature(input: .frames(labels), output: .labels(labels))
     case .csv:
       let columns = reader.columns!
-      var interface = ModelInterface(
+      var interface = TaskSignature(
         input: columns.inputs.isEmpty ? .nothing : .frames(columns.inputs.count),
         output: .numbers(columns.valueCount))
       if columns.classes != nil { interface.output = .symbols(labels) }

@@ -58,8 +58,8 @@ public struct ListedTrees: ExampleSet {
     return example
   }
 
-  public func feed(_ request: FeedRequest) throws(DataError) -> any Feed {
-    try TreeFeed(self, request)
+  public func loader(_ request: LoaderRequest) throws(DataError) -> any BatchLoader {
+    try TreeLoader(self, request)
   }
 }
 

@@ -37,11 +37,11 @@ extension Dataset {
     var packed = Unpacking(bytes)
     guard
       let interface = try? JSONDecoder().decode(
-        ModelInterface.self, from: Data(packed.text()))
+        TaskSignature.self, from: Data(packed.text()))
     else { preconditionFailure("an interface that another rank has encoded") }
     let vocabularies = packed.list { Vocabulary(unpacking: &$0) }
     let conditions = packed.list { ConditionFields(unpacking: &$0) }
-    var parts: [DataPart?] = []
+    var parts: [Split?] = []
     for _ in 0..<3 {
       guard let kind = PackedKind(rawValue: packed.number()) else {
         parts.append(nil)

@@ -71,7 +71,9 @@ public struct ReaderOptions: Codable, Sendable, Equatable {
     case .lines, .tags, .labels, .piano: break
     }
     condition = try keys.decodeIfPresent(ConditionOptions.self, forKey: .condition)
-    if let problem = condition?.objection(to: format) { throw keys.refusal(.condition, problem) }
+    if let problem = condition?.incompatibility(with: format) {
+      throw keys.refusal(.condition, problem)
+    }
   }
 
   public func encode(to encoder: any Encoder) throws {

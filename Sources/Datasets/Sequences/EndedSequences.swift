@@ -56,7 +56,7 @@ extension Dataset {
   /// - Throws: `DataError` where a sequence can have no probability: one that is longer than any
   ///   length that is predicted, or one with the symbol for the end inside.
   public func ending(
-    by end: EndOfSequence, longest: Int? = nil, known: ModelInterface.Ends? = nil,
+    by end: EndOfSequence, longest: Int? = nil, known: TaskSignature.Ends? = nil,
     checking share: (rank: Int, world: Int) = (0, 1)
   ) throws(DataError) -> Dataset {
     guard end != .symbol else { return self }
@@ -69,7 +69,7 @@ extension Dataset {
       return self
     }
     let longest = known?.longest ?? longest ?? ends.longest
-    func ended(_ part: DataPart) throws(DataError) -> DataPart {
+    func ended(_ part: Split) throws(DataError) -> Split {
       guard let set = part.examples else { return part }
       let most = set.longest.steps - (ends.symbol == nil ? 0 : 1)
       guard end != .length || most <= longest else {
@@ -94,7 +94,7 @@ extension Dataset {
       return .examples(EndedSequences(set, hasSymbol: ends.symbol != nil))
     }
     var interface = interface
-    interface.ends = ModelInterface.Ends(symbol: ends.symbol, longest: longest)
+    interface.ends = TaskSignature.Ends(symbol: ends.symbol, longest: longest)
     return Dataset(
       vocabulary: vocabulary, outputs: outputs, source: source, conditions: conditions,
       interface: interface,

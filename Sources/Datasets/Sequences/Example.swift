@@ -102,13 +102,13 @@ public protocol ExampleSet: Sendable {
   /// Identifies the examples by what is in them or by what generates them.
   var hash: UInt64 { get }
   /// The batches of these examples, as a rank reads them.
-  func feed(_ request: FeedRequest) throws(DataError) -> any Feed
+  func loader(_ request: LoaderRequest) throws(DataError) -> any BatchLoader
 }
 
 extension ExampleSet {
   public var isFresh: Bool { false }
   public var isGenerated: Bool { isFresh }
-  public func feed(_ request: FeedRequest) throws(DataError) -> any Feed {
-    try SequenceFeed(self, request)
+  public func loader(_ request: LoaderRequest) throws(DataError) -> any BatchLoader {
+    try SequenceLoader(self, request)
   }
 }

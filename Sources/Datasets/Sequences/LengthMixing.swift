@@ -23,7 +23,7 @@ struct LengthMixing {
   ///   - limit: of all of them.
   init(
     _ sequences: [Int32], _ lengths: [Length], _ cuts: [Range<Int>], _ longest: [Length],
-    _ limit: Length, _ request: FeedRequest
+    _ limit: Length, _ request: LoaderRequest
   ) {
     self.lengths = lengths
     cut = cuts.enumerated().flatMap { number, cut in cut.map { _ in Int32(number) } }

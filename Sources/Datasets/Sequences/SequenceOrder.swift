@@ -34,7 +34,7 @@ struct SequenceOrder {
   private var order: [Int]
   private var epoch = 1
 
-  init(_ set: any ExampleSet, _ request: FeedRequest) throws(DataError) {
+  init(_ set: any ExampleSet, _ request: LoaderRequest) throws(DataError) {
     self.set = set
     seed = request.seed
     bptt = request.bptt
@@ -92,7 +92,7 @@ struct SequenceOrder {
 
   /// Cuts by number, or as many as the budget of steps × sequences allows.
   private static func cuts(
-    _ sequences: [Int32], _ lengths: [Length], _ set: any ExampleSet, _ request: FeedRequest
+    _ sequences: [Int32], _ lengths: [Length], _ set: any ExampleSet, _ request: LoaderRequest
   ) throws(DataError) -> [Range<Int>] {
     var most = request.batchSize
     if let budget = request.batchTokens {

@@ -10,7 +10,7 @@ public import Recurrence
 ///
 /// The files of a text with several are shuffled in every epoch, and the streams are cut from what
 /// comes out.
-public final class Streams: Feed {
+public final class Streams: BatchLoader {
   public let corpus: Corpus
   /// The number of streams over all ranks.
   public let batchSize: Int

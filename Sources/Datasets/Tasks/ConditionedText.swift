@@ -57,8 +57,8 @@ public struct ConditionedText: GeneratedTask {
     (0..<letters).map { String(Unicode.Scalar(UInt8(97 + $0))) } + ["<s>", "</s>"]
   }
   public var outputs: [String] { inputs }
-  public var ends: ModelInterface.Ends? {
-    ModelInterface.Ends(symbol: letters + 1, longest: length.upperBound)
+  public var ends: TaskSignature.Ends? {
+    TaskSignature.Ends(symbol: letters + 1, longest: length.upperBound)
   }
   public var widths: Batch.Widths { Batch.Widths(condition: classes) }
 

@@ -20,7 +20,7 @@ public protocol GeneratedTask: Codable, Equatable, Sendable {
   var asksForNextFrame: Bool { get }
 
   /// How sequences may end; nil where outputs are not read again, or come with inputs that are given.
-  var ends: ModelInterface.Ends? { get }
+  var ends: TaskSignature.Ends? { get }
 
   /// The fewest and the most steps of an example.
   func lengths(_ part: TaskPart) -> ClosedRange<Int>
@@ -41,7 +41,7 @@ extension GeneratedTask {
   public var widths: Batch.Widths { Batch.Widths() }
   public var asksOnce: Bool { false }
   public var asksForNextFrame: Bool { false }
-  public var ends: ModelInterface.Ends? { nil }
+  public var ends: TaskSignature.Ends? { nil }
   public var sourceWidth: Int { 0 }
   public var longestSource: Int { 0 }
   public var isEven: Bool { TaskPart.allCases.allSatisfy { lengths($0).count == 1 } }
@@ -57,8 +57,8 @@ extension GeneratedTask {
   func isEqual(to other: any GeneratedTask) -> Bool { other as? Self == self }
 
   /// What a model of this task reads and predicts.
-  public var interface: ModelInterface {
-    ModelInterface(
+  public var interface: TaskSignature {
+    TaskSignature(
       input: inputs.isEmpty ? .frames(widths.features) : .symbols(inputs.count),
       output: outputs.isEmpty ? .numbers(widths.values) : .symbols(outputs.count),
       condition: widths.condition, sourceFrames: sourceWidth, asksOnce: asksOnce, ends: ends)

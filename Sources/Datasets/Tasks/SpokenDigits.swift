@@ -66,8 +66,8 @@ public struct SpokenDigits: GeneratedTask {
 
   public var inputs: [String] { (0..<Self.digits).map(String.init) + ["<s>", "</s>"] }
   public var outputs: [String] { inputs }
-  public var ends: ModelInterface.Ends? {
-    ModelInterface.Ends(symbol: Self.digits + 1, longest: length.upperBound)
+  public var ends: TaskSignature.Ends? {
+    TaskSignature.Ends(symbol: Self.digits + 1, longest: length.upperBound)
   }
   public var sourceWidth: Int { width }
   public var longestSource: Int { length.upperBound * frames.upperBound }

@@ -28,7 +28,7 @@ public struct UnknownSymbols: Sendable, Equatable {
 
   /// Counts a part of the data: what is read and what is encoded. Of a generated task there is nothing
   /// to count.
-  public init(_ part: DataPart, of dataset: Dataset) {
+  public init(_ part: Split, of dataset: Dataset) {
     switch part {
     case .text(let corpus):
       all = corpus.count

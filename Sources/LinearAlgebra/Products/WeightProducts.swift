@@ -12,7 +12,7 @@ public final class WeightProducts {
   /// Counts the time of products with the weights; nil where nobody asks.
   public var clock: ProductClock?
   /// Whether large copies of the weights lie in the same memory one layer after the other, each
-  /// until `giveBackCopies`. For training: every copy is made anew in each step anyway.
+  /// until `releasePackedWeights`. For training: every copy is made anew in each step anyway.
   public var copiesTakeTurns = false
   /// Whether each row of a product x · W depends on that row of x and on W alone, to the bit, and not on
   /// how many rows there are beside it; slower. To be set before the first product.
@@ -214,7 +214,7 @@ public final class WeightProducts {
   #endif
 
   /// Says that a layer has multiplied with its weights and that another comes next.
-  public func giveBackCopies() {
+  public func releasePackedWeights() {
     #if !REAL_IS_DOUBLE
       if copiesTakeTurns { memory.giveBack() }
     #endif

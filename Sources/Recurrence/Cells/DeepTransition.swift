@@ -105,7 +105,7 @@ public struct DeepTransition: RecurrentCell {
     for (k, (width, next)) in zip(widths, widths.dropFirst() + [n]).enumerated() {
       inner.append(
         Inner(
-          value: plan.activation(width, derivative: .none), derivative: plan.momentary(width),
+          value: plan.activation(width, derivative: .none), derivative: plan.stepTemporary(width),
           weight: plan.parameter(
             "weight_transition_\(k + 2)", from: width, to: next, pytorch: spread(width)),
           bias: plan.vector("bias_transition_\(k + 2)", count: next, pytorch: spread(width)),

@@ -64,7 +64,7 @@ public struct GRU: RecurrentCell {
     let n = options.hidden
     let spread = Distribution.uniform(1 / Double(n).squareRoot())
     preactivation = plan.activation(3 * n, derivative: .overwrites)
-    fromState = plan.momentary(3 * n)
+    fromState = plan.stepTemporary(3 * n)
     candidate = plan.activation(n, derivative: .overwrites)
     output = plan.state(n)
     recurrent = plan.parameter("weight_hh", from: n, to: 3 * n, gates: 3, pytorch: spread)

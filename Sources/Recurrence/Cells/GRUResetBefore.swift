@@ -36,7 +36,7 @@ public struct GRUResetBefore: RecurrentCell {
     let spread = Distribution.uniform(1 / Double(n).squareRoot())
     preactivation = plan.activation(3 * n, derivative: .overwrites)
     kept = plan.activation(n, derivative: .none)
-    dKept = plan.momentary(n)
+    dKept = plan.stepTemporary(n)
     output = plan.state(n)
     gates = plan.parameter("weight_hh", from: n, to: 2 * n, gates: 2, pytorch: spread)
     candidate = plan.parameter("weight_hn", from: n, to: n, pytorch: spread)

@@ -22,7 +22,7 @@ struct IntermediateState: Sendable {
       names.toGates, from: n, to: gates * n, gates: gates, pytorch: spread)
     factor = plan.activation(n, derivative: .overwrites)
     product = plan.activation(n, derivative: .none)
-    dProduct = plan.momentary(n)
+    dProduct = plan.stepTemporary(n)
   }
 
   /// Adds m V to `a`; `x` is x W.

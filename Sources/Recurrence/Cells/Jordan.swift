@@ -78,7 +78,7 @@ public struct Jordan: RecurrentCell {
   public let preactivation, output: Activation
   /// h, and the derivative of one step.
   let hidden, dHidden: Activation
-  let shown: ShownOutput
+  let shown: OutputMapping
   let fed: Fed
   let nonlinearity: Nonlinearity
 
@@ -88,8 +88,8 @@ public struct Jordan: RecurrentCell {
     nonlinearity = options.nonlinearity
     preactivation = plan.activation(n, derivative: .overwrites)
     hidden = plan.activation(n, derivative: .none)
-    dHidden = plan.momentary(n)
-    shown = ShownOutput(
+    dHidden = plan.stepTemporary(n)
+    shown = OutputMapping(
       FeedbackOptions(width: options.output, nonlinearity: options.outputNonlinearity), from: n,
       isState: !options.teacherForcing, in: &plan)
     output = shown.output

@@ -31,8 +31,8 @@ extension LSTM {
       self.fromInput = fromInput
       fromState = plan.activation(width, derivative: .overwrites)
       memory = plan.activation(n, derivative: .overwrites)
-      seen = plan.momentary(n)
-      dSeen = plan.momentary(n)
+      seen = plan.stepTemporary(n)
+      dSeen = plan.stepTemporary(n)
       scales = plan.activation(3, derivative: .none)
       inputGain = plan.vector("gain_ih", count: width, pytorch: .zero, parts: one)
       stateGain = plan.vector("gain_hh", count: width, pytorch: .zero, parts: one)

@@ -79,7 +79,7 @@ public struct LSTM: RecurrentCell {
     } else {
       projection = plan.parameter("weight_hr", from: n, to: width, pytorch: spread)
       unprojected = plan.activation(n, derivative: .none)
-      dUnprojected = plan.momentary(n)
+      dUnprojected = plan.stepTemporary(n)
     }
   }
 

@@ -95,7 +95,7 @@ public struct Leaky: RecurrentCell {
     retention = options.alpha
     alpha = plan.scratch(n)
     candidate = plan.activation(n, derivative: .none)
-    dCandidate = plan.momentary(n)
+    dCandidate = plan.stepTemporary(n)
     nonlinearity = options.nonlinearity
   }
 

@@ -76,8 +76,8 @@ public struct UpdateGRU: RecurrentCell {
       recurrent = plan.parameter("weight_hh", from: n, to: n, pytorch: spread)
       gated = Gated(
         recurrent: plan.parameter("weight_hn", from: n, to: n, pytorch: spread),
-        kept: plan.activation(n, derivative: .none), dKept: plan.momentary(n),
-        dGate: plan.momentary(n))
+        kept: plan.activation(n, derivative: .none), dKept: plan.stepTemporary(n),
+        dGate: plan.stepTemporary(n))
     } else {
       recurrent = plan.parameter("weight_hh", from: n, to: 2 * n, gates: 2, pytorch: spread)
       gated = nil

@@ -12,7 +12,7 @@ extension SequenceDecoder {
   ///   - beam: 1 is greedy.
   ///   - maximumLength: the most symbols, the end included; nil for those of each one's own source.
   public func search(
-    _ given: [Given], beam: Int, maximumLength: Int? = nil,
+    _ given: [DecoderInput], beam: Int, maximumLength: Int? = nil,
     normalisation: LengthNormalisation = LengthNormalisation(alpha: 1)
   ) -> [[Hypothesis]] {
     precondition(beam > 0, "a beam of \(beam)")

@@ -13,7 +13,8 @@ final class HypothesisReader {
   ///   - copies: hypotheses of each sequence.
   ///   - steps: the most that are read at once.
   init(
-    _ model: SequenceModel, _ weights: ParameterVector, given: [Given], copies: Int, steps: Int
+    _ model: SequenceModel, _ weights: ParameterVector, given: [DecoderInput], copies: Int,
+    steps: Int
   ) {
     let interface = model.interface
     self.model = model
@@ -60,7 +61,7 @@ final class HypothesisReader {
   /// - Parameter parents: which stream's past each goes on from.
   func read(_ symbols: [Int32], from parents: [Int]) -> Matrix {
     if hasRead {
-      tape.turn(from: parents)
+      tape.carryStates(from: parents)
       if model.predictedLength != nil {
         let totals = Array(batch.totals.elements(count: batch.streams))
         expect(parents.map { Int(totals[$0]) })
@@ -108,7 +109,7 @@ final class HypothesisReader {
 
 extension Batch {
   /// Takes in what is known of a stream as a whole.
-  func know(_ numbers: [Real], classes known: [Int32], of s: Int, _ interface: ModelInterface) {
+  func know(_ numbers: [Real], classes known: [Int32], of s: Int, _ interface: TaskSignature) {
     precondition(
       numbers.count == interface.condition,
       "a condition of \(numbers.count) numbers for a model of \(interface.condition)")
@@ -121,7 +122,7 @@ extension Batch {
   }
 
   /// Lays out what an encoder reads.
-  fileprivate func fill(_ given: [Given], _ interface: ModelInterface) {
+  fileprivate func fill(_ given: [DecoderInput], _ interface: TaskSignature) {
     begin(steps: given.map(\.sourceSteps).max()!, streams: given.count)
     resets.clear(0..<rows)
     inputs.clear(0..<rows)

@@ -21,7 +21,7 @@ public final class SequenceDecoder {
     _ model: SequenceModel, weights: ParameterVector, start: Int32, end: Int32,
     excluded: Set<Int32> = []
   ) {
-    if let problem = Self.objection(to: model.interface) { preconditionFailure(problem) }
+    if let problem = Self.incompatibility(with: model.interface) { preconditionFailure(problem) }
     precondition(!excluded.contains(end), "sequences that must not end")
     precondition(
       model.options.end == .symbol || model.interface.ends?.symbol == Int(end),
@@ -34,7 +34,7 @@ public final class SequenceDecoder {
   }
 
   /// Why no sequences can be found with a model, if there is a reason.
-  public static func objection(to interface: ModelInterface) -> String? {
+  public static func incompatibility(with interface: TaskSignature) -> String? {
     guard case .symbols(let count) = interface.output else {
       return "sequences are found symbol by symbol, and this model predicts numbers or labels"
     }
@@ -46,8 +46,8 @@ public final class SequenceDecoder {
 
   /// The likeliest symbol after each other.
   /// - Parameter maximumLength: the most symbols, the end included; nil for those of each one's own
-  ///   source, `Given.greatestLength`.
-  public func greedy(_ given: [Given], maximumLength: Int? = nil) -> [Hypothesis] {
+  ///   source, `DecoderInput.greatestLength`.
+  public func greedy(_ given: [DecoderInput], maximumLength: Int? = nil) -> [Hypothesis] {
     func likeliest(_ logits: Row, _ excluded: Set<Int32>) -> Int32 {
       var best = -1
       for v in 0..<logits.count where !excluded.contains(Int32(v)) {
@@ -66,7 +66,8 @@ public final class SequenceDecoder {
   ///   - seed: the same seed and the same number draw the same sequence.
   ///   - first: the number of the first of them, where they are some of many.
   public func sample(
-    _ given: [Given], maximumLength: Int? = nil, _ sampling: Sampling = Sampling(), seed: UInt64,
+    _ given: [DecoderInput], maximumLength: Int? = nil, _ sampling: Sampling = Sampling(),
+    seed: UInt64,
     first: Int = 0
   ) -> [Hypothesis] {
     let lengths = Sampling(temperature: sampling.temperature)
@@ -90,7 +91,7 @@ public final class SequenceDecoder {
   /// - Parameter choose: the next symbol from logits; told the place of the sequence in `given`, and the
   ///   step; of logits of lengths, where a model predicts them, there is no step.
   private func unroll(
-    _ given: [Given], maximumLength: Int?, _ choose: (Row, Int, Int?) -> Int32
+    _ given: [DecoderInput], maximumLength: Int?, _ choose: (Row, Int, Int?) -> Int32
   ) -> [Hypothesis] {
     var result = [Hypothesis](
       repeating: Hypothesis(symbols: [], logLikelihood: 0, isFinished: false), count: given.count)
@@ -124,7 +125,7 @@ public final class SequenceDecoder {
   }
 
   /// ln p of each of some sequences, their ends included, in nats; −∞ of what the model can never say.
-  public func logLikelihoods(of targets: [[Int32]], given: [Given]) -> [Double] {
+  public func logLikelihoods(of targets: [[Int32]], given: [DecoderInput]) -> [Double] {
     precondition(targets.count == given.count, "\(targets.count) sequences of \(given.count)")
     var result = [Double](repeating: 0, count: given.count)
     for places in Self.groups(
@@ -141,7 +142,7 @@ public final class SequenceDecoder {
 
   /// Sequences that go on side by side, those with sources of like lengths together.
   func forEachGroup(
-    of given: [Given], copies: Int, _ body: (HypothesisReader, [Int]) -> Void
+    of given: [DecoderInput], copies: Int, _ body: (HypothesisReader, [Int]) -> Void
   ) {
     for places in Self.groups(ofSources: given.map(\.sourceSteps), hypotheses: copies) {
       body(

@@ -25,7 +25,7 @@ public struct Halting: Head {
   init(beside inner: any Head, end: Int?, reading input: Activation, in plan: inout Plan) {
     self.inner = inner
     self.end = end
-    layer = OutputLayer(1, reading: input, name: "halt", isBeside: true, in: &plan)
+    layer = OutputLayer(1, reading: input, name: "halt", isAuxiliary: true, in: &plan)
   }
 
   public func forward(_ pass: Pass) {

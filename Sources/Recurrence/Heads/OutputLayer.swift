@@ -14,18 +14,18 @@ struct OutputLayer: Sendable {
   let bias: Parameter?
   /// Whether it stands beside another head's, to whose loss it adds: then it is asked for in every
   /// row that has an output or an end, and that head counts the targets.
-  private let isBeside: Bool
+  private let isAuxiliary: Bool
   private let outputs, gathered, scattered: Scratch
 
   /// - Parameters:
   ///   - name: before `.weight` and `.bias`.
   ///   - tied: the embedding whose table is also the weight here; nil for a weight of its own.
-  ///   - isBeside: whether another head has taken its loss before.
+  ///   - isAuxiliary: whether another head has taken its loss before.
   init(
     _ width: Int, reading input: Activation, name: String = "decoder", tied: Parameter? = nil,
-    bias hasBias: Bool = true, isBeside: Bool = false, in plan: inout Plan
+    bias hasBias: Bool = true, isAuxiliary: Bool = false, in plan: inout Plan
   ) {
-    self.isBeside = isBeside
+    self.isAuxiliary = isAuxiliary
     let read = plan.width(input)
     let spread = Distribution.uniform(1 / Double(read).squareRoot())
     self.width = width
@@ -46,7 +46,7 @@ struct OutputLayer: Sendable {
   ///   told which row of the window it has.
   @inline(__always)
   func forward(_ pass: Pass, _ evaluate: (Row, Int) -> Double) {
-    if !isBeside { pass.loss.clear() }
+    if !isAuxiliary { pass.loss.clear() }
     let h = pass[input]
     let block = evenBlock(of: h.rows, atMost: room(pass))
     var row = 0
@@ -74,7 +74,7 @@ struct OutputLayer: Sendable {
     let losses = pass.loss.rows.elements()
     var asked = 0
     for row in rows {
-      if !isBeside { losses[row] = 0 }
+      if !isAuxiliary { losses[row] = 0 }
       if asks(row, pass.batch) { asked += 1 }
     }
     guard asked > 0 else { return }
@@ -87,7 +87,7 @@ struct OutputLayer: Sendable {
       gather(rows, from: pass[input], pass.batch, into: h)
     }
     let l = outputs(of: h, pass)
-    if rows.count == pass[input].rows { pass.giveBackCopies() }
+    if rows.count == pass[input].rows { pass.releasePackedWeights() }
     var k = 0
     for row in rows where asks(row, pass.batch) {
       let loss = evaluate(l[k], row)
@@ -95,7 +95,7 @@ struct OutputLayer: Sendable {
       pass.loss.sum += loss
       k += 1
     }
-    if !isBeside { pass.loss.targets += asked }
+    if !isAuxiliary { pass.loss.targets += asked }
     guard pass.isTraining else { return }
     pass.d[weight].addProduct(l.transposed, h)
     if all {
@@ -108,7 +108,7 @@ struct OutputLayer: Sendable {
   }
 
   private func asks(_ row: Int, _ batch: Batch) -> Bool {
-    batch.hasTarget(row) || isBeside && batch.asksForEnd(row)
+    batch.hasTarget(row) || isAuxiliary && batch.asksForEnd(row)
   }
 
   /// The rows of outputs that there is memory for.

@@ -14,7 +14,7 @@ struct AttentionKeys: Layer {
   ///   - prefix: before the name of W.
   init(
     _ kind: AttentionKind, of source: Activation, width: Int,
-    derivative: DerivativeUse = .overwrites, prefix: String = "", in plan: inout Plan
+    derivative: GradientStorage = .overwrites, prefix: String = "", in plan: inout Plan
   ) {
     self.source = source
     let read = plan.width(source)

@@ -16,7 +16,7 @@ public enum AttentionPlace: String, Codable, CaseIterable, Sendable {
 }
 
 /// Attention that a recurrent layer takes before each step.
-struct LookBackRequest {
+struct StepAttentionRequest {
   let kind: AttentionKind
   let keys: AttentionKeys
 }

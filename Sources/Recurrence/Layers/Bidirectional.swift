@@ -41,8 +41,8 @@ public struct Bidirectional: Layer {
   ///   - make: makes one direction; told what it reads and whether it is the second, which reads
   ///     symbols from the end of each stream to its beginning.
   public init(
-    _ combination: Combination, reading source: Source, shown: Shown = .aligned,
-    in plan: inout Plan, _ make: (Source, Bool, inout Plan) -> any Layer
+    _ combination: Combination, reading source: LayerInput, shown: Shown = .aligned,
+    in plan: inout Plan, _ make: (LayerInput, Bool, inout Plan) -> any Layer
   ) {
     self.combination = combination
     self.shown = shown
@@ -68,7 +68,7 @@ public struct Bidirectional: Layer {
       pass[turned].fill(0)
       addTurned(pass[input], to: pass[turned], pass)
     } else {
-      pass.batch.distinct.turn(
+      pass.batch.distinct.reverse(
         lengths: pass.batch.lengths, steps: pass.steps, streams: pass.streams)
     }
     backwards.forward(pass)
@@ -114,8 +114,8 @@ public struct Bidirectional: Layer {
     for t in 0..<pass.steps {
       for s in 0..<pass.streams {
         let length = Int(lengths[s])
-        let isTurned = t < length && !(isSummary && t == length - 1)
-        let step = isTurned ? length - 1 - t : t
+        let isReversed = t < length && !(isSummary && t == length - 1)
+        let step = isReversed ? length - 1 - t : t
         visit(t * pass.streams + s, step * pass.streams + s)
       }
     }

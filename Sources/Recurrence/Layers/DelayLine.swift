@@ -13,10 +13,10 @@ struct DelayLine: Layer {
   private let input: Activation
   /// [x(t), x(t − 1), …], as many as the longest delay.
   private let line: Activation
-  private let remembrance: Remembrance
+  private let carriedState: CarriedState
 
   /// - Parameter delays: d, at least one of them above zero.
-  init(_ delays: [Int], reading source: Source, in plan: inout Plan) {
+  init(_ delays: [Int], reading source: LayerInput, in plan: inout Plan) {
     let width = plan.width(source)
     let longest = delays.max() ?? 0
     precondition(longest > 0 && delays.allSatisfy { $0 >= 0 }, "a delay line of delays \(delays)")
@@ -31,14 +31,14 @@ struct DelayLine: Layer {
       (reader, input) = (copy, copy.output)
     }
     line = plan.state(longest * width, named: "x", derivative: .rolling)
-    remembrance = Remembrance(line, .zero, age: nil, in: plan)
+    carriedState = CarriedState(line, .zero, age: nil, in: plan)
     output = plan.activation(delays.count * width)
   }
 
   func forward(_ pass: Pass) {
     reader?.forward(pass)
     for t in 0..<pass.steps {
-      remembrance.recall(t, pass)
+      carriedState.recall(t, pass)
       let (x, past, now, y) = (pass[input, t], pass.before(line, t), pass[line, t], pass[output, t])
       let (width, kept) = (x.columns, now.columns - x.columns)
       now.slice(columns: 0..<width).copy(x)
@@ -53,7 +53,7 @@ struct DelayLine: Layer {
 
   func backward(_ pass: Pass) {
     for t in (0..<pass.steps).reversed() {
-      remembrance.clear(t, pass)
+      carriedState.clear(t, pass)
       let (dx, dPast) = (pass.d[input, t], pass.d.before(line, t))
       let (dNow, dy) = (pass.d[line, t], pass.d[output, t])
       let (width, kept) = (dx.columns, dNow.columns - dx.columns)
@@ -65,7 +65,7 @@ struct DelayLine: Layer {
           delay == 0 ? dx : dPast.slice(columns: (delay - 1) * width..<delay * width)
         destination.add(dy.part(k, of: delays.count))
       }
-      remembrance.trace(t, pass)
+      carriedState.trace(t, pass)
     }
     reader?.backward(pass)
   }

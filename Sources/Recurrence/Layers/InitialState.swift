@@ -10,7 +10,7 @@ public enum InitialState: String, Codable, CaseIterable, Sendable {
 }
 
 /// What one state is before the first step of a stream.
-enum Beginning: Sendable {
+enum InitialStateSource: Sendable {
   case zero
   case unit
   case learnt(Parameter)

@@ -6,10 +6,10 @@ internal import LinearAlgebra
 /// above reads the batch itself.
 public struct Input: Layer {
   public let output: Activation
-  private let source: Source
+  private let source: LayerInput
 
   /// - Parameter source: frames, symbols, or nothing, which is rows without a number.
-  public init(_ source: Source, in plan: inout Plan) {
+  public init(_ source: LayerInput, in plan: inout Plan) {
     output = plan.activation(plan.width(source))
     self.source = source
   }

@@ -5,7 +5,7 @@ public struct Linear: Layer {
   public let output: Activation
   private let projection: Projection
 
-  public init(_ width: Int, reading input: Source, in plan: inout Plan) {
+  public init(_ width: Int, reading input: LayerInput, in plan: inout Plan) {
     let spread = Distribution.uniform(1 / Double(max(plan.width(input), 1)).squareRoot())
     projection = Projection(
       width, reading: input, names: ("weight", "bias"), pytorch: spread, in: &plan)

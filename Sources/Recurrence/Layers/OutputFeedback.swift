@@ -14,7 +14,7 @@ public struct FeedbackOptions: Hashable, Sendable {
 }
 
 /// An output that a layer computes from its cell's: `y(t) = g(h(t) V + c)`.
-struct ShownOutput: Sendable {
+struct OutputMapping: Sendable {
   let output: Activation
   /// V
   let weight: Parameter
@@ -71,7 +71,7 @@ struct ShownOutput: Sendable {
 /// 1986 beside Elman 1990).
 struct OutputFeedback: Sendable {
   let output: Activation
-  private let shown: ShownOutput
+  private let shown: OutputMapping
   /// R
   private let weight: Parameter
   private let input, hidden: Activation
@@ -86,7 +86,7 @@ struct OutputFeedback: Sendable {
     let spread = Distribution.uniform(1 / Double(options.width).squareRoot())
     input = preactivation
     self.hidden = hidden
-    shown = ShownOutput(
+    shown = OutputMapping(
       options, from: plan.width(hidden), isState: true,
       names: ("weight_feedback_hy", "bias_feedback", "feedback"), in: &plan)
     output = shown.output

@@ -12,9 +12,9 @@ internal import LinearAlgebra
 /// so that the three products have D rows instead of one for each step of each stream. Where x is the
 /// symbol itself, a row with a single 1, E W are D rows of W.
 struct Projection: Sendable {
-  private let source: Source
+  private let source: LayerInput
   /// Says whether streams are read from their ends; of symbols only.
-  private let isTurned: Bool
+  private let isReversed: Bool
   let weight: Parameter?
   /// Of the last columns of y; nil for none.
   private let bias: Parameter?
@@ -37,16 +37,16 @@ struct Projection: Sendable {
   ///   - conditions: each a z, on the axis of streams; R is called like W with the name of z behind it.
   ///   - length: what is read of the length of each sequence, through a matrix of the same kind.
   init(
-    _ width: Int, reading source: Source, isTurned: Bool = false,
+    _ width: Int, reading source: LayerInput, isReversed: Bool = false,
     names: (weight: String, bias: String), gates: Int = 1, biasedGates: Int? = nil,
     pytorch spread: Distribution, parts: [InitialValue.Part] = [],
-    secondBias: Parameter? = nil, conditions: [Conditioning] = [],
+    secondBias: Parameter? = nil, conditions: [StreamCondition] = [],
     length: LengthInput = .none,
     fixed: (weight: ConstantValue, bias: ConstantValue)? = nil, in plan: inout Plan
   ) {
     let read = plan.width(source)
     self.source = read == 0 ? .nothing : source
-    self.isTurned = isTurned
+    self.isReversed = isReversed
     self.secondBias = secondBias
     isFixed = fixed != nil
     if read == 0 {
@@ -138,7 +138,7 @@ struct Projection: Sendable {
   }
 
   private func places(_ pass: Pass) -> Buffer<Int32> {
-    isTurned ? pass.batch.distinct.turnedPlaces : pass.batch.distinct.places
+    isReversed ? pass.batch.distinct.reversedPlaces : pass.batch.distinct.places
   }
 
   private func matrix(_ scratch: Scratch, _ columns: Int, _ pass: Pass) -> Matrix {
@@ -180,7 +180,7 @@ struct Projection: Sendable {
 }
 
 /// A vector z that a layer knows of each stream as a whole.
-public struct Conditioning: Sendable {
+public struct StreamCondition: Sendable {
   /// z, on the axis of streams.
   public let vector: Activation
   /// Whether it is read at the first step of a sequence alone, not at every one.
@@ -203,7 +203,7 @@ private struct Condition: Sendable {
   let projected: Scratch
 
   init(
-    _ conditioning: Conditioning, _ width: Int, name: String, gates: Int,
+    _ conditioning: StreamCondition, _ width: Int, name: String, gates: Int,
     _ spread: Distribution, in plan: inout Plan
   ) {
     input = conditioning.vector

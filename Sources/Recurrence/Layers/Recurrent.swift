@@ -1,7 +1,7 @@
 internal import LinearAlgebra
 
 /// What surrounds a cell in its layer.
-public struct Surroundings: Hashable, Sendable {
+public struct RecurrentLayerOptions: Hashable, Sendable {
   /// What states are before a stream's first step.
   public var initialState: InitialState
   /// A second recurrence through an output of the layer's own.
@@ -32,18 +32,18 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
   public let output: Activation
   let cell: Cell
   private let feedback: OutputFeedback?
-  private let taught: TargetFeedback?
-  private let lookBack: LookBack?
-  private let age: Age?
-  private let states: [Remembrance]
+  private let teacherForcing: TargetFeedback?
+  private let stepAttention: StepAttention?
+  private let age: StepsSinceReset?
+  private let states: [CarriedState]
   /// Where the cell reads earlier inputs.
   private let delayed: DelayLine?
   private let projection: Projection
   /// What an encoder shows of its states at the end of each sequence.
-  let handOvers: [HandOver]
+  let finalStates: [FinalState]
   /// Whether nothing that is learnt would see the derivatives: a fixed cell that reads the data
   /// alone.
-  private let isUnlearnt: Bool
+  private let skipsBackward: Bool
   public let probes: [Probe]
 
   /// - Parameters:
@@ -52,19 +52,20 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
   ///   - isTurned: whether the symbols of each stream are read from its end to its beginning.
   ///   - length: what is read of the length of each sequence.
   ///   - request: what is looked back at before each step.
-  ///   - handsOver: whether others read the states at the end of each sequence.
+  ///   - givesFinalStates: whether others read the states at the end of each sequence.
   ///   - given: says what states begin with, where that is a row for each stream, as a function of
   ///     the state, its name and whether the layer shows it; nil where `surroundings` says it.
   init(
-    _ options: Cell.Options, around surroundings: Surroundings = Surroundings(),
-    dropout: Double = 0, seed: UInt64 = 0, reading input: Source, isTurned: Bool = false,
-    conditions: [Conditioning] = [],
-    length: LengthInput = .none, handsOver: Bool = false, lookBack request: LookBackRequest? = nil,
+    _ options: Cell.Options, around surroundings: RecurrentLayerOptions = RecurrentLayerOptions(),
+    dropout: Double = 0, seed: UInt64 = 0, reading input: LayerInput, isReversed: Bool = false,
+    conditions: [StreamCondition] = [],
+    length: LengthInput = .none, givesFinalStates: Bool = false,
+    stepAttention request: StepAttentionRequest? = nil,
     given: (Activation, String, Bool, inout Plan) -> Activation? = { _, _, _, _ in nil },
     in plan: inout Plan
   ) {
     let delays = Cell.inputDelays(options)
-    precondition(!isTurned || delays == [0], "earlier inputs of symbols that are read backwards")
+    precondition(!isReversed || delays == [0], "earlier inputs of symbols that are read backwards")
     delayed = delays == [0] ? nil : DelayLine(delays, reading: input, in: &plan)
     let known = plan.states.count
     cell = Cell(options, in: &plan)
@@ -80,15 +81,15 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
         feedback, into: cell.preactivation, gates: Cell.gates(options), from: shown, in: &plan)
     }
     output = feedback?.output ?? shown
-    taught =
+    teacherForcing =
       surroundings.feedsTargets
       ? TargetFeedback(
         into: cell.preactivation, names: ("weight_feedback_target", "feedback_target"),
         gates: Cell.gates(options), spread: .uniform(1 / Double(options.hidden).squareRoot()),
         in: &plan)
       : nil
-    lookBack = request.map { [cell] request in
-      LookBack(
+    stepAttention = request.map { [cell] request in
+      StepAttention(
         request.kind, to: request.keys, into: cell.preactivation, gates: Cell.gates(options),
         from: cell.output, in: &plan)
     }
@@ -107,30 +108,30 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
       if plan.isDifferentiated(state),
         let vectors = given(state, plan.ownName(of: state), isShown, &plan)
       {
-        return Beginning.given(vectors)
+        return InitialStateSource.given(vectors)
       }
-      return Beginning(initial, of: state, isShown: isShown, in: &plan)
+      return InitialStateSource(initial, of: state, isShown: isShown, in: &plan)
     }
     let areZero = beginnings.allSatisfy { if case .zero = $0 { true } else { false } }
     let needsAge = !own.isEmpty && (!areZero || furthest > 1)
-    age = needsAge ? Age(upTo: furthest, in: &plan) : nil
+    age = needsAge ? StepsSinceReset(upTo: furthest, in: &plan) : nil
     states = zip(own, beginnings).map { [age] state, beginning in
-      Remembrance(
+      CarriedState(
         state, beginning, zoneout: zoneouts[state], dropout: dropouts[state], age: age?.steps,
         in: plan)
     }
-    handOvers =
-      !handsOver
+    finalStates =
+      !givesFinalStates
       ? []
       : own.filter { plan.isDifferentiated($0) }.map { [output] in
-        HandOver(
+        FinalState(
           of: zoneouts[$0]?.held ?? $0, named: plan.ownName(of: $0),
           isShown: output == zoneouts[$0]?.held ?? $0, in: &plan)
       }
     let fixed = Cell.fixedInput(options)
     projection = Projection(
       plan.width(cell.preactivation), reading: delayed.map { .activation($0.output) } ?? input,
-      isTurned: isTurned, names: ("weight_ih", "bias_ih"), gates: Cell.gates(options),
+      isReversed: isReversed, names: ("weight_ih", "bias_ih"), gates: Cell.gates(options),
       biasedGates: Cell.biasedGates(options),
       pytorch: .uniform(1 / Double(options.hidden).squareRoot()),
       parts: Cell.inputBias(options), secondBias: cell.recurrentBias, conditions: conditions,
@@ -140,7 +141,7 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
       case .frames, .symbols, .nothing: true
       case .activation, .lookup: false
       }
-    isUnlearnt =
+    skipsBackward =
       fixed != nil && readsData && conditions.isEmpty && length == .none
       && surroundings.feedback == nil && !surroundings.feedsTargets && areZero && request == nil
     probes = [
@@ -153,10 +154,11 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
   /// - Parameter isTurned: whether the symbols of each stream are read from its end to its beginning;
   ///   the second direction of a `Bidirectional` layer.
   public init(
-    _ options: Cell.Options, reading input: Source, isTurned: Bool = false, in plan: inout Plan
+    _ options: Cell.Options, reading input: LayerInput, isReversed: Bool = false,
+    in plan: inout Plan
   ) {
     self.init(
-      options, around: Surroundings(), reading: input, isTurned: isTurned, in: &plan)
+      options, around: RecurrentLayerOptions(), reading: input, isReversed: isReversed, in: &plan)
   }
 
   public init(_ options: Cell.Options, reading input: Activation, in plan: inout Plan) {
@@ -172,35 +174,35 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
       age?.forward(t, pass)
       for state in states { state.recall(t, pass) }
       feedback?.read(t, pass)
-      taught?.read(t, pass)
-      lookBack?.read(t, pass)
+      teacherForcing?.read(t, pass)
+      stepAttention?.read(t, pass)
       cell.forward(t, pass)
       for state in states { state.zoneout?.hold(t, pass) }
       feedback?.show(t, pass)
     }
-    for handOver in handOvers { handOver.forward(pass) }
+    for finalState in finalStates { finalState.forward(pass) }
     pass.mark(.pointwise, products: .recurrent)
   }
 
   public func backward(_ pass: Pass) {
-    if isUnlearnt { return }
+    if skipsBackward { return }
     for t in (0..<pass.steps).reversed() {
       for state in states { state.clear(t, pass) }
-      for handOver in handOvers { handOver.backward(t, pass) }
+      for finalState in finalStates { finalState.backward(t, pass) }
       feedback?.hide(t, pass)
       for state in states { state.zoneout?.release(t, pass) }
       cell.backward(t, pass)
       for state in states { state.zoneout?.trace(t, pass) }
       feedback?.trace(t, pass)
-      lookBack?.trace(t, pass)
+      stepAttention?.trace(t, pass)
       for state in states { state.trace(t, pass) }
     }
     for state in states { state.finish(pass) }
     pass.mark(.pointwise, products: .recurrent)
     cell.accumulate(pass)
     feedback?.accumulate(pass)
-    taught?.accumulate(pass)
-    lookBack?.accumulate(pass)
+    teacherForcing?.accumulate(pass)
+    stepAttention?.accumulate(pass)
     pass.mark(.recurrent)
     projection.backward(from: pass.d[cell.preactivation], pass)
     delayed?.backward(pass)

@@ -20,7 +20,7 @@ struct Zoneout: Sendable {
     self.state = state
     random = Philox(seed: seed, name: "\(plan.scope.layer) \(plan.name(of: state)) zoneout")
     held = plan.held(of: state)
-    mask = plan.momentary(plan.width(state))
+    mask = plan.stepTemporary(plan.width(state))
   }
 
   /// After the cell's step.

@@ -72,7 +72,7 @@ extension ModelOptions {
   }
 
   /// Why no model of these options can be made for the source of some data, if there is a reason.
-  func objection(toSourceOf interface: ModelInterface) -> String? {
+  func incompatibility(withSourceOf interface: TaskSignature) -> String? {
     guard let encoder else {
       return interface.encoded != nil
         ? "this data has a source that must be read first; describe who reads it in model.encoder"
@@ -87,8 +87,8 @@ extension ModelOptions {
         + "remove it, or begin model.encoder.layers with {linear: width}"
     }
     let options = encoderOptions(encoder)
-    if let problem = options.objection(
-      to: ModelInterface(input: input, output: interface.output))
+    if let problem = options.incompatibility(
+      with: TaskSignature(input: input, output: interface.output))
     {
       return "model.encoder: " + problem
     }
@@ -130,13 +130,13 @@ extension ModelOptions {
   }
 
   /// Why no layer can be fed the targets of some data, if there is a reason.
-  func objection(toTargetsOf interface: ModelInterface) -> String? {
+  func incompatibility(withTargetsOf interface: TaskSignature) -> String? {
     guard let taught = layers.firstIndex(where: \.feedsTargets) else { return nil }
     let what = "layer \(taught) is fed the target of the step before"
     let remedy = "teacher_forcing and feedback: target"
-    if case .symbols(let count) = interface.output, count > ModelInterface.mostSymbolsFed {
+    if case .symbols(let count) = interface.output, count > TaskSignature.mostSymbolsFed {
       return
-        "\(what), which is kept as a number that is exact up to \(ModelInterface.mostSymbolsFed), "
+        "\(what), which is kept as a number that is exact up to \(TaskSignature.mostSymbolsFed), "
         + "and this data has \(count) symbols; set data.vocabulary.size, or remove \(remedy)"
     }
     if interface.asksOnce {
@@ -154,7 +154,7 @@ extension ModelOptions {
   }
 
   /// Why what is known of a whole sequence cannot begin the first layer, if there is a reason.
-  func objection(toConditionOf interface: ModelInterface) -> String? {
+  func incompatibility(withConditionOf interface: TaskSignature) -> String? {
     if conditionEmbedding != nil, interface.classes.isEmpty {
       return
         "model.condition_embedding is of classes, and this data knows none of whole sequences; "

@@ -19,7 +19,7 @@ public enum LengthInput: String, Codable, CaseIterable, Sendable {
 
 extension ModelOptions {
   /// Why no model of these options says where sequences of some data end, if there is a reason.
-  func objection(toEndsOf interface: ModelInterface) -> String? {
+  func incompatibility(withEndsOf interface: TaskSignature) -> String? {
     guard end != .symbol else { return nil }
     let what = "model.end: \(end.rawValue)"
     if interface.isRunning {

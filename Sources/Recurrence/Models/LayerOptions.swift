@@ -32,13 +32,13 @@ public struct LayerOptions: Codable, Equatable, Sendable {
   /// Factor on the learning rate in this layer.
   public var rate: Double
   /// What surrounds the layer's cell.
-  public var surroundings: Surroundings
+  public var surroundings: RecurrentLayerOptions
 
   public init(
     _ kind: Kind, dropout: Double? = nil, residual: Bool = false,
     bidirectional: Bidirectional.Combination? = nil,
     initializer: Initializer? = nil, frozen: Bool = false, rate: Double = 1,
-    surroundings: Surroundings = Surroundings()
+    surroundings: RecurrentLayerOptions = RecurrentLayerOptions()
   ) {
     self.kind = kind
     self.dropout = dropout
@@ -89,9 +89,9 @@ public struct LayerOptions: Codable, Equatable, Sendable {
     initializer = try keys.decodeIfPresent(Initializer.self, forKey: .initializer)
     frozen = try keys.decodeIfPresent(Bool.self, forKey: .frozen) ?? false
     rate = try keys.rateFactor(.rate)
-    surroundings = Surroundings()
+    surroundings = RecurrentLayerOptions()
     guard case .recurrent(_, let options) = kind else { return }
-    surroundings = try Surroundings(from: decoder, around: options)
+    surroundings = try RecurrentLayerOptions(from: decoder, around: options)
   }
 
   private static func options<Cell: RecurrentCell>(

@@ -2,7 +2,7 @@
 public protocol Model: Sendable {
   var plan: Plan { get }
   /// What the model reads and predicts.
-  var interface: ModelInterface { get }
+  var interface: TaskSignature { get }
   /// What runs once before the first step: over a source, or over what is known of whole sequences.
   var encoder: [any Layer] { get }
   /// What runs over the window.
@@ -51,7 +51,7 @@ extension Model {
   public func forward(_ pass: Pass) {
     read(pass)
     head.forward(pass)
-    pass.giveBackCopies()
+    pass.releasePackedWeights()
     pass.mark(.output)
   }
 
@@ -62,13 +62,13 @@ extension Model {
 
   private func run(_ layer: any Layer, _ pass: Pass) {
     layer.forward(pass)
-    pass.giveBackCopies()
+    pass.releasePackedWeights()
     pass.mark(.other)
   }
 
   private func differentiate(_ layer: any Layer, _ pass: Pass) {
     layer.backward(pass)
-    pass.giveBackCopies()
+    pass.releasePackedWeights()
     pass.mark(.other)
   }
 }

@@ -4,7 +4,7 @@ extension ModelOptions {
   ///   - seed: keys dropout; initial weights are drawn by `ParameterVector.initialize`.
   ///   - objective: what training differentiates in place of the plain cross-entropy.
   public func makeModel(
-    _ interface: ModelInterface, seed: UInt64, objective: TrainingObjective = TrainingObjective()
+    _ interface: TaskSignature, seed: UInt64, objective: TrainingObjective = TrainingObjective()
   ) -> any Model {
     if tree != nil {
       return TreeModel(self, interface: interface, seed: seed, objective: objective)

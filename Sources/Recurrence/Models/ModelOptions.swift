@@ -227,7 +227,7 @@ public struct ModelOptions: Codable, Equatable, Sendable {
 
 extension ModelOptions {
   /// What does not fit together, if anything.
-  public var objection: String? { problem?.sentence }
+  public var incompatibility: String? { problem?.sentence }
 
   /// The rate of dropout on what the first layer reads.
   public var dropoutOfInput: Double { inputDropout ?? (embedding == nil ? 0 : dropout) }

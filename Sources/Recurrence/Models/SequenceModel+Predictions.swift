@@ -13,14 +13,14 @@ extension SequenceModel {
   @discardableResult
   public func predict(_ pass: Pass) -> Int {
     encode(pass)
-    let first = firstTaught ?? layers.count
+    let first = firstTeacherForced ?? layers.count
     for layer in layers[..<first] { layer.forward(pass) }
     let batch = pass.batch
     let targets = Array(batch.targets.elements(count: batch.rows))
     let values = Array(batch.values.elements(count: batch.rows * batch.widths.values))
     for _ in 0...pass.steps {
       for layer in layers[first...] { layer.forward(pass) }
-      if !takePredictions(pass) || firstTaught == nil { break }
+      if !takePredictions(pass) || firstTeacherForced == nil { break }
     }
     var right = 0
     if case .symbols = interface.output {

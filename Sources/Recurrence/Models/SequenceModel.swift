@@ -10,7 +10,7 @@ public import LinearAlgebra
 public struct SequenceModel: Model {
   public let plan: Plan
   public let options: ModelOptions
-  public let interface: ModelInterface
+  public let interface: TaskSignature
   public let head: any Head
   /// The head, where it says by itself where sequences end.
   let halting: Halting?
@@ -18,7 +18,7 @@ public struct SequenceModel: Model {
   public let encoder: [any Layer]
   public let layers: [any Layer]
   /// The first of `layers` that is fed targets; nil for none.
-  let firstTaught: Int?
+  let firstTeacherForced: Int?
   /// What the head reads.
   package let top: Activation
 
@@ -26,17 +26,17 @@ public struct SequenceModel: Model {
   ///   - seed: keys dropout; initial weights are drawn by `ParameterVector.initialize`.
   ///   - objective: what training differentiates in place of the plain cross-entropy.
   public init(
-    _ options: ModelOptions, interface: ModelInterface, seed: UInt64,
+    _ options: ModelOptions, interface: TaskSignature, seed: UInt64,
     objective: TrainingObjective = TrainingObjective()
   ) {
-    if let problem = options.objection(to: interface) { preconditionFailure(problem) }
+    if let problem = options.incompatibility(with: interface) { preconditionFailure(problem) }
     precondition(options.tree == nil, "a model of sequences with a cell for trees")
     var plan = Plan()
     plan.seed = seed
     var stack = Stack(options, seed: seed)
-    var encoded: Encoded?
+    var encoded: EncoderOutput?
     if let encoder = options.encoder, let input = interface.encoded {
-      encoded = Encoded(encoder, of: options, reading: input, seed: seed, in: &plan)
+      encoded = EncoderOutput(encoder, of: options, reading: input, seed: seed, in: &plan)
     }
     plan.scope.outputs = interface.output
     let (source, table) = Self.source(options, interface.input, named: "embedding", in: &plan)
@@ -50,7 +50,7 @@ public struct SequenceModel: Model {
     if let encoded {
       stack.read(encoded, as: options.context)
       if options.attentionPlace == .input {
-        stack.lookBack(options.attention, to: encoded.output)
+        stack.stepAttention(options.attention, to: encoded.output)
       }
     }
     var known = encoded.map { [$0.summary] } ?? []
@@ -107,7 +107,7 @@ public struct SequenceModel: Model {
     self.plan = plan
     encoder = (encoded?.layers ?? []) + stack.before
     layers = stack.layers
-    firstTaught = stack.firstTaught
+    firstTeacherForced = stack.firstTeacherForced
     self.options = options
     self.interface = interface
   }
@@ -118,14 +118,14 @@ public struct SequenceModel: Model {
     objective: TrainingObjective = TrainingObjective()
   ) {
     self.init(
-      options, interface: ModelInterface(vocabulary: vocabulary), seed: seed, objective: objective)
+      options, interface: TaskSignature(vocabulary: vocabulary), seed: seed, objective: objective)
   }
 
   /// What is read, and the table of an embedding.
   static func source(
-    _ options: ModelOptions, _ input: ModelInterface.Input, named name: String,
+    _ options: ModelOptions, _ input: TaskSignature.Input, named name: String,
     in plan: inout Plan
-  ) -> (Source, Parameter?) {
+  ) -> (LayerInput, Parameter?) {
     plan.scope.layer = name
     plan.scope.rateFactor = options.embeddingRate
     plan.scope.initializer = options.embeddingInitializer ?? options.initializer
@@ -199,7 +199,7 @@ extension ModelOptions {
   }
 
   /// Whether what is read is needed as an activation of its own.
-  func readsRows(_ input: ModelInterface.Input) -> Bool {
+  func readsRows(_ input: TaskSignature.Input) -> Bool {
     if dropoutOfInput > 0 || shortcut || layers[0].residual { return true }
     guard layers[0].bidirectional != nil else { return false }
     // Symbols are read in both directions as they are, unless several steps of them at once.
@@ -208,10 +208,10 @@ extension ModelOptions {
   }
 
   /// Why no model of these options can be made for data of some kind, if there is a reason.
-  public func objection(to interface: ModelInterface) -> String? {
+  public func incompatibility(with interface: TaskSignature) -> String? {
     if let problem { return problem.sentence }
-    if let sentence = treeObjection(to: interface) { return sentence }
-    if tree != nil { return objection(toEndsOf: interface) }
+    if let sentence = treeIncompatibility(to: interface) { return sentence }
+    if tree != nil { return incompatibility(withEndsOf: interface) }
     if layers.contains(where: { $0.bidirectional != nil }) {
       if interface.isRunning {
         return
@@ -239,10 +239,10 @@ extension ModelOptions {
           + "begin model.layers with {linear: width}"
       }
     }
-    if let problem = objection(toEndsOf: interface) { return problem }
-    if let problem = objection(toTargetsOf: interface) { return problem }
-    if let problem = objection(toSourceOf: interface) { return problem }
-    if let problem = objection(toConditionOf: interface) { return problem }
+    if let problem = incompatibility(withEndsOf: interface) { return problem }
+    if let problem = incompatibility(withTargetsOf: interface) { return problem }
+    if let problem = incompatibility(withSourceOf: interface) { return problem }
+    if let problem = incompatibility(withConditionOf: interface) { return problem }
     let read =
       switch interface.input {
       case .symbols(let count): embedding ?? count

@@ -6,9 +6,9 @@ struct Stack {
   /// What is computed of each sequence before its first step.
   var before: [any Layer] = []
   /// What the next layer reads.
-  var source = Source.nothing
+  var source = LayerInput.nothing
   /// What the first recurrent layer knows of each sequence.
-  private var conditions: [Conditioning] = []
+  private var conditions: [StreamCondition] = []
   /// What the first recurrent layer knows of how long each sequence is.
   private var length = LengthInput.none
   /// What the first recurrent layer shows before its first step is a linear map of.
@@ -20,16 +20,16 @@ struct Stack {
   /// Put before the names of layers and parameters.
   private let label: String
   /// Whether the last states are for others; from the bottom to the top they are then `finals`.
-  private let handsOver: Bool
+  private let givesFinalStates: Bool
   private(set) var finals: [FinalStates] = []
   /// What stands for everything that was read, where states are for others.
   private(set) var summary: Activation?
   /// What the first recurrent layer looks back at from each state.
-  private var lookBack: (kind: AttentionKind, source: Activation)?
+  private var stepAttention: (kind: AttentionKind, source: Activation)?
   /// Layers with a cell so far, and those of them with a state.
   private var (depth, begun) = (0, 0)
   /// The first of `layers` that is fed targets.
-  private(set) var firstTaught: Int?
+  private(set) var firstTeacherForced: Int?
   /// The output of the last layer, without dropout.
   private var top: Activation?
   /// The summary of both directions of the layer below which no state is left, where every step of
@@ -48,32 +48,32 @@ struct Stack {
 
   /// - Parameters:
   ///   - label: put before the names of layers and, with a point, of parameters.
-  ///   - handsOver: whether the last states are for others.
-  init(_ options: ModelOptions, seed: UInt64, label: String = "", handsOver: Bool = false) {
+  ///   - givesFinalStates: whether the last states are for others.
+  init(_ options: ModelOptions, seed: UInt64, label: String = "", givesFinalStates: Bool = false) {
     self.options = options
     self.seed = seed
     self.label = label
-    self.handsOver = handsOver
+    self.givesFinalStates = givesFinalStates
   }
 
   /// Lets what an encoder has read enter the layers that are added next.
-  mutating func read(_ encoded: Encoded, as place: ContextPlace) {
+  mutating func read(_ encoded: EncoderOutput, as place: ContextPlace) {
     if place.beginsStates { (given, context) = (encoded.finals, encoded.summary) }
     if place.isReadAtEveryStep {
-      conditions.append(Conditioning(encoded.summary, named: "context"))
+      conditions.append(StreamCondition(encoded.summary, named: "context"))
     }
   }
 
   /// Lets the first recurrent layer look back at what an encoder shows at each of its steps.
-  mutating func lookBack(_ kind: AttentionKind, to source: Activation) {
-    if kind != .none { lookBack = (kind, source) }
+  mutating func stepAttention(_ kind: AttentionKind, to source: Activation) {
+    if kind != .none { stepAttention = (kind, source) }
   }
 
   /// Lets what is known of each sequence enter the first recurrent layer.
   mutating func read(condition: Activation, at place: ConditionPlace) {
     switch place {
-    case .everyStep: conditions.append(Conditioning(condition))
-    case .firstInput: conditions.append(Conditioning(condition, isAtStart: true))
+    case .everyStep: conditions.append(StreamCondition(condition))
+    case .firstInput: conditions.append(StreamCondition(condition, isAtStart: true))
     case .initialState: beginning = condition
     }
   }
@@ -82,7 +82,7 @@ struct Stack {
   mutating func read(length: LengthInput) { self.length = length }
 
   /// Makes an activation of what is read, with dropout.
-  mutating func addInput(_ source: Source, in plan: inout Plan) {
+  mutating func addInput(_ source: LayerInput, in plan: inout Plan) {
     let input: any Layer =
       switch source {
       case .lookup(let lookup): Embedding(lookup, in: &plan)
@@ -102,7 +102,7 @@ struct Stack {
   ) {
     let inOneModule = options.fitsOneModule
     var summarised = all.lastIndex { $0.bidirectional != nil }
-    if handsOver, let index = summarised, all[(index + 1)...].contains(where: \.hasState) {
+    if givesFinalStates, let index = summarised, all[(index + 1)...].contains(where: \.hasState) {
       summarised = nil
     }
     for index in all.indices {
@@ -116,18 +116,18 @@ struct Stack {
       let isTop = index == all.endIndex - 1
       var built: any Layer
       var summary: Activation?
-      var directions: [[HandOver]] = []
+      var directions: [[FinalState]] = []
       switch layer.kind {
       case .recurrent(let cell, let cellOptions):
         guard let type = cells[cell] else { preconditionFailure("no cell is called \(cell)") }
         let suffix = inOneModule ? "_l\(index)" : "_l0"
-        func direction(_ read: Source, _ isSecond: Bool, _ plan: inout Plan) -> any Layer {
+        func direction(_ read: LayerInput, _ isSecond: Bool, _ plan: inout Plan) -> any Layer {
           plan.scope.suffix = suffix + (isSecond ? "_reverse" : "")
-          let (built, handOvers) = recurrent(
+          let (built, finalStates) = recurrent(
             type, cellOptions, around: layer.surroundings,
             dropout: options.recurrent ? layer.dropout ?? options.dropout : 0, reading: read,
-            isTurned: isSecond && read.isSymbols, in: &plan)
-          directions.append(handOvers)
+            isReversed: isSecond && read.isSymbols, in: &plan)
+          directions.append(finalStates)
           return built
         }
         if let combination = layer.bidirectional {
@@ -151,12 +151,12 @@ struct Stack {
       if layer.residual, case .activation(let input) = read {
         built = Residual(around: built, reading: input, in: &plan)
       }
-      if layer.feedsTargets, firstTaught == nil { firstTaught = layers.count }
+      if layer.feedsTargets, firstTeacherForced == nil { firstTeacherForced = layers.count }
       top = built.output
       let dropout = layer.dropout ?? options.dropout
       add(built, dropout: isCopy && isTop ? 0 : dropout, in: &plan)
       let hasStates = directions.contains { !$0.isEmpty }
-      if handsOver, hasStates {
+      if givesFinalStates, hasStates {
         finals.append(FinalStates(of: directions, joins: &before, in: &plan))
         if isTop { self.summary = finals.last!.shown }
       }
@@ -170,7 +170,7 @@ struct Stack {
         view = (copy.layers, shown.output, copy.output)
       }
     }
-    if handsOver, summary == nil { summarise(all, from: summarised, in: &plan) }
+    if givesFinalStates, summary == nil { summarise(all, from: summarised, in: &plan) }
   }
 
   /// Keeps what the top layer, which has no state, puts out at the end of each sequence.
@@ -223,26 +223,27 @@ struct Stack {
   }
 
   private mutating func recurrent<Cell: RecurrentCell>(
-    _ cell: Cell.Type, _ options: any CellOptions, around surroundings: Surroundings,
-    dropout: Double, reading input: Source, isTurned: Bool, in plan: inout Plan
-  ) -> (any Layer, [HandOver]) {
+    _ cell: Cell.Type, _ options: any CellOptions, around surroundings: RecurrentLayerOptions,
+    dropout: Double, reading input: LayerInput, isReversed: Bool, in plan: inout Plan
+  ) -> (any Layer, [FinalState]) {
     guard let options = options as? Cell.Options else {
       preconditionFailure("options of \(type(of: options)) for a \(cell)")
     }
-    var request: LookBackRequest?
-    if depth == 0, let lookBack {
+    var request: StepAttentionRequest?
+    if depth == 0, let stepAttention {
       let keys = AttentionKeys(
-        lookBack.kind, of: lookBack.source, width: options.output, derivative: .added,
+        stepAttention.kind, of: stepAttention.source, width: options.output, derivative: .added,
         prefix: "attention_", in: &plan)
       before.append(keys)
-      request = LookBackRequest(kind: lookBack.kind, keys: keys)
+      request = StepAttentionRequest(kind: stepAttention.kind, keys: keys)
     }
     let layer = Recurrent<Cell>(
       options, around: surroundings, dropout: dropout, seed: seed, reading: input,
-      isTurned: isTurned, conditions: depth == 0 ? conditions : [],
-      length: depth == 0 ? length : .none, handsOver: handsOver, lookBack: request,
+      isReversed: isReversed, conditions: depth == 0 ? conditions : [],
+      length: depth == 0 ? length : .none, givesFinalStates: givesFinalStates,
+      stepAttention: request,
       given: { beginning(of: $0, named: $1, isShown: $2, in: &$3) }, in: &plan)
-    return (layer, layer.handOvers)
+    return (layer, layer.finalStates)
   }
 
   /// What a state of the next recurrent layer begins with, if anything is handed to it.

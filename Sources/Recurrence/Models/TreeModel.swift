@@ -10,7 +10,7 @@ internal import LinearAlgebra
 public struct TreeModel: Model {
   public let plan: Plan
   public let options: ModelOptions
-  public let interface: ModelInterface
+  public let interface: TaskSignature
   public let head: any Head
   public let layers: [any Layer]
 
@@ -18,10 +18,10 @@ public struct TreeModel: Model {
   ///   - seed: keys dropout; initial weights are drawn by `ParameterVector.initialize`.
   ///   - objective: what training differentiates in place of the plain cross-entropy.
   public init(
-    _ options: ModelOptions, interface: ModelInterface, seed: UInt64,
+    _ options: ModelOptions, interface: TaskSignature, seed: UInt64,
     objective: TrainingObjective = TrainingObjective()
   ) {
-    if let problem = options.objection(to: interface) { preconditionFailure(problem) }
+    if let problem = options.incompatibility(with: interface) { preconditionFailure(problem) }
     guard let tree = options.tree, case .symbols(let words) = interface.input,
       case .symbols(let labels) = interface.output
     else { preconditionFailure("a model of trees without a cell, words or labels") }
@@ -121,7 +121,7 @@ extension ModelOptions {
 
   /// Why no model of these options can be made for data with or without trees, if there is a
   /// reason.
-  func treeObjection(to interface: ModelInterface) -> String? {
+  func treeIncompatibility(to interface: TaskSignature) -> String? {
     if interface.isTree {
       return tree == nil
         ? "this data's examples are trees, which no layer over time reads; give model.tree in place of "

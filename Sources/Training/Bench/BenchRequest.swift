@@ -77,7 +77,7 @@ public struct BenchRequest: Sendable {
       try Self.replaceLayers(of: &options.model, shape)
     }
     if let embedding = shape.embedding { options.model.embedding = embedding }
-    if let sentence = options.model.objection {
+    if let sentence = options.model.incompatibility {
       throw UsageError("the flags do not fit the configuration: \(sentence)")
     }
     if let bptt = shape.bptt { options.training.bptt = bptt }

@@ -88,7 +88,7 @@ public struct Benchmark: Sendable {
     let isShared = FileManager.default.isWritableFile(atPath: shared)
     let dataset = try text.dataset(
       in: isShared ? shared : FileManager.default.temporaryDirectory.path)
-    try MemoryNeed(options, dataset, world).check()
+    try MemoryEstimate(options, dataset, world).check()
     return switch request.task {
     case .train: try TrainingSubject(options, dataset, world)
     case .evaluate: try EvaluationSubject(options, dataset, world)
@@ -152,7 +152,7 @@ private struct DrawingSubject: BenchSubject {
   func step() throws -> Score {
     generator.profile?.start()
     guard generator.next() != nil else { preconditionFailure("no symbol may be drawn") }
-    return Score(nats: 0, targets: 1)
+    return Score(lossSum: 0, targets: 1)
   }
 
   func report(to profile: Profile?) { generator.profile = profile }

@@ -24,7 +24,7 @@ extension Checkpoint {
   public func options() throws -> RunOptions { content.options }
 
   /// What the model reads and predicts.
-  public func interface() throws -> ModelInterface { content.interface }
+  public func interface() throws -> TaskSignature { content.interface }
 
   /// The model with its weights, whatever it is.
   /// - Parameters:

@@ -16,7 +16,7 @@ struct CheckpointContent: Sendable {
 
   let progress: Progress
   let options: RunOptions
-  let interface: ModelInterface
+  let interface: TaskSignature
   let vocabularies: Dataset.Vocabularies
 
   /// - Throws: `CheckpointError` with the first thing that is wrong.
@@ -64,7 +64,7 @@ private struct CheckpointReader {
     let counters: Snapshot.Counters = try decode(state.random, "random")
     let plateau: Plateau = try decode(state.plateau, "plateau")
     let earlyStop: EarlyStopping = try decode(state.earlyStop, "early_stop")
-    if let sentence = coordinator.objection { throw refuse(sentence) }
+    if let sentence = coordinator.incompatibility { throw refuse(sentence) }
     let steps = 0...coordinator.step
     let totals = 0...largestTotal
     let ranges: [(String, Int, ClosedRange<Int>)] = [
@@ -151,9 +151,9 @@ private struct CheckpointReader {
   /// The inputs and outputs of the model, of the symbols that there are.
   func interface(
     _ vocabularies: Dataset.Vocabularies, _ options: RunOptions
-  ) throws(CheckpointError) -> ModelInterface {
+  ) throws(CheckpointError) -> TaskSignature {
     let inputs = vocabularies.inputs.count
-    let interface = state.interface ?? ModelInterface(vocabulary: inputs)
+    let interface = state.interface ?? TaskSignature(vocabulary: inputs)
     let outputs = vocabularies.outputs?.count ?? inputs
     let widths = 1...1 << 24
     let input =
@@ -190,7 +190,7 @@ private struct CheckpointReader {
     guard interface.fits(options.data, vocabularies) else {
       throw refuse("its interface is not that of its data")
     }
-    if let sentence = options.model.objection(to: interface) {
+    if let sentence = options.model.incompatibility(with: interface) {
       throw refuse("its model is for other data (\(sentence))")
     }
     return interface
@@ -241,7 +241,7 @@ let largestTotal = 1 << 53
 
 extension Coordinator.State {
   /// The first thing that no run can have decided; nil where all of it is possible.
-  var objection: String? {
+  var incompatibility: String? {
     let totals = 0...largestTotal
     let steps = 0...max(step, 0)
     let ranges: [(String, Int, ClosedRange<Int>)] = [

@@ -53,7 +53,7 @@ public struct CheckpointState: Codable, Equatable, Sendable {
   public var configuration: JSONValue
   public var hashes: Hashes
   /// What the model reads and predicts; nil for the next symbol of a text.
-  public var interface: ModelInterface?
+  public var interface: TaskSignature?
   /// Every other file of the checkpoint; filled in when it is saved.
   public internal(set) var files: [File] = []
   /// The program and its version.
@@ -74,7 +74,7 @@ public struct CheckpointState: Codable, Equatable, Sendable {
     step: Int, epoch: Int, tokens: Int, seed: UInt64, streams: JSONValue = .null,
     random: JSONValue = .null, schedule: JSONValue = .null, plateau: JSONValue = .null,
     earlyStop: JSONValue = .null, bestLoss: Double? = nil, worldSize: Int, batchSize: Int,
-    configuration: JSONValue = .null, hashes: Hashes, interface: ModelInterface? = nil,
+    configuration: JSONValue = .null, hashes: Hashes, interface: TaskSignature? = nil,
     software: String, time: String? = nil
   ) {
     self.step = step

@@ -1,12 +1,12 @@
 internal import Datasets
 internal import Recurrence
 
-extension ModelInterface {
+extension TaskSignature {
   /// Says whether data of such a configuration can have this interface.
   func fits(_ data: DataOptions, _ vocabularies: Dataset.Vocabularies) -> Bool {
     let inputs = vocabularies.inputs
     guard let reader = data.reader else {
-      var own = data.task?.task.interface ?? ModelInterface(vocabulary: inputs.count)
+      var own = data.task?.task.interface ?? TaskSignature(vocabulary: inputs.count)
       if let ends { own.ends?.longest = ends.longest }
       return own == self && vocabularies.conditions == nil
     }

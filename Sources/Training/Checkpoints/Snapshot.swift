@@ -66,7 +66,7 @@ extension Trainer {
       tensors.append((Snapshot.File.average, average.vector.tensors(), model.tiedNames))
     }
     return Snapshot(
-      coordinator: coordinator.state, cursor: feed.cursor,
+      coordinator: coordinator.state, cursor: loader.cursor,
       counters: .init(
         optimizer: optimizer.updates, average: average?.updates ?? 0,
         kept: keptSteps > 0 ? keptSteps : nil, keptLayout: keptSteps > 0 ? keptLayout : nil),
@@ -81,7 +81,7 @@ extension Trainer {
       guard let checkpoint else { return Restored() }
       return try read(checkpoint)
     }
-    coordinator.takeUp(try world.share(found.coordinator))
+    coordinator.restore(try world.share(found.coordinator))
     let counters = try world.share(found.counters)
     optimizer.updates = counters.optimizer
     average?.updates = counters.average
@@ -89,7 +89,7 @@ extension Trainer {
     for (_, vector) in optimizer.moments { try world.share(vector) }
     if let average { try world.share(average.vector) }
     let cursor = try world.share(found.cursor)
-    try world.unanimous { try feed.seek(cursor) }
+    try world.unanimous { try loader.seek(cursor) }
     try scatterStates(found.hidden, keptSteps: counters.kept ?? 0)
   }
 
@@ -126,9 +126,9 @@ extension Trainer {
       try checkpoint.tensors(of: file).load(into: [("", average.vector)])
     }
     let file = try checkpoint.tensors(of: Snapshot.File.hidden)
-    let place = feed.cursor
-    defer { try? feed.seek(place) }
-    try feed.seek(restored.cursor)
+    let place = loader.cursor
+    defer { try? loader.seek(place) }
+    try loader.seek(restored.cursor)
     for tensor in carriedTensors(keptSteps: restored.counters.kept ?? 0) {
       restored.hidden.append(try tensor.read(from: file, of: model))
     }

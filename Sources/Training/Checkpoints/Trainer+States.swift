@@ -85,7 +85,7 @@ extension CarriedTensor {
 
 extension Trainer {
   /// The steps whose values are kept at this place in the data.
-  var keptSteps: Int { feed.carried.total > 0 ? kept?.count ?? 0 : 0 }
+  var keptSteps: Int { loader.carried.total > 0 ? kept?.count ?? 0 : 0 }
 
   /// What the values of a kept step are, in order: a checkpoint of a run with other ones, such as those
   /// that dropout makes, has no values for this run.
@@ -94,12 +94,12 @@ extension Trainer {
   /// What `hidden.safetensors` holds. The states at the place in the data have the same names whether
   /// windows overlap or not, so that a run may go on either way.
   func carriedTensors(keptSteps: Int) -> [CarriedTensor] {
-    CarriedTensor.all(of: feed.carried.total, keptSteps: keptSteps, in: model.plan)
+    CarriedTensor.all(of: loader.carried.total, keptSteps: keptSteps, in: model.plan)
   }
 
   /// What belongs to the streams of all ranks, on the root. Collective.
   func gatherStates() throws(CommunicationError) -> [Tensor] {
-    let share = feed.carried.share
+    let share = loader.carried.share
     let told = keptSteps > 0 ? kept?.byStream(share.count) : nil
     var hidden: [Tensor] = []
     for tensor in carriedTensors(keptSteps: keptSteps) {
@@ -130,7 +130,7 @@ extension Trainer {
 
   /// The streams of each rank, on the root. Collective.
   private func sharesOfRanks() throws(CommunicationError) -> [Range<Int>] {
-    let share = feed.carried.share
+    let share = loader.carried.share
     let ends = [Int64(share.lowerBound), Int64(share.upperBound)]
     return try world.gather(ends.withUnsafeBytes { Array($0) }).map { bytes in
       bytes.withUnsafeBytes {
@@ -142,7 +142,7 @@ extension Trainer {
 
   /// Gives every rank's streams what the root has read of `carriedTensors`. Collective.
   func scatterStates(_ hidden: [[UInt8]], keptSteps: Int) throws {
-    let share = feed.carried.share
+    let share = loader.carried.share
     var (values, read) = (Buffer<Float>(count: 0), Buffer<Int32>(count: 0))
     let takesUp = keptSteps > 0
     let shares = try sharesOfRanks()
@@ -167,7 +167,7 @@ extension Trainer {
       }
     }
     if takesUp, !share.isEmpty {
-      kept?.takeUp(values, read, steps: keptSteps, streams: share.count)
+      kept?.restore(values, read, steps: keptSteps, streams: share.count)
     }
   }
 
@@ -196,7 +196,7 @@ extension Plan {
   }
 }
 
-extension ModelInterface.Input {
+extension TaskSignature.Input {
   /// The number of symbols to read; none where no symbols are read.
   var symbols: Int { if case .symbols(let count) = self { count } else { 0 } }
 }

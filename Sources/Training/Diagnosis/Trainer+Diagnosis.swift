@@ -3,7 +3,7 @@ internal import LinearAlgebra
 internal import Recurrence
 
 /// The diagnosis of gradients that a run makes at its first step and at every so many.
-struct RunDiagnosis {
+struct GradientMonitor {
   let every: Int
   private var diagnosis: GradientDiagnosis?
   private var sums: [Double] = []
@@ -19,7 +19,7 @@ struct RunDiagnosis {
     throws(CommunicationError)
   {
     if diagnosis == nil {
-      let sizes = trainer.feed.windowSizes
+      let sizes = trainer.loader.windowSizes
       var longest = [Int32(sizes.map { max($0.steps, $0.sourceSteps) }.max() ?? 1)]
       try trainer.world.max(&longest)
       diagnosis = GradientDiagnosis(of: trainer.model, steps: Int(longest[0]))

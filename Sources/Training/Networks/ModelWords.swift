@@ -1,7 +1,7 @@
 internal import Foundation
 package import Recurrence
 
-extension ModelInterface.Output {
+extension TaskSignature.Output {
   /// The name of the head that predicts it.
   package var head: String {
     switch self {
@@ -14,7 +14,7 @@ extension ModelInterface.Output {
 
 extension ModelOptions {
   /// The model in one line: `embedding 200 → lstm 200, dropout 0.2 → gru 160 → softmax, tied`.
-  package func words(predicting outputs: ModelInterface.Output) -> String {
+  package func words(predicting outputs: TaskSignature.Output) -> String {
     func dropped(_ rate: Double) -> String { rate > 0 ? ", dropout \(rate)" : "" }
     func words(_ layer: LayerOptions, _ dropout: Double) -> String {
       let kind =
@@ -66,7 +66,7 @@ extension ModelOptions {
   }
 }
 
-extension Surroundings {
+extension RecurrentLayerOptions {
   fileprivate var words: String {
     (feedback.map { ", feeding back \($0.width) (\($0.nonlinearity.rawValue))" } ?? "")
       + (feedsTargets ? ", feeding back the target" : "")

@@ -52,7 +52,7 @@ public struct EvaluationOptions: Codable, Equatable, Sendable {
 extension EvaluationOptions {
   /// Time steps per window of a text.
   public var bptt: Int {
-    get { givenBptt ?? FeedRequest.textSteps }
+    get { givenBptt ?? LoaderRequest.textSteps }
     set { givenBptt = newValue }
   }
 
@@ -68,8 +68,8 @@ extension EvaluationOptions {
   ///
   /// Where a budget cuts batches, sequences of like lengths come together, and one that exceeds it is a
   /// batch by itself.
-  package func feed(in world: any Communicator) -> FeedRequest {
-    var request = FeedRequest(
+  package func loaderRequest(in world: any Communicator) -> LoaderRequest {
+    var request = LoaderRequest(
       batchSize: batchSize, bptt: givenBptt, batchTokens: batchTokens,
       isBucketed: batchTokens != nil, rank: world.rank, world: world.size, allowsEmptyShare: true)
     request.allowsLongSequences = true

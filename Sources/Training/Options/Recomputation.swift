@@ -31,7 +31,7 @@ public enum Recomputation: Equatable, Sendable {
     let (length, states): (Int, Int?) =
       switch self {
       case .none: (0, nil)
-      case .squareRoot: (Segments.squareRoot(of: window.steps), nil)
+      case .squareRoot: (ActivationCheckpointing.squareRoot(of: window.steps), nil)
       case .every(let steps): (steps, nil)
       case .states(let states, let steps): (steps, states)
       }

@@ -157,7 +157,7 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
 extension TrainingOptions {
   /// Time steps per window of a text.
   public var bptt: Int {
-    get { givenBptt ?? FeedRequest.textSteps }
+    get { givenBptt ?? LoaderRequest.textSteps }
     set { givenBptt = newValue }
   }
 
@@ -165,8 +165,8 @@ extension TrainingOptions {
   public var keptSteps: Int { bptt - (givenStride ?? bptt) }
 
   /// Why windows of a model cannot overlap, if there is a reason.
-  func objection(
-    to model: ModelOptions, isText: Bool, evaluation: EvaluationOptions
+  func incompatibility(
+    with model: ModelOptions, isText: Bool, evaluation: EvaluationOptions
   ) -> String? {
     if givenStride != nil, !isText {
       return
@@ -195,8 +195,8 @@ extension TrainingOptions {
   }
 
   /// How a rank reads the training data.
-  func feed(seed: UInt64, in world: any Communicator) -> FeedRequest {
-    FeedRequest(
+  func loaderRequest(seed: UInt64, in world: any Communicator) -> LoaderRequest {
+    LoaderRequest(
       batchSize: batchSize, bptt: givenStride ?? givenBptt, batchTokens: batchTokens,
       isBucketed: isBucketed, seed: seed, rank: world.rank, world: world.size,
       allowsEmptyShare: readout != nil)

@@ -64,7 +64,7 @@ struct CellWeights {
   var names: [String] { separateNames + ["weight", "bias", "bias_hn"].map(name) }
 
   /// Turns the sign of the update gate's rows wherever they are.
-  func turnUpdateGate(_ tensors: inout [String: Numbers]) {
+  func flipUpdateGate(_ tensors: inout [String: NamedTensor]) {
     let names = ["weight", "bias", "weight_ih", "weight_hh", "bias_ih", "bias_hh"].map(name)
     for name in names {
       guard let tensor = tensors[name], tensor.shape.first ?? 0 >= 2 * hidden else { continue }
@@ -74,7 +74,7 @@ struct CellWeights {
   }
 
   /// Puts M and c in place of what they are made of.
-  func join(_ tensors: inout [String: Numbers]) {
+  func join(_ tensors: inout [String: NamedTensor]) {
     let parts = separateNames.map { tensors.removeValue(forKey: $0) }
     let third = hasOwnCandidate ? parts[2]!.values : []
     let (w, u) = (parts[0]!.values, parts[1]!.values + third)
@@ -85,19 +85,19 @@ struct CellWeights {
       joined += w[row * read..<(row + 1) * read]
       joined += u[row * past..<(row + 1) * past]
     }
-    tensors[joinedName] = Numbers([rows, read + past], joined)
+    tensors[joinedName] = NamedTensor([rows, read + past], joined)
     let added = kind == .gru ? 2 * hidden : rows
     var sum = b
     for i in 0..<added { sum[i] += second?[i] ?? 0 }
-    tensors[name("bias")] = Numbers([rows], sum)
+    tensors[name("bias")] = NamedTensor([rows], sum)
     if kind == .gru {
       let zeros = [Float](repeating: 0, count: hidden)
-      tensors[name("bias_hn")] = Numbers([hidden], second.map { Array($0[added...]) } ?? zeros)
+      tensors[name("bias_hn")] = NamedTensor([hidden], second.map { Array($0[added...]) } ?? zeros)
     }
   }
 
   /// What is wrong with M, c and b′ₙ as a file has them.
-  func findMisfits(_ tensors: [String: Numbers], _ misfits: inout Misfits) {
+  func findMisfits(_ tensors: [String: NamedTensor], _ misfits: inout Misfits) {
     check(joinedName, [rows, read + past], tensors, &misfits)
     check(name("bias"), [rows], tensors, &misfits)
     misfits.unexpected += separateNames.filter { tensors[$0] != nil }
@@ -110,7 +110,7 @@ struct CellWeights {
   }
 
   private func check(
-    _ name: String, _ shape: [Int], _ tensors: [String: Numbers], _ misfits: inout Misfits
+    _ name: String, _ shape: [Int], _ tensors: [String: NamedTensor], _ misfits: inout Misfits
   ) {
     guard let found = tensors[name] else { return misfits.missing.append(name) }
     if found.shape != shape { misfits.wrong.append("\(name) as \(found.shape) and not \(shape)") }
@@ -118,15 +118,15 @@ struct CellWeights {
 
   /// Puts W, U and the biases in place of M, c and b′ₙ, which fit. All of c is b; b′ is zero but
   /// for b′ₙ.
-  func split(_ tensors: inout [String: Numbers]) {
+  func split(_ tensors: inout [String: NamedTensor]) {
     let joined = tensors.removeValue(forKey: joinedName)!.values
-    func columns(_ range: Range<Int>, rows: Range<Int>) -> Numbers {
+    func columns(_ range: Range<Int>, rows: Range<Int>) -> NamedTensor {
       var part: [Float] = []
       for row in rows {
         let start = row * (read + past)
         part += joined[start + range.lowerBound..<start + range.upperBound]
       }
-      return Numbers([rows.count, range.count], part)
+      return NamedTensor([rows.count, range.count], part)
     }
     tensors[name("weight_ih")] = columns(0..<read, rows: 0..<rows)
     let gates = hasOwnCandidate ? rows - hidden : rows
@@ -138,13 +138,13 @@ struct CellWeights {
     let own = tensors.removeValue(forKey: name("bias_hn"))?.values ?? []
     if hasSecondBias || !own.isEmpty {
       let zeros = [Float](repeating: 0, count: rows - own.count)
-      tensors[name("bias_hh")] = Numbers([rows], zeros + own)
+      tensors[name("bias_hh")] = NamedTensor([rows], zeros + own)
     }
   }
 }
 
 /// The numbers of a tensor while they are put in another form.
-struct Numbers {
+struct NamedTensor {
   let shape: [Int]
   var values: [Float]
 

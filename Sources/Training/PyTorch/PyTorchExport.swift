@@ -55,13 +55,13 @@ public struct PyTorchExport {
   ) -> [Tensor] {
     let layers = model.cellWeights
     let names = Set(layers.flatMap(\.names))
-    var changed: [String: Numbers] = [:]
+    var changed: [String: NamedTensor] = [:]
     for tensor in tensors where names.contains(tensor.name) {
-      changed[tensor.name] = Numbers(tensor.shape, Array(tensor.view(as: Float.self)!))
+      changed[tensor.name] = NamedTensor(tensor.shape, Array(tensor.view(as: Float.self)!))
     }
     for layer in layers {
       if form.isJoined { layer.join(&changed) }
-      if form.updateGate == .candidate, layer.isGRU { layer.turnUpdateGate(&changed) }
+      if form.updateGate == .candidate, layer.isGRU { layer.flipUpdateGate(&changed) }
     }
     return tensors.filter { !names.contains($0.name) }
       + changed.map { Tensor($0.key, shape: $0.value.shape, copying: $0.value.values) }

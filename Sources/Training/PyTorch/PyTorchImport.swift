@@ -47,15 +47,15 @@ extension SafetensorsFile {
           + ", and \(part)")
     }
     let names = Set(layers.flatMap(\.names))
-    var changed: [String: Numbers] = [:]
+    var changed: [String: NamedTensor] = [:]
     for tensor in tensors where names.contains(tensor.name) {
-      changed[tensor.name] = Numbers(tensor.shape, try values(tensor.name))
+      changed[tensor.name] = NamedTensor(tensor.shape, try values(tensor.name))
     }
     var misfits = Misfits()
     for layer in joined { layer.findMisfits(changed, &misfits) }
     if let error = misfits.error(path) { throw error }
     for layer in layers where form.updateGate == .candidate && layer.isGRU {
-      layer.turnUpdateGate(&changed)
+      layer.flipUpdateGate(&changed)
     }
     for layer in joined { layer.split(&changed) }
     return SafetensorsFile(

@@ -50,7 +50,7 @@ extension Score {
   var rootWords: String? { rootAccuracy.map { "of roots \(fixed(100 * $0, 2)) %" } }
 }
 
-extension ModelInterface {
+extension TaskSignature {
   /// What a run's targets are to a person who reads how many it takes a second.
   var targetWord: String {
     if isTree { return "labels" }
@@ -82,7 +82,7 @@ final class Console {
   private var shown: ContinuousClock.Instant
   private var firstStep = 0
   /// Since the last line: loss and targets, so that the figures shown are means and not single windows.
-  private var recent = Score(nats: 0, targets: 0)
+  private var recent = Score(lossSum: 0, targets: 0)
   /// What these steps took, without evaluations and checkpoints.
   private var recentSeconds = 0.0
   private var drawn = 0
@@ -118,8 +118,8 @@ final class Console {
   func show(_ report: StepReport, _ coordinator: Coordinator) {
     guard style != .none else { return }
     // A step that was skipped says nothing of the loss.
-    if report.score.nats.isFinite {
-      recent.nats += report.score.nats
+    if report.score.lossSum.isFinite {
+      recent.lossSum += report.score.lossSum
       recent.targets += report.score.targets
       recent.correct += report.score.correct
     }
@@ -144,7 +144,7 @@ final class Console {
       line(figures.joined(separator: "  "))
     }
     shown = now
-    recent = Score(nats: 0, targets: 0)
+    recent = Score(lossSum: 0, targets: 0)
     recentSeconds = 0
   }
 

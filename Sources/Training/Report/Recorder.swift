@@ -112,7 +112,7 @@ final class Recorder: Observer {
   func announce(_ trainer: Trainer, _ warning: String?) {
     if let warning { log.warning("\(warning)") }
     let coordinator = trainer.coordinator
-    let streams = trainer.feed as? Streams
+    let streams = trainer.loader as? Streams
     let ranks = "\(worldSize) \(worldSize == 1 ? "rank" : "ranks")"
     let data =
       streams.map {
@@ -265,7 +265,7 @@ final class Recorder: Observer {
       log.error("\(trainer.coordinator.divergenceSentence)")
     }
     if let best = state.earlyStopping.best, best <= state.guess ?? .infinity {
-      log.info("Best validation: \(console.words(Score(nats: best, targets: 1))).")
+      log.info("Best validation: \(console.words(Score(lossSum: best, targets: 1))).")
     }
     if let test {
       log.info("Test: \(console.words(test)).")

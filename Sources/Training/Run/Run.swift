@@ -64,7 +64,7 @@ public final class Run {
   private let recorder: Recorder?
   private let log: Logger
   private let lock: FolderLock?
-  private let need: MemoryNeed
+  private let need: MemoryEstimate
   /// What a rank needs of memory, and each layer of it, as `--check` prints it.
   public var memory: String { need.table }
 
@@ -102,7 +102,7 @@ public final class Run {
     let dataset = dataset
     if world.isRoot { for note in dataset.notes { log.warning("\(note)") } }
     try world.unanimous {
-      if let sentence = options.model.objection(to: dataset.interface) {
+      if let sentence = options.model.incompatibility(with: dataset.interface) {
         throw UsageError("the model does not fit the data: \(sentence)")
       }
       if !dataset.interface.isConditioned, options.model.condition != .everyStep {
@@ -119,7 +119,7 @@ public final class Run {
           "a diagnosis of gradients needs windows that do not overlap: remove training.stride")
       }
     }
-    let need = MemoryNeed(options, dataset, world)
+    let need = MemoryEstimate(options, dataset, world)
     self.need = need
     try world.unanimous { try need.check() }
     trainer = try world.unanimous {
@@ -128,7 +128,9 @@ public final class Run {
         diagnosingEvery: request.diagnosingEvery)
     }
     // Data to test on that cannot be read is no news for the end of a run.
-    try world.unanimous { _ = try dataset.test?.feed(options.evaluation.feed(in: world)) }
+    try world.unanimous {
+      _ = try dataset.test?.loader(options.evaluation.loaderRequest(in: world))
+    }
     recorder?.modelIdentity = trainer.model.identity
     try Self.agree(resolved, dataset, trainer.model, world)
     try trainer.begin(from: start?.weights, updateGate: request.updateGate)

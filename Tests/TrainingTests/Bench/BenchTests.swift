@@ -219,7 +219,7 @@ import Training
   func ranks() throws {
     let request = try Self.request(ranks: 2)
     #expect(request.options.training.batchSize == 6)
-    let reports = try Threads.run(2) { world in try Benchmark(request).run(in: world) }
+    let reports = try ThreadCommunicator.run(2) { world in try Benchmark(request).run(in: world) }
     for report in reports {
       #expect(report.ranks == 2 && report.batchSize == 3)
       #expect(

@@ -150,12 +150,12 @@ import Training
         of: [folder + "/text.txt"], with: path, batchSize: 2, bptt: 9, world: world)
       let (model, weights, vocabulary) = try checkpoint.model()
       _ = try LineScorer(model, weights: weights, vocabulary: vocabulary).score(
-        ["a b c"], given: [Given()])
+        ["a b c"], given: [DecoderInput()])
       _ = try PyTorchExport(checkpoint)
       return
     }
     if try checkpoint.interface().encoded != nil {
-      let interpreter = try Interpreter(checkpoint)
+      let interpreter = try SequenceTranslator(checkpoint)
       let sources =
         interpreter.readsFrames
         ? try interpreter.sources(in: folder + "/frames.csv").map(\.given)

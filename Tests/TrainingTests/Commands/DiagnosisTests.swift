@@ -20,13 +20,15 @@ import Training
   }
 
   /// What is found about one subject.
-  private static func findings(_ what: String, _ ranks: [RankFacts]) -> [Diagnosis.Finding] {
-    Diagnosis(of: ranks, launch: alone, builtFor: "x", folder: NSTemporaryDirectory())
+  private static func findings(_ what: String, _ ranks: [RankFacts]) -> [HealthReport.Finding] {
+    HealthReport(of: ranks, launch: alone, builtFor: "x", folder: NSTemporaryDirectory())
       .findings.filter { $0.what == what }
   }
 
   @Test("sees ranks that share a core, too many ranks, and cores that nobody uses") func cores() {
-    func cores(_ ranks: [RankFacts]) -> Diagnosis.Finding? { Self.findings("cores", ranks).first }
+    func cores(_ ranks: [RankFacts]) -> HealthReport.Finding? {
+      Self.findings("cores", ranks).first
+    }
     let all = [0, 1, 2, 3]
     #expect(cores((0..<4).map { Self.rank($0, on: [$0]) }) == nil)
     #expect(cores((0..<4).map { Self.rank($0, on: all) }) == nil)
@@ -45,7 +47,7 @@ import Training
 
   @Test("a shared memory too small for the ranks is a failure, Docker's 64 MiB a warning")
   func sharedMemory() {
-    func severity(_ ranks: Int, _ size: Int) -> Diagnosis.Severity? {
+    func severity(_ ranks: Int, _ size: Int) -> HealthReport.Severity? {
       Self.findings(
         "shared memory", (0..<ranks).map { Self.rank($0, on: [0, 1, 2, 3], sharedMemory: size) }
       ).first?.severity
@@ -57,7 +59,7 @@ import Training
   }
 
   @Test("own AMX kernels on some ranks only are a warning") func tiles() {
-    func found(_ own: [Bool]) -> Diagnosis.Finding? {
+    func found(_ own: [Bool]) -> HealthReport.Finding? {
       let ranks = own.enumerated().map { Self.rank($0.offset, on: [0], usesOwnTiles: $0.element) }
       return Self.findings("bfloat16", ranks).first
     }
@@ -76,7 +78,7 @@ import Training
   @Test("a folder that cannot be written makes the machine unusable") func folder() {
     let ranks = [Self.rank(0, on: [0])]
     func isUsable(_ folder: String) -> Bool {
-      Diagnosis(of: ranks, launch: Self.alone, builtFor: "x", folder: folder).isUsable
+      HealthReport(of: ranks, launch: Self.alone, builtFor: "x", folder: folder).isUsable
     }
     #expect(isUsable(NSTemporaryDirectory()))
     #expect(!isUsable("/nowhere/at/all"))
@@ -84,8 +86,8 @@ import Training
   }
 
   @Test("asks every rank and speaks on the root") func world() throws {
-    let words = try Threads.run(3) { world in
-      try Diagnosis.make(
+    let words = try ThreadCommunicator.run(3) { world in
+      try HealthReport.make(
         in: world, launch: Self.alone, builtFor: "this test", folder: NSTemporaryDirectory())?.words
     }
     #expect(words[1] == nil && words[2] == nil)

@@ -110,8 +110,8 @@ import Training
     #expect(catalogue.heads.allSatisfy { !$0.equations.isEmpty && !$0.parameters.isEmpty })
     let options = ModelOptions(
       embedding: nil, layers: [LayerOptions(.recurrent(cell: "lstm", LSTM.Options(hidden: 5)))])
-    for output: ModelInterface.Output in [.symbols(3), .numbers(4), .labels(6)] {
-      let interface = ModelInterface(input: .frames(2), output: output)
+    for output: TaskSignature.Output in [.symbols(3), .numbers(4), .labels(6)] {
+      let interface = TaskSignature(input: .frames(2), output: output)
       let head = SequenceModel(options, interface: interface, seed: 1).head
       #expect(names["\(type(of: head))"] == output.head)
       #expect(options.words(predicting: output) == "input → lstm 5 → \(output.head)")
@@ -127,7 +127,7 @@ import Training
         })
     }
     let layer = keys(LayerOptions(.linear(3))).subtracting(["kind", "surroundings"])
-      .union(keys(Surroundings()))
+      .union(keys(RecurrentLayerOptions()))
       .union(keys(FeedbackOptions(width: 3)).map { "feedback_\($0)" })
       .subtracting(["feeds_targets"])  // which configurations write as `feedback: target`
     #expect(Set(catalogue.layerOptions.map(\.key)) == layer)

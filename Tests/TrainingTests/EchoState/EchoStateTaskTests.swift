@@ -48,7 +48,7 @@ import Training
       let set = try #require(series.examples(.valid, seed: UInt64(seed)))
       let runs = (0..<set.count).map { set.example($0, epoch: 1) }
       let model = try #require(fitted.trainer.model as? SequenceModel)
-      let free = FreeRun(model, weights: fitted.trainer.weights, streams: runs.count)
+      let free = SeriesGenerator(model, weights: fitted.trainer.weights, streams: runs.count)
       for t in 0..<1_000 { free.read(runs.map { $0.frames[t] }) }
       for _ in 0..<83 { _ = free.next() }
       let last = free.next()

@@ -49,7 +49,7 @@ func outputs(
     let pass = Pass(batch, on: tape, weights: weights)
     model.read(pass)
     let found = model.outputs(at: 0, pass)[0].elements.map { Double($0) }
-    tape.turn()
+    tape.carryStates()
     return found
   }
 }

@@ -34,24 +34,25 @@ import Training
       try Self.sentences(count, seed: seed)
         .write(toFile: folder + "/\(name).txt", atomically: true, encoding: .utf8)
     }
-    let lesson = try Lesson(
+    let trial = try LearningTrial(
       """
       data: {format: tags, train: \(folder)/train.txt, test: \(folder)/test.txt}
       model: {embedding: 3, layers: [\(layer)]}
       training:
         {batch_size: 20, epochs: 8, optimizer: {rule: adam}, schedule: {learning_rate: 0.02}}
       """)
-    let (_, score) = try lesson.learn()
+    let (_, score) = try trial.learn()
     // Of given tags, only the first of each sentence is in doubt: ln 2 nats.
     let doubt = 1000 * log(2.0)
-    #expect(score.nats > 0.95 * doubt && score.nats < 1.2 * doubt, "\(score.nats) of \(doubt)")
+    #expect(
+      score.lossSum > 0.95 * doubt && score.lossSum < 1.2 * doubt, "\(score.lossSum) of \(doubt)")
     // A sentence is predicted right from end to end or wrong from end to end.
     #expect(abs(score.accuracy - 0.5) < 0.06, "\(score.accuracy)")
-    #expect(!lesson.dataset.test!.readsItsTargets)
+    #expect(!trial.dataset.test!.readsItsTargets)
 
     // What is said of each step is said without being told either.
     var (right, steps) = (0, 0)
-    try lesson.forEachPrediction { _, outputs, target in
+    try trial.forEachPrediction { _, outputs, target in
       let best = (0..<outputs.count).max { outputs[$0] < outputs[$1] }
       if best == Int(target) { right += 1 }
       steps += 1
@@ -60,33 +61,33 @@ import Training
   }
 
   @Test func `are given where each step reads the last one`() throws {
-    let lesson = try Lesson(
+    let trial = try LearningTrial(
       """
       data: {task: reber, train_size: 100, test_size: 50}
       model: {layers: [{cell: jordan, hidden: 8, teacher_forcing: true}]}
       training:
         {batch_size: 10, epochs: 3, optimizer: {rule: adam}, schedule: {learning_rate: 0.05}}
       """)
-    let part = try #require(lesson.dataset.test)
+    let part = try #require(trial.dataset.test)
     #expect(part.readsItsTargets)
-    let (_, score) = try lesson.learn()
-    let feed = try part.feed(FeedRequest(batchSize: 50, isBucketed: false))
-    let batch = feed.makeBatch()
+    let (_, score) = try trial.learn()
+    let loader = try part.loader(LoaderRequest(batchSize: 50, isBucketed: false))
+    let batch = loader.makeBatch()
     let tape = Tape(
-      lesson.model.plan, fitting: feed.windowSizes, derivatives: false, resets: feed.mayReset)
-    feed.next(into: batch)
+      trial.model.plan, fitting: loader.windowSizes, derivatives: false, resets: loader.mayReset)
+    loader.next(into: batch)
     tape.begin(batch)
-    let pass = Pass(batch, on: tape, weights: lesson.trainer.weights)
-    lesson.model.read(pass)
+    let pass = Pass(batch, on: tape, weights: trial.trainer.weights)
+    trial.model.read(pass)
     var right = 0
     for t in 0..<batch.steps {
-      let outputs = lesson.model.outputs(at: t, pass)
+      let outputs = trial.model.outputs(at: t, pass)
       for s in 0..<batch.streams {
         let best = (0..<outputs.columns).max { outputs[s, $0] < outputs[s, $1] }
         if best == Int(batch.targets.elements()[t * batch.streams + s]) { right += 1 }
       }
     }
     #expect(score.correct == right)
-    #expect(lesson.model.predict(pass) != right, "the same where predictions are fed")
+    #expect(trial.model.predict(pass) != right, "the same where predictions are fed")
   }
 }

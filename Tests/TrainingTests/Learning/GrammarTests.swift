@@ -27,56 +27,56 @@ import Training
   /// of it; and how many strings have a step at which an illegal symbol is likelier than a legal
   /// one.
   private func measure(
-    _ lesson: Lesson, _ grammar: ReberGrammar, on part: DataPart? = nil
+    _ trial: LearningTrial, _ grammar: ReberGrammar, on part: Split? = nil
   ) throws -> (excess: Double, score: Score, illegal: Int) {
     var (ideal, illegal) = (0.0, 0)
-    try lesson.forEachPrediction(on: part) { prefix, outputs, _ in
+    try trial.forEachPrediction(on: part) { prefix, outputs, _ in
       let legal = Set(grammar.successors(of: prefix)!)
       ideal += log(Double(legal.count))
       let worst = legal.map { outputs[Int($0)] }.min()!
       let others = (0..<outputs.count).filter { !legal.contains(Int32($0)) }
       if others.contains(where: { outputs[$0] >= worst }) { illegal += 1 }
     }
-    let score = try lesson.score(part ?? lesson.dataset.test!)
-    return (score.nats / ideal - 1, score, illegal)
+    let score = try trial.score(part ?? trial.dataset.test!)
+    return (score.lossSum / ideal - 1, score, illegal)
   }
 
   @Test func `an elman of 10 units predicts Reber strings as well as can be`() throws {
-    let lesson = try Lesson(Self.reber)
-    try lesson.learn()
-    let (excess, score, illegal) = try measure(lesson, .plain)
+    let trial = try LearningTrial(Self.reber)
+    try trial.learn()
+    let (excess, score, illegal) = try measure(trial, .plain)
     #expect(excess < 0.005, "\(excess) above the ideal, \(score.loss) nats")
     #expect(abs(score.loss - 6 * log(2.0) / 7) < 0.01)
     #expect(illegal == 0)
   }
 
   @Test func `3 units tell every legal successor from every illegal one`() throws {
-    let lesson = try Lesson(Self.reber, "model.layers.0.hidden=3", "training.epochs=12")
-    try lesson.learn()
-    let (excess, _, illegal) = try measure(lesson, .plain)
+    let trial = try LearningTrial(Self.reber, "model.layers.0.hidden=3", "training.epochs=12")
+    try trial.learn()
+    let (excess, _, illegal) = try measure(trial, .plain)
     #expect(illegal == 0, "\(illegal) steps of 10,000 strings, \(excess) above the ideal")
   }
 
   @Test(arguments: 1...10)
   func `an lstm remembers the outer letter of embedded Reber strings`(seed: UInt64) throws {
-    let lesson = try Lesson(Self.embedded, seed: seed)
-    try lesson.learn()
-    let (excess, score, illegal) = try measure(lesson, .embedded)
+    let trial = try LearningTrial(Self.embedded, seed: seed)
+    try trial.learn()
+    let (excess, score, illegal) = try measure(trial, .embedded)
     #expect(illegal == 0, "\(illegal) steps of 10,000 strings")
     #expect(excess < 0.005, "\(excess) above the ideal, \(score.loss) nats")
   }
 
   @Test func `an lstm needs few embedded Reber strings until 256 others are right`() throws {
     let strings = try (1...10).map { seed in
-      let lesson = try Lesson(
+      let trial = try LearningTrial(
         Self.embedded, "data.valid_size=256", "training.schedule={learning_rate: 0.01}",
         seed: UInt64(seed))
       // A look every 20 batches.
-      while !lesson.trainer.coordinator.isComplete {
-        for _ in 0..<20 { _ = try lesson.trainer.step() }
-        if try measure(lesson, .embedded, on: lesson.dataset.valid).illegal == 0 { break }
+      while !trial.trainer.coordinator.isComplete {
+        for _ in 0..<20 { _ = try trial.trainer.step() }
+        if try measure(trial, .embedded, on: trial.dataset.valid).illegal == 0 { break }
       }
-      return lesson.trainer.coordinator.state.step * lesson.options.training.batchSize
+      return trial.trainer.coordinator.state.step * trial.options.training.batchSize
     }
     let needed = strings.map { Double($0) }
     print("Embedded Reber, strings until 256 others are right:", strings, "mean", mean(needed))
@@ -85,14 +85,14 @@ import Training
   }
 
   @Test func `an elman whose gradient reaches back one step does not remember it`() throws {
-    let lesson = try Lesson(
+    let trial = try LearningTrial(
       Self.embedded, "model.layers=[{cell: elman, hidden: 15}]", "training.bptt=1",
       "training.epochs=10")
-    try lesson.learn()
-    let (_, score, _) = try measure(lesson, .embedded)
+    try trial.learn()
+    let (_, score, _) = try measure(trial, .embedded)
     #expect(score.loss > 0.48)
     var (right, strings) = (0, 0)
-    try lesson.forEachPrediction { prefix, outputs, target in
+    try trial.forEachPrediction { prefix, outputs, target in
       // The last but one is asked for after a whole Reber string.
       guard prefix.count > 6, ReberGrammar.embedded.successors(of: prefix)?.count == 1,
         ReberGrammar.embedded.successors(of: prefix + [target]) == [6]
@@ -108,7 +108,7 @@ import Training
   func `a second-order network learns from short strings what it then knows of long ones`(
     task: String
   ) throws {
-    let lesson = try Lesson(
+    let trial = try LearningTrial(
       """
       data: {task: \(task), train_size: 4000, valid_size: 1000, test_size: 1000}
       model: {layers: [{cell: second-order, hidden: 8, initial_state: e0}]}
@@ -116,12 +116,12 @@ import Training
         {batch_size: 16, epochs: 20, optimizer: {rule: adam}, clip: {norm: 1},
          schedule: {learning_rate: 0.03}}
       """)
-    let (sequences, score) = try lesson.learn { $0.correct == $0.targets }
+    let (sequences, score) = try trial.learn { $0.correct == $0.targets }
     #expect(score.correct == score.targets, "\(score.accuracy) after \(sequences) strings")
   }
 
   @Test func `parity stays at chance for a second-order network that starts from zero`() throws {
-    let lesson = try Lesson(
+    let trial = try LearningTrial(
       """
       data: {task: parity, train_size: 4000, test_size: 1000}
       model: {layers: [{cell: second-order, hidden: 8}]}
@@ -129,7 +129,7 @@ import Training
         {batch_size: 16, epochs: 5, optimizer: {rule: adam}, clip: {norm: 1},
          schedule: {learning_rate: 0.03}}
       """)
-    let (_, score) = try lesson.learn()
+    let (_, score) = try trial.learn()
     #expect(score.accuracy < 0.6)
   }
 }

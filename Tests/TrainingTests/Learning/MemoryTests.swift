@@ -17,20 +17,20 @@ import Training
 
   @Test(arguments: ["lstm", "gru"])
   func `two numbers of a hundred are added`(cell: String) throws {
-    let lesson = try Lesson(Self.adding, "model.layers.0.cell=\(cell)")
-    let (sequences, score) = try lesson.learn { $0.loss < 0.001 }
+    let trial = try LearningTrial(Self.adding, "model.layers.0.cell=\(cell)")
+    let (sequences, score) = try trial.learn { $0.loss < 0.001 }
     #expect(score.loss < 0.001, "\(score.loss) after \(sequences) sequences")
   }
 
   @Test func `an elman does not add them`() throws {
-    let lesson = try Lesson(
+    let trial = try LearningTrial(
       Self.adding, "model.layers=[{cell: elman, hidden: 64}]", "training.epochs=15")
-    let (_, score) = try lesson.learn()
+    let (_, score) = try trial.learn()
     #expect(score.loss > 0.1)
   }
 
   @Test func `the order of two symbols of a hundred is told`() throws {
-    let lesson = try Lesson(
+    let trial = try LearningTrial(
       """
       data: {task: temporal-order, train_size: 2560, test_size: 2560}
       model: {layers: [{cell: lstm, hidden: 32, chrono: 100}]}
@@ -38,12 +38,12 @@ import Training
         {batch_size: 32, epochs: 12, optimizer: {rule: adam}, clip: {norm: 1},
          schedule: {learning_rate: 0.005}}
       """)
-    let (sequences, score) = try lesson.learn { $0.targets - $0.correct <= 1 }
+    let (sequences, score) = try trial.learn { $0.targets - $0.correct <= 1 }
     #expect(score.targets - score.correct <= 3 && sequences <= 31_390)
   }
 
   @Test func `five symbols are copied after twenty steps`() throws {
-    let lesson = try Lesson(
+    let trial = try LearningTrial(
       """
       data: {task: copy, delay: 20, symbols: 5, train_size: 5000, test_size: 1000}
       model: {layers: [{cell: lstm, hidden: 64, chrono: 30}]}
@@ -52,21 +52,21 @@ import Training
          schedule: {learning_rate: 0.01}}
       """)
     let baseline = 5 * log(8.0) / 30
-    let (_, score) = try lesson.learn { $0.loss < baseline / 20 }
+    let (_, score) = try trial.learn { $0.loss < baseline / 20 }
     #expect(score.loss < baseline / 10)
   }
 
   @Test(arguments: ConditionPlace.allCases)
   func `texts of a class are written when the class is given`(place: ConditionPlace) throws {
-    let lesson = try Lesson(
+    let trial = try LearningTrial(
       try `Echo state networks`.configuration("conditioned"), "model.condition=\(place.rawValue)")
-    try lesson.learn()
-    guard case .examples(let set) = lesson.dataset.test!,
+    try trial.learn()
+    guard case .examples(let set) = trial.dataset.test!,
       let task = (set as? GeneratedExamples)?.task as? ConditionedText
     else { preconditionFailure("another task") }
-    let generator = Generator(lesson.model, weights: lesson.trainer.weights, seed: 3)
-    let begin = lesson.dataset.vocabulary.begin!
-    let end = lesson.dataset.vocabulary.end!
+    let generator = Generator(trial.model, weights: trial.trainer.weights, seed: 3)
+    let begin = trial.dataset.vocabulary.begin!
+    let end = trial.dataset.vocabulary.end!
     var right = 0
     for k in 0..<200 {
       generator.restart(condition: (0..<task.classes).map { $0 == k % task.classes ? 1 : 0 })

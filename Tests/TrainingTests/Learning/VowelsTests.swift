@@ -33,11 +33,11 @@ import Training
           try Self.table(part, seed: UInt64(seed)).write(
             toFile: "\(folder)/\(part).csv", atomically: true, encoding: .utf8)
         }
-        let lesson = try Lesson(
+        let trial = try LearningTrial(
           yaml, "data.train=\(folder)/train.csv", "data.test=\(folder)/test.csv",
           seed: UInt64(seed))
-        while !lesson.trainer.coordinator.isComplete { _ = try lesson.trainer.step() }
-        return try lesson.test()
+        while !trial.trainer.coordinator.isComplete { _ = try trial.trainer.step() }
+        return try trial.test()
       }
     }
     print("\(name):", scores.map { $0.targets - $0.correct }, "errors of 370")

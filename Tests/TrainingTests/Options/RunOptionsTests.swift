@@ -90,7 +90,7 @@ struct RunOptionsTests {
   func evaluationBudget(_ section: String, _ batchSize: Int, _ budget: Int?) throws {
     let options = try decode(
       RunOptions.self, "training: {batch_tokens: 700}\nevaluation: \(section)" + model)
-    let request = options.evaluation.feed(in: SingleProcess())
+    let request = options.evaluation.loaderRequest(in: SingleProcess())
     #expect(request.batchSize == batchSize && request.batchTokens == budget)
     #expect(request.allowsLongSequences && request.isBucketed == (budget != nil))
     let again = try JSONDecoder().decode(RunOptions.self, from: JSONEncoder().encode(options))

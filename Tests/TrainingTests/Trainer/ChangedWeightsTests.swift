@@ -38,7 +38,7 @@ import Training
         tape.begin(steps: 4, streams: 7)
         let pass = Pass(batch, on: tape, weights: weights)
         model.forward(pass)
-        tape.turn()
+        tape.carryStates()
         sum += pass.loss.sum
       }
       return sum

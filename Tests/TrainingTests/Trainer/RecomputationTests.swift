@@ -82,7 +82,7 @@ extension TrainerTests {
       #expect(told[1].contains("Of its 96 steps, 10 and 9 states are kept at once"), "\(told[1])")
       #expect(told[1].contains("computed 1.9 times on average"))
       #expect(told[2].contains("Of its 96 steps, 2 and 3 states are kept at once"), "\(told[2])")
-      let times = Double(SegmentOrder.cost(segments: 48, states: 3)) / 48
+      let times = Double(RecomputationSchedule.cost(segments: 48, states: 3)) / 48
       #expect(told[2].contains("computed \((10 * times).rounded() / 10) times on average"))
     }
 

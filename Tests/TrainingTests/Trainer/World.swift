@@ -32,7 +32,8 @@ enum World: Sendable, CustomTestStringConvertible {
   ) throws -> [Value] {
     switch self {
     case .singleProcess: return [try inSharedFolder(SingleProcess(), body)]
-    case .threads(let size): return try Threads.run(size) { try inSharedFolder($0, body) }
+    case .threads(let size):
+      return try ThreadCommunicator.run(size) { try inSharedFolder($0, body) }
     case .mpi:
       let world = try startedMPI.get()
       do {

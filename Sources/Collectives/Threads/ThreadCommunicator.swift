@@ -1,0 +1,183 @@
+internal import Glibc
+internal import Synchronization
+
+/// One rank of a world of threads inside one process, for tests.
+///
+/// Sums are taken in the order of the ranks, so they do not depend on which thread comes first. A
+/// rank that returns, throws or aborts while others wait for it makes them throw, and so do
+/// collectives that do not match.
+public final class ThreadCommunicator: Communicator {
+  public let rank: Int
+  public let size: Int
+  private let meeting: Rendezvous
+
+  /// All threads share a host.
+  public var nodeRank: Int { rank }
+  public var nodeSize: Int { size }
+
+  private init(rank: Int, size: Int, meeting: Rendezvous) {
+    (self.rank, self.size, self.meeting) = (rank, size, meeting)
+  }
+
+  /// Runs `body` on `size` threads, each of them one rank, and returns the results by rank.
+  /// - Throws: what the first rank to throw has thrown: the cause, not what it did to the others.
+  public static func run<Value: Sendable>(
+    _ size: Int, _ body: @escaping @Sendable (ThreadCommunicator) throws -> Value
+  ) throws -> [Value] {
+    precondition(size > 0, "a world of \(size) threads")
+    let meeting = Rendezvous(size: size)
+    let outcomes = Outcomes<Value>(size: size)
+    let threads = (0..<size).map { rank in
+      start {
+        do {
+          let world = ThreadCommunicator(rank: rank, size: size, meeting: meeting)
+          outcomes.succeed(try body(world), rank: rank)
+        } catch {
+          outcomes.fail(error)
+        }
+        meeting.leave(rank: rank)
+      }
+    }
+    for thread in threads { pthread_join(thread, nil) }
+    return try outcomes.get()
+  }
+
+  public func sum(_ values: UnsafeMutableBufferPointer<Float>) throws(CommunicationError) {
+    try reduce(values, "sum of Float") { $0 += $1 }
+  }
+
+  public func sum(_ values: UnsafeMutableBufferPointer<Double>) throws(CommunicationError) {
+    try reduce(values, "sum of Double") { $0 += $1 }
+  }
+
+  public func sum(_ values: UnsafeMutableBufferPointer<Int32>) throws(CommunicationError) {
+    try reduce(values, "sum of Int32") { $0 &+= $1 }
+  }
+
+  public func max(_ values: UnsafeMutableBufferPointer<Double>) throws(CommunicationError) {
+    try reduce(values, "maximum of Double") { $0 = Swift.max($0, $1) }
+  }
+
+  public func max(_ values: UnsafeMutableBufferPointer<Int32>) throws(CommunicationError) {
+    try reduce(values, "maximum of Int32") { $0 = Swift.max($0, $1) }
+  }
+
+  private func reduce<Element: BitwiseCopyable>(
+    _ values: UnsafeMutableBufferPointer<Element>, _ operation: StaticString,
+    _ combine: (inout Element, Element) -> Void
+  ) throws(CommunicationError) {
+    let share = Share(
+      operation: operation, number: values.count,
+      memory: UnsafeMutableRawPointer(values.baseAddress))
+    try meeting.meet(rank: rank, bringing: share) { shares in
+      guard values.count > 0 else { return }
+      let total = shares[0].memory!.assumingMemoryBound(to: Element.self)
+      for share in shares.dropFirst() {
+        let term = share.memory!.assumingMemoryBound(to: Element.self)
+        for i in 0..<values.count { combine(&total[i], term[i]) }
+      }
+      for share in shares.dropFirst() {
+        share.memory!.assumingMemoryBound(to: Element.self).update(from: total, count: values.count)
+      }
+    }
+  }
+
+  public func broadcast(_ bytes: [UInt8], from root: Int) throws(CommunicationError) -> [UInt8] {
+    try exchange([bytes], "broadcast", root: root) { parcels in
+      for rank in 0..<parcels.count { parcels[rank].received = parcels[root].sent }
+    }[0]
+  }
+
+  public func gather(_ bytes: [UInt8], at root: Int) throws(CommunicationError) -> [[UInt8]] {
+    try exchange([bytes], "gather", root: root) { parcels in
+      parcels[root].received = (0..<parcels.count).map { parcels[$0].sent[0] }
+    }
+  }
+
+  public func scatter(
+    _ parts: [[UInt8]], from root: Int
+  ) throws(CommunicationError) -> [UInt8] {
+    precondition(rank != root || parts.count == size, "\(parts.count) parts for \(size) ranks")
+    return try exchange(parts, "scatter", root: root) { parcels in
+      for rank in 0..<parcels.count { parcels[rank].received = [parcels[root].sent[rank]] }
+    }[0]
+  }
+
+  private func exchange(
+    _ parts: [[UInt8]], _ operation: StaticString, root: Int, _ deliver: (Parcels) -> Void
+  ) throws(CommunicationError) -> [[UInt8]] {
+    precondition(root >= 0 && root < size, "root \(root) of a world of \(size) ranks")
+    var parcel = Parcel(sent: parts)
+    try withUnsafeMutablePointer(to: &parcel) { parcel throws(CommunicationError) in
+      let share = Share(
+        operation: operation, number: root, memory: UnsafeMutableRawPointer(parcel))
+      try meeting.meet(rank: rank, bringing: share) { deliver(Parcels(shares: $0)) }
+    }
+    return parcel.received
+  }
+
+  public func barrier() throws(CommunicationError) {
+    try meeting.meet(rank: rank, bringing: Share(operation: "barrier")) { _ in }
+  }
+
+  public func abort(code: Int32) throws(CommunicationError) -> Never {
+    throw meeting.end(because: .aborted(rank: rank, code: code))
+  }
+
+  public func finish() throws(CommunicationError) {
+    try meeting.meet(rank: rank, bringing: Share(operation: "finish")) { _ in }
+  }
+}
+
+/// What a rank sends and receives in an exchange of bytes.
+private struct Parcel {
+  let sent: [[UInt8]]
+  var received: [[UInt8]] = []
+}
+
+/// The parcels of all ranks, while they are met.
+private struct Parcels {
+  let shares: UnsafeBufferPointer<Share>
+
+  var count: Int { shares.count }
+
+  subscript(rank: Int) -> Parcel {
+    get { shares[rank].memory!.assumingMemoryBound(to: Parcel.self).pointee }
+    nonmutating set { shares[rank].memory!.assumingMemoryBound(to: Parcel.self).pointee = newValue }
+  }
+}
+
+/// The results of the ranks, and the error that came first.
+private final class Outcomes<Value: Sendable>: Sendable {
+  private let values: Mutex<[Value?]>
+  private let firstError = Mutex<(any Error)?>(nil)
+
+  init(size: Int) { values = Mutex(Array(repeating: nil, count: size)) }
+
+  func succeed(_ value: Value, rank: Int) { values.withLock { $0[rank] = value } }
+
+  func fail(_ error: any Error) { firstError.withLock { $0 = $0 ?? error } }
+
+  func get() throws -> [Value] {
+    if let error = firstError.withLock({ $0 }) { throw error }
+    return values.withLock { $0.map { $0! } }
+  }
+}
+
+private final class Work {
+  let body: @Sendable () -> Void
+  init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+}
+
+private func start(_ body: @escaping @Sendable () -> Void) -> pthread_t {
+  var thread = pthread_t()
+  let work = Unmanaged.passRetained(Work(body)).toOpaque()
+  let code = pthread_create(
+    &thread, nil,
+    { work in
+      Unmanaged<Work>.fromOpaque(work!).takeRetainedValue().body()
+      return nil
+    }, work)
+  precondition(code == 0, "the system refused to start a thread (error \(code))")
+  return thread
+}
