@@ -110,7 +110,7 @@ public struct Jordan: RecurrentCell {
     let a = pass[preactivation, t]
     switch fed {
     case .output(let recurrent): a.addProduct(pass.read(output, t), pass[recurrent])
-    case .target(let feedback): feedback.read(t, pass)
+    case .target(let feedback): feedback.beforeStep(t, pass)
     }
     let h = pass[hidden, t]
     nonlinearity.respond(a, h)

@@ -1,6 +1,6 @@
 internal import LinearAlgebra
 
-/// What was read some steps ago, side by side: `y(t) = [x(t − d₁), x(t − d₂), …]`.
+/// The inputs of some earlier steps, side by side: `y(t) = [x(t − d₁), x(t − d₂), …]`.
 ///
 /// The inputs of the last steps are carried from window to window, and are zero where a stream starts
 /// anew.
@@ -31,14 +31,14 @@ struct DelayLine: Layer {
       (reader, input) = (copy, copy.output)
     }
     line = plan.state(longest * width, named: "x", derivative: .rolling)
-    carriedState = CarriedState(line, .zero, age: nil, in: plan)
+    carriedState = CarriedState(line, .zero, sinceReset: nil, in: plan)
     output = plan.activation(delays.count * width)
   }
 
   func forward(_ pass: Pass) {
     reader?.forward(pass)
     for t in 0..<pass.steps {
-      carriedState.recall(t, pass)
+      carriedState.beforeStep(t, pass)
       let (x, past, now, y) = (pass[input, t], pass.before(line, t), pass[line, t], pass[output, t])
       let (width, kept) = (x.columns, now.columns - x.columns)
       now.slice(columns: 0..<width).copy(x)
@@ -53,7 +53,7 @@ struct DelayLine: Layer {
 
   func backward(_ pass: Pass) {
     for t in (0..<pass.steps).reversed() {
-      carriedState.clear(t, pass)
+      carriedState.beforeBackward(t, pass)
       let (dx, dPast) = (pass.d[input, t], pass.d.before(line, t))
       let (dNow, dy) = (pass.d[line, t], pass.d[output, t])
       let (width, kept) = (dx.columns, dNow.columns - dx.columns)
@@ -65,7 +65,7 @@ struct DelayLine: Layer {
           delay == 0 ? dx : dPast.slice(columns: (delay - 1) * width..<delay * width)
         destination.add(dy.part(k, of: delays.count))
       }
-      carriedState.trace(t, pass)
+      carriedState.afterBackward(t, pass)
     }
     reader?.backward(pass)
   }

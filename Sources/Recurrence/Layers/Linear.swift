@@ -3,11 +3,11 @@ internal import LinearAlgebra
 /// An affine map of every step by itself: `y(t) = x(t) W + b`.
 public struct Linear: Layer {
   public let output: Activation
-  private let projection: Projection
+  private let projection: InputProjection
 
   public init(_ width: Int, reading input: LayerInput, in plan: inout Plan) {
     let spread = Distribution.uniform(1 / Double(max(plan.width(input), 1)).squareRoot())
-    projection = Projection(
+    projection = InputProjection(
       width, reading: input, names: ("weight", "bias"), pytorch: spread, in: &plan)
     output = plan.activation(width)
   }

@@ -110,9 +110,9 @@ struct LastOutput: Layer {
     end = FinalState(of: layer, named: "output", isShown: true, in: &plan)
   }
 
-  func forward(_ pass: Pass) { end.forward(pass) }
+  func forward(_ pass: Pass) { end.copy(pass) }
 
   func backward(_ pass: Pass) {
-    for t in 0..<pass.steps { end.backward(t, pass) }
+    for t in 0..<pass.steps { end.beforeBackward(t, pass) }
   }
 }

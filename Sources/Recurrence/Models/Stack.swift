@@ -237,12 +237,13 @@ struct Stack {
       before.append(keys)
       request = StepAttentionRequest(kind: stepAttention.kind, keys: keys)
     }
+    var context = LayerContext(
+      input: input, isReversed: isReversed, attention: request, dropout: dropout, seed: seed,
+      givesFinalStates: givesFinalStates)
+    if depth == 0 { (context.conditions, context.length) = (conditions, length) }
     let layer = Recurrent<Cell>(
-      options, around: surroundings, dropout: dropout, seed: seed, reading: input,
-      isReversed: isReversed, conditions: depth == 0 ? conditions : [],
-      length: depth == 0 ? length : .none, givesFinalStates: givesFinalStates,
-      stepAttention: request,
-      given: { beginning(of: $0, named: $1, isShown: $2, in: &$3) }, in: &plan)
+      options, around: surroundings, context,
+      initialStates: { beginning(of: $0, named: $1, isShown: $2, in: &$3) }, in: &plan)
     return (layer, layer.finalStates)
   }
 

@@ -5,8 +5,9 @@ internal import LinearAlgebra
 ///
 ///     s(t) = m ∘ s̃(t) + (1 − m) ∘ s(t−1),   m = 0 with probability p, else 1; 1 − p in evaluation
 ///
-/// s̃ is what the cell computes, s what is carried and shown. Masks are made like those of `Dropout`.
-struct Zoneout: Sendable {
+/// s̃ is the state that the cell computes, s the one that is carried and read by others. Masks are made
+/// like those of `Dropout`.
+struct Zoneout: StepModifier {
   /// s
   let held: Activation
   private let state: Activation
@@ -23,22 +24,22 @@ struct Zoneout: Sendable {
     mask = plan.stepTemporary(plan.width(state))
   }
 
-  /// After the cell's step.
-  func hold(_ t: Int, _ pass: Pass) {
+  /// s(t) = m ∘ s̃(t) + (1 − m) ∘ s(t−1)
+  func afterStep(_ t: Int, _ pass: Pass) {
     let (new, old, s) = (pass[state, t], pass.before(state, t), pass[held, t])
     let m = drawMask(t, pass)
     for stream in 0..<pass.streams { mix(m[stream], new[stream], old[stream], s[stream]) }
   }
 
-  /// Before the cell's step back: what the cell is told.
-  func release(_ t: Int, _ pass: Pass) {
+  /// ∂s̃(t) = m ∘ ∂s(t)
+  func beforeBackward(_ t: Int, _ pass: Pass) {
     let (ds, dNew) = (pass.d[held, t], pass.d[state, t])
     let m = drawMask(t, pass)
     for stream in 0..<pass.streams { take(m[stream], ds[stream], dNew[stream]) }
   }
 
-  /// After the cell's step back, which may set what the old value is told.
-  func trace(_ t: Int, _ pass: Pass) {
+  /// ∂s(t−1) += (1 − m) ∘ ∂s(t), after the cell has set or added to ∂s(t−1)
+  func afterBackward(_ t: Int, _ pass: Pass) {
     let (ds, dOld, m) = (pass.d[held, t], pass.d.before(state, t), pass[mask, t])
     for stream in 0..<pass.streams { leave(m[stream], ds[stream], dOld[stream]) }
   }

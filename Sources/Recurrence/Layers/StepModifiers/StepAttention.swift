@@ -7,7 +7,7 @@ internal import LinearAlgebra
 ///
 /// Each step takes the scores of its own; what does not flow from step to step waits for the end, where
 /// all steps of a stream are taken at once.
-struct StepAttention: Sendable {
+struct StepAttention: StepModifier {
   private let state, preactivation, keys, source: Activation
   /// c
   private let context: Activation
@@ -17,22 +17,17 @@ struct StepAttention: Sendable {
   /// α and ∂ of the scores, of all streams.
   private let weights, derivatives: Scratch
 
-  /// - Parameters:
-  ///   - keys: as wide as the state, with a derivative of their own.
-  ///   - gates: how many blocks the preactivation has.
-  ///   - state: h
-  init(
-    _ kind: AttentionKind, to keys: AttentionKeys, into preactivation: Activation, gates: Int,
-    from state: Activation, in plan: inout Plan
-  ) {
-    precondition(plan.isState(state), "looking back from what is no state")
-    self.state = state
-    self.preactivation = preactivation
+  /// - Parameter request: keys as wide as the state, with a gradient of their own.
+  init(_ request: StepAttentionRequest, around cell: ModifiedCell, in plan: inout Plan) {
+    precondition(plan.isState(cell.output), "attention from an output that is no state")
+    let (kind, keys) = (request.kind, request.keys)
+    state = cell.output
+    preactivation = cell.preactivation
     self.keys = keys.output
     source = keys.source
     let width = plan.width(keys.source)
     weight = plan.parameter(
-      "weight_ih_attention", from: width, to: plan.width(preactivation), gates: gates,
+      "weight_ih_attention", from: width, to: plan.width(preactivation), gates: cell.gates,
       pytorch: .uniform(1 / Double(width).squareRoot()))
     additive =
       kind == .additive
@@ -42,8 +37,8 @@ struct StepAttention: Sendable {
     derivatives = plan.scratch(1, rows: .pairsOfStreams)
   }
 
-  /// Before the cell's step.
-  func read(_ t: Int, _ pass: Pass) {
+  /// a(t) += c(t) R
+  func beforeStep(_ t: Int, _ pass: Pass) {
     let (q, c) = (pass.before(state, t), pass[context, t])
     additive?.begin(t, from: q, pass)
     for s in 0..<pass.streams {
@@ -63,8 +58,8 @@ struct StepAttention: Sendable {
     pass[preactivation, t].addProduct(c, pass[weight])
   }
 
-  /// After the cell's step back.
-  func trace(_ t: Int, _ pass: Pass) {
+  /// ∂c(t) = ∂a(t) Rᵀ, and through the scores to h(t−1)
+  func afterBackward(_ t: Int, _ pass: Pass) {
     let (dq, dc) = (pass.d.before(state, t), pass.d[context, t])
     dc.setProduct(pass.d[preactivation, t], pass[weight].transposed)
     for s in 0..<pass.streams {
@@ -84,7 +79,7 @@ struct StepAttention: Sendable {
     additive?.finish(t, into: dq, pass)
   }
 
-  /// After all steps back: ∂R += cᵀ ∂a,  ∂e += αᵀ ∂c,  ∂k += ∂sᵀ h₋
+  /// ∂R += cᵀ ∂a,  ∂e += αᵀ ∂c,  ∂k += ∂sᵀ h₋
   func accumulate(_ pass: Pass) {
     pass.d[weight].addProduct(pass.d[preactivation].transposed, pass[context])
     let past = pass.before(state, lag: 1)

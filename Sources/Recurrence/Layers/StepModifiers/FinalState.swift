@@ -1,20 +1,20 @@
 internal import LinearAlgebra
 
-/// What one state of a layer is at the true end of each sequence, for others to begin from:
+/// A state of a layer at the true end of each sequence, which other layers begin with:
 /// `v = s(L − 1)`, a row for each stream.
 ///
-/// Its derivative goes back into the last step of each sequence, just before the layer takes that step
-/// back: a state may keep the derivatives of two steps only.
-struct FinalState: Sendable {
+/// Its gradient enters the last step of each sequence just before the backward pass reaches that step,
+/// since a state may keep the gradients of two steps only.
+struct FinalState: StepModifier {
   /// The vectors, on the axis of streams. Where several hypotheses share a source, each has a copy.
   let vectors: Activation
-  /// What the layer calls the state, such as `c`.
+  /// The layer's name for the state, such as `c`.
   let name: String
-  /// Whether the layer shows the state.
+  /// True if the state is the layer's output.
   let isShown: Bool
   private let state: Activation
 
-  /// - Parameter state: what is carried from step to step.
+  /// - Parameter state: the state that is carried from step to step.
   init(of state: Activation, named name: String, isShown: Bool, in plan: inout Plan) {
     self.state = state
     self.name = name
@@ -22,7 +22,11 @@ struct FinalState: Sendable {
     vectors = plan.activation(plan.width(state), on: .stream)
   }
 
-  func forward(_ pass: Pass) {
+  /// Copies the states once the window's last step is there.
+  func afterStep(_ t: Int, _ pass: Pass) { if t == pass.steps - 1 { copy(pass) } }
+
+  /// Copies the state at the true end of each sequence.
+  func copy(_ pass: Pass) {
     let (vectors, lengths) = (pass[vectors], pass.batch.lengths.elements(count: pass.streams))
     let copies = vectors.rows / pass.streams
     for s in 0..<vectors.rows {
@@ -31,8 +35,8 @@ struct FinalState: Sendable {
     }
   }
 
-  /// Adds to the derivative of step t for the sequences that end with it.
-  func backward(_ t: Int, _ pass: Pass) {
+  /// Adds to the gradient of step t for the sequences that end with it.
+  func beforeBackward(_ t: Int, _ pass: Pass) {
     let (derivatives, lengths) = (pass.d[vectors], pass.batch.lengths.elements(count: pass.streams))
     for s in 0..<pass.streams where Int(lengths[s]) - 1 == t {
       pass.d[state, t][s].add(derivatives[s])

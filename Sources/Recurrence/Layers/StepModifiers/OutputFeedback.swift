@@ -1,6 +1,6 @@
 internal import LinearAlgebra
 
-/// What a layer with `feedback: output` shows in place of its cell's output.
+/// The output y of a layer with `feedback: output`, which replaces that of its cell.
 public struct FeedbackOptions: Hashable, Sendable {
   /// The width of y.
   public var width: Int
@@ -19,7 +19,7 @@ struct OutputMapping: Sendable {
   /// V
   let weight: Parameter
   private let bias: Parameter
-  /// h V + c, and its derivative on the way back.
+  /// h V + c, and its gradient in the backward pass.
   private let preactivation: Activation
   private let nonlinearity: Nonlinearity
 
@@ -47,7 +47,7 @@ struct OutputMapping: Sendable {
     nonlinearity.respond(z, pass[output, t])
   }
 
-  /// The derivative with respect to h V + c.
+  /// Returns the gradient of h V + c at step t.
   func backward(_ t: Int, _ pass: Pass) -> Matrix {
     let dz = pass.d[preactivation, t]
     nonlinearity.differentiate(pass[output, t], pass.d[output, t], dz)
@@ -66,55 +66,53 @@ struct OutputMapping: Sendable {
 ///
 ///     a(t) += y(t−1) R,   y(t) = g(h(t) V + c)
 ///
-/// where a is the cell's preactivation, x W + b before the cell adds to it, and h what the cell shows.
-/// The layer shows y. So the next step depends on what was put out, not on the state alone (Jordan
+/// where a is the cell's preactivation, x W + b before the cell adds to it, and h the cell's output.
+/// The layer's output is y, so the next step depends on the output and not on the state alone (Jordan
 /// 1986 beside Elman 1990).
-struct OutputFeedback: Sendable {
+struct OutputFeedback: StepModifier {
   let output: Activation
-  private let shown: OutputMapping
+  private let mapping: OutputMapping
   /// R
   private let weight: Parameter
   private let input, hidden: Activation
 
-  /// - Parameters:
-  ///   - gates: how many blocks the preactivation has.
-  ///   - hidden: h
+  /// - Parameter hidden: h
   init(
-    _ options: FeedbackOptions, into preactivation: Activation, gates: Int,
-    from hidden: Activation, in plan: inout Plan
+    _ options: FeedbackOptions, around cell: ModifiedCell, _ hidden: Activation,
+    in plan: inout Plan
   ) {
     let spread = Distribution.uniform(1 / Double(options.width).squareRoot())
-    input = preactivation
+    input = cell.preactivation
     self.hidden = hidden
-    shown = OutputMapping(
+    mapping = OutputMapping(
       options, from: plan.width(hidden), isState: true,
       names: ("weight_feedback_hy", "bias_feedback", "feedback"), in: &plan)
-    output = shown.output
+    output = mapping.output
     weight = plan.parameter(
-      "weight_feedback_yh", from: options.width, to: plan.width(preactivation), gates: gates,
+      "weight_feedback_yh", from: options.width, to: plan.width(input), gates: cell.gates,
       pytorch: spread)
   }
 
-  /// Before the cell's step.
-  func read(_ t: Int, _ pass: Pass) {
+  /// a(t) += y(t−1) R
+  func beforeStep(_ t: Int, _ pass: Pass) {
     pass[input, t].addProduct(pass.read(output, t), pass[weight])
   }
 
-  /// After the cell's step.
-  func show(_ t: Int, _ pass: Pass) { shown.forward(pass[hidden, t], t, pass) }
+  /// y(t) = g(h(t) V + c)
+  func afterStep(_ t: Int, _ pass: Pass) { mapping.forward(pass[hidden, t], t, pass) }
 
-  /// Before the cell's step back.
-  func hide(_ t: Int, _ pass: Pass) {
-    pass.d[hidden, t].addProduct(shown.backward(t, pass), pass[shown.weight].transposed)
+  /// ∂h(t) += ∂(h(t) V + c) Vᵀ
+  func beforeBackward(_ t: Int, _ pass: Pass) {
+    pass.d[hidden, t].addProduct(mapping.backward(t, pass), pass[mapping.weight].transposed)
   }
 
-  /// After the cell's step back.
-  func trace(_ t: Int, _ pass: Pass) {
+  /// ∂y(t−1) += ∂a(t) Rᵀ
+  func afterBackward(_ t: Int, _ pass: Pass) {
     pass.d.read(output, t).addProduct(pass.d[input, t], pass[weight].transposed)
   }
 
   func accumulate(_ pass: Pass) {
-    shown.accumulate(pass[hidden], pass)
+    mapping.accumulate(pass[hidden], pass)
     pass.d[weight].addProduct(pass.d[input].transposed, pass.read(output, lag: 1))
   }
 }

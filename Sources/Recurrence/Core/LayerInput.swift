@@ -15,7 +15,15 @@ public enum LayerInput: Sendable {
 }
 
 extension LayerInput {
-  /// Says whether symbols are read, by themselves or through a table.
+  /// True of the data themselves, through no weights.
+  var isData: Bool {
+    switch self {
+    case .frames, .symbols, .nothing: true
+    case .activation, .lookup: false
+    }
+  }
+
+  /// True of symbols, by themselves or through a table.
   var isSymbols: Bool {
     switch self {
     case .symbols, .lookup: true

@@ -11,7 +11,7 @@ internal import LinearAlgebra
 ///
 /// so that the three products have D rows instead of one for each step of each stream. Where x is the
 /// symbol itself, a row with a single 1, E W are D rows of W.
-struct Projection: Sendable {
+struct InputProjection: Sendable {
   private let source: LayerInput
   /// Says whether streams are read from their ends; of symbols only.
   private let isReversed: Bool

@@ -1,15 +1,14 @@
 internal import LinearAlgebra
 
-/// A recurrence through what was to be put out a step earlier:
+/// Teacher forcing: a recurrence through the target of the step before,
 ///
 ///     a(t) += y(t−1) R
 ///
-/// where y is what the model is asked for: a row with a 1 at a symbol, numbers, or labels, and
-/// zeros where a stream starts and where nothing was asked for. In training and in the likelihood
-/// of what is given y is the target, so training has no loop in time through it (teacher forcing,
-/// Williams & Zipser 1989); whoever draws or predicts notes what came of it instead, and scheduled
-/// sampling has some steps of training read what is predicted.
-struct TargetFeedback: Sendable {
+/// where y is the target: a row with a 1 at a symbol, numbers, or labels; zeros where a stream starts
+/// and at steps without a target. In training y is the true target, so no gradient flows through it in
+/// time (Williams & Zipser 1989). Sampling and prediction put the model's own output in its place, and
+/// so does scheduled sampling at some steps of training.
+struct TargetFeedback: StepModifier {
   /// a
   private let input: Activation
   /// y in a state; of symbols one more than the symbol, and 0 for none.
@@ -43,8 +42,8 @@ struct TargetFeedback: Sendable {
     }
   }
 
-  /// Before the cell's step; notes the target of this one.
-  func read(_ t: Int, _ pass: Pass) {
+  /// a(t) += y(t−1) R; notes the target of this step for the next one.
+  func beforeStep(_ t: Int, _ pass: Pass) {
     let (past, now, a) = (pass.before(target, t), pass[target, t], pass[input, t])
     if isSymbol {
       let table = pass[weight].matrix
@@ -63,7 +62,7 @@ struct TargetFeedback: Sendable {
     }
   }
 
-  /// After all steps back.
+  /// ∂R += Σ y(t−1)ᵀ ∂a(t)
   func accumulate(_ pass: Pass) {
     let (da, past) = (pass.d[input], pass.before(target, lag: 1))
     guard isSymbol else {

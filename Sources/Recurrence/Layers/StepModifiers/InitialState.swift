@@ -1,23 +1,23 @@
 internal import LinearAlgebra
 
-/// What the states of a layer are before the first step of a stream.
+/// The states of a layer before the first step of a stream.
 public enum InitialState: String, Codable, CaseIterable, Sendable {
   case zero
   /// One vector for each state, a parameter that starts from zeros.
   case learnt
-  /// The first unit vector of the state that the layer shows, zero of others (Giles 1992).
+  /// The first unit vector for the state that is the layer's output, zero for others (Giles 1992).
   case e0
 }
 
-/// What one state is before the first step of a stream.
+/// The source of one state before the first step of a stream.
 enum InitialStateSource: Sendable {
   case zero
   case unit
   case learnt(Parameter)
-  /// A row for each stream, on the axis of streams: what an encoder or a condition hands over.
+  /// A row for each stream, on the axis of streams, made from an encoder or a condition.
   case given(Activation)
 
-  /// - Parameter isShown: whether others see the state.
+  /// - Parameter isShown: true of the state that is the layer's output.
   init(_ initial: InitialState, of state: Activation, isShown: Bool, in plan: inout Plan) {
     switch initial {
     // A count is no state to be learnt.
@@ -28,12 +28,9 @@ enum InitialStateSource: Sendable {
     }
   }
 
-  /// Whether somebody takes up derivatives.
-  var isDifferentiated: Bool {
-    switch self {
-    case .zero, .unit: false
-    case .learnt, .given: true
-    }
+  /// True of zeros.
+  var isZero: Bool {
+    if case .zero = self { true } else { false }
   }
 
   func fill(_ row: Row, of s: Int, _ pass: Pass) {
@@ -47,7 +44,7 @@ enum InitialStateSource: Sendable {
     }
   }
 
-  /// Takes up the derivative of what was filled in.
+  /// Accumulates the gradient of the row that was filled in.
   func add(_ derivative: Row, of s: Int, _ pass: Pass) {
     switch self {
     case .zero, .unit: break

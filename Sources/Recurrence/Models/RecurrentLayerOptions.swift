@@ -1,3 +1,25 @@
+/// The options of a recurrent layer besides those of its cell.
+public struct RecurrentLayerOptions: Hashable, Sendable {
+  /// The states before a stream's first step.
+  public var initialState: InitialState
+  /// A second recurrence through an output of the layer's own.
+  public var feedback: FeedbackOptions?
+  /// True if each step is fed the target of the step before: teacher forcing.
+  public var feedsTargets: Bool
+  /// The probability that a unit of a state keeps its old value.
+  public var zoneout: Double
+
+  public init(
+    initialState: InitialState = .zero, feedback: FeedbackOptions? = nil,
+    feedsTargets: Bool = false, zoneout: Double = 0
+  ) {
+    self.initialState = initialState
+    self.feedback = feedback
+    self.feedsTargets = feedsTargets
+    self.zoneout = zoneout
+  }
+}
+
 // As keys of a layer, beside those of its cell:
 //
 //     {cell: lstm, hidden: 200, initial_state: learnt, feedback: output, feedback_width: 50}
