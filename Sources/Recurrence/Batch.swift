@@ -2,24 +2,24 @@ public import LinearAlgebra
 
 /// One window of parallel streams, time-major: row `t · streams + s` is step t of stream s.
 ///
-/// Streams of a running text all have `steps` steps. Whole sequences are padded to the longest: stream s
-/// has `lengths[s]` of them, nothing is asked for after its end, and `resets` is 1 there, so that
-/// whatever a cell computes of padding stays small.
+/// Streams of a running text all have `steps` steps. Whole sequences are padded to the longest:
+/// stream s has `lengths[s]` steps. After its end it has no targets, and `resets` is 1 there, so
+/// that padding cannot make a state grow.
 public final class Batch: @unchecked Sendable {
-  /// A target that asks for nothing: the head leaves the row out.
+  /// The target of a row without a target: the head skips the row.
   public static let noTarget: Int32 = -1
-  /// A target that asks for the end of the sequence alone: the step after its last output.
+  /// The target of the step after the last output, at which only end-of-sequence is predicted.
   public static let end: Int32 = -2
 
-  /// How many numbers a window holds besides symbols.
+  /// The widths of the arrays that a window holds besides symbols.
   public struct Widths: Hashable, Sendable {
-    /// Of what is read at a step, where that is a frame of numbers and no symbol.
+    /// The numbers of an input frame; 0 if inputs are symbols.
     public var features: Int
-    /// Of what is to be predicted at a step, where that is numbers and no symbol.
+    /// The numbers to predict at a step; 0 if targets are symbols.
     public var values: Int
-    /// Of what is known of a whole stream.
+    /// The numbers in the condition of a stream.
     public var condition: Int
-    /// Of the classes that are known of a whole stream.
+    /// The classes in the condition of a stream.
     public var classes: Int
 
     public init(features: Int = 0, values: Int = 0, condition: Int = 0, classes: Int = 0) {
@@ -30,61 +30,64 @@ public final class Batch: @unchecked Sendable {
     }
   }
 
-  /// The symbol read at each step.
+  /// The input symbol of each step.
   public let inputs: Buffer<Int32>
-  /// The symbol to be predicted at each step, `noTarget` or `end`; where numbers are to be predicted, 0,
-  /// `noTarget` or `end`.
+  /// The target symbol of each step, `noTarget` or `end`. If targets are numbers: 0, `noTarget` or
+  /// `end`.
   public let targets: Buffer<Int32>
-  /// 1 where the stream starts anew: its state is its initial one before it reads this step's input.
+  /// 1 where a stream starts anew: its state becomes the initial state before the step reads its
+  /// input.
   public let resets: Buffer<UInt8>
-  /// Whether any entry of `resets` is 1; must be set by whoever fills in the batch.
+  /// True if any entry of `resets` is 1. The code that fills the batch sets it.
   public var hasResets = false
 
   public let widths: Widths
-  /// The frame read at each step, rows × `widths.features`.
+  /// The input frame of each step, rows × `widths.features`.
   public let features: Buffer<Real>
-  /// The numbers to be predicted at each step, rows × `widths.values`.
+  /// The target numbers of each step, rows × `widths.values`.
   public let values: Buffer<Real>
-  /// What is known of each stream, streams × `widths.condition`.
+  /// The condition of each stream, streams × `widths.condition`.
   public let condition: Buffer<Real>
-  /// The classes that are known of each stream, streams × `widths.classes`, each by its number.
+  /// The classes of each stream's condition, streams × `widths.classes`; each is an index.
   public let classes: Buffer<Int32>
   /// The number of steps of each stream; `begin` sets all of them to `steps`.
   public let lengths: Buffer<Int32>
-  /// The number of outputs of each stream's whole sequence, for models that know it before its first
-  /// step; `begin` sets all of them to 0.
+  /// The number of outputs of each stream's whole sequence, for models with length prediction;
+  /// `begin` sets all of them to 0.
   public let totals: Buffer<Int32>
-  /// What random numbers of each stream are keyed by: the index of a stream or of a sequence over all
-  /// ranks, so that they depend on no number of ranks; `begin` counts from `firstStream`.
+  /// The key of each stream's random numbers: the index of the stream or sequence over all ranks,
+  /// so that random numbers do not depend on the world size. `begin` counts from `firstStream`.
   public let keys: Buffer<Int32>
-  /// What an encoder reads: the same streams, with steps of their own.
+  /// The source for an encoder: the same streams, with steps of their own.
   public let source: Batch?
-  /// Where rows are nodes of trees, what connects them.
+  /// The edges between rows, if rows are nodes of trees.
   public let forest: Forest?
 
-  /// The outputs that layers are fed at the next step in place of the targets of each step, like `targets` and
-  /// `values`; empty unless there is room for predictions.
+  /// The outputs that layers with target feedback read in place of the targets, stored like
+  /// `targets` and `values`; empty until `makeRoomForPredictions` is called.
   private(set) var fed = Buffer<Int32>(count: 0)
   private(set) var fedValues = Buffer<Real>(count: 0)
-  /// Says whether layers are fed these and not the targets; `begin` says no.
+  /// True if layers read these outputs and not the targets; `begin` sets it to false.
   var feedsPredictions = false
 
-  /// The different ones of `inputs`, as the last `Pass` over this batch found them.
+  /// The distinct symbols among `inputs`, as the last `Pass` over this batch found them.
   public let distinct: DistinctSymbols
 
   public private(set) var steps = 0
   public private(set) var streams = 0
-  /// The number of streams, or of sequences or trees where these are read.
+  /// The number of streams, which may be whole sequences, or of trees.
   public var sequences: Int { forest.map(\.treeCount) ?? streams }
-  /// Epochs from 1 and the position of step 0 in its stream: with `keys`, what dropout is keyed by.
+  /// The epoch, from 1, and the position of step 0 in its stream. Together with `keys` they are the
+  /// key of dropout.
   public var epoch = 1
   public var position = 0
-  /// How many steps before step 0 have the same variational mask: those of its window, of a batch that
-  /// is a part of one, and of its sequences, of a window that does not begin them.
+  /// The number of steps before step 0 that have the same variational mask: earlier steps of the
+  /// same window if this batch is a part of a window, or of the same sequences if the window
+  /// continues them.
   public var origin = 0
 
-  /// Room for up to `rows` rows of steps × streams, of up to `streams` streams (as many as rows unless
-  /// given).
+  /// Allocates memory for up to `rows` rows of steps × streams, and for up to `streams` streams
+  /// (default: `rows`).
   public init(
     rows: Int, streams: Int? = nil, widths: Widths = Widths(), source: Batch? = nil,
     forest: Forest? = nil
@@ -106,8 +109,8 @@ public final class Batch: @unchecked Sendable {
     self.forest = forest
   }
 
-  /// Lays the batch out for a window; whoever calls fills in every row.
-  /// - Parameter firstStream: the index of stream 0 over all ranks.
+  /// Lays the batch out for a window. The caller fills in every row.
+  /// - Parameter firstStream: The index of stream 0 over all ranks.
   public func begin(steps: Int, streams: Int, firstStream: Int = 0) {
     precondition(
       steps * streams <= inputs.count && streams <= lengths.count,
@@ -126,7 +129,7 @@ public final class Batch: @unchecked Sendable {
     }
   }
 
-  /// Makes room for outputs that are fed in place of the targets.
+  /// Allocates memory for outputs that replace the targets.
   func makeRoomForPredictions() {
     guard fed.count < inputs.count else { return }
     fed = Buffer(count: inputs.count)
@@ -138,19 +141,19 @@ public final class Batch: @unchecked Sendable {
   /// The index of stream 0 over all ranks.
   public var firstStream: Int { Int(keys.start[0]) }
 
-  /// What is read at each step as a matrix, rows × `widths.features`.
+  /// The input frames as a matrix, rows × `widths.features`.
   public var featureRows: Matrix { Matrix(features, rows: rows, columns: widths.features) }
-  /// What is to be predicted at each step as a matrix, rows × `widths.values`.
+  /// The target numbers as a matrix, rows × `widths.values`.
   public var valueRows: Matrix { Matrix(values, rows: rows, columns: widths.values) }
-  /// The numbers fed in place of `valueRows`.
+  /// The numbers that replace `valueRows` in target feedback.
   var fedRows: Matrix { Matrix(fedValues, rows: rows, columns: widths.values) }
-  /// What is known of each stream as a matrix, streams × `widths.condition`.
+  /// The conditions as a matrix, streams × `widths.condition`.
   public var conditionRows: Matrix {
     Matrix(condition, rows: streams, columns: widths.condition)
   }
 
-  /// Marks everything after the streams' ends: nothing is asked for there, states stay initial, and
-  /// frames are zero, or a number that is none would spoil gradients.
+  /// Marks the steps after the streams' ends as padding: no target, and a reset state. Sets their
+  /// frames to zero, because a NaN there would spoil gradients.
   public func pad() {
     let (lengths, targets) = (lengths.elements(count: streams), targets.elements(count: rows))
     let resets = resets.elements(count: rows)
@@ -164,29 +167,29 @@ public final class Batch: @unchecked Sendable {
     }
   }
 
-  /// Takes over what random numbers are keyed by: the streams are the same.
+  /// Copies the epoch and the keys of random numbers from a batch of the same streams.
   func follow(_ batch: Batch) {
     epoch = batch.epoch
     guard streams == batch.streams else { return }
     keys.start.update(from: batch.keys.start, count: streams)
   }
 
-  /// The part of the window that lies on an axis.
+  /// Returns the batch that lies on an axis: the source, or this batch.
   func on(_ axis: Axis) -> Batch {
     if axis == .time || axis == .stream { return self }
     guard let source else { preconditionFailure("a batch without the axis \(axis.index)") }
     return source
   }
 
-  /// Finds the different inputs; a `Pass` does it when it begins, so nobody who fills in a batch has to.
+  /// Finds the distinct inputs. A `Pass` does it at its start, so code that fills a batch need not.
   func findDistinct() { distinct.find(in: inputs, rows: rows) }
 
-  /// Whether anything is to be predicted in a row but the end of its sequence.
+  /// True if the row has a target other than end-of-sequence.
   func hasTarget(_ row: Int) -> Bool { targets.start[row] >= 0 }
 
-  /// Whether a row asks for the end of its sequence.
+  /// True if the target of the row is end-of-sequence.
   func asksForEnd(_ row: Int) -> Bool { targets.start[row] == Self.end }
 
-  /// How many outputs of stream s come at step t or later: τ − t.
+  /// Returns the number of outputs of stream s at step t or later: τ − t.
   func remaining(_ t: Int, _ s: Int) -> Int { max(Int(totals.start[s]) - position - t, 0) }
 }

@@ -1,15 +1,16 @@
 internal import Glibc
 public import LinearAlgebra
 
-/// How the next symbol is drawn from the distribution of a model.
+/// The options for sampling the next symbol from the distribution of a model.
 public struct Sampling: Sendable {
-  /// Logits are divided by it; 0 takes the likeliest symbol.
+  /// The divisor of the logits; 0 takes the likeliest symbol.
   public var temperature: Double
-  /// Only the k likeliest symbols; nil for all.
+  /// Sampling from the k likeliest symbols only; nil for all.
   public var topK: Int?
-  /// Only the likeliest symbols that together have at least this probability (Holtzman 2019); 1 for all.
+  /// Sampling from the likeliest symbols that together have at least this probability (Holtzman
+  /// 2019); 1 for all.
   public var topP: Double
-  /// Symbols that are never drawn, such as `<unk>`.
+  /// Symbols that are never sampled, such as `<unk>`.
   public var excluded: Set<Int32>
 
   public init(
@@ -21,21 +22,23 @@ public struct Sampling: Sendable {
     self.excluded = excluded
   }
 
-  /// The symbols that may be drawn with their probabilities, likeliest first (ties by symbol).
+  /// Returns the symbols that can be sampled with their probabilities, likeliest first (ties by
+  /// symbol).
   ///
-  /// As many of the likeliest are looked for as may be drawn, and no others are put in order.
+  /// Only as many of the likeliest symbols as needed are found and sorted.
   package func distribution(_ logits: Row) -> [(symbol: Int32, probability: Double)] {
     let likeliest = LikeliestSymbols(logits, excluded: excluded)
     var count = temperature == 0 ? 1 : Swift.max(topK ?? likeliest.count, 1)
     count = Swift.min(count, likeliest.count)
     guard count > 0, let best = likeliest.maximum else { return [] }
-    // The best first, so that no quotient is NaN however low the temperature.
+    // Subtracting the best logit first keeps the quotient from being NaN at any temperature.
     func weight(_ logit: Double) -> Double {
       logit == best ? 1 : Glibc.exp((logit - best) / temperature)
     }
     var total: Double?
     if count == likeliest.count { total = likeliest.logits.reduce(0) { $0 + weight($1) } }
-    // Few symbols have most of the probability, mostly; but k of them have at most k / total.
+    // A few symbols usually have most of the probability, but k symbols may have as little as k /
+    // total.
     var found = count
     if topP < 1, let total {
       found = Swift.min(64, count)
@@ -57,9 +60,9 @@ public struct Sampling: Sendable {
     }
   }
 
-  /// Draws a symbol with a uniform number in [0, 1); the logits are overwritten.
+  /// Samples a symbol with a uniform number in [0, 1); overwrites the logits.
   ///
-  /// Where every symbol may be drawn, their order does not matter, and none of them is sorted.
+  /// If every symbol can be sampled, their order does not matter and nothing is sorted.
   package func draw(_ logits: Row, _ uniform: Double) -> Int32? {
     if temperature > 0 && topK == nil && topP >= 1 { return drawFromAll(logits, uniform) }
     let candidates = distribution(logits)
@@ -77,7 +80,8 @@ public struct Sampling: Sendable {
     guard best > -.infinity else { return nil }
     cool(logits, best, Real(1 / temperature))
     _ = logits.exponentiate(minus: 0)
-    // In double precision, or the last symbols would get what is lost of the sum.
+    // Summed in double precision; otherwise rounding errors would change the last symbols'
+    // probabilities.
     var total = 0.0
     for j in 0..<logits.count { total += Double(logits[j]) }
     var remaining = uniform * total
@@ -91,12 +95,12 @@ public struct Sampling: Sendable {
   }
 }
 
-/// l = (l − max l) / T; the best stays 0 where 1/T is infinite.
+/// l = (l − max l) / T; the best logit stays 0 even if 1/T is infinite.
 @inline(never) private func cool(_ l: Row, _ best: Real, _ inverse: Real) {
   for j in 0..<l.count { l[j] = l[j] == best ? 0 : (l[j] - best) * inverse }
 }
 
-/// Draws symbols from a language model one at a time: ancestral sampling with carried state.
+/// Samples symbols from a language model one at a time, with carried state (ancestral sampling).
 public final class Generator {
   private let model: SequenceModel
   private let weights: ParameterVector
@@ -105,18 +109,18 @@ public final class Generator {
   private let random: Philox
   private var drawn: UInt64 = 0
   private var hasRead = false
-  /// How the number of symbols is drawn, where the model predicts it.
+  /// The sampling of the number of symbols, for models with length prediction.
   private var lengths = Sampling()
-  /// Where the time of reading and drawing is reported.
+  /// The profile that records the time of forward passes and sampling.
   package var profile: Profile? {
     get { tape.profile }
     set { tape.profile = newValue }
   }
 
-  /// - Parameter seed: the same seed, prompt and options give the same text.
+  /// - Parameter seed: The same seed, prompt and options give the same text.
   public init(_ model: SequenceModel, weights: ParameterVector, seed: UInt64) {
     precondition(
-      model.interface.encoded == nil, "drawing from a model of sources: use SequenceDecoder")
+      model.interface.encoded == nil, "sampling from a model with an encoder: use SequenceDecoder")
     self.model = model
     self.weights = weights
     batch = Batch(
@@ -129,18 +133,20 @@ public final class Generator {
     batch.targets.start[0] = Batch.noTarget
   }
 
-  /// Forgets what was read: a new sequence begins.
+  /// Clears the state: a new sequence begins.
   /// - Parameters:
-  ///   - condition: the numbers that are known of the whole of it, for a model that asks for them.
-  ///   - classes: the classes of it, likewise.
-  ///   - least: the fewest symbols that it may have, where the model predicts how many: those of a start.
-  ///   - temperature: of that draw; 0 takes the likeliest number.
+  ///   - condition: The numbers of the sequence's condition, for a conditioned model.
+  ///   - classes: The classes of the sequence's condition, for a conditioned model.
+  ///   - least: The fewest symbols that the sequence may have, for models with length prediction:
+  ///     the length of a prompt.
+  ///   - temperature: The temperature for sampling the length; 0 takes the likeliest length.
   public func restart(
     condition: [Real] = [], classes: [Int32] = [], atLeast least: Int = 0,
     temperature: Double = 1
   ) {
     precondition(
-      least <= model.predictedLength?.longest ?? .max, "\(least) symbols, more than are predicted")
+      least <= model.predictedLength?.longest ?? .max,
+      "at least \(least) symbols, more than the model can predict")
     lengths = Sampling(temperature: temperature, excluded: Set((0..<least).map { Int32($0) }))
     batch.know(condition, classes: classes, of: 0, model.interface)
     tape.clearCarried()
@@ -148,7 +154,7 @@ public final class Generator {
     hasRead = false
   }
 
-  /// Reads one symbol: a prompt's, or the one drawn last.
+  /// Reads one symbol: the next one of a prompt, or the last sampled one.
   public func read(_ symbol: Int32) {
     if hasRead {
       tape.carryStates()
@@ -162,7 +168,7 @@ public final class Generator {
     hasRead = true
   }
 
-  /// Draws the number of symbols, where the model predicts it.
+  /// Samples the number of symbols, for models with length prediction.
   private func expectLength() {
     guard let length = model.predictedLength else { return }
     let pass = Pass(batch, on: tape, weights: weights)
@@ -170,15 +176,16 @@ public final class Generator {
     length.draw(lengths, random, &drawn, pass)
   }
 
-  /// The logits of the symbol that follows what was read, until the next call; nil before that.
+  /// The logits of the next symbol, valid until the next call; nil before the first symbol was
+  /// read.
   package var logits: Row? {
     hasRead ? model.outputs(at: 0, Pass(batch, on: tape, weights: weights))[0] : nil
   }
 
-  /// Draws the symbol that follows what was read, and reads it.
-  /// - Returns: nil where `sampling` excludes every symbol.
+  /// Samples the next symbol and reads it.
+  /// - Returns: The symbol; nil if `sampling` excludes every symbol.
   public func next(_ sampling: Sampling = Sampling()) -> Int32? {
-    precondition(hasRead, "drawing before anything was read")
+    precondition(hasRead, "sampling before the first symbol was read")
     let logits = model.outputs(at: 0, Pass(batch, on: tape, weights: weights))
     profile?.mark(.output)
     defer { drawn += 1 }

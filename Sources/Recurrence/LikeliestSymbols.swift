@@ -1,10 +1,10 @@
 internal import LinearAlgebra
 
-/// The symbols that may be drawn, of which the first few are found without sorting the others.
+/// The symbols that can be sampled; finds the likeliest few without sorting the others.
 struct LikeliestSymbols {
   typealias Candidate = (symbol: Int32, logit: Double)
 
-  /// In the order of symbols, of those that may be drawn.
+  /// The logits of these symbols, in the order of symbols.
   private(set) var logits: [Double] = []
   private var symbols: [Int32] = []
   private(set) var maximum: Double?
@@ -26,14 +26,14 @@ struct LikeliestSymbols {
 
   var count: Int { logits.count }
 
-  /// The likeliest so many, the likeliest first (ties by symbol).
+  /// Returns the `count` likeliest symbols, likeliest first (ties by symbol).
   func first(_ count: Int) -> [Candidate] {
     guard count * 8 < self.count else {
       var all = logits.indices.map(candidate)
       all.sort { $0.logit > $1.logit || $0.logit == $1.logit && $0.symbol < $1.symbol }
       return Array(all.prefix(count))
     }
-    // A heap whose first is the least likely of those that are kept.
+    // A heap with the least likely kept symbol at its root.
     var heap = Array(0..<count)
     for start in stride(from: count / 2, through: 0, by: -1) { sink(start, in: &heap) }
     for i in count..<self.count where isBefore(i, heap[0]) {

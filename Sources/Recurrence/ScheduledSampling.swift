@@ -1,70 +1,73 @@
 internal import LinearAlgebra
 
-/// Scheduled sampling (Bengio, Vinyals, Jaitly & Shazeer 2015): in training, a step is fed the target of
-/// the step before with probability ε, and what the model itself predicts there otherwise.
+/// Scheduled sampling (Bengio, Vinyals, Jaitly & Shazeer 2015): in training, a step reads the
+/// target of the step before with probability ε, and otherwise the model's own prediction for that
+/// step.
 ///
-/// A prediction depends on what was fed before it, so steps are taken one after the other here, with
-/// the weights, the states and the dropout of training, until it is known what each of them is fed.
-/// The window then runs as any other, with that as its input: no gradient flows through a choice.
-/// Nobody knows a target of the window before, so the first step of a window is fed what the data says.
+/// A prediction depends on the inputs before it. So the model first runs step by step, with the
+/// weights, the states and the dropout of training, until the input of every step is decided. Then
+/// the window runs as usual with these inputs. No gradient flows through a choice. The first step
+/// of a window keeps the input that the data gives, because its prediction would belong to the
+/// window before.
 ///
-/// Choices come from numbers that are functions of the seed and of the stream or sequence, the
-/// position in it and the epoch.
+/// Choices use random numbers that depend on the seed, the stream or sequence, the position in it
+/// and the epoch.
 public final class ScheduledSampling {
-  /// The choice made of a prediction where it is fed.
+  /// The way in which a prediction is chosen.
   public enum Choice: String, Codable, CaseIterable, Sendable {
-    /// A symbol that is drawn, and each label by itself.
+    /// A sampled symbol, or labels that are sampled independently.
     case sample
-    /// The likeliest symbol, and the labels that are likelier to hold than not.
+    /// The likeliest symbol, or the labels with a probability above ½.
     case greedy
   }
 
   private let model: SequenceModel
   private let tape: Tape
   private let choice: Choice
-  /// Says whether each step reads what the step before asks for as its input.
+  /// True if the input of each step is the target of the step before.
   private let readsTargets: Bool
-  /// Says whether layers below those that are fed need all steps at once.
+  /// True if bidirectional layers need all steps at once.
   private let needsAllSteps: Bool
-  /// One step of the window.
+  /// The batch of a single step of the window.
   private let step: Batch
-  /// The states before the window.
+  /// The carried states before the window.
   private let before: Buffer<Real>
   private let random: Philox
   private let sampling: Sampling
   private let end: Int?
 
   /// - Parameters:
-  ///   - choice: of numbers, which are fed as they are predicted, of no account.
-  ///   - readsTargets: whether each step reads what the step before asks for as its input.
-  ///   - batch: the windows' batch.
-  ///   - tape: with derivatives and with room for a window of `batch`.
+  ///   - choice: The way in which predictions are chosen. It has no effect on numbers, which are
+  ///     fed as predicted.
+  ///   - readsTargets: True if the input of each step is the target of the step before.
+  ///   - batch: The batch of the windows.
+  ///   - tape: A tape with gradients and with memory for a window of `batch`.
   public init(
     _ choice: Choice, of model: SequenceModel, readsTargets: Bool, in batch: Batch, on tape: Tape,
     seed: UInt64
   ) {
     precondition(
-      readsTargets || model.firstTeacherForced != nil, "nothing is fed what is predicted")
+      readsTargets || model.firstTeacherForced != nil, "no step of this model reads a prediction")
     self.model = model
     self.tape = tape
     self.choice = choice
     self.readsTargets = readsTargets
     needsAllSteps = model.options.layers.contains { $0.bidirectional != nil }
-    precondition(!(needsAllSteps && readsTargets), "reading backwards what is to be predicted")
+    precondition(!(needsAllSteps && readsTargets), "a bidirectional layer would read its targets")
     let streams = batch.lengths.count
     step = Batch(rows: streams, streams: streams, widths: batch.widths, source: batch.source)
     before = Buffer(count: tape.carriedCount)
     random = Philox(seed: seed, name: "scheduled sampling")
     end = model.interface.ends?.symbol
-    // A sequence that goes on has not ended.
+    // A sequence with a further step has not ended.
     sampling = Sampling(excluded: Set(end.map { [Int32($0)] } ?? []))
     batch.makeRoomForPredictions()
   }
 
-  /// Puts what the model predicts in place of some of what a window is fed.
+  /// Replaces some inputs of a window with the model's predictions.
   /// - Parameters:
-  ///   - probability: ε.
-  ///   - gradient: is not changed; dropout is that of training.
+  ///   - probability: The probability ε of keeping a target.
+  ///   - gradient: The gradient of training, which is not changed; it turns on training's dropout.
   public func feed(
     _ batch: Batch, targetsWith probability: Double, weights: ParameterVector,
     gradient: ParameterVector
@@ -84,7 +87,7 @@ public final class ScheduledSampling {
     }
   }
 
-  /// Takes step t of the window, and decides what the next one is fed.
+  /// Runs step t of the window and decides the inputs of step t + 1.
   private func take(
     _ t: Int, of batch: Batch, _ probability: Double, _ weights: ParameterVector,
     _ gradient: ParameterVector
@@ -107,8 +110,9 @@ public final class ScheduledSampling {
     }
   }
 
-  /// Runs the layers that are fed over the whole window with the choices of the time before, until none
-  /// changes: each time the choices of one step more are those that taking one step after the other makes.
+  /// Runs the layers with target feedback over the whole window with the choices of the previous
+  /// iteration, until no choice changes. Each iteration makes the choices of at least one more step
+  /// equal to those of a step-by-step run.
   private func iterate(
     _ batch: Batch, _ probability: Double, _ weights: ParameterVector, _ gradient: ParameterVector
   ) {
@@ -127,7 +131,7 @@ public final class ScheduledSampling {
     }
   }
 
-  /// Makes the choices of step t; returns whether any is another than before.
+  /// Makes the choices of step t; returns true if any of them changed.
   @discardableResult
   private func choose(_ t: Int, from outputs: Matrix, _ batch: Batch, _ probability: Double)
     -> Bool
@@ -165,7 +169,7 @@ public final class ScheduledSampling {
     return number(1 + j, t, s, batch) < Double(sigmoid(output)) ? 1 : 0
   }
 
-  /// Says whether the step after step t of a stream is fed what is predicted at step t.
+  /// True if step t + 1 of a stream reads the prediction of step t.
   private func isChosen(_ t: Int, _ s: Int, _ batch: Batch, _ probability: Double) -> Bool {
     let (row, next) = (t * batch.streams + s, (t + 1) * batch.streams + s)
     guard t + 1 < Int(batch.lengths.start[s]), batch.hasTarget(row) else { return false }
@@ -177,14 +181,14 @@ public final class ScheduledSampling {
     (0..<batch.streams).contains { isChosen(t, $0, batch, probability) }
   }
 
-  /// The last step whose prediction is fed to another; nil for none.
+  /// Returns the last step whose prediction is fed to the next step; nil if there is none.
   private func lastChosen(_ batch: Batch, _ probability: Double) -> Int? {
     guard probability < 1, batch.streams > 0 else { return nil }
     return (0..<batch.steps).dropLast().last { hasChoice($0, batch, probability) }
   }
 
-  /// The numbers in [0, 1) that decide about step t of a stream: the first whether its prediction is fed,
-  /// the others which.
+  /// Returns a random number in [0, 1) for step t of a stream. Number 0 decides whether its
+  /// prediction is fed, the others decide which.
   private func number(_ index: Int, _ t: Int, _ s: Int, _ batch: Batch) -> Double {
     random.fineUniform(
       index, stream: Int(batch.keys.start[s]), position: batch.position + t, epoch: batch.epoch)

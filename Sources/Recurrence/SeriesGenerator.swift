@@ -1,11 +1,11 @@
 internal import Glibc
 public import LinearAlgebra
 
-/// Goes on with series of frames on its own: what a model predicts is what it reads next.
+/// Generates series of frames: each prediction of the model is its next input.
 ///
-/// For models that predict frames as wide as those they read: numbers as they are predicted, or
-/// labels, each of which is drawn by itself. Series lie side by side as streams. A model that says
-/// where a series ends is asked for it with `ends`.
+/// The model must predict frames as wide as its input frames: numbers, which are read as predicted,
+/// or labels, which are sampled independently. Series run side by side as streams. `ends` tells
+/// which series have ended, for models that predict it.
 public final class SeriesGenerator {
   private let model: SequenceModel
   private let weights: ParameterVector
@@ -21,17 +21,17 @@ public final class SeriesGenerator {
   private var hasRestarted = false
 
   /// - Parameters:
-  ///   - streams: how many series go on at once.
-  ///   - seed: the same seed and series draw the same labels and ends.
-  ///   - temperature: the logits of labels, ends and lengths are divided by it; 0 takes what is
-  ///     likelier.
+  ///   - streams: The number of parallel series.
+  ///   - seed: The same seed and series give the same labels and ends.
+  ///   - temperature: The divisor of the logits of labels, ends and lengths; 0 takes the likelier
+  ///     value.
   public init(
     _ model: SequenceModel, weights: ParameterVector, streams: Int = 1, seed: UInt64 = 1,
     temperature: Double = 1
   ) {
     guard case .frames(let width) = model.interface.input,
       [.numbers(width), .labels(width)].contains(model.interface.output)
-    else { preconditionFailure("a free run of \(model.interface)") }
+    else { preconditionFailure("outputs cannot be the next inputs: \(model.interface)") }
     self.model = model
     self.weights = weights
     self.width = width
@@ -49,17 +49,18 @@ public final class SeriesGenerator {
     batch.targets.elements().update(repeating: Batch.noTarget)
   }
 
-  /// Forgets what was read: new series begin.
+  /// Clears the states: new series begin.
   /// - Parameters:
-  ///   - least: the fewest outputs that a series may have, where the model predicts how many: the
-  ///     frames of a start, but the first.
-  ///   - known: what is known of each series as a whole, for a model that asks for that.
+  ///   - least: The fewest outputs that a series may have, for models with length prediction: the
+  ///     number of prompt frames minus one.
+  ///   - known: The condition of each series, for a conditioned model.
   public func restart(atLeast least: Int = 0, knowing known: [DecoderInput] = []) {
     precondition(
-      least <= model.longestPredicted ?? .max, "\(least) outputs, more than are predicted")
+      least <= model.longestPredicted ?? .max,
+      "at least \(least) outputs, more than the model can predict")
     precondition(
       known.count == (model.interface.isConditioned ? streams : 0),
-      "what is known of \(known.count) series, of \(streams)")
+      "conditions for \(known.count) of \(streams) series")
     for (s, given) in known.enumerated() {
       batch.know(given.condition, classes: given.classes, of: s, model.interface)
     }
@@ -70,10 +71,10 @@ public final class SeriesGenerator {
     hasRestarted = true
   }
 
-  /// Reads one step of every series, one after the other.
+  /// Reads one step of every series; `frames` holds the series one after another.
   public func read(_ frames: [Real]) {
     precondition(
-      hasRestarted || !model.interface.isConditioned, "series of which nothing is known")
+      hasRestarted || !model.interface.isConditioned, "a conditioned model needs restart first")
     precondition(
       frames.count == streams * width, "\(frames.count) numbers for \(streams) frames of \(width)")
     if hasRead {
@@ -90,7 +91,7 @@ public final class SeriesGenerator {
 
   /// Predicts the next step of every series, and reads it.
   public func next() -> [Real] {
-    precondition(hasRead, "predicting before anything was read")
+    precondition(hasRead, "predicting before the first step was read")
     let outputs = model.outputs(at: 0, Pass(batch, on: tape, weights: weights))
     var predicted = (0..<streams).flatMap { Array(outputs[$0].elements) }
     if case .labels = model.interface.output {
@@ -100,17 +101,17 @@ public final class SeriesGenerator {
     return predicted
   }
 
-  /// Draws whether something holds, with probability σ(l / T).
+  /// Samples true with probability σ(l / T).
   private func holds(_ logit: Real) -> Bool {
     guard temperature > 0 else { return logit > 0 }
     defer { drawn += 1 }
     return random.fineUniform(drawn) * (1 + Glibc.exp(-Double(logit) / temperature)) < 1
   }
 
-  /// Whether each series ends with what was read, drawn anew at each call; never where the model
-  /// does not say where series end.
+  /// Returns for each series whether it ends here, sampled again at each call; always false for
+  /// models that do not predict ends.
   public func ends() -> [Bool] {
-    precondition(hasRead, "an end before anything was read")
+    precondition(hasRead, "predicting ends before the first step was read")
     if model.predictedLength != nil {
       return (0..<streams).map { batch.remaining(0, $0) == 0 }
     }
@@ -119,8 +120,8 @@ public final class SeriesGenerator {
     return (0..<streams).map { holds(odds[$0, 0]) }
   }
 
-  /// Goes on with every series until all have ended, at most so many steps; returns what each has
-  /// until its end.
+  /// Generates until all series have ended, at most `steps` steps; returns each series up to its
+  /// end.
   public func untilEnds(atMost steps: Int) -> [[Real]] {
     var series = [[Real]](repeating: [], count: streams)
     var hasEnded = [Bool](repeating: false, count: streams)
@@ -135,7 +136,7 @@ public final class SeriesGenerator {
     return series
   }
 
-  /// Draws how many outputs each series has, where the model predicts it.
+  /// Samples the number of outputs of each series, for models with length prediction.
   private func expectLengths() {
     guard let length = model.predictedLength else { return }
     let pass = Pass(batch, on: tape, weights: weights)

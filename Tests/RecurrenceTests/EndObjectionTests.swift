@@ -16,7 +16,7 @@ import Testing
         options.incompatibility(with: TaskSignature(vocabulary: 4))?.contains("running text")
           == true)
       good.asksOnce = true
-      #expect(options.incompatibility(with: good)?.contains("one answer") == true)
+      #expect(options.incompatibility(with: good)?.contains("one target") == true)
       let tree = ModelOptions(
         embedding: 3, layers: [], tree: TreeOptions(.lstm, hidden: 4), end: end)
       let trees = TaskSignature(input: .symbols(4), output: .symbols(2), isTree: true)

@@ -183,7 +183,7 @@ import Testing
     var both = Self.jordan(5)
     both.bidirectional = .concat
     let above = LayerOptions(`Models of sequences`.gru(5), bidirectional: .sum)
-    #expect(incompatibility([Self.jordan(5)], once)?.contains("one answer") == true)
+    #expect(incompatibility([Self.jordan(5)], once)?.contains("one target") == true)
     #expect(incompatibility([both], tags)?.contains("bidirectional") == true)
     #expect(incompatibility([Self.jordan(5), above], tags)?.contains("layer 1") == true)
     #expect(incompatibility([above, Self.jordan(5)], tags) == nil)

@@ -1,4 +1,5 @@
-/// Every recurrent cell by the name that configurations use: one line here and one file in Cells/.
+/// The registry of recurrent cells, keyed by the name that configurations use. A new cell is one
+/// line here and one file in Cells/.
 public let cells: [String: any RecurrentCell.Type] = [
   "clockwork": Clockwork.self,
   "deep-transition": DeepTransition.self,
@@ -19,14 +20,14 @@ public let cells: [String: any RecurrentCell.Type] = [
   "update-gru": UpdateGRU.self,
 ]
 
-// What cells' options have in common.
+// Decoding that the options of several cells share.
 extension KeyedDecodingContainer {
-  /// The number of units: required.
+  /// Decodes the number of hidden units, which is required.
   func hiddenUnits(_ key: Key) throws -> Int {
     try checkedWidth(try decode(Int.self, forKey: key), key)
   }
 
-  /// A width, refused where it is less than 1 or too large for products of widths to be counted.
+  /// Checks that a width is at least 1 and so small that a product of two widths does not overflow.
   func checkedWidth(_ value: Int, _ key: Key, largest: Int = 1 << 24) throws -> Int {
     guard (1...largest).contains(value) else {
       throw DecodingError.dataCorruptedError(
@@ -38,7 +39,8 @@ extension KeyedDecodingContainer {
     return value
   }
 
-  /// The longest time T, in steps, whose memories a gate's first biases are spread over; at least 3.
+  /// Decodes the longest time T, in steps, over which a gate's initial biases are spread. T is at
+  /// least 3.
   func longestMemory(_ key: Key) throws -> Int? {
     guard let value = try decodeIfPresent(Int.self, forKey: key) else { return nil }
     guard value >= 3 else {
@@ -49,7 +51,7 @@ extension KeyedDecodingContainer {
     return value
   }
 
-  /// Two biases as in PyTorch unless one is asked for.
+  /// Decodes the number of biases: 2 as in PyTorch, unless the configuration says 1.
   func numberOfBiases(_ key: Key) throws -> Int {
     let value = try decodeIfPresent(Int.self, forKey: key) ?? 2
     guard value == 1 || value == 2 else {

@@ -1,22 +1,23 @@
 internal import LinearAlgebra
 
-/// The clockwork recurrent network: modules of units, each with its period (Koutník 2014).
+/// The clockwork recurrent network: modules of units, each with its own period (Koutník 2014).
 ///
 ///     h_i(t) = f(x(t) W_i + b_i + Σ_{j ≥ i} h_j(t−1) U_ji + b′_i)   where t mod T_i = 0
 ///     h_i(t) = h_i(t−1)                                              elsewhere
 ///
-/// Periods rise, so a module reads itself and slower ones: with h(t−1) U, U is block-lower-triangular.
-/// Only the blocks that exist are stored, all of one module's as one matrix, so that what does not exist
-/// is neither multiplied nor drawn, and counts in no norm and no decay. t counts from the stream's
-/// start, where all modules are computed; a module that no stream computes at a step costs nothing there.
+/// Periods rise from module to module. A module reads itself and the slower modules, so in h(t−1) U
+/// the matrix U is block-lower-triangular. Only the blocks that exist are stored, one matrix per
+/// module, so the blocks above the diagonal cost no products, take no random numbers and count in
+/// no norm and no weight decay. t counts from the start of the stream, where all modules are
+/// computed. A module that no stream computes at a step costs nothing there.
 public struct Clockwork: RecurrentCell {
   public struct Options: CellOptions {
     public var hidden: Int
-    /// T, one for each module.
+    /// T, one period per module.
     public var periods: [Int]
-    /// f
+    /// The nonlinearity f.
     public var nonlinearity: Nonlinearity
-    /// 2, or 1: b alone.
+    /// The number of biases: 2, or 1 for b alone.
     public var biases: Int
 
     public init(
@@ -65,7 +66,7 @@ public struct Clockwork: RecurrentCell {
   public static let gates = 1
 
   public static func variants(hidden: Int) -> [Options] {
-    // Units enough for equal modules.
+    // Rounds up to a multiple of the number of modules.
     func units(_ modules: Int) -> Int { (hidden + modules - 1) / modules * modules }
     return [
       Options(hidden: units(2), periods: [1, 2]), Options(hidden: units(3), periods: [1, 2, 3]),
@@ -74,10 +75,11 @@ public struct Clockwork: RecurrentCell {
     ]
   }
 
-  /// Up to it every number of steps is a number of either precision.
+  /// The longest round. Integers up to this one are exact in both precisions.
   static let longestRound = 1 << 24
 
-  /// After how many steps all modules are computed together again; nil if it is too long to count.
+  /// Returns the number of steps after which all modules are computed together again, or nil if it
+  /// exceeds `longestRound`.
   static func round(of periods: [Int]) -> Int? {
     var result = 1
     for period in periods {
@@ -90,13 +92,13 @@ public struct Clockwork: RecurrentCell {
     return result
   }
 
-  /// Some of the units.
+  /// A group of units with one period.
   struct Module: Sendable {
     let period: Int
     let units: Range<Int>
-    /// The units of this module and of slower ones.
+    /// The units of this module and of the slower modules.
     let read: Range<Int>
-    /// U from `read` to `units`.
+    /// The columns of U from `read` to `units`.
     let recurrent: Parameter
   }
 
@@ -104,7 +106,7 @@ public struct Clockwork: RecurrentCell {
   public let recurrentBias: Parameter?
   let modules: [Module]
   let nonlinearity: Nonlinearity
-  /// t + 1 after step t, from 0 again after a round.
+  /// t + 1 after step t; it restarts from 0 after each round.
   let clock: Activation
   let round: Int
 
@@ -187,7 +189,7 @@ public struct Clockwork: RecurrentCell {
     Int(pass.before(clock, t)[s, 0]).isMultiple(of: module.period)
   }
 
-  /// In any stream.
+  /// True if any stream computes the module at step t.
   private func isComputed(_ module: Module, _ t: Int, _ pass: Pass) -> Bool {
     for s in 0..<pass.streams where isComputed(module, t, s, pass) { return true }
     return false

@@ -6,22 +6,22 @@ internal import LinearAlgebra
 ///     z_1 = f(x(t) W + h(t−1) U_1 + b_1)      z_k = f(z_{k−1} U_k + b_k)
 ///     h(t) = f(z_{L−1} U_L + b_L)
 ///
-/// The input meets the first layer alone, and a derivative that travels one step back passes L functions
-/// f. With a shortcut it has a way that passes one (DT(S)-RNN of the same paper):
+/// Only the first layer reads the input. A gradient that travels one step back passes L functions
+/// f. With a shortcut it also has a path through one f alone (DT(S)-RNN of the same paper):
 ///
 ///     h(t) = f(z_{L−1} U_L + h(t−1) S + b_L)
 ///
 /// U_1 is `weight_hh`, U_k and b_k for k > 1 are `weight_transition_k` and `bias_transition_k`, S is
 /// `weight_shortcut`.
 ///
-/// - `transition`: the widths of z_1 … z_{L−1}; one of `hidden` units unless given.
+/// - `transition`: the widths of z_1 … z_{L−1}; the default is one layer of `hidden` units.
 /// - `shortcut`: adds h(t−1) S.
 public struct DeepTransition: RecurrentCell {
   public struct Options: CellOptions {
     public var hidden: Int
     /// The widths of z_1 … z_{L−1}, at least one; `[hidden]` if nil.
     public var transition: [Int]?
-    /// f
+    /// The nonlinearity f.
     public var nonlinearity: Nonlinearity
     public var shortcut: Bool
 
@@ -74,15 +74,15 @@ public struct DeepTransition: RecurrentCell {
     ]
   }
 
-  /// z_k and the layer after it.
+  /// The inner layer z_k and the weights of the layer after it.
   struct Inner: Sendable {
     /// z_k
     let value: Activation
-    /// ∂z_k of one step.
+    /// ∂z_k, kept for one step only.
     let derivative: Activation
     /// U_{k+1} and b_{k+1}
     let weight, bias: Parameter
-    /// z_k U_{k+1} + …, which is the derivative of itself on the way back.
+    /// z_k U_{k+1} + …; in the backward pass its gradient replaces it.
     let sum: Activation
   }
 

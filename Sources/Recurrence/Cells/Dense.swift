@@ -1,18 +1,19 @@
 internal import LinearAlgebra
 
-/// No recurrence at all: `y(t) = f(x(t) W₀ + … + x(t−k+1) W_{k−1} + b)`, one to one where k is 1,
-/// otherwise the time-delay network over the last k inputs (Waibel 1989).
+/// A cell without recurrence: `y(t) = f(x(t) W₀ + … + x(t−k+1) W_{k−1} + b)`. With k = 1 it maps
+/// each input by itself; otherwise it is the time-delay network over the last k inputs (Waibel
+/// 1989).
 ///
-/// The inputs lie side by side, [x(t), x(t−1), …]. Earlier ones are carried from window to window
-/// and are zero before the first.
+/// The inputs lie side by side: [x(t), x(t−1), …]. Earlier inputs are carried from window to window
+/// and are zero at the start of a stream.
 ///
-/// - `taps`: k.
+/// - `taps`: the number of inputs k.
 public struct Dense: RecurrentCell {
   public struct Options: CellOptions {
     public var hidden: Int
-    /// f
+    /// The nonlinearity f.
     public var nonlinearity: Nonlinearity
-    /// k
+    /// The number of inputs k.
     public var taps: Int
 
     public var hasState: Bool { false }
@@ -64,6 +65,6 @@ public struct Dense: RecurrentCell {
       pass[output, t], pass.d[output, t], pass.d[preactivation, t])
   }
 
-  /// There are no recurrent weights.
+  /// Does nothing: there are no recurrent weights.
   public func accumulate(_ pass: Pass) {}
 }

@@ -1,15 +1,16 @@
 extension EchoState {
   public struct Options: CellOptions {
     public var hidden: Int
-    /// Of W.
+    /// The spectral radius of W.
     public var spectralRadius: Double
-    /// a; 1 keeps nothing.
+    /// The leak a; with 1 no part of the old state is kept.
     public var leak: Double
-    /// The largest number of W_in.
+    /// The largest absolute value in W_in.
     public var inputScaling: Double
-    /// The largest bias.
+    /// The largest absolute value of a bias.
     public var biasScaling: Double
-    /// How many units each one hears, itself perhaps among them; all of them where there are fewer.
+    /// The number of units that each unit reads, itself perhaps among them. A smaller network
+    /// connects every unit with every unit.
     public var connections: Int
 
     public init(
@@ -49,7 +50,7 @@ extension EchoState {
 }
 
 extension KeyedDecodingContainer {
-  /// A finite number that is not negative.
+  /// Decodes a finite number that is not negative.
   fileprivate func scale(_ key: Key, default value: Double) throws -> Double {
     let value = try decodeIfPresent(Double.self, forKey: key) ?? value
     guard value >= 0 && value.isFinite else {

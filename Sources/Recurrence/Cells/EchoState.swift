@@ -1,12 +1,13 @@
 internal import LinearAlgebra
 
-/// A reservoir that is drawn once and never learnt: `x̃ = tanh([1, u] W_in + x₋ W)`,
-/// `x = (1 − a) x₋ + a x̃` (Jaeger 2001; with a leak, Jaeger, Lukoševičius, Popovici & Siewert 2007).
+/// A reservoir of random weights that are never trained: `x̃ = tanh([1, u] W_in + x₋ W)`, `x = (1 −
+/// a) x₋ + a x̃` (Jaeger 2001; with a leak, Jaeger, Lukoševičius, Popovici & Siewert 2007).
 ///
-/// W has `connections` numbers for each unit, U(±1) before they are scaled so that W has the spectral
-/// radius asked for; W_in is U(±`input_scaling`), and its part for the 1 U(±`bias_scaling`). All are
-/// constants, made anew from the seed. What is below the reservoir, what is fed back to it and a learnt
-/// initial state have their exact derivatives; where none of these is there, none is taken.
+/// W has `connections` weights per unit, drawn from U(±1) and then scaled to the spectral radius of
+/// the options. W_in is drawn from U(±`input_scaling`), and its row for the constant 1 from
+/// U(±`bias_scaling`). All of them are constants that are generated again from the seed. Layers
+/// below the reservoir, output feedback and a learnt initial state get their exact gradients.
+/// Without any of these no gradient is computed.
 public struct EchoState: RecurrentCell {
   public static let equations = """
     x̃ = tanh([1,u] W_in + x₋ W), x = (1−a) x₋ + a x̃; \
@@ -31,7 +32,8 @@ public struct EchoState: RecurrentCell {
   }
 
   public let preactivation, output: Activation
-  /// W: number k of unit j, and the unit it is from as the bits of a number.
+  /// W in two parts: the value of weight k of unit j, and the index of the unit it reads, stored as
+  /// the bits of a number.
   private let values, places: Parameter
   private let leak: Real
   /// x̃
@@ -45,7 +47,7 @@ public struct EchoState: RecurrentCell {
     candidate = plan.activation(n, derivative: .none)
     let perUnit = min(options.connections, n)
     let radius = options.spectralRadius
-    // Both are made from numbers of the same key.
+    // Both parts are generated from random numbers of the same key.
     let key = plan.scope.prefix + "weight_hh" + plan.scope.suffix
     let seed = plan.seed
     @Sendable func drawn() -> SparseRows {
@@ -97,7 +99,7 @@ public struct EchoState: RecurrentCell {
 }
 
 extension Real {
-  /// A place as the bits of a number: reading it back takes no conversion.
+  /// Stores an index as the bits of a number, so that reading it back takes no conversion.
   fileprivate init(place: Int) { self.init(bitPattern: .init(truncatingIfNeeded: place)) }
   fileprivate var place: Int {
     @inline(__always) get { Int(truncatingIfNeeded: bitPattern) }

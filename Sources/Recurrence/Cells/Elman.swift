@@ -7,9 +7,9 @@ public struct Elman: RecurrentCell {
 
   public struct Options: CellOptions {
     public var hidden: Int
-    /// f
+    /// The nonlinearity f.
     public var nonlinearity: Nonlinearity
-    /// 2 as in PyTorch, or 1: b alone.
+    /// The number of biases: 2 as in PyTorch, or 1 for b alone.
     public var biases: Int
 
     public init(hidden: Int, nonlinearity: Nonlinearity = .tanh, biases: Int = 2) {

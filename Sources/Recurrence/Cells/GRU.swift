@@ -9,14 +9,14 @@ internal import LinearAlgebra
 ///
 /// Gates lie in the order r, z, n. PyTorch's `nn.GRU`.
 ///
-/// - `chrono`: z's part of the input bias starts from ln U(1, T − 1) for memories of up to T steps
-///   (Tallec & Ollivier 2018). Their update gate is 1 − z: here a high z keeps the past.
+/// - `chrono`: z's part of the input bias is initialised with ln U(1, T − 1), for memories of up to
+///   T steps (Tallec & Ollivier 2018). Their update gate is 1 − z: here a high z keeps the past.
 public struct GRU: RecurrentCell {
   public struct Options: CellOptions {
     public var hidden: Int
-    /// T
+    /// The longest memory T, in steps.
     public var chrono: Int?
-    /// 2 as in PyTorch, or 1: b alone.
+    /// The number of biases: 2 as in PyTorch, or 1 for b alone.
     public var biases: Int
 
     public init(hidden: Int, chrono: Int? = nil, biases: Int = 2) {
@@ -54,10 +54,11 @@ public struct GRU: RecurrentCell {
   public let preactivation, output: Activation
   let recurrent: Parameter
   let bias: Parameter?
-  /// h(t−1) U + b′ of one step, apart from the input's part because r multiplies a third of it, and on
-  /// the way back its derivative.
+  /// h(t−1) U + b′, kept for one step only. It is separate from the input's product because r
+  /// multiplies a third of it. In the backward pass its gradient replaces it.
   let fromState: Activation
-  /// h(t−1) Uₙ + b′ₙ, the third that r multiplies, of all steps; the rest is that of the preactivation.
+  /// h(t−1) Uₙ + b′ₙ, the third that r multiplies, for all steps. The gradient of the other two
+  /// thirds is that of the preactivation.
   let candidate: Activation
 
   public init(_ options: Options, in plan: inout Plan) {
@@ -136,7 +137,7 @@ public struct GRU: RecurrentCell {
 @inline(never) private func openGates(_ a: Row, _ u: Row) {
   for j in 0..<a.count { a[j] = sigmoid(a[j] + u[j]) }
 }
-/// n = tanh(n + r ∘ u), h = (1 − z) ∘ n + z ∘ h₋; u is kept.
+/// n = tanh(n + r ∘ u), h = (1 − z) ∘ n + z ∘ h₋; `kept` becomes u.
 @inline(never) private func respond(
   _ r: Row, _ z: Row, _ n: Row, _ u: Row, _ past: Row, _ kept: Row, _ h: Row
 ) {
@@ -147,8 +148,8 @@ public struct GRU: RecurrentCell {
     h[j] = (1 - z[j]) * value + z[j] * past[j]
   }
 }
-/// ∂h₋ += ∂h ∘ z, n becomes ∂n = ∂h ∘ (1 − z) ∘ (1 − n²), and z, as well as u's part of it, becomes
-/// ∂z = ∂h ∘ (h₋ − n) ∘ z ∘ (1 − z)
+/// ∂h₋ += ∂h ∘ z, n becomes ∂n = ∂h ∘ (1 − z) ∘ (1 − n²), and both z and `uz` become ∂z = ∂h ∘ (h₋
+/// − n) ∘ z ∘ (1 − z)
 @inline(never) private func differentiateMix(
   _ dh: Row, _ past: Row, _ z: Row, _ n: Row, _ uz: Row, _ dPast: Row
 ) {
@@ -162,8 +163,7 @@ public struct GRU: RecurrentCell {
     uz[j] = dz
   }
 }
-/// The kept u and its part of ∂u become ∂n ∘ r; r and its part of ∂u become
-/// ∂r = ∂n ∘ u ∘ r ∘ (1 − r)
+/// `kept`, which holds u, and `un` become ∂n ∘ r; r and `ur` become ∂r = ∂n ∘ u ∘ r ∘ (1 − r)
 @inline(never) private func differentiateReset(
   _ dn: Row, _ r: Row, _ kept: Row, _ ur: Row, _ un: Row
 ) {

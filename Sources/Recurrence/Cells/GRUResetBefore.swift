@@ -7,8 +7,8 @@ internal import LinearAlgebra
 ///     n = tanh(x Wₙ + bₙ + (r ∘ h(t−1)) Uₙ + b′ₙ)
 ///     h(t) = (1 − z) ∘ n + z ∘ h(t−1)
 ///
-/// Gates lie in the order r, z, n; `weight_hh` holds those of r and z, `weight_hn` that of n.
-/// Options are those of `gru`.
+/// Gates lie in the order r, z, n. `weight_hh` holds the weights of r and z, `weight_hn` those of
+/// n. The options are those of `gru`.
 public struct GRUResetBefore: RecurrentCell {
   public typealias Options = GRU.Options
 
@@ -28,7 +28,7 @@ public struct GRUResetBefore: RecurrentCell {
   public let preactivation, output: Activation
   public let recurrentBias: Parameter?
   let gates, candidate: Parameter
-  /// r ∘ h(t−1), and the derivative of one step.
+  /// r ∘ h(t−1), and its gradient, which is kept for one step only.
   let kept, dKept: Activation
 
   public init(_ options: Options, in plan: inout Plan) {

@@ -1,20 +1,20 @@
 internal import LinearAlgebra
 
-/// What stands between a multiplicative cell's past and its gates: `m = (x W) ∘ (h(t−1) U)`, `a += m V`
-/// (Sutskever, Martens & Hinton 2011).
+/// The intermediate state m of a multiplicative cell, which its gates read in place of h(t−1): `m =
+/// (x W) ∘ (h(t−1) U)`, `a += m V` (Sutskever, Martens & Hinton 2011).
 struct IntermediateState: Sendable {
   /// U and V
   let fromState, toGates: Parameter
-  /// h(t−1) U, and on the way back its derivative.
+  /// h(t−1) U; in the backward pass its gradient replaces it.
   let factor: Activation
   /// m
   let product: Activation
-  /// Its derivative, of one step.
+  /// The gradient of m, kept for one step only.
   let dProduct: Activation
 
   /// - Parameters:
-  ///   - gates: how many blocks of n the gates have.
-  ///   - names: what U and V are called.
+  /// - gates: The number of blocks of n columns in the gates.
+  /// - names: The names of the parameters U and V.
   init(_ n: Int, gates: Int, names: (fromState: String, toGates: String), in plan: inout Plan) {
     let spread = Distribution.uniform(1 / Double(n).squareRoot())
     fromState = plan.parameter(names.fromState, from: n, to: n, pytorch: spread)
@@ -25,7 +25,7 @@ struct IntermediateState: Sendable {
     dProduct = plan.stepTemporary(n)
   }
 
-  /// Adds m V to `a`; `x` is x W.
+  /// Computes m and adds m V to `a`; `x` is x W.
   func forward(_ x: Matrix, _ past: Matrix, into a: Matrix, _ t: Int, _ pass: Pass) {
     let (v, m) = (pass[factor, t], pass[product, t])
     v.setProduct(past, pass[fromState])
@@ -33,7 +33,8 @@ struct IntermediateState: Sendable {
     a.addProduct(m, pass[toGates])
   }
 
-  /// From the derivative of `a`: x W becomes its derivative, and the past's is added to.
+  /// Computes gradients from `da`, the gradient of `a`: replaces x W with its gradient and adds to
+  /// `dPast`.
   func backward(_ x: Matrix, _ da: Matrix, _ dPast: Matrix, _ t: Int, _ pass: Pass) {
     let (v, dm) = (pass[factor, t], pass[dProduct, t])
     dm.setProduct(da, pass[toGates].transposed)
@@ -41,7 +42,8 @@ struct IntermediateState: Sendable {
     dPast.addProduct(v, pass[fromState].transposed)
   }
 
-  /// The gradients of U and V from the derivatives of `a` and the past, at all steps.
+  /// Accumulates the gradients of U and V over all steps, from the gradient of `a` and the past
+  /// states.
   func accumulate(_ da: Matrix, _ past: Matrix, _ pass: Pass) {
     pass.d[fromState].addProduct(pass.d[factor].transposed, past)
     pass.d[toGates].addProduct(da.transposed, pass[product])

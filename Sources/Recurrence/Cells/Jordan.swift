@@ -1,21 +1,21 @@
 internal import LinearAlgebra
 
-/// The network whose recurrence goes through its output alone (Jordan 1986):
+/// The network whose recurrence goes through its output only (Jordan 1986):
 ///
 ///     h(t) = f(x(t) W + b + y(t−1) R)      y(t) = g(h(t) V + c)
 ///
-/// The cell shows y. With `teacher_forcing` the target of the step before takes the place of
-/// y(t−1): R reads a symbol, numbers or labels, training has no loop in time, and nothing is fed
-/// where a stream starts. Where a model draws or predicts, it is fed what it has drawn or
-/// predicted.
+/// The output of the cell is y. With `teacher_forcing` the target of the step before replaces
+/// y(t−1): R then reads a symbol, numbers or labels, training has no recurrence in time, and the
+/// first step of a stream has no feedback. In sampling and prediction the model reads its own last
+/// output instead.
 public struct Jordan: RecurrentCell {
   public struct Options: CellOptions {
     public var hidden: Int
     /// The width of y; `hidden` if nil.
     public var outputs: Int?
-    /// f
+    /// The nonlinearity f.
     public var nonlinearity: Nonlinearity
-    /// g
+    /// The nonlinearity g.
     public var outputNonlinearity: Nonlinearity
     public var teacherForcing: Bool
 
@@ -69,14 +69,14 @@ public struct Jordan: RecurrentCell {
     ]
   }
 
-  /// What is fed back through R.
+  /// The value that is fed back through R.
   enum Fed: Sendable {
     case output(Parameter)
     case target(TargetFeedback)
   }
 
   public let preactivation, output: Activation
-  /// h, and the derivative of one step.
+  /// h, and its gradient, which is kept for one step only.
   let hidden, dHidden: Activation
   let shown: OutputMapping
   let fed: Fed

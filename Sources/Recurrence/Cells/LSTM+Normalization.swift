@@ -5,24 +5,24 @@ extension LSTM {
   ///
   ///     a = LN(x W) + LN(h(t−1) U)      h(t) = o ∘ tanh LN(c(t))
   ///
-  /// each with a gain and a shift; the shifts of the first two are b and b′.
+  /// Each has a gain and a shift; the shifts of the first two are b and b′.
   struct Normalization: Sendable {
-    /// x W, then normalised, and on the way back its derivative.
+    /// x W, normalised in place; in the backward pass its gradient replaces it.
     let fromInput: Activation
-    /// The same of h(t−1) U.
+    /// h(t−1) U, treated in the same way.
     let fromState: Activation
-    /// Normalised c(t), and on the way back what it adds to ∂c.
+    /// The normalised c(t); in the backward pass it becomes its contribution to ∂c.
     let memory: Activation
-    /// LN(c(t)) of one step, and its derivative.
+    /// LN(c(t)) and its gradient, kept for one step only.
     let seen, dSeen: Activation
-    /// What x W, h(t−1) U and c(t) were multiplied by.
+    /// The factors with which the normalisation scaled x W, h(t−1) U and c(t).
     let scales: Activation
     let inputGain, stateGain, memoryGain, memoryShift: Parameter
     let bias: Parameter
     let recurrentBias: Parameter?
     let room: Scratch
 
-    /// - Parameter fromInput: what `Recurrent` fills with x W.
+    /// - Parameter fromInput: The activation that `Recurrent` fills with x W.
     init(_ options: Options, fromInput: Activation, in plan: inout Plan) {
       let n = options.hidden
       let width = LSTM.gates(options) * n
@@ -60,7 +60,7 @@ extension LSTM {
       }
     }
 
-    /// What o and tanh see of stream s: LN(c).
+    /// Returns LN(c) of stream s, which o and tanh read.
     func see(_ c: Row, _ s: Int, _ t: Int, _ pass: Pass) -> Row {
       let (normalized, seen) = (pass[memory, t][s], pass[seen, t][s])
       LayerNormalization.copy(c, to: normalized)
@@ -69,7 +69,7 @@ extension LSTM {
       return seen
     }
 
-    /// Takes ∂h back to ∂o, in place of o, and adds to ∂c.
+    /// Replaces o with ∂o, given ∂h, and adds to ∂c.
     func differentiateOutput(_ dh: Row, _ o: Row, _ dc: Row, _ s: Int, _ t: Int, _ pass: Pass) {
       let (normalized, seen, dSeen) = (pass[memory, t][s], pass[seen, t][s], pass[dSeen, t][s])
       LayerNormalization.set(seen, pass[memoryGain].row, normalized, pass[memoryShift].row)
@@ -82,7 +82,7 @@ extension LSTM {
       LayerNormalization.add(normalized, to: dc)
     }
 
-    /// Takes the gates' derivatives `da` back to x W and to h(t−1) U.
+    /// Computes the gradients of x W and of h(t−1) U from `da`, the gradient of the gates.
     func differentiate(_ da: Matrix, _ t: Int, _ pass: Pass) {
       let (x, u, scales) = (pass[fromInput, t], pass[fromState, t], pass[scales, t])
       let room = room(da.columns, pass)
@@ -96,7 +96,7 @@ extension LSTM {
       }
     }
 
-    /// The biases' gradients from the gates' derivatives at all steps.
+    /// Accumulates the gradients of the biases from the gradients of the gates at all steps.
     func accumulate(_ da: Matrix, _ pass: Pass) {
       pass.d[bias].addColumnSums(da)
       if let recurrentBias { pass.d[recurrentBias].addColumnSums(da) }

@@ -11,7 +11,7 @@ extension LSTM {
     public var coupled: Bool
     public var layerNorm: Bool
     public var chrono: Int?
-    /// 2 as in PyTorch, or 1: b alone.
+    /// The number of biases: 2 as in PyTorch, or 1 for b alone.
     public var biases: Int
 
     public var output: Int { projection ?? hidden }
@@ -84,7 +84,7 @@ extension LSTM {
 
   public static func gates(_ options: Options) -> Int { options.coupled ? 3 : 4 }
 
-  /// What is normalised has its biases after that, in the cell.
+  /// Returns 0 with layer normalisation, which adds the biases itself, after normalising.
   public static func biasedGates(_ options: Options) -> Int {
     options.layerNorm ? 0 : gates(options)
   }

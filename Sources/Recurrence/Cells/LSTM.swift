@@ -7,15 +7,15 @@ internal import LinearAlgebra
 ///
 /// Gates lie in the order i, f, g, o. PyTorch's `nn.LSTM`.
 ///
-/// - `forget_bias`: what f's part of the input bias starts from.
-/// - `peephole`: diagonal weights from the memory to the gates. `gers`: i and f see c(t−1), o sees c(t)
-///   (Gers & Schmidhuber 2000); `previous`: all three gates see c(t−1).
+/// - `forget_bias`: the initial value of f's part of the input bias.
+/// - `peephole`: diagonal weights from the memory to the gates. `gers`: i and f read c(t−1), o
+///   reads c(t) (Gers & Schmidhuber 2000). `previous`: all three gates read c(t−1).
 /// - `projection`: h(t) = (o ∘ tanh c(t)) P of that many units (Sak 2014); PyTorch's `proj_size`.
 /// - `coupled`: f = 1 − i, without weights of its own; gates are i, g, o (Greff 2015).
 /// - `layer_norm`: LN(x W) + LN(h(t−1) U) + b + b′ in place of the sum, and h(t) = o ∘ tanh LN(c(t))
 ///   (Ba 2016).
-/// - `chrono`: f's part of the input bias starts from ln U(1, T − 1) and i's from its negative, for
-///   memories of up to T steps (Tallec & Ollivier 2018).
+/// - `chrono`: f's part of the input bias is initialised with ln U(1, T − 1), and i's part with its
+///   negative, for memories of up to T steps (Tallec & Ollivier 2018).
 public struct LSTM: RecurrentCell {
   public static let equations = """
     i,f,o = σ(x W + b + h₋ U + b′); g = tanh(…); c = f∘c₋ + i∘g; h = o∘tanh c; \
@@ -34,17 +34,17 @@ public struct LSTM: RecurrentCell {
   let recurrent: Parameter
   let memory: Activation
   let peephole: Peephole
-  /// Diagonals from c to i, f and o, or to i and o.
+  /// Diagonal weights from c to i, f and o; to i and o if the gates are coupled.
   let peepholes: Parameter?
   let isCoupled: Bool
   let normalization: Normalization?
-  /// The gates: in place of the preactivation unless that is normalised.
+  /// The gates. They share the memory of the preactivation unless it is normalised.
   let gates: Activation
   /// P
   let projection: Parameter?
-  /// o ∘ tanh c: what P projects, or the output itself.
+  /// o ∘ tanh c: the input of P, or the output itself without a projection.
   let unprojected: Activation
-  /// Its derivative, of one step where there is a projection.
+  /// Its gradient, kept for one step only; nil without a projection.
   let dUnprojected: Activation?
 
   public init(_ options: Options, in plan: inout Plan) {
@@ -192,14 +192,14 @@ public struct LSTM: RecurrentCell {
     }
   }
 
-  /// The gates of a row; where they are coupled, f is i's and not looked at.
+  /// Splits a row into its gates. With coupled gates f stands for i and is not used.
   @inline(__always) private func parts(_ a: Row) -> (i: Row, f: Row, g: Row, o: Row) {
     isCoupled
       ? (a.part(0, of: 3), a.part(0, of: 3), a.part(1, of: 3), a.part(2, of: 3))
       : (a.part(0, of: 4), a.part(1, of: 4), a.part(2, of: 4), a.part(3, of: 4))
   }
 
-  /// The diagonals of the gates, in the same way.
+  /// Splits a row of peephole weights into the diagonals of the gates, in the same way.
   @inline(__always) private func diagonals(_ p: Row) -> (i: Row, f: Row, o: Row) {
     isCoupled
       ? (p.part(0, of: 2), p.part(0, of: 2), p.part(1, of: 2))

@@ -3,9 +3,9 @@ internal import LinearAlgebra
 /// Layer normalisation of rows, LN(v) = gain ∘ v̂ + shift with v̂ = (v − mean v) / √(var v + ε), each row
 /// by itself (Ba, Kiros & Hinton 2016); ε = 10⁻⁵ as in PyTorch.
 ///
-/// Whoever normalises keeps v̂ and the scale 1/√(var v + ε) for the way back.
+/// The caller keeps v̂ and the scale 1/√(var v + ε) for the backward pass.
 enum LayerNormalization {
-  /// v becomes v̂.
+  /// Replaces v with v̂.
   /// - Returns: The scale.
   static func normalize(_ v: Row) -> Real {
     let count = Real(v.count)
@@ -40,8 +40,8 @@ enum LayerNormalization {
     for j in 0..<y.count { y[j] = 0 }
   }
 
-  /// v̂ becomes the derivative with respect to v, given that with respect to LN(v) in `dy`; the gain's
-  /// is added to `dGain`. `room` is for passing use.
+  /// Replaces v̂ with the gradient with respect to v, given the gradient with respect to LN(v) in
+  /// `dy`. Adds the gradient of the gain to `dGain`. `room` is temporary memory.
   static func differentiate(
     _ dy: Row, _ v: Row, gain: Row, scale: Real, dGain: Row, room: Row
   ) {

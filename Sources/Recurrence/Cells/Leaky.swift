@@ -1,18 +1,19 @@
 internal import LinearAlgebra
 
-/// The leaky integrator, which keeps a part of its state: `h(t) = α ∘ h(t−1) + (1 − α) ∘ f(x(t) W + h(t−1)
-/// U + b)` (Mozer 1992; Jaeger 2007).
+/// The leaky integrator, which keeps a part of its state: `h(t) = α ∘ h(t−1) + (1 − α) ∘ f(x(t) W +
+/// h(t−1) U + b)` (Mozer 1992; Jaeger 2007).
 ///
-/// - `alpha`: α, one number for all units, `[low, high]` spread evenly over the units, or `learnt`, a
-///   number per unit through a sigmoid.
+/// - `alpha`: α, as one number for all units, as `[low, high]` spread evenly over the units, or as
+///   `learnt`: one number per unit, trained through a sigmoid.
 /// - `recurrent`: false leaves out h(t−1) U.
-/// - `input_delay`: 1 reads x(t−1) in place of x(t); the last input is carried like a state. The running
-///   average μ = α μ₋ + (1 − α) x₋ has f the identity, this, and no U.
+/// - `input_delay`: 1 reads x(t−1) in place of x(t); the last input is then part of the carried
+///   state. A running average μ = α μ₋ + (1 − α) x₋ takes `input_delay: 1`, `recurrent: false` and
+///   f = identity.
 public struct Leaky: RecurrentCell {
   public struct Options: CellOptions {
     public var hidden: Int
     public var alpha: LeakyRetention
-    /// f
+    /// The nonlinearity f.
     public var nonlinearity: Nonlinearity
     public var recurrent: Bool
     public var inputDelay: Int
@@ -74,13 +75,13 @@ public struct Leaky: RecurrentCell {
   /// U
   let recurrent: Parameter?
   let retention: LeakyRetention
-  /// p of a learnt α.
+  /// The logit p of a learnt α.
   let logit: Parameter?
-  /// α, made anew from p for each way through a window.
+  /// α, computed again from p in each forward and backward pass over a window.
   let alpha: Scratch
   /// f(x W + h(t−1) U + b)
   let candidate: Activation
-  /// Its derivative, of one step.
+  /// Its gradient, kept for one step only.
   let dCandidate: Activation
 
   public init(_ options: Options, in plan: inout Plan) {
@@ -132,7 +133,7 @@ public struct Leaky: RecurrentCell {
     }
   }
 
-  /// α of every unit, made at the first step that asks.
+  /// Returns α of every unit, after computing it at the first step of a pass.
   private func kept(_ pass: Pass, isFirst: Bool) -> Row {
     let memory = pass.scratch(alpha)
     let row = Matrix(memory, rows: 1, columns: memory.count)[0]

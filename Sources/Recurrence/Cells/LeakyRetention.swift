@@ -1,13 +1,13 @@
 internal import LinearAlgebra
 
-/// How much of its state a leaky unit keeps: α.
+/// The part α of its state that a leaky unit keeps.
 ///
 /// Written as `learnt`, a number in [0, 1), or `[low, high]`.
 public enum LeakyRetention: Codable, Hashable, Sendable {
   case learnt
   /// One number for all units.
   case fixed(Double)
-  /// From the first unit to the last, in even steps.
+  /// Even steps from the first unit's α to the last unit's.
   case spread(Double, Double)
 
   public init(from decoder: any Decoder) throws {
@@ -37,7 +37,7 @@ public enum LeakyRetention: Codable, Hashable, Sendable {
     }
   }
 
-  /// α of every unit; of what is learnt, nothing.
+  /// Fills in the α of every unit; does nothing for a learnt α.
   func fill(_ alpha: Row) {
     switch self {
     case .learnt: break

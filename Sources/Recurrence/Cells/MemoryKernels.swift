@@ -1,6 +1,6 @@
 internal import LinearAlgebra
 
-/// One step of a memory c behind gates, and its derivative: what `lstm` and `mlstm` share.
+/// One step of a gated memory c and its derivative, shared by `lstm` and `mlstm`.
 enum MemoryKernels {
   /// i, f = σ(i, f), g = tanh(g), c = f ∘ c₋ + i ∘ g
   @inline(never) static func remember(_ i: Row, _ f: Row, _ g: Row, _ past: Row, _ c: Row) {
@@ -113,7 +113,7 @@ enum MemoryKernels {
     }
   }
 
-  /// a += p ∘ c: the diagonal of a peephole.
+  /// a += p ∘ c, the diagonal weights of a peephole.
   @inline(never) static func look(at c: Row, _ p: Row, _ a: Row) {
     for j in 0..<a.count { a[j] += p[j] * c[j] }
   }

@@ -1,12 +1,12 @@
 internal import LinearAlgebra
 
-/// The minimal gated recurrent unit, whose gate and candidate see the input alone (Feng 2024):
+/// The minimal gated recurrent unit, whose gate and candidate read the input only (Feng 2024):
 ///
 ///     z = σ(x W + b)      h̃ = x W + b, or g(x W + b)
 ///     h(t) = (1 − z) ∘ h(t−1) + z ∘ h̃
 ///
-/// Gate and candidate lie in the order z, h̃. Nothing in the loop over time is a product of matrices: all
-/// of them are taken for whole windows.
+/// Gate and candidate lie in the order z, h̃. The loop over time has no matrix products: all of
+/// them are computed for whole windows.
 ///
 /// - `candidate`: `linear`, or `positive`: g(v) = v + ½ where v ≥ 0, and σ(v) elsewhere.
 public struct MinGRU: RecurrentCell {
@@ -55,7 +55,7 @@ public struct MinGRU: RecurrentCell {
     }
   }
 
-  /// There are no recurrent weights.
+  /// Does nothing: there are no recurrent weights.
   public func accumulate(_ pass: Pass) {}
 }
 

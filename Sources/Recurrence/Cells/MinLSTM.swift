@@ -1,12 +1,12 @@
 internal import LinearAlgebra
 
-/// The minimal long short-term memory, whose gates and candidate see the input alone (Feng 2024):
+/// The minimal long short-term memory, whose gates and candidate read the input only (Feng 2024):
 ///
 ///     i, f = σ(x W + b)      h̃ = x W + b, or g(x W + b)
 ///     h(t) = f/(f + i) ∘ h(t−1) + i/(f + i) ∘ h̃
 ///
-/// Gates and candidate lie in the order i, f, h̃. Nothing in the loop over time is a product of matrices:
-/// all of them are taken for whole windows.
+/// Gates and candidate lie in the order i, f, h̃. The loop over time has no matrix products: all of
+/// them are computed for whole windows.
 ///
 /// - `candidate`: `linear`, or `positive`: g(v) = v + ½ where v ≥ 0, and σ(v) elsewhere.
 public struct MinLSTM: RecurrentCell {
@@ -57,14 +57,14 @@ public struct MinLSTM: RecurrentCell {
     }
   }
 
-  /// There are no recurrent weights.
+  /// Does nothing: there are no recurrent weights.
   public func accumulate(_ pass: Pass) {}
 }
 
 @inline(__always) private func parts(_ a: Row) -> (i: Row, f: Row, candidate: Row) {
   (a.part(0, of: 3), a.part(1, of: 3), a.part(2, of: 3))
 }
-/// f + i, never zero: where both gates are shut for good, h becomes 0 and not 0/0.
+/// Returns f + i, but never zero: if both gates underflow to 0, h becomes 0 instead of 0/0.
 @inline(__always) private func sum(_ f: Real, _ i: Real) -> Real {
   f + i + Real.leastNormalMagnitude
 }

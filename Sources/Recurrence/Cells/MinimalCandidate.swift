@@ -1,24 +1,25 @@
 internal import LinearAlgebra
 
-/// What a minimal cell makes of its candidate's preactivation v (Feng 2024).
+/// The function that a minimal cell applies to its candidate's preactivation v (Feng 2024).
 ///
 /// - `linear`: v itself.
 /// - `positive`: g(v) = v + ½ where v ≥ 0, and σ(v) elsewhere, which keeps the state positive.
 public enum MinimalCandidate: String, Codable, CaseIterable, Sendable {
   case linear, positive
 
-  /// v becomes the candidate.
+  /// Replaces v with the candidate.
   func respond(_ v: Row) {
     if self == .positive { makePositive(v) }
   }
 
-  /// g′(v) of the value g(v): 1 from ½ on, below it that of σ.
+  /// Returns g′(v), given the value g(v): 1 for values of at least ½, otherwise the derivative of
+  /// σ.
   @inline(__always) static func positiveSlope(_ value: Real) -> Real {
     value >= 0.5 ? 1 : value * (1 - value)
   }
 }
 
-/// What a cell without recurrent weights is made of (Feng 2024).
+/// The options of the cells without recurrent weights, `min-gru` and `min-lstm` (Feng 2024).
 public struct MinimalOptions: CellOptions {
   public var hidden: Int
   /// h̃

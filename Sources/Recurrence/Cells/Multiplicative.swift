@@ -1,11 +1,12 @@
 internal import LinearAlgebra
 
-/// The multiplicative recurrent network, whose input chooses the recurrent matrix (Sutskever, Martens &
-/// Hinton 2011):
+/// The multiplicative recurrent network, whose input chooses the recurrent matrix (Sutskever,
+/// Martens & Hinton 2011):
 ///
 ///     f = (x W_f) ∘ (h(t−1) W_hf)      h(t) = tanh(f W_fh + x W_h + b)
 ///
-/// The blocks of the input's product lie in the order W_f, W_h. There are as many factors f as units.
+/// The blocks of the input product lie in the order W_f, W_h. The number of factors f equals the
+/// number of units.
 public struct Multiplicative: RecurrentCell {
   public struct Options: CellOptions {
     public var hidden: Int

@@ -1,11 +1,12 @@
 internal import LinearAlgebra
 
-/// The multiplicative LSTM: a long short-term memory whose gates see m in place of h(t−1) (Krause 2016):
+/// The multiplicative LSTM: a long short-term memory whose gates read m in place of h(t−1) (Krause
+/// 2016):
 ///
 ///     m = (x W_m) ∘ (h(t−1) U_m)      i, f, o = σ(x W + m U + b)      g = tanh(x W + m U + b)
 ///     c(t) = f ∘ c(t−1) + i ∘ g        h(t) = o ∘ tanh c(t)
 ///
-/// The blocks of the input's product lie in the order m, i, f, g, o; b is that of the last four.
+/// The blocks of the input product lie in the order m, i, f, g, o. b is the bias of the last four.
 ///
 /// - `form`: `radford`, as above (Radford 2017), or `krause`: g = x W + m U + b and h = tanh(c ∘ o)
 ///   (Krause 2016).
@@ -17,7 +18,7 @@ public struct MultiplicativeLSTM: RecurrentCell {
   public struct Options: CellOptions {
     public var hidden: Int
     public var form: Form
-    /// What f's part of the bias starts from.
+    /// The initial value of f's part of the bias.
     public var forgetBias: Double?
 
     public init(hidden: Int, form: Form = .radford, forgetBias: Double? = nil) {
@@ -127,7 +128,7 @@ public struct MultiplicativeLSTM: RecurrentCell {
     intermediate.accumulate(gates(pass.d[preactivation]), pass.read(output, lag: 1), pass)
   }
 
-  /// The last four blocks.
+  /// Returns the last four blocks, the gates.
   private func gates(_ a: Matrix) -> Matrix { a.slice(columns: a.columns / 5..<a.columns) }
 }
 

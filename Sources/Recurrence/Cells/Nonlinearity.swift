@@ -1,10 +1,10 @@
 internal import LinearAlgebra
 
-/// The functions f that a layer's sums may go through.
+/// The elementwise functions f that a cell or a layer can apply.
 public enum Nonlinearity: String, Codable, CaseIterable, Sendable {
   case tanh, relu, sigmoid, identity
 
-  /// h = f(a), a row for each stream.
+  /// h = f(a), one row per stream.
   func respond(_ a: Matrix, _ h: Matrix) {
     for stream in 0..<h.rows { respond(a[stream], h[stream]) }
   }
@@ -19,12 +19,12 @@ public enum Nonlinearity: String, Codable, CaseIterable, Sendable {
     }
   }
 
-  /// ∂a = ∂h ∘ f′(a), with f′ found from h.
+  /// ∂a = ∂h ∘ f′(a), with f′(a) computed from h.
   func differentiate(_ h: Matrix, _ dh: Matrix, _ da: Matrix) {
     for stream in 0..<h.rows { differentiate(h[stream], dh[stream], da[stream]) }
   }
 
-  /// ∂a = ∂h ∘ f′(a), with f′ found from h.
+  /// ∂a = ∂h ∘ f′(a), with f′(a) computed from h.
   func differentiate(_ h: Row, _ dh: Row, _ da: Row) {
     switch self {
     case .tanh: differentiateTanh(h, dh, da)

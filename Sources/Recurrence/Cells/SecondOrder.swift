@@ -1,12 +1,12 @@
 internal import LinearAlgebra
 
-/// The second-order network, whose units weigh every pair of a unit and an input (Giles 1992):
+/// The second-order network, which weights every product of a unit and an input (Giles 1992):
 ///
 ///     h_k(t) = σ(Σᵢⱼ h_i(t−1) W_kij x_j(t) + b_k)
 ///
-/// The input's product for all steps makes a matrix M(t) of hidden × hidden from each input,
-/// M_ki = Σⱼ W_kij x_j, so that a step is h(t−1) Mᵀ, stream by stream. W is stored as [hidden · hidden,
-/// input], row k · hidden + i holding W_ki; a window keeps hidden² numbers for each symbol.
+/// The input product for all steps turns each input into a hidden × hidden matrix M(t), M_ki = Σⱼ
+/// W_kij x_j. A step is then h(t−1) Mᵀ, stream by stream. W is stored as [hidden · hidden, input],
+/// with W_ki in row k · hidden + i. A window keeps hidden² numbers per symbol.
 public struct SecondOrder: RecurrentCell {
   public struct Options: CellOptions {
     public var hidden: Int
@@ -15,7 +15,7 @@ public struct SecondOrder: RecurrentCell {
 
     public init(from decoder: any Decoder) throws {
       let keys = try decoder.container(keyedBy: CodingKeys.self)
-      // hidden² is a width.
+      // hidden² must be a valid width too.
       hidden = try keys.checkedWidth(
         try keys.decode(Int.self, forKey: .hidden), .hidden, largest: 1 << 12)
     }
@@ -23,18 +23,18 @@ public struct SecondOrder: RecurrentCell {
 
   public static let equations = "h_k = σ(Σ_ij h₋_i W_kij x_j + b_k)"
   public static let source = "Giles 1992"
-  /// That is one for every unit: see `gates(_:)`.
+  /// One block per unit: see `gates(_:)`.
   public static let gates = 1
 
   public static func variants(hidden: Int) -> [Options] { [Options(hidden: hidden)] }
   public static func gates(_ options: Options) -> Int { options.hidden }
   public static func biasedGates(_ options: Options) -> Int { 0 }
 
-  /// M, and on the way back its derivative.
+  /// M; in the backward pass its gradient replaces it.
   public let preactivation: Activation
   public let output: Activation
   let bias: Parameter
-  /// ∂h ∘ σ′
+  /// The gradient of the sum inside σ: ∂h ∘ σ′
   let dSum: Activation
 
   public init(_ options: Options, in plan: inout Plan) {
@@ -76,7 +76,7 @@ public struct SecondOrder: RecurrentCell {
     pass.d[bias].addColumnSums(pass.d[dSum])
   }
 
-  /// M of one stream.
+  /// Returns M of one stream.
   private func square(_ m: Matrix, _ s: Int, _ n: Int) -> Matrix {
     m.slice(rows: s..<s + 1).folded(rows: n)
   }

@@ -4,16 +4,16 @@ internal import LinearAlgebra
 ///
 ///     h(t) = f(x(t) W + b + h(t−1) U + Σ_k h(t−k) U_k + b′)
 ///
-/// A derivative that travels k steps back through U_k is multiplied once, not k times (El Hihi & Bengio
-/// 1995, Lin 1996). A delay may be longer than a window.
+/// A gradient that travels k steps back through U_k is multiplied once, not k times (El Hihi &
+/// Bengio 1995, Lin 1996). A delay can be longer than a window.
 public struct Skip: RecurrentCell {
   public struct Options: CellOptions {
     public var hidden: Int
-    /// k, rising from at least 2.
+    /// The delays k in rising order; each is at least 2.
     public var delays: [Int]
-    /// f
+    /// The nonlinearity f.
     public var nonlinearity: Nonlinearity
-    /// 2, or 1: b alone.
+    /// The number of biases: 2, or 1 for b alone.
     public var biases: Int
 
     public init(

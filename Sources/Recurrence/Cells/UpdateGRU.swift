@@ -1,6 +1,7 @@
 internal import LinearAlgebra
 
-/// The gated recurrent unit with an update gate only, the simplified form of courses and textbooks:
+/// The gated recurrent unit with an update gate only, the simplified form found in courses and
+/// textbooks:
 ///
 ///     Γ = σ(x W + b + c(t−1) U + b′)      c̃ = tanh(x W + b + c(t−1) U + b′)
 ///     c(t) = Γ ∘ c̃ + (1 − Γ) ∘ c(t−1)
@@ -11,9 +12,9 @@ internal import LinearAlgebra
 public struct UpdateGRU: RecurrentCell {
   public struct Options: CellOptions {
     public var hidden: Int
-    /// Whether the gate is inside the candidate too.
+    /// True if the gate is inside the candidate too.
     public var gateCandidate: Bool
-    /// 2, or 1: b alone.
+    /// The number of biases: 2, or 1 for b alone.
     public var biases: Int
 
     public init(hidden: Int, gateCandidate: Bool = false, biases: Int = 2) {
@@ -51,19 +52,19 @@ public struct UpdateGRU: RecurrentCell {
 
   public let preactivation, output: Activation
   public let recurrentBias: Parameter?
-  /// U of both, or of the gate alone where the candidate sees something else.
+  /// U of gate and candidate; of the gate alone if `gate_candidate` is true.
   let recurrent: Parameter
   let gated: Gated?
 
-  /// What the gate inside the candidate needs.
+  /// The weights and activations that `gate_candidate` adds.
   struct Gated: Sendable {
     /// U of the candidate.
     let recurrent: Parameter
     /// Γ ∘ c(t−1)
     let kept: Activation
-    /// Its derivative, of one step.
+    /// Its gradient, kept for one step only.
     let dKept: Activation
-    /// What reaches Γ from c(t) alone, of one step.
+    /// The gradient that reaches Γ through c(t), without the candidate's. Kept for one step only.
     let dGate: Activation
   }
 

@@ -1,25 +1,25 @@
 public import LinearAlgebra
 
-/// The different symbols of a window, each once, and which of them every row reads.
+/// The distinct symbols of a window, and the index of each row's symbol among them.
 ///
-/// A window of 128 steps of 64 streams of bytes has 8192 rows and some hundred different symbols:
-/// what depends on the symbol alone is computed that often. Found in time and memory that grow with the
-/// rows and not with the vocabulary.
+/// A window of 128 steps of 64 streams of bytes has 8192 rows and about a hundred distinct symbols.
+/// A computation that depends on the symbol only is done once per distinct symbol. Finding them
+/// takes time and memory proportional to the rows, not to the vocabulary.
 public final class DistinctSymbols: @unchecked Sendable {
-  /// In the order in which the window reads them first; `count` of them are in use.
+  /// The symbols in the order in which the window first reads them; `count` of them are in use.
   public let symbols: Buffer<Int32>
-  /// For each row, the place of its input in `symbols`.
+  /// For each row, the index of its input in `symbols`.
   public let places: Buffer<Int32>
-  /// `places` where each stream is read from its true end to its beginning, once `turn` has been
-  /// called.
+  /// `places` with each stream reversed within its true length; valid after `reverse`.
   let reversedPlaces: Buffer<Int32>
   public private(set) var count = 0
 
-  /// Open addressing (Knuth 1973, 6.4): a place in `symbols` plus one, or 0; at most half is in use.
+  /// A hash table with open addressing (Knuth 1973, 6.4). An entry is an index in `symbols` plus
+  /// one, or 0; at most half of them are in use.
   private let slots: Buffer<Int32>
   private let shift: UInt32
 
-  /// Room for windows of up to `rows` rows.
+  /// Allocates memory for windows of up to `rows` rows.
   init(rows: Int) {
     symbols = Buffer(count: rows)
     places = Buffer(count: rows)
@@ -30,7 +30,7 @@ public final class DistinctSymbols: @unchecked Sendable {
     shift = 32 - bits
   }
 
-  /// Turns each stream round within its length L: step t < L reads what step L − 1 − t does.
+  /// Reverses each stream within its length L: step t < L reads the symbol of step L − 1 − t.
   func reverse(lengths: Buffer<Int32>, steps: Int, streams: Int) {
     let lengths = lengths.elements(count: streams)
     let places = places.elements(count: steps * streams)
@@ -43,7 +43,7 @@ public final class DistinctSymbols: @unchecked Sendable {
     }
   }
 
-  /// Finds the different ones of the first `rows` inputs; allocates nothing.
+  /// Finds the distinct symbols among the first `rows` inputs; allocates nothing.
   func find(in inputs: Buffer<Int32>, rows: Int) {
     let (inputs, slots) = (inputs.elements(count: rows), slots.elements())
     let (symbols, places) = (symbols.elements(count: rows), places.elements(count: rows))
@@ -51,7 +51,7 @@ public final class DistinctSymbols: @unchecked Sendable {
     var found: Int32 = 0
     for row in 0..<rows {
       let symbol = inputs[row]
-      // The high bits of a multiple by 2³²/φ spread symbols that follow each other.
+      // The high bits of a multiple by 2³²/φ spread consecutive symbols.
       var slot = Int((UInt32(bitPattern: symbol) &* 0x9E37_79B9) >> shift)
       while slots[slot] != 0 && symbols[Int(slots[slot]) - 1] != symbol {
         slot = (slot + 1) & (slots.count - 1)

@@ -1,15 +1,15 @@
 public import LinearAlgebra
 
-/// How a parameter's first values are drawn when nothing else is asked for: what PyTorch does.
+/// The default distribution of a parameter's initial values, which is that of PyTorch.
 public enum Distribution: Hashable, Sendable {
   case zero
   case uniform(Double)
   case normal(Double)
 }
 
-/// How a model's or a layer's parameters are drawn.
+/// The initialisation of a model's or a layer's parameters.
 ///
-/// - `pytorch`: what PyTorch's module of the same name does: U(±1/√hidden) in a recurrent layer,
+/// - `pytorch`: As in PyTorch's module of the same name: U(±1/√hidden) in a recurrent layer,
 ///   U(±1/√inputs) in a linear one, N(0, 1) in an embedding.
 /// - `uniform`: every parameter, biases too, from U(±s) (Zaremba 2014).
 /// - `normal`: weights from N(0, s²), biases zero.
@@ -23,9 +23,9 @@ public enum Initializer: Hashable, Sendable {
   case orthogonal
 }
 
-/// Everything that decides a parameter's first values, with its name and the seed.
+/// The complete rule for a parameter's initial values; with its name and the seed it decides them.
 public struct InitialValue: Sendable {
-  /// Part `index` of `count` equal parts of a vector set to values of its own.
+  /// Part `index` of `count` equal parts of a vector, which gets values of its own.
   public struct Part: Sendable {
     let index: Int
     let count: Int
@@ -42,11 +42,11 @@ public struct InitialValue: Sendable {
     }
   }
 
-  /// What the numbers of a part are.
+  /// The values of a part.
   public enum Values: Sendable {
     case constant(Double)
-    /// sign · ln U(1, T − 1): a gate whose bias is ln(τ − 1) keeps what it remembers for about τ steps
-    /// (Tallec & Ollivier 2018). Number j of every part of a vector is of the same draw.
+    /// sign · ln U(1, T − 1): a gate with the bias ln(τ − 1) keeps its memory for about τ steps
+    /// (Tallec & Ollivier 2018). Element j of every part of a vector uses the same random number.
     case chrono(longest: Int, sign: Double)
   }
 
@@ -72,7 +72,7 @@ public struct InitialValue: Sendable {
     self.parts = parts
   }
 
-  /// Fills in a parameter's matrix; the same numbers for the same key on every rank.
+  /// Fills a parameter's matrix with random numbers; every rank gets the same numbers.
   func draw(into matrix: Matrix, from random: Philox) {
     let block = matrix.rows / blocks
     switch initializer {
@@ -93,7 +93,7 @@ public struct InitialValue: Sendable {
       switch part.values {
       case .constant(let value): for j in 0..<row.count { row[j] = Real(value) }
       case .chrono(let longest, let sign):
-        // Numbers of the same key that the vector itself was not drawn from.
+        // Continues the random numbers of the vector itself after its last one.
         let first = UInt64(matrix.columns)
         for j in 0..<row.count {
           let u = random.uniform(first + UInt64(j))
@@ -104,7 +104,7 @@ public struct InitialValue: Sendable {
   }
 }
 
-/// How a constant is made: a function of random numbers alone, the same bits wherever it is made.
+/// A rule for constants: a function of random numbers alone, which gives the same bits everywhere.
 public struct ConstantValue: Sendable {
   let make: @Sendable (Matrix, Philox) -> Void
 

@@ -1,22 +1,22 @@
 public import LinearAlgebra
 
-/// What the head of a model reports of one window: the loss in nats, never a mean.
+/// The loss of one window, as the head of a model reports it: a sum in nats, never a mean.
 public final class Loss: @unchecked Sendable {
   /// The sum over all targets of −ln p(target).
   public var sum = 0.0
-  /// The number of targets; the end of a sequence is one.
+  /// The number of targets, including end-of-sequence.
   public var targets = 0
-  /// The targets whose logit was the first of the greatest; of symbols alone. Where ends are predicted by
-  /// themselves, a symbol counts among the symbols.
+  /// The number of targets whose logit was the first of the largest; for symbols only. With a
+  /// halting probability or a length prediction, only the symbols count.
   public var correct = 0
-  /// Of trees, the targets of roots, and those of them that had the greatest probability.
+  /// For trees: the number of roots with a target, and of those predicted correctly.
   public var (roots, correctRoots) = (0, 0)
-  /// −ln p of each row's target, 0 where there is none.
+  /// −ln p of each row's target; 0 for a row without a target.
   public let rows: Buffer<Real>
 
   init(rows: Int) { self.rows = Buffer(count: rows) }
 
-  /// Forgets the window before.
+  /// Resets all sums for a new window.
   public func clear() {
     sum = 0
     targets = 0

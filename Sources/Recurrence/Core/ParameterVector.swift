@@ -1,28 +1,29 @@
 public import LinearAlgebra
 
-/// Where each parameter lies in a `ParameterVector`.
+/// The position of each parameter in a `ParameterVector`.
 ///
-/// Parameters lie in the order in which their gradients become final on the way back, the output layer
-/// first; each starts on a 64-byte boundary, and the gap before the next is zero and stays zero. An
-/// embedding that is not tied comes last: a window touches few of its rows. Constants lie in memory of
-/// their own, of the weights alone: gradients and moments have none.
+/// Parameters lie in the order in which the backward pass completes their gradients, the output
+/// layer first. Each starts on a 64-byte boundary; the gap before the next one is zero and stays
+/// zero. An embedding that is not tied comes last, because a window touches few of its rows.
+/// Constants have memory of their own in the weights; gradients and moments have no constants.
 public struct ParameterLayout: Sendable {
-  /// One parameter's place and properties.
+  /// The position and properties of one parameter.
   public struct Entry: Sendable {
     public let parameter: Parameter
-    /// PyTorch's name where PyTorch has one, such as `rnn.weight_hh_l0`.
+    /// The name, which is PyTorch's if PyTorch has one, such as `rnn.weight_hh_l0`.
     public let name: String
-    /// The layer it belongs to.
+    /// The layer to which the parameter belongs.
     public let layer: String
-    /// Where its first number lies.
+    /// The index of its first number.
     public let offset: Int
     public let rows: Int
     public let columns: Int
-    /// A vector is stored as one row but is written to files with one dimension.
+    /// True for a vector, which is stored as one row but written to files with one dimension.
     public let isVector: Bool
-    /// Factor on the learning rate; 0 for a frozen parameter, which the gradient's norm leaves out.
+    /// The factor on the learning rate; 0 for a frozen parameter, which does not count in the
+    /// gradient norm.
     public let rateFactor: Double
-    /// A window touches few rows of its gradient.
+    /// True if a window touches few rows of its gradient.
     public let isRowSparse: Bool
     let initial: InitialValue
     let constant: ConstantValue?
@@ -31,17 +32,17 @@ public struct ParameterLayout: Sendable {
     public var range: Range<Int> { offset..<offset + count }
     /// The dimensions written to files: `[out, in]`, or `[n]` for a vector.
     public var shape: [Int] { isVector ? [columns] : [rows, columns] }
-    /// It never changes.
+    /// True if the parameter never changes.
     public var isFrozen: Bool { rateFactor == 0 }
   }
 
-  /// What is learnt, in the order in which it lies in memory.
+  /// The trainable and frozen parameters, in the order of memory.
   public let entries: [Entry]
-  /// The length of the vector, padding included.
+  /// The length of the vector, including padding.
   public let count: Int
-  /// What is not learnt and made anew from the seed; offsets count from the first of them.
+  /// The constants, which are generated from the seed; their offsets count from the first constant.
   public let constants: [Entry]
-  /// The length of the constants, padding included.
+  /// The length of the constants, including padding.
   public let constantCount: Int
   let seed: UInt64
   private let places: [Int]
@@ -83,36 +84,39 @@ public struct ParameterLayout: Sendable {
     return place < entries.count ? entries[place] : constants[place - entries.count]
   }
 
-  /// The number of learnt numbers, padding and frozen ones left out; a tied matrix counts once.
+  /// The number of trainable numbers, without padding and frozen ones; a tied matrix counts once.
   public var learnt: Int { entries.reduce(0) { $0 + ($1.isFrozen ? 0 : $1.count) } }
 
-  /// The entry of a name.
+  /// Returns the entry with a name; nil if there is none.
   public func entry(named name: String) -> Entry? { entries.first { $0.name == name } }
 }
 
-/// One number for every number that is learnt: the weights, their gradient, or a moment of an optimizer.
+/// One number for each number of the parameters: the weights, their gradient, or a moment of an
+/// optimizer.
 public final class ParameterVector: @unchecked Sendable {
   public let layout: ParameterLayout
   public let buffer: Buffer<Real>
-  /// Rises with every change of the weights; a packed copy older than this is packed again.
+  /// A counter that increases with every change of the weights; a packed copy of an older version
+  /// is packed again.
   public private(set) var version = 0
-  /// By parameter; of row-sparse ones, the rows that may not be zero. All of them until `clear`.
+  /// For each row-sparse parameter, the rows that may not be zero: all rows until `clear`.
   let touched: [RowSet?]
-  /// The numbers that products with these weights multiply.
+  /// The number format of the operands in products with these weights.
   public var precision = Precision.float32 {
     didSet { if precision != oldValue { products = nil } }
   }
-  /// Whether the rows of a pass depend on nothing but themselves, to the bit: whatever a stream's
-  /// states become is then the same beside any other streams, and on any number of ranks. Slower.
+  /// True if each row of a product depends on that row only, to the bit. A stream's states are then
+  /// the same beside any other streams and for any world size. Slower.
   public var rowsAreIndependent = false {
     didSet { if rowsAreIndependent != oldValue { products = nil } }
   }
   private let views: UnsafeMutablePointer<Matrix>
-  /// Made at the first use of the weights in a pass, so that a gradient or a moment has none.
+  /// The constants; made at the first use of the weights in a pass, so that a gradient or a moment
+  /// has none.
   private var constants: Buffer<Real>?
   private var products: WeightProducts?
 
-  /// A vector of zeros, or one that lives in memory allocated by somebody else.
+  /// Makes a vector of zeros, or one that uses memory which the caller allocated.
   public init(_ layout: ParameterLayout, buffer: Buffer<Real>? = nil) {
     let buffer = buffer ?? Buffer(count: layout.count)
     precondition(
@@ -144,12 +148,13 @@ public final class ParameterVector: @unchecked Sendable {
   /// The stored matrix of an entry of the layout.
   public subscript(entry: ParameterLayout.Entry) -> Matrix { views[entry.parameter.index] }
 
-  /// The numbers of an entry as the memory they are.
+  /// Returns the memory of an entry's numbers.
   public func elements(of entry: ParameterLayout.Entry) -> UnsafeMutableBufferPointer<Real> {
     buffer.elements(from: entry.offset, count: entry.count)
   }
 
-  /// What multiplies by these weights; made at its first use, so that a gradient or a moment has none.
+  /// Returns the products with these weights; made at the first use, so that a gradient or a moment
+  /// has none.
   func makeProducts() -> WeightProducts {
     if let products { return products }
     makeConstants()
@@ -160,7 +165,8 @@ public final class ParameterVector: @unchecked Sendable {
     return made
   }
 
-  /// The one way to change weights: everything that was derived from the old ones is made anew.
+  /// Changes the weights in `body`. All changes must go through this function, because it
+  /// invalidates everything derived from the old weights.
   public func update<Failure: Error>(
     _ body: (ParameterVector) throws(Failure) -> Void
   ) throws(Failure) {
@@ -182,7 +188,7 @@ public final class ParameterVector: @unchecked Sendable {
     constants = memory
   }
 
-  /// Draws every parameter anew from the seed and its name.
+  /// Samples every parameter again from the seed and its name.
   public func initialize(seed: UInt64) {
     update { weights in
       for entry in layout.entries {

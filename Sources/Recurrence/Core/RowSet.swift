@@ -1,13 +1,13 @@
 internal import LinearAlgebra
 
-/// Some rows of a matrix, one bit for each row.
+/// A set of rows of a matrix, with one bit per row.
 public final class RowSet: @unchecked Sendable {
   /// The number of rows of the matrix.
   public let rows: Int
-  /// Bits beyond the last row are 0.
+  /// The bits; those beyond the last row are 0.
   private let words: Buffer<UInt64>
 
-  /// A set of none of the rows, or of all.
+  /// Makes a set of no rows, or of all.
   public init(of rows: Int, isFull: Bool = false) {
     self.rows = rows
     words = Buffer(count: (rows + 63) / 64)
@@ -24,7 +24,7 @@ public final class RowSet: @unchecked Sendable {
   /// The number of rows in the set.
   public var count: Int { words.elements().reduce(0) { $0 + $1.nonzeroBitCount } }
 
-  /// Calls `body` with each longest range of rows that are in the set, in rising order.
+  /// Calls `body` with each maximal range of rows in the set, in rising order.
   public func forEachRun(_ body: (Range<Int>) -> Void) {
     var start = next(from: 0, inSet: true)
     while start < rows {
@@ -34,7 +34,7 @@ public final class RowSet: @unchecked Sendable {
     }
   }
 
-  /// Calls `body` with each longest range of rows that are in the set, in falling order.
+  /// Calls `body` with each maximal range of rows in the set, in falling order.
   public func forEachRunBackwards(_ body: (Range<Int>) -> Void) {
     var end = previous(below: rows, inSet: true)
     while end > 0 {
@@ -44,7 +44,8 @@ public final class RowSet: @unchecked Sendable {
     }
   }
 
-  /// The first row not below `row` that is in the set or, if asked for, not in it; `rows` if none is.
+  /// Returns the first row at or after `row` that is in the set (`inSet`) or not in it; `rows` if
+  /// there is none.
   private func next(from row: Int, inSet: Bool) -> Int {
     let words = words.elements()
     var row = row
@@ -56,7 +57,8 @@ public final class RowSet: @unchecked Sendable {
     return rows
   }
 
-  /// One more than the last row below `end` that is in the set or, if asked for, not in it; 0 if none is.
+  /// Returns one more than the last row below `end` that is in the set (`inSet`) or not in it; 0 if
+  /// there is none.
   private func previous(below end: Int, inSet: Bool) -> Int {
     let words = words.elements()
     var end = end

@@ -1,20 +1,19 @@
 internal import LinearAlgebra
 
-/// How many rows a layer's passing memory has.
+/// The number of rows of a layer's temporary memory.
 public enum ScratchRows: Sendable {
-  /// So many, whatever the window.
+  /// A fixed number of rows.
   case fixed(Int)
-  /// One for every stream.
+  /// One row per stream.
   case streams
-  /// One for every step of every stream, or for each of so many things where there are fewer of
-  /// them.
+  /// One row per step of every stream, but at most the given number.
   case each(of: Int)
-  /// Those of the largest block when the steps of all streams are cut evenly into blocks of at most
-  /// so many rows; at least one for every stream, since a step may be taken by itself.
+  /// The rows of the largest block if the steps of all streams are divided evenly into blocks of at
+  /// most the given number of rows. At least one row per stream, so that a single step fits.
   case blocks(of: Int)
-  /// One for every step of the source.
+  /// One row per step of the source.
   case sourceSteps
-  /// One for every step together with every step of the source, of one stream or of all.
+  /// One row per pair of a step and a source step, for one stream or for all.
   case pairs, pairsOfStreams
 
   func count(_ window: WindowSize) -> Double {

@@ -1,13 +1,14 @@
 internal import LinearAlgebra
 
-// A window reads few rows of an embedding, so nearly all of its gradient is zero. A vector knows which
-// rows may not be; everything that clears, sums, measures or applies a gradient visits those alone.
+// A window reads few rows of an embedding, so nearly all of the embedding's gradient is zero. A
+// parameter vector records the rows that may not be zero; code that clears, sums, measures or
+// applies a gradient visits only those.
 extension ParameterVector {
-  /// The rows of a row-sparse parameter that may hold anything but zeros; nil of another parameter.
+  /// Returns the rows of a row-sparse parameter that may not be zero; nil for any other parameter.
   public func touchedRows(_ p: Parameter) -> RowSet? { touched[p.index] }
 
-  /// Calls `body` with the places of the numbers of a parameter that may not be zero: all of them, or
-  /// of a row-sparse parameter each longest part that was touched.
+  /// Calls `body` with the ranges of a parameter's numbers that may not be zero: all of them, or
+  /// each maximal range of touched rows of a row-sparse parameter.
   public func forEachTouched(
     _ entry: ParameterLayout.Entry, _ body: (Range<Int>) -> Void
   ) {
@@ -24,7 +25,7 @@ extension ParameterVector {
     }
   }
 
-  /// Adds row i of `terms` to row `places[i]` of a row-sparse parameter or any other.
+  /// Adds row i of `terms` to row `places[i]` of any parameter; marks the rows of a row-sparse one.
   func addScattered(_ terms: Matrix, at places: Buffer<Int32>, to p: Parameter) {
     if let rows = touchedRows(p) {
       for place in places.elements(count: terms.rows) { rows.insert(Int(place)) }
@@ -32,20 +33,21 @@ extension ParameterVector {
     self[p].addScattered(terms, at: places)
   }
 
-  /// The numbers that may not be zero.
+  /// The count of numbers that may not be zero.
   public var touchedCount: Int {
     layout.rowSparse.reduce(layout.dense.count) {
       $0 + touchedRows($1.parameter)!.count * $1.columns
     }
   }
 
-  /// Moves the touched rows together behind the dense part, so that everything that may not be zero is
-  /// the first `touchedCount` numbers of the buffer; until `unpack`, no parameter may be read.
+  /// Moves the touched rows together behind the dense part, so that all numbers that may not be
+  /// zero are the first `touchedCount` numbers of the buffer. No parameter may be read until
+  /// `unpack`.
   public func pack() {
     var end = layout.dense.upperBound
     for entry in layout.rowSparse {
       forEachTouched(entry) { place in
-        // Never to the right, so no row is overwritten before it has moved.
+        // Rows move left only, so no row is overwritten before it has moved.
         (buffer.start + end).update(from: buffer.start + place.lowerBound, count: place.count)
         end += place.count
       }
@@ -61,7 +63,8 @@ extension ParameterVector {
         let packed = end - place.count..<end
         (buffer.start + place.lowerBound).update(
           from: buffer.start + packed.lowerBound, count: place.count)
-        // What the rows have left is nobody's, or belongs to rows that are still to come.
+        // Clears the memory that the rows leave. No row lies there, or one that is moved there
+        // later.
         buffer.clear(packed.lowerBound..<min(packed.upperBound, place.lowerBound))
         end = packed.lowerBound
       }
@@ -80,7 +83,7 @@ extension ParameterLayout {
 }
 
 extension ParameterLayout.Entry {
-  /// Where the numbers of some rows lie.
+  /// Returns the range of the numbers of some rows.
   public func range(ofRows rows: Range<Int>) -> Range<Int> {
     offset + rows.lowerBound * columns..<offset + rows.upperBound * columns
   }

@@ -1,16 +1,19 @@
 internal import LinearAlgebra
 
 extension SequenceDecoder {
-  /// The best of the hypotheses that a beam holds, of each sequence the best first.
+  /// Finds the best sequences by beam search.
   ///
-  /// Each step goes on with the `beam` likeliest continuations of all hypotheses; one that has come to
-  /// its end leaves the beam, which is narrower by it from then on (Sutskever 2014). The search ends when
-  /// the beam is empty, at the greatest length, or where nothing in the beam can become better than the
-  /// best that has ended. Where nothing ends, the hypotheses at the greatest length are the result.
-  /// Where a model predicts lengths, the likeliest of them begin the beam.
+  /// Each step keeps the `beam` likeliest continuations of all live hypotheses. A hypothesis that
+  /// ends leaves the beam, which is narrower by one from then on (Sutskever 2014). The search stops
+  /// when the beam is empty, at the maximum length, or when no live hypothesis can score better
+  /// than the best finished one. If nothing ends, the hypotheses at the maximum length are the
+  /// result. A model with length prediction starts the beam with the likeliest lengths.
   /// - Parameters:
-  ///   - beam: 1 is greedy.
-  ///   - maximumLength: the most symbols, the end included; nil for those of each one's own source.
+  ///   - given: The inputs, one per sequence.
+  ///   - beam: The width of the beam; 1 is greedy decoding.
+  ///   - maximumLength: The most symbols, including end-of-sequence; nil for each input's own
+  ///     `greatestLength`.
+  /// - Returns: The hypotheses of each sequence, the best first.
   public func search(
     _ given: [DecoderInput], beam: Int, maximumLength: Int? = nil,
     normalisation: LengthNormalisation = LengthNormalisation(alpha: 1)
@@ -54,7 +57,7 @@ private struct Beam {
   struct Partial {
     var symbols: [Int32]
     var logLikelihood: Double
-    /// Which hypothesis of the step before it goes on from.
+    /// The index of the hypothesis that this one continues.
     var parent: Int
   }
   private struct Candidate {
@@ -74,7 +77,7 @@ private struct Beam {
     self.normalisation = normalisation
   }
 
-  /// Begins with the likeliest lengths, one hypothesis each; returns them.
+  /// Starts with the likeliest lengths, one hypothesis each, and returns these lengths.
   mutating func begin(_ lengths: Matrix) -> [Int] {
     let likeliest = best(width, of: lengths, [])
     live = likeliest.enumerated().map { k, candidate in
@@ -83,8 +86,8 @@ private struct Beam {
     return likeliest.map { Int($0.symbol) }
   }
 
-  /// Goes on by one symbol.
-  /// - Parameter logits: of the live hypotheses, and of others behind them.
+  /// Extends the live hypotheses by one symbol.
+  /// - Parameter logits: One row per live hypothesis, perhaps followed by unused rows.
   mutating func advance(
     _ logits: Matrix, end: Int32, excluded: Set<Int32>, longest: Int, isLast: Bool
   ) {
@@ -107,14 +110,15 @@ private struct Beam {
     isDone = isLast || live.isEmpty || !canImprove(longest)
   }
 
-  /// Whether anything alive may yet be better than all that has ended: a likelihood only falls, and
-  /// its divisor is largest at the greatest length.
+  /// True if a live hypothesis can still score better than all finished ones. A likelihood only
+  /// falls, and its divisor is largest at the maximum length.
   private func canImprove(_ longest: Int) -> Bool {
     guard let best = finished.map(normalisation.score).max() else { return true }
     return live.contains { normalisation.score($0.logLikelihood, length: longest) > best }
   }
 
-  /// The likeliest continuations; of equal ones, those of the first hypothesis and symbol.
+  /// Returns the likeliest continuations. Among equals, the first hypothesis and the first symbol
+  /// win.
   private func best(_ count: Int, of logits: Matrix, _ excluded: Set<Int32>) -> [Candidate] {
     var best: [Candidate] = []
     for (k, hypothesis) in live.enumerated() {
@@ -126,7 +130,7 @@ private struct Beam {
         if best.count == count, likelihood <= best[count - 1].logLikelihood { continue }
         if excluded.contains(Int32(v)) { continue }
         if best.count == count { best.removeLast() }
-        // After those that are as likely.
+        // Equally likely candidates stay in the order in which they were found.
         var (low, high) = (0, best.count)
         while low < high {
           let middle = (low + high) / 2
@@ -138,7 +142,7 @@ private struct Beam {
     return best
   }
 
-  /// What has ended, or else what is alive; the best first.
+  /// The finished hypotheses, or the live ones if none has finished; the best first.
   var best: [Hypothesis] {
     let all =
       !finished.isEmpty

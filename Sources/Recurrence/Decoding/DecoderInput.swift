@@ -1,15 +1,15 @@
 internal import Glibc
 public import LinearAlgebra
 
-/// What is known of a sequence before its first symbol.
+/// The inputs of one sequence that are known before decoding: its source and its condition.
 public struct DecoderInput: Sendable {
-  /// What an encoder reads; empty for a model without one.
+  /// The symbols that the encoder reads; empty without an encoder.
   public var source: [Int32]
-  /// What the model is conditioned on; empty for a model that is not.
+  /// The numbers that the model is conditioned on; empty for none.
   public var condition: [Real]
-  /// The classes that the model is conditioned on; empty for a model that is not.
+  /// The classes that the model is conditioned on; empty for none.
   public var classes: [Int32]
-  /// The input of an encoder that reads frames; none for any other.
+  /// The frames that the encoder reads; empty unless its source is frames.
   public var frames: Frames
 
   public init(
@@ -21,19 +21,19 @@ public struct DecoderInput: Sendable {
     self.classes = classes
   }
 
-  /// The most symbols that are looked for unless something else is asked for, the end included:
-  /// twice the steps of its own source and ten.
+  /// The default maximum length of the output, including end-of-sequence: twice the number of
+  /// source steps plus ten.
   public var greatestLength: Int { 2 * sourceSteps + 10 }
 
-  /// The steps of what an encoder reads.
+  /// The number of steps of the source.
   public var sourceSteps: Int { frames.width > 0 ? frames.steps : source.count }
 }
 
 /// A sequence of frames of numbers.
 public struct Frames: Equatable, Sendable {
-  /// The numbers of a frame; 0 where there are no frames.
+  /// The numbers per frame; 0 if there are no frames.
   public var width: Int
-  /// The frames one after the other.
+  /// All frames, one after another.
   public var numbers: [Real]
 
   public init(width: Int = 0, numbers: [Real] = []) {
@@ -45,13 +45,13 @@ public struct Frames: Equatable, Sendable {
   public var steps: Int { width > 0 ? numbers.count / width : 0 }
 }
 
-/// A sequence that a model may have meant.
+/// A candidate output sequence with its likelihood.
 public struct Hypothesis: Equatable, Sendable {
-  /// Without the symbol that ends a sequence.
+  /// The symbols, without end-of-sequence.
   public var symbols: [Int32]
-  /// ln p of the symbols, and of the end where there is one, in nats.
+  /// ln p of the symbols, including end-of-sequence if the hypothesis is finished, in nats.
   public var logLikelihood: Double
-  /// Whether it has come to its end, not to the greatest length.
+  /// True if the sequence ended with end-of-sequence, not at the maximum length.
   public var isFinished: Bool
 
   public init(symbols: [Int32], logLikelihood: Double, isFinished: Bool) {
@@ -60,15 +60,16 @@ public struct Hypothesis: Equatable, Sendable {
     self.isFinished = isFinished
   }
 
-  /// The symbols that the likelihood is of.
+  /// The number of predicted symbols, including end-of-sequence.
   public var length: Int { symbols.count + (isFinished ? 1 : 0) }
 }
 
-/// How hypotheses of different lengths are compared (Wu 2016):
+/// Length normalisation, which makes hypotheses of different lengths comparable (Wu 2016):
 ///
 ///     score = ln p / ((5 + n) / 6)^α
 ///
-/// n counts the end. With α = 0 short ones win, as each symbol costs likelihood.
+/// n includes end-of-sequence. With α = 0 short sequences win, because each symbol lowers the
+/// likelihood.
 public struct LengthNormalisation: Sendable {
   public var alpha: Double
 

@@ -1,7 +1,7 @@
 internal import LinearAlgebra
 
-/// Several hypotheses of several sequences as the streams of a tape: the sequences are encoded once,
-/// and those of one sequence lie side by side.
+/// Runs a model over several hypotheses of several sequences, each hypothesis a stream of one tape.
+/// The sources are encoded once. The hypotheses of one sequence lie side by side.
 final class HypothesisReader {
   private let model: SequenceModel
   private let tape: Tape
@@ -10,8 +10,8 @@ final class HypothesisReader {
   private var hasRead = false
 
   /// - Parameters:
-  ///   - copies: hypotheses of each sequence.
-  ///   - steps: the most that are read at once.
+  ///   - copies: The number of hypotheses per sequence.
+  ///   - steps: The most steps per call of `read`.
   init(
     _ model: SequenceModel, _ weights: ParameterVector, given: [DecoderInput], copies: Int,
     steps: Int
@@ -44,21 +44,22 @@ final class HypothesisReader {
     model.encode(pass)
   }
 
-  /// ln p of each number of symbols for each stream, in memory that the next call overwrites; nil where the
-  /// model predicts none. To be asked for before anything is read.
+  /// Returns ln p of each possible length for each stream, in memory that the next call overwrites;
+  /// nil for a model without length prediction. Call it before the first `read`.
   func lengths() -> Matrix? {
     guard let l = model.predictedLength?.logits(pass) else { return nil }
     for s in 0..<l.rows { l[s].add(-l[s].logSumExp) }
     return l
   }
 
-  /// Lets each stream have so many symbols.
+  /// Sets the number of symbols of each stream.
   func expect(_ totals: [Int]) {
     for (s, total) in totals.enumerated() { batch.totals.elements()[s] = Int32(total) }
   }
 
-  /// The logits that follow one more symbol of each stream, in memory that the next call overwrites.
-  /// - Parameter parents: which stream's past each goes on from.
+  /// Reads one more symbol per stream and returns the logits that follow it, in memory that the
+  /// next call overwrites.
+  /// - Parameter parents: For each stream, the stream whose state it continues.
   func read(_ symbols: [Int32], from parents: [Int]) -> Matrix {
     if hasRead {
       tape.carryStates(from: parents)
@@ -77,8 +78,8 @@ final class HypothesisReader {
     return model.outputs(at: 0, pass)
   }
 
-  /// ln p of whole sequences and their ends, one for each stream, that follow `start`; −∞ of one that is
-  /// longer than the model predicts.
+  /// Returns ln p of whole sequences, including end-of-sequence, one per stream. Each follows
+  /// `start`. A sequence longer than the model can predict gets −∞.
   func read(_ sequences: [[Int32]], _ start: Int32, end: Int32) -> [Double] {
     let mark = model.options.end == .symbol ? end : Batch.end
     let longest = model.predictedLength?.longest ?? .max
@@ -108,7 +109,7 @@ final class HypothesisReader {
 }
 
 extension Batch {
-  /// Takes in what is known of a stream as a whole.
+  /// Sets the condition and the classes of stream s.
   func know(_ numbers: [Real], classes known: [Int32], of s: Int, _ interface: TaskSignature) {
     precondition(
       numbers.count == interface.condition,
@@ -121,7 +122,7 @@ extension Batch {
     for (j, number) in known.enumerated() { classes.elements()[s * known.count + j] = number }
   }
 
-  /// Lays out what an encoder reads.
+  /// Fills the batch of the encoder with the sources.
   fileprivate func fill(_ given: [DecoderInput], _ interface: TaskSignature) {
     begin(steps: given.map(\.sourceSteps).max()!, streams: given.count)
     resets.clear(0..<rows)
@@ -130,7 +131,7 @@ extension Batch {
       precondition(
         given.sourceSteps > 0 && given.frames.width == interface.sourceFrames
           && given.source.allSatisfy { $0 >= 0 && Int($0) < interface.source },
-        "a source that is empty or has other symbols or frames than the encoder's")
+        "a source that is empty, or whose symbols or frames do not fit the encoder")
       lengths.elements()[s] = Int32(given.sourceSteps)
       for t in 0..<steps { targets.elements()[t * streams + s] = Batch.noTarget }
       for (t, symbol) in given.source.enumerated() { inputs.elements()[t * streams + s] = symbol }
@@ -139,7 +140,7 @@ extension Batch {
     pad()
   }
 
-  /// Copies the frames of a stream; what lies behind its end is left to `pad`.
+  /// Copies the frames of a stream. The caller pads the steps after its end with `pad`.
   public func fill(_ frames: Frames, of s: Int) {
     precondition(frames.width == widths.features, "frames of \(frames.width) numbers")
     for t in 0..<frames.steps {

@@ -1,20 +1,21 @@
 internal import LinearAlgebra
 
-/// Finds the sequences that a model means: the likeliest symbol by symbol, drawn ones, or the best of
-/// several hypotheses; and says how likely given ones are.
+/// Decodes output sequences from a model by greedy decoding, sampling or beam search, and scores
+/// given sequences.
 ///
-/// What is known of a sequence is encoded once; then each step is one pass over all hypotheses of
-/// several sequences, as parallel streams.
+/// The source of each sequence is encoded once. Then each step is one forward pass over all
+/// hypotheses of several sequences, as parallel streams.
 public final class SequenceDecoder {
   let model: SequenceModel
   let weights: ParameterVector
-  /// Read before the first symbol, and predicted after the last.
+  /// The symbol read at the first step, and the end-of-sequence symbol.
   let start, end: Int32
-  /// Symbols that are never chosen, such as `<unk>`.
+  /// Symbols that are never decoded, such as `<unk>`.
   let excluded: Set<Int32>
-  /// Hypotheses that go on side by side.
+  /// The most hypotheses decoded in parallel.
   private static let streams = 64
-  /// The most steps of all sequences that are read side by side, where there is more than one.
+  /// The most steps, summed over sequences, that are scored in parallel when there is more than one
+  /// sequence.
   private static let steps = 1 << 14
 
   public init(
@@ -33,20 +34,21 @@ public final class SequenceDecoder {
     self.excluded = excluded
   }
 
-  /// Why no sequences can be found with a model, if there is a reason.
+  /// Returns why a model cannot decode sequences, or nil if it can.
   public static func incompatibility(with interface: TaskSignature) -> String? {
     guard case .symbols(let count) = interface.output else {
-      return "sequences are found symbol by symbol, and this model predicts numbers or labels"
+      return "decoding goes symbol by symbol, and this model predicts numbers or labels"
     }
     guard interface.input == .symbols(count) else {
-      return "sequences are found by reading each predicted symbol, and this model reads others"
+      return "decoding feeds each predicted symbol back, and this model reads other symbols "
+        + "than it predicts"
     }
     return nil
   }
 
-  /// The likeliest symbol after each other.
-  /// - Parameter maximumLength: the most symbols, the end included; nil for those of each one's own
-  ///   source, `DecoderInput.greatestLength`.
+  /// Takes the likeliest symbol at each step.
+  /// - Parameter maximumLength: The most symbols, including end-of-sequence; nil for each input's
+  ///   own `DecoderInput.greatestLength`.
   public func greedy(_ given: [DecoderInput], maximumLength: Int? = nil) -> [Hypothesis] {
     func likeliest(_ logits: Row, _ excluded: Set<Int32>) -> Int32 {
       var best = -1
@@ -60,11 +62,12 @@ public final class SequenceDecoder {
     }
   }
 
-  /// Each symbol drawn from its distribution given those before (ancestral sampling).
+  /// Samples each symbol from its distribution given the symbols before it (ancestral sampling).
   /// - Parameters:
-  ///   - maximumLength: the most symbols, the end included; nil for those of each one's own source.
-  ///   - seed: the same seed and the same number draw the same sequence.
-  ///   - first: the number of the first of them, where they are some of many.
+  ///   - maximumLength: The most symbols, including end-of-sequence; nil for each input's own
+  ///     `DecoderInput.greatestLength`.
+  ///   - seed: The same seed and the same sequence number give the same sample.
+  ///   - first: The number of the first sequence, for callers that decode in parts.
   public func sample(
     _ given: [DecoderInput], maximumLength: Int? = nil, _ sampling: Sampling = Sampling(),
     seed: UInt64,
@@ -78,7 +81,7 @@ public final class SequenceDecoder {
       model.interface.output.width, model.predictedLength.map { $0.longest + 1 } ?? 0)
     let spare = Buffer<Real>(count: width)
     return unroll(given, maximumLength: maximumLength) { [end] logits, index, step in
-      // Drawing spoils them.
+      // Sampling overwrites the logits, so it gets a copy.
       let copy = Matrix(spare, rows: 1, columns: logits.count)[0]
       copy.copy(logits)
       let number = random.fineUniform(
@@ -88,8 +91,9 @@ public final class SequenceDecoder {
     }
   }
 
-  /// - Parameter choose: the next symbol from logits; told the place of the sequence in `given`, and the
-  ///   step; of logits of lengths, where a model predicts them, there is no step.
+  /// Decodes step by step.
+  /// - Parameter choose: Returns the next symbol, given the logits, the sequence's index in `given`
+  ///   and the step. The step is nil when the logits are those of a length prediction.
   private func unroll(
     _ given: [DecoderInput], maximumLength: Int?, _ choose: (Row, Int, Int?) -> Int32
   ) -> [Hypothesis] {
@@ -124,7 +128,8 @@ public final class SequenceDecoder {
     return result
   }
 
-  /// ln p of each of some sequences, their ends included, in nats; −∞ of what the model can never say.
+  /// Returns ln p of each target sequence, including end-of-sequence, in nats; −∞ if the model can
+  /// never produce it.
   public func logLikelihoods(of targets: [[Int32]], given: [DecoderInput]) -> [Double] {
     precondition(targets.count == given.count, "\(targets.count) sequences of \(given.count)")
     var result = [Double](repeating: 0, count: given.count)
@@ -140,7 +145,8 @@ public final class SequenceDecoder {
     return result
   }
 
-  /// Sequences that go on side by side, those with sources of like lengths together.
+  /// Runs `body` on groups of sequences that are decoded in parallel; each group has sources of
+  /// similar length.
   func forEachGroup(
     of given: [DecoderInput], copies: Int, _ body: (HypothesisReader, [Int]) -> Void
   ) {
@@ -151,13 +157,13 @@ public final class SequenceDecoder {
     }
   }
 
-  /// Which sequences go on side by side, by the lengths of their sources: those of like lengths. A group
-  /// that is searched by itself is one group.
+  /// Groups sequences to be decoded in parallel, by the lengths of their sources. A group that is
+  /// decoded alone forms the same group again.
   public static func groups(ofSources lengths: [Int], hypotheses: Int) -> [[Int]] {
     groups(of: lengths.map { ($0, 1) }, most: max(streams / hypotheses, 1))
   }
 
-  /// At most so many sequences of like lengths, and fewer where they are long.
+  /// Groups at most `most` sequences of similar lengths; fewer if they are long.
   private static func groups(of lengths: [(source: Int, steps: Int)], most: Int) -> [[Int]] {
     let order = lengths.indices.sorted {
       (lengths[$0].source, lengths[$0].steps, $0) < (lengths[$1].source, lengths[$1].steps, $1)

@@ -1,27 +1,28 @@
 public import LinearAlgebra
 
-/// A Bernoulli output that decides before each output whether the sequence has ended, beside the head of
-/// the outputs (Goodfellow, Bengio & Courville 2016, section 10.2.3):
+/// A halting probability: a Bernoulli output beside the head of the outputs, which predicts before
+/// each output whether the sequence has ended (Goodfellow, Bengio & Courville 2016, section
+/// 10.2.3):
 ///
 ///     p(end at t) = σ(a),   a = h(t) · w + b,   loss = −ln p(end), or −ln(1 − p(end)) + the head's loss
 ///
-/// h(t) has read the output of t − 1. The end is a factor of the likelihood by itself, so the
-/// probabilities of all sequences sum to 1, the empty one's included; of symbols, the one that stands for
-/// the end elsewhere has no probability among the others.
+/// h(t) has read the output of step t − 1. End-of-sequence is a factor of the likelihood by itself,
+/// so the probabilities of all sequences, including the empty one, sum to 1. If outputs are
+/// symbols, the end-of-sequence symbol has probability 0 in the head of the outputs.
 public struct Halting: Head {
   let inner: any Head
   private let layer: OutputLayer
-  /// Of symbols, the one that says the end in `outputs`.
+  /// The end-of-sequence symbol in `outputs`; nil if outputs are not symbols.
   private let end: Int?
 
   public var weight: Parameter { inner.weight }
   public var bias: Parameter? { inner.bias }
-  /// w
+  /// The weight vector w.
   var haltWeight: Parameter { layer.weight }
 
   /// - Parameters:
-  ///   - inner: predicts the outputs, of which `end` is none.
-  ///   - end: where outputs are symbols, the one that stands for the end.
+  ///   - inner: The head that predicts the outputs. It gives `end` no probability.
+  ///   - end: The end-of-sequence symbol; nil if outputs are not symbols.
   init(beside inner: any Head, end: Int?, reading input: Activation, in plan: inout Plan) {
     self.inner = inner
     self.end = end
@@ -42,7 +43,8 @@ public struct Halting: Head {
     }
   }
 
-  /// What the head predicts; of symbols, ln p of each and of the end in place of its symbol.
+  /// Returns the outputs of the inner head. For symbols: ln p of each symbol, and of ending in
+  /// place of the end-of-sequence symbol.
   public func outputs(at t: Int, _ pass: Pass) -> Matrix {
     let l = inner.outputs(at: t, pass)
     guard let end else { return l }
@@ -55,11 +57,11 @@ public struct Halting: Head {
     return l
   }
 
-  /// a of every stream at step t, in memory that the next call overwrites.
+  /// Returns the logit a of every stream at step t, in memory that the next call overwrites.
   func odds(at t: Int, _ pass: Pass) -> Matrix { layer.outputs(at: t, pass) }
 }
 
-/// −ln σ(a) = ln(1 + exp(−a)), which no a makes overflow
+/// Returns −ln σ(a) = ln(1 + exp(−a)), without overflow for any a.
 private func surprise(_ a: Real) -> Double {
   let size = a < 0 ? -a : a
   return Double(a < 0 ? size : 0) + logarithm(1 + exp(-size))

@@ -1,15 +1,15 @@
 public import LinearAlgebra
 
-/// What a model ends in: an output layer, what becomes of its numbers, and the loss.
+/// The last part of a model: an output layer and a loss.
 public protocol Head: Sendable {
-  /// The output matrix; of a tied model, the embedding's.
+  /// The weight matrix of the output layer; in a tied model, the embedding's table.
   var weight: Parameter { get }
-  /// The output vector that is added; nil for none.
+  /// The bias of the output layer; nil for none.
   var bias: Parameter? { get }
-  /// Takes the loss of every row with a target, and in training adds to the derivatives of what it
-  /// reads and to the gradient.
+  /// Computes the loss of every row with a target. In training it also accumulates the gradients of
+  /// its input activation and of its parameters.
   func forward(_ pass: Pass)
-  /// What is predicted for every stream at step t, without a loss, in memory that the next call
-  /// overwrites: logits of symbols or of labels, or numbers.
+  /// Returns the outputs of every stream at step t, without a loss, in memory that the next call
+  /// overwrites: logits of symbols or labels, or predicted numbers.
   func outputs(at t: Int, _ pass: Pass) -> Matrix
 }

@@ -1,7 +1,7 @@
 public import LinearAlgebra
 
-/// A logistic output for each of n labels, any number of which may hold, and the cross-entropy summed
-/// over them in nats:
+/// A logistic output for each of n labels, of which any number may be true. The loss is the
+/// cross-entropy in nats, summed over the labels:
 ///
 ///     l = h W + b,   p = σ(l),   loss = −Σⱼ (vⱼ ln pⱼ + (1 − vⱼ) ln(1 − pⱼ)),   ∂l = p − v
 public struct Logistic: Head {
@@ -9,7 +9,7 @@ public struct Logistic: Head {
   public var weight: Parameter { layer.weight }
   public var bias: Parameter? { layer.bias }
 
-  /// - Parameter width: the number of labels.
+  /// - Parameter width: The number of labels.
   public init(
     _ width: Int, reading input: Activation, bias hasBias: Bool = true, in plan: inout Plan
   ) {
@@ -25,11 +25,11 @@ public struct Logistic: Head {
     }
   }
 
-  /// The logits of every stream's labels at step t.
+  /// Returns the logits of every stream's labels at step t.
   public func outputs(at t: Int, _ pass: Pass) -> Matrix { layer.outputs(at: t, pass) }
 }
 
-/// Σ max(l, 0) − l v + ln(1 + exp(−|l|)), which no l makes overflow
+/// Returns Σ max(l, 0) − l v + ln(1 + exp(−|l|)), without overflow for any l.
 @inline(never) private func crossEntropy(_ l: Row, _ v: Row) -> Double {
   var sum = 0.0
   for j in 0..<l.count {

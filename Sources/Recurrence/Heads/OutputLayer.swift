@@ -1,26 +1,25 @@
 internal import LinearAlgebra
 
-/// The affine map that a head begins with, `l = h W + b`, for the rows of a window that ask for
-/// something.
+/// The affine map `l = h W + b` of a head, computed for the rows of a window that have a target.
 ///
-/// In training, a head walks blocks of rows, takes the loss and adds to the derivatives at once, so
-/// the outputs of a long window never exist. Rows without a target cost nothing. The gradient is
-/// that of the *sum* over targets; whoever updates divides.
+/// In training, a head works on blocks of rows: it computes their loss and accumulates their
+/// gradients at once, so the outputs of a whole window never exist in memory. Rows without a target
+/// cost nothing. The gradient is that of the *sum* over targets; the optimizer's step divides it.
 struct OutputLayer: Sendable {
-  /// Of a tied model, the embedding's matrix.
+  /// The weight matrix; in a tied model, the embedding's table.
   let weight: Parameter
   let width: Int
   let input: Activation
   let bias: Parameter?
-  /// Whether it stands beside another head's, to whose loss it adds: then it is asked for in every
-  /// row that has an output or an end, and that head counts the targets.
+  /// True for an extra output beside another head, to whose loss it adds. It is then computed for
+  /// every row with an output or end-of-sequence as target, and the other head counts the targets.
   private let isAuxiliary: Bool
   private let outputs, gathered, scattered: Scratch
 
   /// - Parameters:
-  ///   - name: before `.weight` and `.bias`.
-  ///   - tied: the embedding whose table is also the weight here; nil for a weight of its own.
-  ///   - isAuxiliary: whether another head has taken its loss before.
+  ///   - name: The prefix of the parameters' names, before `.weight` and `.bias`.
+  ///   - tied: The embedding table that is also the weight here; nil for a weight of its own.
+  ///   - isAuxiliary: True if another head has computed its loss before.
   init(
     _ width: Int, reading input: Activation, name: String = "decoder", tied: Parameter? = nil,
     bias hasBias: Bool = true, isAuxiliary: Bool = false, in plan: inout Plan
@@ -32,18 +31,18 @@ struct OutputLayer: Sendable {
     self.input = input
     weight = tied ?? plan.parameter(name + ".weight", from: read, to: width, pytorch: spread)
     bias = hasBias ? plan.vector(name + ".bias", count: width, pytorch: spread) : nil
-    // Each block reads the weights and reads and writes their gradient anew, so blocks are as large
-    // as memory allows: 32 MB of outputs, but rows enough for products to run at speed.
+    // Each block reads the weights once and reads and writes their gradient once, so blocks are as
+    // large as memory allows: 32 MB of outputs, but enough rows for fast products.
     let rows = ScratchRows.blocks(of: min(max(8_388_608 / width, 64), 1024))
     outputs = plan.scratch(width, rows: rows)
     gathered = plan.scratch(read, rows: rows)
     scattered = plan.scratch(read, rows: rows)
   }
 
-  /// Takes the loss of every row with a target, and in training its derivatives.
-  /// - Parameter evaluate: makes of one row of h W, which still lacks the bias, the derivative of
-  ///   its loss in training, and adds that to the bias's gradient; returns the loss. It is also
-  ///   told which row of the window it has.
+  /// Computes the loss of every row with a target, and in training accumulates the gradients.
+  /// - Parameter evaluate: Takes one row of h W, without the bias, and the row's index in the
+  ///   window; returns the loss. In training it replaces the row with the gradient of the loss and
+  ///   adds that to the gradient of the bias.
   @inline(__always)
   func forward(_ pass: Pass, _ evaluate: (Row, Int) -> Double) {
     if !isAuxiliary { pass.loss.clear() }
@@ -57,7 +56,8 @@ struct OutputLayer: Sendable {
     }
   }
 
-  /// The same where `evaluate` is given rows with the bias, whose gradient is taken here.
+  /// Does the same as `forward`, but passes `evaluate` rows with the bias and accumulates the
+  /// gradient of the bias itself.
   @inline(__always)
   func forwardBiased(_ pass: Pass, _ evaluate: (Row, Int) -> Double) {
     guard let bias else { return forward(pass, evaluate) }
@@ -111,17 +111,17 @@ struct OutputLayer: Sendable {
     batch.hasTarget(row) || isAuxiliary && batch.asksForEnd(row)
   }
 
-  /// The rows of outputs that there is memory for.
+  /// Returns the number of rows that fit into the memory for outputs.
   private func room(_ pass: Pass) -> Int { pass.scratch(outputs).count / width }
 
-  /// h W for some rows, in memory that the next call overwrites.
+  /// Returns h W for some rows, in memory that the next call overwrites.
   private func outputs(of h: Matrix, _ pass: Pass) -> Matrix {
     let l = Matrix(pass.scratch(outputs), rows: h.rows, columns: width)
     l.setProduct(h, pass[weight])
     return l
   }
 
-  /// h W + b of every stream at step t, in memory that the next call overwrites.
+  /// Returns h W + b of every stream at step t, in memory that the next call overwrites.
   func outputs(at t: Int, _ pass: Pass) -> Matrix {
     let h = pass[input, t]
     precondition(h.rows <= room(pass), "outputs of \(h.rows) streams at once")

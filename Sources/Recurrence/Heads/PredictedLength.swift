@@ -1,23 +1,23 @@
 public import LinearAlgebra
 
-/// The number of outputs of a sequence, predicted before the first of them, beside the head of the outputs
-/// (Goodfellow, Bengio & Courville 2016, section 10.2.3):
+/// A length prediction: the number of outputs τ of a sequence, predicted before the first of them,
+/// beside the head of the outputs (Goodfellow, Bengio & Courville 2016, section 10.2.3):
 ///
 ///     p(τ) = softmax(v W + b) over 0 … the longest,   loss = −ln p(τ) once a sequence + the head's losses
 ///
-/// v is what is known of the sequence: what an encoder has read and a condition, one beside the other;
-/// without both, b alone says how often lengths come. −ln p(τ) is the loss of the step that asks for the
-/// end, one target as an end symbol would be.
+/// v is the summary of the source and the condition, side by side. Without both, b alone models the
+/// distribution of lengths. −ln p(τ) is added to the loss of the step whose target is
+/// end-of-sequence, and counts as one target, as an end-of-sequence symbol would.
 public struct PredictedLength: Head {
   let inner: any Head
-  /// The greatest τ that has a probability.
+  /// The greatest τ, the last class of the softmax.
   let longest: Int
-  /// v, on the axis of streams.
+  /// The vector v of each stream; nil without a source and a condition.
   private let known: Activation?
-  /// W and b; W is nil where nothing is known.
+  /// W and b; W is nil without v.
   let lengthWeight: Parameter?
   private let lengthBias: Parameter
-  /// Of symbols, the one that says the end in `outputs`.
+  /// The end-of-sequence symbol in `outputs`; nil if outputs are not symbols.
   private let end: Int?
   private let odds: Scratch
 
@@ -25,8 +25,8 @@ public struct PredictedLength: Head {
   public var bias: Parameter? { inner.bias }
 
   /// - Parameters:
-  ///   - inner: predicts the outputs, of which `end` is none.
-  ///   - end: where outputs are symbols, the one that stands for the end.
+  ///   - inner: The head that predicts the outputs. It gives `end` no probability.
+  ///   - end: The end-of-sequence symbol; nil if outputs are not symbols.
   init(
     upTo longest: Int, beside inner: any Head, end: Int?, knowing known: Activation?,
     in plan: inout Plan
@@ -75,7 +75,7 @@ public struct PredictedLength: Head {
     pass.d[known].addProduct(l, pass[lengthWeight].transposed)
   }
 
-  /// The row that asks for the end of stream s, if it is in this window.
+  /// Returns the row whose target is the end of stream s, or nil if it is not in this window.
   private func row(ofEnd s: Int, _ pass: Pass) -> Int? {
     let t = Int(pass.batch.totals.elements()[s]) - pass.batch.position
     guard (0..<pass.steps).contains(t) else { return nil }
@@ -83,7 +83,7 @@ public struct PredictedLength: Head {
     return pass.batch.asksForEnd(row) ? row : nil
   }
 
-  /// v W + b, streams × lengths, in memory that the next call overwrites.
+  /// Returns v W + b, streams × lengths, in memory that the next call overwrites.
   func logits(_ pass: Pass) -> Matrix {
     let l = Matrix(pass.scratch(odds), rows: pass.streams, columns: longest + 1)
     if let known, let lengthWeight {
@@ -95,7 +95,7 @@ public struct PredictedLength: Head {
     return l
   }
 
-  /// Draws the number of outputs of each stream, before anything was read, and lets it have so many.
+  /// Samples the number of outputs of each stream before the first step and stores it in the batch.
   func draw(_ sampling: Sampling, _ random: Philox, _ drawn: inout UInt64, _ pass: Pass) {
     let l = logits(pass)
     for s in 0..<l.rows {
@@ -104,7 +104,8 @@ public struct PredictedLength: Head {
     }
   }
 
-  /// What the head predicts; of symbols, the end alone once there are as many as `Batch.totals` says.
+  /// Returns the outputs of the inner head. For symbols, only end-of-sequence is possible once a
+  /// stream has as many outputs as `Batch.totals` says.
   public func outputs(at t: Int, _ pass: Pass) -> Matrix {
     let l = inner.outputs(at: t, pass)
     guard let end else { return l }

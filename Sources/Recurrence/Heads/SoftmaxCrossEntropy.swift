@@ -1,14 +1,14 @@
 public import LinearAlgebra
 
-/// A linear map to one logit a symbol, their softmax, and the cross-entropy of the target in nats:
+/// A linear map to one logit per symbol, a softmax, and the cross-entropy with the target in nats:
 ///
 ///     l = h W + b,   loss = ln Σⱼ exp lⱼ − l(target),   ∂l = softmax(l) − 1(target)
 ///
-/// One symbol may be left out: its logit is −∞, whatever its row of W says.
+/// One symbol can be excluded: its logit is −∞, whatever its row of W is.
 public struct SoftmaxCrossEntropy: Head {
   /// The number of symbols.
   public let vocabulary: Int
-  /// The symbol whose probability is 0; nil for none.
+  /// The symbol with probability 0; nil for none.
   let excluded: Int?
   let layer: OutputLayer
   let objective: TrainingObjective
@@ -17,9 +17,10 @@ public struct SoftmaxCrossEntropy: Head {
   public var bias: Parameter? { layer.bias }
 
   /// - Parameters:
-  ///   - tied: the embedding whose table is also the weight here; nil for a weight of its own.
-  ///   - excluded: the symbol whose probability is 0, such as an end that is predicted otherwise.
-  ///   - objective: what is differentiated in place of the plain cross-entropy.
+  ///   - tied: The embedding table that is also the weight here; nil for a weight of its own.
+  ///   - excluded: The symbol with probability 0, such as an end-of-sequence symbol that another
+  ///     head predicts.
+  ///   - objective: The terms that training adds to the cross-entropy.
   public init(
     vocabulary: Int, reading input: Activation, tied: Parameter?, bias hasBias: Bool,
     excluding excluded: Int? = nil,
@@ -52,8 +53,8 @@ public struct SoftmaxCrossEntropy: Head {
     }
   }
 
-  /// The loss of one row, whose logits still lack the bias and become exp(l − max l), their sum, and
-  /// max l.
+  /// Computes the loss of one row, whose logits still lack the bias. Replaces them with exp(l − max
+  /// l) and also returns their sum and max l.
   private func entropy(
     _ l: Row, _ target: Int, _ pass: Pass
   ) -> (nats: Double, total: Real, largest: Real, isCorrect: Bool) {
@@ -65,7 +66,7 @@ public struct SoftmaxCrossEntropy: Head {
     return (logarithm(total) - score, total, m, isCorrect)
   }
 
-  /// exp(l − max l) becomes ∂l, and the bias's gradient takes it while it is in cache:
+  /// Replaces exp(l − max l) with ∂l and adds it to the gradient of the bias while it is in cache:
   /// ∂l = (1 + 2 z ln Σ exp l) softmax(l) − ε/V − (1 − ε) 1(target)
   private func differentiate(
     _ l: Row, _ target: Int, _ largest: Real, _ total: Real, _ pass: Pass
@@ -87,7 +88,7 @@ public struct SoftmaxCrossEntropy: Head {
     if let excluded { l[excluded] = 0 }
   }
 
-  /// The logits of every stream at step t.
+  /// Returns the logits of every stream at step t.
   public func outputs(at t: Int, _ pass: Pass) -> Matrix {
     let l = layer.outputs(at: t, pass)
     if let excluded {

@@ -1,7 +1,7 @@
 public import LinearAlgebra
 
-/// A linear map to numbers and their squared distance from those asked for, a mean over the n outputs
-/// as in PyTorch's `MSELoss`:
+/// A linear map to n numbers. The loss is their squared distance from the target, averaged over the
+/// n numbers as in PyTorch's `MSELoss`:
 ///
 ///     y = h W + b,   loss = 1/n Σⱼ (yⱼ − vⱼ)²,   ∂y = 2/n (y − v)
 public struct SquaredError: Head {
@@ -9,7 +9,7 @@ public struct SquaredError: Head {
   public var weight: Parameter { layer.weight }
   public var bias: Parameter? { layer.bias }
 
-  /// - Parameter width: how many numbers are predicted at a step.
+  /// - Parameter width: The number of predicted numbers per step.
   public init(
     _ width: Int, reading input: Activation, bias hasBias: Bool = true, in plan: inout Plan
   ) {
@@ -26,7 +26,7 @@ public struct SquaredError: Head {
     }
   }
 
-  /// What is predicted for every stream at step t.
+  /// Returns the predicted numbers of every stream at step t.
   public func outputs(at t: Int, _ pass: Pass) -> Matrix { layer.outputs(at: t, pass) }
 }
 

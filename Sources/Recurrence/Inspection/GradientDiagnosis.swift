@@ -1,27 +1,28 @@
 internal import LinearAlgebra
 
-/// How far back a gradient reaches, how many gates are shut or wide open, and whether weights grow or
-/// shrink what they carry.
+/// Measures how far back gradients reach, how many gates are saturated, and the spectral radius of
+/// the recurrent weights.
 ///
-/// A window runs there and back with one target a stream, its last, so that the derivative of that loss
-/// with respect to a state k steps earlier is seen by itself: `‖∂L(t)/∂h(t−k)‖` against the lag k, the
-/// curve that shows gradients vanish or explode (Hochreiter 1991; Bengio, Simard & Frasconi 1994;
-/// Pascanu, Mikolov & Bengio 2013).
+/// A window runs forward and backward with one target per stream, its last. The gradient of that
+/// loss with respect to the state k steps earlier is then seen by itself: `‖∂L(t)/∂h(t−k)‖` against
+/// the lag k is the curve that shows gradients vanish or explode (Hochreiter 1991; Bengio, Simard &
+/// Frasconi 1994; Pascanu, Mikolov & Bengio 2013).
 public struct GradientDiagnosis {
-  /// What was found in one recurrent layer.
+  /// The findings for one recurrent layer.
   public struct Layer: Sendable {
     public let name: String
-    /// ‖∂L(t)/∂h(t−k)‖ for k = 0, 1, …, the mean over streams; empty where the layer shows no state.
-    /// Of an encoder k counts back from the last step of what it reads.
+    /// ‖∂L(t)/∂h(t−k)‖ for k = 0, 1, …, averaged over streams; empty if the layer's output is not a
+    /// state. In an encoder, k counts back from the last step of the source.
     public let lags: [Double]
-    /// The parts of each gate's values that are below 0.1 and above 0.9.
+    /// The fractions of each gate's values that are below 0.1 and above 0.9.
     public let gates: [(name: String, below: Double, above: Double)]
-    /// The largest modulus of an eigenvalue of what carries the state; nil where no weights do.
+    /// The largest absolute eigenvalue of the transition from one state to the next; nil without
+    /// recurrent weights.
     public let spectralRadius: Double?
   }
 
   private let probes: [Probe]
-  /// The most steps of a window, and of a source.
+  /// The most steps of a window and of a source.
   private let steps: Int
 
   public init(of model: any Model, steps: Int) {
@@ -29,15 +30,16 @@ public struct GradientDiagnosis {
     self.steps = steps
   }
 
-  /// The sums of nothing.
+  /// Sums before any window was measured: all zeros.
   public var zero: [Double] {
     [Double](repeating: 0, count: probes.reduce(0) { $0 + 2 * steps + 3 * $1.gates.count })
   }
 
-  /// Runs a window there and back, and returns sums that those of other windows and ranks may be added to.
+  /// Runs one window forward and backward and returns sums, which may be added over windows and
+  /// ranks.
   ///
-  /// The batch is afterwards what it was, and so is whatever the tape carries; the gradient is to be
-  /// cleared.
+  /// Restores the batch and leaves the carried state of the tape unchanged. The caller clears the
+  /// gradient.
   public func measure(
     _ model: any Model, _ batch: Batch, on tape: Tape, weights: ParameterVector,
     gradient: ParameterVector
@@ -74,12 +76,12 @@ public struct GradientDiagnosis {
     return sums
   }
 
-  /// What sums over windows and ranks say.
+  /// Computes the findings from sums over all windows and ranks.
   public func findings(_ sums: [Double], weights: ParameterVector) -> [Layer] {
     precondition(sums.count == zero.count, "\(sums.count) sums of \(zero.count)")
     var place = 0
     return probes.map { probe in
-      // Windows may all be shorter than they might be.
+      // All windows may be shorter than the maximum.
       let seen = sums[place..<place + steps].prefix { $0 > 0 }
       let norms = sums[place + steps..<place + 2 * steps]
       place += 2 * steps
@@ -95,7 +97,8 @@ public struct GradientDiagnosis {
     }
   }
 
-  /// Leaves every stream its last output alone, no end; returns its step, and what to put back.
+  /// Removes all targets except the last output of each stream; end-of-sequence does not count as
+  /// one. Returns the step of each remaining target, and the removed targets.
   private func keepLastTargets(of batch: Batch) -> (last: [Int?], others: [(Int, Int32)]) {
     var last = [Int?](repeating: nil, count: batch.streams)
     var others: [(Int, Int32)] = []
@@ -115,7 +118,7 @@ public struct GradientDiagnosis {
     return (last, others)
   }
 
-  /// Counts the values of a gate below 0.1, above 0.9, and all, padding left out.
+  /// Counts a gate's values below 0.1, its values above 0.9 and all its values, without padding.
   private func count(_ gate: GateBlock, _ pass: Pass, into sums: inout [Double], at place: Int) {
     let lengths = pass.batch.lengths.elements(count: pass.streams)
     for t in 0..<pass.steps {

@@ -1,7 +1,7 @@
 internal import LinearAlgebra
 
-/// Numbers from 0 to 1 that a cell multiplies by: part `part` of `count` equal blocks of an
-/// activation, as the way there leaves it.
+/// A gate: numbers from 0 to 1 that a cell multiplies by. It is block `part` of `count` equal
+/// blocks of an activation, as the forward pass leaves it.
 public struct GateBlock: Sendable {
   public let name: String
   let activation: Activation
@@ -16,21 +16,21 @@ public struct GateBlock: Sendable {
   }
 }
 
-/// What a diagnosis looks at in one recurrent layer.
+/// The activations and weights of one recurrent layer that a gradient diagnosis measures.
 public struct Probe: Sendable {
-  /// The layer as its plan calls it, such as `layer 0`.
+  /// The name of the layer in its plan, such as `layer 0`.
   public let layer: String
-  /// What the layer shows, where the next step reads it too.
+  /// The output of the layer, if the next step reads it as its state.
   let state: Activation?
   let gates: [GateBlock]
-  /// What carries the state from step to step.
+  /// The transitions from one state to the next.
   let transitions: [Transition]
-  /// W of the layer's x W; nil where nothing is read.
+  /// W of the layer's x W; nil if the layer has no input.
   let input: Parameter?
-  /// Where the layer's steps are.
+  /// The axis of the layer's steps.
   var axis = Axis.time
 
-  /// The largest of the radii of all transitions; nil where there is none.
+  /// Returns the largest spectral radius of all transitions; nil if there are none.
   func spectralRadius(in weights: ParameterVector) -> Double? {
     transitions.compactMap { $0.spectralRadius(in: weights, input: input) }.max()
   }

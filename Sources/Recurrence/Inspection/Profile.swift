@@ -1,34 +1,34 @@
 internal import LinearAlgebra
 
-/// What the time of a step goes to.
+/// The parts of a step whose time a `Profile` measures.
 public enum Phase: Int, CaseIterable, Sendable {
   /// Products with the weights that read a layer's input, and their gradients.
   case input
   /// Products with the weights that read a state, step by step, and their gradients.
   case recurrent
-  /// What a cell does with single numbers.
+  /// The elementwise computations of a cell.
   case pointwise
-  /// The output layer: products, softmax, loss and derivatives.
+  /// The output layer: products, softmax, loss and gradients.
   case output
-  /// Looking up symbols, and the gradient of the table.
+  /// Embedding lookups, and the gradient of the table.
   case embedding
-  /// Clearing the gradient, its norm, clipping and the update.
+  /// Clearing the gradient, its norm, clipping and the weight update.
   case optimizer
-  /// Sums over ranks.
+  /// All-reduces over ranks.
   case reduction
-  /// Filling in the window.
+  /// Filling the batch.
   case data
-  /// Drawing a symbol from a distribution.
+  /// Sampling a symbol from a distribution.
   case sampling
-  /// Everything else, dropout and linear layers among it.
+  /// Everything else, including dropout and linear layers.
   case other
 }
 
-/// A clock that a tape may hold, to which the parts of a model say what they have just done.
+/// A clock, attached to a tape, that measures the time of each part of a model.
 ///
-/// Each mark gives the time since the mark before to one phase, so phases never overlap and their sum
-/// is all the time between `start` and the last mark. A mark reads the clock once, about 25 ns; a
-/// tape without a profile only looks whether it has one.
+/// Each mark adds the time since the previous mark to one phase. Phases never overlap, and their
+/// sum is the whole time between `start` and the last mark. A mark reads the clock once, about 25
+/// ns. Without a profile a mark is one nil check.
 public final class Profile {
   /// The seconds of each phase, in the order of `Phase.allCases`.
   public private(set) var seconds = [Double](repeating: 0, count: Phase.allCases.count)
@@ -38,14 +38,14 @@ public final class Profile {
 
   public init() {}
 
-  /// Counts from now on.
+  /// Starts measuring.
   public func start() {
     last = ProductClock.now
     lastOfProducts = products.nanoseconds
   }
 
-  /// Says that the time since the mark before went to this phase; its products with weights to
-  /// another, if one is named.
+  /// Adds the time since the previous mark to a phase. If `other` is given, the part of that time
+  /// spent in products with weights goes to `other`.
   public func mark(_ phase: Phase, products other: Phase? = nil) {
     let elapsed = ProductClock.now - last
     let inProducts = products.nanoseconds - lastOfProducts
@@ -60,7 +60,7 @@ public final class Profile {
 }
 
 extension Pass {
-  /// Says what the time since the mark before went to; nothing where no profile is taken.
+  /// Adds the time since the previous mark to a phase; does nothing without a profile.
   @inline(__always)
   public func mark(_ phase: Phase, products other: Phase? = nil) {
     tape.profile?.mark(phase, products: other)

@@ -1,7 +1,7 @@
 internal import LinearAlgebra
 
-/// A block of weights: part `part` of `count` blocks of a matrix's outputs, with all of its inputs or as
-/// many of the first as make it square.
+/// A block of a weight matrix: block `part` of `count` along its outputs, with all inputs or with
+/// the first ones that make it square.
 public struct WeightBlock: Sendable {
   private let parameter: Parameter
   private let part: Int
@@ -12,12 +12,12 @@ public struct WeightBlock: Sendable {
     (self.parameter, self.part, self.count, isSquare) = (parameter, part, count, false)
   }
 
-  /// All outputs of as many inputs, the first.
+  /// Takes all outputs and the first inputs that make the block square.
   init(leftSquareOf parameter: Parameter) {
     (self.parameter, part, count, isSquare) = (parameter, 0, 1, true)
   }
 
-  /// [outputs, inputs]
+  /// Returns the block as [outputs, inputs].
   func matrix(in weights: ParameterVector) -> Matrix {
     let whole = weights[parameter]
     let height = whole.rows / count
@@ -26,12 +26,12 @@ public struct WeightBlock: Sendable {
   }
 }
 
-/// What a state is multiplied with on its way to the next step where every function on it has slope 1:
-/// `A = U_1 U_2 … U_L + S`, square.
+/// The Jacobian of one state with respect to the state before it, if every nonlinearity had slope
+/// 1: `A = U_1 U_2 … U_L + S`, a square matrix.
 public enum Transition: Sendable {
-  /// The factors U in the order in which the state meets them, and S.
+  /// The factors U, in the order in which the state is multiplied by them, and S.
   case product([WeightBlock], shortcut: WeightBlock?)
-  /// One matrix for each input j, `A_ik = W_kij`, of a layer whose W has a row for each pair of units.
+  /// One matrix per input j, `A_ik = W_kij`, for a layer whose W has one row per pair of units.
   case ofEachInput
 
   init(_ factors: [WeightBlock], shortcut: WeightBlock? = nil) {
@@ -40,8 +40,9 @@ public enum Transition: Sendable {
 
   init(_ weight: WeightBlock) { self.init([weight]) }
 
-  /// The largest modulus of an eigenvalue, of several matrices the largest of all; nil without any.
-  /// - Parameter input: W, `[outputs, inputs]`.
+  /// Returns the largest absolute eigenvalue, over all matrices if there are several; nil if there
+  /// is none.
+  /// - Parameter input: W as `[outputs, inputs]`.
   func spectralRadius(in weights: ParameterVector, input: Parameter?) -> Double? {
     switch self {
     case .product(let factors, let shortcut):
@@ -52,7 +53,7 @@ public enum Transition: Sendable {
     }
   }
 
-  /// Matrices are `[outputs, inputs]`, so the last factor stands leftmost.
+  /// Multiplies the factors. Matrices are `[outputs, inputs]`, so the last factor stands leftmost.
   private static func spectralRadius(of factors: [Matrix], _ shortcut: Matrix?) -> Double {
     guard factors.count > 1 || shortcut != nil else { return factors[0].spectralRadius }
     let inputs = factors[0].columns

@@ -1,9 +1,9 @@
-/// How what an encoder has read enters the decoder.
+/// The way in which the encoder's output enters the decoder.
 public enum ContextPlace: String, Codable, CaseIterable, Sendable {
-  /// The encoder's last states are the decoder's first (Sutskever 2014).
+  /// The final states of the encoder are the initial states of the decoder (Sutskever 2014).
   case initialState = "initial_state"
-  /// The state that the encoder's top layer shows at its end, through a matrix of its own at every
-  /// step of the decoder's first layer (Cho 2014).
+  /// The final output of the encoder's top layer is an extra input of the decoder's first layer at
+  /// every step, through a matrix of its own (Cho 2014).
   case everyStep = "every_step"
   /// Both.
   case both
@@ -12,16 +12,16 @@ public enum ContextPlace: String, Codable, CaseIterable, Sendable {
   var isReadAtEveryStep: Bool { self != .initialState }
 }
 
-/// The layers that read before a model predicts anything: a stack over a sequence of symbols
-/// or of frames of numbers.
+/// The encoder: a stack of layers that reads the source, symbols or frames of numbers, before the
+/// model predicts anything.
 ///
 ///     encoder: {embedding: 200, layers: [{cell: gru, hidden: 100, bidirectional: concat}]}
 public struct EncoderOptions: Codable, Equatable, Sendable {
-  /// The width of the embedding; nil where symbols are read as rows with a single 1, and frames as
-  /// they are.
+  /// The width of the embedding. With nil, symbols are read as one-hot rows, and frames as they
+  /// are.
   public var embedding: Int?
   public var layers: [LayerOptions]
-  /// In place of the model's dropout.
+  /// The dropout in the encoder; nil for the model's dropout.
   public var dropout: Double?
 
   public init(embedding: Int?, layers: [LayerOptions], dropout: Double? = nil) {
@@ -63,7 +63,7 @@ extension LayerOptions {
 }
 
 extension ModelOptions {
-  /// The encoder as a model of its own.
+  /// Returns the encoder as the options of a model of its own.
   package func encoderOptions(_ encoder: EncoderOptions) -> ModelOptions {
     ModelOptions(
       embedding: encoder.embedding, layers: encoder.layers, dropout: encoder.dropout ?? dropout,
@@ -71,11 +71,11 @@ extension ModelOptions {
       embeddingInitializer: embeddingInitializer, embeddingRate: embeddingRate)
   }
 
-  /// Why no model of these options can be made for the source of some data, if there is a reason.
+  /// Returns why the encoder does not fit the source of some data, or nil if it fits.
   func incompatibility(withSourceOf interface: TaskSignature) -> String? {
     guard let encoder else {
       return interface.encoded != nil
-        ? "this data has a source that must be read first; describe who reads it in model.encoder"
+        ? "this data has a source, and the model has no encoder to read it; set model.encoder"
         : nil
     }
     guard let input = interface.encoded else {
@@ -94,7 +94,7 @@ extension ModelOptions {
     }
     if let index = layers.firstIndex(where: { $0.bidirectional != nil }) {
       return
-        "layer \(index) of the decoder is bidirectional and would read what it has to predict; "
+        "layer \(index) of the decoder is bidirectional and would read its own targets; "
         + "remove bidirectional there"
     }
     if !layers.contains(where: \.isRecurrent) {
@@ -104,35 +104,36 @@ extension ModelOptions {
       encoder.layers.contains(where: \.hasState), encoder.layers.last?.hasState == false
     {
       return
-        "the top layer of model.encoder has no state to hand over, and nothing else reads it; set "
+        "the top layer of model.encoder has no final state, and nothing else reads its output; set "
         + "model.context to every_step or both, or remove the layer"
     }
     if context.beginsStates, !layers.contains(where: \.hasState) {
       return
-        "no layer of the decoder has a state that could begin with what the encoder has read; set "
+        "no layer of the decoder has a state that the encoder's final states could begin; set "
         + "model.context to every_step"
     }
     if attention != .none, attentionPlace == .input,
       let index = layers.firstIndex(where: \.isRecurrent), !layers[index].cellHasState
     {
       return
-        "layer \(index) has no state to look back at the source from; set model.attention_place to "
+        "layer \(index) has no state that attention could read; set model.attention_place to "
         + "output, or begin the decoder with another cell"
     }
     if context.beginsStates,
       let index = layers.firstIndex(where: { $0.surroundings.initialState != .zero })
     {
       return
-        "layer \(index) begins with the encoder's states, so it has no initial_state of its own; "
+        "layer \(index) begins with the encoder's final states and cannot have an initial_state; "
         + "remove it, or set model.context to every_step"
     }
     return nil
   }
 
-  /// Why no layer can be fed the targets of some data, if there is a reason.
+  /// Returns why layers with target feedback do not fit the targets of some data, or nil if they
+  /// fit.
   func incompatibility(withTargetsOf interface: TaskSignature) -> String? {
     guard let taught = layers.firstIndex(where: \.feedsTargets) else { return nil }
-    let what = "layer \(taught) is fed the target of the step before"
+    let what = "layer \(taught) reads the target of the step before"
     let remedy = "teacher_forcing and feedback: target"
     if case .symbols(let count) = interface.output, count > TaskSignature.mostSymbolsFed {
       return
@@ -141,7 +142,7 @@ extension ModelOptions {
     }
     if interface.asksOnce {
       return
-        "\(what), and this data asks for one answer, at the end of each sequence; remove \(remedy)"
+        "\(what), and this data has one target, at the end of each sequence; remove \(remedy)"
     }
     if let index = layers.indices.first(where: {
       $0 >= taught && layers[$0].bidirectional != nil
@@ -153,33 +154,33 @@ extension ModelOptions {
     return nil
   }
 
-  /// Why what is known of a whole sequence cannot begin the first layer, if there is a reason.
+  /// Returns why the model does not fit the condition of some data, or nil if it fits.
   func incompatibility(withConditionOf interface: TaskSignature) -> String? {
     if conditionEmbedding != nil, interface.classes.isEmpty {
       return
-        "model.condition_embedding is of classes, and this data knows none of whole sequences; "
+        "model.condition_embedding is for classes, and this data's sequences have no classes; "
         + "remove it, or set data.condition.classes"
     }
     guard interface.isConditioned else { return nil }
     guard layers.contains(where: \.isRecurrent) else {
       return
-        "this data has something known of a whole sequence, which enters a layer with a cell, and "
-        + "model.layers has none"
+        "this data's sequences have a condition, which only a layer with a cell can read; add such "
+        + "a layer to model.layers, or remove data.condition"
     }
     guard condition == .initialState else { return nil }
     guard let first = layers.first(where: \.hasState) else {
       return
-        "no layer has a state that could begin with what is known of the sequence; set "
+        "no layer has a state that could begin with the condition of the sequence; set "
         + "model.condition to every_step"
     }
     if first.surroundings.initialState != .zero {
       return
-        "the first layer with a state begins with what is known of the sequence, so it has no "
-        + "initial_state of its own; remove it, or set model.condition to every_step"
+        "the first layer with a state begins with the condition of the sequence and cannot have an "
+        + "initial_state; remove it, or set model.condition to every_step"
     }
     if encoder != nil, context.beginsStates {
-      return "the first layer cannot begin with both the encoder's states and what is known of the "
-        + "sequence; set model.condition or model.context to every_step"
+      return "the first layer cannot begin with both the encoder's final states and the condition; "
+        + "set model.condition or model.context to every_step"
     }
     return nil
   }

@@ -1,14 +1,14 @@
-/// What an encoder leaves behind: what it shows at every step of the source, its last states, and
-/// one vector for the whole.
+/// The results of an encoder: its output at every step of the source, its final states, and one
+/// summary vector.
 struct EncoderOutput {
-  /// Run once for each sequence.
+  /// The layers to run once per sequence.
   let layers: [any Layer]
-  /// On the axis of the source.
+  /// The output of the top layer, on the axis of the source.
   let output: Activation
-  /// Of its layers with a state, from the bottom to the top.
+  /// The final states of the layers that have a state, from bottom to top.
   let finals: [FinalStates]
-  /// The last state that the top layer shows, or where it has none, what it puts out at the end of
-  /// each source; on the axis of streams.
+  /// The final state of the top layer's output or, if the top layer has no state, its output at the
+  /// end of each source. It lies on the axis of streams.
   let summary: Activation
 
   init(
@@ -38,17 +38,17 @@ struct EncoderOutput {
   }
 }
 
-/// The states of one layer at the end of each sequence, on the axis of streams; of a bidirectional
-/// layer, the forward state at the last step beside the backward state at the first.
+/// The final states of one layer, on the axis of streams. For a bidirectional layer: the forward
+/// state at the last step beside the backward state at the first.
 struct FinalStates {
-  /// By what the layer calls them.
+  /// The vectors by the layer's own names for its states.
   private(set) var vectors: [String: Activation] = [:]
-  /// That which the layer shows.
+  /// The state that is also the layer's output.
   let shown: Activation
 
   /// - Parameters:
-  ///   - directions: what each direction of the layer hands over, one after the other; something.
-  ///   - joins: the layers that put directions side by side.
+  ///   - directions: The final states of each direction of the layer; not empty.
+  ///   - joins: The list to which layers that concatenate the directions are appended.
   init(of directions: [[FinalState]], joins: inout [any Layer], in plan: inout Plan) {
     let axis = plan.scope.axis
     plan.scope.axis = .stream
@@ -64,12 +64,12 @@ struct FinalStates {
       vectors[finalState.name] = vector
       if finalState.isShown || shown == nil { shown = vector }
     }
-    guard let shown else { preconditionFailure("a layer that hands nothing over") }
+    guard let shown else { preconditionFailure("a layer without final states") }
     self.shown = shown
   }
 }
 
-/// The summary of a bidirectional layer as a layer of its own, which that layer computes.
+/// The summary of a bidirectional layer as a layer of its own. The bidirectional layer computes it.
 struct ShownSummary: Layer {
   let output: Activation
 
@@ -77,8 +77,7 @@ struct ShownSummary: Layer {
   func backward(_ pass: Pass) {}
 }
 
-/// Layers that others have made once more over the summary of a sequence, with the parameters of the
-/// first.
+/// A second copy of layers, which shares their parameters and runs over the summary of a sequence.
 struct SummaryLayers: Layer {
   let output: Activation
   private let layers: [any Layer]
@@ -88,7 +87,7 @@ struct SummaryLayers: Layer {
     output = layers.last!.output
   }
 
-  /// None: a diagnosis looks at the layers that show every step.
+  /// Empty: a gradient diagnosis measures the layers that run over every step.
   var probes: [Probe] { [] }
 
   func forward(_ pass: Pass) {
@@ -100,9 +99,9 @@ struct SummaryLayers: Layer {
   }
 }
 
-/// What a layer without a state puts out at the true end of each sequence, for others to read.
+/// The output of a layer without a state at the true end of each sequence.
 struct LastOutput: Layer {
-  /// On the axis of streams.
+  /// The vector of each sequence, on the axis of streams.
   var output: Activation { end.vectors }
   private let end: FinalState
 

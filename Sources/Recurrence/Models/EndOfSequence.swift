@@ -1,24 +1,26 @@
-/// How a model says where a sequence ends (Goodfellow, Bengio & Courville 2016, section 10.2.3).
+/// The way in which a model predicts the end of a sequence (Goodfellow, Bengio & Courville 2016,
+/// section 10.2.3).
 public enum EndOfSequence: String, Codable, CaseIterable, Sendable {
-  /// By a symbol like any other; sequences without one have no end of their own.
+  /// An end-of-sequence symbol among the other symbols. Outputs that are not symbols then have no
+  /// end.
   case symbol
-  /// By a Bernoulli output before each output.
+  /// A halting probability before each output.
   case halt
-  /// By the number of outputs, predicted before the first of them.
+  /// A length prediction before the first output.
   case length
 }
 
-/// What the recurrence is told of the number of outputs τ where that is predicted first.
+/// The length input of the first recurrent layer, for models with length prediction of τ outputs.
 public enum LengthInput: String, Codable, CaseIterable, Sendable {
-  /// How many are to come at each step, τ − t.
+  /// The number of remaining outputs at each step, τ − t.
   case remaining
-  /// τ itself, at every step.
+  /// τ at every step.
   case total
   case none
 }
 
 extension ModelOptions {
-  /// Why no model of these options says where sequences of some data end, if there is a reason.
+  /// Returns why the option `end` does not fit some data, or nil if it fits.
   func incompatibility(withEndsOf interface: TaskSignature) -> String? {
     guard end != .symbol else { return nil }
     let what = "model.end: \(end.rawValue)"
@@ -28,13 +30,13 @@ extension ModelOptions {
     }
     if interface.isTree { return "\(what) is for sequences, and this data is trees; remove it" }
     if interface.asksOnce {
-      return "\(what) is for sequences of outputs, and this data asks for one answer a sequence; "
+      return "\(what) is for sequences of outputs, and this data has one target a sequence; "
         + "remove it"
     }
     guard interface.ends != nil else {
       return
-        "\(what) is for outputs that are read again until an end, such as those of lines, pairs, piano "
-        + "rolls or the task conditioned, and this data has no end to predict; remove it"
+        "\(what) is for outputs that the model reads back until the sequence ends, such as lines, "
+        + "pairs, piano rolls or the task conditioned; this data has no end to predict; remove it"
     }
     if end == .length, lengthInput != .none, !layers.contains(where: \.isRecurrent) {
       return

@@ -1,9 +1,9 @@
-/// One layer of a model as a configuration describes it: a cell and its options, or a linear map.
+/// One layer of a model in a configuration: a cell and its options, or a linear map.
 ///
 ///     {cell: lstm, hidden: 200, dropout: 0.2, residual: true}
 ///     {linear: 100}
 public struct LayerOptions: Codable, Equatable, Sendable {
-  /// What the layer computes.
+  /// The computation of the layer.
   public enum Kind: Equatable, Sendable {
     case recurrent(cell: String, any CellOptions)
     case linear(Int)
@@ -19,19 +19,20 @@ public struct LayerOptions: Codable, Equatable, Sendable {
   }
 
   public var kind: Kind
-  /// On this layer's output; replaces the model's dropout there.
+  /// The dropout on this layer's output; nil for the model's dropout.
   public var dropout: Double?
-  /// A shortcut around the layer.
+  /// True for a residual connection around the layer.
   public var residual: Bool
-  /// A second layer of the kind reads each sequence backwards; nil for none.
+  /// The combination with a second layer of the same kind that reads each sequence backwards; nil
+  /// for one direction.
   public var bidirectional: Bidirectional.Combination?
-  /// Replaces the model's initializer in this layer.
+  /// The initializer of this layer; nil for the model's initializer.
   public var initializer: Initializer?
-  /// The layer keeps its first weights.
+  /// True if the layer keeps its initial weights.
   public var frozen: Bool
-  /// Factor on the learning rate in this layer.
+  /// The factor on the learning rate in this layer.
   public var rate: Double
-  /// What surrounds the layer's cell.
+  /// The options that surround the layer's cell, such as zoneout and feedback.
   public var surroundings: RecurrentLayerOptions
 
   public init(
@@ -120,7 +121,7 @@ public struct LayerOptions: Codable, Equatable, Sendable {
 }
 
 extension KeyedDecodingContainer {
-  /// A factor on the learning rate, 1 unless given.
+  /// Decodes a factor on the learning rate; 1 by default.
   func rateFactor(_ key: Key) throws -> Double {
     let rate = try decodeIfPresent(Double.self, forKey: key) ?? 1
     guard rate >= 0 else {
@@ -130,7 +131,7 @@ extension KeyedDecodingContainer {
     return rate
   }
 
-  /// A probability below 1, or nothing.
+  /// Decodes a probability below 1; nil if the key is absent.
   func dropoutRate(_ key: Key) throws -> Double? {
     guard let rate = try decodeIfPresent(Double.self, forKey: key) else { return nil }
     guard rate >= 0 && rate < 1 else {
@@ -145,7 +146,7 @@ extension KeyedDecodingContainer {
 extension Initializer: Codable {
   private enum CodingKeys: String, CodingKey, CaseIterable { case uniform, normal }
 
-  /// A name, or a name with its spread: `orthogonal`, `{uniform: 0.1}`.
+  /// Decodes a name, or a name with its spread: `orthogonal`, `{uniform: 0.1}`.
   public init(from decoder: any Decoder) throws {
     if let name = try? decoder.singleValueContainer().decode(String.self) {
       switch name {

@@ -1,30 +1,32 @@
-/// What a trainer trains: layers, and a head that takes the loss.
+/// A trainable model: layers, and a head that computes the loss.
 public protocol Model: Sendable {
   var plan: Plan { get }
-  /// What the model reads and predicts.
+  /// The model's inputs and outputs.
   var interface: TaskSignature { get }
-  /// What runs once before the first step: over a source, or over what is known of whole sequences.
+  /// The layers that run once before the first step, over the source or over the condition.
   var encoder: [any Layer] { get }
-  /// What runs over the window.
+  /// The layers that run over the window.
   var layers: [any Layer] { get }
-  /// What takes the loss.
+  /// The head that computes the loss.
   var head: any Head { get }
-  /// The matrices of output layers, which adaptive clipping leaves alone.
+  /// The matrices of output layers, which adaptive clipping excludes.
   var outputWeights: [Parameter] { get }
-  /// Names under which a tied matrix is known besides its own, as safetensors files note them.
+  /// Second names of tied matrices, as safetensors files note them.
   var tiedNames: [String: String] { get }
-  /// Tells apart models that compute different things, together with the names and shapes of their
-  /// parameters: what their parts are, but not how they are drawn, dropped and learnt.
+  /// A description of the computation. Together with the names and shapes of the parameters it
+  /// tells models apart that compute different things. It covers the parts of a model, but not
+  /// initialisation, dropout or learning rates.
   var structure: [String] { get }
 
-  /// What a diagnosis may look at, layer by layer.
+  /// The measuring points of a gradient diagnosis, layer by layer.
   var probes: [Probe] { get }
 
   /// Runs all layers over a window, without a loss.
   func read(_ pass: Pass)
-  /// Runs the layers over a window and takes its loss; in training the head's derivatives too.
+  /// Runs the forward pass of all layers over a window and computes the loss. In training the head
+  /// also accumulates its gradients.
   func forward(_ pass: Pass)
-  /// Takes the derivatives of everything below the head.
+  /// Runs the backward pass of all layers below the head.
   func backward(_ pass: Pass)
 }
 
@@ -38,12 +40,12 @@ extension Model {
     goOn(pass)
   }
 
-  /// Runs what comes before the first step: the source is read, and conditions are taken in.
+  /// Runs the layers before the first step: the encoder and the condition.
   func encode(_ pass: Pass) {
     for layer in encoder { run(layer, pass) }
   }
 
-  /// Runs the layers over steps that follow what was encoded.
+  /// Runs the other layers over steps that follow `encode`.
   func goOn(_ pass: Pass) {
     for layer in layers { run(layer, pass) }
   }

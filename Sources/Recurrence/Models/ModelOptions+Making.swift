@@ -1,8 +1,8 @@
 extension ModelOptions {
-  /// The model of these options for data of some kind.
+  /// Makes the model of these options for data with the given signature.
   /// - Parameters:
-  ///   - seed: keys dropout; initial weights are drawn by `ParameterVector.initialize`.
-  ///   - objective: what training differentiates in place of the plain cross-entropy.
+  ///   - seed: The key of dropout; `ParameterVector.initialize` samples initial weights.
+  ///   - objective: The terms that training adds to the cross-entropy.
   public func makeModel(
     _ interface: TaskSignature, seed: UInt64, objective: TrainingObjective = TrainingObjective()
   ) -> any Model {

@@ -1,14 +1,14 @@
-/// Where a vector that is known of a whole sequence enters a model.
+/// The place where the condition of a sequence enters a model.
 public enum ConditionPlace: String, Codable, CaseIterable, Sendable {
-  /// Through a matrix of its own at every step of the first layer.
+  /// The first layer at every step, through a matrix of its own.
   case everyStep = "every_step"
-  /// The same at the first step of the sequence alone: one to many.
+  /// The first layer at the first step only (one to many).
   case firstInput = "first_input"
-  /// A linear map of it is the first layer's initial state.
+  /// The first layer's initial state, which is a linear map of the condition.
   case initialState = "initial_state"
 }
 
-/// A model as a configuration describes it.
+/// A model as described in a configuration.
 ///
 ///     model:
 ///       embedding: 200
@@ -17,55 +17,55 @@ public enum ConditionPlace: String, Codable, CaseIterable, Sendable {
 ///         - {cell: gru, hidden: 160}
 ///       dropout: 0.2
 public struct ModelOptions: Codable, Equatable, Sendable {
-  /// The width of the embedding; nil where symbols are read as rows with a single 1, and frames as
-  /// they are.
+  /// The width of the embedding. With nil, symbols are read as one-hot rows, and frames as they
+  /// are.
   public var embedding: Int?
   public var layers: [LayerOptions]
-  /// In place of layers, the cell of a network over trees.
+  /// The cell of a network over trees, in place of layers.
   public var tree: TreeOptions?
-  /// The output layer uses the embedding's matrix (Press & Wolf 2016, Inan 2016).
+  /// True if the output layer shares the embedding's matrix (Press & Wolf 2016, Inan 2016).
   public var tied: Bool
-  /// On the embedding's output, between layers and before the output layer (Zaremba 2014).
+  /// The dropout on the embedding's output, between layers and before the output layer (Zaremba
+  /// 2014).
   public var dropout: Double
-  /// On what the first layer reads, in place of `dropout`; nil for `dropout` on an embedding's
-  /// output, and none on frames and on rows with a single 1, of which each number that is dropped
-  /// is a fact lost.
+  /// The dropout on the input of the first layer. With nil it is `dropout` on an embedding's output
+  /// and 0 on frames and one-hot rows, where each dropped number loses a fact.
   public var inputDropout: Double?
-  /// One mask for all steps of a window of a stream (Gal 2016).
+  /// True for one dropout mask for all steps of a window of a stream (Gal 2016).
   public var variational: Bool
-  /// Dropout of a layer also masks the states that its products read, with one mask for a window.
+  /// True if the dropout of a layer also masks the states that its products read, with one mask per
+  /// window.
   public var recurrent: Bool
   public var initializer: Initializer
-  /// Replace `initializer` in the embedding and in the output layer.
+  /// The initializers of the embedding and of the output layer; nil for `initializer`.
   public var embeddingInitializer: Initializer?
   public var outputInitializer: Initializer?
-  /// Replaces both in the output layer's bias.
+  /// The initializer of the output layer's bias; nil for the output layer's initializer.
   public var outputBiasInitializer: Initializer?
-  /// Whether the output layer has a bias.
+  /// True if the output layer has a bias.
   public var outputBias: Bool
-  /// The output layer reads the input too (Elman with shortcuts).
+  /// True if the output layer also reads the input (Elman with shortcuts).
   public var shortcut: Bool
-  /// How a vector that is known of a whole sequence enters.
+  /// The place where the condition enters.
   public var condition: ConditionPlace
-  /// The width of the vector of each class that is known of a whole sequence; nil where a class is a
-  /// row of zeros with a single 1.
+  /// The width of the embedding of each class of the condition; with nil, classes are read as
+  /// one-hot rows.
   public var conditionEmbedding: Int?
-  /// What reads the source of each sequence, where the data has one.
+  /// The encoder; needed if the data has a source.
   public var encoder: EncoderOptions?
-  /// How what the encoder has read enters.
+  /// The way in which the encoder's output enters.
   public var context: ContextPlace
-  /// How the top layer looks back at every step of the source.
+  /// The kind of attention over the source.
   public var attention: AttentionKind
   public var attentionPlace: AttentionPlace
-  /// How the model says where a sequence ends.
+  /// The way in which the model predicts the end of a sequence.
   public var end: EndOfSequence
-  /// What the first layer with a cell is told of a predicted length.
+  /// The length input of the first layer with a cell.
   public var lengthInput: LengthInput
-  /// The most outputs whose number is predicted; nil for as many as the longest sequence to train
-  /// on has.
+  /// The greatest length to predict; nil for the length of the longest training sequence.
   public var longest: Int?
   /// Factors on the learning rate in the embedding and in the output layer; 0 freezes one. A tied
-  /// matrix is the embedding's.
+  /// matrix belongs to the embedding.
   public var embeddingRate: Double
   public var outputRate: Double
 
@@ -173,12 +173,12 @@ public struct ModelOptions: Codable, Equatable, Sendable {
     }
   }
 
-  /// What does not fit together, if anything, and the key to blame.
+  /// The first contradiction between options, and the key at fault; nil if there is none.
   var problem: (key: CodingKeys, sentence: String)? {
     if !outputBias, outputBiasInitializer != nil {
       return (
         .outputBiasInitializer,
-        "output_bias_initializer is of a bias, and there is none; set output_bias to true"
+        "output_bias_initializer needs an output bias; set output_bias to true"
       )
     }
     if let tree { return problem(of: tree) }
@@ -187,7 +187,7 @@ public struct ModelOptions: Codable, Equatable, Sendable {
       if layer.residual, let width, layer.width != width {
         return (
           .layers,
-          "layer \(index) is residual, so its width (\(layer.width)) must be that of what it reads "
+          "layer \(index) is residual, so its width (\(layer.width)) must be that of its input "
             + "(\(width))"
         )
       }
@@ -204,21 +204,19 @@ public struct ModelOptions: Codable, Equatable, Sendable {
       return (.tied, "tied uses the embedding's matrix, and there is none; set embedding")
     }
     if encoder == nil, attention != .none {
-      return (.attention, "attention looks at what an encoder has read; set model.encoder")
+      return (.attention, "attention needs an encoder; set model.encoder")
     }
     if attention == .none, attentionPlace != .output {
-      return (.attentionPlace, "attention_place is of attention, and there is none; set attention")
+      return (.attentionPlace, "attention_place needs attention; set attention")
     }
     if encoder == nil, context != .initialState {
-      return (.context, "context is what an encoder has read; set model.encoder")
+      return (.context, "context needs an encoder; set model.encoder")
     }
     if end != .length, lengthInput != .remaining {
-      return (
-        .lengthInput, "length_input is of a predicted length, and there is none; set end to length"
-      )
+      return (.lengthInput, "length_input needs a predicted length; set end to length")
     }
     if end != .length, longest != nil {
-      return (.longest, "longest is of a predicted length, and there is none; set end to length")
+      return (.longest, "longest needs a predicted length; set end to length")
     }
     if let sentence = encoder?.problem { return (.encoder, sentence) }
     return nil
@@ -226,25 +224,25 @@ public struct ModelOptions: Codable, Equatable, Sendable {
 }
 
 extension ModelOptions {
-  /// What does not fit together, if anything.
+  /// The first contradiction between options; nil if there is none.
   public var incompatibility: String? { problem?.sentence }
 
-  /// The rate of dropout on what the first layer reads.
+  /// The dropout on the input of the first layer.
   public var dropoutOfInput: Double { inputDropout ?? (embedding == nil ? 0 : dropout) }
 }
 
 extension LayerOptions {
-  /// Whether steps read earlier ones of the layer.
+  /// True if steps read earlier steps of the layer.
   package var hasState: Bool { surroundings.feedback != nil || cellHasState }
 
-  /// Whether the layer by itself has no parameter: a reservoir that nothing is fed back to.
+  /// True if the layer by itself has no parameters: a reservoir without feedback.
   package var learnsNothing: Bool {
     guard case .recurrent(_, let options) = kind, options is EchoState.Options else { return false }
     return surroundings.feedback == nil && !surroundings.feedsTargets
       && surroundings.initialState != .learnt
   }
 
-  /// Whether what its cell shows is a state.
+  /// True if the output of the cell is a state.
   var cellHasState: Bool {
     if case .recurrent(_, let options) = kind { options.hasState } else { false }
   }
@@ -258,7 +256,7 @@ extension LayerOptions {
     return delays(type)
   }
 
-  /// Whether a step is fed the target of the step before.
+  /// True if a step reads the target of the step before.
   var feedsTargets: Bool {
     guard case .recurrent(_, let options) = kind else { return false }
     return options.feedsTargets || surroundings.feedsTargets

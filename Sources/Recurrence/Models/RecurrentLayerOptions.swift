@@ -20,7 +20,7 @@ public struct RecurrentLayerOptions: Hashable, Sendable {
   }
 }
 
-// As keys of a layer, beside those of its cell:
+// The options are keys of a layer, beside those of its cell:
 //
 //     {cell: lstm, hidden: 200, initial_state: learnt, feedback: output, feedback_width: 50}
 extension RecurrentLayerOptions: Encodable {
@@ -33,7 +33,8 @@ extension RecurrentLayerOptions: Encodable {
 
   private enum Feedback: String, Codable { case none, output, target }
 
-  /// - Parameter cell: the options of the cell, whose output's width is that of a fed back one too.
+  /// - Parameter cell: The options of the cell, whose output width is also the width of an output
+  ///   that is fed back.
   init(from decoder: any Decoder, around cell: any CellOptions) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
     initialState = try keys.decodeIfPresent(InitialState.self, forKey: .initialState) ?? .zero

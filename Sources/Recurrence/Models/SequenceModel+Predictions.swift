@@ -1,15 +1,15 @@
 internal import LinearAlgebra
 
 extension SequenceModel {
-  /// Runs the layers over a window as `read` does, but feeds what is predicted at each step, where
-  /// layers are fed targets, in place of what is asked for there: the likeliest symbol, the
-  /// numbers, or the labels that are likelier to hold than not.
+  /// Runs the layers over a window like `read`, but feeds predictions in place of targets to the
+  /// layers with target feedback: the likeliest symbol, the numbers, or the labels with a logit
+  /// above 0.
   ///
-  /// What a step computes depends on predictions for earlier steps alone, so going over the window
-  /// again with the predictions of the time before leaves one step more as it has to be each time,
-  /// and ends where nothing changes: after as many times as there are steps at most, and most often
-  /// after a few (Jacobi's iteration; Song 2021).
-  /// - Returns: how many symbols are predicted right.
+  /// A step depends on the predictions of earlier steps only. The window is run repeatedly, each
+  /// time with the predictions of the run before, so each run makes at least one more step final.
+  /// It ends when no prediction changes: after as many runs as there are steps at most, and usually
+  /// after a few (Jacobi iteration; Song 2021).
+  /// - Returns: The number of correctly predicted symbols.
   @discardableResult
   public func predict(_ pass: Pass) -> Int {
     encode(pass)
@@ -34,7 +34,7 @@ extension SequenceModel {
     return right
   }
 
-  /// Puts what is predicted in place of what is asked for; returns whether it was anything else.
+  /// Replaces targets with predictions; returns true if any of them changed.
   private func takePredictions(_ pass: Pass) -> Bool {
     let batch = pass.batch
     let values = batch.valueRows
@@ -61,7 +61,7 @@ extension SequenceModel {
     return changed
   }
 
-  /// The number that an output stands for where it is fed back: a label holds where its logit is above 0.
+  /// Returns the number that is fed back for an output: 1 for a label whose logit is above 0.
   private func prediction(_ output: Real) -> Real {
     if case .labels = interface.output { output > 0 ? 1 : 0 } else { output }
   }

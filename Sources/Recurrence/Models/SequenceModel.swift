@@ -1,30 +1,30 @@
 internal import Foundation
 public import LinearAlgebra
 
-/// A model of sequences: what is read at each step, a stack of layers, and a head that predicts.
+/// A model of sequences: an input, a stack of layers, and a head that predicts.
 ///
 /// The model is a plan and a list of small values; its numbers live in a `ParameterVector` and a
 /// `Tape`. Parameters have the names of PyTorch's word_language_model (`encoder.weight`,
-/// `rnn.weight_ih_l0`, `decoder.weight`, …) where one PyTorch module can hold all the layers, and
-/// one module a layer (`layers.0.weight_ih_l0`) where widths differ or kinds mix.
+/// `rnn.weight_ih_l0`, `decoder.weight`, …) if one PyTorch module can hold all the layers.
+/// Otherwise, if widths or kinds differ, there is one module per layer (`layers.0.weight_ih_l0`).
 public struct SequenceModel: Model {
   public let plan: Plan
   public let options: ModelOptions
   public let interface: TaskSignature
   public let head: any Head
-  /// The head, where it says by itself where sequences end.
+  /// The head, if it is a halting probability.
   let halting: Halting?
   let predictedLength: PredictedLength?
   public let encoder: [any Layer]
   public let layers: [any Layer]
-  /// The first of `layers` that is fed targets; nil for none.
+  /// The index in `layers` of the first layer with target feedback; nil for none.
   let firstTeacherForced: Int?
-  /// What the head reads.
+  /// The input of the head.
   package let top: Activation
 
   /// - Parameters:
-  ///   - seed: keys dropout; initial weights are drawn by `ParameterVector.initialize`.
-  ///   - objective: what training differentiates in place of the plain cross-entropy.
+  ///   - seed: The key of dropout; `ParameterVector.initialize` samples initial weights.
+  ///   - objective: The terms that training adds to the cross-entropy.
   public init(
     _ options: ModelOptions, interface: TaskSignature, seed: UInt64,
     objective: TrainingObjective = TrainingObjective()
@@ -40,7 +40,8 @@ public struct SequenceModel: Model {
     }
     plan.scope.outputs = interface.output
     let (source, table) = Self.source(options, interface.input, named: "embedding", in: &plan)
-    // Dropout and shortcuts read every row by itself; a layer alone, one per different symbol.
+    // Dropout and shortcuts need one row per step. Otherwise the input product is computed once per
+    // distinct symbol.
     if options.readsRows(interface.input) {
       stack.addInput(source, in: &plan)
     } else {
@@ -112,7 +113,7 @@ public struct SequenceModel: Model {
     self.interface = interface
   }
 
-  /// That of a language: the next of so many symbols.
+  /// Makes a language model, which predicts the next of `vocabulary` symbols.
   public init(
     _ options: ModelOptions, vocabulary: Int, seed: UInt64,
     objective: TrainingObjective = TrainingObjective()
@@ -121,7 +122,7 @@ public struct SequenceModel: Model {
       options, interface: TaskSignature(vocabulary: vocabulary), seed: seed, objective: objective)
   }
 
-  /// What is read, and the table of an embedding.
+  /// Returns the input of the first layer, and the table of the embedding if there is one.
   static func source(
     _ options: ModelOptions, _ input: TaskSignature.Input, named name: String,
     in plan: inout Plan
@@ -139,11 +140,10 @@ public struct SequenceModel: Model {
     }
   }
 
-  /// The most outputs that the model predicts of a sequence; nil where it does not predict how
-  /// many.
+  /// The greatest length that the model can predict; nil without length prediction.
   public var longestPredicted: Int? { predictedLength?.longest }
 
-  /// What is known of each stream, side by side.
+  /// Concatenates the summary of the source and the condition of each stream.
   private static func join(_ vectors: [Activation], in plan: inout Plan) -> Concatenation {
     plan.scope.axis = .stream
     defer { plan.scope.axis = .time }
@@ -154,7 +154,8 @@ public struct SequenceModel: Model {
     [head.weight] + [halting?.haltWeight, predictedLength?.lengthWeight].compactMap(\.self)
   }
 
-  /// What is predicted for every stream at step t, without a loss: logits of symbols, for example.
+  /// Returns the outputs of every stream at step t, without a loss: the logits of symbols, for
+  /// example.
   public func outputs(at t: Int, _ pass: Pass) -> Matrix { head.outputs(at: t, pass) }
 }
 
@@ -189,8 +190,8 @@ extension SequenceModel {
 }
 
 extension ModelOptions {
-  /// Whether one PyTorch module holds all layers: one cell with one set of options, nothing
-  /// between.
+  /// True if one PyTorch module can hold all layers: the same cell and options in each, and nothing
+  /// between them.
   public var fitsOneModule: Bool {
     guard case .recurrent = layers[0].kind, layers[0].bidirectional != .sum else { return false }
     return layers.allSatisfy {
@@ -198,16 +199,17 @@ extension ModelOptions {
     }
   }
 
-  /// Whether what is read is needed as an activation of its own.
+  /// True if the input must be an activation of its own, with one row per step.
   func readsRows(_ input: TaskSignature.Input) -> Bool {
     if dropoutOfInput > 0 || shortcut || layers[0].residual { return true }
     guard layers[0].bidirectional != nil else { return false }
-    // Symbols are read in both directions as they are, unless several steps of them at once.
+    // Symbols need no such activation, in both directions, unless a layer reads several steps at
+    // once.
     if case .symbols = input { return layers[0].inputDelays != [0] }
     return true
   }
 
-  /// Why no model of these options can be made for data of some kind, if there is a reason.
+  /// Returns why these options do not fit data with the given signature, or nil if they fit.
   public func incompatibility(with interface: TaskSignature) -> String? {
     if let problem { return problem.sentence }
     if let sentence = treeIncompatibility(to: interface) { return sentence }
@@ -220,16 +222,16 @@ extension ModelOptions {
       }
       if interface.ends != nil {
         return
-          "a bidirectional layer would read what is to be predicted, as each output of this data "
-          + "is read at the next step; remove bidirectional from model.layers"
+          "a bidirectional layer would read its own targets, because each output of this data is "
+          + "the input of the next step; remove bidirectional from model.layers"
       }
     }
     switch interface.input {
     case .symbols(let count):
       if tied {
         guard interface.output == .symbols(count) else {
-          return "model.tied needs the same symbols on both sides, and this data predicts others; "
-            + "set it to false"
+          return "model.tied needs the same symbols as inputs and outputs, and this data has "
+            + "different ones; set it to false"
         }
         if shortcut { return "model.tied and model.shortcut exclude each other; set one to false" }
       }
@@ -251,11 +253,11 @@ extension ModelOptions {
       }
     if read == 0, readsRows(interface.input) {
       return
-        "this data has nothing to read, so a first layer has no shortcut, no dropout before it and "
-        + "one direction only; remove them"
+        "this data has nothing to read, so the first layer can have no shortcut, no dropout before "
+        + "it and only one direction; remove them"
     }
     if layers[0].residual, layers[0].width != read {
-      return "layer 0 is residual, so its width (\(layers[0].width)) must be that of what it reads "
+      return "layer 0 is residual, so its width (\(layers[0].width)) must be that of its input "
         + "(\(read))"
     }
     return nil

@@ -1,43 +1,43 @@
-/// Layers one above the other while they are being made.
+/// A builder of a model's layers, from bottom to top.
 struct Stack {
   private let options: ModelOptions
   private let seed: UInt64
   var layers: [any Layer] = []
-  /// What is computed of each sequence before its first step.
+  /// The layers that run once per sequence, before its first step.
   var before: [any Layer] = []
-  /// What the next layer reads.
+  /// The input of the next layer.
   var source = LayerInput.nothing
-  /// What the first recurrent layer knows of each sequence.
+  /// The conditions that enter the first recurrent layer.
   private var conditions: [StreamCondition] = []
-  /// What the first recurrent layer knows of how long each sequence is.
+  /// The length input of the first recurrent layer.
   private var length = LengthInput.none
-  /// What the first recurrent layer shows before its first step is a linear map of.
+  /// The condition whose linear map is the initial state of the first recurrent layer.
   private var beginning: Activation?
-  /// What the recurrent layers begin with, from the bottom to the top.
+  /// The initial states of the recurrent layers, from bottom to top.
   private var given: [FinalStates] = []
-  /// What an encoder has read as one vector, for states that none of `given` fits.
+  /// The summary of the encoder, for states that none of `given` fits.
   private var context: Activation?
-  /// Put before the names of layers and parameters.
+  /// The prefix of the names of layers and parameters.
   private let label: String
-  /// Whether the last states are for others; from the bottom to the top they are then `finals`.
+  /// True if the stack collects the final states of its layers in `finals`, from bottom to top.
   private let givesFinalStates: Bool
   private(set) var finals: [FinalStates] = []
-  /// What stands for everything that was read, where states are for others.
+  /// The summary of everything that was read, for a stack that collects final states.
   private(set) var summary: Activation?
-  /// What the first recurrent layer looks back at from each state.
+  /// The attention inside the first recurrent layer.
   private var stepAttention: (kind: AttentionKind, source: Activation)?
-  /// Layers with a cell so far, and those of them with a state.
+  /// The number of layers with a cell so far, and of those with a state.
   private var (depth, begun) = (0, 0)
-  /// The first of `layers` that is fed targets.
+  /// The index in `layers` of the first layer with target feedback.
   private(set) var firstTeacherForced: Int?
-  /// The output of the last layer, without dropout.
+  /// The output of the last layer, before dropout.
   private var top: Activation?
-  /// The summary of both directions of the layer below which no state is left, where every step of
-  /// that layer is shown as well: layers, and the output without and with dropout.
+  /// The summary of the topmost bidirectional layer, if its output at every step is needed too and
+  /// no layer above it has a state: its layers, and its output before and after dropout.
   private var view: (layers: [any Layer], top: Activation, output: Activation)?
-  /// Whether these are layers that stand above such a summary, made once more over it.
+  /// True if this stack is a copy of the layers above such a summary, to run over the summary.
   private var isCopy = false
-  /// The activation of the last layer, once there is one.
+  /// The output of the last layer; the stack must not be empty.
   var output: Activation {
     get {
       guard case .activation(let output) = source else { preconditionFailure("an empty stack") }
@@ -47,8 +47,8 @@ struct Stack {
   }
 
   /// - Parameters:
-  ///   - label: put before the names of layers and, with a point, of parameters.
-  ///   - givesFinalStates: whether the last states are for others.
+  ///   - label: The prefix of the names of layers and, with a point, of parameters.
+  ///   - givesFinalStates: True if the stack collects the final states of its layers.
   init(_ options: ModelOptions, seed: UInt64, label: String = "", givesFinalStates: Bool = false) {
     self.options = options
     self.seed = seed
@@ -56,7 +56,7 @@ struct Stack {
     self.givesFinalStates = givesFinalStates
   }
 
-  /// Lets what an encoder has read enter the layers that are added next.
+  /// Lets the output of an encoder enter the layers that are added next.
   mutating func read(_ encoded: EncoderOutput, as place: ContextPlace) {
     if place.beginsStates { (given, context) = (encoded.finals, encoded.summary) }
     if place.isReadAtEveryStep {
@@ -64,12 +64,12 @@ struct Stack {
     }
   }
 
-  /// Lets the first recurrent layer look back at what an encoder shows at each of its steps.
+  /// Adds attention over the encoder's output inside the first recurrent layer.
   mutating func stepAttention(_ kind: AttentionKind, to source: Activation) {
     if kind != .none { stepAttention = (kind, source) }
   }
 
-  /// Lets what is known of each sequence enter the first recurrent layer.
+  /// Lets the condition of each sequence enter the first recurrent layer.
   mutating func read(condition: Activation, at place: ConditionPlace) {
     switch place {
     case .everyStep: conditions.append(StreamCondition(condition))
@@ -81,7 +81,7 @@ struct Stack {
   /// Lets the length of each sequence enter the first recurrent layer.
   mutating func read(length: LengthInput) { self.length = length }
 
-  /// Makes an activation of what is read, with dropout.
+  /// Makes an activation of the input, with dropout.
   mutating func addInput(_ source: LayerInput, in plan: inout Plan) {
     let input: any Layer =
       switch source {
@@ -93,10 +93,11 @@ struct Stack {
 
   /// Adds the layers of a configuration.
   ///
-  /// Where one answer is asked of a sequence, the topmost bidirectional layer shows the summary as its
-  /// last step, and all layers above read it there. In an encoder so do layers without a state; one
-  /// with a state reads every step as it is, and hands over its own last state.
-  /// - Parameter shown: the steps of the topmost bidirectional layer that others read.
+  /// If each sequence has one target, at its end, the topmost bidirectional layer outputs its
+  /// summary as the last step, and all layers above read it there. In an encoder, layers without a
+  /// state read the summary in the same way. A layer with a state reads every step and gives its
+  /// own final state.
+  /// - Parameter shown: The outputs of the topmost bidirectional layer that other layers read.
   mutating func add(
     _ all: ArraySlice<LayerOptions>, shown: Bidirectional.Shown, in plan: inout Plan
   ) {
@@ -131,7 +132,7 @@ struct Stack {
           return built
         }
         if let combination = layer.bidirectional {
-          // The last states are handed over by themselves.
+          // The final states are collected separately.
           let isHandedOver = shown == .both && isTop && layer.hasState
           let twoWays = Bidirectional(
             combination, reading: read,
@@ -173,8 +174,9 @@ struct Stack {
     if givesFinalStates, summary == nil { summarise(all, from: summarised, in: &plan) }
   }
 
-  /// Keeps what the top layer, which has no state, puts out at the end of each sequence.
-  /// - Parameter summarised: the topmost bidirectional layer, unless a state stands above it.
+  /// Keeps the output of the top layer, which has no state, at the end of each sequence.
+  /// - Parameter summarised: The index of the topmost bidirectional layer, unless a layer with a
+  ///   state stands above it.
   private mutating func summarise(
     _ all: ArraySlice<LayerOptions>, from summarised: Int?, in plan: inout Plan
   ) {
@@ -196,7 +198,7 @@ struct Stack {
     summary = last.output
   }
 
-  /// Adds a look back at what an encoder shows at each of its steps.
+  /// Adds attention over the encoder's output at each step of the source.
   mutating func addAttention(
     _ kind: AttentionKind, to source: Activation, in plan: inout Plan
   ) {
@@ -247,7 +249,7 @@ struct Stack {
     return (layer, layer.finalStates)
   }
 
-  /// What a state of the next recurrent layer begins with, if anything is handed to it.
+  /// Returns the initial state for a state of the next recurrent layer; nil if there is none.
   private mutating func beginning(
     of state: Activation, named name: String, isShown: Bool, in plan: inout Plan
   ) -> Activation? {

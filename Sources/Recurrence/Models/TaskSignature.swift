@@ -1,22 +1,22 @@
-/// What a model reads and what it predicts, as its data decides.
+/// The inputs and outputs that the data prescribes for a model.
 public struct TaskSignature: Codable, Hashable, Sendable {
-  /// What is read at each step.
+  /// The input at each step.
   public enum Input: Hashable, Sendable {
-    /// One of so many symbols.
+    /// One of n symbols.
     case symbols(Int)
-    /// So many numbers.
+    /// A frame of n numbers.
     case frames(Int)
-    /// Nothing: the state alone goes on.
+    /// No input: the model runs on its state alone.
     case nothing
   }
 
-  /// What is predicted at each step that asks for something.
+  /// The output at each step with a target.
   public enum Output: Hashable, Sendable {
-    /// One of so many symbols: softmax and cross-entropy.
+    /// One of n symbols: softmax and cross-entropy.
     case symbols(Int)
-    /// So many numbers: squared error.
+    /// n numbers: squared error.
     case numbers(Int)
-    /// Which of so many labels hold: a logistic output for each.
+    /// Any subset of n labels: one logistic output per label.
     case labels(Int)
 
     /// The width of the output layer.
@@ -27,34 +27,34 @@ public struct TaskSignature: Codable, Hashable, Sendable {
     }
   }
 
-  /// The most symbols that a step can be fed the one before of: its state is a Float.
+  /// The most symbols that target feedback allows: the fed-back symbol is stored as a Float.
   static let mostSymbolsFed = 1 << 24
 
   public var input: Input
   public var output: Output
-  /// The numbers that are known of a whole sequence; 0 for none.
+  /// The number of numbers in the condition of a sequence; 0 for none.
   public var condition: Int
-  /// Of each class that is known of a whole sequence, how many there are to tell apart.
+  /// The number of classes to tell apart, for each class of the condition of a sequence.
   public var classes: [Int]
-  /// The number of symbols that an encoder reads; 0 where it reads none.
+  /// The number of symbols in the vocabulary of the source; 0 without symbols.
   public var source: Int
-  /// The width of the frames that an encoder reads in place of symbols; 0 where it reads none.
+  /// The width of the frames of the source; 0 without frames.
   public var sourceFrames: Int
-  /// Whether a sequence asks for one answer, at its end.
+  /// True if each sequence has one target, at its end.
   public var asksOnce: Bool
-  /// Whether windows are cut from a running text, whose ends nobody has seen.
+  /// True if windows are cut from a running text, whose end is never seen.
   public var isRunning: Bool
-  /// Whether an example is a tree, whose leaves are read.
+  /// True if an example is a tree whose leaves are words.
   public var isTree: Bool
-  /// What is known of where sequences end; nil where that is no question, because each output comes with
-  /// an input that is given, or because there are no sequences of outputs.
+  /// The possible ends of sequences. Nil if the end need not be predicted: each output comes with
+  /// an input, or there are no sequences of outputs.
   public var ends: Ends?
 
-  /// Of sequences of outputs that are read again, how they may end.
+  /// The ends of output sequences that the model reads back as its input.
   public struct Ends: Codable, Hashable, Sendable {
-    /// The symbol that stands for the end; nil where outputs are no symbols.
+    /// The end-of-sequence symbol; nil if outputs are not symbols.
     public var symbol: Int?
-    /// The most outputs that a sequence to train on has, the end not counted.
+    /// The number of outputs of the longest training sequence, without end-of-sequence.
     public var longest: Int
 
     public init(symbol: Int? = nil, longest: Int) {
@@ -80,15 +80,15 @@ public struct TaskSignature: Codable, Hashable, Sendable {
     self.ends = ends
   }
 
-  /// That of a language model: the next of the symbols of a running text.
+  /// Makes the signature of a language model: the next symbol of a running text.
   public init(vocabulary: Int) {
     self.init(input: .symbols(vocabulary), output: .symbols(vocabulary), isRunning: true)
   }
 
-  /// Says whether anything is known of a whole sequence.
+  /// True if sequences have a condition: numbers or classes.
   public var isConditioned: Bool { condition > 0 || !classes.isEmpty }
 
-  /// The input of an encoder at each step of its own; nil where there is nothing to encode.
+  /// The input of the encoder at each step of the source; nil without a source.
   public var encoded: Input? {
     source > 0 ? .symbols(source) : sourceFrames > 0 ? .frames(sourceFrames) : nil
   }
@@ -127,7 +127,7 @@ public struct TaskSignature: Codable, Hashable, Sendable {
   }
 }
 
-// As a kind with its width, `{"symbols": 65}`.
+// Coded as a kind with its width: `{"symbols": 65}`.
 extension TaskSignature.Input: Codable {
   private enum Kind: String, CodingKey, CaseIterable { case symbols, frames, nothing }
 

@@ -1,7 +1,7 @@
 internal import LinearAlgebra
 
 /// A recursive network over trees: word vectors at the leaves, one cell with the same weights at
-/// every node, and a softmax over the labels of each node that asks for one.
+/// every node, and a softmax over the labels at each node with a target.
 ///
 ///     model:
 ///       embedding: 150
@@ -15,8 +15,8 @@ public struct TreeModel: Model {
   public let layers: [any Layer]
 
   /// - Parameters:
-  ///   - seed: keys dropout; initial weights are drawn by `ParameterVector.initialize`.
-  ///   - objective: what training differentiates in place of the plain cross-entropy.
+  ///   - seed: The key of dropout; `ParameterVector.initialize` samples initial weights.
+  ///   - objective: The terms that training adds to the cross-entropy.
   public init(
     _ options: ModelOptions, interface: TaskSignature, seed: UInt64,
     objective: TrainingObjective = TrainingObjective()
@@ -95,7 +95,8 @@ public struct TreeOptions: Codable, Hashable, Sendable {
 }
 
 extension ModelOptions {
-  /// What does not fit together in a model of trees, if anything, and the key to blame.
+  /// Returns the first contradiction between the options of a model of trees, and the key at fault;
+  /// nil if there is none.
   func problem(of tree: TreeOptions) -> (key: CodingKeys, sentence: String)? {
     guard layers.isEmpty else {
       return (.tree, "tree and layers exclude each other; remove one of them")
@@ -119,8 +120,7 @@ extension ModelOptions {
     return nil
   }
 
-  /// Why no model of these options can be made for data with or without trees, if there is a
-  /// reason.
+  /// Returns why these options do not fit data with trees, or data without trees; nil if they fit.
   func treeIncompatibility(to interface: TaskSignature) -> String? {
     if interface.isTree {
       return tree == nil

@@ -1,13 +1,13 @@
-/// A tree whose nodes have at most two children, as a batch of trees takes it.
+/// A tree whose nodes have at most two children, as an example of a batch.
 ///
 /// Children come before their parents, and the last node is the root.
 public struct BinaryTree: Equatable, Sendable {
   public struct Node: Equatable, Sendable {
-    /// The symbol of a leaf; 0 elsewhere.
+    /// The symbol of a leaf; 0 for other nodes.
     public var word: Int32
-    /// What is asked for, or `Batch.noTarget`.
+    /// The target, or `Batch.noTarget`.
     public var label: Int32
-    /// The numbers of the children, −1 for none; a node with one has it on the left.
+    /// The indices of the children, −1 for none. A single child is the left one.
     public var left, right: Int32
 
     public init(word: Int32 = 0, label: Int32, left: Int32 = -1, right: Int32 = -1) {
@@ -19,7 +19,7 @@ public struct BinaryTree: Equatable, Sendable {
   }
 
   public let nodes: [Node]
-  /// The steps from each node down to the furthest leaf under it; 0 of a leaf.
+  /// The height of each node: the number of edges to the furthest leaf under it; 0 for a leaf.
   let heights: [Int32]
 
   public init(_ nodes: [Node]) {

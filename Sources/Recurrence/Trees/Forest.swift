@@ -1,24 +1,24 @@
 public import LinearAlgebra
 
-/// The trees of a batch: which rows are of one height, and which are whose children.
+/// The trees of a batch, with their nodes sorted by height.
 ///
-/// A row is a node. The leaves of all trees come first, then all nodes of height 1, and so on, so that
-/// each height is one block of rows whose children lie in earlier blocks: a network over trees walks
-/// heights as a recurrent one walks steps, and no row is padding.
+/// A row is a node. The leaves of all trees come first, then all nodes of height 1, and so on. Each
+/// height is one block of rows whose children lie in earlier blocks. A network over trees goes from
+/// height to height as a recurrent one goes from step to step, and no row is padding.
 public final class Forest: @unchecked Sendable {
   /// The rows of each node's children, −1 for none.
   public let left, right: Buffer<Int32>
-  /// 1 where the node is a root.
+  /// 1 for a root, 0 for other nodes.
   let roots: Buffer<UInt8>
   /// The number of trees.
   public fileprivate(set) var treeCount = 0
-  /// The number of heights, and where each begins; one more is the end.
+  /// The number of heights, and the first row of each. One more entry marks the end.
   public private(set) var heights = 0
   private let starts: Buffer<Int32>
-  /// The row of each node in the order of the trees, and where the next node of each height goes.
+  /// The row of each node in the order of the trees, and the next free row of each height.
   private let places, ends: Buffer<Int32>
 
-  /// Room for so many nodes.
+  /// Allocates memory for `rows` nodes.
   public init(rows: Int) {
     left = Buffer(count: rows)
     right = Buffer(count: rows)
@@ -28,7 +28,7 @@ public final class Forest: @unchecked Sendable {
     ends = Buffer(count: rows)
   }
 
-  /// The rows of the nodes of a height.
+  /// Returns the rows of the nodes of a height.
   public func rows(ofHeight height: Int) -> Range<Int> {
     Int(starts.start[height])..<Int(starts.start[height + 1])
   }
@@ -36,7 +36,7 @@ public final class Forest: @unchecked Sendable {
   /// The number of leaves, which are the first rows.
   public var leaves: Int { Int(starts.start[1]) }
 
-  /// Finds the places of all nodes; allocates nothing.
+  /// Computes the rows of all nodes; allocates nothing.
   fileprivate func lay(out trees: [BinaryTree]) {
     let (starts, ends) = (starts.elements(), ends.elements())
     heights = 0
@@ -64,13 +64,13 @@ public final class Forest: @unchecked Sendable {
     }
   }
 
-  /// The row of node k of the trees, counted over all of them in their order.
+  /// Returns the row of node k; k counts over all trees in their order.
   func row(ofNode k: Int) -> Int { Int(places.start[k]) }
 }
 
 extension Batch {
-  /// Lays the batch out for trees and fills it in: a single step, in which every node is a stream.
-  /// - Parameter keys: what random numbers of each tree's nodes are keyed by, that of its first node.
+  /// Lays the batch out for trees and fills it: a single step, in which every node is a stream.
+  /// - Parameter keys: The key of each tree's random numbers, used for its first node.
   public func begin(_ trees: [BinaryTree], keys: [Int32], epoch: Int = 1) {
     guard let forest else { preconditionFailure("trees in a batch without room for them") }
     begin(steps: 1, streams: trees.reduce(0) { $0 + $1.nodes.count })
@@ -93,6 +93,6 @@ extension Batch {
     }
   }
 
-  /// Whether a row is the root of a tree.
+  /// True if a row is the root of a tree.
   func isRoot(_ row: Int) -> Bool { forest.map { $0.roots.start[row] != 0 } ?? false }
 }

@@ -1,6 +1,6 @@
 internal import LinearAlgebra
 
-/// The recursive network (Socher 2011, 2013): a leaf is its word's vector, and a node
+/// The recursive network (Socher 2011, 2013). A leaf is its word's vector, and every other node is
 ///
 ///     h = tanh([h_l, h_r] W + b)
 struct PlainTree: Layer {
@@ -10,7 +10,7 @@ struct PlainTree: Layer {
   private let nodes: TreeNodes
   private let bias: Parameter
 
-  /// - Parameter words: the vectors of the leaves, as wide as h.
+  /// - Parameter words: The vectors of the leaves, as wide as h.
   init(reading words: Activation, in plan: inout Plan) {
     let n = plan.width(words)
     let spread = Distribution.uniform(1 / Double(2 * n).squareRoot())

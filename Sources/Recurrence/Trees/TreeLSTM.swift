@@ -1,13 +1,13 @@
 internal import LinearAlgebra
 
-/// The tree-LSTM with two children (Tai, Socher & Manning 2015, the N-ary one with N = 2), of which only
-/// leaves read a word x:
+/// The tree-LSTM with two children (Tai, Socher & Manning 2015, the N-ary one with N = 2), in which
+/// only leaves read a word x:
 ///
 ///     i, o, f_l, f_r = σ(x W + [h_l, h_r] U + b)      g = tanh(x W + [h_l, h_r] U + b)
 ///     c = i ∘ g + f_l ∘ c_l + f_r ∘ c_r               h = o ∘ tanh c
 ///
-/// Gates lie in the order i, o, g, f_l, f_r. A leaf has x and no children, any other node children and
-/// no x; b is that of both.
+/// Gates lie in the order i, o, g, f_l, f_r. A leaf has x and no children; other nodes have
+/// children and no x. Both use the same b.
 struct TreeLSTM: Layer {
   let output: Activation
   private let words: Activation
@@ -46,7 +46,7 @@ struct TreeLSTM: Layer {
     }
   }
 
-  /// c and h of some nodes from what the gates are to be the functions of.
+  /// Computes c and h of some nodes from the preactivations of their gates.
   private func remember(_ rows: Range<Int>, _ pass: Pass) {
     let (a, c, h) = (pass[gates], pass[memory], pass[output])
     let (left, right) = (pass.forest.left.elements(), pass.forest.right.elements())
@@ -77,7 +77,8 @@ struct TreeLSTM: Layer {
     pass.d[bias].addColumnSums(da.slice(rows: forest.leaves..<da.rows))
   }
 
-  /// The gates of some nodes become their derivatives, and the memories of their children get theirs.
+  /// Replaces the gates of some nodes with their gradients, and adds to the gradients of their
+  /// children's memories.
   private func differentiate(_ rows: Range<Int>, _ pass: Pass) {
     let (a, c) = (pass[gates], pass[memory])
     let (dc, dh) = (pass.d[memory], pass.d[output])
@@ -95,7 +96,7 @@ struct TreeLSTM: Layer {
     if child < 0 { f.fill(0) } else { forget(dc[row], c[Int(child)], f, dc[Int(child)]) }
   }
 
-  /// The gates i, o and g of the leaves.
+  /// Returns the gates i, o and g of the leaves.
   private func leafGates(_ a: Matrix, _ pass: Pass) -> Matrix {
     a.slice(rows: 0..<pass.forest.leaves).slice(columns: 0..<a.columns / 5 * 3)
   }

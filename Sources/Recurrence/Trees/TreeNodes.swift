@@ -1,6 +1,6 @@
 internal import LinearAlgebra
 
-/// The word vectors of the leaves: `x = E[word]` in the first rows; those of other nodes have none.
+/// The word vectors of the leaves, `x = E[word]`, in the first rows. Other nodes have none.
 struct LeafEmbedding: Layer {
   let output: Activation
   private let table: Parameter
@@ -14,7 +14,7 @@ struct LeafEmbedding: Layer {
     let x = pass[output]
     let leaves = pass.forest.leaves
     x.slice(rows: 0..<leaves).gather(pass[table].matrix, at: pass.batch.inputs)
-    // Nobody reads the rest, but dropout passes over it.
+    // No node reads the other rows, but dropout runs over them.
     x.slice(rows: leaves..<x.rows).fill(0)
     pass.mark(.embedding)
   }
@@ -26,14 +26,14 @@ struct LeafEmbedding: Layer {
   }
 }
 
-/// What all nodes with children do alike: `a = [h_l, h_r] W` of one height after the other, zeros in
-/// place of a child that is not there.
+/// The part that all nodes with children share: `a = [h_l, h_r] W`, one height after another, with
+/// zeros in place of a missing child.
 struct TreeNodes: Sendable {
   /// h
   let output: Activation
   /// [h_l, h_r]
   private let children: Activation
-  /// Its derivative, of one height.
+  /// Its gradient, kept for one height only.
   private let dChildren: Scratch
   /// W
   let weight: Parameter
@@ -47,7 +47,7 @@ struct TreeNodes: Sendable {
     dChildren = plan.scratch(2 * width, rows: .each(of: .max))
   }
 
-  /// a += [h_l, h_r] W for the nodes of a height.
+  /// a += [h_l, h_r] W for the nodes of one height.
   func combine(_ rows: Range<Int>, into a: Matrix, _ pass: Pass) {
     let h = pass[output]
     let both = pass[children].slice(rows: rows)
@@ -59,7 +59,7 @@ struct TreeNodes: Sendable {
     a.addProduct(both, pass[weight])
   }
 
-  /// ∂[h_l, h_r] += ∂a Wᵀ for the nodes of a height.
+  /// ∂[h_l, h_r] += ∂a Wᵀ for the nodes of one height.
   func divide(_ da: Matrix, _ rows: Range<Int>, _ pass: Pass) {
     let dh = pass.d[output]
     let both = Matrix(pass.scratch(dChildren), rows: rows.count, columns: 2 * width)
