@@ -3,8 +3,7 @@ import LinearAlgebra
 import Testing
 
 /// What every world must do, whatever it is made of.
-@Suite(.serialized)
-struct CollectivesTests {
+@Suite(.serialized) struct `Sums and other collectives` {
   static let floatsPerPiece = MPI.pieceBytes / 4
   static let sizes = [
     0, 1, floatsPerPiece - 1, floatsPerPiece, floatsPerPiece + 1, 3 * floatsPerPiece + 5,
@@ -23,8 +22,8 @@ struct CollectivesTests {
     values.indices.allSatisfy { values[$0] == Element(total(size, $0)) }
   }
 
-  @Test("Ranks are numbered from 0, and the ranks of a host are counted", arguments: World.all)
-  func ranks(_ world: World) throws {
+  @Test(arguments: World.all)
+  func `Ranks are numbered from 0, and the ranks of a host are counted`(_ world: World) throws {
     for local in try world.run({ ($0.rank, $0.size, $0.nodeRank, $0.nodeSize, $0.hostName) }) {
       let (rank, size, nodeRank, nodeSize, host) = local.value
       #expect(rank == local.rank)
@@ -39,8 +38,8 @@ struct CollectivesTests {
     for local in gathered { #expect(Set(local.value).count == local.size) }
   }
 
-  @Test("Floats are summed in vectors of any length", arguments: World.all, sizes)
-  func sumOfFloats(_ world: World, _ count: Int) throws {
+  @Test(arguments: World.all, sizes)
+  func `Floats are summed in vectors of any length`(_ world: World, _ count: Int) throws {
     let locals = try world.run { world in
       let buffer = Buffer<Float>(count: count)
       for i in 0..<count { buffer.start[i] = Float(Self.number(world.rank, i)) }
@@ -50,8 +49,8 @@ struct CollectivesTests {
     for local in locals { #expect(Self.isTotal(local.value, local.size)) }
   }
 
-  @Test("Doubles are summed in vectors of any length", arguments: World.all, sizes)
-  func sumOfDoubles(_ world: World, _ count: Int) throws {
+  @Test(arguments: World.all, sizes)
+  func `Doubles are summed in vectors of any length`(_ world: World, _ count: Int) throws {
     let locals = try world.run { world in
       let buffer = Buffer<Double>(count: count)
       for i in 0..<count { buffer.start[i] = Double(Self.number(world.rank, i)) }
@@ -67,10 +66,10 @@ struct CollectivesTests {
     return random.normal(UInt64(place % 3_001)) * [1, 1e3, 1e-4][(place + rank) % 3]
   }
 
-  @Test(
-    "Numbers are added in the order of ranks, the same bits on each, in vectors of any length",
-    arguments: World.all, sizes + [5, 40, 1_000, 5_003, 20_011])
-  func order(_ world: World, _ count: Int) throws {
+  @Test(arguments: World.all, sizes + [5, 40, 1_000, 5_003, 20_011])
+  func `Numbers are added in the order of ranks, the same bits on each, in vectors of any length`(
+    _ world: World, _ count: Int
+  ) throws {
     let locals = try world.run { world -> Bool in
       let singles = Buffer<Float>(count: count)
       let doubles = Buffer<Double>(count: count)
@@ -93,8 +92,8 @@ struct CollectivesTests {
     for local in locals { #expect(local.value) }
   }
 
-  @Test("A part of a buffer is summed and the rest left alone", arguments: World.all)
-  func sumOfPart(_ world: World) throws {
+  @Test(arguments: World.all)
+  func `A part of a buffer is summed and the rest left alone`(_ world: World) throws {
     let locals = try world.run { world in
       let buffer = Buffer<Float>(count: 11)
       for i in 0..<11 { buffer.start[i] = Float(world.rank + 1) }
@@ -108,8 +107,8 @@ struct CollectivesTests {
     }
   }
 
-  @Test("Whole numbers are summed and their largest found", arguments: World.all)
-  func wholeNumbers(_ world: World) throws {
+  @Test(arguments: World.all)
+  func `Whole numbers are summed and their largest found`(_ world: World) throws {
     let locals = try world.run { world in
       var sum: [Int32] = [1, Int32(world.rank), -5]
       try world.sum(&sum)
@@ -124,8 +123,8 @@ struct CollectivesTests {
     }
   }
 
-  @Test("A tally of doubles is summed and its largest found", arguments: World.all)
-  func tally(_ world: World) throws {
+  @Test(arguments: World.all)
+  func `A tally of doubles is summed and its largest found`(_ world: World) throws {
     let locals = try world.run { world in
       var sum = [0.5, Double(world.rank), 1e300]
       try world.sum(&sum)
@@ -141,8 +140,8 @@ struct CollectivesTests {
     }
   }
 
-  @Test("A number that is not one is seen by all ranks after a sum", arguments: World.all)
-  func notANumber(_ world: World) throws {
+  @Test(arguments: World.all)
+  func `A number that is not one is seen by all ranks after a sum`(_ world: World) throws {
     let locals = try world.run { world in
       var values = [world.rank == world.size - 1 ? Double.nan : 1, 2]
       try world.sum(&values)
@@ -156,8 +155,10 @@ struct CollectivesTests {
 
   static let lengths = [0, 1, 1000, MPI.pieceBytes, 2 * MPI.pieceBytes + 3]
 
-  @Test("Every root can send bytes that only it knows the length of", arguments: World.all, lengths)
-  func broadcast(_ world: World, _ length: Int) throws {
+  @Test(arguments: World.all, lengths)
+  func `Every root can send bytes that only it knows the length of`(
+    _ world: World, _ length: Int
+  ) throws {
     @Sendable func message(_ root: Int) -> [UInt8] {
       (0..<length + root).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ root) }
     }
@@ -169,8 +170,8 @@ struct CollectivesTests {
     for local in locals { #expect(local.value == (0..<local.size).map(message)) }
   }
 
-  @Test("Bytes of different lengths are gathered by rank", arguments: World.all)
-  func gather(_ world: World) throws {
+  @Test(arguments: World.all)
+  func `Bytes of different lengths are gathered by rank`(_ world: World) throws {
     // Rank 1 has nothing to say, and the last rank more than a piece.
     @Sendable func message(_ rank: Int, _ size: Int) -> [UInt8] {
       let length = rank == size - 1 ? MPI.pieceBytes + 17 : rank == 1 ? 0 : 5 + 40 * rank
@@ -190,8 +191,8 @@ struct CollectivesTests {
     }
   }
 
-  @Test("Each rank gets its own part of what one has, of any length", arguments: World.all)
-  func scatter(_ world: World) throws {
+  @Test(arguments: World.all)
+  func `Each rank gets its own part of what one has, of any length`(_ world: World) throws {
     @Sendable func part(_ rank: Int, _ size: Int, _ root: Int) -> [UInt8] {
       let length = rank == size - 1 ? MPI.pieceBytes + 17 + root : rank == 1 ? 0 : 5 + 40 * rank
       return [UInt8](repeating: UInt8(rank + 3 * root + 1), count: length)
@@ -208,8 +209,8 @@ struct CollectivesTests {
     }
   }
 
-  @Test("Ranks agree on equal digests and name the lowest that differs", arguments: World.all)
-  func agreement(_ world: World) throws {
+  @Test(arguments: World.all)
+  func `Ranks agree on equal digests and name the lowest that differs`(_ world: World) throws {
     let locals = try world.run { world in
       let same = try world.agree(on: [1, 2, 3])
       let lastDiffers = try world.agree(on: world.rank == world.size - 1 ? [1, 2] : [1, 2, 3])
@@ -230,15 +231,15 @@ struct CollectivesTests {
     var description: String { "rank \(rank) cannot read its file" }
   }
 
-  @Test("What works everywhere keeps its values", arguments: World.all)
-  func unanimousSuccess(_ world: World) throws {
+  @Test(arguments: World.all)
+  func `What works everywhere keeps its values`(_ world: World) throws {
     for local in try world.run({ world in try world.unanimous { world.rank * 3 } }) {
       #expect(local.value == local.rank * 3)
     }
   }
 
-  @Test("What fails on any rank fails on all, and one rank speaks", arguments: World.all)
-  func unanimousFailure(_ world: World) throws {
+  @Test(arguments: World.all)
+  func `What fails on any rank fails on all, and one rank speaks`(_ world: World) throws {
     // The second half of the ranks fails; all of them do in a world of one.
     let locals = try world.run { world in
       do {

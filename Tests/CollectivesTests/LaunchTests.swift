@@ -1,11 +1,10 @@
 import Collectives
 import Testing
 
-@Suite struct LaunchTests {
+@Suite struct `Launchers` {
   static func launch(_ environment: [String: String]) -> Launch { Launch { environment[$0] } }
 
-  @Test("Without a launcher, or with one process, MPI is not started")
-  func alone() throws {
+  @Test func `Without a launcher, or with one process, MPI is not started`() throws {
     let environments: [[String: String]] = [
       [:],
       ["OMPI_COMM_WORLD_SIZE": "1", "OMPI_COMM_WORLD_RANK": "0", "PMIX_RANK": "0"],
@@ -23,8 +22,7 @@ import Testing
     }
   }
 
-  @Test("Under mpirun or srun with PMIx, MPI brings the processes together")
-  func together() throws {
+  @Test func `Under mpirun or srun with PMIx, MPI brings the processes together`() throws {
     let mpirun = Self.launch([
       "OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "3", "PMIX_RANK": "3",
       "SLURM_NTASKS": "2", "SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "2",
@@ -43,8 +41,7 @@ import Testing
     #expect(try other.needsMPI())
   }
 
-  @Test("A launcher that Open MPI cannot use is one sentence, not n worlds of one")
-  func mistakes() {
+  @Test func `A launcher that Open MPI cannot use is one sentence, not n worlds of one`() {
     let srun = Self.launch(["SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "1"])
     #expect(srun.rank == 1)
     #expect(

@@ -2,11 +2,10 @@ import Collectives
 import Glibc
 import Testing
 
-@Suite struct ThreadsTests {
+@Suite struct `Ranks on threads` {
   struct Refused: Error, Equatable { let rank: Int }
 
-  @Test("Threads sum in the order of the ranks, whoever comes first")
-  func order() throws {
+  @Test func `Threads sum in the order of the ranks, whoever comes first`() throws {
     // ((1e8 + 1) − 1e8) + 3 is 3 in single precision, where 1e8 + 1 is 1e8; backwards it is 1.
     let terms: [Float] = [1e8, 1, -1e8, 3]
     for round in 0..<40 {
@@ -23,8 +22,8 @@ import Testing
     }
   }
 
-  @Test("A rank that throws does not leave the others waiting", arguments: 0..<3)
-  func throwing(_ culprit: Int) {
+  @Test(arguments: 0..<3)
+  func `A rank that throws does not leave the others waiting`(_ culprit: Int) {
     #expect(throws: Refused(rank: culprit)) {
       try ThreadCommunicator.run(3) { world in
         if world.rank == culprit { throw Refused(rank: culprit) }
@@ -33,8 +32,7 @@ import Testing
     }
   }
 
-  @Test("A rank that throws later ends collectives that the others have begun")
-  func throwingLater() throws {
+  @Test func `A rank that throws later ends collectives that the others have begun`() throws {
     let seen = try ThreadCommunicator.run(3) { world -> [String] in
       var values = [1.0]
       for _ in 0..<5 { try world.sum(&values) }
@@ -48,8 +46,7 @@ import Testing
     #expect(seen == [[message], ["left"], [message]])
   }
 
-  @Test("A rank that aborts ends the work of all with its code")
-  func aborting() throws {
+  @Test func `A rank that aborts ends the work of all with its code`() throws {
     let seen = try ThreadCommunicator.run(4) { world -> CommunicationError? in
       do {
         if world.rank == 2 { try world.abort(code: 75) }
@@ -62,8 +59,9 @@ import Testing
     #expect(seen == Array(repeating: .aborted(rank: 2, code: 75), count: 4))
   }
 
-  @Test("Ranks that meet with different counts or in different collectives are told so")
-  func mismatch() throws {
+  @Test func `Ranks that meet with different counts or in different collectives are told so`()
+    throws
+  {
     let seen = try ThreadCommunicator.run(3) { world -> CommunicationError? in
       do {
         var values = [Double](repeating: 1, count: world.rank == 2 ? 4 : 5)

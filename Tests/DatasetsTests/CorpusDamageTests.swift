@@ -9,7 +9,7 @@ import Testing
 #endif
 
 /// Encoded texts with wrong numbers and right checksums. A process that ends in a trap fails every test.
-@Suite struct CorpusDamageTests {
+@Suite struct `Damaged corpora` {
   let folder = TemporaryFolder()
 
   /// A text of two files with documents, encoded: the vocabulary, the path and the bytes.

@@ -16,7 +16,7 @@ private func documents(
   ).documentStarts
 }
 
-@Suite struct CorpusTests {
+@Suite struct `Encoded corpora` {
   let folder = TemporaryFolder()
 
   func open(_ vocabulary: Vocabulary, _ path: String, writing: Bool = true) throws -> Corpus {

@@ -15,7 +15,7 @@ private func refusal(_ json: String) -> (path: String, reason: String) {
   return ("", "")
 }
 
-@Suite struct DataOptionsTests {
+@Suite struct `Options of the data` {
   @Test func `Absent keys take their defaults`() throws {
     #expect(try decode("{}") == DataOptions())
     let options = try decode(#"{"train": "a.txt", "vocabulary": {"min_count": 3}}"#)
@@ -58,7 +58,7 @@ private func refusal(_ json: String) -> (path: String, reason: String) {
   }
 }
 
-@Suite struct DatasetTests {
+@Suite struct `A text and its parts` {
   let folder = TemporaryFolder()
 
   func open(_ options: DataOptions, writing: Bool = true) throws -> Dataset {

@@ -3,9 +3,8 @@ import Foundation
 import LinearAlgebra
 import Testing
 
-@Suite("Generated text") struct GeneratedTextTests {
-  @Test("the same seed gives the same symbols, another seed others")
-  func seeds() {
+@Suite struct `Generated text` {
+  @Test func `the same seed gives the same symbols, another seed others`() {
     let text = GeneratedText(count: 400, vocabulary: 90, seed: 3)
     #expect(text.symbols == GeneratedText(count: 400, vocabulary: 90, seed: 3).symbols)
     #expect(text.symbols != GeneratedText(count: 400, vocabulary: 90, seed: 4).symbols)
@@ -17,8 +16,7 @@ import Testing
     #expect(pinned.symbols == [3845, 1453, 2592, 5284, 3036, 4572, 9939, 7403])
   }
 
-  @Test("windows of 700 words have as many distinct ones as WikiText-2's")
-  func distinct() {
+  @Test func `windows of 700 words have as many distinct ones as WikiText-2's`() {
     let text = GeneratedText(count: 70_000, vocabulary: 10_000, seed: 1).symbols
     let counts = stride(from: 0, to: 70_000, by: 700).map { Set(text[$0..<$0 + 700]).count }
     let mean = Double(counts.reduce(0, +)) / 100
@@ -26,8 +24,7 @@ import Testing
     #expect(abs(mean - 383) < 8)
   }
 
-  @Test("the symbol of rank r comes with probability 1/r over the sum, wherever it is numbered")
-  func law() {
+  @Test func `a symbol of rank r has the inverse of r over the sum of all as its probability`() {
     let count = 200_000
     let text = GeneratedText(count: count, vocabulary: 250, seed: 5).symbols
     var found = [Int32: Int]()
@@ -42,8 +39,7 @@ import Testing
     #expect(ranked[..<3].map(\.key) != [0, 1, 2])
   }
 
-  @Test("is a corpus with the same symbols, and leaves no file behind")
-  func corpus() throws {
+  @Test func `is a corpus with the same symbols, and leaves no file behind`() throws {
     let folder = TemporaryFolder()
     let text = GeneratedText(count: 1201, vocabulary: 300, seed: 2)
     let dataset = try text.dataset(in: folder.path)

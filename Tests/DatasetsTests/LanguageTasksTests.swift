@@ -2,7 +2,7 @@ import Datasets
 internal import Foundation
 import Testing
 
-@Suite struct ReberTests {
+@Suite struct `Reber's grammar` {
   func strings(_ task: any GeneratedTask, _ count: Int) -> [[Int32]] {
     examples(generated(task, count: count)).map { [$0.inputs[0]] + $0.targets }
   }
@@ -60,7 +60,7 @@ import Testing
   }
 }
 
-@Suite struct LanguageTasksTests {
+@Suite struct `Tasks of languages` {
   /// Membership as the definitions of the languages say it.
   func belongs(_ string: [Int32], _ grammar: Int) -> Bool {
     let text = string.map(String.init).joined()

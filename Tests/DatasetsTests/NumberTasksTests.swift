@@ -4,7 +4,7 @@ import LinearAlgebra
 import Recurrence
 import Testing
 
-@Suite struct NumberTasksTests {
+@Suite struct `Tasks of numbers` {
   func answers(_ task: any GeneratedTask) -> [Double] {
     examples(generated(task, count: 4_000)).map { Double($0.values.last!) }
   }

@@ -4,7 +4,7 @@ import LinearAlgebra
 import Recurrence
 import Testing
 
-@Suite struct ReadersTests {
+@Suite struct `Readers of examples` {
   let folder = TemporaryFolder()
 
   func decode(_ json: String) throws -> DataOptions {

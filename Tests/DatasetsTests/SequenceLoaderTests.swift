@@ -76,7 +76,7 @@ private func epoch(_ loader: SequenceLoader) -> [Window] { windows(loader, loade
 private let lengths = [5, 2, 9, 4, 4, 7, 1, 3, 4, 6, 9]
 private let sources = [3, 8, 2, 5, 6, 1, 4, 4, 2, 7, 3]
 
-@Suite struct SequenceLoaderTests {
+@Suite struct `Loaders of sequences` {
   /// Every way of making batches.
   static let requests: [LoaderRequest] = [
     LoaderRequest(batchSize: 4, seed: 3), LoaderRequest(batchSize: 4, isBucketed: false, seed: 3),

@@ -35,7 +35,7 @@ private func windows(_ streams: Streams, _ count: Int) -> [Window] {
   }
 }
 
-@Suite struct StreamsTests {
+@Suite struct `Parallel streams` {
   let folder = TemporaryFolder()
 
   /// Files of bytes 0, 1, 2, … over all of them.

@@ -4,7 +4,7 @@ import LinearAlgebra
 import Recurrence
 import Testing
 
-extension ReadersTests {
+extension `Readers of examples` {
   private func columns(_ text: String) -> String { #", "columns": {\#(text)}"# }
 
   @Test func `A column has the class of a sequence, asked for at its end`() throws {

@@ -32,7 +32,7 @@ private let others: [String: any GeneratedTask] = [
   "tomita": Tomita(grammar: 5, trainLength: 3...8, testLength: 11...13),
 ]
 
-@Suite struct TasksTests {
+@Suite struct `Generated tasks` {
   @Test(arguments: tasks.keys.sorted())
   func `A task's examples have the shape and the lengths that it says`(_ name: String) throws {
     for task in [try decode(#"{"task": "\#(name)"}"#).task, try #require(others[name])] {

@@ -2,7 +2,7 @@ import Datasets
 internal import Foundation
 import Testing
 
-@Suite struct TextFilesTests {
+@Suite struct `Files of text` {
   let folder = TemporaryFolder()
 
   func read(_ paths: [String]) throws -> String {

@@ -15,7 +15,7 @@ private func symbols(_ vocabulary: Vocabulary) -> [String] {
   (0..<Int32(vocabulary.count)).map { String(decoding: vocabulary.symbol($0), as: UTF8.self) }
 }
 
-@Suite struct VocabularyTests {
+@Suite struct `Vocabularies and their symbols` {
   @Test func `Characters are scalars in the order of code points, with the unknown one last`()
     throws
   {

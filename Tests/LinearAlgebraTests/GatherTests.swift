@@ -1,7 +1,7 @@
 import LinearAlgebra
 import Testing
 
-@Suite("Rows by index") struct GatherTests {
+@Suite struct `Rows by index` {
   /// Places of five rows among three: one twice, one thrice, one never.
   private static let places: [Int32] = [2, 0, 2, 0, 0]
 
@@ -17,8 +17,7 @@ import Testing
     return Matrix(buffer, rows: rows, columns: 6).slice(columns: 1..<5)
   }
 
-  @Test("are copied from where the places say, and nothing beside the view is written")
-  func gather() {
+  @Test func `are copied from where the places say, and nothing beside the view is written`() {
     let (from, to) = (Buffer<Real>(count: 3 * 6), Buffer<Real>(count: 5 * 6))
     let (source, result) = (Self.view(from, rows: 3), Self.view(to, rows: 5))
     result.gather(source, at: Self.indices(Self.places + [7]))
@@ -29,8 +28,7 @@ import Testing
     }
   }
 
-  @Test("are added to where the places say, the others keeping their bits")
-  func addScattered() {
+  @Test func `are added to where the places say, the others keeping their bits`() {
     let (from, to) = (Buffer<Real>(count: 5 * 6), Buffer<Real>(count: 3 * 6))
     let (terms, result) = (Self.view(from, rows: 5), Self.view(to, rows: 3))
     result.addScattered(terms, at: Self.indices(Self.places + [7]))

@@ -1,10 +1,8 @@
 import LinearAlgebra
 import Testing
 
-@Suite("Matrix and Row")
-struct MatrixTests {
-  @Test("slices and parts are views of the same numbers")
-  func views() {
+@Suite struct `Matrix and Row` {
+  @Test func `slices and parts are views of the same numbers`() {
     let whole = FramedMatrix(rows: 5, columns: 12, key: 51)
     let m = whole.matrix
     #expect(m.slice(rows: 2..<4)[1, 7] == m[3, 7])
@@ -17,8 +15,7 @@ struct MatrixTests {
     #expect(whole.frameIsIntact)
   }
 
-  @Test("copying, adding and filling stay inside a view")
-  func elementwise() {
+  @Test func `copying, adding and filling stay inside a view`() {
     let a = FramedMatrix(rows: 3, columns: 17, margin: 1, key: 52)
     let b = FramedMatrix(rows: 3, columns: 17, margin: 4)
     b.matrix.copy(a.matrix)
@@ -36,8 +33,7 @@ struct MatrixTests {
     #expect(a.frameIsIntact && b.frameIsIntact && bias.frameIsIntact)
   }
 
-  @Test("a matrix over a buffer starts at the offset and lies without gaps")
-  func overBuffer() {
+  @Test func `a matrix over a buffer starts at the offset and lies without gaps`() {
     let buffer = Buffer<Real>(count: 20)
     for j in 0..<20 { buffer.start[j] = Real(j) }
     let m = Matrix(buffer, offset: 5, rows: 3, columns: 4)
@@ -46,10 +42,9 @@ struct MatrixTests {
   }
 }
 
-@Suite("Buffer")
-struct BufferTests {
-  @Test("memory is zeroed and starts on a cache line", arguments: [0, 1, 7, 64, 100_001])
-  func allocation(_ count: Int) {
+@Suite struct `Buffers` {
+  @Test(arguments: [0, 1, 7, 64, 100_001])
+  func `memory is zeroed and starts on a cache line`(_ count: Int) {
     let numbers = Buffer<Real>(count: count)
     let bytes = Buffer<UInt8>(count: count)
     #expect(Int(bitPattern: numbers.start) % 64 == 0 && Int(bitPattern: bytes.start) % 64 == 0)
@@ -57,8 +52,7 @@ struct BufferTests {
     #expect(numbers.elements().allSatisfy { $0 == 0 } && bytes.elements().allSatisfy { $0 == 0 })
   }
 
-  @Test("clearing and copying touch what they are told to")
-  func clearAndCopy() {
+  @Test func `clearing and copying touch what they are told to`() {
     let a = Buffer<Int32>(count: 9)
     for j in 0..<9 { a.start[j] = Int32(j + 1) }
     let b = Buffer<Int32>(count: 9)
@@ -72,8 +66,7 @@ struct BufferTests {
     #expect(Array(a.elements()) == [1, 2, 3, 4, 5, 6, 7, 8, 9])
   }
 
-  @Test("adopted memory is released once, after the last reference")
-  func adoption() {
+  @Test func `adopted memory is released once, after the last reference`() {
     let memory = UnsafeMutablePointer<Real>.allocate(capacity: 6)
     memory.initialize(repeating: 4, count: 6)
     var releases = 0

@@ -8,25 +8,22 @@ import Testing
   private typealias Exact = Double
 #endif
 
-@Suite("exp, tanh and sigmoid")
-struct NonlinearitiesTests {
-  @Test("exp is within 2 units in the last place of the exact value")
-  func exponential() {
+@Suite struct `exp, tanh and sigmoid` {
+  @Test func `exp is within 2 units in the last place of the exact value`() {
     expectAccurate({ LinearAlgebra.exp($0) }, { Glibc.exp($0) })
   }
 
-  @Test("tanh is within 2 units in the last place of the exact value")
-  func hyperbolicTangent() {
+  @Test func `tanh is within 2 units in the last place of the exact value`() {
     expectAccurate({ LinearAlgebra.tanh($0) }, { Glibc.tanh($0) })
   }
 
-  @Test("sigmoid is within 2 units in the last place of the exact value, or 0 for no normal number")
-  func logistic() {
+  @Test
+  func `sigmoid is within 2 units in the last place of the exact value, or 0 for no normal number`()
+  {
     expectAccurate({ sigmoid($0) }, { 1 / (1 + Glibc.exp(-$0)) }, flushes: true)
   }
 
-  @Test("the limits at infinity are exact and NaN comes out as NaN")
-  func limits() {
+  @Test func `the limits at infinity are exact and NaN comes out as NaN`() {
     #expect(LinearAlgebra.exp(Real.infinity) == .infinity)
     #expect(LinearAlgebra.exp(-Real.infinity) == 0)
     #expect(LinearAlgebra.tanh(Real.infinity) == 1)
@@ -40,8 +37,7 @@ struct NonlinearitiesTests {
     }
   }
 
-  @Test("zero keeps its sign through tanh, and the other two are exact there")
-  func zero() {
+  @Test func `zero keeps its sign through tanh, and the other two are exact there`() {
     for zero in [Real(0), -Real(0)] {
       #expect(LinearAlgebra.tanh(zero).sign == zero.sign && LinearAlgebra.tanh(zero) == 0)
       #expect(LinearAlgebra.exp(zero) == 1)
@@ -49,8 +45,7 @@ struct NonlinearitiesTests {
     }
   }
 
-  @Test("a loop over a row gives the bits of one call at a time, whatever the length")
-  func rows() {
+  @Test func `a loop over a row gives the bits of one call at a time, whatever the length`() {
     for count in [1, 3, 15, 16, 17, 67] {
       var x = normalNumbers(count, key: 11).map { 40 * $0 }
       x[count / 2] = .nan

@@ -1,12 +1,13 @@
 import LinearAlgebra
 import Testing
 
-@Suite("Orthonormal matrices")
-struct OrthogonalTests {
+@Suite struct `Orthonormal matrices` {
   static let shapes = [(9, 4), (4, 9), (6, 6), (1, 5), (5, 1), (1, 1), (130, 70)]
 
-  @Test("the shorter side becomes orthonormal and nothing outside is touched", arguments: shapes)
-  func orthonormal(rows: Int, columns: Int) {
+  @Test(arguments: shapes)
+  func `the shorter side becomes orthonormal and nothing outside is touched`(
+    rows: Int, columns: Int
+  ) {
     let q = FramedMatrix(rows: rows, columns: columns, key: 41)
     makeOrthonormal(q.matrix)
     let n = min(rows, columns)
@@ -25,8 +26,8 @@ struct OrthogonalTests {
     #expect(q.frameIsIntact && product.frameIsIntact)
   }
 
-  @Test("it is Q of the decomposition whose R has a positive diagonal", arguments: shapes)
-  func positiveDiagonal(rows: Int, columns: Int) {
+  @Test(arguments: shapes)
+  func `it is Q of the decomposition whose R has a positive diagonal`(rows: Int, columns: Int) {
     let a = FramedMatrix(rows: rows, columns: columns, key: 42)
     let q = FramedMatrix(rows: rows, columns: columns, key: 42)
     makeOrthonormal(q.matrix)
@@ -45,8 +46,7 @@ struct OrthogonalTests {
     #expect(a.frameIsIntact && q.frameIsIntact && r.frameIsIntact)
   }
 
-  @Test("a matrix without elements stays as it is")
-  func empty() {
+  @Test func `a matrix without elements stays as it is`() {
     let q = FramedMatrix(rows: 0, columns: 4)
     makeOrthonormal(q.matrix)
     #expect(q.frameIsIntact)

@@ -3,7 +3,7 @@
   import LinearAlgebra
   import Testing
 
-  @Suite("Powers that are the same on every processor") struct PortableFunctionsTests {
+  @Suite struct `Powers that are the same on every processor` {
     /// Bases and exponents as learning rates have them, and far beyond.
     static let powers: [(Double, Double)] = {
       var pairs: [(Double, Double)] = []
@@ -22,8 +22,7 @@
       (x - truth).magnitude / Swift.max(truth.ulp, .leastNonzeroMagnitude)
     }
 
-    @Test("are those of the C library, to a unit in the last place")
-    func accuracy() {
+    @Test func `are those of the C library, to a unit in the last place`() {
       for (x, y) in Self.powers {
         #expect(Self.unitsInTheLastPlace(power(x, y), pow(x, y)) <= 1, "\(x) to the power \(y)")
       }
@@ -37,8 +36,7 @@
       }
     }
 
-    @Test("are exact where that is no question")
-    func exact() {
+    @Test func `are exact where that is no question`() {
       #expect(power(1, 12.5) == 1 && power(0.37, 0) == 1 && power(0.5, 3) == 0.125)
       #expect(power(2, 10) == 1024 && power(0.9, 1) == 0.9 && power(0.25, 0.5) == 0.5)
       #expect(power(0.5, 1074) == 0x1p-1074 && power(0.5, 1080) == 0)
@@ -46,8 +44,7 @@
     }
 
     /// The bits that one processor has found, which are those of all.
-    @Test("have the bits that they have elsewhere")
-    func bits() {
+    @Test func `have the bits that they have elsewhere`() {
       var hash: UInt64 = 0xcbf2_9ce4_8422_2325
       func add(_ x: Double) { hash = (hash ^ x.bitPattern) &* 0x100_0000_01b3 }
       for (x, y) in Self.powers { add(power(x, y)) }

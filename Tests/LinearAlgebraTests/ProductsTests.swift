@@ -22,10 +22,9 @@ struct ProductShape: Sendable, CustomTestStringConvertible {
   ]
 }
 
-@Suite("Products", .serialized)
-struct ProductsTests {
-  @Test("C = A B and C += A B", arguments: ProductShape.all)
-  func plain(_ shape: ProductShape) {
+@Suite(.serialized) struct `Products` {
+  @Test(arguments: ProductShape.all)
+  func `C = A B and C += A B`(_ shape: ProductShape) {
     let a = FramedMatrix(rows: shape.rows, columns: shape.inner, margin: 2, key: 1)
     let b = FramedMatrix(rows: shape.inner, columns: shape.columns, margin: 5, key: 2)
     check(shape, { a.matrix[$0, $1] }, { b.matrix[$0, $1] }) {
@@ -36,8 +35,8 @@ struct ProductsTests {
     #expect(a.frameIsIntact && b.frameIsIntact)
   }
 
-  @Test("C = Aᵀ B and C += Aᵀ B", arguments: ProductShape.all)
-  func transposedFirst(_ shape: ProductShape) {
+  @Test(arguments: ProductShape.all)
+  func `C = Aᵀ B and C += Aᵀ B`(_ shape: ProductShape) {
     let a = FramedMatrix(rows: shape.inner, columns: shape.rows, margin: 2, key: 3)
     let b = FramedMatrix(rows: shape.inner, columns: shape.columns, margin: 5, key: 4)
     check(shape, { a.matrix[$1, $0] }, { b.matrix[$0, $1] }) {
@@ -48,8 +47,8 @@ struct ProductsTests {
     #expect(a.frameIsIntact && b.frameIsIntact)
   }
 
-  @Test("C = A Bᵀ and C += A Bᵀ", arguments: ProductShape.all)
-  func transposedSecond(_ shape: ProductShape) {
+  @Test(arguments: ProductShape.all)
+  func `C = A Bᵀ and C += A Bᵀ`(_ shape: ProductShape) {
     let a = FramedMatrix(rows: shape.rows, columns: shape.inner, margin: 2, key: 5)
     let b = FramedMatrix(rows: shape.columns, columns: shape.inner, margin: 5, key: 6)
     check(shape, { a.matrix[$0, $1] }, { b.matrix[$1, $0] }) {
@@ -60,8 +59,8 @@ struct ProductsTests {
     #expect(a.frameIsIntact && b.frameIsIntact)
   }
 
-  @Test("a weight is stored [out, in] and takes inputs to outputs", arguments: ProductShape.all)
-  func weight(_ shape: ProductShape) {
+  @Test(arguments: ProductShape.all)
+  func `a weight is stored [out, in] and takes inputs to outputs`(_ shape: ProductShape) {
     let a = FramedMatrix(rows: shape.rows, columns: shape.inner, margin: 2, key: 7)
     let stored = FramedMatrix(rows: shape.columns, columns: shape.inner, margin: 5, key: 8)
     let weight = Weight(stored.matrix)
@@ -73,8 +72,8 @@ struct ProductsTests {
     #expect(a.frameIsIntact && stored.frameIsIntact)
   }
 
-  @Test("a transposed weight takes derivatives of outputs to inputs", arguments: ProductShape.all)
-  func transposedWeight(_ shape: ProductShape) {
+  @Test(arguments: ProductShape.all)
+  func `a transposed weight takes derivatives of outputs to inputs`(_ shape: ProductShape) {
     let a = FramedMatrix(rows: shape.rows, columns: shape.inner, margin: 2, key: 9)
     let stored = FramedMatrix(rows: shape.inner, columns: shape.columns, margin: 5, key: 10)
     let weight = Weight(stored.matrix)
@@ -86,15 +85,13 @@ struct ProductsTests {
     #expect(a.frameIsIntact && stored.frameIsIntact)
   }
 
-  @Test("the products use one thread and name their library")
-  func library() {
+  @Test func `the products use one thread and name their library`() {
     #expect(ProductLibrary.threads == 1)
     #expect(ProductLibrary.description.contains("OpenBLAS"))
     #expect(!ProductLibrary.kernels.isEmpty)
   }
 
-  @Test("factors that do not fit stop the program")
-  func mismatch() async {
+  @Test func `factors that do not fit stop the program`() async {
     await #expect(processExitsWith: .failure) {
       let a = FramedMatrix(rows: 3, columns: 5, key: 1)
       let b = FramedMatrix(rows: 4, columns: 7, key: 2)

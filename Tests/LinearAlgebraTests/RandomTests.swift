@@ -2,10 +2,8 @@ import Foundation
 import LinearAlgebra
 import Testing
 
-@Suite("Philox")
-struct RandomTests {
-  @Test("the words are those of the authors' known-answer file")
-  func knownAnswers() {
+@Suite struct `Random numbers` {
+  @Test func `the words are those of the authors' known-answer file`() {
     #expect(
       Philox(key: 0).words(SIMD4(0, 0, 0, 0))
         == SIMD4(0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8))
@@ -18,8 +16,7 @@ struct RandomTests {
         == SIMD4(0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1))
   }
 
-  @Test("uniform numbers have the moments of their distribution and no memory")
-  func uniform() {
+  @Test func `uniform numbers have the moments of their distribution and no memory`() {
     let x = (0..<200_000).map { Philox(seed: 5, name: "uniform").uniform($0) }
     #expect(x.allSatisfy { $0 >= 0 && $0 < 1 })
     #expect((mean(x) - 0.5).magnitude < 4 * (1 / 12.0).squareRoot() / 447)
@@ -27,8 +24,7 @@ struct RandomTests {
     for lag in [1, 2, 3, 4, 5] { #expect(correlation(x, lag: lag).magnitude < 4 / 447.0) }
   }
 
-  @Test("fine uniform numbers have 53 random bits, each of them as often 1 as 0")
-  func fineUniform() {
+  @Test func `fine uniform numbers have 53 random bits, each of them as often 1 as 0`() {
     let random = Philox(seed: 5, name: "fine")
     let count = 40_000
     let x = (0..<count).map { random.fineUniform(UInt64($0)) }
@@ -42,8 +38,7 @@ struct RandomTests {
     #expect(abs(products.reduce(0, +)) < 5 * Double(count).squareRoot() / 12)
   }
 
-  @Test("normal numbers have the moments of their distribution and no memory")
-  func normal() {
+  @Test func `normal numbers have the moments of their distribution and no memory`() {
     let x = (0..<200_000).map { Philox(seed: 6, name: "normal").normal($0) }
     #expect(mean(x).magnitude < 4 / 447.0)
     #expect((mean(x.map { $0 * $0 }) - 1).magnitude < 4 * 1.4143 / 447)
@@ -54,8 +49,8 @@ struct RandomTests {
     for lag in [1, 2, 3, 4, 5] { #expect(correlation(x, lag: lag).magnitude < 4 / 447.0) }
   }
 
-  @Test("a matrix is filled with the numbers that come one by one", arguments: [1, 3, 130, 517])
-  func filling(_ columns: Int) {
+  @Test(arguments: [1, 3, 130, 517])
+  func `a matrix is filled with the numbers that come one by one`(_ columns: Int) {
     let random = Philox(seed: 3, name: "filling")
     for margin in [0, 3] {
       let a = FramedMatrix(rows: 5, columns: columns, margin: margin)
@@ -73,8 +68,7 @@ struct RandomTests {
     }
   }
 
-  @Test("the logarithm and the cosine of normal numbers are those of the C library")
-  func functions() {
+  @Test func `the logarithm and the cosine of normal numbers are those of the C library`() {
     var (worstLogarithm, worstCosine) = (0.0, 0.0)
     for k in (0..<1 << 24).filter({ $0 < 5000 || $0 % 97 == 0 || $0 > 1 << 24 - 5000 }) {
       let u = Double(k) * 0x1p-24
@@ -93,8 +87,7 @@ struct RandomTests {
     }
   }
 
-  @Test("a number depends on seed, name and index alone, also beyond 32 bits")
-  func identity() {
+  @Test func `a number depends on seed, name and index alone, also beyond 32 bits`() {
     let random = Philox(seed: 7, name: "weight_ih")
     #expect(random.uniform(12) == Philox(seed: 7, name: "weight_ih").uniform(12))
     #expect(random.uniform(12) != Philox(seed: 8, name: "weight_ih").uniform(12))
@@ -104,8 +97,7 @@ struct RandomTests {
   }
 }
 
-@Suite("Dropout's masks")
-struct MaskTests {
+@Suite struct `Dropout's masks` {
   let random = Philox(seed: 3, name: "dropout")
 
   /// What is left of a row of ones.
@@ -122,8 +114,8 @@ struct MaskTests {
     }
   }
 
-  @Test("elements are dropped at the rate and the rest is scaled", arguments: [0.1, 0.5, 0.8])
-  func rateAndScale(_ rate: Double) {
+  @Test(arguments: [0.1, 0.5, 0.8])
+  func `elements are dropped at the rate and the rest is scaled`(_ rate: Double) {
     let x = (0..<300).flatMap { mask(333, rate: rate, position: $0) }
     let kept = x.filter { $0 != 0 }
     #expect(kept.allSatisfy { $0 == Real(1 / (1 - rate)) })
@@ -132,8 +124,7 @@ struct MaskTests {
     #expect((dropped - rate).magnitude < 4 * deviation)
   }
 
-  @Test("a rate of zero adds the source as it is")
-  func rateZero() {
+  @Test func `a rate of zero adds the source as it is`() {
     let x = normalNumbers(37, key: 31)
     let y = normalNumbers(37, key: 32)
     withRow(x) { source in
@@ -144,8 +135,7 @@ struct MaskTests {
     }
   }
 
-  @Test("what is kept is added, and what is dropped leaves the destination alone")
-  func adds() {
+  @Test func `what is kept is added, and what is dropped leaves the destination alone`() {
     let x = normalNumbers(37, key: 33)
     let y = normalNumbers(37, key: 34)
     let kept = mask(37, rate: 0.25, stream: 5, position: 6, epoch: 7)
@@ -158,16 +148,14 @@ struct MaskTests {
     }
   }
 
-  @Test("an element's fate does not depend on the width of its row")
-  func width() {
+  @Test func `an element's fate does not depend on the width of its row`() {
     let wide = mask(41, rate: 0.5, stream: 9)
     for count in [1, 3, 4, 7, 40] {
       #expect(mask(count, rate: 0.5, stream: 9) == Array(wide.prefix(count)))
     }
   }
 
-  @Test("neighbours in the row, the batch, the stream and the next epoch are independent")
-  func independence() {
+  @Test func `neighbours in the row, the batch, the stream and the next epoch are independent`() {
     let count = 1 << 16
     let here = mask(count, rate: 0.5)
     let others = [

@@ -4,17 +4,16 @@ import Testing
 
 private let counts = [0, 1, 2, 15, 16, 17, 31, 32, 33, 100, 1003]
 
-@Suite("Reductions")
-struct ReductionsTests {
-  @Test("the sum agrees with one in double precision", arguments: counts)
-  func sum(_ count: Int) {
+@Suite struct `Reductions` {
+  @Test(arguments: counts)
+  func `the sum agrees with one in double precision`(_ count: Int) {
     let x = normalNumbers(count, key: 21)
     let exact = x.reduce(0.0) { $0 + Double($1) }
     #expect((Double(withRow(x) { $0.sum }) - exact).magnitude <= tolerance(x.map(\.magnitude)))
   }
 
-  @Test("the dot product agrees with one in double precision", arguments: counts)
-  func dot(_ count: Int) {
+  @Test(arguments: counts)
+  func `the dot product agrees with one in double precision`(_ count: Int) {
     let x = normalNumbers(count, key: 22)
     let y = normalNumbers(count, key: 23)
     let exact = zip(x, y).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
@@ -23,23 +22,22 @@ struct ReductionsTests {
     #expect((Double(result) - exact).magnitude <= tolerance(sizes))
   }
 
-  @Test("the squared norm is taken in double precision", arguments: counts)
-  func norm(_ count: Int) {
+  @Test(arguments: counts)
+  func `the squared norm is taken in double precision`(_ count: Int) {
     let x = normalNumbers(count, key: 24).map { 1e15 * $0 }
     let exact = x.reduce(0.0) { $0 + Double($1) * Double($1) }
     let result = withRow(x) { squaredNorm(UnsafeBufferPointer($0.elements)) }
     #expect((result - exact).magnitude <= 1e-13 * exact)
   }
 
-  @Test("squares that a Float cannot hold do not overflow the norm")
-  func largeNorm() {
+  @Test func `squares that a Float cannot hold do not overflow the norm`() {
     let x = [Real](repeating: 1e30, count: 37)
     let result = withRow(x) { squaredNorm(UnsafeBufferPointer($0.elements)) }
     #expect((result / 37e60 - 1).magnitude < 1e-6)
   }
 
-  @Test("the largest element is found at any place", arguments: [1, 16, 35, 50, 64, 150])
-  func maximum(_ count: Int) {
+  @Test(arguments: [1, 16, 35, 50, 64, 150])
+  func `the largest element is found at any place`(_ count: Int) {
     for place in 0..<count {
       var x = normalNumbers(count, key: 25).map { -100 - $0.magnitude }
       x[place] = -5
@@ -47,10 +45,8 @@ struct ReductionsTests {
     }
   }
 
-  @Test(
-    "a row is added before its largest element is found",
-    arguments: [0, 1, 15, 16, 63, 64, 67, 200])
-  func maximumOfSum(_ count: Int) {
+  @Test(arguments: [0, 1, 15, 16, 63, 64, 67, 200])
+  func `a row is added before its largest element is found`(_ count: Int) {
     let (x, y) = (normalNumbers(count, key: 8), normalNumbers(count, key: 9))
     withRow(x, offset: 1) { row in
       let largest = withRow(y, offset: 3) { row.maximum(adding: $0) }
@@ -60,8 +56,7 @@ struct ReductionsTests {
     }
   }
 
-  @Test("the largest of nothing is −∞, and infinities are numbers like others")
-  func infiniteMaximum() {
+  @Test func `the largest of nothing is −∞, and infinities are numbers like others`() {
     #expect(withRow([]) { $0.maximum } == -.infinity)
     #expect(withRow([Real](repeating: -.infinity, count: 19)) { $0.maximum } == -.infinity)
     for place in [0, 15, 16, 18] {
@@ -71,8 +66,7 @@ struct ReductionsTests {
     }
   }
 
-  @Test("a NaN at any place gives a NaN, whatever stands around it")
-  func notANumber() {
+  @Test func `a NaN at any place gives a NaN, whatever stands around it`() {
     for place in 0..<150 {
       for other in [Real(3), -3, .infinity, -.infinity] {
         var x = [Real](repeating: other, count: 150)
@@ -83,16 +77,15 @@ struct ReductionsTests {
     }
   }
 
-  @Test("the logarithm of the sum of powers agrees with double precision", arguments: counts)
-  func logSumExp(_ count: Int) {
+  @Test(arguments: counts)
+  func `the logarithm of the sum of powers agrees with double precision`(_ count: Int) {
     let x = normalNumbers(count, key: 26).map { 10 * $0 }
     let exact = Glibc.log(x.reduce(0.0) { $0 + Glibc.exp(Double($1)) })
     let result = Double(withRow(x) { $0.logSumExp })
     #expect(result == exact || (result - exact).magnitude <= 50 * Double(Real.ulpOfOne))
   }
 
-  @Test("the logarithm of the sum of powers survives large, small and infinite elements")
-  func extremeLogSumExp() {
+  @Test func `the logarithm of the sum of powers survives large, small and infinite elements`() {
     let limit = 4 * 10_000 * Real.ulpOfOne
     for size in [Real(1e4), -1e4] {
       let result = withRow([Real](repeating: size, count: 20)) { $0.logSumExp }
@@ -104,8 +97,8 @@ struct ReductionsTests {
     #expect(withRow([]) { $0.logSumExp } == -.infinity)
   }
 
-  @Test("powers less the largest, and their sum, agree with double precision", arguments: counts)
-  func exponentiate(_ count: Int) {
+  @Test(arguments: counts)
+  func `powers less the largest, and their sum, agree with double precision`(_ count: Int) {
     let x = normalNumbers(count, key: 31).map { 10 * $0 }
     let m = (x.max() ?? 0) - 0.25
     let exact = x.map { Glibc.exp(Double($0 - m)) }
@@ -119,8 +112,7 @@ struct ReductionsTests {
     }
   }
 
-  @Test("a NaN among powers makes their sum a NaN")
-  func exponentiateNaN() {
+  @Test func `a NaN among powers makes their sum a NaN`() {
     for place in 0..<40 {
       var x = [Real](repeating: 0.5, count: 40)
       x[place] = .nan
@@ -128,8 +120,8 @@ struct ReductionsTests {
     }
   }
 
-  @Test("the bits do not depend on where the numbers lie", arguments: counts)
-  func alignment(_ count: Int) {
+  @Test(arguments: counts)
+  func `the bits do not depend on where the numbers lie`(_ count: Int) {
     let x = normalNumbers(count, key: 27)
     let y = normalNumbers(count, key: 28)
     func results(_ offset: Int) -> [UInt64] {
@@ -147,8 +139,8 @@ struct ReductionsTests {
     for offset in 1...16 { #expect(results(offset) == expected, "offset \(offset)") }
   }
 
-  @Test("of equal largest elements only the first is the largest", arguments: [1, 2, 37, 130])
-  func firstMaximum(_ count: Int) {
+  @Test(arguments: [1, 2, 37, 130])
+  func `of equal largest elements only the first is the largest`(_ count: Int) {
     for first in Set([0, count / 3, count - 1]) {
       var numbers = normalNumbers(count, key: 31).map { min($0, 2) }
       for j in first..<count where (j - first) % 3 == 0 { numbers[j] = 7 }
@@ -163,8 +155,7 @@ struct ReductionsTests {
     }
   }
 
-  @Test("column sums are added to what is there")
-  func columnSums() {
+  @Test func `column sums are added to what is there`() {
     let matrix = FramedMatrix(rows: 13, columns: 19, key: 29)
     let before = FramedMatrix(rows: 1, columns: 19, key: 30)
     let result = FramedMatrix(rows: 1, columns: 19, key: 30)

@@ -3,7 +3,7 @@
   import Testing
 
   /// What fits a readout to the byte on any number of ranks: ranks have other numbers of rows.
-  @Suite("Products of independent rows") struct RowProductsTests {
+  @Suite struct `Products of independent rows` {
     static let shapes = [
       WeightShape(24, 8, 300), WeightShape(21, 300, 43), WeightShape(40, 130, 67),
       WeightShape(13, 1, 5), WeightShape(7, 33, 1),
@@ -24,10 +24,10 @@
       return part
     }
 
-    @Test(
-      "the value of a row does not depend on the rows beside it, nor on its place",
-      arguments: [Precision.float32, .bfloat16], shapes)
-    func rowsAlone(_ precision: Precision, _ shape: WeightShape) {
+    @Test(arguments: [Precision.float32, .bfloat16], shapes)
+    func `the value of a row does not depend on the rows beside it, nor on its place`(
+      _ precision: Precision, _ shape: WeightShape
+    ) {
       let stored = Buffer<Real>(count: shape.to * shape.from)
       let matrix = Matrix(stored, rows: shape.to, columns: shape.from)
       for i in 0..<shape.to {
@@ -65,8 +65,8 @@
       }
     }
 
-    @Test("they are the sums they stand for", arguments: shapes)
-    func sums(_ shape: WeightShape) {
+    @Test(arguments: shapes)
+    func `they are the sums they stand for`(_ shape: WeightShape) {
       let a = FramedMatrix(rows: shape.rows, columns: shape.from, margin: 2, key: 1)
       let b = FramedMatrix(rows: shape.from, columns: shape.to, margin: 4, key: 2)
       let c = FramedMatrix(rows: shape.to, columns: shape.from, margin: 1, key: 3)
@@ -91,8 +91,7 @@
       #expect(plain.frameIsIntact && transposed.frameIsIntact)
     }
 
-    @Test("rows that are padded with zeros at their ends have the same products")
-    func padding() {
+    @Test func `rows that are padded with zeros at their ends have the same products`() {
       let a = FramedMatrix(rows: 5, columns: 37, key: 1)
       let b = FramedMatrix(rows: 37, columns: 19, key: 2)
       for k in 23..<37 { for i in 0..<5 { a.matrix[i, k] = 0 } }

@@ -21,8 +21,7 @@
     ]
   }
 
-  @Suite("Products with weights, by every path", .serialized)
-  struct WeightProductsTests {
+  @Suite(.serialized) struct `Products with weights, by every path` {
     typealias Path = WeightProducts.Path
 
     static let paths = Path.allCases.filter { path in
@@ -34,23 +33,23 @@
       }
     }
 
-    @Test("oneDNN is found, or says why not")
-    func library() {
+    @Test func `oneDNN is found, or says why not`() {
       #expect((ProductLibrary.oneDNN == nil) == (ProductLibrary.oneDNNProblem != nil))
       #expect(ProductLibrary.oneDNNProblem?.isEmpty != true)
     }
 
-    @Test(
-      "x W and y Wᵀ are the sums they stand for, at every use", arguments: paths, WeightShape.all)
-    func products(_ path: Path, _ shape: WeightShape) {
+    @Test(arguments: paths, WeightShape.all)
+    func `x W and y Wᵀ are the sums they stand for, at every use`(
+      _ path: Path, _ shape: WeightShape
+    ) {
       let trial = Trial(shape, path)
       for use in 1...3 {
         trial.check(use: use)
       }
     }
 
-    @Test("a copy is made anew when the weights have changed", arguments: paths)
-    func renewal(_ path: Path) {
+    @Test(arguments: paths)
+    func `a copy is made anew when the weights have changed`(_ path: Path) {
       let trial = Trial(WeightShape(20, 201, 803), path)
       for _ in 0..<3 { trial.check(use: 0) }
       for i in 0..<803 { trial.stored.matrix[i, i % 201] += 1 }
@@ -58,9 +57,8 @@
       for use in 1...3 { trial.check(use: use) }
     }
 
-    @Test(
-      "copies that take turns in the same memory are those of the layer at hand", arguments: paths)
-    func turns(_ path: Path) {
+    @Test(arguments: paths)
+    func `copies that take turns in the same memory are those of the layer at hand`(_ path: Path) {
       // Of more than a MiB, and of less.
       let trials = [(901, 640), (700, 1100), (30, 40), (1200, 650)].map {
         Trial(WeightShape(20, $0.0, $0.1), path)
@@ -82,14 +80,14 @@
       }
     }
 
-    @Test("a product of other rows uses the same copy", arguments: paths)
-    func rows(_ path: Path) {
+    @Test(arguments: paths)
+    func `a product of other rows uses the same copy`(_ path: Path) {
       let trial = Trial(WeightShape(100, 257, 300), path)
       for rows in [20, 100, 1, 19, 20] { trial.check(use: rows, rows: rows) }
     }
 
-    @Test("G += Aᵀ B is the sum it stands for", arguments: paths, WeightShape.all)
-    func gradient(_ path: Path, _ shape: WeightShape) {
+    @Test(arguments: paths, WeightShape.all)
+    func `G += Aᵀ B is the sum it stands for`(_ path: Path, _ shape: WeightShape) {
       let trial = Trial(shape, path)
       let a = FramedMatrix(rows: shape.rows, columns: shape.to, margin: 2, key: 5)
       let b = FramedMatrix(rows: shape.rows, columns: shape.from, margin: 5, key: 6)
@@ -112,8 +110,8 @@
       #expect(g.frameIsIntact && a.frameIsIntact && b.frameIsIntact)
     }
 
-    @Test("a signal during a product spoils nothing", arguments: paths)
-    func signals(_ path: Path) async {
+    @Test(arguments: paths)
+    func `a signal during a product spoils nothing`(_ path: Path) async {
       // In a process of its own, which a signal may end.
       await #expect(processExitsWith: .success) { [path = path as WeightProducts.Path] in
         let trial = Trial(WeightShape(20, 650, 800), path)
@@ -152,8 +150,7 @@
       }
     }
 
-    @Test("bfloat16 is the nearest, ties to even, and keeps what is not finite")
-    func rounding() {
+    @Test func `bfloat16 is the nearest, ties to even, and keeps what is not finite`() {
       // 1 + 2⁻⁸ lies half way between 1 and 1 + 2⁻⁷; 1 + 3·2⁻⁸ between 1 + 2⁻⁷ and 1 + 2⁻⁶.
       let cases: [(Float, Float)] = [
         (1, 1), (-2.5, -2.5), (0, 0), (1 + 0x1p-8, 1), (1 + 0x3p-8, 1 + 0x1p-6),

@@ -3,7 +3,7 @@ import Optimization
 import Recurrence
 import Testing
 
-@Suite struct ClipperTests {
+@Suite struct `Clipping` {
   let reference: Reference
   let weights: ParameterVector
 
@@ -20,8 +20,7 @@ import Testing
     numbers.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
   }
 
-  @Test("the global norm and what it leaves are PyTorch's, and only the scale changes")
-  func globalNorm() {
+  @Test func `the global norm and what it leaves are PyTorch's, and only the scale changes`() {
     let raw = gradient(times: 8)
     // Neither frozen numbers nor what lies between parameters may count.
     let layout = raw.layout
@@ -41,8 +40,8 @@ import Testing
     }
   }
 
-  @Test("a norm below its limit changes nothing, and without limits the norm is still measured")
-  func below() {
+  @Test
+  func `a norm below its limit changes nothing, and without limits the norm is still measured`() {
     let raw = gradient()
     let before = raw.bits
     let found = Clipper(ClipOptions()).clip(raw, weights: weights, scale: 0.5)
@@ -54,8 +53,7 @@ import Testing
     #expect(raw.bits == before)
   }
 
-  @Test("a tied matrix is one parameter and counts once")
-  func tied() {
+  @Test func `a tied matrix is one parameter and counts once`() {
     // A model that uses one parameter twice has it once in its layout.
     var plan = Plan()
     plan.scope.prefix = "encoder."
@@ -67,8 +65,8 @@ import Testing
     #expect(abs(found.norm - (15.0 * 4).squareRoot()) < 1e-12)
   }
 
-  @Test("clipping by value bounds each scaled number and leaves frozen ones and padding alone")
-  func value() {
+  @Test
+  func `clipping by value bounds each scaled number and leaves frozen ones and padding alone`() {
     let raw = gradient(times: 4), before = gradient(times: 4)
     let clipped = Clipper(ClipOptions(value: 0.5)).clip(raw, weights: weights, scale: 0.25)
     #expect(clipped.scale == 0.25)
@@ -81,8 +79,7 @@ import Testing
     #expect(raw.padding.allSatisfy { $0 == 0 })
   }
 
-  @Test("clipping per parameter bounds each norm and keeps each direction")
-  func perParameter() {
+  @Test func `clipping per parameter bounds each norm and keeps each direction`() {
     let raw = gradient(times: 3), before = gradient(times: 3)
     let clipped = Clipper(ClipOptions(perParameter: 8.5)).clip(raw, weights: weights, scale: 1 / 3)
     #expect(clipped.scale == 1.0 / 3)
@@ -99,8 +96,7 @@ import Testing
     #expect(raw.values("frozen") == before.values("frozen"))
   }
 
-  @Test("adaptive clipping bounds each row by its weights' norm, the output layer excepted")
-  func adaptive() {
+  @Test func `adaptive clipping bounds each row by its weights' norm, the output layer excepted`() {
     var plan = Plan()
     let hidden = plan.parameter("rnn.weight", from: 5, to: 4, pytorch: .zero)
     let bias = plan.vector("rnn.bias", count: 6, pytorch: .zero)
@@ -127,8 +123,7 @@ import Testing
     #expect(gradient[decoder][2, 3] == 10 && gradient[tied][2, 3] == 10)
   }
 
-  @Test("several limits act from the number to the row, the parameter and the whole")
-  func combined() {
+  @Test func `several limits act from the number to the row, the parameter and the whole`() {
     let raw = gradient(times: 2), scale = 0.5
     let options = ClipOptions(value: 0.9, adaptive: 0.3, perParameter: 0.7, norm: 0.8)
     let clipped = Clipper(options).clip(raw, weights: weights, scale: scale)
@@ -147,10 +142,8 @@ import Testing
     #expect(abs(clipped.norm / reference.clipping.norm - 1) < 1e-6)
   }
 
-  @Test(
-    "a norm that is not finite is returned as it is and nothing is clipped",
-    arguments: [Float.nan, .infinity, -.infinity])
-  func notFinite(number: Float) {
+  @Test(arguments: [Float.nan, .infinity, -.infinity])
+  func `a norm that is not finite is returned as it is and nothing is clipped`(number: Float) {
     let options = ClipOptions(value: 0.5, adaptive: 0.1, perParameter: 1, norm: 1)
     let raw = gradient()
     raw.elements(of: raw.layout.entry(named: "bias")!)[16] = number
@@ -160,8 +153,7 @@ import Testing
     #expect(raw.bits == before)
   }
 
-  @Test("the same gradient is clipped to the same bits wherever it lies in memory")
-  func agreement() {
+  @Test func `the same gradient is clipped to the same bits wherever it lies in memory`() {
     let options = ClipOptions(value: 0.9, adaptive: 0.3, perParameter: 0.7, norm: 0.8)
     let there = gradient()
     let block = Buffer<Real>(count: there.layout.count + 3)
@@ -174,15 +166,13 @@ import Testing
     #expect(here.bits == there.bits)
   }
 
-  @Test("a frozen parameter's numbers count for nothing, not even when they are not finite")
-  func frozen() {
+  @Test func `a frozen parameter's numbers count for nothing, not even when they are not finite`() {
     let raw = ParameterVector(reference.gradients[2], frozen: .nan)
     let clipped = Clipper(ClipOptions(norm: 5)).clip(raw, weights: weights, scale: 1)
     #expect(abs(clipped.norm / reference.clipping.norm - 1) < 1e-6)
   }
 
-  @Test("gradients too large to be squared in single precision have a finite norm")
-  func large() {
+  @Test func `gradients too large to be squared in single precision have a finite norm`() {
     let raw = ParameterVector(Reference.layout)
     for x in raw.elements(of: raw.layout.entry(named: "slow")!).indices {
       raw.elements(of: raw.layout.entry(named: "slow")!)[x] = 1e30

@@ -2,9 +2,10 @@ import Foundation
 import Optimization
 import Testing
 
-@Suite struct OptimizerConfigurationTests {
-  @Test("absent keys have PyTorch's defaults, and the resolved configuration names every one")
-  func defaults() throws {
+@Suite struct `Optimizers in configurations` {
+  @Test func `absent keys have PyTorch's defaults, and the resolved configuration names every one`()
+    throws
+  {
     let expected = [
       "sgd": """
       {"dampening":0,"decay":"all","momentum":0,"nesterov":false,"rule":"sgd","weight_decay":0}
@@ -32,8 +33,7 @@ import Testing
     }
   }
 
-  @Test("options that differ make configurations that differ")
-  func equality() throws {
+  @Test func `options that differ make configurations that differ`() throws {
     let plain = OptimizerConfiguration(Adam.self)
     var options = Adam.Options()
     options.betas.mean = 0.8
@@ -46,7 +46,6 @@ import Testing
   }
 
   @Test(
-    "a value that makes no sense is an error at its key, which says what to write",
     arguments: [
       (
         #"{"rule": "adamm"}"#,
@@ -104,12 +103,13 @@ import Testing
         "momentum: momentum is 1.5; write a number from 0 to below 1"
       ),
     ])
-  func errors(json: String, sentence: String) {
+  func `a value that makes no sense is an error at its key, which says what to write`(
+    json: String, sentence: String
+  ) {
     #expect(complaint(OptimizerConfiguration.self, json) == sentence)
   }
 
-  @Test("limits of clipping must be above zero; absent ones do not act")
-  func clip() throws {
+  @Test func `limits of clipping must be above zero; absent ones do not act`() throws {
     #expect(try decode(ClipOptions.self, "{}") == ClipOptions())
     let all = #"{"adaptive":0.01,"norm":5,"per_parameter":1,"value":2}"#
     let options = ClipOptions(value: 2, adaptive: 0.01, perParameter: 1, norm: 5)
@@ -120,8 +120,7 @@ import Testing
         == "norm: norm is 0.0; write a finite number above 0, or leave it out")
   }
 
-  @Test("the average and early stopping read and write their options")
-  func others() throws {
+  @Test func `the average and early stopping read and write their options`() throws {
     #expect(try encode(decode(WeightAverage.Options.self, "{}")) == #"{"decay":0.999,"warmup":10}"#)
     #expect(
       complaint(WeightAverage.Options.self, #"{"decay": 1}"#)

@@ -3,13 +3,12 @@ import Optimization
 import Recurrence
 import Testing
 
-@Suite struct OptimizerTests {
+@Suite struct `Optimizers` {
   let reference: Reference
 
   init() throws { reference = try Reference.load() }
 
-  @Test("every rule with every option makes the updates that PyTorch makes")
-  func agreesWithPyTorch() throws {
+  @Test func `every rule with every option makes the updates that PyTorch makes`() throws {
     #expect(Set(reference.cases.map(\.configuration.rule)) == Set(optimizers.keys))
     for wanted in reference.cases {
       let what = "\(wanted.configuration)"
@@ -33,8 +32,7 @@ import Testing
     }
   }
 
-  @Test("a frozen parameter and its moments keep their bits, and padding stays zero")
-  func frozenAndPadding() {
+  @Test func `a frozen parameter and its moments keep their bits, and padding stays zero`() {
     for wanted in reference.cases {
       let optimizer = wanted.configuration.makeOptimizer(for: Reference.layout)
       let before = optimizer.moments.map { $0.vector.values("frozen") }
@@ -56,8 +54,7 @@ import Testing
     Reference.layout.entries.contains { $0.range.contains(j) }
   }
 
-  @Test("an update raises the version of the weights and leaves the gradient alone")
-  func version() {
+  @Test func `an update raises the version of the weights and leaves the gradient alone`() {
     for (_, type) in optimizers {
       let optimizer = make(type)
       let weights = ParameterVector(reference.start)
@@ -73,8 +70,7 @@ import Testing
     OptimizerConfiguration(type).makeOptimizer(for: Reference.layout)
   }
 
-  @Test("an optimizer goes on to the same bits from its moments and its number of updates")
-  func restored() {
+  @Test func `an optimizer goes on to the same bits from its moments and its number of updates`() {
     for wanted in reference.cases {
       let weights = ParameterVector(reference.start)
       let first = wanted.configuration.makeOptimizer(for: Reference.layout)
@@ -98,8 +94,7 @@ import Testing
     }
   }
 
-  @Test("a centered variance that rounding makes negative gives no NaN")
-  func constantGradient() throws {
+  @Test func `a centered variance that rounding makes negative gives no NaN`() throws {
     let configuration = try decode(
       OptimizerConfiguration.self, #"{"rule": "rmsprop", "alpha": 0.5, "centered": true}"#)
     let optimizer = configuration.makeOptimizer(for: Reference.layout)
@@ -113,8 +108,7 @@ import Testing
     #expect(zip(square, mean).contains { $0 - $1 * $1 < 0 })
   }
 
-  @Test("a gradient that is not a number reaches the weights instead of being hidden")
-  func notANumber() {
+  @Test func `a gradient that is not a number reaches the weights instead of being hidden`() {
     for wanted in reference.cases {
       let optimizer = wanted.configuration.makeOptimizer(for: Reference.layout)
       let weights = ParameterVector(reference.start)

@@ -2,7 +2,7 @@ import Foundation
 import Optimization
 import Testing
 
-@Suite struct PlateauTests {
+@Suite struct `Plateaus` {
   private func rates(_ losses: [Double], _ plateau: String) throws -> [Double] {
     let options = try decode(
       ScheduleOptions.self, #"{"learning_rate": 0.1, "plateau": \#(plateau)}"#)
@@ -16,8 +16,7 @@ import Testing
     }
   }
 
-  @Test("the rate falls when PyTorch's falls")
-  func agreesWithPyTorch() throws {
+  @Test func `the rate falls when PyTorch's falls`() throws {
     let reference = try Reference.load()
     let same = [
       "patience 0": #"{"factor": 0.25, "patience": 0, "threshold": 0}"#,
@@ -33,14 +32,14 @@ import Testing
     }
   }
 
-  @Test("with patience 0 every evaluation without an improvement quarters the rate")
-  func patienceZero() throws {
+  @Test func `with patience 0 every evaluation without an improvement quarters the rate`() throws {
     let found = try rates([5, 4, 4.5, 4, 3, 3], #"{"factor": 0.25, "patience": 0}"#)
     #expect(found.map { 0.1 / $0 } == [1, 1, 4, 16, 16, 64])
   }
 
-  @Test("an improvement must be larger than the threshold, also of zero and negative losses")
-  func threshold() throws {
+  @Test func `an improvement must be larger than the threshold, also of zero and negative losses`()
+    throws
+  {
     let options = #"{"factor": 0.5, "patience": 0, "threshold": 0.01}"#
     #expect(try rates([100, 99.5], options).last == 0.05)
     #expect(try rates([100, 98.9], options).last == 0.1)
@@ -50,16 +49,16 @@ import Testing
     #expect(try rates([0, -0.001], options).last == 0.1)
   }
 
-  @Test("a loss that is not finite is no improvement and is not remembered as the best")
-  func notFinite() throws {
+  @Test func `a loss that is not finite is no improvement and is not remembered as the best`()
+    throws
+  {
     let options = #"{"factor": 0.5, "patience": 0}"#
     #expect(try rates([.nan, 5, 4], options) == [0.05, 0.05, 0.05])
     #expect(try rates([5, .infinity, 4], options) == [0.1, 0.05, 0.05])
     #expect(try rates([5, -.infinity, 4], options) == [0.1, 0.05, 0.05])
   }
 
-  @Test("without a plateau in the schedule evaluations change nothing")
-  func absent() throws {
+  @Test func `without a plateau in the schedule evaluations change nothing`() throws {
     let schedule = try Schedule(ScheduleOptions(learningRate: 1), totalSteps: nil)
     var state = Plateau()
     for _ in 0..<20 { schedule.observe(3, in: &state) }
@@ -67,9 +66,8 @@ import Testing
   }
 }
 
-@Suite struct EarlyStoppingTests {
-  @Test("the run stops after as many evaluations in a row that are no better")
-  func patience() throws {
+@Suite struct `Early stopping` {
+  @Test func `the run stops after as many evaluations in a row that are no better`() throws {
     let options = EarlyStopping.Options(patience: 2)
     var state = EarlyStopping()
     var stops: [Bool] = []

@@ -2,7 +2,7 @@ import Foundation
 import Optimization
 import Testing
 
-@Suite struct ScheduleTests {
+@Suite struct `Schedules of rates` {
   private func schedule(_ keys: String, totalSteps: Int? = nil) throws -> Schedule {
     let options = try decode(ScheduleOptions.self, #"{"learning_rate": 0.1, \#(keys)}"#)
     return try Schedule(options, totalSteps: totalSteps)
@@ -19,8 +19,7 @@ import Testing
     }
   }
 
-  @Test("the shapes that PyTorch has too give its rates")
-  func agreesWithPyTorch() throws {
+  @Test func `the shapes that PyTorch has too give its rates`() throws {
     let reference = try Reference.load()
     let same = [
       "step": #""shape": "step", "every": 4, "factor": 0.3"#,
@@ -42,9 +41,10 @@ import Testing
     }
   }
 
-  @Test(
-    "warm-up rises in a straight line, reaches the rate in its last step, and then begins step 0")
-  func warmUp() throws {
+  @Test
+  func `warm-up rises in a straight line, reaches the rate in its last step, then step 0 begins`()
+    throws
+  {
     let shapes = [
       #""shape": "constant""#, #""shape": "step", "every": 3"#,
       #""shape": "exponential", "factor": 0.5"#, #""shape": "linear", "steps": 9"#,
@@ -59,8 +59,7 @@ import Testing
     }
   }
 
-  @Test("linear and cosine end at their end and stay there")
-  func ends() throws {
+  @Test func `linear and cosine end at their end and stay there`() throws {
     expect(
       try schedule(#""shape": "linear", "steps": 8, "final": 0.02, "warmup": 2"#),
       [2: 0.1, 3: 0.09, 9: 0.03, 10: 0.02, 11: 0.02, 1000: 0.02])
@@ -69,8 +68,7 @@ import Testing
       [2: 0.1, 6: 0.05, 4: 0.05 * (1 + 0.5.squareRoot()), 10: 0, 11: 0, 1000: 0])
   }
 
-  @Test("shapes that need it take their length from the run, warm-up left out")
-  func runLength() throws {
+  @Test func `shapes that need it take their length from the run, warm-up left out`() throws {
     for shape in ["linear", "cosine", "wsd"] {
       let given = try schedule(#""shape": "\#(shape)", "warmup": 3, "steps": 17"#)
       let taken = try schedule(#""shape": "\#(shape)", "warmup": 3"#, totalSteps: 20)
@@ -94,8 +92,7 @@ import Testing
     }
   }
 
-  @Test("restarts begin anew at the rate, each period longer by the multiplier")
-  func restarts() throws {
+  @Test func `restarts begin anew at the rate, each period longer by the multiplier`() throws {
     let long = try schedule(
       #""shape": "cosine", "warmup": 1, "restarts": {"period": 4, "multiplier": 3}"#)
     // Periods begin at 1, 5, 17 and 53.
@@ -104,16 +101,14 @@ import Testing
     expect(even, [4_000_000: 0.1, 4_000_002: 0.05])
   }
 
-  @Test("inverse square root falls from the warm-up's length on")
-  func inverseSquareRoot() throws {
+  @Test func `inverse square root falls from the warm-up's length on`() throws {
     expect(
       try schedule(#""shape": "inverse_square_root", "warmup": 100"#),
       [99: 0.1, 100: 0.1, 400: 0.05, 900: 0.1 / 3])
     expect(try schedule(#""shape": "inverse_square_root""#), [0: 0.1, 3: 0.05])
   }
 
-  @Test("warm-up, stable, decay: the last steps fall in a straight line")
-  func stableDecay() throws {
+  @Test func `warm-up, stable, decay: the last steps fall in a straight line`() throws {
     expect(
       try schedule(#""shape": "wsd", "warmup": 2, "steps": 10, "decay": 4, "final": 0.02"#),
       [2: 0.1, 7: 0.1, 8: 0.1, 9: 0.08, 11: 0.04, 12: 0.02, 13: 0.02])
@@ -121,16 +116,14 @@ import Testing
     expect(try schedule(#""shape": "wsd", "steps": 2, "decay": 4"#), [0: 0.1, 1: 0.05, 2: 0])
   }
 
-  @Test("epoch decay leaves the first epochs alone and falls with each one after")
-  func epochDecay() throws {
+  @Test func `epoch decay leaves the first epochs alone and falls with each one after`() throws {
     let schedule = try schedule(#""shape": "epoch_decay", "factor": 0.5, "after": 4"#)
     for (epoch, rate) in [1: 0.1, 4: 0.1, 5: 0.05, 6: 0.025, 13: 0.1 / 512] {
       expect(schedule, [0: rate, 123: rate], epoch: epoch)
     }
   }
 
-  @Test("the plateau's factor multiplies every shape, in the warm-up too")
-  func plateauFactor() throws {
+  @Test func `the plateau's factor multiplies every shape, in the warm-up too`() throws {
     let schedule = try schedule(#""shape": "linear", "steps": 8, "warmup": 2"#)
     for step in [0, 1, 2, 5, 10, 20] {
       #expect(
@@ -139,8 +132,7 @@ import Testing
     }
   }
 
-  @Test("every shape is written as it is read")
-  func coding() throws {
+  @Test func `every shape is written as it is read`() throws {
     let written = [
       #"{"learning_rate":0.5,"shape":"constant","warmup":0}"#,
       #"{"every":3,"factor":0.5,"learning_rate":0.5,"shape":"step","warmup":0}"#,
@@ -170,7 +162,6 @@ import Testing
   }
 
   @Test(
-    "an impossible schedule is an error at its key, which says what to write",
     arguments: [
       ("{}", "learning_rate: learning_rate is missing; write a finite number above 0"),
       (
@@ -207,7 +198,9 @@ import Testing
         "plateau.factor: factor is 1.0; write a number above 0 and below 1"
       ),
     ])
-  func errors(json: String, sentence: String) {
+  func `an impossible schedule is an error at its key, which says what to write`(
+    json: String, sentence: String
+  ) {
     #expect(complaint(ScheduleOptions.self, json) == sentence)
   }
 }

@@ -4,7 +4,7 @@ import Recurrence
 import Testing
 
 /// Updates that pass over the rows of an embedding which no window has read, against updates that do not.
-@Suite struct SparseUpdateTests {
+@Suite struct `Sparse updates` {
   static let vocabulary = 90
   static let model = SequenceModel(
     ModelOptions(
@@ -68,8 +68,10 @@ import Testing
       gradient: gradient.bits, clipped: clips.map { "\($0)" })
   }
 
-  @Test("give the same bits for every rule with every option", arguments: runs.map(\.0), clips)
-  func sameBits(_ name: String, _ clip: String) throws {
+  @Test(arguments: runs.map(\.0), clips)
+  func `give the same bits for every rule with every option`(
+    _ name: String, _ clip: String
+  ) throws {
     let windows = Self.runs.first { $0.0 == name }!.1
     let reference = try Reference.load()
     for configuration in reference.cases.map(\.configuration) {
@@ -80,8 +82,10 @@ import Testing
     }
   }
 
-  @Test("leave every other row alone, whatever its gradient holds, where zeros change nothing")
-  func untouched() throws {
+  @Test
+  func `leave every other row alone, whatever its gradient holds, where zeros change nothing`()
+    throws
+  {
     let rules = [
       (#"{"rule": "sgd"}"#, true), (#"{"rule": "adagrad"}"#, true),
       (#"{"rule": "sgd", "momentum": 0.9}"#, false), (#"{"rule": "adam"}"#, false),

@@ -2,9 +2,8 @@ import Foundation
 import Optimization
 import Testing
 
-@Suite("How likely targets are fed") struct TargetScheduleTests {
-  @Test("Each shape is the function that its name says")
-  func shapes() {
+@Suite struct `How likely targets are fed` {
+  @Test func `Each shape is the function that its name says`() {
     for step in [0, 1, 7, 40, 99, 100, 5000, 2_000_000] {
       let i = Double(step)
       let expected: [TargetSchedule.Shape: Double] = [
@@ -24,8 +23,7 @@ import Testing
     try JSONDecoder().decode(TargetSchedule.self, from: Data(json.utf8))
   }
 
-  @Test("What makes no sense is refused, and the rest comes back as it was")
-  func decoding() throws {
+  @Test func `What makes no sense is refused, and the rest comes back as it was`() throws {
     #expect(try decode(#"{"steps": 9}"#) == TargetSchedule(.linear, from: 1, to: 0, steps: 9))
     for schedule in [
       TargetSchedule(constant: 0.5), TargetSchedule(.exponential, from: 0.2, to: 0.6, steps: 3),

@@ -2,7 +2,7 @@ import Optimization
 import Recurrence
 import Testing
 
-@Suite struct WeightAverageTests {
+@Suite struct `Averages of weights` {
   let reference: Reference
 
   init() throws { reference = try Reference.load() }
@@ -22,8 +22,7 @@ import Testing
     }
   }
 
-  @Test("the average starts as the weights and follows its formula")
-  func formula() {
+  @Test func `the average starts as the weights and follows its formula`() {
     for warmup in [0, 1, 4] {
       let weights = ParameterVector(reference.start)
       let average = WeightAverage(options(decay: 0.7, warmup: warmup), of: weights)
@@ -50,8 +49,7 @@ import Testing
     }
   }
 
-  @Test("an average goes on to the same bits from its vector and its number of updates")
-  func restored() {
+  @Test func `an average goes on to the same bits from its vector and its number of updates`() {
     let weights = ParameterVector(reference.start)
     let first = WeightAverage(options(decay: 0.999, warmup: 10), of: weights)
     for _ in 0..<3 {

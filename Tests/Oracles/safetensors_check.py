@@ -6,11 +6,11 @@ Needs torch, numpy and safetensors; run by hand, from anywhere:
     python3 Tests/Oracles/safetensors_check.py write THEIRS.safetensors  a file for us to read
     python3 Tests/Oracles/safetensors_check.py base64                    the small file in SafetensorsTests
 
-`UNROLL_ORACLE=FOLDER swift test --filter SafetensorsOracle` writes ours.safetensors into FOLDER and reads
+`UNROLL_ORACLE=FOLDER swift test --filter 'Safetensors oracle'` writes ours.safetensors into FOLDER and reads
 theirs.safetensors from it; `all FOLDER` then does every comparison:
 
     python3 Tests/Oracles/safetensors_check.py write FOLDER/theirs.safetensors
-    UNROLL_ORACLE=FOLDER swift test --filter SafetensorsOracle
+    UNROLL_ORACLE=FOLDER swift test --filter 'Safetensors oracle'
     python3 Tests/Oracles/safetensors_check.py all FOLDER
 """
 

@@ -3,7 +3,7 @@ import Recurrence
 import Testing
 
 /// Beams that are too narrow for everything, against a search in plain loops.
-@Suite struct Beams {
+@Suite struct `Beams` {
   private static let symbols = 6
 
   private let model: SequenceModel

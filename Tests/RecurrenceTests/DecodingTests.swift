@@ -3,7 +3,7 @@ import Recurrence
 import Testing
 
 /// What is found step by step, with states that follow hypotheses, against what whole sequences have.
-@Suite struct Decoding {
+@Suite struct `Decoding` {
   static let start: Int32 = 0
   static let end: Int32 = 1
   static let symbols = 4

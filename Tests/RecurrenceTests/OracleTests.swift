@@ -1,11 +1,10 @@
 import Testing
 
-@Suite("The numbers made by PyTorch are what the equations say")
-struct OracleTests {
+@Suite struct `The numbers made by PyTorch are what the equations say` {
   static let cases = Oracle.cells.cases
 
-  @Test("Every shape fits its numbers and the sizes of its case", arguments: cases)
-  func shapes(oracle: Oracle.Case) {
+  @Test(arguments: cases)
+  func `Every shape fits its numbers and the sizes of its case`(oracle: Oracle.Case) {
     var shapes = [
       "encoder.weight": [oracle.vocabulary, oracle.embedding],
       "decoder.weight": [oracle.vocabulary, oracle.layers.last!.width],
@@ -42,9 +41,10 @@ struct OracleTests {
     }
   }
 
-  @Test(
-    "A window starts from zero or from the state in which the one before ended", arguments: cases)
-  func carriedState(oracle: Oracle.Case) {
+  @Test(arguments: cases)
+  func `A window starts from zero or from the state in which the one before ended`(
+    oracle: Oracle.Case
+  ) {
     var carried: [[Double]]?
     for window in oracle.windows {
       let before = window.before.flatMap(\.tensors).map(\.values)
@@ -54,8 +54,8 @@ struct OracleTests {
     }
   }
 
-  @Test("Outputs, states and losses are those of the equations in plain loops", arguments: cases)
-  func values(oracle: Oracle.Case) {
+  @Test(arguments: cases)
+  func `Outputs, states and losses are those of the equations in plain loops`(oracle: Oracle.Case) {
     for window in oracle.windows {
       let measured = PlainRecurrence(oracle).forward(window)
       for (what, difference) in oracle.differences(of: measured, in: window)
@@ -65,8 +65,8 @@ struct OracleTests {
     }
   }
 
-  @Test("Gradients are the central differences of the loss in plain loops", arguments: cases)
-  func gradients(oracle: Oracle.Case) {
+  @Test(arguments: cases)
+  func `Gradients are the central differences of the loss in plain loops`(oracle: Oracle.Case) {
     for window in oracle.windows {
       let plain = PlainRecurrence(oracle)
       var measured = plain.forward(window)
@@ -79,8 +79,8 @@ struct OracleTests {
     }
   }
 
-  @Test("What an implementation leaves out is infinitely far from PyTorch", arguments: cases)
-  func missing(oracle: Oracle.Case) {
+  @Test(arguments: cases)
+  func `What an implementation leaves out is infinitely far from PyTorch`(oracle: Oracle.Case) {
     let differences = oracle.differences(of: Oracle.Measured(), in: oracle.windows[0])
     #expect(differences.filter { $0.value < .infinity }.keys.allSatisfy { $0 == "loss" })
     #expect(differences["loss"]! > 0.1)

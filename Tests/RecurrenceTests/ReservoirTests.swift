@@ -4,7 +4,7 @@ import Testing
 
 #if REAL_IS_DOUBLE
   /// Whether a fixed layer that reads the data alone is still taken back where something around it learns.
-  @Suite struct Reservoirs {
+  @Suite struct `Reservoirs` {
     static let surroundings = [
       RecurrentLayerOptions(initialState: .learnt),
       RecurrentLayerOptions(feedback: FeedbackOptions(width: 4)),

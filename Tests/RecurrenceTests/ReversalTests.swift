@@ -5,7 +5,7 @@ import Testing
 
 /// An encoder and a decoder learn to say a sequence backwards, and are asked for sequences that
 /// they have not seen.
-@Suite struct Reversal {
+@Suite struct `Reversal` {
   static let (start, end): (Int32, Int32) = (0, 1)
   static let symbols = 7
   static let streams = 32

@@ -3,7 +3,7 @@ import Recurrence
 import Testing
 
 /// Series that go on on their own.
-@Suite struct SeriesGeneratorTests {
+@Suite struct `Series that are generated` {
   private func model(
     _ output: (Int) -> TaskSignature.Output
   ) -> (model: SequenceModel, weights: ParameterVector) {
@@ -34,7 +34,7 @@ import Testing
     return Array(model.outputs(at: steps - 1, pass)[0].elements)
   }
 
-  @Test func `NamedTensor are those of a window that has read them`() {
+  @Test func `States are those of a window that has read them`() {
     let (model, weights) = model { .numbers($0) }
     let run = SeriesGenerator(model, weights: weights)
     for _ in 0..<2 {

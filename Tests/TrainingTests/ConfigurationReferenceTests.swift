@@ -6,22 +6,20 @@ import Testing
 import Training
 
 /// `docs/configuration.md` and the configurations in `configs/` against what the program decodes.
-@Suite("The reference of the configuration")
-struct ConfigurationReferenceTests {
+@Suite struct `The reference of the configuration` {
   private let page: ReferencePage
 
   init() throws { page = try ReferencePage("docs/configuration.md") }
 
-  @Test("Every cell, optimizer, schedule and task has a section, and no section is of another")
-  func registries() {
+  @Test
+  func `Every cell, optimizer, schedule and task has a section, and no section is of another`() {
     #expect(page.names(of: "Cell") == Set(cells.keys))
     #expect(page.names(of: "Task") == Set(tasks.keys))
     #expect(page.names(of: "Optimizer") == Set(optimizers.keys))
     #expect(page.names(of: "Schedule") == Set(Shape.names))
   }
 
-  @Test("Every key that a section's blocks make the program read is in its tables")
-  func everyKeyIsDocumented() throws {
+  @Test func `Every key that a section's blocks make the program read is in its tables`() throws {
     for section in page.sections {
       for block in section.blocks {
         let (options, keys) = try decodeRecording(block, in: section)
@@ -36,8 +34,7 @@ struct ConfigurationReferenceTests {
     }
   }
 
-  @Test("Every key in the tables is read, and is shown in a block of its section")
-  func everyDocumentedKeyIsRead() throws {
+  @Test func `Every key in the tables is read, and is shown in a block of its section`() throws {
     for section in page.sections {
       var read: Set<String> = []
       for block in section.blocks {
@@ -55,8 +52,7 @@ struct ConfigurationReferenceTests {
     }
   }
 
-  @Test("The defaults in the tables are those of the program")
-  func defaults() throws {
+  @Test func `The defaults in the tables are those of the program`() throws {
     for section in page.sections {
       var left = section.rows
       for block in section.blocks {
@@ -97,16 +93,14 @@ struct ConfigurationReferenceTests {
     }
   }
 
-  @Test("The complete example decodes by itself")
-  func completeExample() throws {
+  @Test func `The complete example decodes by itself`() throws {
     let section = try #require(page.sections.first { $0.heading == "A complete example" })
     let example = try #require(section.blocks.first)
     let options = try Configuration(yaml: example, file: "the example").decode(RunOptions.self)
     #expect(options.model.layers.count == 2)
   }
 
-  @Test("Every configuration in configs decodes and says what was measured")
-  func configs() throws {
+  @Test func `Every configuration in configs decodes and says what was measured`() throws {
     let folder = packageRoot.appending(path: "configs")
     let files = try FileManager.default.contentsOfDirectory(atPath: folder.path)
       .filter { $0.hasSuffix(".yaml") }

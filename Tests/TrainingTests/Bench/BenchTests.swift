@@ -5,7 +5,7 @@ import Recurrence
 import Testing
 import Training
 
-@Suite("Benchmarks") struct BenchTests {
+@Suite struct `Benchmarks` {
   /// Embedding, hidden, vocabulary, streams and steps are different numbers.
   static func shape(cell: String = "lstm") -> BenchRequest.Shape {
     var shape = BenchRequest.Shape()
@@ -63,13 +63,13 @@ import Training
       .reduce(0) { $0 + $1.rows * $1.columns }
   }
 
-  @Test("no cell counted by hand is lost") func counted() {
+  @Test func `no cell counted by hand is lost`() {
     #expect(Set(multiplyAddsNames).isSubset(of: cells.keys))
   }
   private var multiplyAddsNames: [String] { Array(Self.multiplyAdds.keys) }
 
-  @Test("the operations of every cell are those counted by hand", arguments: cells.keys.sorted())
-  func operations(_ cell: String) throws {
+  @Test(arguments: cells.keys.sorted())
+  func `the operations of every cell are those counted by hand`(_ cell: String) throws {
     var shape = Self.shape(cell: cell)
     // Four modules.
     if cell == "clockwork" { shape.hidden = 8 }
@@ -82,8 +82,9 @@ import Training
     #expect(layout.bytesReadPerSymbol == 4 * whole)
   }
 
-  @Test("a tied matrix is multiplied with once, and a projection makes products smaller")
-  func operationsOfOptions() throws {
+  @Test func `a tied matrix is multiplied with once, and a projection makes products smaller`()
+    throws
+  {
     let options = try Configuration(
       yaml: """
         data: {train: text.txt, tokenizer: byte}
@@ -104,8 +105,7 @@ import Training
     #expect(Self.layout(other).multiplyAdds == 36 * 6 + 36 * 6 + 6 * 9 + 30 * 6)
   }
 
-  @Test("what cannot be measured is refused with a sentence")
-  func refusals() throws {
+  @Test func `what cannot be measured is refused with a sentence`() throws {
     let changes: [(String, (inout BenchRequest.Shape) -> Void)] = [
       ("--hidden", { $0.hidden = 0 }), ("--layers", { $0.layers = 0 }),
       ("--layers", { $0.layers = 1001 }), ("--embedding", { $0.embedding = -1 }),
@@ -153,8 +153,7 @@ import Training
     return (report, json)
   }
 
-  @Test("a report has every figure, and its loss is that of an untrained model")
-  func report() throws {
+  @Test func `a report has every figure, and its loss is that of an untrained model`() throws {
     try withTemporaryFolder { folder in
       var request = try Self.request()
       request.textPath = folder + "/text"
@@ -203,8 +202,7 @@ import Training
     #expect(report.phases["sampling"] == 0)
   }
 
-  @Test("drawing reads all weights for each symbol")
-  func drawing() throws {
+  @Test func `drawing reads all weights for each symbol`() throws {
     let (report, _) = try Self.measure(try Self.request(.generate))
     #expect(report.batchSize == 1 && report.bptt == 1)
     #expect(report.phases["sampling"] ?? 0 > 0)
@@ -215,8 +213,7 @@ import Training
     #expect(abs(report.weightGigabytesPerSecond - rate) < 1e-6 * rate)
   }
 
-  @Test("every rank has the batch size that was asked for")
-  func ranks() throws {
+  @Test func `every rank has the batch size that was asked for`() throws {
     let request = try Self.request(ranks: 2)
     #expect(request.options.training.batchSize == 6)
     let reports = try ThreadCommunicator.run(2) { world in try Benchmark(request).run(in: world) }

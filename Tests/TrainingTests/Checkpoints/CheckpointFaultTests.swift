@@ -7,7 +7,7 @@ import Training
 #endif
 
 /// Faults of the disk, made by the system itself.
-@Suite("Checkpoints on a disk with faults") struct CheckpointFaultTests {
+@Suite struct `Checkpoints on a disk with faults` {
   /// Saves step 1, lets the disk fail, and expects a sentence and nothing changed.
   private func expectFailure(
     in folder: String, kind: CheckpointError.Kind, saying words: String, numbers: Int = 300,
@@ -34,10 +34,8 @@ import Training
     #expect(try store.resume()?.checkpoint.state.step == 1)
   }
 
-  @Test(
-    "a full disk leaves the checkpoint before untouched",
-    .enabled(if: canMount, "mounting a small disk needs root and leave to mount"))
-  func full() throws {
+  @Test(.enabled(if: canMount, "mounting a small disk needs root and leave to mount"))
+  func `a full disk leaves the checkpoint before untouched`() throws {
     try withMount("size=300k") { folder in
       try expectFailure(
         in: folder, kind: .cannotWrite, saying: "the disk is full", numbers: 100_000,
@@ -45,10 +43,8 @@ import Training
     }
   }
 
-  @Test(
-    "a disk without room for another file is full too",
-    .enabled(if: canMount, "mounting a small disk needs root and leave to mount"))
-  func noInodes() throws {
+  @Test(.enabled(if: canMount, "mounting a small disk needs root and leave to mount"))
+  func `a disk without room for another file is full too`() throws {
     try withMount("nr_inodes=14") { folder in
       try expectFailure(
         in: folder, kind: .cannotWrite, saying: "the disk is full",
@@ -60,10 +56,8 @@ import Training
     }
   }
 
-  @Test(
-    "a read-only disk is one sentence",
-    .enabled(if: canMount, "mounting a small disk needs root and leave to mount"))
-  func readOnly() throws {
+  @Test(.enabled(if: canMount, "mounting a small disk needs root and leave to mount"))
+  func `a read-only disk is one sentence`() throws {
     try withMount("size=300k") { folder in
       try expectFailure(
         in: folder, kind: .cannotCreate, saying: "read-only",
@@ -72,8 +66,7 @@ import Training
     }
   }
 
-  @Test("a folder without permission is one sentence")
-  func permission() throws {
+  @Test func `a folder without permission is one sentence`() throws {
     try withTemporaryFolder { folder in
       try expectFailure(
         in: folder, kind: .cannotCreate, saying: "may not write there", isRoot: false,
@@ -81,7 +74,7 @@ import Training
     }
   }
 
-  @Test("a name taken by a file is one sentence") func taken() throws {
+  @Test func `a name taken by a file is one sentence`() throws {
     try withTemporaryFolder { folder in
       try expectFailure(
         in: folder, kind: .cannotCreate, saying: "a file or folder of another kind",
@@ -98,7 +91,7 @@ import Training
     }
   }
 
-  @Test("a folder that was deleted meanwhile is one sentence") func gone() throws {
+  @Test func `a folder that was deleted meanwhile is one sentence`() throws {
     try withTemporaryFolder { folder in
       let store = CheckpointStore(folder + "/checkpoints")
       try store.prepare()
@@ -110,8 +103,8 @@ import Training
     }
   }
 
-  @Test("a pointer that cannot be replaced fails the save and keeps both checkpoints")
-  func pointer() throws {
+  @Test func `a pointer that cannot be replaced fails the save and keeps both checkpoints`() throws
+  {
     try withTemporaryFolder { folder in
       let store = CheckpointStore(folder)
       try store.prepare()

@@ -13,8 +13,7 @@ private let savingFolder = environment[variable]
 
 /// What the tests below let run in a process of its own: this suite again, told by its environment
 /// what to do.
-@Suite("SavingProcess", .enabled(if: savingFolder != nil, "only inside of other tests"))
-struct SavingProcess {
+@Suite(.enabled(if: savingFolder != nil, "only inside of other tests")) struct SavingProcess {
   static let saves = [10, 20, 20, 30, 40]
 
   /// Saves five times, once over the one before, and reports every save after it.
@@ -69,10 +68,10 @@ struct SavingProcess {
   }
 }
 
-@Suite("Checkpoints of a process that is killed", .serialized) struct CheckpointKillTests {
+@Suite(.serialized) struct `Checkpoints of a process that is killed` {
   static let hasTracer: Bool = FileManager.default.isExecutableFile(atPath: "/usr/bin/strace")
 
-  @Test("without faults every save is reported") func noFault() throws {
+  @Test func `without faults every save is reported`() throws {
     try withTemporaryFolder { folder in
       let (status, lines) = try SavingProcess.run(in: folder)
       #expect(status == 0 && lines == (0...4).map { "saved \($0)" })
@@ -84,10 +83,11 @@ struct SavingProcess {
   }
 
   @Test(
-    "killed at any system call, it resumes from a checkpoint no older than the last reported",
     .enabled(if: hasTracer, "needs strace"),
     arguments: ["fsync", "rename", "write", "mkdir", "unlink", "rmdir", "close"])
-  func killed(call: String) throws {
+  func `killed at any system call, it resumes from a checkpoint no older than the last reported`(
+    call: String
+  ) throws {
     var kills = 0
     for number in 1... {
       let isLast = try withTemporaryFolder { folder in
@@ -106,12 +106,13 @@ struct SavingProcess {
   }
 
   @Test(
-    "a call that fails is reported with its path, and the checkpoint before is whole",
     .enabled(if: hasTracer, "needs strace"),
     arguments: [
       ("fsync", "EIO"), ("rename", "ENOSPC"), ("mkdir", "EDQUOT"),
     ])
-  func failing(call: String, error: String) throws {
+  func `a call that fails is reported with its path, and the checkpoint before is whole`(
+    call: String, error: String
+  ) throws {
     var failures = 0
     for number in 1...60 {
       let isLast = try withTemporaryFolder { folder in
@@ -136,7 +137,7 @@ struct SavingProcess {
     #expect(failures >= 3)
   }
 
-  @Test("a limit on the size of files is one sentence") func fileLimit() throws {
+  @Test func `a limit on the size of files is one sentence`() throws {
     try withTemporaryFolder { folder in
       let (status, lines) = try SavingProcess.run(
         in: folder, environment: ["UNROLL_TEST_FILE_LIMIT": "8000"])
@@ -149,10 +150,8 @@ struct SavingProcess {
   }
 
   /// For power-cut.sh: checks the folder that a power cut has left.
-  @Test(
-    "what a power cut left is whole and no older than reported",
-    .enabled(if: environment["UNROLL_TEST_CUT_FOLDER"] != nil, "only inside of power-cut.sh"))
-  func powerCut() throws {
+  @Test(.enabled(if: environment["UNROLL_TEST_CUT_FOLDER"] != nil, "only inside of power-cut.sh"))
+  func `what a power cut left is whole and no older than reported`() throws {
     let folder = environment["UNROLL_TEST_CUT_FOLDER"]!
     let report = (try? bytes(at: environment["UNROLL_TEST_REPORT"]!)) ?? []
     try expectSound(folder, reported: report.count { $0 == UInt8(ascii: "\n") }, "power cut")

@@ -7,7 +7,7 @@ import Testing
 import Training
 
 /// States with right checksums and one wrong value. A process that ends in a trap fails every test.
-@Suite("States of checkpoints with a wrong value") struct CheckpointMutationTests {
+@Suite struct `States of checkpoints with a wrong value` {
   /// A run, and what it predicts.
   struct Subject: CustomTestStringConvertible {
     let name: String
@@ -90,8 +90,8 @@ import Training
     return (options, try CheckpointStore.locate(folder + "/run"))
   }
 
-  @Test("are a sentence and code 65, or go on as if they were right", arguments: subjects)
-  func mutations(_ subject: Subject) throws {
+  @Test(arguments: subjects)
+  func `are a sentence and code 65, or go on as if they were right`(_ subject: Subject) throws {
     try withTemporaryFolder { folder in
       let (options, path) = try Self.train(subject, in: folder)
       let file = path + "/state.json"

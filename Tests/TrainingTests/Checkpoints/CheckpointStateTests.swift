@@ -2,8 +2,8 @@ import Foundation
 import Testing
 import Training
 
-@Suite("The state of a checkpoint") struct CheckpointStateTests {
-  @Test("Doubles come back with the bits they had") func doubles() throws {
+@Suite struct `The state of a checkpoint` {
+  @Test func `Doubles come back with the bits they had`() throws {
     var generator = SystemRandomNumberGenerator()
     var values = [
       0.1 + 0.2, -0.0, 0.0, .leastNonzeroMagnitude, -.leastNormalMagnitude,
@@ -30,7 +30,7 @@ import Training
     #expect(nan[0].isNaN)
   }
 
-  @Test("every part comes back from a saved checkpoint") func parts() throws {
+  @Test func `every part comes back from a saved checkpoint`() throws {
     for bestLoss in [nil, 0.1 + 0.2, 1e300] {
       try withTemporaryFolder { folder in
         let store = CheckpointStore(folder)
@@ -53,7 +53,7 @@ import Training
     }
   }
 
-  @Test("a state of a newer format is refused with its number") func newer() throws {
+  @Test func `a state of a newer format is refused with its number`() throws {
     try withTemporaryFolder { folder in
       let store = CheckpointStore(folder)
       try store.prepare()
@@ -67,7 +67,7 @@ import Training
     }
   }
 
-  @Test("a state that names a file outside of its folder is refused") func outside() throws {
+  @Test func `a state that names a file outside of its folder is refused`() throws {
     try withTemporaryFolder { folder in
       let store = CheckpointStore(folder)
       try store.prepare()

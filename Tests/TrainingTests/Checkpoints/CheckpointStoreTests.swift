@@ -3,7 +3,7 @@ import Foundation
 import Testing
 import Training
 
-@Suite("A store of checkpoints") struct CheckpointStoreTests {
+@Suite struct `A store of checkpoints` {
   private func withStore(keep: Int = 3, _ body: (CheckpointStore, String) throws -> Void) throws {
     try withTemporaryFolder { folder in
       let store = CheckpointStore(folder + "/run/checkpoints", keep: keep)
@@ -19,7 +19,7 @@ import Training
     return saved.path
   }
 
-  @Test("a saved checkpoint is whole, named by latest, and opens") func save() throws {
+  @Test func `a saved checkpoint is whole, named by latest, and opens`() throws {
     try withStore { store, folder in
       #expect(try store.resume() == nil)
       let path = try save(store, 1234)
@@ -41,8 +41,9 @@ import Training
     }
   }
 
-  @Test("a user names the latest or the best checkpoint, and is told where there is none")
-  func latestOrBest() throws {
+  @Test func `a user names the latest or the best checkpoint, and is told where there is none`()
+    throws
+  {
     try withStore { store, folder in
       let run = String(folder.dropLast("/checkpoints".count))
       try save(store, 3)
@@ -77,7 +78,7 @@ import Training
     }
   }
 
-  @Test("the last ones and the best are kept, in the order of numbers") func retention() throws {
+  @Test func `the last ones and the best are kept, in the order of numbers`() throws {
     try withStore(keep: 2) { store, folder in
       for step in [9_999_999, 99_999_999, 100_000_000, 100_000_001] {
         try save(store, step, isBest: step == 9_999_999)
@@ -97,14 +98,14 @@ import Training
     }
   }
 
-  @Test("fewer than two are never kept") func two() throws {
+  @Test func `fewer than two are never kept`() throws {
     try withStore(keep: 0) { store, _ in
       for step in 1...4 { try save(store, step) }
       #expect(try store.list().map(\.step) == [3, 4])
     }
   }
 
-  @Test("a damaged one among the last does not push out a whole one") func damagedCounts() throws {
+  @Test func `a damaged one among the last does not push out a whole one`() throws {
     try withStore(keep: 2) { store, _ in
       try save(store, 1)
       let second = try save(store, 2)
@@ -117,7 +118,7 @@ import Training
     }
   }
 
-  @Test("saving a step again replaces it") func again() throws {
+  @Test func `saving a step again replaces it`() throws {
     try withStore { store, folder in
       try save(store, 1)
       try save(store, 2)
@@ -131,7 +132,7 @@ import Training
     }
   }
 
-  @Test("after going back to an earlier step its checkpoints come first") func rolledBack() throws {
+  @Test func `after going back to an earlier step its checkpoints come first`() throws {
     try withStore(keep: 3) { store, folder in
       for step in [10, 20, 30] { try save(store, step) }
       try save(store, 15)
@@ -146,7 +147,7 @@ import Training
     }
   }
 
-  @Test("what a killed run left is cleared, and nothing else") func stale() throws {
+  @Test func `what a killed run left is cleared, and nothing else`() throws {
     try withStore { store, folder in
       try save(store, 1)
       let manager = FileManager.default
@@ -166,8 +167,7 @@ import Training
     }
   }
 
-  @Test("where latest is of no use, the newest whole one is taken and said") func fallback() throws
-  {
+  @Test func `where latest is of no use, the newest whole one is taken and said`() throws {
     try withStore { store, folder in
       for step in [1, 2, 3] { try save(store, step) }
       let pointer = folder + "/latest"
@@ -194,7 +194,7 @@ import Training
     }
   }
 
-  @Test("a user may name a checkpoint, its folder, or the run") func locate() throws {
+  @Test func `a user may name a checkpoint, its folder, or the run`() throws {
     try withStore { store, folder in
       try save(store, 1)
       let path = try save(store, 2)
@@ -215,7 +215,7 @@ import Training
     }
   }
 
-  @Test("a changed byte at any place of any file is found") func flips() throws {
+  @Test func `a changed byte at any place of any file is found`() throws {
     try withStore { store, _ in
       let path = try save(store, 7)
       for name in try contents(path) {

@@ -3,7 +3,7 @@ import Recurrence
 import Testing
 import Training
 
-@Suite("Parameters in tensor files") struct ParameterTensorsTests {
+@Suite struct `Parameters in tensor files` {
   static func layout(hidden: Int = 5, second: Bool = true) -> ParameterLayout {
     var plan = Plan()
     plan.scope.prefix = "rnn."
@@ -23,7 +23,7 @@ import Training
     return vector
   }
 
-  @Test("weights and moments come back with the bits they had") func roundTrip() throws {
+  @Test func `weights and moments come back with the bits they had`() throws {
     try withTemporaryFolder { folder in
       let path = folder + "/optimizer.safetensors"
       let (first, second) = (Self.vector(1), Self.vector(2))
@@ -43,7 +43,7 @@ import Training
     }
   }
 
-  @Test("names and shapes that do not fit are listed, and nothing is loaded") func misfit() throws {
+  @Test func `names and shapes that do not fit are listed, and nothing is loaded`() throws {
     try withTemporaryFolder { folder in
       let path = folder + "/model.safetensors"
       try Safetensors.save(
@@ -64,7 +64,7 @@ import Training
     }
   }
 
-  @Test("a tied matrix is found under its other name") func tied() throws {
+  @Test func `a tied matrix is found under its other name`() throws {
     try withTemporaryFolder { folder in
       let path = folder + "/model.safetensors"
       try Safetensors.save(

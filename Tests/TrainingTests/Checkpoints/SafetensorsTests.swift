@@ -3,7 +3,7 @@ import LinearAlgebra
 import Testing
 import Training
 
-@Suite("Safetensors files") struct SafetensorsTests {
+@Suite struct `Safetensors files` {
   /// The tensors that safetensors_check.py compares, in another order than they are written in.
   static var reference: [Tensor] {
     [
@@ -19,7 +19,7 @@ import Training
     ]
   }
 
-  @Test("what is written is read back bit by bit") func roundTrip() throws {
+  @Test func `what is written is read back bit by bit`() throws {
     try withTemporaryFolder { folder in
       let path = folder + "/a.safetensors"
       try Safetensors.save(Self.reference, metadata: ["a": "1", "tab\t": "\u{1}"], to: path)
@@ -38,7 +38,7 @@ import Training
     }
   }
 
-  @Test("tensors lie by type, then by name, and data starts on eight bytes") func order() throws {
+  @Test func `tensors lie by type, then by name, and data starts on eight bytes`() throws {
     try withTemporaryFolder { folder in
       let path = folder + "/a.safetensors"
       try Safetensors.save(Self.reference, to: path)
@@ -54,7 +54,7 @@ import Training
     }
   }
 
-  @Test("a file written by Python is read, half precisions converted") func fromPython() throws {
+  @Test func `a file written by Python is read, half precisions converted`() throws {
     // safetensors_check.py base64
     let text =
       "OAEAAAAAAAB7Il9fbWV0YWRhdGFfXyI6eyJmb3JtYXQiOiJwdCJ9LCJuIjp7ImR0eXBlIjoiSTY0Iiwic2hhcGUiOls"
@@ -78,7 +78,7 @@ import Training
     }
   }
 
-  @Test("a tensor of a foreign file may lie at an odd address") func misaligned() throws {
+  @Test func `a tensor of a foreign file may lie at an odd address`() throws {
     try withTemporaryFolder { folder in
       let path = folder + "/odd.safetensors"
       var header = #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#
@@ -91,8 +91,7 @@ import Training
     }
   }
 
-  @Test("crafted files are judged as Python does, and double names refused besides")
-  func crafted() throws {
+  @Test func `crafted files are judged as Python does, and double names refused besides`() throws {
     try withTemporaryFolder { folder in
       for file in CraftedFile.all {
         let path = folder + "/\(file.name).safetensors"
@@ -109,7 +108,7 @@ import Training
     }
   }
 
-  @Test("a header with any byte changed is refused or read, never a crash") func changedHeader()
+  @Test func `a header with any byte changed is refused or read, never a crash`()
     throws
   {
     try withTemporaryFolder { folder in
@@ -128,7 +127,7 @@ import Training
     }
   }
 
-  @Test("a file that is not there, or a folder, is one sentence") func missing() throws {
+  @Test func `a file that is not there, or a folder, is one sentence`() throws {
     try withTemporaryFolder { folder in
       let missing = #expect(throws: CheckpointError.self) { try SafetensorsFile(folder + "/no") }
       #expect(missing?.kind == .missing)
@@ -138,17 +137,16 @@ import Training
   }
 }
 
-@Suite("Safetensors oracle") struct SafetensorsOracleTests {
+@Suite struct `Safetensors oracle` {
   static let folder = ProcessInfo.processInfo.environment["UNROLL_ORACLE"]
 
-  @Test(
-    "files are exchanged with Python (see safetensors_check.py)", .enabled(if: folder != nil))
-  func exchange() throws {
+  @Test(.enabled(if: folder != nil))
+  func `files are exchanged with Python (see safetensors_check.py)`() throws {
     let folder = Self.folder!
     try Safetensors.save(
-      SafetensorsTests.reference, metadata: ["format": "pt"], to: folder + "/ours.safetensors")
+      `Safetensors files`.reference, metadata: ["format": "pt"], to: folder + "/ours.safetensors")
     let theirs = try SafetensorsFile(folder + "/theirs.safetensors")
-    for tensor in SafetensorsTests.reference {
+    for tensor in `Safetensors files`.reference {
       let found = try #require(theirs[tensor.name])
       #expect(found.type == tensor.type && found.shape == tensor.shape)
       #expect(found.memory.elementsEqual(tensor.memory))

@@ -6,7 +6,7 @@ import Training
   import Glibc
 #endif
 
-@Suite("Pipes and devices in the place of files") struct SpecialFileTests {
+@Suite struct `Pipes and devices in the place of files` {
   /// Runs a body with the path of a pipe and of a link to a device that never ends, in the place of a file.
   private func replace(_ path: String, _ body: () throws -> Void) throws {
     for device in [nil, "/dev/zero"] {
@@ -17,7 +17,7 @@ import Training
     unlink(path)
   }
 
-  @Test("are no state, no tensors and no vocabulary of a checkpoint") func parts() throws {
+  @Test func `are no state, no tensors and no vocabulary of a checkpoint`() throws {
     try withTemporaryFolder { folder in
       let store = CheckpointStore(folder)
       try store.prepare()
@@ -42,7 +42,7 @@ import Training
     }
   }
 
-  @Test("are no file of weights and no configuration") func given() throws {
+  @Test func `are no file of weights and no configuration`() throws {
     try withTemporaryFolder { folder in
       let path = folder + "/file.yaml"
       try replace(path) {
@@ -56,8 +56,7 @@ import Training
     }
   }
 
-  @Test("a checkpoint lists every file that it needs, and every one that it has")
-  func listed() throws {
+  @Test func `a checkpoint lists every file that it needs, and every one that it has`() throws {
     try withTemporaryFolder { folder in
       let store = CheckpointStore(folder)
       try store.prepare()

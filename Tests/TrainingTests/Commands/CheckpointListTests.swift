@@ -3,10 +3,10 @@ import Recurrence
 import Testing
 import Training
 
-@Suite("Checkpoints of a run, seen by people") struct CheckpointListTests {
+@Suite struct `Checkpoints of a run, seen by people` {
   private static let model = SmallRun.exportable[0]
 
-  @Test("are listed for the run, its folder of checkpoints, or one of them") func list() throws {
+  @Test func `are listed for the run, its folder of checkpoints, or one of them`() throws {
     try withTemporaryFolder { folder in
       _ = try SmallRun(in: folder, model: Self.model).train()
       let run = folder + "/run"
@@ -28,7 +28,7 @@ import Training
     }
   }
 
-  @Test("are verified byte by byte, one or all") func verify() throws {
+  @Test func `are verified byte by byte, one or all`() throws {
     try withTemporaryFolder { folder in
       _ = try SmallRun(in: folder, model: Self.model).train()
       let checkpoints = folder + "/run/checkpoints"
@@ -55,7 +55,7 @@ import Training
     }
   }
 
-  @Test("a pointer that is gone, or names what is gone, is a problem") func pointer() throws {
+  @Test func `a pointer that is gone, or names what is gone, is a problem`() throws {
     try withTemporaryFolder { folder in
       _ = try SmallRun(in: folder, model: Self.model).train()
       let latest = folder + "/run/checkpoints/latest"
@@ -67,7 +67,7 @@ import Training
     }
   }
 
-  @Test("nothing, a file and an empty folder are said to be that") func nothing() throws {
+  @Test func `nothing, a file and an empty folder are said to be that`() throws {
     try withTemporaryFolder { folder in
       try put([1], at: folder + "/file")
       for (path, reason) in [
@@ -85,7 +85,7 @@ import Training
     }
   }
 
-  @Test("one is described in words and in JSON") func inspect() throws {
+  @Test func `one is described in words and in JSON`() throws {
     try withTemporaryFolder { folder in
       let run = try SmallRun(
         in: folder,

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 import Training
 
-@Suite("The doctor") struct DiagnosisTests {
+@Suite struct `The doctor` {
   private static let alone = Launch { _ in nil }
 
   private static func rank(
@@ -25,7 +25,7 @@ import Training
       .findings.filter { $0.what == what }
   }
 
-  @Test("sees ranks that share a core, too many ranks, and cores that nobody uses") func cores() {
+  @Test func `sees ranks that share a core, too many ranks, and cores that nobody uses`() {
     func cores(_ ranks: [RankFacts]) -> HealthReport.Finding? {
       Self.findings("cores", ranks).first
     }
@@ -45,8 +45,7 @@ import Training
       cores([Self.rank(0, on: [0], of: 1), Self.rank(1, on: [0], of: 1, host: "b")]) == nil)
   }
 
-  @Test("a shared memory too small for the ranks is a failure, Docker's 64 MiB a warning")
-  func sharedMemory() {
+  @Test func `a shared memory too small for the ranks is a failure, Docker's 64 MiB a warning`() {
     func severity(_ ranks: Int, _ size: Int) -> HealthReport.Severity? {
       Self.findings(
         "shared memory", (0..<ranks).map { Self.rank($0, on: [0, 1, 2, 3], sharedMemory: size) }
@@ -58,7 +57,7 @@ import Training
     #expect(severity(1, 0) == .failure)
   }
 
-  @Test("own AMX kernels on some ranks only are a warning") func tiles() {
+  @Test func `own AMX kernels on some ranks only are a warning`() {
     func found(_ own: [Bool]) -> HealthReport.Finding? {
       let ranks = own.enumerated().map { Self.rank($0.offset, on: [0], usesOwnTiles: $0.element) }
       return Self.findings("bfloat16", ranks).first
@@ -70,12 +69,12 @@ import Training
     #expect(found([true, false])?.value.hasSuffix("not on rank 1") == true)
   }
 
-  @Test("processors of two kinds are a warning") func kinds() {
+  @Test func `processors of two kinds are a warning`() {
     let ranks = [Self.rank(0, on: [0]), Self.rank(1, on: [0], host: "b", name: "Other")]
     #expect(Self.findings("processor", ranks).map(\.severity) == [.fine, .fine, .warning])
   }
 
-  @Test("a folder that cannot be written makes the machine unusable") func folder() {
+  @Test func `a folder that cannot be written makes the machine unusable`() {
     let ranks = [Self.rank(0, on: [0])]
     func isUsable(_ folder: String) -> Bool {
       HealthReport(of: ranks, launch: Self.alone, builtFor: "x", folder: folder).isUsable
@@ -85,7 +84,7 @@ import Training
     #expect(!isUsable("/proc"))
   }
 
-  @Test("asks every rank and speaks on the root") func world() throws {
+  @Test func `asks every rank and speaks on the root`() throws {
     let words = try ThreadCommunicator.run(3) { world in
       try HealthReport.make(
         in: world, launch: Self.alone, builtFor: "this test", folder: NSTemporaryDirectory())?.words

@@ -3,9 +3,9 @@ import Testing
 
 import Training
 
-@Suite("The picture of gradients") struct GradientPlotTests {
-  @Test("has a line for each layer of each run, with gaps where there is no logarithm")
-  func lines() throws {
+@Suite struct `The picture of gradients` {
+  @Test func `has a line for each layer of each run, with gaps where there is no logarithm`() throws
+  {
     let plot = try GradientPlot([
       .init(name: "a<b & c", norms: [1, 0.1, 0.01]),
       .init(name: "d", norms: [1, 0, 0.001, 0.0001]),
@@ -22,14 +22,12 @@ import Training
     #expect(document.texts.contains("a<b & c") && document.texts.contains("d"))
   }
 
-  @Test("is refused where there is nothing to draw")
-  func nothing() {
+  @Test func `is refused where there is nothing to draw`() {
     #expect(throws: UsageError.self) { try GradientPlot([.init(name: "a", norms: [0, 0])]) }
     #expect(throws: UsageError.self) { try GradientPlot([GradientPlot.Line]()) }
   }
 
-  @Test("and the table come from the metrics of runs")
-  func metrics() throws {
+  @Test func `and the table come from the metrics of runs`() throws {
     let folder = FileManager.default.temporaryDirectory.path + "/gradients-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }

@@ -4,11 +4,10 @@ import Recurrence
 import Testing
 import Training
 
-@Suite("The catalogue of networks") struct NetworkCatalogueTests {
+@Suite struct `The catalogue of networks` {
   let catalogue = NetworkCatalogue()
 
-  @Test("has every cell of the registry, each with equations, options and parameters")
-  func complete() {
+  @Test func `has every cell of the registry, each with equations, options and parameters`() {
     #expect(catalogue.cells.map(\.name) == cells.keys.sorted())
     for cell in catalogue.cells {
       #expect(!cell.equations.isEmpty && !cell.source.isEmpty && !cell.example.isEmpty)
@@ -29,7 +28,7 @@ import Training
     }
   }
 
-  @Test("knows defaults, choices and shapes of the LSTM") func lstm() throws {
+  @Test func `knows defaults, choices and shapes of the LSTM`() throws {
     let lstm = try #require(catalogue.cells.first { $0.name == "lstm" })
     #expect(
       lstm.options.map(\.key) == [
@@ -58,8 +57,7 @@ import Training
     #expect(lstm.example == "hidden 200 reading 100 has 241600 parameters")
   }
 
-  @Test("knows shapes that are no multiples of hidden × input")
-  func otherShapes() throws {
+  @Test func `knows shapes that are no multiples of hidden × input`() throws {
     let dense = try #require(catalogue.cells.first { $0.name == "dense" })
     #expect(dense.further["taps: 2"]?.map(\.shape) == [["hidden", "2·input"]])
     let second = try #require(catalogue.cells.first { $0.name == "second-order" })
@@ -71,7 +69,7 @@ import Training
       ])
   }
 
-  @Test("knows layers inside a step") func deepTransition() throws {
+  @Test func `knows layers inside a step`() throws {
     let deep = try #require(catalogue.cells.first { $0.name == "deep-transition" })
     #expect(deep.options.map(\.key) == ["hidden", "nonlinearity", "shortcut", "transition"])
     #expect(deep.options[3].standard == .null && deep.options[3].others == [.string("[units, …]")])
@@ -86,7 +84,7 @@ import Training
       ])
   }
 
-  @Test("is JSON too") func json() throws {
+  @Test func `is JSON too`() throws {
     let json = try #require(
       JSONSerialization.jsonObject(with: Data(try catalogue.json.utf8)) as? [String: Any])
     #expect((json["cells"] as? [Any])?.count == cells.count)
@@ -94,7 +92,7 @@ import Training
     #expect(Set(json.keys) == ["cells", "layers", "heads", "tasks", "layer_options"])
   }
 
-  @Test("has every type of head, and the one of each kind of output") func heads() throws {
+  @Test func `has every type of head, and the one of each kind of output`() throws {
     // A head that is new has to be told of here and in the catalogue.
     let names = [
       "SoftmaxCrossEntropy": "softmax", "SquaredError": "squared error", "Logistic": "logistic",
@@ -118,7 +116,7 @@ import Training
     }
   }
 
-  @Test("tells every key of a model and of a layer") func keys() {
+  @Test func `tells every key of a model and of a layer`() {
     /// The stored properties of a value, as configurations write them.
     func keys(_ value: Any) -> Set<String> {
       Set(
@@ -142,7 +140,7 @@ import Training
     for option in catalogue.layerOptions { #expect(catalogue.words.contains("\(option.key): ")) }
   }
 
-  @Test("has every task with its options") func everyTask() throws {
+  @Test func `has every task with its options`() throws {
     #expect(catalogue.tasks.map(\.name) == tasks.keys.sorted())
     for task in catalogue.tasks {
       #expect(catalogue.words.contains("  \(task.name)   \(task.source)\n      \(task.summary)\n"))
@@ -153,7 +151,7 @@ import Training
     #expect(catalogue.tasks.first { $0.name == "reber" }?.options.isEmpty == true)
   }
 
-  @Test("is what the guide shows of equations") func guide() throws {
+  @Test func `is what the guide shows of equations`() throws {
     let page = try String(
       contentsOf: Self.checkout.appending(path: "docs/networks.md"), encoding: .utf8)
     let groups = [

@@ -4,11 +4,11 @@ import Recurrence
 import Testing
 import Training
 
-@Suite("Weights to PyTorch and back") struct PyTorchExchangeTests {
-  @Test(
-    "an exported file, imported, is the same weights bit by bit, and the run goes on from there",
-    arguments: SmallRun.exportable)
-  func roundTrip(_ model: String) throws {
+@Suite struct `Weights to PyTorch and back` {
+  @Test(arguments: SmallRun.exportable)
+  func `an exported file, imported, is the same weights bit by bit, and the run goes on from there`(
+    _ model: String
+  ) throws {
     try withTemporaryFolder { folder in
       let run = try SmallRun(in: folder, model: model)
       let trained = try run.train()
@@ -29,7 +29,7 @@ import Training
     }
   }
 
-  @Test("one module is called rnn, layers that differ are called by their numbers") func names()
+  @Test func `one module is called rnn, layers that differ are called by their numbers`()
     throws
   {
     let expected = [
@@ -56,7 +56,7 @@ import Training
     }
   }
 
-  @Test("a tied matrix has both names, and biases left out are zero") func completed() throws {
+  @Test func `a tied matrix has both names, and biases left out are zero`() throws {
     try withTemporaryFolder { folder in
       let run = try SmallRun(in: folder, model: SmallRun.exportable[3])
       let file = folder + "/exported.safetensors"
@@ -77,8 +77,9 @@ import Training
     }
   }
 
-  @Test("the average is exported where there is one, and what was trained if asked for")
-  func average() throws {
+  @Test func `the average is exported where there is one, and what was trained if asked for`()
+    throws
+  {
     try withTemporaryFolder { folder in
       let run = try SmallRun(
         in: folder, model: SmallRun.exportable[0], training: "average: {decay: 0.5}")
@@ -99,7 +100,6 @@ import Training
   }
 
   @Test(
-    "what PyTorch lacks is refused by the name of the layer",
     arguments: [
       ("{cell: lstm, hidden: 5, peephole: gers}", "layer 1 has peepholes"),
       ("{cell: lstm, hidden: 5, peephole: previous}", "layer 1 has peepholes"),
@@ -112,7 +112,9 @@ import Training
       ("{cell: elman, hidden: 5, nonlinearity: sigmoid}", "layer 1 has the nonlinearity sigmoid"),
       ("{cell: elman, hidden: 5, nonlinearity: identity}", "layer 1 has the nonlinearity identity"),
     ])
-  func refusal(_ layer: String, _ reason: String) throws {
+  func `what PyTorch lacks is refused by the name of the layer`(
+    _ layer: String, _ reason: String
+  ) throws {
     try withTemporaryFolder { folder in
       let run = try SmallRun(
         in: folder, model: "{embedding: 4, layers: [{cell: gru, hidden: 5}, \(layer)]}", steps: 1)
@@ -123,7 +125,7 @@ import Training
     }
   }
 
-  @Test("a file is written where files can be, and nowhere else") func places() throws {
+  @Test func `a file is written where files can be, and nowhere else`() throws {
     try withTemporaryFolder { folder in
       let run = try SmallRun(in: folder, model: SmallRun.exportable[0], steps: 1)
       let checkpoint = try run.train()

@@ -4,7 +4,7 @@ import Recurrence
 import Testing
 import Training
 
-@Suite("Weights from PyTorch") struct PyTorchImportTests {
+@Suite struct `Weights from PyTorch` {
   static let tied = ModelOptions(
     embedding: 6, layers: [LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 6)))],
     tied: true)
@@ -59,7 +59,7 @@ import Training
     Tensor(name, tensor.type, shape: tensor.shape, memory: tensor.memory, keeping: nil)
   }
 
-  @Test("a tied matrix may have either name or both") func tiedNames() throws {
+  @Test func `a tied matrix may have either name or both`() throws {
     let (_, source) = Self.weights(Self.tied)
     let tensors = source.tensors()
     let matrix = tensors.first { $0.name == "encoder.weight" }!
@@ -79,7 +79,7 @@ import Training
     withExtendedLifetime(source) {}
   }
 
-  @Test("biases that the model is made without may be zero and nothing else") func biases() throws {
+  @Test func `biases that the model is made without may be zero and nothing else`() throws {
     let (_, source) = Self.weights(Self.single)
     let tensors = source.tensors()
     func bias(_ name: String, _ count: Int, _ value: Float) -> Tensor {
@@ -97,7 +97,7 @@ import Training
         .hasSuffix("set model.output_bias to true"))
   }
 
-  @Test("a missing output bias, name or shape is one sentence") func missing() throws {
+  @Test func `a missing output bias, name or shape is one sentence`() throws {
     let (_, source) = Self.weights(Self.tied)
     let tensors = source.tensors()
     #expect(
@@ -114,7 +114,7 @@ import Training
         || Self.refusal(tensors, by: narrow).contains("rnn.bias_hh_l0 as [18] and not [15]"))
   }
 
-  @Test("double, half and bfloat16 numbers are converted") func precisions() throws {
+  @Test func `double, half and bfloat16 numbers are converted`() throws {
     let (_, source) = Self.weights(Self.tied)
     let tensors = source.tensors()
     func values(_ tensor: Tensor) -> [Float] { Array(tensor.view(as: Float.self)!) }

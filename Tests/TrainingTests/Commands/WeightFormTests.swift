@@ -3,7 +3,7 @@ import Recurrence
 import Testing
 import Training
 
-@Suite("Weights in other forms") struct WeightFormTests {
+@Suite struct `Weights in other forms` {
   struct Model: CustomTestStringConvertible, Sendable {
     let cells: [String]
     var options = ""
@@ -57,8 +57,8 @@ import Training
 
   private static let text: [Int32] = [1, 4, 2, 2, 7, 0, 3, 5, 1, 6, 4]
 
-  @Test("a network of joined matrices in plain numbers is the model", arguments: models)
-  func plain(_ model: Model) throws {
+  @Test(arguments: models)
+  func `a network of joined matrices in plain numbers is the model`(_ model: Model) throws {
     try trained(model.yaml) { run, checkpoint, path in
       let expected = try logits(checkpoint, Self.text)
       for form in model.isGRU ? [Self.joined, Self.both] : [Self.joined] {
@@ -75,8 +75,8 @@ import Training
     }
   }
 
-  @Test("what was joined, split and joined again has the same bits", arguments: models)
-  func joinedRoundTrip(_ model: Model) throws {
+  @Test(arguments: models)
+  func `what was joined, split and joined again has the same bits`(_ model: Model) throws {
     for form in model.isGRU ? [Self.joined, Self.both] : [Self.joined] {
       try trained(model.yaml) { run, checkpoint, path in
         try PyTorchExport(checkpoint, form: form).save(to: path)
@@ -94,8 +94,8 @@ import Training
     }
   }
 
-  @Test("another sign of update gates comes back bit by bit", arguments: models.filter(\.isGRU))
-  func signRoundTrip(_ model: Model) throws {
+  @Test(arguments: models.filter(\.isGRU))
+  func `another sign of update gates comes back bit by bit`(_ model: Model) throws {
     try trained(model.yaml) { run, checkpoint, path in
       try PyTorchExport(checkpoint, form: Self.candidate).save(to: path)
       let file = try SafetensorsFile(path)
@@ -126,8 +126,7 @@ import Training
     }
   }
 
-  @Test("what does not fit is one sentence with the tensor's name and both shapes")
-  func misfits() throws {
+  @Test func `what does not fit is one sentence with the tensor's name and both shapes`() throws {
     try trained(Self.models[3].yaml) { run, checkpoint, path in
       let tensors = try PyTorchExport(checkpoint, form: Self.joined).tensors
       let (model, weights) = try checkpoint.anyModel()
@@ -171,7 +170,6 @@ import Training
   }
 
   @Test(
-    "a layer without another form is refused by its name",
     arguments: [
       ("{cell: skip, hidden: 5, delays: [2]}", joined, "layer 1 is a skip, and only elman"),
       ("{cell: leaky, hidden: 4, recurrent: false}", joined, "layer 1 is a leaky without U"),
@@ -179,7 +177,9 @@ import Training
       ("{cell: gru, hidden: 5, zoneout: 0.1}", candidate, "layer 1 has zoneout"),
       ("{cell: lstm, hidden: 5}", candidate, "no layer is a gru"),
     ])
-  func refusal(_ layer: String, _ form: WeightForm, _ reason: String) throws {
+  func `a layer without another form is refused by its name`(
+    _ layer: String, _ form: WeightForm, _ reason: String
+  ) throws {
     try withTemporaryFolder { folder in
       let run = try SmallRun(
         in: folder, model: "{embedding: 4, layers: [{cell: elman, hidden: 5}, \(layer)]}", steps: 1)
@@ -192,7 +192,7 @@ import Training
     }
   }
 
-  @Test("peepholes, coupled gates and projections stay beside a joined matrix") func besides()
+  @Test func `peepholes, coupled gates and projections stay beside a joined matrix`()
     throws
   {
     let layer = "{cell: lstm, hidden: 5, peephole: gers, coupled: true, projection: 3}"

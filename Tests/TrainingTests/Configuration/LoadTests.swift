@@ -2,8 +2,7 @@ import Foundation
 import Testing
 import Training
 
-@Suite("Files and assignments")
-struct LoadTests {
+@Suite struct `Files and assignments` {
   /// The decoded run, or the message, with the folder's name taken out.
   private func load(_ files: [String], set: [String] = []) throws -> (run: Run?, message: String) {
     try withTemporaryFolder { folder in
@@ -21,8 +20,7 @@ struct LoadTests {
     }
   }
 
-  @Test("Later files win, mappings merge and lists are replaced")
-  func merging() throws {
+  @Test func `Later files win, mappings merge and lists are replaced`() throws {
     let run = try load([
       "name: a\nseed: 1\ntraining: {epochs: 1, optimizer: {rule: sgd, learning_rate: 1}}\n"
         + "model: {layers: [{cell: lstm, hidden: 1}, {cell: lstm, hidden: 2}]}",
@@ -36,8 +34,7 @@ struct LoadTests {
     #expect(run?.model?.layers.map(\.options.hidden) == [4])
   }
 
-  @Test("After merging, each value knows the file it came from")
-  func origins() throws {
+  @Test func `After merging, each value knows the file it came from`() throws {
     let base = "training:\n  epochs: 1\n  optimizer:\n    rule: sgd\n    moment: 1\n"
     #expect(
       try load([base, "\ntraining: {epochs: 2}"]).message.hasPrefix("0.yaml:5:5: unknown key"))
@@ -49,8 +46,7 @@ struct LoadTests {
         == "0.yaml:2:11: expected an integer for training.epochs, found \"x\"")
   }
 
-  @Test("The place of a value can be asked for")
-  func places() throws {
+  @Test func `The place of a value can be asked for`() throws {
     var configuration = try Configuration(
       yaml: "model:\n  layers: [{hidden: 1}, {hidden: 2}]", file: "a.yaml")
     try configuration.set("training.epochs=3")
@@ -60,14 +56,12 @@ struct LoadTests {
     #expect(configuration.origin(of: "seed").description == "a.yaml:1:1")
   }
 
-  @Test("A later null takes a value away")
-  func null() throws {
+  @Test func `A later null takes a value away`() throws {
     #expect(try load(["seed: 1", "seed: null"]).run == Run())
     #expect(try load(["seed: 1"], set: ["seed="]).run == Run())
   }
 
-  @Test("An assignment reaches elements of lists and makes the sections it needs")
-  func assignments() throws {
+  @Test func `An assignment reaches elements of lists and makes the sections it needs`() throws {
     let run = try load(
       ["model: {layers: [{cell: lstm, hidden: 1}, {cell: lstm, hidden: 2}]}"],
       set: [
@@ -83,7 +77,6 @@ struct LoadTests {
   }
 
   @Test(
-    "An assignment that is wrong is named in the message",
     arguments: [
       ("training.epochs=many", "expected an integer for training.epochs, found \"many\""),
       ("training.epoch=3", "unknown key \"epoch\" in training; did you mean \"epochs\"?"),
@@ -103,19 +96,19 @@ struct LoadTests {
       ("model.layers.0.hidden=x", "expected an integer for model.layers.0.hidden, found \"x\""),
       ("training={optimizer: {}}", "training.optimizer needs the key \"rule\"; add it"),
     ])
-  func wrongAssignments(assignment: String, expected: String) throws {
+  func `An assignment that is wrong is named in the message`(
+    assignment: String, expected: String
+  ) throws {
     let yaml = "seed: 1\nmodel: {layers: [{cell: lstm, hidden: 1}]}\ntraining: {epochs: 2}"
     #expect(try load([yaml], set: [assignment]).message == "--set \(assignment): \(expected)")
   }
 
-  @Test("An assignment whose value is no YAML is named in the message")
-  func brokenAssignment() throws {
+  @Test func `An assignment whose value is no YAML is named in the message`() throws {
     #expect(
       try load(["seed: 1"], set: ["seed=[1"]).message.hasPrefix("--set seed=[1: not valid YAML:"))
   }
 
-  @Test("A file that cannot be read is one sentence")
-  func unreadable() throws {
+  @Test func `A file that cannot be read is one sentence`() throws {
     try withTemporaryFolder { folder in
       let path = folder.path
       func message(_ file: String) -> String {
@@ -134,8 +127,7 @@ struct LoadTests {
     }
   }
 
-  @Test("No file and no assignment give the defaults")
-  func nothing() throws {
+  @Test func `No file and no assignment give the defaults`() throws {
     #expect(try Configuration.decode(Run.self, from: []) == Run())
     #expect(try Configuration.decode(Run.self, from: [], set: ["seed=5"]) == Run(seed: 5))
   }

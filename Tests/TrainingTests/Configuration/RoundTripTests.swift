@@ -33,8 +33,7 @@ private struct Everything: Codable, Equatable {
   var none: String?
 }
 
-@Suite("Resolved configurations")
-struct RoundTripTests {
+@Suite struct `Resolved configurations` {
   private func expectSame(_ decoded: Everything, sourceLocation: SourceLocation = #_sourceLocation)
   {
     let original = Everything()
@@ -51,23 +50,20 @@ struct RoundTripTests {
       sourceLocation: sourceLocation)
   }
 
-  @Test("What is printed as YAML reads back to the same bits")
-  func yaml() throws {
+  @Test func `What is printed as YAML reads back to the same bits`() throws {
     let text = try ResolvedConfiguration.yaml(Everything())
     let again = try decode(Everything.self, text)
     expectSame(again)
     #expect(try ResolvedConfiguration.yaml(again) == text)
   }
 
-  @Test("What is written as JSON reads back to the same bits, as JSON and as YAML")
-  func json() throws {
+  @Test func `What is written as JSON reads back to the same bits, as JSON and as YAML`() throws {
     let data = try ResolvedConfiguration.json(Everything())
     expectSame(try JSONDecoder().decode(Everything.self, from: data))
     expectSame(try decode(Everything.self, String(decoding: data, as: UTF8.self)))
   }
 
-  @Test("The YAML is what a person would write")
-  func style() throws {
+  @Test func `The YAML is what a person would write`() throws {
     let yaml = """
       model:
         layers:
@@ -87,16 +83,14 @@ struct RoundTripTests {
     #expect(try ResolvedConfiguration.yaml(try decode(Run.self, yaml)) == yaml)
   }
 
-  @Test("A word that some reader of YAML takes for something else is in quotes")
-  func quotes() throws {
+  @Test func `A word that some reader of YAML takes for something else is in quotes`() throws {
     for word in ["no", "Yes", "on", "null", "1e3", "0x1F", "1:30", ""] {
       #expect(try ResolvedConfiguration.yaml(["a": word]) == "a: \"\(word)\"\n")
     }
     #expect(try ResolvedConfiguration.yaml(["no": "text.txt"]) == "\"no\": text.txt\n")
   }
 
-  @Test("A number that is not finite is refused")
-  func notFinite() {
+  @Test func `A number that is not finite is refused`() {
     #expect(throws: ConfigurationError.self) { try ResolvedConfiguration.json(["a": Double.nan]) }
   }
 }

@@ -1,10 +1,8 @@
 import Testing
 import Training
 
-@Suite("YAML as it is written")
-struct SyntaxTests {
-  @Test("Text that is no YAML is refused with its position")
-  func syntax() {
+@Suite struct `YAML as it is written` {
+  @Test func `Text that is no YAML is refused with its position`() {
     #expect(message(Run.self, "name: [a\nseed: 1").hasPrefix("a.yaml:2:5: not valid YAML: while"))
     #expect(
       message(Run.self, "name: a\n\tseed: 1") == "a.yaml:2:1: a tab cannot indent YAML; use spaces")
@@ -14,8 +12,7 @@ struct SyntaxTests {
     #expect(message(Run.self, "name: a\n---\nname: b").hasPrefix("a.yaml:2:1: not valid YAML: "))
   }
 
-  @Test("A configuration is a mapping")
-  func topLevel() throws {
+  @Test func `A configuration is a mapping`() throws {
     #expect(
       message(Run.self, "- a")
         == "a.yaml:1:1: a configuration is a mapping of keys to values, found a list")
@@ -28,7 +25,6 @@ struct SyntaxTests {
   }
 
   @Test(
-    "A key that is there twice is reported where it stands again",
     arguments: [
       ("seed: 1\nname: a\nseed: 2", 3, 1, 1), ("{seed: 1, 'seed': 2}", 1, 11, 1),
       ("name: a\r\ntraining:\r\n  epochs: 1\r\n  epochs: 2\r\n", 4, 3, 3),
@@ -37,14 +33,15 @@ struct SyntaxTests {
       ("{a: {x: 1, x: 2}, b: {x: 1, x: 2}}", 1, 12, 1),
       ("{\"a\": 1, \"a\": 2}", 1, 10, 1),
     ])
-  func duplicates(yaml: String, line: Int, column: Int, firstLine: Int) {
+  func `A key that is there twice is reported where it stands again`(
+    yaml: String, line: Int, column: Int, firstLine: Int
+  ) {
     let message = message(Run.self, yaml)
     #expect(message.hasPrefix("a.yaml:\(line):\(column): the key \""))
     #expect(message.hasSuffix("is already in line \(firstLine); remove one of them"))
   }
 
-  @Test("An alias stands for what its anchor marks")
-  func aliases() throws {
+  @Test func `An alias stands for what its anchor marks`() throws {
     let yaml = """
       model:
         layers:
@@ -57,8 +54,8 @@ struct SyntaxTests {
     #expect(layers.map(\.dropout) == [nil, nil, 0.1])
   }
 
-  @Test("Of several merged mappings the first wins, and what is written wins over all")
-  func mergeKeys() throws {
+  @Test func `Of several merged mappings the first wins, and what is written wins over all`() throws
+  {
     let yaml = "a: &a {x: 1, y: 1}\nb: &b {x: 2, z: 2, w: 2}\nc: {z: 3, <<: [*a, *b]}"
     let decoded = try decode([String: [String: Int]].self, yaml)
     #expect(decoded["c"] == ["x": 1, "y": 1, "z": 3, "w": 2])
@@ -66,8 +63,7 @@ struct SyntaxTests {
       message([String: Int].self, "{<<: 3}") == "a.yaml:1:2: << merges mappings only, found \"3\"")
   }
 
-  @Test("Aliases of aliases do not fill the memory")
-  func bomb() {
+  @Test func `Aliases of aliases do not fill the memory`() {
     var yaml = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
     for level in 1...12 {
       let aliases = [String](repeating: "*a\(level - 1)", count: 9).joined(separator: ", ")

@@ -11,55 +11,48 @@ private struct Values: Decodable, Equatable {
   var string: String?
 }
 
-@Suite("Values and their types")
-struct ValueTests {
+@Suite struct `Values and their types` {
   @Test(
-    "An integer is written in any way that is exactly one",
     arguments: [
       ("3", 3), ("-3", -3), ("+3", 3), ("1_000", 1000), ("1e3", 1000), ("1.5e1", 15), ("20.0", 20),
       ("0x1F", 31), ("0o17", 15), ("007", 7), ("9223372036854775807", Int.max),
       ("-9223372036854775808", Int.min),
     ])
-  func integers(text: String, value: Int) throws {
+  func `An integer is written in any way that is exactly one`(text: String, value: Int) throws {
     #expect(try decode(Values.self, "int: \(text)").int == value)
   }
 
   @Test(
-    "What is no integer is refused",
     arguments: [
       "many", "1.5", "1e-3", "9007199254740993.0", "1e300", "9223372036854775808", "1__0", "_1",
       "1_", "\"3\"", "0x",
       "0x-1", "yes", "true", "1 2", ".inf", ".", "1e",
     ])
-  func notIntegers(text: String) {
+  func `What is no integer is refused`(text: String) {
     #expect(
       message(Values.self, "int: \(text)").hasPrefix("a.yaml:1:6: expected an integer for int,"))
   }
 
   @Test(
-    "A number is read to the last bit",
     arguments: [
       ("0.30000000000000004", 0.30000000000000004), ("1e-8", 1e-8), ("1e22", 1e22), (".5", 0.5),
       ("5.", 5), ("-0.0", -0.0), ("1_000.5", 1000.5), ("1E+2", 100),
       ("4.9e-324", .leastNonzeroMagnitude),
       ("7", 7),
     ])
-  func numbers(text: String, value: Double) throws {
+  func `A number is read to the last bit`(text: String, value: Double) throws {
     let read = try #require(try decode(Values.self, "double: \(text)").double)
     #expect(read.bitPattern == value.bitPattern)
   }
 
-  @Test(
-    "What is no finite number is refused",
-    arguments: ["nan", ".nan", ".inf", "inf", "1e999", "0x1p3", "1,5"])
-  func notNumbers(text: String) {
+  @Test(arguments: ["nan", ".nan", ".inf", "inf", "1e999", "0x1p3", "1,5"])
+  func `What is no finite number is refused`(text: String) {
     #expect(
       message(Values.self, "double: \(text)")
         == "a.yaml:1:9: expected a finite number for double, found \"\(text)\"")
   }
 
-  @Test("A number too large for its type is refused")
-  func ranges() throws {
+  @Test func `A number too large for its type is refused`() throws {
     #expect(
       message(Values.self, "small: 128")
         == "a.yaml:1:8: expected an integer from -128 to 127 for small, found \"128\"")
@@ -71,8 +64,7 @@ struct ValueTests {
     #expect(try decode(Values.self, "float: 0.1").float == 0.1)
   }
 
-  @Test("A truth value is true or false and nothing else")
-  func truth() throws {
+  @Test func `A truth value is true or false and nothing else`() throws {
     #expect(try decode(Values.self, "bool: true").bool == true)
     #expect(try decode(Values.self, "bool: false").bool == false)
     for word in ["yes", "no", "on", "1"] {
@@ -85,8 +77,7 @@ struct ValueTests {
         == "a.yaml:1:7: expected true or false for bool, found the string \"true\"")
   }
 
-  @Test("A string is any scalar, as it is written")
-  func strings() throws {
+  @Test func `A string is any scalar, as it is written`() throws {
     for word in ["no", "1.0", "1e3", "a b", "~/x", "2001-01-01"] {
       #expect(try decode(Values.self, "string: \(word)").string == word)
     }
@@ -99,16 +90,15 @@ struct ValueTests {
     #expect(message(Values.self, "string: !path x") == "a.yaml:1:9: unknown tag !path; remove it")
   }
 
-  @Test("Null is the same as absent", arguments: ["", "~", "null"])
-  func null(text: String) throws {
+  @Test(arguments: ["", "~", "null"])
+  func `Null is the same as absent`(text: String) throws {
     #expect(try decode(Values.self, "int: \(text)\nstring: \(text)") == Values())
     #expect(
       message(Run.Optimizer.self, "rule: \(text)")
         == "a.yaml:1:1: the configuration needs the key \"rule\"; add it")
   }
 
-  @Test("A wrong type says where, what was expected and what was found")
-  func wrongType() {
+  @Test func `A wrong type says where, what was expected and what was found`() {
     let yaml = "model:\n  layers:\n    - cell: lstm\n      hidden: many\n"
     #expect(
       message(Run.self, yaml)
@@ -120,8 +110,7 @@ struct ValueTests {
         == "a.yaml:1:17: expected a list for model.layers, found \"3\"")
   }
 
-  @Test("A missing key is reported at the mapping that lacks it")
-  func missing() {
+  @Test func `A missing key is reported at the mapping that lacks it`() {
     #expect(
       message(Run.self, "model:\n  layers:\n    - cell: lstm\n")
         == "a.yaml:3:7: model.layers.0 needs the key \"hidden\"; add it")
@@ -130,15 +119,13 @@ struct ValueTests {
         == "a.yaml:1:1: the configuration needs the key \"rule\"; add it")
   }
 
-  @Test("A missing key that is there misspelled is reported where it is")
-  func misspelled() {
+  @Test func `A missing key that is there misspelled is reported where it is`() {
     #expect(
       message(Run.self, "model:\n  layers:\n    - {cell: lstm, hiden: 3}\n")
         == "a.yaml:3:20: model.layers.0 needs the key \"hidden\"; is \"hiden\" a misspelling?")
   }
 
-  @Test("An enumeration names its words")
-  func enumeration() {
+  @Test func `An enumeration names its words`() {
     #expect(
       message(Run.self, "model: {layers: [{cell: lstmm, hidden: 3}]}")
         == "a.yaml:1:25: model.layers.0.cell is one of elman, lstm, found \"lstmm\";"
@@ -147,15 +134,13 @@ struct ValueTests {
 
   private enum Closed: String, Decodable { case a }
 
-  @Test("An enumeration that cannot list its words echoes the bad one")
-  func closedEnumeration() {
+  @Test func `An enumeration that cannot list its words echoes the bad one`() {
     #expect(
       message([String: Closed].self, "k: b")
         == "a.yaml:1:4: \"b\" is not a possible value of k; choose another")
   }
 
-  @Test("Lists, nested lists, optionals and single values decode")
-  func shapes() throws {
+  @Test func `Lists, nested lists, optionals and single values decode`() throws {
     #expect(
       try decode([String: [[Int]]].self, "a: [[1], [], [2, 3]]") == ["a": [[1], [], [2, 3]]])
     #expect(try decode([String: [Int?]].self, "a: [1, null, 3]") == ["a": [1, nil, 3]])
@@ -175,8 +160,7 @@ struct ValueTests {
     }
   }
 
-  @Test("A value that options refuse is reported where it stands, in their words")
-  func refused() {
+  @Test func `A value that options refuse is reported where it stands, in their words`() {
     #expect(
       message([String: [Checked]].self, "a:\n  - keep: 2\n  - keep: 1")
         == "a.yaml:3:11: keep must be at least 2")
@@ -190,8 +174,7 @@ struct ValueTests {
     }
   }
 
-  @Test("What the caller adds reaches every decoder")
-  func userInfo() throws {
+  @Test func `What the caller adds reaches every decoder`() throws {
     let key = try #require(Witness.key)
     let configuration = try Configuration(yaml: "a: {}", file: "a.yaml")
     let decoded = try configuration.decode([String: Witness].self, userInfo: [key: "x"])

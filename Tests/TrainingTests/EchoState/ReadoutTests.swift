@@ -7,7 +7,7 @@ import Testing
 import Training
 
 extension TrainerTests {
-  @Suite("A readout") struct ReadoutTests {
+  @Suite struct `A readout` {
     static let numbers = trial(
       """
       data: {task: mackey-glass, length: 150, shift: -1, train_size: 9, valid_size: 4, test_size: 0}
@@ -102,9 +102,9 @@ extension TrainerTests {
     ]
 
     @Test(
-      "is the same to the byte on any number of ranks", arguments: World.several,
+      arguments: World.several,
       read + single)
-    func sameBytes(_ world: World, _ trial: Trial) throws {
+    func `is the same to the byte on any number of ranks`(_ world: World, _ trial: Trial) throws {
       let differences = try world.run { world, folder in
         try trial.train(world, folder, run: "together")
         try trial.train(SingleProcess(), folder, run: "alone \(world.rank)")
@@ -117,8 +117,8 @@ extension TrainerTests {
       #expect(differences.allSatisfy { $0 })
     }
 
-    @Test("is the same on any number of ranks", arguments: World.several, [numbers, labels, text])
-    func sameReadout(_ world: World, _ trial: Trial) throws {
+    @Test(arguments: World.several, [numbers, labels, text])
+    func `is the same on any number of ranks`(_ world: World, _ trial: Trial) throws {
       let differences = try world.run { world, folder in
         let many = try trial.train(world, folder, run: "together")
         let alone = try trial.train(SingleProcess(), folder, run: "alone \(world.rank)")
@@ -135,8 +135,8 @@ extension TrainerTests {
 
     /// Reads one sequence after the other, whole, and takes the derivative of the sum that a
     /// readout minimises, Xᵀ(X B − Y) + ridge B: it is 0 at the fitted B.
-    @Test("has the least error of all, beside its size", arguments: [numbers, labels, pieces])
-    func normalEquations(_ trial: Trial) throws {
+    @Test(arguments: [numbers, labels, pieces])
+    func `has the least error of all, beside its size`(_ trial: Trial) throws {
       let trial = trial.with("training.readout.ridge=0.3")
       _ = try World.singleProcess.run { world, folder in
         let run = try trial.prepare(world, folder)
@@ -187,10 +187,10 @@ extension TrainerTests {
       }
     }
 
-    @Test(
-      "is complete after its pass, and a run that is stopped begins the pass again",
-      arguments: World.all, [numbers] + single)
-    func stopAndResume(_ world: World, _ trial: Trial) throws {
+    @Test(arguments: World.all, [numbers] + single)
+    func `is complete after its pass, and a run that is stopped begins the pass again`(
+      _ world: World, _ trial: Trial
+    ) throws {
       _ = try world.run { world, folder in
         let whole = try trial.train(world, folder, run: "whole")
         let stopped = try trial.train(world, folder, run: "stopped", stop: 3)
@@ -203,8 +203,7 @@ extension TrainerTests {
       }
     }
 
-    @Test("leaves the reservoir out of the checkpoint")
-    func checkpoint() throws {
+    @Test func `leaves the reservoir out of the checkpoint`() throws {
       _ = try World.singleProcess.run { world, folder in
         let run = try Self.numbers.prepare(world, folder)
         #expect(try run.train() == .complete)
@@ -226,15 +225,12 @@ extension TrainerTests {
       }
     }
 
-    @Test(
-      "is refused beside what learns by gradients",
-      arguments: ["training.epochs=3", "training.steps=9", "training.recompute=sqrt"])
-    func refusals(_ setting: String) throws {
+    @Test(arguments: ["training.epochs=3", "training.steps=9", "training.recompute=sqrt"])
+    func `is refused beside what learns by gradients`(_ setting: String) throws {
       #expect(throws: (any Error).self) { try Self.numbers.with(setting).options("") }
     }
 
-    @Test("without a single solution is refused with a sentence")
-    func singular() throws {
+    @Test func `without a single solution is refused with a sentence`() throws {
       // One unit of a softmax's one-hot inputs is the bias less all others.
       let trial = Self.text.with(
         "training.readout.ridge=0", "model.shortcut=true")

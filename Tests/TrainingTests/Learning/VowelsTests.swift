@@ -5,7 +5,7 @@ import Testing
 import Training
 
 /// The configurations of the Japanese Vowels, on generated utterances of the same shape.
-@Suite(.serialized) struct VowelsTests {
+@Suite(.serialized) struct `Learning vowels` {
   private static let task = LabelledFrames(classes: 9, width: 12, length: 7...29)
 
   /// Utterances as the table that `docs/data.md` makes of the original files.

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 import Training
 
-@Suite("Metrics") struct MetricsTests {
+@Suite struct `Metrics of predictions` {
   /// The numbers that `Oracles/metrics.py` made with sacrebleu and seqeval.
   struct Reference: Decodable {
     struct Translation: Decodable {
@@ -22,7 +22,7 @@ import Training
     }
   }
 
-  @Test("BLEU is that of sacrebleu") func bleu() throws {
+  @Test func `BLEU is that of sacrebleu`() throws {
     for (k, one) in try Reference.load().bleu.enumerated() {
       let found = Measures.bleu(one.predicted, references: one.references)
       #expect(abs(found.score - one.score) < 1e-9, "case \(k): \(found.score), not \(one.score)")
@@ -33,7 +33,7 @@ import Training
     }
   }
 
-  @Test("entities are counted as conlleval does") func entities() throws {
+  @Test func `entities are counted as conlleval does`() throws {
     for (k, one) in try Reference.load().tags.enumerated() {
       let found = Measures.entities(one.predicted, truth: one.truth)
       #expect(abs(found.precision - one.precision) < 1e-12, "case \(k)")
@@ -53,7 +53,7 @@ import Training
         == EntityScore(right: 0, found: 1, present: 2))
   }
 
-  @Test("edits are counted") func symbolErrorRate() {
+  @Test func `edits are counted`() {
     func rate(_ a: String, _ b: String) -> Ratio {
       Measures.symbolErrorRate([Array(a)], truth: [Array(b)])
     }
@@ -67,7 +67,7 @@ import Training
     #expect(two == Ratio(part: 1, whole: 4) && two.value == 0.25)
   }
 
-  @Test("what is right is counted") func accuracy() {
+  @Test func `what is right is counted`() {
     #expect(Measures.accuracy([1, 2, 3], truth: [1, 3, 3]) == Ratio(part: 2, whole: 3))
     #expect(
       Measures.exactMatch([[1, 2], [3], []], truth: [[1, 2], [3, 4], []])
@@ -75,7 +75,7 @@ import Training
     #expect(Measures.accuracy([Int](), truth: []).value == 0)
   }
 
-  @Test("errors are measured by the truth's deviations") func nrmse() {
+  @Test func `errors are measured by the truth's deviations`() {
     let truth: [Float] = [1_000_001, 1_000_002, 1_000_003, 1_000_006]
     let predicted: [Float] = [1_000_001, 1_000_003, 1_000_003, 1_000_004]
     let all = Measures.nrmse(predicted, truth: truth)

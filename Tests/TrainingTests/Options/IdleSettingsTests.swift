@@ -4,7 +4,7 @@ import Training
 
 /// Every key of docs/configuration.md: read in whatever run may have it, or refused where nothing reads
 /// it.
-@Suite("Settings that would do nothing") struct IdleSettingsTests {
+@Suite struct `Settings that would do nothing` {
   /// A key that some runs read and others do not.
   struct Case: Sendable, CustomTestStringConvertible {
     let key: String
@@ -253,8 +253,10 @@ import Training
     return try configuration.decode(RunOptions.self)
   }
 
-  @Test("Every key of the reference is read in all runs, or in some and refused in the others")
-  func everyKey() throws {
+  @Test
+  func `Every key of the reference is read in all runs, or in some and refused in the others`()
+    throws
+  {
     let page = packageRoot.appending(path: "docs/configuration.md")
     let documented = Set(
       try String(contentsOf: page, encoding: .utf8).split(separator: "\n").compactMap { line in
@@ -265,13 +267,13 @@ import Training
     #expect(known.subtracting(documented) == [], "keys that there are not")
   }
 
-  @Test("A key is accepted in a run that reads it", arguments: cases)
-  func isRead(_ row: Case) throws {
+  @Test(arguments: cases)
+  func `A key is accepted in a run that reads it`(_ row: Case) throws {
     #expect(try options(row.read + [row.given]).idleSettings.map(\.sentence) == [])
   }
 
-  @Test("A key is refused with a sentence in a run that does not read it", arguments: cases)
-  func isIdle(_ row: Case) throws {
+  @Test(arguments: cases)
+  func `A key is refused with a sentence in a run that does not read it`(_ row: Case) throws {
     for settings in row.idle {
       let found = try options(settings + [row.given]).idleSettings
       let refused = found.first { idle in
@@ -285,15 +287,15 @@ import Training
     }
   }
 
-  @Test("What a run resolves to has no setting that would do nothing", arguments: cases)
-  func resolved(_ row: Case) throws {
+  @Test(arguments: cases)
+  func `What a run resolves to has no setting that would do nothing`(_ row: Case) throws {
     let options = try options(row.read + [row.given])
     let json = String(decoding: try ResolvedConfiguration.json(options), as: UTF8.self)
     let again = try Configuration(yaml: json, file: "config.json").decode(RunOptions.self)
     #expect(again.idleSettings.map(\.sentence) == [])
   }
 
-  @Test("Every configuration in configs is without them") func configurations() throws {
+  @Test func `Every configuration in configs is without them`() throws {
     let folder = packageRoot.appending(path: "configs").path
     for file in try FileManager.default.contentsOfDirectory(atPath: folder)
     where file.hasSuffix(".yaml") {

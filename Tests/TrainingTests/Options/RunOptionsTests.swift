@@ -10,10 +10,8 @@ import Training
 /// line are those of what is tested.
 private let model = "\nmodel: {embedding: 4, layers: [{cell: elman, hidden: 5}]}\n"
 
-@Suite("Options of a run")
-struct RunOptionsTests {
-  @Test("A configuration that says nothing but the model gives the defaults")
-  func defaults() throws {
+@Suite struct `Options of a run` {
+  @Test func `A configuration that says nothing but the model gives the defaults`() throws {
     let options = try decode(RunOptions.self, model)
     #expect(options.name == "run")
     #expect(options.seed == 1)
@@ -28,8 +26,7 @@ struct RunOptionsTests {
     #expect(options.evaluation.every == .epoch)
   }
 
-  @Test("Every key is read")
-  func everyKey() throws {
+  @Test func `Every key is read`() throws {
     let options = try decode(
       RunOptions.self,
       """
@@ -72,8 +69,8 @@ struct RunOptionsTests {
     #expect(options.console.every == .seconds(7200))
   }
 
-  @Test("Evaluation has the streams and the window of training unless told otherwise")
-  func evaluationLikeTraining() throws {
+  @Test func `Evaluation has the streams and the window of training unless told otherwise`() throws
+  {
     let options = try decode(
       RunOptions.self, "training: {batch_size: 6, bptt: 9}\nevaluation: {bptt: 4}" + model)
     #expect(options.evaluation.batchSize == 6)
@@ -81,13 +78,14 @@ struct RunOptionsTests {
   }
 
   @Test(
-    "Evaluation has the budget of training unless it has a batch size or a budget of its own",
     arguments: [
       ("{}", 20, 700), ("{every: 5}", 20, 700), ("{batch_size: 3}", 3, nil),
       ("{batch_tokens: 90}", 20, 90), ("{batch_size: 3, batch_tokens: 90}", 3, 90),
       ("{batch_tokens: null}", 20, nil),
     ] as [(String, Int, Int?)])
-  func evaluationBudget(_ section: String, _ batchSize: Int, _ budget: Int?) throws {
+  func `Evaluation has the budget of training unless it has a batch size or a budget of its own`(
+    _ section: String, _ batchSize: Int, _ budget: Int?
+  ) throws {
     let options = try decode(
       RunOptions.self, "training: {batch_tokens: 700}\nevaluation: \(section)" + model)
     let request = options.evaluation.loaderRequest(in: SingleProcess())
@@ -97,15 +95,13 @@ struct RunOptionsTests {
     #expect(again.evaluation == options.evaluation)
   }
 
-  @Test("What happens at a bad number is one word or a mapping")
-  func nonfinite() throws {
+  @Test func `What happens at a bad number is one word or a mapping`() throws {
     let options = try decode(RunOptions.self, "training: {on_nonfinite: skip}" + model)
     #expect(options.training.onNonfinite.policy == .skip)
     #expect(options.training.onNonfinite.limit == 10)
   }
 
   @Test(
-    "An impossible value is refused where it stands",
     arguments: [
       ("training: {batch_size: 0}", "24: batch_size must be at least 1"),
       ("training: {bptt: -1}", "18: bptt must be at least 1"),
@@ -159,11 +155,11 @@ struct RunOptionsTests {
       ("seed: -1", "7: expected an integer ≥ 0 for seed, found \"-1\""),
       ("training: {bs: 1}", "12: unknown key \"bs\" in training; did you mean \"batch_size\"?"),
     ])
-  func impossible(yaml: String, expected: String) {
+  func `An impossible value is refused where it stands`(yaml: String, expected: String) {
     #expect(message(RunOptions.self, yaml + model) == "a.yaml:1:\(expected)")
   }
 
-  @Test("A readout of a network over trees is refused") func readoutOfTree() {
+  @Test func `A readout of a network over trees is refused`() {
     let yaml = """
       data: {format: trees, view: tree, train: t.txt}
       model: {embedding: 4, tree: {cell: plain, hidden: 4}}
@@ -173,28 +169,26 @@ struct RunOptionsTests {
   }
 
   @Test(
-    "An interval reads back as the shortest way to write it",
     arguments: [
       ("1000", "1000"), ("1e3", "1000"), ("epoch", "epoch"), ("30s", "30s"), ("90s", "90s"),
       ("60s", "1m"), ("10m", "10m"), ("90m", "90m"), ("120m", "2h"), ("2h", "2h"),
     ])
-  func intervals(text: String, shortest: String) throws {
+  func `An interval reads back as the shortest way to write it`(
+    text: String, shortest: String
+  ) throws {
     let options = try decode(CheckpointOptions.self, "every: \(text)")
     let yaml = try ResolvedConfiguration.yaml(options)
     #expect(yaml == "every: \(shortest)\nkeep: 3\n")
     #expect(try decode(CheckpointOptions.self, yaml) == options)
   }
 
-  @Test(
-    "What is no interval is refused",
-    arguments: ["0", "-1", "1.5", "0s", "m", "-2m", "1d", "epochs", "\"5\"", "[1]"])
-  func noInterval(text: String) {
+  @Test(arguments: ["0", "-1", "1.5", "0s", "m", "-2m", "1d", "epochs", "\"5\"", "[1]"])
+  func `What is no interval is refused`(text: String) {
     #expect(
       message(CheckpointOptions.self, "every: \(text)").hasPrefix("a.yaml:1:8: every is a number"))
   }
 
-  @Test("Resolved options hold every key and decode to the same options")
-  func roundTrip() throws {
+  @Test func `Resolved options hold every key and decode to the same options`() throws {
     let yamls = ["", "training: {steps: 7, early_stop: {patience: 2}}\ncheckpoint: {every: 10m}"]
     for yaml in yamls {
       let options = try decode(RunOptions.self, yaml + model)
@@ -204,8 +198,7 @@ struct RunOptionsTests {
     }
   }
 
-  @Test("The keys of all sections are recorded, present or not")
-  func keys() throws {
+  @Test func `The keys of all sections are recorded, present or not`() throws {
     let decoder = ConfigurationDecoder(try Configuration(yaml: model, file: "a.yaml"))
     _ = try decoder.decode(RunOptions.self)
     for key in ["seed", "training.bptt", "checkpoint.keep", "evaluation.every", "console.progress"]

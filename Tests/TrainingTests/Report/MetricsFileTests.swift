@@ -2,7 +2,7 @@ import Foundation
 import Testing
 import Training
 
-@Suite("The file of metrics") struct MetricsFileTests {
+@Suite struct `The file of metrics` {
   private struct Line: Encodable {
     let step: Int
     let loss: Double
@@ -18,8 +18,9 @@ import Training
     }
   }
 
-  @Test("keeps the lines up to a step, wherever they are cut, whatever they are as long as")
-  func cut() throws {
+  @Test func `keeps the lines up to a step, wherever they are cut, whatever they are as long as`()
+    throws
+  {
     var random = SystemRandomNumberGenerator()
     for _ in 0..<60 {
       // Several lines of a step, steps left out, lines longer than what is read at once.
@@ -37,8 +38,8 @@ import Training
     }
   }
 
-  @Test("removes an unfinished line and the test's, which come again", arguments: [7, 8])
-  func ends(_ step: Int) throws {
+  @Test(arguments: [7, 8])
+  func `removes an unfinished line and the test's, which come again`(_ step: Int) throws {
     let lines = (1...8).map { "{\"loss\":2.5,\"step\":\($0)}\n" }
     let expected = lines.prefix(step).joined()
     for rest in [
@@ -50,7 +51,7 @@ import Training
     }
   }
 
-  @Test("adds lines with the time of writing behind those that are kept") func append() throws {
+  @Test func `adds lines with the time of writing behind those that are kept`() throws {
     try withTemporaryFolder { folder in
       let path = folder + "/metrics.jsonl"
       let before = Date().timeIntervalSince1970
@@ -72,7 +73,7 @@ import Training
     }
   }
 
-  @Test("is no pipe that would be waited for") func pipe() throws {
+  @Test func `is no pipe that would be waited for`() throws {
     try withTemporaryFolder { folder in
       let path = folder + "/metrics.jsonl"
       #expect(mkfifo(path, 0o600) == 0)

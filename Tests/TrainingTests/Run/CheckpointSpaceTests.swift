@@ -1,12 +1,13 @@
 import Testing
 import Training
 
-@Suite("The room that checkpoints need") struct CheckpointSpaceTests {
+@Suite struct `The room that checkpoints need` {
   /// Of 3 MiB each, of which two are kept.
   let space = CheckpointSpace(ofCheckpoint: 3 * 0x1p20, keep: 2)
 
-  @Test("no room for one is an error before the first step, with the code of a full disk")
-  func none() throws {
+  @Test func `no room for one is an error before the first step, with the code of a full disk`()
+    throws
+  {
     let error = #expect(throws: CheckpointError.self) {
       try space.check("/tmp", saved: 0, free: 2.5 * 0x1p20)
     }
@@ -14,13 +15,13 @@ import Training
     #expect(error?.description.contains("has 2.5 MiB free and a checkpoint takes 3.0 MiB") == true)
   }
 
-  @Test("room for fewer than will lie side by side is a warning") func few() throws {
+  @Test func `room for fewer than will lie side by side is a warning`() throws {
     let sentence = try space.check("/tmp", saved: 0, free: 11 * 0x1p20)
     #expect(sentence?.contains("4 more checkpoints of 3.0 MiB") == true)
     #expect(try space.check("/tmp", saved: 0, free: 12 * 0x1p20) == nil)
   }
 
-  @Test("what is saved already needs no more room, but a new one does") func saved() throws {
+  @Test func `what is saved already needs no more room, but a new one does`() throws {
     #expect(try space.check("/tmp", saved: 3, free: 3 * 0x1p20) == nil)
     #expect(try space.check("/tmp", saved: 9, free: 3 * 0x1p20) == nil)
     #expect(throws: CheckpointError.self) {
@@ -28,13 +29,12 @@ import Training
     }
   }
 
-  @Test("all checkpoints may be kept") func all() throws {
+  @Test func `all checkpoints may be kept`() throws {
     let all = CheckpointSpace(ofCheckpoint: 1, keep: .max)
     #expect(try all.check("/tmp", saved: 0, free: 5)?.contains("more checkpoints") == true)
   }
 
-  @Test("of a folder that is yet to be made the disk that it will lie on counts")
-  func disk() throws {
+  @Test func `of a folder that is yet to be made the disk that it will lie on counts`() throws {
     #expect(throws: CheckpointError.self) {
       try CheckpointSpace(ofCheckpoint: 1e300, keep: 2).check("/tmp/none/of/these", saved: 0)
     }

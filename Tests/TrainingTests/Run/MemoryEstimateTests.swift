@@ -4,7 +4,7 @@ import Foundation
 import Testing
 import Training
 
-@Suite("What memory a run may have, and needs") struct MemoryEstimateTests {
+@Suite struct `What memory a run may have, and needs` {
   /// The limit of control groups as files below a folder tell of it, and the path that tells.
   private func limit(_ files: [String: String]) throws -> (bytes: Double, path: String)? {
     try withTemporaryFolder { root in
@@ -24,8 +24,7 @@ import Training
     "31 23 0:28 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate"
   static let memory = "35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory"
 
-  @Test("Version 2: the least limit of the group and of all around it counts")
-  func versionTwo() throws {
+  @Test func `Version 2: the least limit of the group and of all around it counts`() throws {
     let base = [
       "/proc/self/cgroup": "0::/job/step/task", "/proc/self/mountinfo": Self.unified,
       "/sys/fs/cgroup/job/step/task/memory.max": "max",
@@ -44,8 +43,7 @@ import Training
     }
   }
 
-  @Test("Version 1: the group and all around it, and no limit is a huge number")
-  func versionOne() throws {
+  @Test func `Version 1: the group and all around it, and no limit is a huge number`() throws {
     let files = [
       "/proc/self/cgroup": "5:cpu,cpuacct:/elsewhere\n4:memory:/slurm/job_7\n0::/",
       "/proc/self/mountinfo":
@@ -63,8 +61,7 @@ import Training
         == (3_000_000, "/sys/fs/cgroup/memory/slurm/memory.limit_in_bytes"))
   }
 
-  @Test("In a container, the group that is seen at the mount is the container's own")
-  func container() throws {
+  @Test func `In a container, the group that is seen at the mount is the container's own`() throws {
     // Without a namespace of its own: the mount shows the group /docker/ab, and blanks are \040.
     let seen = [
       "/proc/self/cgroup": "4:memory:/docker/ab/inner",
@@ -81,7 +78,7 @@ import Training
     #expect(try #require(try limit(own)) == (6000, "/sys/fs/cgroup/memory.max"))
   }
 
-  @Test("Nothing there, or nonsense, is no limit") func nothing() throws {
+  @Test func `Nothing there, or nonsense, is no limit`() throws {
     #expect(try limit([:]) == nil)
     #expect(
       try limit([
@@ -109,8 +106,9 @@ import Training
     }
   }
 
-  @Test("The tapes of the validation and of the test count, and the moments that there are")
-  func counted() throws {
+  @Test func `The tapes of the validation and of the test count, and the moments that there are`()
+    throws
+  {
     let alone = try need()
     #expect(alone.ofEvaluations == 0)
     let validated = try need("data.valid=0.2", "evaluation={batch_size: 5, bptt: 50}")
@@ -127,7 +125,7 @@ import Training
     #expect(momentum.ofRank > plain.ofRank)
   }
 
-  @Test("Copies of weights count where products use them") func copies() throws {
+  @Test func `Copies of weights count where products use them`() throws {
     #expect(try need("training.precision=bfloat16").ofCopies > 0)
     // Two layers' large copies take turns.
     let one = try need("training.precision=bfloat16", "model.layers.0.hidden=600")
@@ -137,8 +135,7 @@ import Training
     #expect(two.ofCopies < 2 * one.ofCopies)
   }
 
-  @Test("A run beyond a limit is refused with who sets it, at the limit it is not")
-  func refused() throws {
+  @Test func `A run beyond a limit is refused with who sets it, at the limit it is not`() throws {
     let need = try need()
     let machine = MemoryLimits.Limit(
       bytes: need.ofRank + 1000, source: "/a/memory.max, which grants")

@@ -5,7 +5,7 @@ import Training
 
 extension TrainerTests {
   /// Runs that go on with another configuration.
-  @Suite("A changed run") struct ChangedRunTests {
+  @Suite struct `A changed run` {
     /// 403 symbols in 4 streams: an epoch is 20 windows of 5 steps, or 10 of 10.
     private static func inEpochs(_ schedule: String) -> Trial {
       Trial(
@@ -13,9 +13,10 @@ extension TrainerTests {
         "training.schedule={learning_rate: 0.6, \(schedule)}")
     }
 
-    @Test(
-      "has as much of its schedule behind it as of its epochs", arguments: World.all, [2, 10, 20])
-    func longerWindows(_ world: World, _ bptt: Int) throws {
+    @Test(arguments: World.all, [2, 10, 20])
+    func `has as much of its schedule behind it as of its epochs`(
+      _ world: World, _ bptt: Int
+    ) throws {
       let trial = Self.inEpochs("shape: linear")
       let windows = [2: 50, 10: 10, 20: 5][bptt]!
       let results = try world.run { world, folder in
@@ -38,8 +39,8 @@ extension TrainerTests {
       }
     }
 
-    @Test("keeps what its schedule counts in steps of its own", arguments: [World.all[0]])
-    func ownSteps(_ world: World) throws {
+    @Test(arguments: [World.all[0]])
+    func `keeps what its schedule counts in steps of its own`(_ world: World) throws {
       // By shape, the rate of a step that comes after the change at step 60.
       let shapes: [(String, @Sendable (Int) -> Double)] = [
         ("warmup: 10, shape: step, every: 30, factor: 0.5", { $0 < 70 ? 0.3 : 0.15 }),
@@ -72,8 +73,8 @@ extension TrainerTests {
       }
     }
 
-    @Test("that is measured in steps from now on counts as if it always was", arguments: World.all)
-    func fromEpochsToSteps(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `that is measured in steps from now on counts as if it always was`(_ world: World) throws {
       let results = try world.run { world, folder in
         let trial = Self.inEpochs("shape: linear")
         try trial.train(world, folder, stop: 60)
@@ -89,8 +90,8 @@ extension TrainerTests {
       }
     }
 
-    @Test("has the rate that it asks for once no plateau lowers it", arguments: [World.all[0]])
-    func plateau(_ world: World) throws {
+    @Test(arguments: [World.all[0]])
+    func `has the rate that it asks for once no plateau lowers it`(_ world: World) throws {
       let results = try world.run { world, folder in
         let trial = Trial(
           "data.valid=FOLDER/valid.txt", "evaluation={every: 2, batch_size: 2}",
@@ -107,15 +108,16 @@ extension TrainerTests {
     }
 
     @Test(
-      "of sequences is refused inside an epoch where they are cut in another way",
       arguments: World.all,
       ["training.bptt=9", "training.batch_tokens=60", "training.bucket=false"])
-    func otherCut(_ world: World, _ setting: String) throws {
+    func `of sequences is refused inside an epoch where they are cut in another way`(
+      _ world: World, _ setting: String
+    ) throws {
       // Only sequences in files come in an order of their lengths.
       let name = setting.contains("bucket") ? "numbers fed back in windows" : "windows"
-      let trial = SequenceRunTests.trials[name]!.with(
+      let trial = `Runs over sequences`.trials[name]!.with(
         "training.steps=null", "training.epochs=2")
-      let found = try RunTests.refusal(world) { world, folder in
+      let found = try `A run`.refusal(world) { world, folder in
         try trial.train(world, folder, stop: 5)
         try trial.with(setting).train(world, folder)
       }
@@ -135,9 +137,10 @@ extension TrainerTests {
     }
 
     @Test(
-      "of overlapping windows goes on with the states alone where its steps have other values",
       arguments: World.all, ["model.dropout=0", "model.dropout=0.3", "model.layers.0.dropout=0.3"])
-    func otherValues(_ world: World, _ setting: String) throws {
+    func `of overlapping windows goes on with the states alone where its steps have other values`(
+      _ world: World, _ setting: String
+    ) throws {
       let results = try world.run { world, folder in
         let first = setting == "model.dropout=0" ? "model.dropout=0.3" : "model.dropout=0"
         try Trial.overlapping.with(first).train(world, folder, stop: 11)
@@ -150,8 +153,8 @@ extension TrainerTests {
       }
     }
 
-    @Test("is tested in the precision that it is trained in", arguments: World.all)
-    func precision(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `is tested in the precision that it is trained in`(_ world: World) throws {
       let trial = Trial(
         "training.precision=bfloat16", "data.valid=FOLDER/valid.txt", "data.test=FOLDER/valid.txt",
         "evaluation={every: 100, batch_size: 2}")
@@ -163,8 +166,8 @@ extension TrainerTests {
       for (valid, test) in results { #expect(valid == test && valid.count == 1) }
     }
 
-    @Test("takes no harm from what a killed one left of its configuration", arguments: World.all)
-    func leftovers(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `takes no harm from what a killed one left of its configuration`(_ world: World) throws {
       let results = try world.run { world, folder in
         if world.isRoot {
           try FileManager.default.createDirectory(

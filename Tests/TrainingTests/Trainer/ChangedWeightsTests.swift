@@ -6,7 +6,7 @@ import Training
 
 /// Products use copies of the weights: transposed, packed, rounded. Whatever changes a weight has to be
 /// seen by the next pass.
-@Suite("Changed weights") struct ChangedWeightsTests {
+@Suite struct `Changed weights` {
   /// Wide enough for copies to be used in single precision too.
   private struct Model {
     let model: SequenceModel
@@ -54,9 +54,11 @@ import Training
   }
 
   @Test(
-    "are seen by the next pass, whatever changed them", arguments: Precision.allCases,
+    arguments: Precision.allCases,
     ["one weight", "initialize", "optimizer", "load", "average", "precision"])
-  func seen(_ precision: Precision, _ path: String) throws {
+  func `are seen by the next pass, whatever changed them`(
+    _ precision: Precision, _ path: String
+  ) throws {
     let model = Model(precision)
     let weights = model.weights
     let before = model.loss(with: weights)

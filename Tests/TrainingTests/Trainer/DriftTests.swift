@@ -3,7 +3,7 @@ import Testing
 import Training
 
 extension TrainerTests {
-  @Suite("Ranks that drift apart") struct DriftTests {
+  @Suite struct `Ranks that drift apart` {
     /// What a rank's memory or processor may spoil.
     enum Fault: String, CaseIterable { case weight, moment, average }
 
@@ -43,10 +43,10 @@ extension TrainerTests {
       }
     }
 
-    @Test(
-      "are noticed before anything is saved of them, and the one apart is named",
-      arguments: World.several, Fault.allCases)
-    func noticed(_ world: World, _ fault: Fault) throws {
+    @Test(arguments: World.several, Fault.allCases)
+    func `are noticed before anything is saved of them, and the one apart is named`(
+      _ world: World, _ fault: Fault
+    ) throws {
       let found = try world.run { world, folder in
         (
           world.rank, world.size,
@@ -63,16 +63,15 @@ extension TrainerTests {
       }
     }
 
-    @Test("are not imagined, and a rank alone has nobody to ask", arguments: World.all)
-    func none(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `are not imagined, and a rank alone has nobody to ask`(_ world: World) throws {
       let outcomes = try world.run { world, folder in
         try Self.trial.train(world, folder).outcome
       }
       #expect(outcomes.allSatisfy { $0 == .complete })
     }
 
-    @Test("a root apart from all others is the one that is named")
-    func majority() {
+    @Test func `a root apart from all others is the one that is named`() {
       func rank(_ digests: [UInt8]) -> Int? { Trainer.rankApart(digests.map { [$0, 9] }) }
       #expect(rank([1, 1, 1]) == nil && rank([1, 2]) == 1 && rank([1, 2, 2]) == 0)
       #expect(rank([1, 1, 3, 1]) == 2 && rank([1, 2, 3]) == 1 && rank([4]) == nil)

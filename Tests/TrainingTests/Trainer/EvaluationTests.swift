@@ -6,7 +6,7 @@ import Testing
 import Training
 
 extension TrainerTests {
-  @Suite("Evaluation") struct EvaluationTests {
+  @Suite struct `Evaluations` {
     static let trial = Trial(
       "data.valid=FOLDER/valid.txt", "training.steps=25",
       "evaluation={every: 4, batch_size: 3, bptt: 7}", "checkpoint={every: 4, keep: 1000}")
@@ -42,9 +42,8 @@ extension TrainerTests {
       return score
     }
 
-    @Test(
-      "is the sum of a plain loop over the text", arguments: World.all, [1, 2, 3])
-    func plainLoop(_ world: World, _ streams: Int) throws {
+    @Test(arguments: World.all, [1, 2, 3])
+    func `is the sum of a plain loop over the text`(_ world: World, _ streams: Int) throws {
       for (document, bptt) in [("none", 1), ("line", 1), ("none", 6), ("line", 500)] {
         let trial = Self.trial.with("data.document=\(document)")
         let results = try world.run { world, folder in
@@ -71,8 +70,8 @@ extension TrainerTests {
       }
     }
 
-    @Test("leaves training as it is", arguments: World.all)
-    func neutral(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `leaves training as it is`(_ world: World) throws {
       let results = try world.run { world, folder in
         try Self.trial.train(world, folder, run: "with")
         try Self.trial.with("data.valid=null", "evaluation=null").train(
@@ -84,10 +83,10 @@ extension TrainerTests {
       }
     }
 
-    @Test(
-      "comes after the update and before the plateau, the best and the checkpoint",
-      arguments: World.all)
-    func order(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `comes after the update and before the plateau, the best and the checkpoint`(
+      _ world: World
+    ) throws {
       // A rate at which nothing improves after the first evaluations.
       let trial = Self.trial.with(
         "training.schedule={learning_rate: 0.9, plateau: {factor: 0.5, patience: 0, threshold: 0.5}}"
@@ -125,9 +124,10 @@ extension TrainerTests {
       for found in results { #expect(found.isEmpty) }
     }
 
-    @Test(
-      "is neither repeated nor left out where a run is resumed", arguments: World.all, [7, 8, 9])
-    func resumed(_ world: World, _ stop: Int) throws {
+    @Test(arguments: World.all, [7, 8, 9])
+    func `is neither repeated nor left out where a run is resumed`(
+      _ world: World, _ stop: Int
+    ) throws {
       let trial = Self.trial.with("training.average={decay: 0.9}")
       let results = try world.run { world, folder in
         try trial.train(world, folder, run: "whole")
@@ -140,10 +140,10 @@ extension TrainerTests {
       for found in results { #expect(found.isEmpty) }
     }
 
-    @Test(
-      "ends a run that no longer improves, and the test is of the best weights",
-      arguments: World.all)
-    func earlyStop(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `ends a run that no longer improves, and the test is of the best weights`(
+      _ world: World
+    ) throws {
       var trial = Trial(
         "data.valid=FOLDER/valid.txt", "data.test=FOLDER/test.txt", "training.steps=1000",
         "training.early_stop={patience: 3}", "evaluation={every: 3, batch_size: 2, bptt: 9}",
@@ -183,8 +183,8 @@ extension TrainerTests {
       for found in results { #expect(found.isEmpty) }
     }
 
-    @Test("An epoch starts from states of zero", arguments: World.all)
-    func epochStart(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `An epoch starts from states of zero`(_ world: World) throws {
       // At a rate that changes no weight, an epoch is like the one before.
       let trial = Trial(
         "model.dropout=0", "training.steps=40", "training.optimizer={rule: sgd}",
@@ -198,8 +198,8 @@ extension TrainerTests {
       }
     }
 
-    @Test("and schedules follow epochs", arguments: World.all)
-    func epochs(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `and schedules follow epochs`(_ world: World) throws {
       let trial = Trial(
         "data.valid=FOLDER/valid.txt", "training.steps=null", "training.epochs=3",
         "training.schedule={shape: epoch_decay, learning_rate: 0.8, factor: 0.5, after: 1}",

@@ -1,7 +1,7 @@
 /// Runs over sequences of which something is given besides: what is known of each as a whole, or frames
 /// for an encoder.
 enum GivenTrials {
-  private typealias Plain = TrainerTests.SequenceRunTests
+  private typealias Plain = TrainerTests.`Runs over sequences`
 
   private static let configurations: [String: String] = [
     "classes and numbers of pairs": Plain.pairs(

@@ -5,7 +5,7 @@ import Testing
 import Training
 
 extension TrainerTests {
-  @Suite("The diagnosis of gradients") struct GradientDiagnosisTests {
+  @Suite struct `The diagnosis of gradients` {
     static let trials: [(String, Trial)] = [
       ("dropout", Trial()),
       ("documents", Trial("data.document=line", "model.layers.1={cell: elman, hidden: 6}")),
@@ -16,11 +16,11 @@ extension TrainerTests {
           "data={task: adding, length: 22, form: hochreiter, train_size: 40, valid_size: 8, "
             + "test_size: 8}", "model.embedding=null", "model.dropout=0")
       ),
-      ("pairs", SequenceRunTests.trials["pairs"]!.with("training.batch_size=4")),
+      ("pairs", `Runs over sequences`.trials["pairs"]!.with("training.batch_size=4")),
     ]
 
-    @Test("changes nothing of a run", arguments: World.all, trials.map(\.0))
-    func isNeutral(_ world: World, _ name: String) throws {
+    @Test(arguments: World.all, trials.map(\.0))
+    func `changes nothing of a run`(_ world: World, _ name: String) throws {
       let trial = Self.trials.first { $0.0 == name }!.1
       let results = try world.run { world, folder in
         try trial.train(world, folder, run: "plain")
@@ -36,8 +36,8 @@ extension TrainerTests {
       for found in results { #expect(found.isEmpty) }
     }
 
-    @Test("finds the same on any number of ranks", arguments: World.several, trials.map(\.0))
-    func ranks(_ world: World, _ name: String) throws {
+    @Test(arguments: World.several, trials.map(\.0))
+    func `finds the same on any number of ranks`(_ world: World, _ name: String) throws {
       // Three ranks of three streams, one of which is alone where there are two.
       let trial = Self.trials.first { $0.0 == name }!.1.with(
         "training.batch_size=4", "training.steps=10")
@@ -64,8 +64,8 @@ extension TrainerTests {
       for found in results { #expect(found.allSatisfy { $0 < 1e-3 }, "\(found)") }
     }
 
-    @Test("says what each layer is", arguments: [World.all[0]])
-    func layers(_ world: World) throws {
+    @Test(arguments: [World.all[0]])
+    func `says what each layer is`(_ world: World) throws {
       let results = try world.run { world, folder in
         try Trial("training.steps=1").train(world, folder, diagnosingEvery: 7)
         try world.barrier()
@@ -83,9 +83,9 @@ extension TrainerTests {
       }
     }
 
-    @Test("looks at the layers of an encoder along what it reads", arguments: World.all)
-    func encoder(_ world: World) throws {
-      var trial = SequenceRunTests.trials["pairs"]!.with(
+    @Test(arguments: World.all)
+    func `looks at the layers of an encoder along what it reads`(_ world: World) throws {
+      var trial = `Runs over sequences`.trials["pairs"]!.with(
         "training.steps=1", "model.attention=none", "model.context=initial_state",
         "model.encoder.layers=[{cell: lstm, hidden: 7}]", "model.dropout=0")
       // Longer than what is said of it.
@@ -110,8 +110,8 @@ extension TrainerTests {
       }
     }
 
-    @Test("has norms of layers that make up the norm of the whole", arguments: World.all)
-    func norms(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `has norms of layers that make up the norm of the whole`(_ world: World) throws {
       let results = try world.run { world, folder in
         try Trial().train(world, folder, diagnosingEvery: 1)
         try world.barrier()
@@ -124,8 +124,8 @@ extension TrainerTests {
       for found in results { #expect(found < 1e-6) }
     }
 
-    @Test("goes on in a resumed run as if it had not stopped", arguments: [World.all[0]])
-    func resumed(_ world: World) throws {
+    @Test(arguments: [World.all[0]])
+    func `goes on in a resumed run as if it had not stopped`(_ world: World) throws {
       let results = try world.run { world, folder in
         try Trial().train(world, folder, run: "whole", diagnosingEvery: 4)
         try Trial().train(world, folder, run: "cut", stop: 9, diagnosingEvery: 4)
@@ -137,8 +137,8 @@ extension TrainerTests {
       for same in results { #expect(same) }
     }
 
-    @Test("refuses windows that are kept in parts", arguments: [World.all[0]])
-    func recomputation(_ world: World) throws {
+    @Test(arguments: [World.all[0]])
+    func `refuses windows that are kept in parts`(_ world: World) throws {
       let results = try world.run { world, folder in
         do {
           try Trial("training.recompute=sqrt").train(world, folder, diagnosingEvery: 1)

@@ -4,7 +4,7 @@ import Testing
 import Training
 
 extension TrainerTests {
-  @Suite("A loss above that of guessing") struct GuessTests {
+  @Suite struct `A loss above that of guessing` {
     static let far = [
       "training.optimizer={rule: adam}", "training.schedule.learning_rate=100",
       "training.clip=null", "training.steps=40",
@@ -30,7 +30,7 @@ extension TrainerTests {
       "{task: adding, length: 12, train_size: 90, valid_size: 20, test_size: 0}")
     static let labels: Trial = {
       var labels = trial("{format: piano, train: FOLDER/pieces.txt, valid: FOLDER/pieces.txt}")
-      labels.texts = ReadoutTests.pieces.texts
+      labels.texts = `A readout`.pieces.texts
       return labels
     }()
     static let diverging = [text, Trial(), numbers, labels].map { trial in
@@ -46,8 +46,8 @@ extension TrainerTests {
       return (outcome, world.isRoot ? journal.lines : [])
     }
 
-    @Test("at the end is told as divergence", arguments: World.all, diverging)
-    func diverged(_ world: World, _ trial: Trial) throws {
+    @Test(arguments: World.all, diverging)
+    func `at the end is told as divergence`(_ world: World, _ trial: Trial) throws {
       let endings = try world.run { try Self.end(trial, $0, $1) }
       for (outcome, lines) in endings {
         #expect(outcome == .worseThanGuessing && ExitStatus.of(outcome) == ExitStatus.diverged)
@@ -58,17 +58,19 @@ extension TrainerTests {
     }
 
     @Test(
-      "is none of a run that has learnt, or that has hardly begun", arguments: World.all,
+      arguments: World.all,
       [text, text.with("training.schedule.learning_rate=1e-9"), Trial(), numbers, labels])
-    func complete(_ world: World, _ trial: Trial) throws {
+    func `is none of a run that has learnt, or that has hardly begun`(
+      _ world: World, _ trial: Trial
+    ) throws {
       for (outcome, lines) in try world.run({ try Self.end(trial, $0, $1) }) {
         #expect(outcome == .complete)
         #expect(!lines.contains { $0.contains("Diverged") })
       }
     }
 
-    @Test("of numbers is that of their mean", arguments: World.all)
-    func mean(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `of numbers is that of their mean`(_ world: World) throws {
       let found = try world.run { world, folder -> (Double?, Double) in
         let run = try Self.numbers.prepare(world, folder)
         _ = try run.train()

@@ -4,7 +4,7 @@ import Testing
 import Training
 
 extension TrainerTests {
-  @Suite("The gradient") struct LossScaleTests {
+  @Suite struct `The gradient` {
     /// With all weights zero every symbol has the probability 1/V, and only the output bias has a
     /// gradient: targets · 1/V − (how often the symbol is a target).
     static let zero = Trial(
@@ -48,10 +48,10 @@ extension TrainerTests {
       return (bias, metrics.values("gradient_norm")[0], metrics.values("loss")[0])
     }
 
-    @Test(
-      "is the one computed by hand, of the mean, of the sum over time, and clipped",
-      arguments: World.all)
-    func byHand(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `is the one computed by hand, of the mean, of the sum over time, and clipped`(
+      _ world: World
+    ) throws {
       let (gradient, targets, symbols) = Self.expected()
       let length = sqrt(gradient.reduce(0) { $0 + $1 * $1 })
       let trials: [(Trial, Double, Double)] = [
@@ -102,7 +102,7 @@ extension TrainerTests {
         model: {embedding: 4, tree: {cell: plain, hidden: 4}}
         training: {batch_size: 5, epochs: 2}
         """
-      trees.texts = ["train.txt": TreeRunTests.trees(31, seed: 3)]
+      trees.texts = ["train.txt": `Runs over trees`.trees(31, seed: 3)]
       return [
         lines, lines.with("training.batch_tokens=40"),
         lines.with("training.batch_tokens=40", "training.batch_size=1"),
@@ -123,10 +123,10 @@ extension TrainerTests {
       )
     }
 
-    @Test(
-      "of sums over time is divided by the sequences of each batch, short ones too",
-      arguments: World.all, batches)
-    func sequences(_ world: World, _ trial: Trial) throws {
+    @Test(arguments: World.all, batches)
+    func `of sums over time is divided by the sequences of each batch, short ones too`(
+      _ world: World, _ trial: Trial
+    ) throws {
       let counts = try world.run { world, folder -> [Double] in
         let mean = try Self.norms(trial, world, folder, run: "mean")
         let sum = try Self.norms(
@@ -171,8 +171,8 @@ extension TrainerTests {
       moves.values.joined().reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
     }
 
-    @Test("A tied matrix counts once in the norm", arguments: World.all)
-    func tied(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `A tied matrix counts once in the norm`(_ world: World) throws {
       let trial = Trial("model.tied=true", "model.embedding=6")
       for (moves, norm) in try world.run({ try Self.moves(trial, $0, $1) }) {
         #expect(moves.keys.filter { $0.hasSuffix("coder.weight") }.count == 1)
@@ -180,8 +180,9 @@ extension TrainerTests {
       }
     }
 
-    @Test("A frozen layer stays, is left out of the norm, and a rate scales its layer alone")
-    func frozenAndRate() throws {
+    @Test func `A frozen layer stays, is left out of the norm, and a rate scales its layer alone`()
+      throws
+    {
       let world = World.isLaunched ? World.mpi : .threads(2)
       let (free, freeNorm) = try world.run { try Self.moves(Trial(), $0, $1) }[0]
       let (frozen, frozenNorm) = try world.run {

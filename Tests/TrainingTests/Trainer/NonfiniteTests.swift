@@ -4,7 +4,7 @@ import Testing
 import Training
 
 extension TrainerTests {
-  @Suite("Bad numbers") struct NonfiniteTests {
+  @Suite struct `Bad numbers` {
     static let trial = Trial(
       "training.on_nonfinite=skip", "checkpoint.every=1", "training.average={decay: 0.9}",
       "training.steps=12")
@@ -19,9 +19,11 @@ extension TrainerTests {
     }
 
     @Test(
-      "A skipped step leaves weights, moments and states, and moves on", arguments: World.all,
+      arguments: World.all,
       [1, 6, 7])
-    func skip(_ world: World, _ step: Int) throws {
+    func `A skipped step leaves weights, moments and states, and moves on`(
+      _ world: World, _ step: Int
+    ) throws {
       let results = try world.run { world, folder -> ([String], [String], Ending) in
         let journal = Journal()
         let ending = try Self.train(
@@ -55,10 +57,10 @@ extension TrainerTests {
       if !World.isLaunched { #expect(results.filter { !$0.1.isEmpty }.count == 1) }
     }
 
-    @Test(
-      "Bad numbers turn up where they are on every rank, and limit turns skip into stop",
-      arguments: World.all)
-    func limit(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `Bad numbers turn up where they are on every rank, and limit turns skip into stop`(
+      _ world: World
+    ) throws {
       let trial = Self.trial.with("training.on_nonfinite={policy: skip, limit: 3}")
       let results = try world.run { world, folder in
         [
@@ -77,8 +79,8 @@ extension TrainerTests {
       }
     }
 
-    @Test("A run that diverged goes on from the checkpoint before", arguments: World.all)
-    func resumed(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `A run that diverged goes on from the checkpoint before`(_ world: World) throws {
       let trial = Self.trial.with("training.on_nonfinite=stop")
       let results = try world.run { world, folder in
         let first = try Self.train(trial, world, folder, poison: Set(5...5))
@@ -97,8 +99,8 @@ extension TrainerTests {
       }
     }
 
-    @Test("A rate that is far too large diverges on all ranks at one step", arguments: World.all)
-    func rate(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `A rate that is far too large diverges on all ranks at one step`(_ world: World) throws {
       let trial = Trial(
         "training.optimizer={rule: sgd}", "training.clip=null",
         "training.schedule.learning_rate=1e38")

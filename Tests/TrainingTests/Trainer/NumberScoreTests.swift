@@ -5,7 +5,7 @@ import Testing
 import Training
 
 extension TrainerTests {
-  @Suite("Scores of numbers") struct NumberScoreTests {
+  @Suite struct `Scores of numbers` {
     /// Two numbers a step, far from 0 and of different spreads, in series of 5 to 9 steps.
     private static let trial: Trial = {
       var trial = Trial()
@@ -66,9 +66,11 @@ extension TrainerTests {
     }
 
     @Test(
-      "are those of plain loops, on any number of ranks and in any batches", arguments: World.all,
+      arguments: World.all,
       [1, 4, 30])
-    func plainLoops(_ world: World, _ batch: Int) throws {
+    func `are those of plain loops, on any number of ranks and in any batches`(
+      _ world: World, _ batch: Int
+    ) throws {
       let results = try world.run { world, folder in
         try Self.trial.train(world, folder)
         let run = try Self.trial.prepare(world, folder)
@@ -92,8 +94,7 @@ extension TrainerTests {
       }
     }
 
-    @Test("refuse to go on beyond a series, or without reading what is predicted")
-    func refused() throws {
+    @Test func `refuse to go on beyond a series, or without reading what is predicted`() throws {
       for (trial, told, sentence) in [
         (Self.trial, 5, "a series has"),
         (Self.trial.with("data.columns={inputs: [x], targets: [y], id: run}"), 2, "on its own"),

@@ -4,9 +4,9 @@ import Testing
 import Training
 
 extension TrainerTests {
-  @Suite("Windows that overlap") struct OverlapTests {
-    @Test("of new steps alone are plain ones, bit for bit", arguments: World.all)
-    func whole(_ world: World) throws {
+  @Suite struct `Windows that overlap` {
+    @Test(arguments: World.all)
+    func `of new steps alone are plain ones, bit for bit`(_ world: World) throws {
       let results = try world.run { world, folder in
         try Trial().train(world, folder, run: "plain")
         try Trial("training.stride=5").train(world, folder, run: "whole")
@@ -15,8 +15,8 @@ extension TrainerTests {
       for found in results { #expect(found.isEmpty) }
     }
 
-    @Test("read every symbol once, and reach further back", arguments: World.all)
-    func reach(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `read every symbol once, and reach further back`(_ world: World) throws {
       let results = try world.run { world, folder in
         let short = Trial("training.bptt=3", "training.steps=33", "model.dropout=0")
         let long = Trial(
@@ -40,8 +40,8 @@ extension TrainerTests {
       }
     }
 
-    @Test("may begin and end in a run that goes on", arguments: World.all)
-    func changed(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `may begin and end in a run that goes on`(_ world: World) throws {
       let results = try world.run { world, folder in
         let (plain, overlapping) = (
           Trial("training.bptt=3", "training.steps=20"),
@@ -69,8 +69,8 @@ extension TrainerTests {
       for found in results { #expect(found == [true, true, true]) }
     }
 
-    @Test("are refused where they do not fit", arguments: [World.all[0]])
-    func refused(_ world: World) throws {
+    @Test(arguments: [World.all[0]])
+    func `are refused where they do not fit`(_ world: World) throws {
       let refusals = [
         ("training.stride=9", "at most as many steps"),
         ("training.carry_state=false", "set carry_state to true"),
@@ -95,12 +95,12 @@ extension TrainerTests {
       }
     }
 
-    @Test("leave a step with bad numbers out", arguments: World.all)
-    func skipped(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `leave a step with bad numbers out`(_ world: World) throws {
       let trial = Trial.overlapping.with(
         "training.on_nonfinite=skip", "training.steps=12", "checkpoint.every=1")
       let results = try world.run { world, folder in
-        let ending = try NonfiniteTests.train(trial, world, folder, poison: [6])
+        let ending = try `Bad numbers`.train(trial, world, folder, poison: [6])
         let (before, after) = try (Kept(folder, step: 5), Kept(folder, step: 6))
         let states = try [5, 6].map { step in
           let path = CheckpointStore(folder + "/run/checkpoints").path(ofStep: step)

@@ -6,12 +6,12 @@ import Training
 
 extension TrainerTests {
   /// Runs whose windows are computed again in segments.
-  @Suite("Recomputation") struct RecomputationTests {
+  @Suite struct `Recomputed windows` {
     static let trials: [String: Trial] = [
       "text": Trial("training.bptt=14", "data.document=line", "training.steps=11"),
-      "sequences": SequenceRunTests.trials["windows"]!
+      "sequences": `Runs over sequences`.trials["windows"]!
         .with("training.bptt=null", "training.steps=7"),
-      "some steps": SequenceRunTests.trials["numbers at some steps, in windows"]!
+      "some steps": `Runs over sequences`.trials["numbers at some steps, in windows"]!
         .with("training.bptt=null", "training.steps=7"),
     ]
     /// All of the same segments.
@@ -19,9 +19,8 @@ extension TrainerTests {
       "3", "{states: 1, steps: 3}", "{states: 2, steps: 3}", "{states: 99, steps: 3}",
     ]
 
-    @Test(
-      "ends with the same bytes whatever is kept", arguments: World.all, trials.keys.sorted())
-    func sameBytes(_ world: World, _ name: String) throws {
+    @Test(arguments: World.all, trials.keys.sorted())
+    func `ends with the same bytes whatever is kept`(_ world: World, _ name: String) throws {
       let trial = Self.trials[name]!
       let found = try world.run { world, folder in
         let kept = try Self.budgets.map { budget in
@@ -38,21 +37,21 @@ extension TrainerTests {
       for found in found { #expect(found.isEmpty) }
     }
 
-    @Test("resumes to the bit with few states", arguments: World.all, trials.keys.sorted())
-    func resumes(_ world: World, _ name: String) throws {
+    @Test(arguments: World.all, trials.keys.sorted())
+    func `resumes to the bit with few states`(_ world: World, _ name: String) throws {
       let trial = Self.trials[name]!.with("training.recompute={states: 2, steps: 3}")
       for found in try trial.differencesWhenStopped(at: [2, 5], in: world) {
         #expect(found.isEmpty)
       }
     }
 
-    @Test("leaves the streams where they were after a step with bad numbers", arguments: World.all)
-    func skipped(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `leaves the streams where they were after a step with bad numbers`(_ world: World) throws {
       let trial = Self.trials["text"]!.with(
         "training.recompute={states: 2, steps: 3}", "training.on_nonfinite=skip",
         "checkpoint.every=1")
       let same = try world.run { world, folder in
-        _ = try NonfiniteTests.train(trial, world, folder, poison: [6])
+        _ = try `Bad numbers`.train(trial, world, folder, poison: [6])
         let states = try [5, 6, 7].map {
           try Kept(folder, step: $0).tensors["hidden.safetensors"] ?? []
         }
@@ -61,8 +60,7 @@ extension TrainerTests {
       for found in same { #expect(found == [true, true, true]) }
     }
 
-    @Test("is counted before the first step")
-    func memory() throws {
+    @Test func `is counted before the first step`() throws {
       let told = try World.singleProcess.run { world, folder in
         try ["none", "sqrt", "{states: 3, steps: 2}", "1000000000"].map { setting in
           let trial = Trial(
@@ -87,7 +85,6 @@ extension TrainerTests {
     }
 
     @Test(
-      "is refused in one sentence where it does not fit",
       arguments: [
         ("{states: 0}", "states must be from 1 to"),
         ("{states: 5000000000}", "states must be from 1 to"),
@@ -97,7 +94,7 @@ extension TrainerTests {
         ("{states: 2, step: 3}", "step"), ("all", "recompute is none, sqrt, a number of steps"),
         ("0", "recompute is none, sqrt, a number of steps"), ("[3]", "expected a mapping"),
       ])
-    func refusals(_ setting: String, _ words: String) {
+    func `is refused in one sentence where it does not fit`(_ setting: String, _ words: String) {
       let error = #expect(throws: ConfigurationError.self) {
         try Trial("training.recompute=\(setting)").options("")
       }

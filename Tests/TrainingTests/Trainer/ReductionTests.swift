@@ -5,7 +5,7 @@ import Testing
 import Training
 
 extension TrainerTests {
-  @Suite("The sum of a gradient") struct ReductionTests {
+  @Suite struct `The sum of a gradient` {
     static let rows = 130
     static let columns = 3
     static let layout: ParameterLayout = {
@@ -29,10 +29,10 @@ extension TrainerTests {
       }
     }
 
-    @Test(
-      "is that of all its numbers, and sends of a table only rows that some rank has touched",
-      arguments: World.all)
-    func sum(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `is that of all its numbers, and sends of a table only rows that some rank has touched`(
+      _ world: World
+    ) throws {
       let results = try world.run { world, folder -> [String] in
         var found: [String] = []
         var sent: [Int] = []
@@ -81,9 +81,8 @@ extension TrainerTests {
       for found in results { #expect(found.isEmpty) }
     }
 
-    @Test(
-      "Bad numbers in a table are gone after the step that is skipped", arguments: World.several)
-    func badNumbers(_ world: World) throws {
+    @Test(arguments: World.several)
+    func `Bad numbers in a table are gone after the step that is skipped`(_ world: World) throws {
       let trial = Trial.manySymbols.with("training.on_nonfinite=skip")
       let results = try world.run { world, folder in
         // The last number that is sent belongs to a row of the table.

@@ -3,7 +3,7 @@ import Testing
 import Training
 
 extension TrainerTests {
-  @Suite("Resume") struct ResumeTests {
+  @Suite struct `Resuming` {
     /// 403 symbols in 4 streams of 100: an epoch is 20 windows, the last of 4 steps.
     static let trials: [(String, Trial)] = [
       ("Adam", Trial()),
@@ -40,9 +40,11 @@ extension TrainerTests {
     ]
 
     @Test(
-      "A run that was stopped ends with the bytes of one that was not", arguments: World.all,
+      arguments: World.all,
       trials.map(\.0))
-    func exact(_ world: World, _ name: String) throws {
+    func `A run that was stopped ends with the bytes of one that was not`(
+      _ world: World, _ name: String
+    ) throws {
       let trial = Self.trials.first { $0.0 == name }!.1.with("training.steps=43")
       // Inside an epoch, right before its last window, at its end, and after it.
       for found in try trial.differencesWhenStopped(at: [9, 19, 20, 21], in: world) {
@@ -50,8 +52,8 @@ extension TrainerTests {
       }
     }
 
-    @Test("A run resumed at every step ends with the same bytes", arguments: World.all)
-    func everyStep(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `A run resumed at every step ends with the same bytes`(_ world: World) throws {
       let trial = Trial("training.steps=24", "training.average={decay: 0.9}")
       let results = try world.run { world, folder in
         try trial.train(world, folder, run: "whole")
@@ -62,9 +64,10 @@ extension TrainerTests {
       for found in results { #expect(found.isEmpty) }
     }
 
-    @Test(
-      "A run goes back to an earlier checkpoint and comes to the same end", arguments: World.all)
-    func earlier(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `A run goes back to an earlier checkpoint and comes to the same end`(
+      _ world: World
+    ) throws {
       let trial = Trial("checkpoint.every=6")
       let results = try world.run { world, folder in
         try trial.train(world, folder)
@@ -78,8 +81,8 @@ extension TrainerTests {
       for found in results { #expect(found.isEmpty) }
     }
 
-    @Test("Saving changes nothing", arguments: World.all)
-    func savingIsNeutral(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `Saving changes nothing`(_ world: World) throws {
       let results = try world.run { world, folder in
         try Trial().train(world, folder, run: "seldom")
         try Trial("checkpoint.every=1").train(world, folder, run: "often")

@@ -5,15 +5,15 @@ import Training
 
 extension TrainerTests {
   /// Runs that go back to an earlier checkpoint. Tests/EndToEndTests/rollback.sh kills them on the way.
-  @Suite("Going back") struct RollbackTests {
+  @Suite struct `Going back` {
     static let trial = Trial(
       "data.valid=FOLDER/valid.txt", "evaluation={every: 4, batch_size: 2, bptt: 9}",
       "checkpoint.every=5")
 
-    @Test(
-      "a run that ended right after it went back is resumed from there, not from the old course",
-      arguments: World.all)
-    func own(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `a run that ended right after it went back is resumed from there, not from the old course`(
+      _ world: World
+    ) throws {
       let results = try world.run { world, folder -> [String] in
         var found: [String] = []
         try Self.trial.train(world, folder, run: "whole")
@@ -35,10 +35,10 @@ extension TrainerTests {
       for found in results { #expect(found.isEmpty) }
     }
 
-    @Test(
-      "a run that went on from a checkpoint of another folder has it in its own before anything else",
-      arguments: World.all)
-    func other(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `a run that starts from another folder's checkpoint has it in its own before all else`(
+      _ world: World
+    ) throws {
       let results = try world.run { world, folder -> [String] in
         var found: [String] = []
         try Self.trial.train(world, folder, run: "whole")
@@ -62,9 +62,10 @@ extension TrainerTests {
       for found in results { #expect(found.isEmpty) }
     }
 
-    @Test(
-      "a damaged best checkpoint is told, and the last weights are tested", arguments: World.all)
-    func damagedBest(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `a damaged best checkpoint is told, and the last weights are tested`(
+      _ world: World
+    ) throws {
       var trial = Self.trial.with("data.test=FOLDER/test.txt")
       trial.texts["test.txt"] = text(90, seed: 3)
       let fixed = trial

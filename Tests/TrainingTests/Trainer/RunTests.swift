@@ -5,7 +5,7 @@ import Testing
 import Training
 
 extension TrainerTests {
-  @Suite("Run") struct RunTests {
+  @Suite struct `A run` {
     /// What every rank says where a run is refused: one says it, the others know.
     static func refusal(
       _ world: World, _ body: @escaping @Sendable (any Communicator, String) throws -> Void
@@ -22,8 +22,8 @@ extension TrainerTests {
       }
     }
 
-    @Test("refuses a used folder unless it is told to resume", arguments: World.all)
-    func usedFolder(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `refuses a used folder unless it is told to resume`(_ world: World) throws {
       let found = try Self.refusal(world) { world, folder in
         try Trial("training.steps=3").train(world, folder, resume: .none)
         try Trial("training.steps=3").train(world, folder, resume: .none)
@@ -44,9 +44,11 @@ extension TrainerTests {
     ]
 
     @Test(
-      "refuses to go on with other data, another model, batch_size or seed", arguments: World.all,
+      arguments: World.all,
       others.map(\.0))
-    func otherRun(_ world: World, _ setting: String) throws {
+    func `refuses to go on with other data, another model, batch_size or seed`(
+      _ world: World, _ setting: String
+    ) throws {
       let words = Self.others.first { $0.0 == setting }!.1
       let found = try Self.refusal(world) { world, folder in
         try Trial("training.steps=3").train(world, folder)
@@ -59,8 +61,8 @@ extension TrainerTests {
       }
     }
 
-    @Test("refuses settings that its data or the rest of it leave idle", arguments: World.all)
-    func idle(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `refuses settings that its data or the rest of it leave idle`(_ world: World) throws {
       for (setting, key) in [
         ("model.condition=first_input", "model.condition"),
         ("training.early_stop={patience: 2}", "training.early_stop"),
@@ -75,8 +77,8 @@ extension TrainerTests {
       }
     }
 
-    @Test("refuses a folder in which another run trains", arguments: World.all)
-    func lock(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `refuses a folder in which another run trains`(_ world: World) throws {
       let found = try Self.refusal(world) { world, folder in
         let first = try Trial().prepare(world, folder)
         defer { withExtendedLifetime(first) {} }
@@ -95,9 +97,10 @@ extension TrainerTests {
       for outcome in endings { #expect(outcome == .complete) }
     }
 
-    @Test(
-      "A rehearsal writes nothing but encoded texts, and finds what is wrong", arguments: World.all)
-    func rehearsal(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `A rehearsal writes nothing but encoded texts, and finds what is wrong`(
+      _ world: World
+    ) throws {
       let results = try world.run { world, folder in
         do { _ = try Trial().prepare(world, folder, rehearsal: true) }
         try world.barrier()
@@ -135,10 +138,10 @@ extension TrainerTests {
       return files
     }
 
-    @Test(
-      "that starts from other weights on another text has their symbols, and can be resumed",
-      arguments: World.all)
-    func initFrom(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `that starts from other weights on another text has their symbols, and can be resumed`(
+      _ world: World
+    ) throws {
       let trial = Trial("training.steps=14")
       var other = trial.with("data.train=FOLDER/other.txt")
       // Fewer symbols, so that a vocabulary of its own would be another one.
@@ -161,10 +164,10 @@ extension TrainerTests {
       for found in results { #expect(found.isEmpty) }
     }
 
-    @Test(
-      "Lines of metrics beyond the checkpoint are written anew, broken ones too",
-      arguments: World.all)
-    func metrics(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `Lines of metrics beyond the checkpoint are written anew, broken ones too`(
+      _ world: World
+    ) throws {
       let trial = Trial(
         "data.valid=FOLDER/valid.txt", "evaluation={every: 4, batch_size: 2, bptt: 9}")
       let results = try world.run { world, folder -> [String] in
@@ -189,9 +192,10 @@ extension TrainerTests {
       for found in results { #expect(found.isEmpty) }
     }
 
-    @Test(
-      "A request to one rank stops all at the same step, with a checkpoint", arguments: World.all)
-    func stop(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `A request to one rank stops all at the same step, with a checkpoint`(
+      _ world: World
+    ) throws {
       let results = try world.run { world, folder in
         let ending = try Trial().train(world, folder, stop: 11)
         let latest = CheckpointStore(folder + "/run/checkpoints").latest
@@ -205,8 +209,8 @@ extension TrainerTests {
       }
     }
 
-    @Test("A damaged checkpoint is passed over with a warning", arguments: World.all)
-    func fallback(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `A damaged checkpoint is passed over with a warning`(_ world: World) throws {
       let trial = Trial("checkpoint.every=5")
       let results = try world.run { world, folder -> [String] in
         var found: [String] = []

@@ -5,7 +5,7 @@ import Training
 extension TrainerTests {
   /// Runs over whole sequences, for each kind of model: on any number of ranks, stopped and
   /// resumed.
-  @Suite("Runs over sequences") struct SequenceRunTests {
+  @Suite struct `Runs over sequences` {
     static let training = """
       training:
         batch_size: 5
@@ -160,8 +160,8 @@ extension TrainerTests {
           - {cell: jordan, hidden: 5, teacher_forcing: true}
       """
 
-    @Test("refuses to feed predictions where nothing reads them", arguments: [World.all[0]])
-    func idlePredictions(_ world: World) throws {
+    @Test(arguments: [World.all[0]])
+    func `refuses to feed predictions where nothing reads them`(_ world: World) throws {
       let refused = [
         ("tags", "{shape: constant, from: 0.3}", "training.scheduled_sampling would do nothing"),
         (
@@ -232,8 +232,8 @@ extension TrainerTests {
       }
     }
 
-    @Test("ask for what the rows ask for", arguments: World.all)
-    func chosenSteps(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `ask for what the rows ask for`(_ world: World) throws {
       // Of n steps each third, or the last of each series.
       let steps = (0..<23).map { 2 + $0 * 7 % 10 }
       for (name, count) in [
@@ -254,26 +254,27 @@ extension TrainerTests {
         .joined(separator: " ")
     }
 
-    @Test(
-      "do not depend on the number of ranks", arguments: World.several, trials.keys.sorted())
-    func sameCurve(_ world: World, _ name: String) throws {
+    @Test(arguments: World.several, trials.keys.sorted())
+    func `do not depend on the number of ranks`(_ world: World, _ name: String) throws {
       for found in try Self.trials[name]!.divergencesFromAlone(["loss", "valid_loss"], in: world) {
         #expect(found[0] < 1e-4 && found[1] < 1e-4 && found[2] < 1e-3, "\(found)")
       }
     }
 
     @Test(
-      "end with the bytes of those that were not stopped", arguments: World.all,
+      arguments: World.all,
       trials.keys.sorted())
-    func exact(_ world: World, _ name: String) throws {
+    func `end with the bytes of those that were not stopped`(
+      _ world: World, _ name: String
+    ) throws {
       let trial = Self.trials[name]!
       for found in try trial.differencesWhenStopped(at: [3, 7, 16], in: world) {
         #expect(found.isEmpty)
       }
     }
 
-    @Test("refuse to cut what has to be read as a whole", arguments: World.all)
-    func wholes(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `refuse to cut what has to be read as a whole`(_ world: World) throws {
       for name in ["pairs", "tags"] {
         for setting in ["training.recompute=sqrt", "training.bptt=4", "evaluation.bptt=4"] {
           _ = try world.run { world, folder in

@@ -6,7 +6,7 @@ import Training
 
 extension TrainerTests {
   /// Requests to stop that come while a text is scored.
-  @Suite("Stopping") struct StopTests {
+  @Suite struct `Stopping` {
     static let trial = Trial(
       "data.valid=FOLDER/valid.txt", "data.test=FOLDER/test.txt",
       // Two streams: on three ranks one has nothing to score, and only waits.
@@ -33,10 +33,10 @@ extension TrainerTests {
       return outcome
     }
 
-    @Test(
-      "a run stopped in an evaluation keeps what it learnt, and a resumed one begins with it",
-      arguments: World.all)
-    func evaluation(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `a run stopped in an evaluation keeps what it learnt, and a resumed one begins with it`(
+      _ world: World
+    ) throws {
       var trial = Self.trial
       trial.texts["test.txt"] = text(90, seed: 3)
       let fixed = trial
@@ -69,10 +69,10 @@ extension TrainerTests {
       for found in results { #expect(found.isEmpty) }
     }
 
-    @Test(
-      "a run stopped in the evaluation after its last step is not complete before that is done",
-      arguments: World.all)
-    func lastEvaluation(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `a run stopped in the evaluation after its last step is not complete before that is done`(
+      _ world: World
+    ) throws {
       var trial = Self.trial.with("training.steps=8", "training.early_stop={patience: 3}")
       trial.texts["test.txt"] = text(90, seed: 3)
       let fixed = trial
@@ -91,8 +91,8 @@ extension TrainerTests {
       for found in results { #expect(found.isEmpty) }
     }
 
-    @Test("a run stopped in its test is resumed to the test alone", arguments: World.all)
-    func test(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `a run stopped in its test is resumed to the test alone`(_ world: World) throws {
       var trial = Self.trial
       trial.texts["test.txt"] = text(150, seed: 3)
       let fixed = trial
@@ -111,8 +111,8 @@ extension TrainerTests {
       for found in results { #expect(found.isEmpty) }
     }
 
-    @Test("meetings of the ranks in an evaluation change no number", arguments: World.all)
-    func meetings(_ world: World) throws {
+    @Test(arguments: World.all)
+    func `meetings of the ranks in an evaluation change no number`(_ world: World) throws {
       var trial = Self.trial
       trial.texts["test.txt"] = text(90, seed: 3)
       let fixed = trial

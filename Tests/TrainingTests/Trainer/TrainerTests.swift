@@ -4,4 +4,4 @@ import Testing
 ///
 /// What is inside takes a world, and so means something under `mpirun` too. Serialized, because every
 /// rank has to be in the same test at the same moment.
-@Suite("Trainer", .serialized) enum TrainerTests {}
+@Suite(.serialized) enum TrainerTests {}

@@ -3,7 +3,7 @@ import Testing
 import Training
 
 extension TrainerTests {
-  @Suite("Runs over trees") struct TreeRunTests {
+  @Suite struct `Runs over trees` {
     /// Batches of 5 trees: an epoch has 7, the last of one tree.
     static let trials: [(String, Trial)] = ["plain", "lstm"].map { cell in
       var trial = Trial("data.valid=FOLDER/valid.txt", "evaluation.every=6")
@@ -46,9 +46,8 @@ extension TrainerTests {
       return (0..<count).map { _ in tree(1 + draw(12)).text }.joined(separator: "\n")
     }
 
-    @Test(
-      "do not depend on the number of ranks", arguments: World.several, trials.map(\.0))
-    func sameCurve(_ world: World, _ name: String) throws {
+    @Test(arguments: World.several, trials.map(\.0))
+    func `do not depend on the number of ranks`(_ world: World, _ name: String) throws {
       let trial = Self.trials.first { $0.0 == name }!.1
       let members = ["loss", "valid_loss", "valid_accuracy", "valid_root_accuracy"]
       for found in try trial.divergencesFromAlone(members, in: world) {
@@ -56,17 +55,18 @@ extension TrainerTests {
       }
     }
 
-    @Test(
-      "end with the bytes of those that were not stopped", arguments: World.all, trials.map(\.0))
-    func exact(_ world: World, _ name: String) throws {
+    @Test(arguments: World.all, trials.map(\.0))
+    func `end with the bytes of those that were not stopped`(
+      _ world: World, _ name: String
+    ) throws {
       let trial = Self.trials.first { $0.0 == name }!.1
       for found in try trial.differencesWhenStopped(at: [3, 7, 16], in: world) {
         #expect(found.isEmpty)
       }
     }
 
-    @Test("learn what trees say", arguments: World.all, trials.map(\.0))
-    func learns(_ world: World, _ name: String) throws {
+    @Test(arguments: World.all, trials.map(\.0))
+    func `learn what trees say`(_ world: World, _ name: String) throws {
       let trial = Self.trials.first { $0.0 == name }!.1.with(
         "training.steps=300", "model.dropout=0", "data.test=FOLDER/train.txt",
         "evaluation.every=100", "training.optimizer={rule: adagrad}",

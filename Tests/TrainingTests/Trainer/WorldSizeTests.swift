@@ -3,7 +3,7 @@ import Testing
 import Training
 
 extension TrainerTests {
-  @Suite("The number of ranks") struct WorldSizeTests {
+  @Suite struct `The number of ranks` {
     /// Five streams: no number of ranks above one divides them.
     static let trial = Trial(
       "training.batch_size=5", "training.steps=37", "data.valid=FOLDER/valid.txt",
@@ -51,10 +51,10 @@ extension TrainerTests {
       ),
     ]
 
-    @Test(
-      "does not change the losses, the evaluations or the weights beyond rounding",
-      arguments: World.several, trials.map(\.0))
-    func sameCurve(_ world: World, _ name: String) throws {
+    @Test(arguments: World.several, trials.map(\.0))
+    func `does not change the losses, the evaluations or the weights beyond rounding`(
+      _ world: World, _ name: String
+    ) throws {
       let trial = Self.trials.first { $0.0 == name }!.1
       let results = try world.run { world, folder in
         let many = try trial.train(world, folder, run: "together")
@@ -82,8 +82,8 @@ extension TrainerTests {
       #expect(results.count == 1 || Set(results.map { $0[3] }).count == 1)
     }
 
-    @Test("All ranks hold the same bits at the end", arguments: World.several)
-    func sameBits(_ world: World) throws {
+    @Test(arguments: World.several)
+    func `All ranks hold the same bits at the end`(_ world: World) throws {
       let results = try world.run { world, folder in
         let ending = try Self.trial.train(world, folder)
         let bytes = ending.weights.withUnsafeBytes { Array($0) }
@@ -92,8 +92,8 @@ extension TrainerTests {
       for isSame in results { #expect(isSame) }
     }
 
-    @Test("may change when a run is resumed, and its losses go on", arguments: World.several)
-    func resumed(_ world: World) throws {
+    @Test(arguments: World.several)
+    func `may change when a run is resumed, and its losses go on`(_ world: World) throws {
       let trial = Self.trial
       let results = try world.run { world, folder in
         // One rank, then all of them, and the other way round, against one rank all along; each rank
@@ -118,10 +118,10 @@ extension TrainerTests {
       for found in results { for difference in found { #expect(difference < 1e-5) } }
     }
 
-    @Test(
-      "above the number of streams is refused by one rank and known to all",
-      arguments: World.several)
-    func tooMany(_ world: World) throws {
+    @Test(arguments: World.several)
+    func `above the number of streams is refused by one rank and known to all`(
+      _ world: World
+    ) throws {
       let messages = try world.run { world, folder in
         do {
           try Trial("training.batch_size=\(world.size - 1)").train(world, folder)
