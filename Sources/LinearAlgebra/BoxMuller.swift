@@ -1,6 +1,7 @@
-// The two functions that normal numbers are made of, without branches and tables, so that a loop
-// over them becomes vector instructions; and without the library's, whose last bits differ from one
-// processor to the next: ranks make up the examples of generated tasks by themselves.
+// The two functions from which normal random numbers are computed. They have no branches and no
+// tables, so a loop over them becomes vector instructions. They do not use the C library, whose
+// last bits differ from one processor to another: every rank must generate the same examples of
+// generated tasks.
 
 /// ln x, to about two units in the last place, for normal x > 0.
 ///
@@ -8,7 +9,7 @@
 /// series has s² ≤ 0.0295.
 @inline(__always)
 package func naturalLogarithm(_ x: Double) -> Double {
-  // Adding what √½ lacks to 1 lets the exponent's field rise exactly where m would be √2 or more.
+  // Adding 1 − √½ (in bits) makes the exponent field increase exactly where m would be √2 or more.
   let rootOfHalf: UInt64 = 0x3FE6_A09E_667F_3BCD
   let one: UInt64 = 0x3FF0_0000_0000_0000
   let shifted = x.bitPattern &+ (one &- rootOfHalf)
@@ -28,14 +29,14 @@ package func naturalLogarithm(_ x: Double) -> Double {
   series = series * z + 1.0 / 7
   series = series * z + 1.0 / 5
   series = series * z + 1.0 / 3
-  // 2 s = f − s f, which keeps f exact beside what is much smaller.
+  // 2 s = f − s f, which keeps f exact beside the much smaller terms.
   return exponent * 0.693147180559945309417 + (f - s * (f - 2 * z * series))
 }
 
 /// cos 2πu, to about two units in the last place of 1, for u in [0, 1).
 ///
-/// 4u is q + f with an integer q and |f| ≤ ½, exactly; of the angle πf/2 the sine or the cosine is
-/// taken, as the quarter q says, by their series.
+/// 4u is q + f with an integer q and |f| ≤ ½, exactly. The quarter q says whether the series of the
+/// sine or of the cosine of the angle πf/2 is used.
 @inline(__always)
 package func cosineOfTurns(_ u: Double) -> Double {
   let quarter = (4 * u + 0.5).rounded(.down)

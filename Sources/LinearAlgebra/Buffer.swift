@@ -3,13 +3,13 @@ internal import Glibc
 /// A block of memory of fixed size, zeroed and aligned to a cache line, that frees itself.
 ///
 /// Weights, gradients, optimizer moments and the tape each live in one buffer. Views into it
-/// (`Matrix`, `Row`) do not keep it alive: whoever hands out views keeps the buffer.
+/// (`Matrix`, `Row`) do not keep it alive: the code that makes views keeps the buffer.
 public final class Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
   public let start: UnsafeMutablePointer<Element>
   public let count: Int
   private let release: () -> Void
 
-  /// Allocates `count` elements of zero bits, the first on a 64-byte boundary.
+  /// Allocates `count` elements of zero bits; the first lies on a 64-byte boundary.
   public init(count: Int) {
     precondition(count >= 0, "a buffer of \(count) elements")
     let bytes = max(count, 1) * MemoryLayout<Element>.stride
@@ -27,8 +27,8 @@ public final class Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
 
   private static var largePage: Int { 2 << 20 }
 
-  /// Zeros in large pages where the system has them: weights that do not fit the caches are read half as
-  /// fast again. What is never touched takes no memory.
+  /// Maps zeroed memory in huge pages if the system has them, which makes reading weights larger
+  /// than the caches 1.5 times as fast. Pages that are never touched take no memory.
   private static func mapped(_ bytes: Int) -> (UnsafeMutableRawPointer, () -> Void) {
     let length = bytes + largePage
     guard
@@ -37,13 +37,13 @@ public final class Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
       whole != MAP_FAILED
     else { endOutOfMemory(bytes) }
     let start = whole.alignedUp(toMultipleOf: largePage)
-    // Advice: nothing is lost where it is not taken.
+    // This is advice only; the memory works without it.
     madvise(start, bytes, MADV_HUGEPAGE)
     return (start, { munmap(whole, length) })
   }
 
-  /// Takes over memory that somebody else allocated, such as a window shared by the ranks of a node.
-  /// - Parameter release: called once, when the last reference to the buffer is gone.
+  /// Uses memory that the caller allocated, such as a window shared by the ranks of a node.
+  /// - Parameter release: Called once, when the last reference to the buffer is gone.
   public init(
     adopting start: UnsafeMutablePointer<Element>, count: Int, release: @escaping () -> Void
   ) {
@@ -54,7 +54,7 @@ public final class Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
 
   deinit { release() }
 
-  /// The whole block, or the part of it that starts at `offset`.
+  /// Returns the whole buffer, or the part that starts at `offset`.
   public func elements(from offset: Int = 0, count: Int? = nil) -> UnsafeMutableBufferPointer<
     Element
   > {
@@ -74,7 +74,7 @@ public final class Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
     UnsafeMutableRawBufferPointer(part).initializeMemory(as: UInt8.self, repeating: 0)
   }
 
-  /// Copies `count` elements of another buffer, from `offset` on, to the start of this one.
+  /// Copies `count` elements of another buffer, from `offset` on, to the start of this buffer.
   public func copy(_ count: Int, from other: Buffer, at offset: Int) {
     guard count > 0 else { return }
     elements(count: count).baseAddress!.update(

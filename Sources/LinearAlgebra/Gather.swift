@@ -1,6 +1,7 @@
-// Rows by index: what a lookup in a table is made of.
+// Gathering and scattering rows by index, as in an embedding lookup and its gradient.
 extension Matrix {
-  /// Row i becomes row `places[i]` of `source`: Y = S X for a matrix S with a single 1 in each row.
+  /// Copies row `places[i]` of `source` to row i: Y = S X for a matrix S with a single 1 in each
+  /// row.
   public func gather(_ source: Matrix, at places: Buffer<Int32>) {
     precondition(
       columns == source.columns && rows <= places.count,
@@ -27,8 +28,8 @@ extension Matrix {
     }
   }
 
-  /// Row i becomes row i plus column `places[i]` of `source`: Y += S Xᵀ for a matrix S with a single 1 in
-  /// each row.
+  /// Adds column `places[i]` of `source` to row i: Y += S Xᵀ for a matrix S with a single 1 in each
+  /// row.
   public func addColumns(of source: Matrix, at places: Buffer<Int32>) {
     precondition(
       columns == source.rows && rows <= places.count,

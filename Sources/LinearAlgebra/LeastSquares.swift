@@ -1,17 +1,17 @@
 internal import COpenBLAS
 
-/// Sums of products from which linear maps are fitted by least squares: XᵀX and XᵀY.
+/// The sums of products XᵀX and XᵀY, from which a linear map is fitted by least squares.
 ///
-/// Terms are added to a grid of 2⁻²⁰ and what is left of them to one of 2⁻⁵³, where sums of up to 2³²
-/// are exact: in whatever order and on however many ranks terms are added, the sums have the same bits.
-/// Larger ones agree to rounding.
+/// Each term is split into a multiple of 2⁻²⁰ and a remainder rounded to a multiple of 2⁻⁵³. Sums
+/// of up to 2³² are exact in this form, so they have the same bits for any order of terms and any
+/// world size. Larger sums agree to rounding.
 public final class NormalSums {
-  /// The columns of X, and those of Y.
+  /// The number of columns of X; `outputs` is that of Y.
   public let inputs: Int
   public let outputs: Int
-  /// The number of rows so far.
+  /// The number of rows added so far.
   public private(set) var rows = 0
-  /// Of [X Y]ᵀ X, the coarse sums and then the fine ones.
+  /// The sums [X Y]ᵀ X: first the coarse part, then the fine part.
   public let sums: Buffer<Double>
   private let width: Int
   private let product: Buffer<Double>
@@ -24,8 +24,8 @@ public final class NormalSums {
     product = Buffer(count: width * inputs)
   }
 
-  /// Adds rows [x y], one after the other. Only rows that are added together are multiplied together,
-  /// so that it must not depend on the number of ranks which these are.
+  /// Adds rows [x y], which lie one after another. Only rows of the same call are multiplied
+  /// together, so the grouping of rows into calls must not depend on the world size.
   public func add(_ values: [Double]) {
     let count = values.count / width
     precondition(values.count == count * width, "\(values.count) numbers in rows of \(width)")
@@ -44,18 +44,19 @@ public final class NormalSums {
     rows += count
   }
 
-  // What rounds a number to a multiple of a power of 2 when it is added and taken away.
+  // Adding and subtracting this number rounds to a multiple of a power of 2.
   private static let coarse = 0x1.8p52 * 0x1p-20
   private static let fine = 0x1.8p52 * 0x1p-53
 
-  /// B that minimises ‖X B − Y‖² + λ ‖B‖² (Hoerl & Kennard 1970), row by row of `inputs` × `outputs`,
-  /// from (XᵀX + λ I) B = XᵀY by Cholesky's decomposition; nil where that is not positive definite.
+  /// Returns the B that minimises ‖X B − Y‖² + λ ‖B‖² (Hoerl & Kennard 1970), row by row, `inputs`
+  /// × `outputs`. Solves (XᵀX + λ I) B = XᵀY by Cholesky decomposition; returns nil if the matrix
+  /// is not positive definite.
   public func solve(ridge: Double) -> [Double]? {
     let half = width * inputs
     let all = sums.elements()
     var gram = (0..<inputs * inputs).map { all[$0] + all[half + $0] }
     for index in 0..<inputs { gram[index * (inputs + 1)] += ridge }
-    // LAPACK is column-major: a row here is a column of the right side there.
+    // LAPACK is column-major: a row here is a column of its right-hand side.
     var right = (inputs * inputs..<half).map { all[$0] + all[half + $0] }
     var (n, m, info) = (Int32(inputs), Int32(outputs), Int32(0))
     ProductLibrary.start

@@ -1,7 +1,7 @@
-/// A row of numbers somewhere in a `Buffer`: a view, as cheap to pass as two integers.
+/// A view of a row of numbers in a `Buffer`, as cheap to pass as two integers.
 ///
-/// Elements are read and written without a bounds check in release builds, so that loops over rows
-/// become vector instructions; a debug build checks every one.
+/// Elements are accessed without a bounds check in release builds, so that loops over rows become
+/// vector instructions. A debug build checks every access.
 @frozen public struct Row {
   @usableFromInline let start: UnsafeMutablePointer<Real>
   public let count: Int
@@ -22,19 +22,19 @@
     }
   }
 
-  /// The elements of `range`, as a row of their own.
+  /// Returns the elements of `range` as a row.
   @inlinable public subscript(range: Range<Int>) -> Row {
     assert(range.lowerBound >= 0 && range.upperBound <= count, "\(range) of a row of \(count)")
     return Row(start + range.lowerBound, count: range.count)
   }
 
-  /// Part `k` of `n` equal parts: the gates of a cell lie side by side.
+  /// Returns part `k` of `n` equal parts, such as one gate of a cell.
   @inlinable public func part(_ k: Int, of n: Int) -> Row {
     let width = count / n
     return Row(start + k * width, count: width)
   }
 
-  /// Sets every element.
+  /// Sets every element to a value.
   public func fill(_ value: Real) { elements.update(repeating: value) }
 
   /// Overwrites this row with another of the same length.
@@ -52,10 +52,10 @@
   /// Adds one number to every element.
   public func add(_ number: Real) { addNumber(number, to: self) }
 
-  /// Multiplies every element.
+  /// Multiplies every element by a factor.
   public func scale(by factor: Real) { scaleRow(self, factor) }
 
-  /// The numbers as the memory they are.
+  /// The memory of the row.
   @inlinable public var elements: UnsafeMutableBufferPointer<Real> {
     UnsafeMutableBufferPointer(start: start, count: count)
   }
@@ -77,7 +77,7 @@
     self.stride = stride ?? columns
   }
 
-  /// The first `rows × columns` numbers of a buffer, from `offset` on.
+  /// Makes a view of `rows × columns` numbers of a buffer, from `offset` on.
   public init(_ buffer: Buffer<Real>, offset: Int = 0, rows: Int, columns: Int) {
     let part = buffer.elements(from: offset, count: rows * columns)
     self.init(part.baseAddress!, rows: rows, columns: columns)
@@ -93,14 +93,14 @@
     nonmutating set { self[i][j] = newValue }
   }
 
-  /// Some of the rows.
+  /// Returns some of the rows.
   @inlinable public func slice(rows range: Range<Int>) -> Matrix {
     assert(range.lowerBound >= 0 && range.upperBound <= rows, "rows \(range) of \(rows)")
     return Matrix(
       start + range.lowerBound * stride, rows: range.count, columns: columns, stride: stride)
   }
 
-  /// Every n-th row from `first` on: of rows that lie step by step, those of one stream.
+  /// Returns every n-th row from `first` on: of time-major rows, the steps of one stream.
   @inlinable public func every(_ n: Int, from first: Int) -> Matrix {
     assert(
       n > 0 && first >= 0 && first < n && rows.isMultiple(of: n), "every \(n)th of \(rows) rows")
@@ -108,29 +108,29 @@
       start + first * stride, rows: rows / n, columns: columns, stride: n * stride)
   }
 
-  /// Some of the columns.
+  /// Returns some of the columns.
   @inlinable public func slice(columns range: Range<Int>) -> Matrix {
     assert(range.lowerBound >= 0 && range.upperBound <= columns, "columns \(range) of \(columns)")
     return Matrix(start + range.lowerBound, rows: rows, columns: range.count, stride: stride)
   }
 
-  /// Block `k` of `n` equal blocks of columns.
+  /// Returns block `k` of `n` equal blocks of columns.
   @inlinable public func part(_ k: Int, of n: Int) -> Matrix {
     let width = columns / n
     return slice(columns: k * width..<(k + 1) * width)
   }
 
-  /// The numbers of a single row as a matrix of so many rows.
+  /// Returns the numbers of a single row as a matrix with `count` rows.
   @inlinable public func folded(rows count: Int) -> Matrix {
     precondition(
       rows == 1 && columns.isMultiple(of: count), "\(rows)×\(columns) folded into \(count) rows")
     return Matrix(start, rows: count, columns: columns / count)
   }
 
-  /// This matrix as a transposed factor of a product; no number moves.
+  /// The transpose of this matrix, as a factor of a product; no number moves.
   @inlinable public var transposed: Transposed { Transposed(of: self) }
 
-  /// Sets every element.
+  /// Sets every element to a value.
   public func fill(_ value: Real) {
     for i in 0..<rows { self[i].elements.update(repeating: value) }
   }
@@ -153,7 +153,7 @@
     for i in 0..<rows { addRow(other[i], to: self[i]) }
   }
 
-  /// Adds one row to every row: a bias over streams and steps.
+  /// Adds one row to every row, such as a bias to all steps of all streams.
   public func addToEveryRow(_ bias: Row) {
     precondition(bias.count == columns, "adding a row of \(bias.count) to rows of \(columns)")
     for i in 0..<rows { addRow(bias, to: self[i]) }

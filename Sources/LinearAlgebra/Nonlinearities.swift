@@ -1,7 +1,7 @@
-// The elementwise functions of recurrent networks, without a branch or a table, so that a loop over a
-// row becomes vector instructions. Single precision: within 2 units in the last place of the exact
-// value wherever the result is a normal number; NaN comes out as NaN. In double precision, which only
-// checks derivatives, they are the C library's.
+// The elementwise functions of recurrent networks. They have no branches and no tables, so a loop
+// over a row becomes vector instructions. In single precision they are within 2 units in the last
+// place of the exact value wherever the result is a normal number; NaN gives NaN. In double
+// precision, which is only used to check gradients, they are the C library's functions.
 
 #if REAL_IS_DOUBLE
   internal import Glibc
@@ -12,23 +12,23 @@
   public func tanh(_ x: Real) -> Real { Glibc.tanh(x) }
   /// The logistic function, 1 / (1 + e⁻ˣ).
   public func sigmoid(_ x: Real) -> Real {
-    // Of two quotients the one whose power is at most 1 never overflows.
+    // The power e^(−|x|) is at most 1, so neither of the two quotients overflows.
     let e = Glibc.exp(-x.magnitude)
     return (x < 0 ? e : 1) / (1 + e)
   }
 #else
-  // Public because inlined functions call it; it is a header of this package and needs no library.
+  // This import is public because inlined functions call the header, which is part of this package.
   public import CArithmetic
 
-  /// The parts of eʸ = 2ⁿ (1 + q): y = n ln 2 + r, |r| ≤ ln 2 / 2, q = eʳ − 1 by a polynomial
-  /// (Cody & Waite 1980; coefficients from Cephes, Moshier 1992).
+  /// Splits eʸ = 2ⁿ (1 + q): y = n ln 2 + r, |r| ≤ ln 2 / 2, q = eʳ − 1 by a polynomial (Cody &
+  /// Waite 1980; coefficients from Cephes, Moshier 1992).
   /// - Returns: q, and n in the low bits, below those of 1.5 · 2²³.
   @inlinable @inline(__always)
   func splitPower(_ y: Real) -> (q: Real, n: UInt32) {
     // Adding 1.5 · 2²³ rounds to the nearest integer and leaves it in the low bits.
     let shifted = multiplyAdd(y, 1.44269504, 12_582_912)
     let n = shifted - 12_582_912
-    // ln 2 in two pieces: the product with the first is exact.
+    // ln 2 is split in two parts, so that the product with the first part is exact.
     let coarse = multiplyAdd(n, -0.693359375, y)
     let r = multiplyAdd(n, 2.12194440e-4, coarse)
     var p: Float = 1.9875691500e-4
@@ -40,11 +40,11 @@
     return (multiplyAdd(p, r * r, r), shifted.bitPattern &- 0x4B40_0000)
   }
 
-  /// e to the power `x`: 2ⁿ eʳ, with 2ⁿ through the exponent's bits in two halves, so that results up to
-  /// the largest `Float` and down to the subnormal ones come out right.
+  /// Computes eˣ = 2ⁿ eʳ. The factor 2ⁿ is applied in two halves through the exponent bits, so that
+  /// results up to the largest `Float` and down to subnormal numbers are right.
   @inlinable @inline(__always)
   public func exp(_ x: Real) -> Real {
-    // Comparisons that are false for NaN keep it.
+    // These comparisons are false for NaN, so a NaN is kept.
     let above = x > 89 ? 89 : x
     let (q, n) = splitPower(above < -104 ? -104 : above)
     let exponent = Int32(bitPattern: n)
@@ -54,8 +54,8 @@
     return (1 + q) * low * high
   }
 
-  /// The hyperbolic tangent: e / (e + 1) with e = (e²ˣ − 1) / 2, which keeps every digit near zero; the
-  /// sign is put back at the end, so that −0 keeps it.
+  /// Computes tanh x = e / (e + 1) with e = (e²ˣ − 1) / 2, which keeps every digit near zero. The
+  /// sign is restored at the end, so that −0 gives −0.
   @inlinable @inline(__always)
   public func tanh(_ x: Real) -> Real {
     let twice = 2 * x.magnitude
@@ -63,7 +63,7 @@
     let half = Float(bitPattern: (n &+ 126) &<< 23)
     let e = multiplyAdd(half, q, half - 0.5)
     let far = e / (e + 1)
-    // e − e²/(e + 1) is the same quotient without the rounding of e + 1, which counts where e is small.
+    // e − e²/(e + 1) is the same quotient without the rounding of e + 1, which matters for small e.
     let y = e < 0.5 ? multiplyAdd(-e, far, e) : far
     return Float(bitPattern: y.bitPattern | (x.bitPattern & 0x8000_0000))
   }
@@ -71,11 +71,12 @@
   /// The logistic function, 1 / (1 + e⁻ˣ).
   @inlinable @inline(__always)
   public func sigmoid(_ x: Real) -> Real {
-    // The power that is at most 1 never overflows, and below zero it carries the result's last digits,
-    // which 1 / (1 + e⁻ˣ) would lose. Far below, s = e − e s does without the rounding of 1 + e.
+    // The power e^(−|x|) is at most 1 and never overflows. Below zero it carries the last digits of
+    // the result, which 1 / (1 + e⁻ˣ) would lose. Far below zero, s = e − e s avoids the rounding
+    // of 1 + e.
     let size = x.magnitude
     let (q, n) = splitPower(size > 88 ? -88 : -size)
-    // Towards −88 the exponent's bits become those of zero, where the result is no normal number.
+    // Near −88 the exponent bits become those of zero, where the result is not a normal number.
     let two = Float(bitPattern: (n &+ 127) &<< 23)
     let e = multiplyAdd(two, q, two)
     let s = (x < 0 ? e : 1) / (1 + e)

@@ -1,14 +1,15 @@
 internal import COpenBLAS
 
-/// Replaces a matrix of random numbers by one with orthonormal rows, or orthonormal columns where it
-/// has more rows than columns: Q of its QR decomposition with the signs of R's diagonal, so that it is
-/// uniformly distributed (Mezzadri 2007).
+/// Replaces a matrix of normal random numbers with one that has orthonormal rows, or orthonormal
+/// columns if it has more rows than columns. The result is Q of its QR decomposition with the signs
+/// of R's diagonal, and is uniformly distributed (Mezzadri 2007).
 public func makeOrthonormal(_ matrix: Matrix) {
   // LAPACK is column-major: a tall matrix is one whose longer side is `m`.
   let wide = matrix.rows < matrix.columns
   let (m, n) = wide ? (matrix.columns, matrix.rows) : (matrix.rows, matrix.columns)
   guard n > 0 else { return }
-  // With one thread always, or the number of threads would show in the last bits of the weights.
+  // Always uses one thread, because the number of threads could change the last bits of the
+  // weights.
   ProductLibrary.start
   var a = [Real](repeating: 0, count: m * n)
   for i in 0..<m {

@@ -1,11 +1,11 @@
 internal import Glibc
 
-/// Ends the process where the system refuses it memory: one sentence, and the exit code of a run that
-/// is too large.
+/// Ends the process when the system refuses memory, with one sentence and the exit code for a run
+/// that is too large.
 ///
-/// Buffers are made in the midst of everything, where nobody could go on without one. Of several ranks
-/// the first speaks, upon which the launcher ends the others; another that is still there after a while
-/// has been refused alone.
+/// Buffers are allocated everywhere, and no caller could continue without one. With several ranks
+/// the first one prints the message and the launcher then ends the others. A rank that is still
+/// running after a while was the only one refused, and prints its own.
 func endOutOfMemory(_ bytes: Int) -> Never {
   let variables = ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"]
   let rank = variables.lazy.compactMap { getenv($0) }.first.map { atoi($0) } ?? 0

@@ -1,14 +1,15 @@
-// Exponentials and powers that have the same bits on every processor, for what all ranks decide alike:
-// learning rates, and constants that each rank makes for itself. The C library chooses its code by the
-// processor, and the last bits differ.
+// Exponentials and powers with the same bits on every processor, for values on which all ranks must
+// agree: learning rates, and constants that each rank computes for itself. The C library chooses
+// its code by processor, and the last bits differ.
 
 /// e to the power `x`, to about half a unit in the last place.
 package func exponential(_ x: Double) -> Double { exponential(Sum(x)) }
 
-/// `x` to the power `y`, for `x` above 0 and finite numbers: to about half a unit in the last place.
+/// `x` to the power `y`, for positive `x` and finite numbers, to about half a unit in the last
+/// place.
 ///
-/// eˣ and ln x as sums of two numbers each, with some 30 digits, of which the last few are lost in a power
-/// of up to 745.
+/// eˣ and ln x are computed as sums of two numbers each, with about 30 digits. A power of up to 745
+/// loses the last few of them.
 package func power(_ x: Double, _ y: Double) -> Double {
   precondition(x > 0 && x.isFinite && y.isFinite, "\(x) to the power \(y)")
   return exponential(logarithm(x) * Sum(y))
@@ -33,14 +34,14 @@ private func exponential(_ x: Sum) -> Double {
   let r = x + Sum(-n) * .logarithmOfTwo
   var series = Sum(1)
   for k in (1...26).reversed() { series = Sum(1) + series * r / Sum(Double(k)) }
-  // In two halves, since 2ⁿ alone may be too small for a number.
+  // Applied in two halves, because 2ⁿ alone may underflow.
   let half = Int(n) / 2
   return (series.high + series.low) * Double(sign: .plus, exponent: half, significand: 1)
     * Double(sign: .plus, exponent: Int(n) - half, significand: 1)
 }
 
-/// A number as the sum of two, the second at most half a unit in the last place of the first
-/// (Dekker 1971).
+/// A number as the sum of two numbers; the second is at most half a unit in the last place of the
+/// first (Dekker 1971).
 private struct Sum {
   var high, low: Double
 
@@ -50,7 +51,7 @@ private struct Sum {
 
   init(high: Double, low: Double) { (self.high, self.low) = (high, low) }
 
-  /// a + b, without an error (Knuth 1969).
+  /// a + b without rounding error (Knuth 1969).
   init(exactly a: Double, _ b: Double) {
     high = a + b
     let part = high - a
@@ -64,7 +65,7 @@ private struct Sum {
 
   static func * (a: Sum, b: Sum) -> Sum {
     let product = a.high * b.high
-    // The rounding of the product: this rounds once on every processor.
+    // The rounding error of the product; a fused multiply-add rounds once on every processor.
     let rest = (-product).addingProduct(a.high, b.high)
     return Sum(exactly: product, rest + (a.high * b.low + a.low * b.high))
   }

@@ -1,31 +1,32 @@
-// Many random numbers at once: the same as one by one, at a fraction of the time.
+// Many random numbers at once: equal to the single ones, at a fraction of the time.
 extension Philox {
-  /// Every element becomes `scale` · (2u − 1), u the uniform number of its index in reading order.
+  /// Sets every element to `scale` · (2u − 1), where u is the uniform number of its index in
+  /// reading order.
   public func fillUniform(_ matrix: Matrix, scale: Double) {
     matrix.inReadingOrder { row, first in fillUniform(row, from: first, scale: scale) }
   }
 
-  /// Every element becomes `scale` times the normal number of its index in reading order.
+  /// Sets every element to `scale` times the normal number of its index in reading order.
   public func fillNormal(_ matrix: Matrix, scale: Double) {
     matrix.inReadingOrder { row, first in fillNormal(row, from: first, scale: scale) }
   }
 
-  /// Element j becomes `scale` · (2u − 1), u the uniform number of index `first` + j.
+  /// Sets element j to `scale` · (2u − 1), where u is the uniform number of index `first` + j.
   public func fillUniform(_ row: Row, from first: UInt64, scale: Double) {
     eachPiece(of: row.count, from: first, numbersPerCounter: 4) { words, part in
       spread(words, scale, row[part])
     }
   }
 
-  /// Element j becomes `scale` times the normal number of index `first` + j.
+  /// Sets element j to `scale` times the normal number of index `first` + j.
   public func fillNormal(_ row: Row, from first: UInt64, scale: Double) {
     eachPiece(of: row.count, from: first, numbersPerCounter: 1) { words, part in
       spreadNormally(words, scale, row[part])
     }
   }
 
-  /// Draws the words of many indices, a few at a time on the stack, so that drawing becomes vector
-  /// instructions. The words handed over begin at the one of the part's first number.
+  /// Generates the words of many indices, a few at a time on the stack, so that this becomes vector
+  /// instructions. The words passed to `body` start with those of the first number of its range.
   private func eachPiece(
     of count: Int, from first: UInt64, numbersPerCounter: Int,
     _ body: (UnsafePointer<UInt32>, Range<Int>) -> Void
@@ -51,20 +52,20 @@ extension Philox {
 }
 
 extension Matrix {
-  /// Calls `body` with long pieces of the matrix and the index of their first element.
+  /// Calls `body` with long pieces of the matrix and the index of each piece's first element.
   fileprivate func inReadingOrder(_ body: (Row, UInt64) -> Void) {
     if stride == columns { return body(Row(start, count: rows * columns), 0) }
     for i in 0..<rows { body(self[i], UInt64(i * columns)) }
   }
 }
 
-/// x = scale · (2u − 1), u the uniform number of each word.
+/// x = scale · (2u − 1), where u is the uniform number of each word.
 @inline(never)
 private func spread(_ words: UnsafePointer<UInt32>, _ scale: Double, _ x: Row) {
   for j in 0..<x.count { x[j] = Real(scale * (2 * Philox.unit(words[j]) - 1)) }
 }
 
-/// x = scale · the normal number of each four words.
+/// x = scale times the normal number of each four words.
 @inline(never)
 private func spreadNormally(_ words: UnsafePointer<UInt32>, _ scale: Double, _ x: Row) {
   for j in 0..<x.count { x[j] = Real(scale * Philox.normal(words[4 * j], words[4 * j + 1])) }

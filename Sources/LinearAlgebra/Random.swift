@@ -1,7 +1,7 @@
 internal import CArithmetic
 
-/// Random numbers as a function of a key and a counter: nothing to save, and any number can be made
-/// again at any time, in any order, on any rank.
+/// Random numbers as a function of a key and a counter. There is no state to save: any number can
+/// be computed at any time, in any order, on any rank.
 ///
 /// Philox 4×32 with ten rounds (Salmon, Moraes, Dror & Shaw, "Parallel random numbers: as easy as
 /// 1, 2, 3", 2011).
@@ -12,7 +12,7 @@ public struct Philox: Sendable {
     self.key = SIMD2(UInt32(truncatingIfNeeded: key), UInt32(truncatingIfNeeded: key >> 32))
   }
 
-  /// A generator of its own for every name under a seed.
+  /// Makes a separate generator for each name under a seed.
   public init(seed: UInt64, name: String) {
     // FNV-1a over the name's bytes, then the finalizer of SplitMix64 over both.
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
@@ -23,7 +23,7 @@ public struct Philox: Sendable {
     self.init(key: z ^ (z >> 31))
   }
 
-  /// Four random words for one counter.
+  /// Returns four random words for one counter.
   @inline(__always)
   public func words(_ counter: SIMD4<UInt32>) -> SIMD4<UInt32> {
     var (a, b, c, d) = (counter[0], counter[1], counter[2], counter[3])
@@ -43,23 +43,25 @@ public struct Philox: Sendable {
     return SIMD4(a, b, c, d)
   }
 
-  /// A number in [0, 1) with 24 random bits.
+  /// Returns a number in [0, 1) with 24 random bits.
   public static func unit(_ word: UInt32) -> Double { Double(word >> 8) * 0x1p-24 }
 
-  /// The `index`-th uniform number in [0, 1) of this key.
+  /// Returns the `index`-th uniform number in [0, 1) of this key.
   public func uniform(_ index: UInt64) -> Double {
     Self.unit(words(Self.counter(index >> 2))[Int(index & 3)])
   }
 
-  /// The `index`-th uniform number in [0, 1) of this key with 53 random bits, as many as a number has, made
-  /// of two words: what symbols are drawn with, so that rare ones are as rare as they should be.
+  /// Returns the `index`-th uniform number in [0, 1) of this key with 53 random bits, the precision
+  /// of a `Double`, from two words. Symbols are sampled with these numbers, so that rare symbols
+  /// have their exact probability.
   public func fineUniform(_ index: UInt64) -> Double {
     let w = words(Self.counter(index >> 1))
     let (high, low) = index & 1 == 0 ? (w[0], w[1]) : (w[2], w[3])
     return Double((UInt64(high) << 32 | UInt64(low)) >> 11) * 0x1p-53
   }
 
-  /// The `index`-th uniform number in [0, 1) with 53 random bits of a position in a stream and an epoch.
+  /// Returns the `index`-th uniform number in [0, 1), with 53 random bits, for a position in a
+  /// stream and an epoch.
   public func fineUniform(_ index: Int, stream: Int, position: Int, epoch: Int) -> Double {
     let w = words(
       SIMD4(
@@ -69,8 +71,8 @@ public struct Philox: Sendable {
     return Double((UInt64(high) << 32 | UInt64(low)) >> 11) * 0x1p-53
   }
 
-  /// The `index`-th number of a normal distribution with mean 0 and deviation 1 (Box & Muller
-  /// 1958).
+  /// Returns the `index`-th number of a normal distribution with mean 0 and standard deviation 1
+  /// (Box & Muller 1958).
   public func normal(_ index: UInt64) -> Double {
     let w = words(Self.counter(index))
     return Self.normal(w[0], w[1])
@@ -85,8 +87,8 @@ public struct Philox: Sendable {
     SIMD4(UInt32(truncatingIfNeeded: index), UInt32(truncatingIfNeeded: index >> 32), 0, 0)
   }
 
-  /// Multiplies `source` by 0 with probability `rate` and by 1/(1 − rate) otherwise and adds it to
-  /// `destination`. Element j's fate depends on the key and (j, stream, position, epoch) alone.
+  /// Adds `source` to `destination`, multiplied by 0 with probability `rate` and by 1/(1 − rate)
+  /// otherwise. The mask of element j depends only on the key and (j, stream, position, epoch).
   public func addMasked(
     _ source: Row, to destination: Row, rate: Double, stream: Int, position: Int, epoch: Int
   ) {
@@ -99,7 +101,7 @@ public struct Philox: Sendable {
     }
   }
 
-  /// Sets elements to 0 with probability `rate` and to 1 otherwise; the fates are those of
+  /// Sets elements to 0 with probability `rate` and to 1 otherwise, with the same mask as
   /// `addMasked`.
   public func fillMask(_ row: Row, rate: Double, stream: Int, position: Int, epoch: Int) {
     drawMask(row.count, rate, stream, position, epoch) { part, drawn, threshold in
@@ -107,8 +109,8 @@ public struct Philox: Sendable {
     }
   }
 
-  /// Hands over the words that decide elements' fates, and below which of them an element is
-  /// dropped.
+  /// Calls `body` with the words that decide the mask, and with the threshold below which an
+  /// element is dropped.
   @inline(__always)
   private func drawMask(
     _ count: Int, _ rate: Double, _ stream: Int, _ position: Int, _ epoch: Int,
@@ -132,7 +134,8 @@ public struct Philox: Sendable {
     }
   }
 
-  /// Fills memory with the words of a counter and of those that follow it in its first element.
+  /// Fills memory with the words of a counter and of the counters after it, which differ in their
+  /// first element.
   @inline(never)
   func draw(_ first: SIMD4<UInt32>, into drawn: UnsafeMutableBufferPointer<UInt32>) {
     for block in 0..<drawn.count / 4 {
@@ -146,7 +149,7 @@ public struct Philox: Sendable {
   }
 }
 
-/// y += scale · x where the word drawn is not below the threshold.
+/// y += scale · x where the word is not below the threshold.
 @inline(never)
 private func addKept(
   _ x: Row, to y: Row, _ drawn: UnsafeMutableBufferPointer<UInt32>, _ threshold: UInt32,
@@ -155,7 +158,7 @@ private func addKept(
   for j in 0..<y.count { y[j] += drawn[j] < threshold ? 0 : scale * x[j] }
 }
 
-/// m = 0 where the word drawn is below the threshold, 1 elsewhere.
+/// m = 0 where the word is below the threshold, 1 elsewhere.
 @inline(never)
 private func fillKept(
   _ m: Row, _ drawn: UnsafeMutableBufferPointer<UInt32>, _ threshold: UInt32

@@ -1,5 +1,5 @@
-/// The floating-point type of every weight, activation and derivative: `Float`, or `Double` when the
-/// package is built with `UNROLL_REAL=double`, so that derivatives can be checked to nine digits.
+/// The floating-point type of every weight, activation and gradient: `Float`, or `Double` if the
+/// package is built with `UNROLL_REAL=double` to check gradients to nine digits.
 #if REAL_IS_DOUBLE
   public typealias Real = Double
 #else

@@ -1,7 +1,7 @@
 internal import Glibc
 
-// Sums whose order is fixed by the number of elements alone: sixteen running sums, joined at the end
-// in one order. The same numbers give the same bits on every run and every rank.
+// Sums in an order that depends on the number of elements only: sixteen running sums, added at the
+// end in a fixed order. The same numbers give the same bits in every run and on every rank.
 
 extension Row {
   /// Σ xⱼ
@@ -23,7 +23,7 @@ extension Row {
 
   /// The largest element; −∞ for an empty row. A NaN anywhere gives NaN.
   public var maximum: Real {
-    // Four chains, because one would wait for its comparison at every step.
+    // Four independent chains, because a single one would wait for its comparison at every step.
     var a = SIMD16<Real>(repeating: -.infinity)
     var (b, c, d) = (a, a, a)
     let whole = count & ~63
@@ -44,27 +44,27 @@ extension Row {
     return (0..<16).reduce(tail) { larger($0, lanes[$1]) }
   }
 
-  /// The first place of the largest element; 0 for an empty row. A NaN is never larger.
+  /// The first index of the largest element; 0 for an empty row. A NaN never counts as larger.
   public var indexOfMaximum: Int {
     var best = 0
     for j in 1..<Swift.max(count, 1) where self[j] > self[best] { best = j }
     return best
   }
 
-  /// Whether element `j` is the first that is as large as the row's maximum: of equal ones only one is
-  /// the largest. `maximum` is the row's own.
+  /// True if element `j` is the first one that equals `maximum`, which must be the row's own
+  /// maximum. Among equal elements only the first counts as the largest.
   public func isFirst(_ j: Int, of maximum: Real) -> Bool {
     self[j] == maximum && !self[0..<j].contains(maximum)
   }
 
-  /// Says whether any element is equal to a number.
+  /// True if any element equals a number.
   private func contains(_ x: Real) -> Bool {
     var found = false
     for j in 0..<count { found = found || self[j] == x }
     return found
   }
 
-  /// Adds another row to this one and returns its largest element, as `maximum` finds it.
+  /// Adds another row to this one and returns the largest element, as `maximum` computes it.
   public func maximum(adding other: Row) -> Real {
     precondition(count == other.count, "adding a row of \(other.count) to one of \(count)")
     var a = SIMD16<Real>(repeating: -.infinity)
@@ -89,8 +89,7 @@ extension Row {
     return (0..<16).reduce(tail) { larger($0, lanes[$1]) }
   }
 
-  /// Replaces every element by its power less `m`, xⱼ = e^(xⱼ − m), and returns their sum, in the
-  /// same order as `sum` takes it.
+  /// Replaces every element xⱼ with e^(xⱼ − m) and returns their sum, in the same order as `sum`.
   public func exponentiate(minus m: Real) -> Real {
     var lanes = SIMD16<Real>.zero
     let whole = count & ~15
@@ -146,14 +145,14 @@ extension Row {
   }
 }
 
-/// The larger of two numbers, or NaN as soon as one is (`Swift.max` may drop it).
+/// Returns the larger of two numbers, or NaN if either is NaN (`Swift.max` may drop it).
 @inline(__always) private func larger(_ x: Real, _ y: Real) -> Real { y > x || y.isNaN ? y : x }
 @inline(__always) private func larger(_ x: SIMD16<Real>, _ y: SIMD16<Real>) -> SIMD16<Real> {
   x.replacing(with: y, where: (y .> x) .| (y .!= y))
 }
 
 extension SIMD16 where Scalar: FloatingPoint {
-  /// The sum of the lanes, halves joined pairwise.
+  /// The sum of the lanes, adding halves pairwise.
   @inline(__always) var foldedSum: Scalar {
     let eight = lowHalf + highHalf
     let four = eight.lowHalf + eight.highHalf
@@ -163,7 +162,7 @@ extension SIMD16 where Scalar: FloatingPoint {
 }
 
 extension Matrix {
-  /// Adds the sum over all rows of `matrix` to this one row: the gradient of a bias.
+  /// Adds the sum over all rows of `matrix` to this single row: the gradient of a bias.
   public func addColumnSums(_ matrix: Matrix) {
     precondition(
       rows == 1 && columns == matrix.columns,
@@ -176,7 +175,7 @@ extension Matrix {
   for j in 0..<y.count { y[j] += x[j] }
 }
 
-/// Σ xⱼ² in double precision, the same bits however the memory is aligned.
+/// Returns Σ xⱼ² in double precision, with the same bits for any alignment of the memory.
 public func squaredNorm(_ x: UnsafeBufferPointer<Real>) -> Double {
   guard let start = x.baseAddress else { return 0 }
   var a = SIMD8<Double>.zero
@@ -202,5 +201,5 @@ public func squaredNorm(_ x: UnsafeBufferPointer<Real>) -> Double {
   return total
 }
 
-/// The natural logarithm in double precision.
+/// Returns the natural logarithm in double precision.
 public func logarithm(_ x: Real) -> Double { Glibc.log(Double(x)) }

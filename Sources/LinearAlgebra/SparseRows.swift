@@ -1,12 +1,12 @@
-/// A square matrix with the same few numbers other than zero in every row.
+/// A sparse square matrix with the same number of nonzeros in every row.
 public struct SparseRows: Sendable {
-  /// The number of rows and of columns.
+  /// The number of rows, which is also the number of columns.
   public let size: Int
-  /// How many numbers a row has.
+  /// The number of nonzeros per row.
   public let perRow: Int
-  /// Row by row, the columns of its numbers, rising.
+  /// The columns of the nonzeros, row by row, in rising order.
   public let columns: [Int]
-  /// The same, the numbers.
+  /// The values of the nonzeros, in the same order.
   public private(set) var values: [Double]
 
   public init(size: Int, perRow: Int, columns: [Int], values: [Double]) {
@@ -20,7 +20,7 @@ public struct SparseRows: Sendable {
     self.values = values
   }
 
-  /// Numbers U(±1) in `perRow` columns of each row, all sets of columns with the same chance.
+  /// Makes a matrix with values from U(±1) in `perRow` random columns of each row.
   public init(size: Int, perRow: Int, from random: Philox) {
     var (columns, values): ([Int], [Double]) = ([], [])
     var used = [Int](repeating: -1, count: size)
@@ -30,7 +30,8 @@ public struct SparseRows: Sendable {
       return random.uniform(next)
     }
     for row in 0..<size {
-      // One more candidate for each column; a candidate that is taken stands for itself (Floyd 1987).
+      // Each column adds one more candidate; if the sampled one is taken already, the new candidate
+      // is used (Floyd 1987).
       var chosen: [Int] = []
       for limit in size - perRow..<size {
         let drawn = Int(draw() * Double(limit + 1))
@@ -44,17 +45,18 @@ public struct SparseRows: Sendable {
     self.init(size: size, perRow: perRow, columns: columns, values: values)
   }
 
-  /// Multiplies every number.
+  /// Multiplies every value by a factor.
   public mutating func scale(by factor: Double) {
     for index in values.indices { values[index] *= factor }
   }
 
-  /// The largest absolute value of an eigenvalue, to about 1e-4 of it: how fast the norm of A A … A v
-  /// grows for a vector v that is nothing special.
+  /// The largest absolute eigenvalue, to a relative error of about 1e-4: the growth rate of the
+  /// norm of A A … A v for a generic vector v.
   ///
-  /// Where a complex pair leads, or several eigenvalues nearly do, the norm swings about its growth; the
-  /// slope of its logarithm by least squares over thousands of steps takes the swinging out. Plain sums
-  /// in one order: the same bits on every processor.
+  /// If a complex pair or several nearly equal eigenvalues dominate, the norm oscillates about its
+  /// growth. The slope of its logarithm, fitted by least squares over thousands of steps, averages
+  /// the oscillation out. Sums have a fixed order, so the result has the same bits on every
+  /// processor.
   public var spectralRadius: Double {
     let (skipped, measured) = (4_000, 8_000)
     let random = Philox(seed: 1, name: "spectral radius")

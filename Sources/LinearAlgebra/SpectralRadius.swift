@@ -1,19 +1,19 @@
 internal import Glibc
 
 extension Matrix {
-  /// The largest modulus of an eigenvalue of a square matrix, from the growth of its powers:
-  /// `ρ = lim (‖A²ᵏ‖ / ‖Aᵏ‖)^(1/k)` (Gelfand 1941).
+  /// The largest absolute eigenvalue of a square matrix, from the growth of its powers: `ρ = lim
+  /// (‖A²ᵏ‖ / ‖Aᵏ‖)^(1/k)` (Gelfand 1941).
   ///
-  /// Powers are squared twelve times, 2n³ operations each, so k is 2048. Unlike the iteration of one vector
-  /// this also settles where the largest eigenvalues are a complex pair, as those of recurrent weights
-  /// mostly are.
+  /// The matrix is squared twelve times, at 2n³ operations each, so k is 2048. Unlike power
+  /// iteration with one vector, this converges too if the largest eigenvalues are a complex pair,
+  /// as is usual for recurrent weights.
   public var spectralRadius: Double {
     precondition(rows == columns, "the spectral radius of \(rows)×\(columns)")
     let memory = (Buffer<Real>(count: rows * rows), Buffer<Real>(count: rows * rows))
     var power = Matrix(memory.0, rows: rows, columns: rows)
     var square = Matrix(memory.1, rows: rows, columns: rows)
     power.copy(self)
-    // ln ‖Aᵏ‖; the matrix kept is Aᵏ / ‖Aᵏ‖, so that nothing overflows.
+    // ln ‖Aᵏ‖. The stored matrix is Aᵏ / ‖Aᵏ‖, so that nothing overflows.
     var (logarithm, growth) = (0.0, 0.0)
     for doubling in 0...12 {
       if doubling > 0 {
