@@ -1,16 +1,16 @@
-// Options are decoded with defaults for absent keys; a value that makes no sense is an error at its key,
-// so that whoever reads the configuration can show the line and the column.
+// Decodes options with defaults for absent keys. An invalid value is an error at its key, so that
+// the configuration's reader can show line and column.
 
 extension KeyedDecodingContainer {
-  /// The value of a key, or `fallback` where it is absent.
-  /// - Parameter requirement: completes the sentence "write …" and is what `holds` checks.
+  /// Decodes the value of a key, or returns `fallback` if it is absent.
+  /// - Parameter requirement: Completes the sentence "write …"; it describes the condition `holds`.
   func decode<Value: Decodable>(
     _ key: Key, or fallback: Value, _ requirement: String, where holds: (Value) -> Bool
   ) throws -> Value {
     try decode(key, requirement, where: holds) ?? fallback
   }
 
-  /// The value of a key, or nil where it is absent.
+  /// Decodes the value of a key, or returns nil if it is absent.
   func decode<Value: Decodable>(
     _ key: Key, _ requirement: String, where holds: (Value) -> Bool
   ) throws -> Value? {
@@ -23,7 +23,7 @@ extension KeyedDecodingContainer {
     return value
   }
 
-  /// The value of a key that must be there.
+  /// Decodes the value of a required key.
   func require<Value: Decodable>(
     _ key: Key, _ requirement: String, where holds: (Value) -> Bool
   ) throws -> Value {
@@ -37,13 +37,14 @@ extension KeyedDecodingContainer {
     return value
   }
 
-  /// A finite number that is not negative.
+  /// Decodes a finite number that is not negative.
   func decodeNonNegative(_ key: Key, or fallback: Double) throws -> Double {
     try decode(key, or: fallback, "a finite number of at least 0") { 0 <= $0 && $0.isFinite }
   }
 
-  /// What keeps a divisor from being 0, in single precision too: a parameter whose gradient has always been
-  /// 0, such as a row of an embedding that was never read, would become 0 / 0.
+  /// Decodes an epsilon that keeps a divisor from being 0 in single precision too. Otherwise a
+  /// parameter whose gradient has always been 0, such as an embedding row that was never read,
+  /// would become 0 / 0.
   func decodeEpsilon(_ key: Key, or fallback: Double) throws -> Double {
     let least = Double(Float.leastNormalMagnitude)
     return try decode(
@@ -52,17 +53,17 @@ extension KeyedDecodingContainer {
     ) { $0 >= least && $0.isFinite }
   }
 
-  /// A share that leaves something: 0 is included, 1 is not.
+  /// Decodes a fraction from 0 to below 1.
   func decodeShare(_ key: Key, or fallback: Double) throws -> Double {
     try decode(key, or: fallback, "a number from 0 to below 1") { 0 <= $0 && $0 < 1 }
   }
 
-  /// A number of steps or evaluations.
+  /// Decodes a number of steps or evaluations.
   func decodeCount(_ key: Key, or fallback: Int) throws -> Int {
     try decode(key, or: fallback, "a whole number of at least 0") { $0 >= 0 }
   }
 
-  /// The error for a name that is not among the known ones.
+  /// Returns the error for an unknown name.
   func unknown(_ what: String, _ name: String, known: [String], forKey key: Key) -> DecodingError {
     .dataCorruptedError(
       forKey: key, in: self,

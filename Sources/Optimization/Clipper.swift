@@ -1,16 +1,16 @@
 internal import LinearAlgebra
 public import Recurrence
 
-/// How gradients are kept from growing too large: `clip: {norm: 5}`. All limits are of the scaled
-/// gradient, the derivative of the mean loss.
+/// The limits of gradient clipping: `clip: {norm: 5}`. All limits apply to the scaled gradient,
+/// which is that of the mean loss.
 public struct ClipOptions: Codable, Sendable, Equatable {
-  /// Each number stays within ± this.
+  /// The largest absolute value of each number.
   public var value: Double?
-  /// ‖g‖ ≤ λ · max(‖w‖, 10⁻³) for each row of a matrix and each vector.
+  /// λ in ‖g‖ ≤ λ · max(‖w‖, 10⁻³), for each row of a matrix and each vector.
   public var adaptive: Double?
-  /// ‖g‖ of each parameter stays below this.
+  /// The largest norm of each parameter's gradient.
   public var perParameter: Double?
-  /// ‖g‖ over all parameters stays below this.
+  /// The largest norm over all parameters.
   public var norm: Double?
 
   private enum CodingKeys: String, CodingKey {
@@ -18,7 +18,7 @@ public struct ClipOptions: Codable, Sendable, Equatable {
     case perParameter = "per_parameter"
   }
 
-  /// No clipping where nothing is given.
+  /// Makes options without clipping, except for the given limits.
   public init(
     value: Double? = nil, adaptive: Double? = nil, perParameter: Double? = nil,
     norm: Double? = nil
@@ -43,32 +43,35 @@ public struct ClipOptions: Codable, Sendable, Equatable {
   }
 }
 
-/// What clipping found and what the optimizer is to do about it.
+/// The result of clipping, which the optimizer needs.
 public struct Clipped: Sendable, Equatable {
-  /// ‖scale · gradient‖ before any clipping, frozen parameters left out; not finite if a number was not.
+  /// ‖scale · gradient‖ before clipping, without frozen parameters; not finite if any number is
+  /// not.
   public let norm: Double
-  /// The scale to give to the optimizer.
+  /// The scale to pass to the optimizer.
   public let scale: Double
 }
 
-/// Clips gradients after their reduction.
+/// Clips gradients after the all-reduce.
 ///
-/// The limits that are given act one after the other, from the small to the large: each number
-/// (`value`), each row (`adaptive`), each parameter (`per_parameter`), all of them (`norm`); each sees
-/// what those before it have left. A norm limit multiplies by min(1, limit/(‖g‖ + 10⁻⁶)), as PyTorch's
-/// `clip_grad_norm_` does. Limiting the global norm reads the gradient once and changes only the scale;
-/// the other limits change the gradient where it lies.
+/// The given limits apply one after another, from small to large: each number (`value`), each row
+/// (`adaptive`), each parameter (`per_parameter`), all of them (`norm`). Each applies to the result
+/// of those before it. A norm limit multiplies by min(1, limit/(‖g‖ + 10⁻⁶)), as PyTorch's
+/// `clip_grad_norm_` does. The global norm limit reads the gradient once and changes only the
+/// scale; the other limits change the gradient in place.
 ///
-/// Norms are summed in double precision in the order of the layout, a tied matrix once, frozen
-/// parameters and rows that no window has touched not at all, so the same gradient gives the same bits on every rank.
+/// Norms are summed in double precision in the order of the layout, so the same gradient gives the
+/// same bits on every rank. A tied matrix counts once; frozen parameters and rows that no window
+/// has touched do not count.
 ///
-/// Sources: Pascanu et al. 2013 (`norm`), Brock et al. 2021 (`adaptive`, which leaves the output layer out).
+/// Papers: Pascanu et al. 2013 (`norm`), Brock et al. 2021 (`adaptive`, which excludes the output
+/// layer).
 public struct Clipper: Sendable {
   private let options: ClipOptions
   private let output: Set<Parameter>
 
-  /// - Parameter output: parameters of the output layer besides those whose names start with `decoder.`,
-  ///   such as a matrix tied to the embedding.
+  /// - Parameter output: Parameters of the output layer besides those whose names start with
+  ///   `decoder.`, such as a matrix tied to the embedding.
   public init(_ options: ClipOptions, output: Set<Parameter> = []) {
     self.options = options
     self.output = output
@@ -76,7 +79,7 @@ public struct Clipper: Sendable {
 
   /// Measures and clips the gradient `scale · gradient`.
   ///
-  /// A norm that is not finite is returned as it is, with the gradient and the scale untouched.
+  /// Returns a norm that is not finite unchanged, without changing the gradient or the scale.
   public func clip(
     _ gradient: ParameterVector, weights: ParameterVector, scale: Double
   ) -> Clipped {
@@ -97,7 +100,7 @@ public struct Clipper: Sendable {
     return Clipped(norm: norm, scale: scale * factor(limit, remaining))
   }
 
-  /// Applies the limits that concern one parameter alone.
+  /// Applies the limits that concern a single parameter.
   private func clip(
     _ entry: ParameterLayout.Entry, of gradient: ParameterVector, weights: ParameterVector,
     scale: Double
@@ -135,8 +138,8 @@ extension ParameterVector {
     return total.squareRoot()
   }
 
-  /// The sum of squares of a parameter; of a row-sparse one row by row, so that rows of zeros, which are
-  /// passed over, would not change a bit.
+  /// Returns the sum of squares of a parameter. A row-sparse parameter is summed row by row, so
+  /// that skipping rows of zeros does not change a bit.
   fileprivate func squaredNorm(of entry: ParameterLayout.Entry) -> Double {
     guard entry.isRowSparse else { return row(entry).squaredNorm }
     var total = 0.0
@@ -155,7 +158,7 @@ private func norm(_ x: Row) -> Double {
   x.squaredNorm.squareRoot()
 }
 
-/// What brings a norm below its limit.
+/// Returns the factor that brings a norm below its limit.
 private func factor(_ limit: Double, _ norm: Double) -> Double { min(1, limit / (norm + 1e-6)) }
 
 @inline(never) private func clamp(_ g: Row, _ limit: Real) {

@@ -1,52 +1,53 @@
 internal import LinearAlgebra
 public import Recurrence
 
-/// A rule that changes the weights by their gradient.
+/// A rule that updates the weights from their gradient.
 ///
-/// The formulas and defaults are PyTorch's. An optimizer owns its moments: vectors of the model's layout
-/// that start at zero, under PyTorch's names, so that a checkpoint of one can be read into the other.
+/// The formulas and defaults are PyTorch's. An optimizer owns its moments: vectors with the model's
+/// layout that start at zero. They have PyTorch's names, so that a checkpoint of one can be read
+/// into the other.
 public protocol Optimizer: AnyObject, SendableMetatype {
   associatedtype Options: OptimizerOptions
 
-  /// An optimizer that has made no update yet, with room for its moments.
+  /// Makes an optimizer before its first update, with memory for its moments.
   init(_ options: Options, layout: ParameterLayout)
 
-  /// What it remembers from update to update, for checkpoints.
+  /// The moments that are kept from update to update, for checkpoints.
   var moments: [(name: String, vector: ParameterVector)] { get }
 
   /// The number of updates so far; set when a run is resumed.
   var updates: Int { get set }
 
-  /// Changes the weights once.
+  /// Updates the weights once.
   ///
-  /// Frozen parameters and their moments stay untouched; other parameters learn at `rate` times their
-  /// own factor. Padding stays zero.
+  /// Frozen parameters and their moments do not change. The learning rate of a parameter is `rate`
+  /// times the parameter's own factor. Padding stays zero.
   /// - Parameters:
-  ///   - gradient: sums over targets, as they arrive from the reduction.
-  ///   - rate: the learning rate of this step.
-  ///   - scale: multiplies the gradient on the way: one over the number of targets, times what
-  ///     clipping asks for. Weight decay is added afterwards.
+  ///   - gradient: The gradient as a sum over targets, as the all-reduce returns it.
+  ///   - rate: The learning rate of this step.
+  ///   - scale: The factor on the gradient: one over the number of targets, times the clipping
+  ///     factor. Weight decay is added afterwards.
   func update(_ weights: ParameterVector, gradient: ParameterVector, rate: Double, scale: Double)
 }
 
-/// What can be chosen about an optimizer: the keys beside `rule` in the configuration.
+/// The options of an optimizer: the keys beside `rule` in the configuration.
 public protocol OptimizerOptions: Codable, Sendable, Equatable {
-  /// Everything at its default.
+  /// Makes the default options.
   init()
-  /// How strongly weights are pulled towards zero; 0 for not at all.
+  /// The strength of weight decay; 0 for none.
   var weightDecay: Double { get }
-  /// Which parameters are pulled.
+  /// The parameters that weight decay applies to.
   var decay: DecayScope { get }
 }
 
 /// The parameters that weight decay applies to.
 public enum DecayScope: String, Codable, Sendable, CaseIterable {
   case all
-  /// Biases and other vectors are left alone.
+  /// Matrices only, without biases and other vectors.
   case matrices
 }
 
-/// Every optimizer that a configuration can name as its `rule`.
+/// The registry of optimizers, keyed by the name that configurations give as `rule`.
 public let optimizers: [String: any Optimizer.Type] = [
   "adagrad": Adagrad.self,
   "adam": Adam.self,
@@ -56,14 +57,14 @@ public let optimizers: [String: any Optimizer.Type] = [
 ]
 
 extension OptimizerOptions {
-  /// The decay of one parameter.
+  /// Returns the weight decay of one parameter.
   func weightDecay(of entry: ParameterLayout.Entry) -> Double {
     decay == .matrices && entry.isVector ? 0 : weightDecay
   }
 }
 
 extension KeyedDecodingContainer {
-  /// The value of `decay`, all parameters where it is absent.
+  /// Decodes `decay`; all parameters if it is absent.
   func decodeDecayScope(_ key: Key) throws -> DecayScope {
     guard let name = try decodeIfPresent(String.self, forKey: key) else { return .all }
     guard let scope = DecayScope(rawValue: name) else {
@@ -76,22 +77,23 @@ extension KeyedDecodingContainer {
 }
 
 extension ParameterVector {
-  /// All numbers of a parameter in one row: a rule treats each number alike.
+  /// Returns all numbers of a parameter as one row, because a rule treats each number alike.
   func row(_ entry: ParameterLayout.Entry) -> Row { row(entry.range) }
 
-  /// Some of the numbers in one row.
+  /// Returns some of the numbers as one row.
   func row(_ range: Range<Int>) -> Row { Row(buffer.start + range.lowerBound, count: range.count) }
 
-  /// Lets `body` change every parameter that is not frozen.
+  /// Calls `body` with every parameter that is not frozen.
   func updateLearnt(
     gradient: ParameterVector, _ body: (ParameterLayout.Entry) -> Void
   ) {
     updateLearnt(gradient: gradient, ignoresZeros: { _ in false }) { entry, _ in body(entry) }
   }
 
-  /// Lets `body` change the numbers of every parameter that is not frozen, range by range.
-  /// - Parameter ignoresZeros: whether a gradient of zero changes neither the weight nor a moment, to the
-  ///   bit; then the rows of a row-sparse parameter that no window has touched are passed over.
+  /// Calls `body` with the numbers of every parameter that is not frozen, range by range.
+  /// - Parameter ignoresZeros: Returns true if a gradient of zero changes neither the weight nor a
+  ///   moment, to the bit. Rows of a row-sparse parameter that no window has touched are then
+  ///   skipped.
   func updateLearnt(
     gradient: ParameterVector, ignoresZeros: (ParameterLayout.Entry) -> Bool,
     _ body: (ParameterLayout.Entry, Range<Int>) -> Void

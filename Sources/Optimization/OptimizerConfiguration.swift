@@ -8,7 +8,8 @@ public struct OptimizerConfiguration: Codable, Sendable, Equatable {
 
   private enum CodingKeys: String, CodingKey { case rule }
 
-  /// A registered rule, with its defaults where no options are given.
+  /// Makes the configuration of a registered rule, with its default options unless others are
+  /// given.
   public init<Rule: Optimizer>(_ type: Rule.Type, _ options: Rule.Options = Rule.Options()) {
     guard let rule = optimizers.first(where: { $0.value == type })?.key else {
       preconditionFailure("\(type) is not in the table of optimizers")
@@ -38,7 +39,7 @@ public struct OptimizerConfiguration: Codable, Sendable, Equatable {
     try options.encode(to: encoder)
   }
 
-  /// An optimizer for the parameters of `layout` that has made no update yet.
+  /// Makes an optimizer for the parameters of `layout`, before its first update.
   public func makeOptimizer(for layout: ParameterLayout) -> any Optimizer {
     func make<Rule: Optimizer>(_: Rule.Type) -> any Optimizer {
       Rule(options as! Rule.Options, layout: layout)

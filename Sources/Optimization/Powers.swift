@@ -1,6 +1,7 @@
 internal import LinearAlgebra
 
-/// xⁿ by repeated squaring: the same bits on every processor, which a C library does not promise.
+/// Returns xⁿ by repeated squaring, with the same bits on every processor, which a C library does
+/// not guarantee.
 func power(_ x: Double, _ n: Int) -> Double {
   precondition(n >= 0, "the power \(n) of \(x)")
   var result = 1.0, square = x, rest = n
@@ -12,8 +13,9 @@ func power(_ x: Double, _ n: Int) -> Double {
   return result
 }
 
-/// √x of a number that is not negative but for rounding, which counts as 0; a NaN stays one.
+/// Returns √x of a number that is negative only by rounding, which then counts as 0; a NaN stays
+/// NaN.
 ///
-/// Written so that the compiler sees no negative number: for one it would call the C library, which
-/// sets `errno`, and a loop with a call in it does not become vector instructions.
+/// The code shows the compiler that no number is negative. Otherwise it would call the C library,
+/// which sets `errno`, and a loop with a call does not become vector instructions.
 @inline(__always) func root(_ x: Real) -> Real { (x < 0 ? 0 : x).squareRoot() }

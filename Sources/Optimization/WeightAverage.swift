@@ -6,14 +6,14 @@ public import Recurrence
 ///     a ← a + (1 − d)(w − a),   d = min(decay, (1 + t)/(warmup + t))
 ///
 /// t is the number of updates of the average before this one. The average starts as a copy of the
-/// weights, so it needs no correction towards zero; the warm-up lets it forget the first, random
-/// weights soon: with the default of 10, d is 0.1 at first and reaches 0.999 after 9000 updates
-/// (Polyak & Juditsky 1992; the warm-up is TensorFlow's `ExponentialMovingAverage`).
+/// weights, so it needs no bias correction. The warm-up makes it forget the first, random weights
+/// quickly: with the default of 10, d is 0.1 at first and reaches 0.999 after 9000 updates (Polyak
+/// & Juditsky 1992; the warm-up is TensorFlow's `ExponentialMovingAverage`).
 public final class WeightAverage {
-  /// What can be chosen: `average: {decay: 0.999, warmup: 10}`.
+  /// The options: `average: {decay: 0.999, warmup: 10}`.
   public struct Options: Codable, Sendable, Equatable {
     public var decay = 0.999
-    /// 0 or 1 for none.
+    /// The warm-up; 0 or 1 for none.
     public var warmup = 10
 
     public init() {}
@@ -39,12 +39,12 @@ public final class WeightAverage {
     vector.buffer.copy(from: weights.buffer)
   }
 
-  /// How much of the average the next update keeps.
+  /// The fraction of the average that the next update keeps.
   public var decay: Double {
     min(options.decay, Double(1 + updates) / Double(max(options.warmup, 1) + updates))
   }
 
-  /// Follows the weights after each of their updates.
+  /// Updates the average; call it after each update of the weights.
   public func update(from weights: ParameterVector) {
     precondition(
       weights.layout.count == vector.layout.count,

@@ -52,7 +52,7 @@ public final class Adagrad: Optimizer {
     _ weights: ParameterVector, gradient: ParameterVector, rate: Double, scale: Double
   ) {
     let rate = rate / (1 + Double(updates) * options.learningRateDecay)
-    // With ε = 0, a number whose sum is still zero becomes 0/0.
+    // With ε = 0, a number whose sum is still zero would become 0/0.
     weights.updateLearnt(
       gradient: gradient,
       ignoresZeros: { options.weightDecay(of: $0) == 0 && Real(options.epsilon) > 0 }

@@ -8,38 +8,38 @@ public import Recurrence
 ///     v ← β₂ v + (1 − β₂) g²
 ///     w ← w − η/(1 − β₁ᵗ) · m / (√(v/(1 − β₂ᵗ)) + ε)
 ///
-/// η is the learning rate, t the number of this update from 1, λ `weight_decay`
-/// (Kingma & Ba 2014; PyTorch's `Adam`). See `AdamW` for a decay that is not rescaled.
+/// η is the learning rate, t the number of this update from 1, λ `weight_decay` (Kingma & Ba 2014;
+/// PyTorch's `Adam`). See `AdamW` for weight decay that is not rescaled by the moments.
 public typealias Adam = AdaptiveMoments<DecayInGradient>
 
-/// Adam with weight decay that acts on the weights alone, not through the moments.
+/// Adam with weight decay that acts on the weights directly, not through the moments.
 ///
 ///     w ← (1 − η λ) w, then an update of Adam without λ
 ///
-/// η is the learning rate, λ `weight_decay`, 0.01 unless said otherwise
-/// (Loshchilov & Hutter 2017; PyTorch's `AdamW`).
+/// η is the learning rate, λ `weight_decay`, 0.01 by default (Loshchilov & Hutter 2017; PyTorch's
+/// `AdamW`).
 public typealias AdamW = AdaptiveMoments<DecayOfWeights>
 
-/// Where weight decay acts, and how strongly unless asked otherwise.
+/// The place where weight decay acts, and its default strength.
 public protocol DecayPlace: Sendable {
   static var weightDecay: Double { get }
-  /// The weights shrink by themselves; otherwise the decay is added to the gradient.
+  /// True if the weights shrink by themselves; false if weight decay is added to the gradient.
   static var isDecoupled: Bool { get }
 }
 
-/// As in Adam.
+/// Weight decay in the gradient, as in Adam.
 public enum DecayInGradient: DecayPlace {
   public static let weightDecay = 0.0
   public static let isDecoupled = false
 }
 
-/// As in AdamW.
+/// Weight decay of the weights, as in AdamW.
 public enum DecayOfWeights: DecayPlace {
   public static let weightDecay = 0.01
   public static let isDecoupled = true
 }
 
-/// The common part of `Adam` and `AdamW`: running means of the gradient and of its square.
+/// The common part of `Adam` and `AdamW`: running averages of the gradient and of its square.
 public final class AdaptiveMoments<Place: DecayPlace>: Optimizer {
   public struct Options: OptimizerOptions {
     public var betas = Betas()
@@ -94,9 +94,9 @@ public final class AdaptiveMoments<Place: DecayPlace>: Optimizer {
 
 /// The two decay rates of Adam's averages, written `[β₁, β₂]`.
 public struct Betas: Codable, Sendable, Equatable {
-  /// β₁, of the mean of the gradient.
+  /// β₁, for the average of the gradient.
   public var mean = 0.9
-  /// β₂, of the mean of its square.
+  /// β₂, for the average of its square.
   public var square = 0.999
 
   public init() {}
@@ -122,13 +122,13 @@ public struct Betas: Codable, Sendable, Equatable {
   }
 }
 
-/// The numbers of one update of Adam or AdamW, worked out in double precision once per parameter.
+/// The constants of one update of Adam or AdamW, computed in double precision once per parameter.
 struct AdaptiveStep {
   let scale, penalty, shrink, meanShare, squareKept, squareShare, unbias, epsilon, rate: Real
 
   /// - Parameters:
-  ///   - penalty: decay in the gradient, as in Adam.
-  ///   - shrinkage: decay of the weights themselves, as in AdamW.
+  ///   - penalty: The weight decay in the gradient, as in Adam.
+  ///   - shrinkage: The weight decay of the weights themselves, as in AdamW.
   init(
     rate: Double, scale: Double, betas: Betas, epsilon: Double, update: Int, penalty: Double,
     shrinkage: Double
@@ -145,7 +145,7 @@ struct AdaptiveStep {
   }
 }
 
-/// One update of Adam or AdamW over one parameter.
+/// Applies one update of Adam or AdamW to one parameter.
 @inline(never) func adapt(_ w: Row, _ g: Row, _ m: Row, _ v: Row, _ k: AdaptiveStep) {
   for j in 0..<w.count {
     let gradient = k.scale * g[j] + k.penalty * w[j]

@@ -1,14 +1,14 @@
 internal import LinearAlgebra
 public import Recurrence
 
-/// Stochastic gradient descent, with momentum and Nesterov's look-ahead as options.
+/// Stochastic gradient descent, with optional momentum and Nesterov momentum.
 ///
 ///     g ← scale · gradient + λ w
 ///     b ← μ b + (1 − τ) g            (the first time b ← g)
 ///     w ← w − η b                    or, after Nesterov, w ← w − η (g + μ b)
 ///
-/// Without momentum, w ← w − η g and nothing is remembered. η is the learning rate, μ `momentum`,
-/// τ `dampening`, λ `weight_decay` (Sutskever et al. 2013; PyTorch's `SGD`).
+/// Without momentum, w ← w − η g and there is no moment. η is the learning rate, μ `momentum`, τ
+/// `dampening`, λ `weight_decay` (Sutskever et al. 2013; PyTorch's `SGD`).
 public final class SGD: Optimizer {
   public struct Options: OptimizerOptions {
     public var momentum = 0.0

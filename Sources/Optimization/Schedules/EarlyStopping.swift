@@ -1,10 +1,10 @@
-/// Ends a run whose validation loss no longer improves.
+/// The state of early stopping, which ends a run whose validation loss no longer improves.
 ///
-/// This is the state, which belongs to the checkpoint. The run stops after `patience` evaluations in a
-/// row that were not below the best, as in Keras and Lightning; a loss that is not finite is never
-/// below it (Prechelt 1998).
+/// It is saved in the checkpoint. The run stops after `patience` evaluations in a row that were not
+/// below the best, as in Keras and Lightning. A loss that is not finite never improves (Prechelt
+/// 1998).
 public struct EarlyStopping: Codable, Sendable, Equatable {
-  /// What can be chosen: `early_stop: {patience: 5}`.
+  /// The options: `early_stop: {patience: 5}`.
   public struct Options: Codable, Sendable, Equatable {
     public var patience: Int
 
@@ -18,7 +18,7 @@ public struct EarlyStopping: Codable, Sendable, Equatable {
 
   /// The lowest loss so far.
   public private(set) var best: Double?
-  /// Evaluations since then.
+  /// The number of evaluations since then.
   public private(set) var badEvaluations = 0
 
   private enum CodingKeys: String, CodingKey {
@@ -28,7 +28,7 @@ public struct EarlyStopping: Codable, Sendable, Equatable {
 
   public init() {}
 
-  /// Takes in the loss of an evaluation; returns whether it is the best so far.
+  /// Records the loss of an evaluation; returns true if it is the best so far.
   @discardableResult
   public mutating func observe(_ loss: Double) -> Bool {
     guard loss.isFinite, loss < best ?? .infinity else {
@@ -40,6 +40,6 @@ public struct EarlyStopping: Codable, Sendable, Equatable {
     return true
   }
 
-  /// Whether the run is to end.
+  /// Returns true if the run must stop.
   public func shouldStop(_ options: Options) -> Bool { badEvaluations >= options.patience }
 }

@@ -1,17 +1,19 @@
-/// Lowers the learning rate when the validation loss stops improving.
+/// The state of the plateau rule, which lowers the learning rate when the validation loss stops
+/// improving.
 ///
-/// This is the state, which belongs to the checkpoint; what it does is decided by its options. After
-/// more than `patience` evaluations in a row without an improvement, the rate is multiplied by
-/// `factor`. A loss improves on the best b so far if it is below b − threshold · |b|; one that is not finite
-/// never does (PyTorch's `ReduceLROnPlateau`).
+/// It is saved in the checkpoint. After more than `patience` evaluations in a row without an
+/// improvement, the rate is multiplied by `factor`. A loss improves on the best loss b if it is
+/// below b − threshold · |b|; a loss that is not finite never improves (PyTorch's
+/// `ReduceLROnPlateau`).
 public struct Plateau: Codable, Sendable, Equatable {
-  /// What can be chosen: `plateau: {factor: 0.25, patience: 0}`.
+  /// The options: `plateau: {factor: 0.25, patience: 0}`.
   public struct Options: Codable, Sendable, Equatable {
     public var factor = 0.1
-    /// Evaluations without an improvement that are put up with; at 0 the first one lowers the rate.
+    /// The number of evaluations without improvement that are allowed; at 0 the first one lowers
+    /// the rate.
     public var patience = 10
     public var threshold = 1e-4
-    /// The plateau lowers the peak of the schedule no further than to this learning rate.
+    /// The learning rate below which the plateau does not lower the schedule's peak.
     public var minimum = 0.0
 
     public init() {}
@@ -29,9 +31,9 @@ public struct Plateau: Codable, Sendable, Equatable {
 
   /// The lowest loss that counted as an improvement.
   public private(set) var best: Double?
-  /// Evaluations since then, or since the rate was last lowered.
+  /// The number of evaluations since then, or since the rate was last lowered.
   public private(set) var badEvaluations = 0
-  /// What the schedule's rate is multiplied by.
+  /// The factor on the schedule's rate.
   public private(set) var factor = 1.0
 
   private enum CodingKeys: String, CodingKey {
@@ -41,8 +43,8 @@ public struct Plateau: Codable, Sendable, Equatable {
 
   public init() {}
 
-  /// Takes in the loss of an evaluation.
-  /// - Parameter learningRate: the schedule's peak, which `minimum` is compared with.
+  /// Records the loss of an evaluation.
+  /// - Parameter learningRate: The schedule's peak, which is compared with `minimum`.
   public mutating func observe(_ loss: Double, _ options: Options, learningRate: Double) {
     if improves(loss, threshold: options.threshold) {
       best = loss

@@ -1,8 +1,8 @@
 /// The learning rate over a run: `schedule: {shape: cosine, learning_rate: 0.002, warmup: 200}`.
 public struct ScheduleOptions: Codable, Sendable, Equatable {
-  /// The rate at the end of the warm-up, where the shape begins.
+  /// The peak rate, reached at the end of the warm-up, where the shape begins.
   public var learningRate: Double
-  /// The number of steps over which the rate rises in a straight line; 0 for none.
+  /// The number of steps of linear warm-up; 0 for none.
   public var warmup = 0
   public var shape = Shape.constant
   public var plateau: Plateau.Options?
@@ -41,7 +41,7 @@ public struct ScheduleOptions: Codable, Sendable, Equatable {
   }
 }
 
-/// Says that a schedule lacks something that only the run can tell.
+/// The error for a schedule that needs the length of the run, which is unknown.
 public struct ScheduleError: Error, Equatable, CustomStringConvertible {
   public let description: String
 }
@@ -51,13 +51,14 @@ public struct ScheduleError: Error, Equatable, CustomStringConvertible {
 ///     rate = (step + 1)/warmup · η              in the first `warmup` steps
 ///     rate = shape(step − warmup, epoch)        from then on
 ///
-/// times the factor of the plateau. η is `learning_rate`; steps count from 0, epochs from 1.
+/// times the factor of the plateau. η is `learning_rate`. Steps count from 0, epochs from 1.
 public struct Schedule: Sendable, Equatable {
   public let options: ScheduleOptions
   private var shape: Shape
 
-  /// - Parameter totalSteps: the run's length, warm-up included; nil if it is not known beforehand.
-  /// - Throws: if the shape needs the run's length and nobody has said it.
+  /// - Parameter totalSteps: The length of the run, including warm-up; nil if it is not known
+  ///   beforehand.
+  /// - Throws: An error if the shape needs the length of the run and it is unknown.
   public init(_ options: ScheduleOptions, totalSteps: Int?) throws(ScheduleError) {
     let rest = totalSteps.map { max($0 - options.warmup, 1) }
     guard let shape = options.shape.over(steps: rest) else {
@@ -69,17 +70,17 @@ public struct Schedule: Sendable, Equatable {
     self.shape = shape
   }
 
-  /// Whether the shape does what it does over the length of the run.
+  /// True if the shape stretches over the length of the run.
   public var followsRun: Bool { options.shape.over(steps: nil) == nil }
 
-  /// The same schedule for a run of another length.
+  /// Returns the same schedule for a run of another length.
   public func lasting(_ totalSteps: Int) -> Schedule {
     var schedule = self
     schedule.shape = options.shape.over(steps: max(totalSteps - options.warmup, 1)) ?? shape
     return schedule
   }
 
-  /// The learning rate of a step.
+  /// Returns the learning rate of a step.
   public func rate(step: Int, epoch: Int, plateauFactor: Double = 1) -> Double {
     precondition(step >= 0 && epoch >= 1, "the rate of step \(step) in epoch \(epoch)")
     let peak = options.learningRate, warmup = options.warmup
@@ -88,7 +89,7 @@ public struct Schedule: Sendable, Equatable {
       * shape.rate(from: peak, step: step - warmup, epoch: epoch, warmup: warmup)
   }
 
-  /// Takes the loss of an evaluation into the plateau's state; without a plateau nothing happens.
+  /// Records the loss of an evaluation in the plateau's state; does nothing without a plateau.
   public func observe(_ loss: Double, in state: inout Plateau) {
     guard let plateau = options.plateau else { return }
     state.observe(loss, plateau, learningRate: options.learningRate)

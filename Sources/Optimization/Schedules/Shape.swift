@@ -1,10 +1,10 @@
 internal import LinearAlgebra
 
-/// How the learning rate runs after the warm-up.
+/// The course of the learning rate after the warm-up.
 ///
-/// η is the schedule's `learning_rate`, s counts steps from the end of the warm-up, e epochs from 1.
-/// `steps` is counted from the end of the warm-up too; where it is left out it is the rest of the run.
-/// `final` is a learning rate, which holds from the end on.
+/// η is the schedule's `learning_rate`, s counts steps from the end of the warm-up, e counts epochs
+/// from 1. `steps` also counts from the end of the warm-up; by default it is the rest of the run.
+/// `final` is the learning rate from the end of the shape on.
 public enum Shape: Sendable, Equatable {
   /// η
   case constant
@@ -12,17 +12,17 @@ public enum Shape: Sendable, Equatable {
   case step(every: Int, factor: Double)
   /// η · factor^(s/every)
   case exponential(factor: Double, every: Int)
-  /// From η to `final` in a straight line of `steps`.
+  /// A line from η to `final` over `steps`.
   case linear(steps: Int?, final: Double)
   /// final + (η − final)(1 + cos(π s/steps))/2 (Loshchilov & Hutter 2016)
   case cosine(steps: Int?, final: Double)
-  /// The cosine over `period` steps, again and again, each period `multiplier` times as long as the
-  /// one before: SGDR (Loshchilov & Hutter 2016).
+  /// Repeated cosines: the first over `period` steps, each further one `multiplier` times as long
+  /// as the one before. SGDR (Loshchilov & Hutter 2016).
   case restarts(period: Int, multiplier: Int, final: Double)
   /// η · √(W/(W + s)), W the length of the warm-up, at least 1 (Vaswani et al. 2017)
   case inverseSquareRoot
-  /// Warm-up, stable, decay: η, and over the last `decay` of `steps` in a straight line to `final`; a
-  /// tenth of them where `decay` is left out (Hu et al. 2024).
+  /// Warm-up, stable, decay: η, then a line to `final` over the last `decay` of `steps`; `decay` is
+  /// a tenth of `steps` by default (Hu et al. 2024).
   case stableDecay(steps: Int?, decay: Int?, final: Double)
   /// η · factor^max(e − after, 0) (Zaremba et al. 2014)
   case epochDecay(factor: Double, after: Int)
@@ -47,7 +47,7 @@ public enum Shape: Sendable, Equatable {
     }
   }
 
-  /// The same shape with `steps` filled in where it was left out; nil if it is needed and unknown.
+  /// Returns the same shape with a missing `steps` filled in; nil if it is needed and unknown.
   func over(steps rest: Int?) -> Shape? {
     switch self {
     case .linear(nil, let final): rest.map { .linear(steps: $0, final: final) }
@@ -58,7 +58,7 @@ public enum Shape: Sendable, Equatable {
     }
   }
 
-  /// The learning rate `step` steps after the warm-up.
+  /// Returns the learning rate `step` steps after the warm-up.
   func rate(from peak: Double, step: Int, epoch: Int, warmup: Int) -> Double {
     switch self {
     case .constant:
@@ -92,15 +92,16 @@ public enum Shape: Sendable, Equatable {
   }
 }
 
-/// A straight line that ends at its end.
+/// A line from `peak` to `final`, which stays at `final` after its end.
 private func line(from peak: Double, to final: Double, _ step: Int, of steps: Int) -> Double {
   step >= steps ? final : peak + (final - peak) * Double(step) / Double(steps)
 }
 
-/// Half a wave of a cosine that ends at its end.
+/// Half a cosine wave from `peak` to `final`, which stays at `final` after its end.
 private func wave(from peak: Double, to final: Double, _ step: Int, of steps: Int) -> Double {
   if step >= steps { return final }
-  // Not the C library's cosine, whose last bits differ between processors: each rank takes its rate.
+  // The C library's cosine is not used: its last bits differ between processors, and each rank
+  // computes the rate for itself.
   return final + (peak - final) * (1 + cosineOfTurns(Double(step) / (2 * Double(steps)))) / 2
 }
 
@@ -126,7 +127,7 @@ extension Shape: Codable {
     }
   }
 
-  /// Reads only the keys that the shape has, so that a strict reader finds the others.
+  /// Decodes only the keys that the shape has, so that a strict decoder finds the others.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     let positive = "a whole number of at least 1"

@@ -1,13 +1,14 @@
 internal import LinearAlgebra
 
-/// The probability ε with which a step of training is fed the target of the step before, and not what
-/// the model predicts there: `{shape: linear, from: 1, to: 0, steps: 10000}` (Bengio et al. 2015).
+/// The probability ε of teacher forcing: that a step reads the target of the step before, and not
+/// the model's own prediction. `{shape: linear, from: 1, to: 0, steps: 10000}` (Bengio et al.
+/// 2015).
 ///
 ///     ε(i) = to + (from − to) s(i)
 ///
 /// i counts the steps of the run from 0.
 public struct TargetSchedule: Codable, Sendable, Equatable {
-  /// The way in which s falls from 1 to 0.
+  /// The function by which s falls from 1 to 0.
   public enum Shape: String, Codable, CaseIterable, Sendable {
     /// s = 1
     case constant
@@ -26,7 +27,7 @@ public struct TargetSchedule: Codable, Sendable, Equatable {
 
   private enum CodingKeys: String, CodingKey { case shape, from, to, steps }
 
-  /// The same probability at every step.
+  /// Makes a schedule with the same probability at every step.
   public init(constant: Double) {
     (shape, from, to, steps) = (.constant, constant, constant, 1)
   }
@@ -35,7 +36,7 @@ public struct TargetSchedule: Codable, Sendable, Equatable {
     (self.shape, self.from, self.to, self.steps) = (shape, from, to, steps)
   }
 
-  /// Reads only the keys that the shape has, so that a strict reader finds the others.
+  /// Decodes only the keys that the shape has, so that a strict decoder finds the others.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     let name = try container.decodeIfPresent(String.self, forKey: .shape) ?? "linear"
@@ -77,7 +78,7 @@ public struct TargetSchedule: Codable, Sendable, Equatable {
     try container.encode(steps, forKey: .steps)
   }
 
-  /// ε at a step of the run, the same bits on every processor.
+  /// Returns ε at a step of the run, with the same bits on every processor.
   public func probability(step: Int) -> Double {
     let progress = Double(step) / Double(steps)
     switch shape {
