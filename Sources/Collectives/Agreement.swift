@@ -1,24 +1,25 @@
-/// Whether all ranks hold the same value.
+/// The result of comparing a value over all ranks.
 public enum Agreement: Equatable, Sendable {
   case unanimous
-  /// The lowest rank whose value is not the root's.
+  /// The lowest rank whose value differs from the root's.
   case dissent(rank: Int)
 }
 
-/// What a rank throws when it could have gone on, but another rank could not.
+/// The error that a rank throws because another rank failed.
 public struct FailedElsewhere: Error, Equatable, Sendable, CustomStringConvertible {
-  /// The lowest rank that failed: the one whose error is worth printing.
+  /// The lowest rank that failed; its error is the one to print.
   public let rank: Int
-  /// What that rank's error says.
+  /// The description of that rank's error.
   public let message: String
 
   public var description: String { "Rank \(rank) failed: \(message)" }
 }
 
 extension Communicator {
-  /// Compares a digest of what must be the same everywhere: configuration, model and data.
+  /// Compares a digest of everything that must be the same on all ranks: configuration, model and
+  /// data.
   ///
-  /// To be called before the first step, since ranks with models of different sizes would sum
+  /// Call it before the first step. Otherwise ranks with models of different sizes would all-reduce
   /// gradients of different lengths, which ends in a segmentation fault. Collective; digests may
   /// differ in length.
   public func agree(on digest: [UInt8]) throws(CommunicationError) -> Agreement {
@@ -27,14 +28,15 @@ extension Communicator {
     return .dissent(rank: rank)
   }
 
-  /// Does something that may fail on some ranks only, and fails on all ranks if it does.
+  /// Runs `body`, which may fail on some ranks only, and fails on all ranks if it fails on any.
   ///
-  /// Collective. The lowest failing rank throws its own error and every other rank, failed or not,
-  /// throws `FailedElsewhere`, so that whoever prints all errors but that prints each cause once.
-  /// `body` may itself contain collectives only if it cannot fail before the last of them.
+  /// Collective. The lowest failing rank throws its own error, and every other rank throws
+  /// `FailedElsewhere`. Code that prints all errors except `FailedElsewhere` therefore prints each
+  /// cause once. `body` may contain collectives only if it cannot fail before the last of them.
   public func unanimous<Value>(_ body: () throws -> Value) throws -> Value {
     let outcome = Result { try body() }
-    // A failing rank votes size − rank, which makes the lowest one win; the others vote 0.
+    // A failing rank votes size − rank, so that the lowest failing rank has the maximum; the others
+    // vote 0.
     var votes: [Int32] = [0]
     if case .failure = outcome { votes[0] = Int32(size - rank) }
     try max(&votes)

@@ -1,6 +1,6 @@
-/// Why ranks could not work together; each description is one sentence.
+/// A failure of the communication between ranks. Each description is one sentence.
 public enum CommunicationError: Error, Equatable, Sendable, CustomStringConvertible {
-  /// The launcher and the message passing library do not fit together.
+  /// The launcher and the message passing library do not match.
   case launcher(String)
   /// The message passing library refused a call.
   case failed(operation: String, rank: Int, size: Int, host: String, reason: String)

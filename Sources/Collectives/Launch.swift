@@ -1,16 +1,16 @@
 internal import Glibc
 
-/// What the environment tells of the launcher that started this process, before any library is
+/// The launcher that started this process, as read from the environment before any library is
 /// started.
 ///
-/// A command reads it to check its arguments and files first and to print an error once
+/// A command uses it to check its arguments and files first and to print an error once
 /// (`launch.rank == 0`) rather than once per rank.
 public struct Launch: Equatable, Sendable {
   public enum Launcher: Equatable, Sendable {
     case none
     /// Open MPI's own `mpirun`.
     case mpirun
-    /// Another launcher that offers PMIx, such as `srun --mpi=pmix`.
+    /// Another launcher with PMIx, such as `srun --mpi=pmix`.
     case pmix
     /// MPICH's or Intel's `mpirun`, or `srun --mpi=pmi2`: Open MPI cannot use them.
     case pmi
@@ -19,9 +19,9 @@ public struct Launch: Equatable, Sendable {
   }
 
   public let launcher: Launcher
-  /// The rank given by the launcher, 0 without one.
+  /// The rank that the launcher gave; 0 without a launcher.
   public let rank: Int
-  /// The number of processes started, nil if the launcher does not tell.
+  /// The number of processes that the launcher started; nil if unknown.
   public let size: Int?
 
   /// Reads the environment of this process.
@@ -32,9 +32,10 @@ public struct Launch: Equatable, Sendable {
   /// Reads an environment: `variable` returns the value of a variable, or nil.
   public init(_ variable: (String) -> String?) {
     func number(_ name: String) -> Int? { variable(name).flatMap { Int($0) } }
-    // The variables of `mpirun` come first: it is often called inside an allocation of SLURM, whose
-    // variables are then present as well. SLURM_NTASKS alone says nothing, since a batch script and
-    // whatever it calls directly carry it too: only `srun` sets SLURM_STEP_NUM_TASKS.
+    // The variables of `mpirun` come first, because it is often called inside a SLURM allocation,
+    // whose variables are then set too. SLURM_NTASKS alone does not show how this process was
+    // started, because a batch script and its direct children have it too. Only `srun` sets
+    // SLURM_STEP_NUM_TASKS.
     if let size = number("OMPI_COMM_WORLD_SIZE") {
       (launcher, rank, self.size) = (.mpirun, number("OMPI_COMM_WORLD_RANK") ?? 0, size)
     } else if let rank = number("PMIX_RANK") {
@@ -48,9 +49,9 @@ public struct Launch: Equatable, Sendable {
     }
   }
 
-  /// Whether this process has to start MPI: not when it is alone.
-  /// - Throws: `launcher` if there are several processes that Open MPI could not bring together,
-  ///   each of which would otherwise train alone.
+  /// Returns true if this process must start MPI: if it is not alone.
+  /// - Throws: `launcher` if Open MPI cannot connect the processes, which would otherwise each
+  ///   train alone.
   public func needsMPI() throws(CommunicationError) -> Bool {
     if size == 1 || launcher == .none { return false }
     let processes = size.map { "\($0) processes" } ?? "several processes"
@@ -69,9 +70,9 @@ public struct Launch: Equatable, Sendable {
   }
 }
 
-/// Joins the world that the launcher of this process has started: MPI under `mpirun` or `srun` with
-/// more than one process, a `SingleProcess` otherwise.
-/// - Throws: `launcher` if the processes cannot find each other.
+/// Joins the world that the launcher started: MPI under `mpirun` or `srun` with more than one
+/// process, otherwise a `SingleProcess`.
+/// - Throws: `launcher` if the processes cannot connect.
 public func joinWorld(_ launch: Launch = Launch()) throws(CommunicationError) -> any Communicator {
   guard try launch.needsMPI() else { return SingleProcess() }
   let world = try MPI.start()

@@ -7,13 +7,13 @@ public final class MPI: Communicator {
   public let nodeRank: Int
   public let nodeSize: Int
 
-  /// Long vectors are sent in pieces of so many bytes, so that what was received is still in cache when
-  /// it is added, and a count always fits into MPI's 32 bits.
+  /// The size of the pieces in which long vectors are sent, so that received numbers are still in
+  /// cache when they are added and a count always fits into MPI's 32 bits.
   package static let pieceBytes = 2 << 20
 
   private let adding: OrderedSum
 
-  /// Starts MPI, once in the life of a process, and returns the world of all its ranks.
+  /// Starts MPI, once per process, and returns the world of all its ranks.
   ///
   /// A later call returns the same world.
   public static func start() throws(CommunicationError) -> MPI { try started.get() }
@@ -105,7 +105,7 @@ public final class MPI: Communicator {
 
   public func gather(_ bytes: [UInt8], at root: Int) throws(CommunicationError) -> [[UInt8]] {
     precondition(root >= 0 && root < size, "root \(root) of a world of \(size) ranks")
-    // One rank after the other rather than one MPI_Gatherv, whose total must fit into 32 bits.
+    // One rank after another rather than one MPI_Gatherv, whose total must fit into 32 bits.
     guard rank == root else {
       try send(encode(bytes.count), to: root)
       try send(bytes, to: root)
@@ -188,7 +188,7 @@ public final class MPI: Communicator {
   }
 }
 
-/// A length as it travels ahead of the bytes themselves.
+/// Encodes a length, which is sent before the bytes themselves.
 private func encode(_ count: Int) -> [UInt8] { withUnsafeBytes(of: Int64(count)) { Array($0) } }
 
 private func decode(_ count: [UInt8]) -> Int {

@@ -1,32 +1,33 @@
 internal import COpenMPI
 internal import LinearAlgebra
 
-/// Sums over ranks that have the same bits on every rank, and whichever algorithms Open MPI chooses: it
-/// moves numbers and adds none.
+/// An all-reduce with the same bits on every rank, independent of the algorithms that Open MPI
+/// chooses: MPI only moves numbers and adds none.
 ///
-/// Terms are added in the order of ranks. Of a few numbers every rank is sent those of all others, and
-/// adds them up by itself. Of many, each rank is sent its part of them, adds it up and sends it to all.
+/// Terms are added in the order of ranks. Short vectors are sent whole from every rank to every
+/// other, and each rank adds them. Of long vectors each rank receives one part from all ranks, adds
+/// it and sends the sum to all.
 final class OrderedSum: @unchecked Sendable {
-  /// The most bytes over all ranks that every rank is sent whole; of more, it is sent a part.
+  /// The most bytes, over all ranks, that are sent whole; longer vectors are sent in parts.
   private static let smallBytes = 1 << 17
 
   private let rank, size: Int
   private let pieceBytes: Int
   /// The numbers received from other ranks.
   private let received: Buffer<UInt8>
-  /// The pending requests, two for each other rank.
+  /// The pending requests, two per other rank.
   private let requests: UnsafeMutablePointer<MPI_Request?>
 
   init(rank: Int, size: Int, pieceBytes: Int) {
     (self.rank, self.size, self.pieceBytes) = (rank, size, pieceBytes)
-    // A number of each rank at least.
+    // At least one number per rank must fit.
     received = Buffer(count: max(pieceBytes + 8 * size, Self.smallBytes))
     requests = .allocate(capacity: 2 * size)
   }
 
   deinit { requests.deallocate() }
 
-  /// Replaces every number by its sum.
+  /// Replaces every number by its sum over all ranks.
   func add<Element: FloatingPoint & BitwiseCopyable>(
     _ values: UnsafeMutableBufferPointer<Element>, of type: MPI_Datatype?
   ) throws(CommunicationError) {
@@ -37,7 +38,7 @@ final class OrderedSum: @unchecked Sendable {
     var first = 0
     while first < values.count {
       let left = values.count - first
-      // Parts of many ranks may be too small to be worth it.
+      // With many ranks, the parts may be too small to be worth it.
       let isSmall = left <= few || left < size || piece < size
       let count = min(isSmall ? few : piece, left)
       let numbers = UnsafeMutableBufferPointer(start: start + first, count: count)
@@ -46,7 +47,7 @@ final class OrderedSum: @unchecked Sendable {
     }
   }
 
-  /// Adds up what every rank is sent of all.
+  /// Receives the whole vectors of all ranks and adds them.
   private func addAll<Element: FloatingPoint & BitwiseCopyable>(
     _ values: UnsafeMutableBufferPointer<Element>, of type: MPI_Datatype?
   ) throws(CommunicationError) {
@@ -58,7 +59,7 @@ final class OrderedSum: @unchecked Sendable {
     own.update(from: all, count: count)
   }
 
-  /// Adds up a part, and is sent the others.
+  /// Adds one part for all ranks and receives the sums of the other parts.
   private func addParts<Element: FloatingPoint & BitwiseCopyable>(
     _ values: UnsafeMutableBufferPointer<Element>, of type: MPI_Datatype?
   ) throws(CommunicationError) {
@@ -77,7 +78,7 @@ final class OrderedSum: @unchecked Sendable {
     let sum = own.baseAddress!
     switch rank {
     case 0, 1:
-      // Two terms are the same either way round.
+      // The sum of two terms does not depend on their order.
       for other in 0..<size where other != rank {
         addUp(terms + other * width, to: sum, own.count)
       }
@@ -90,7 +91,7 @@ final class OrderedSum: @unchecked Sendable {
     try exchange(type, send: { _ in own }, receive: part)
   }
 
-  /// Sends something to every other rank and is sent something by each.
+  /// Sends to every other rank and receives from every other rank.
   private func exchange<Element>(
     _ type: MPI_Datatype?, send: (Int) -> UnsafeMutableBufferPointer<Element>,
     receive: (Int) -> UnsafeMutableBufferPointer<Element>

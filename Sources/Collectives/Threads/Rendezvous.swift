@@ -1,23 +1,23 @@
 internal import Glibc
 
-/// What a rank brings to a collective of threads.
+/// The data that a rank contributes to a collective of threads.
 struct Share {
   var operation: StaticString
-  /// What has to be the same on all ranks: the number of elements, or the root.
+  /// The number that must be the same on all ranks: the number of elements, or the root.
   var number = 0
   var memory: UnsafeMutableRawPointer?
 }
 
-/// The place where threads meet for a collective: the last to come does the work for all.
+/// The point where threads meet for a collective. The last thread to arrive does the work for all.
 final class Rendezvous: @unchecked Sendable {
   private let size: Int
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-  // All below is guarded by the mutex.
+  // The mutex guards everything below.
   private let shares: UnsafeMutableBufferPointer<Share>
   private var arrived = 0
   private var completed = 0
-  /// Why no further collective can complete.
+  /// The reason why no further collective can complete.
   private var end: CommunicationError?
 
   init(size: Int) {
@@ -36,8 +36,8 @@ final class Rendezvous: @unchecked Sendable {
     mutex.deallocate()
   }
 
-  /// Waits for the share of every rank; `work` is called once, by the last rank to come, and may
-  /// use the memory of all.
+  /// Waits until every rank has contributed its share. `work` is called once, by the last rank to
+  /// arrive, and may use the memory of all ranks.
   func meet(
     rank: Int, bringing share: Share, _ work: (UnsafeBufferPointer<Share>) -> Void
   ) throws(CommunicationError) {
@@ -61,10 +61,10 @@ final class Rendezvous: @unchecked Sendable {
     }
   }
 
-  /// Tells the meeting that a rank will not come again.
+  /// Records that a rank will take part in no further collective.
   func leave(rank: Int) { _ = end(because: .left(rank: rank)) }
 
-  /// Ends all further collectives and wakes those who wait; the first reason stays.
+  /// Ends all further collectives and wakes the waiting threads; the first reason is kept.
   func end(because reason: CommunicationError) -> CommunicationError {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
@@ -77,7 +77,7 @@ final class Rendezvous: @unchecked Sendable {
     return reason
   }
 
-  /// The first rank that came to another collective than rank 0.
+  /// The error for the first rank whose collective differs from rank 0's.
   private var mismatch: CommunicationError? {
     let expected = shares[0]
     for (rank, share) in shares.enumerated() {
@@ -91,6 +91,6 @@ final class Rendezvous: @unchecked Sendable {
     return nil
   }
 
-  /// Literals are compared by address: each operation is written in one place.
+  /// Literals are compared by address, because each operation's name is written in one place.
   private func name(_ share: Share) -> UnsafePointer<UInt8> { share.operation.utf8Start }
 }

@@ -3,9 +3,9 @@ internal import Synchronization
 
 /// One rank of a world of threads inside one process, for tests.
 ///
-/// Sums are taken in the order of the ranks, so they do not depend on which thread comes first. A
-/// rank that returns, throws or aborts while others wait for it makes them throw, and so do
-/// collectives that do not match.
+/// Sums are added in the order of ranks, so they do not depend on which thread comes first. If a
+/// rank returns, throws or aborts while others wait for it, the others throw. Collectives that do
+/// not match throw too.
 public final class ThreadCommunicator: Communicator {
   public let rank: Int
   public let size: Int
@@ -19,8 +19,8 @@ public final class ThreadCommunicator: Communicator {
     (self.rank, self.size, self.meeting) = (rank, size, meeting)
   }
 
-  /// Runs `body` on `size` threads, each of them one rank, and returns the results by rank.
-  /// - Throws: what the first rank to throw has thrown: the cause, not what it did to the others.
+  /// Runs `body` on `size` threads, one rank per thread, and returns the results by rank.
+  /// - Throws: The error of the first rank to throw, which is the cause of the others' errors.
   public static func run<Value: Sendable>(
     _ size: Int, _ body: @escaping @Sendable (ThreadCommunicator) throws -> Value
   ) throws -> [Value] {
@@ -129,13 +129,13 @@ public final class ThreadCommunicator: Communicator {
   }
 }
 
-/// What a rank sends and receives in an exchange of bytes.
+/// The bytes that a rank sends and receives in an exchange.
 private struct Parcel {
   let sent: [[UInt8]]
   var received: [[UInt8]] = []
 }
 
-/// The parcels of all ranks, while they are met.
+/// The parcels of all ranks during one collective.
 private struct Parcels {
   let shares: UnsafeBufferPointer<Share>
 
@@ -147,7 +147,7 @@ private struct Parcels {
   }
 }
 
-/// The results of the ranks, and the error that came first.
+/// The results of the ranks, and the first error.
 private final class Outcomes<Value: Sendable>: Sendable {
   private let values: Mutex<[Value?]>
   private let firstError = Mutex<(any Error)?>(nil)
