@@ -1,35 +1,37 @@
 public import Recurrence
 
-/// Where a trainer's windows come from: the streams of a running text, or batches of whole sequences.
+/// A source of training windows for one rank: the streams of a running text, or batches of whole
+/// sequences.
 ///
-/// Every rank has one. Together they read every symbol of an epoch once, in an order that is a function
-/// of the seed and the epoch; how many ranks there are changes only who reads what.
+/// Every rank has one. Together they read every symbol of an epoch once, in an order that depends
+/// on the seed and the epoch. The world size changes only which rank reads what.
 public protocol BatchLoader: AnyObject {
-  /// Every size that a window of this rank may have; what batches and tapes must have room for. Empty on
-  /// a rank that has nothing to read.
+  /// All sizes that a window of this rank may have, for which batches and tapes need memory. Empty
+  /// on a rank that has nothing to read.
   var windowSizes: [WindowSize] { get }
-  /// A batch with room for any window.
+  /// Makes a batch with memory for any window.
   func makeBatch() -> Batch
-  /// Whether streams may start anew inside a window, or end before it does.
+  /// True if streams may start anew inside a window, or end before it does.
   var mayReset: Bool { get }
 
-  /// The number of windows of an epoch, the same for every epoch and rank.
+  /// The number of windows per epoch, the same for every epoch and rank.
   var windowsPerEpoch: Int { get }
-  /// Whether the next window is an epoch's first.
+  /// True if the next window is the first of an epoch.
   var isAtEpochStart: Bool { get }
-  /// Whether the next window begins streams or sequences of its own: nothing is carried into it.
+  /// True if the next window begins new streams or sequences, so that no state is carried into it.
   var startsAnew: Bool { get }
-  /// The streams that are carried into the next window: of this rank, and over all ranks.
+  /// The streams that are carried into the next window: this rank's share, and the number over all
+  /// ranks.
   var carried: (share: Range<Int>, total: Int) { get }
 
-  /// Fills in this rank's part of the next window and moves on. The batch has no streams where this rank
-  /// has no part of it.
+  /// Fills in this rank's part of the next window and advances. The batch has no streams if this
+  /// rank has no part of the window.
   func next(into batch: Batch)
 
-  /// The place of the next window.
+  /// The position of the next window.
   var cursor: StreamCursor { get }
-  /// Goes to a place that `cursor` told, on the same data with the same options.
-  /// - Throws: `DataError` if there is no such place.
+  /// Goes to a position that `cursor` returned, with the same data and options.
+  /// - Throws: `DataError` if there is no such position.
   func seek(_ cursor: StreamCursor) throws(DataError)
   /// Goes back to the start of the first epoch.
   func rewind()

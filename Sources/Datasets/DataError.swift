@@ -1,10 +1,10 @@
 internal import Glibc
 
-/// What is wrong with a text, a vocabulary or a cached corpus: one sentence that names the file and
-/// ends with what to do.
+/// An error in a text, a vocabulary or a cached corpus: one sentence that names the file and ends
+/// with what to do.
 public struct DataError: Error, Equatable, CustomStringConvertible {
   public let message: String
-  /// The data is fine, but a file made of it cannot be written.
+  /// True if the data is fine, but a file made from it cannot be written.
   public let isUnwritable: Bool
 
   public init(_ message: String, isUnwritable: Bool = false) {
@@ -14,7 +14,7 @@ public struct DataError: Error, Equatable, CustomStringConvertible {
 
   public var description: String { message }
 
-  /// The failure of a system call on a file that was to be read.
+  /// Makes the error for a failed system call on a file to be read.
   static func unreadable(_ path: String, _ code: Int32 = errno) -> DataError {
     if code == ENOENT {
       return DataError(
@@ -25,7 +25,7 @@ public struct DataError: Error, Equatable, CustomStringConvertible {
       "\(path) cannot be read (\(reason(code))): check the path and its permissions")
   }
 
-  /// The failure of a system call on a file that was to be written.
+  /// Makes the error for a failed system call on a file to be written.
   static func unwritable(_ path: String, _ code: Int32 = errno) -> DataError {
     DataError(
       "\(path) cannot be written (\(reason(code))): free some space or choose another folder, for "

@@ -9,8 +9,8 @@
 ///       document: none               # none | file | blank_line | line
 ///       cache: cache                 # the folder of encoded texts
 ///
-/// Sequences in files have a `format` and what `ReaderOptions` asks for; a generated task has its name
-/// and options, and nothing else.
+/// Files of sequences have a `format` and the other keys of `ReaderOptions`. A generated task has
+/// its name and options, and no other key.
 public struct DataOptions: Codable, Sendable, Equatable {
   public var train: Paths
   public var valid: HeldOut?
@@ -18,11 +18,11 @@ public struct DataOptions: Codable, Sendable, Equatable {
   public var tokenizer: Tokenizer
   public var vocabulary: VocabularyOptions
   public var document: DocumentBoundary
-  /// The folder of encoded texts; whoever trains has a default.
+  /// The folder of encoded texts; nil for the caller's default.
   public var cache: String?
-  /// How files of sequences are read; nil for a running text.
+  /// The options for reading files of sequences; nil for a running text.
   public var reader: ReaderOptions?
-  /// The generated task; nil where files are read.
+  /// The generated task; nil if files are read.
   public var task: TaskOptions?
 
   public init(
@@ -60,7 +60,7 @@ public struct DataOptions: Codable, Sendable, Equatable {
     if try values.decodeIfPresent(String.self, forKey: .task) != nil {
       let others: [Key] = [.train, .valid, .test, .format, .tokenizer, .vocabulary, .document]
       try refuseAll(
-        others, "a task makes its own examples and symbols: remove this key or data.task")
+        others, "a task generates its own examples and symbols: remove this key or data.task")
       task = try TaskOptions(from: decoder)
       cache = try values.decodeIfPresent(String.self, forKey: .cache)
       return
@@ -81,7 +81,7 @@ public struct DataOptions: Codable, Sendable, Equatable {
       let reader = try ReaderOptions(from: decoder)
       let numbers: [Key] = reader.format.isText ? [] : [.tokenizer, .vocabulary]
       try refuseAll(numbers, "files of numbers have no symbols: remove this key")
-      try refuseAll([.document], "sequences are in no document: remove this key or data.format")
+      try refuseAll([.document], "documents are for a running text: remove this key or data.format")
       tokenizer = try values.sequenceTokenizer(
         .tokenizer, allowsCharacters: reader.format.allowsCharacters)
       vocabulary =
@@ -94,7 +94,7 @@ public struct DataOptions: Codable, Sendable, Equatable {
       guard let known = Tokenizer(name) else {
         throw refuse(
           .tokenizer,
-          "'\(name)' is none of byte, character and word, and no path either: write ./\(name) for a "
+          "'\(name)' is not byte, character or word, and not a path: write ./\(name) for a "
             + "vocabulary in a file of that name")
       }
       tokenizer = known
@@ -135,13 +135,13 @@ public struct DataOptions: Codable, Sendable, Equatable {
   }
 }
 
-/// How a text is cut into symbols.
+/// The way in which a text is split into symbols.
 public enum Tokenizer: Sendable, Equatable {
   case byte, character, word
-  /// Words of a list, or a vocabulary that this program wrote.
+  /// A list of words, or a vocabulary that this program wrote.
   case vocabulary(path: String)
 
-  /// A name of a kind, or a path: what has a slash or a dot.
+  /// Parses the name of a kind, or a path; a path has a slash or a dot.
   init?(_ name: String) {
     switch name {
     case "byte": self = .byte
@@ -162,11 +162,11 @@ public enum Tokenizer: Sendable, Equatable {
   }
 }
 
-/// Which symbols of the training text get a number of their own.
+/// The choice of the symbols of the training text that enter the vocabulary.
 public struct VocabularyOptions: Codable, Sendable, Equatable {
-  /// The greatest number of symbols, `<unk>` and `<eos>` included; nil is as many as there are.
+  /// The largest number of symbols, including `<unk>` and `<eos>`; nil for no limit.
   public var size: Int?
-  /// How often a symbol must occur.
+  /// The smallest number of occurrences of a symbol.
   public var minCount: Int
 
   public init(size: Int? = nil, minCount: Int = 1) {

@@ -1,21 +1,21 @@
 public import Recurrence
 
-/// The data of a run: to train on, to validate on, to test on.
+/// The data of a run: for training, for validation and for the test.
 public struct Dataset: Sendable {
-  /// The symbols that are read; without one where frames are.
+  /// The input symbols; empty if inputs are frames.
   public let vocabulary: Vocabulary
-  /// The symbols that are predicted: those that are read, where these are a text's.
+  /// The output symbols; those of the input if the data is a text.
   public let outputs: Vocabulary
-  /// The symbols that an encoder reads; nil where nothing is encoded.
+  /// The source symbols; nil without a source.
   public let source: Vocabulary?
-  /// The parts of conditions; nil where files know nothing of whole sequences, and of tasks.
+  /// The parts of conditions; nil if sequences have no condition, and for tasks.
   public let conditions: ConditionFields?
-  /// What a model of this data reads and predicts.
+  /// The inputs and outputs of a model for this data.
   public let interface: TaskSignature
   public let train: Split
   public let valid: Split?
   public let test: Split?
-  /// Sentences about what was found in the cache.
+  /// Sentences about the state of the cache.
   public private(set) var notes: [String] = []
 
   init(
@@ -33,7 +33,7 @@ public struct Dataset: Sendable {
     self.test = test
   }
 
-  /// A text's: the next symbol is to be predicted.
+  /// Makes the data of a text, whose targets are the next symbols.
   init(vocabulary: Vocabulary, train: Corpus, valid: Corpus?, test: Corpus?) {
     self.init(
       vocabulary: vocabulary, outputs: vocabulary, source: nil,
@@ -41,16 +41,17 @@ public struct Dataset: Sendable {
       valid: valid.map { .text($0) }, test: test.map { .text($0) })
   }
 
-  /// Opens the data of a configuration: a task, files of sequences, or a running text, whose vocabulary
-  /// and encoded forms are made first if they are missing or out of date.
+  /// Opens the data of a configuration: a task, files of sequences, or a running text. The
+  /// vocabulary and the encoded forms of a text are made first if they are missing or out of date.
   ///
-  /// All ranks call this: first one of those that share the cache folder, `writing`, then the others.
-  /// Of N symbols, fractions v and t leave the first N − ⌈N(v + t)⌉ to train on; the next are for
-  /// validation and the last ⌈Nt⌉ for the test. Only the part to train on makes the vocabulary.
+  /// All ranks call this: first one of the ranks that share the cache folder, with `writing`, then
+  /// the others. Of N symbols, the fractions v and t leave the first N − ⌈N(v + t)⌉ for training;
+  /// the next are for validation and the last ⌈Nt⌉ for the test. The vocabulary is made from the
+  /// training part only.
   /// - Parameters:
-  ///   - cache: the folder for encoded texts, unless the options name one.
-  ///   - vocabularies: those of a model, to be used in place of those of the data.
-  ///   - seed: of the examples of a task.
+  ///   - cache: The folder for encoded texts, unless the options name one.
+  ///   - vocabularies: The vocabularies of a model, which replace those of the data.
+  ///   - seed: The seed of the examples of a task.
   /// - Throws: `DataError`.
   public init(
     _ options: DataOptions, vocabularies: Vocabularies? = nil, cache: String, writing: Bool,
@@ -68,7 +69,7 @@ public struct Dataset: Sendable {
     try self.init(text: options, given: vocabularies?.inputs, cache: cache, writing: writing)
   }
 
-  /// The same with a model's vocabulary of the symbols that are read.
+  /// Opens the data of a configuration with a model's vocabulary of input symbols.
   public init(
     _ options: DataOptions, vocabulary: Vocabulary?, cache: String, writing: Bool, seed: UInt64 = 1
   ) throws(DataError) {
@@ -120,7 +121,7 @@ public struct Dataset: Sendable {
     let whole = try open(text)
     let trained = whole.count - heldOutCount(whole.count, fractions.0 + fractions.1)
     let tested = heldOutCount(whole.count, fractions.1)
-    // A part without two symbols has nothing to predict.
+    // A part with fewer than two symbols has no target.
     guard trained >= 2 || trained == whole.count else {
       throw DataError(
         "\(text.name) has \(whole.count) symbols, of which data.valid and data.test leave \(trained) to "
@@ -151,8 +152,8 @@ public struct Dataset: Sendable {
     self.notes = notes
   }
 
-  /// Identifies all texts and the vocabulary by what is in them, so that ranks can agree on them and a
-  /// run that is taken up again can see that they are the same.
+  /// A hash of all texts and the vocabulary, so that ranks can agree on them and a resumed run can
+  /// check that they are the same.
   public var hash: UInt64 {
     var fingerprint = Fingerprint()
     fingerprint.add(vocabulary.hash)
@@ -166,7 +167,8 @@ public struct Dataset: Sendable {
   }
 }
 
-/// ⌈count · fraction⌉, not one more where rounding of the fraction alone would make it so.
+/// Returns ⌈count · fraction⌉, but not one more if only the rounding of the fraction would make it
+/// so.
 func heldOutCount(_ count: Int, _ fraction: Double) -> Int {
   Int((Double(count) * fraction * (1 - 1e-12)).rounded(.up))
 }

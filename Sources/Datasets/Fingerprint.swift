@@ -1,4 +1,4 @@
-/// A 64-bit hash that stays the same from run to run and machine to machine (FNV-1a).
+/// A 64-bit hash that is the same in every run and on every machine (FNV-1a).
 struct Fingerprint {
   private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
 

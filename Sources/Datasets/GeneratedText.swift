@@ -1,16 +1,16 @@
 internal import Glibc
 internal import LinearAlgebra
 
-/// Symbols drawn by Zipf's law, for measurements: how often a symbol comes back decides how much of an
-/// embedding a window touches, and real text repeats its words.
+/// Random symbols with Zipf's distribution, for benchmarks. The number of distinct symbols in a
+/// window decides how many rows of an embedding it touches, and real text repeats its words.
 ///
-/// The symbol of rank r has probability (1/r) / Σₖ (1/k), k = 1…V (Zipf 1949, exponent 1); which symbol
-/// has which rank is shuffled, since nothing but chance puts frequent words side by side in memory.
-/// Of 700 symbols with V = 10,000 about 383 are distinct; of 700 words of WikiText-2 about 380.
+/// The symbol of rank r has probability (1/r) / Σₖ (1/k), k = 1…V (Zipf 1949, exponent 1). Ranks
+/// are assigned to symbols at random, because frequent words do not lie side by side in memory. Of
+/// 700 symbols with V = 10,000 about 383 are distinct; of 700 words of WikiText-2 about 380.
 public struct GeneratedText: Sendable {
-  /// The number of symbols that there are.
+  /// The number of symbols in the vocabulary.
   public let vocabulary: Int
-  /// The numbers of the symbols, from 0 to `vocabulary` − 1.
+  /// The symbols of the text, from 0 to `vocabulary` − 1.
   public let symbols: [Int32]
 
   /// - Parameter seed: the same seed, vocabulary and count give the same text everywhere.
@@ -33,7 +33,7 @@ public struct GeneratedText: Sendable {
     }
   }
 
-  /// The first place whose cumulative weight exceeds x.
+  /// Returns the first index whose cumulative weight exceeds x.
   private static func rank(of x: Double, in cumulative: [Double]) -> Int {
     var (low, high) = (0, cumulative.count - 1)
     while low < high {
@@ -43,7 +43,7 @@ public struct GeneratedText: Sendable {
     return low
   }
 
-  /// Writes the symbols as 32-bit little-endian numbers, whole or not at all.
+  /// Writes the symbols as 32-bit little-endian numbers; the file is complete or not there at all.
   /// - Throws: `DataError` if the file cannot be written.
   public func write(to path: String) throws(DataError) {
     var bytes: [UInt8] = []
@@ -58,9 +58,9 @@ public struct GeneratedText: Sendable {
     try file.commit()
   }
 
-  /// The text as one to train on, with a vocabulary of made-up words.
+  /// Makes a training set of the text, with a vocabulary of made-up words.
   ///
-  /// It passes through a file in `folder`, which is removed before this returns.
+  /// It uses a file in `folder`, which is removed before this returns.
   /// - Throws: `DataError` if the file cannot be written.
   public func dataset(in folder: String) throws(DataError) -> Dataset {
     var table = SymbolTable()

@@ -1,4 +1,4 @@
-/// One path or several, of files and folders.
+/// One or several paths of files and folders.
 public struct Paths: Codable, Sendable, Equatable, ExpressibleByArrayLiteral,
   ExpressibleByStringLiteral
 {
@@ -23,7 +23,7 @@ public struct Paths: Codable, Sendable, Equatable, ExpressibleByArrayLiteral,
   }
 }
 
-/// A text to measure on: files of its own, or a fraction cut off the training text's end.
+/// A held-out text: files of its own, or a fraction cut off the end of the training text.
 public enum HeldOut: Codable, Sendable, Equatable {
   case text(Paths)
   case fraction(Double)

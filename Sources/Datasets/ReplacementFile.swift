@@ -1,25 +1,26 @@
 internal import Glibc
 
-/// A file that is written beside the one which it replaces at the end, all of it or nothing.
+/// A file that is written beside the file it replaces and takes its place at the end, completely or
+/// not at all.
 ///
-/// Written under a temporary name, synced, renamed, and the folder synced: whoever opens the path sees
-/// the old contents or the new ones, also after a crash.
+/// It is written under a temporary name, synced and renamed, and the folder is synced. A reader of
+/// the path sees the old contents or the new ones, also after a crash.
 final class ReplacementFile {
   let path: String
   private let temporary: String
   private var descriptor: Int32
-  /// Whether it has no name yet, so that nothing is left of it where the process is killed.
+  /// True if the file has no name yet, so that it vanishes if the process is killed.
   private let isNameless: Bool
   private var isCommitted = false
 
-  /// Creates the folder, if it is missing, and the temporary file.
+  /// Creates the folder if it is missing, and the temporary file.
   init(_ path: String) throws(DataError) {
     self.path = path
     try Self.createFolder(Self.folder(of: path))
     temporary = "\(path).tmp-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
     let nameless = open(Self.folder(of: path), Self.nameless | O_WRONLY | O_CLOEXEC, 0o666)
     isNameless = nameless >= 0
-    // Network file systems know no files without names.
+    // Network file systems do not support files without names.
     descriptor =
       isNameless
       ? nameless : open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
@@ -31,7 +32,7 @@ final class ReplacementFile {
     if !isCommitted && !isNameless { unlink(temporary) }
   }
 
-  /// O_TMPFILE, which Swift does not see.
+  /// O_TMPFILE, which Swift does not import.
   private static let nameless: Int32 = 0o20000000 | O_DIRECTORY
 
   /// Appends bytes, or overwrites those from `offset` on.
@@ -52,11 +53,11 @@ final class ReplacementFile {
     }
   }
 
-  /// Puts the file in its place.
+  /// Moves the file to its path.
   func commit() throws(DataError) {
     guard fsync(descriptor) == 0 else { throw .unwritable(path) }
     if isNameless {
-      // Only a name can be given another one over what has that.
+      // Only a file with a name can be renamed over another one.
       let open = "/proc/self/fd/\(descriptor)"
       guard linkat(AT_FDCWD, open, AT_FDCWD, temporary, AT_SYMLINK_FOLLOW) == 0 else {
         throw .unwritable(path)
@@ -72,7 +73,7 @@ final class ReplacementFile {
     let folder = open(Self.folder(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard folder >= 0 else { throw .unwritable(path) }
     defer { close(folder) }
-    // Some network file systems cannot sync a folder (EINVAL); there is nothing more to be done.
+    // Some network file systems cannot sync a folder (EINVAL); nothing more can be done then.
     guard fsync(folder) == 0 || errno == EINVAL else { throw .unwritable(path) }
   }
 

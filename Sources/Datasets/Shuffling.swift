@@ -1,7 +1,7 @@
 internal import LinearAlgebra
 
 extension Philox {
-  /// Shuffles a part of a list, or all of it, as a function of the key, the epoch and the part alone
+  /// Shuffles a list, or a part of it. The result depends only on the key, the epoch and the part
   /// (Fisher & Yates 1938).
   func shuffle<Element>(_ list: inout [Element], _ part: Range<Int>? = nil, epoch: Int) {
     let part = part ?? list.indices
@@ -10,7 +10,7 @@ extension Philox {
     }
   }
 
-  /// A number in 0..<count, a function of the key, the place and the epoch alone.
+  /// Returns a number in 0..<count, which depends only on the key, the index `place` and the epoch.
   func number(below count: Int, at place: Int, epoch: Int) -> Int {
     let words = words(
       SIMD4(UInt32(truncatingIfNeeded: place), UInt32(truncatingIfNeeded: epoch), 0, 0))

@@ -1,25 +1,25 @@
-/// How a part of the data is cut into windows.
+/// The options for cutting a part of the data into windows.
 public struct LoaderRequest: Hashable, Sendable {
-  /// Streams or sequences of a window over all ranks.
+  /// The number of streams or sequences in a window, over all ranks.
   public var batchSize: Int
-  /// The steps of a window; nil for 35 of a text's streams, and for whole sequences.
+  /// The number of steps of a window; nil for 35 steps of a text, or whole sequences.
   public var bptt: Int?
-  /// The most steps × sequences of a padded batch over all ranks, in place of `batchSize`; nil for
-  /// any. Where there is a source, the longer of both counts.
+  /// The most steps × sequences of a padded batch, over all ranks, in place of `batchSize`; nil for
+  /// no limit. With a source, the longer of the two counts.
   public var batchTokens: Int?
-  /// Whether sequences of like lengths come together.
+  /// True if batches consist of sequences of similar lengths.
   public var isBucketed: Bool
-  /// Shuffles the data anew for every epoch; nil leaves it as it is.
+  /// The seed by which the data is shuffled in every epoch; nil for no shuffling.
   public var seed: UInt64?
   public var rank: Int
   public var world: Int
-  /// Whether a rank may have nothing to read, as in evaluation or where a readout is fitted: it
-  /// waits.
+  /// True if a rank may have nothing to read and waits, as in evaluation or when a readout is
+  /// fitted.
   public var allowsEmptyShare: Bool
-  /// True where a sequence longer than `batchTokens` is a batch by itself, as in evaluation.
+  /// True if a sequence longer than `batchTokens` becomes a batch by itself, as in evaluation.
   public var allowsLongSequences = false
 
-  /// The steps of a window of a text's streams, unless asked otherwise.
+  /// The default number of steps of a window of a text.
   public static let textSteps = 35
 
   public init(
@@ -38,10 +38,10 @@ public struct LoaderRequest: Hashable, Sendable {
 }
 
 extension LoaderRequest {
-  /// Refuses batches that some processes would have no part of.
+  /// Refuses batches that leave a rank without a part.
   /// - Parameters:
-  ///   - name: what sentences call the data.
-  ///   - thing: what a batch has, such as a sequence.
+  ///   - name: The name of the data in messages.
+  ///   - thing: The kind of element of a batch, such as a sequence.
   func checkBatches(of name: String, _ thing: String) throws(DataError) {
     precondition(rank >= 0 && rank < world, "rank \(rank) of \(world)")
     guard batchSize > 0 else {
@@ -55,12 +55,12 @@ extension LoaderRequest {
   }
 }
 
-/// What is trained on, validated on or tested on: a running text, or a set of sequences.
+/// A part of the data (training, validation or test): a running text, or a set of sequences.
 public enum Split: Sendable {
   case text(Corpus)
   case examples(any ExampleSet)
 
-  /// What sentences call it.
+  /// The name in messages.
   public var name: String {
     switch self {
     case .text(let corpus): corpus.name
@@ -76,8 +76,8 @@ public enum Split: Sendable {
     }
   }
 
-  /// Whether every step reads what the step before asked for, as texts do and tags do not. Examples
-  /// of a generated task are all of a kind.
+  /// True if the input of every step is the target of the step before, as in texts but not in
+  /// tagged data. A generated task is judged by one example.
   public var readsItsTargets: Bool {
     switch self {
     case .text: true
@@ -87,7 +87,7 @@ public enum Split: Sendable {
     }
   }
 
-  /// Identifies it by what is in it.
+  /// A hash of the contents.
   public var hash: UInt64 {
     switch self {
     case .text(let corpus): corpus.hash
@@ -95,9 +95,9 @@ public enum Split: Sendable {
     }
   }
 
-  /// The windows of this part, as a rank reads them.
-  /// - Throws: `DataError` where there are too few symbols for so many streams, or too few streams
-  ///   for so many ranks.
+  /// Returns a loader of the windows of this part for one rank.
+  /// - Throws: `DataError` if there are too few symbols for the streams, or too few streams for the
+  ///   ranks.
   public func loader(_ request: LoaderRequest) throws(DataError) -> any BatchLoader {
     switch self {
     case .text(let corpus):
@@ -110,18 +110,18 @@ public enum Split: Sendable {
     }
   }
 
-  /// The sequences, where they are such.
+  /// The set of sequences; nil for a text.
   public var examples: (any ExampleSet)? {
     if case .examples(let set) = self { set } else { nil }
   }
 
-  /// Whether it has sequences from files that ask at their last step and nowhere else.
+  /// True for sequences from files that have a target at their last step only.
   public var asksAtEnds: Bool {
     guard let set = examples, !set.isGenerated else { return false }
     return (0..<set.count).allSatisfy { set.example($0, epoch: 1).asksAtItsEnd }
   }
 
-  /// The text, where it is one.
+  /// The text; nil for sequences.
   public var corpus: Corpus? {
     if case .text(let corpus) = self { corpus } else { nil }
   }

@@ -101,9 +101,9 @@ import Testing
     #expect(labels.outputs.decode(0..<2) == "bad good")
     #expect(
       refusal(json, ["t.txt": "eva\t0.5\tab\n1 eva b\n"]).contains(
-        "t.txt, line 2 has 0 of the 2 fields that lead it"))
+        "t.txt, line 2 has 0 of the 2 fields of its condition"))
     #expect(
-      refusal(json, ["t.txt": "eva\t0.5\t \n"]).contains("t.txt, line 1 has nothing behind"))
+      refusal(json, ["t.txt": "eva\t0.5\t \n"]).contains("t.txt, line 1 has no text after"))
     #expect(refusal(json, ["t.txt": "eva\tx\ta\n"]).contains("t.txt, line 1 has 'x' in column 2"))
     #expect(refusal(json, ["t.txt": "eva\t1e39\ta\n"]).contains("line 1 has '1e39' in column 2"))
     #expect(refusal(json, ["t.txt": "\t1\ta\n"]).contains("t.txt, line 1 has no class in column 1"))
@@ -212,7 +212,7 @@ import Testing
     (#""format": "lines""#, #"{"classes": [2], "numbers": [1]}"#, "classes before numbers"),
     (#""format": "lines""#, #"{"numbers": [2, 1]}"#, "in that order"),
     (#""format": "lines""#, #"{"classes": [1], "numbers": [1]}"#, "twice"),
-    (#""format": "lines""#, "{}", "nothing is known"),
+    (#""format": "lines""#, "{}", "the condition is empty"),
     (#""format": "lines""#, #"{"valid": "v.csv", "numbers": [1]}"#, "train is missing"),
     (#""format": "csv", "columns": {"inputs": [1]}"#, #"{"train": "k.csv"}"#, "columns of its own"),
   ])

@@ -68,7 +68,7 @@ import Testing
       let error = #expect(throws: DataError.self) {
         try data.ending(by: .halt, known: TaskSignature.Ends(longest: 2))
       }
-      #expect(error?.message.contains("something else") == true)
+      #expect(error?.message.contains("not the targets") == true)
     }
   }
 

@@ -91,8 +91,8 @@ import Testing
       (npy(header("<f4", "(99999999999999999999, 9)"), numbers), "no dictionary"),
       (npy("{'descr': '<f4', 'shape': (2, 3)}", numbers), "no dictionary"),
       (npy("{'descr': '<f4'", numbers), "no dictionary"), (npy("", numbers), "no dictionary"),
-      (npy(header(), floats([1, 2, 3, 4, .nan, 6])), "is none in row 2"),
-      (npy(header("<f8", "(1, 1)"), doubles([1e300])), "is none in row 1"),
+      (npy(header(), floats([1, 2, 3, 4, .nan, 6])), "too large a number in row 2"),
+      (npy(header("<f8", "(1, 1)"), doubles([1e300])), "too large a number in row 1"),
     ] {
       let found = refusal("bad.npy", data)
       #expect(found.contains(why), "\(found)")
@@ -178,10 +178,10 @@ import Testing
         "t.txt, line 2 is of 'd', and"))
     #expect(
       refusal(["t.txt": "a no\n", "v.txt": good, "f.csv": Self.rows]).contains(
-        "t.txt, line 1 has no name of frames"))
+        "t.txt, line 1 does not name its frames"))
     #expect(
       refusal(["t.txt": "a\t\n", "v.txt": good, "f.csv": Self.rows]).contains(
-        "t.txt, line 1 is blank behind its name"))
+        "t.txt, line 1 has no text after the name"))
     #expect(
       refusal(["t.txt": good, "v.txt": good, "f.csv": Self.rows + "b;1;2\n"]).contains(
         "a second time"))
@@ -192,7 +192,7 @@ import Testing
 
   @Test(arguments: [
     (#"{"format": "csv", "train": "f"}"#, "columns"),
-    (#"{"format": "csv", "train": "f", "columns": {"inputs": [], "id": 1}}"#, "no column is read"),
+    (#"{"format": "csv", "train": "f", "columns": {"inputs": [], "id": 1}}"#, "inputs is empty"),
     (
       #"{"format": "csv", "train": "f", "tokenizer": "word", "columns": {"inputs": [2], "id": 1}}"#,
       "has no tokenizer"

@@ -140,7 +140,7 @@ import Testing
     for (tree, reason) in [
       ("(2 (2 a) (2 b)", "leaves 1 brackets open"), ("(2 a))", "closes a bracket"),
       ("(2 a b)", "has 'b' where no word can be"), ("a", "has 'a' where no word can be"),
-      ("(2 (2 a)) (2 b)", "behind a word or a tree"), ("(2 a (2 b))", "behind a word or a tree"),
+      ("(2 (2 a)) (2 b)", "after a word or a tree"), ("(2 a (2 b))", "after a word or a tree"),
       ("(2 ())", "a bracket without a label"), ("(2 (2))", "neither a word nor children"),
       ("(2 (2 a) b)", "has 'b' where no word can be"),
     ] {
@@ -270,13 +270,13 @@ import Testing
 
   @Test func `Keys that do not belong together are refused`() {
     for (json, path, reason) in [
-      (#"{"task": "copy", "train": "a"}"#, "train", "a task makes its own"),
-      (#"{"task": "copy", "format": "lines"}"#, "format", "a task makes its own"),
+      (#"{"task": "copy", "train": "a"}"#, "train", "a task generates its own"),
+      (#"{"task": "copy", "format": "lines"}"#, "format", "a task generates its own"),
       (#"{"format": "line"}"#, "format", "there are lines, tags"),
       (#"{"format": "piano", "tokenizer": "word"}"#, "tokenizer", "have no symbols"),
       (#"{"format": "tags", "tokenizer": "character"}"#, "tokenizer", "its tokens are words"),
       (#"{"format": "lines", "tokenizer": "byte"}"#, "tokenizer", "word or character"),
-      (#"{"format": "lines", "document": "line"}"#, "document", "in no document"),
+      (#"{"format": "lines", "document": "line"}"#, "document", "documents are for a running text"),
       (#"{"format": "trees", "view": "leaves"}"#, "view", "among root, phrases, nodes, tree"),
       (#"{"format": "trees", "view": "nodes", "test_view": "root"}"#, "test_view", "of one kind"),
       (

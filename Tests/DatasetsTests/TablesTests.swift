@@ -54,7 +54,7 @@ extension `Readers of examples` {
       let error = #expect(throws: DecodingError.self) {
         try open("csv", ["train": text], columns(#""inputs": []\#(answer)"#))
       }
-      #expect("\(error!)".contains("no column is read"), "\(error!)")
+      #expect("\(error!)".contains("inputs is empty"), "\(error!)")
     }
   }
 
@@ -90,10 +90,10 @@ extension `Readers of examples` {
       let sentence = refusal("csv", ["train": "1,2,,3\n\(row)\n"], asked)
       #expect(sentence.contains(words.replacing("train.csv", with: "train.txt")), "\(sentence)")
     }
-    #expect(refusal("csv", ["train": "1,,,\n"], asked).contains("asks for nothing in any row"))
+    #expect(refusal("csv", ["train": "1,,,\n"], asked).contains("has no target in any row"))
     #expect(
       refusal("csv", ["train": "1,2,,3\n", "valid": "1,,,\n"], asked)
-        .contains("valid.txt asks for nothing in any row"))
+        .contains("valid.txt has no target in any row"))
     // What is read has no such rows.
     #expect(refusal("csv", ["train": ",2,,3\n"], asked).contains("line 1 has '' in column 1"))
   }
@@ -151,7 +151,7 @@ extension `Readers of examples` {
       #expect(back == options, "\(answer)")
     }
     for (answer, reason) in [
-      (#""targets": "y""#, "write [y], or next"), (#""targets": []"#, "no column is asked for"),
+      (#""targets": "y""#, "write [y], or next"), (#""targets": []"#, "targets is empty"),
       (#""label": 4, "tag": 5"#, "exclude each other"),
       (#""targets": [2], "tag": 5"#, "exclude each other"),
     ] {

@@ -1,4 +1,4 @@
-/// The place of an encoder's frames: rows of a table, or arrays.
+/// The format of the source's frames: rows of a table, or arrays.
 ///
 ///     source: {format: csv, train: frames.csv, columns: {inputs: [c1, c2], id: utterance}}
 ///     source: {format: arrays, train: features/}       # .npy by the files' names, .safetensors by names inside
@@ -7,10 +7,10 @@ public enum FrameOptions: Sendable, Equatable {
   case arrays
 }
 
-/// The columns of a table of frames, a frame a row.
+/// The columns of a table with one frame per row.
 public struct FrameColumns: Codable, Sendable, Equatable {
   public var inputs: [ColumnOptions.Column]
-  /// Names the sequence that a row is of.
+  /// The column that names the sequence of a row.
   public var id: ColumnOptions.Column
   public var separator: String
 
@@ -30,7 +30,7 @@ public struct FrameColumns: Codable, Sendable, Equatable {
       inputs: try keys.decode([ColumnOptions.Column].self, forKey: .inputs),
       id: try keys.decode(ColumnOptions.Column.self, forKey: .id),
       separator: try keys.decodeIfPresent(String.self, forKey: .separator) ?? ",")
-    guard !inputs.isEmpty else { throw keys.refusal(.inputs, "no column is read: name one") }
+    guard !inputs.isEmpty else { throw keys.refusal(.inputs, "inputs is empty: name a column") }
     guard separator.utf8.count == 1 else {
       throw keys.refusal(.separator, "'\(separator)' is not one character such as , or ;")
     }

@@ -1,20 +1,21 @@
 internal import LinearAlgebra
 public import Recurrence
 
-/// Sequences of frames by the names of their files, tensors or rows.
+/// Sequences of frames, keyed by the names of their files, tensors or rows.
 public struct FrameTable: Sendable {
-  /// In the order in which they were read.
+  /// The names in the order in which they were read.
   public private(set) var ids: [String] = []
   private var frames: [String: Frames] = [:]
-  /// The name of the files in sentences.
+  /// The name of the files in messages.
   let name: String
-  /// The numbers of a frame.
+  /// The numbers per frame.
   public private(set) var width = 0
 
   public subscript(id: String) -> Frames? { frames[id] }
 
-  /// - Throws: `DataError` where a file is not whole, where there are no frames, or frames of
-  ///   different widths, or two sequences of one name.
+  /// Reads the files.
+  /// - Throws: `DataError` if a file is damaged, if there are no frames or frames of different
+  ///   widths, or if two sequences have the same name.
   public init(_ options: FrameOptions, _ paths: [String]) throws(DataError) {
     let text = try TextFiles(paths)
     name = text.name

@@ -1,7 +1,7 @@
-/// A file of NumPy, `.npy` in the format 1.0 or 2.0: an array of float32 or float64 in the order of C.
+/// A NumPy file, `.npy` in format 1.0 or 2.0: an array of float32 or float64 in C order.
 ///
-/// Bytes: `\x93NUMPY`, two of the version, the length of the header (2 bytes, or 4 of version 2), the
-/// header, a dictionary as Python writes it, and then the numbers.
+/// The bytes are `\x93NUMPY`, two bytes of version, the length of the header (2 bytes, or 4 in
+/// version 2), the header as a Python dictionary, and the numbers.
 struct NumPyFile {
   let array: NumberArray
 
@@ -14,7 +14,7 @@ struct NumPyFile {
 
   private static func read(_ bytes: Span<UInt8>, _ path: String) throws(DataError) -> NumberArray {
     func damaged(_ what: String) -> DataError {
-      DataError("\(path) is no whole file of NumPy (\(what)): write it with numpy.save")
+      DataError("\(path) is not a whole NumPy file (\(what)): write it with numpy.save")
     }
     guard bytes.count >= 10, (0..<magic.count).allSatisfy({ bytes[$0] == magic[$0] }) else {
       throw damaged("it does not begin as one")
@@ -41,7 +41,7 @@ struct NumPyFile {
     }
     guard header.isFortran == false else {
       throw DataError(
-        "\(path) has its columns one after the other: save numpy.ascontiguousarray(array)")
+        "\(path) is stored column by column: save numpy.ascontiguousarray(array)")
     }
     let isDouble = header.type == "<f8"
     let shape = header.shape ?? []
@@ -61,7 +61,7 @@ struct NumPyFile {
 
     init(_ text: [UInt8]) { self.text = text }
 
-    /// Says whether it has each of the three keys once, and nothing else.
+    /// Parses the header; returns true if it has each of the three keys once and nothing else.
     mutating func parse() -> Bool {
       guard take("{") else { return false }
       while !take("}") {

@@ -1,14 +1,14 @@
 internal import LinearAlgebra
 
-/// Rows of numbers as a program for arrays has written them.
+/// Rows of numbers from an array file.
 struct NumberArray {
   var rows, columns: Int
-  /// Row after row.
+  /// The numbers, row after row.
   var numbers: [Real]
 
   /// - Parameters:
-  ///   - shape: must be of steps × numbers, none of them 0.
-  ///   - place: what sentences call the array.
+  ///   - shape: The shape; it must be steps × numbers, neither of them 0.
+  ///   - place: The name of the array in messages.
   init(
     _ text: Span<UInt8>, in range: Range<Int>, shape: [Int], isDouble: Bool, _ place: String
   ) throws(DataError) {
@@ -28,14 +28,14 @@ struct NumberArray {
         : Real(Float(bitPattern: UInt32(text.littleEndian(4, at: start))))
       guard number.isFinite else {
         throw DataError(
-          "\(place) has a number that is none in row \((start - range.lowerBound) / size / columns + 1), "
-            + "or one too large: write finite numbers")
+          "\(place) has a NaN, an infinity or too large a number in row "
+            + "\((start - range.lowerBound) / size / columns + 1): write finite numbers")
       }
       numbers.append(number)
     }
   }
 
-  /// The bytes of an array of some shape; nil where there are too many to be counted.
+  /// Returns the bytes of an array of some shape; nil if the number overflows.
   static func bytes(of shape: [Int], isDouble: Bool) -> Int? {
     shape.reduce(isDouble ? 8 : 4) { (product: Int?, count) in
       guard let (value, overflow) = product?.multipliedReportingOverflow(by: count), !overflow
@@ -46,7 +46,7 @@ struct NumberArray {
 }
 
 extension Span<UInt8> {
-  /// A whole number of some bytes, the least first.
+  /// Returns a little-endian whole number of `count` bytes.
   func littleEndian(_ count: Int, at start: Int) -> UInt64 {
     (0..<count).reduce(0) { $0 | UInt64(self[start + $1]) << UInt64(8 * $1) }
   }

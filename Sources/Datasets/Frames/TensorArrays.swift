@@ -1,11 +1,11 @@
 internal import FoundationEssentials
 
-/// The arrays of a safetensors file by their names: rows of float32 or float64.
+/// The arrays of a safetensors file by name: rows of float32 or float64.
 ///
-/// Refused are a hole, an overlap and bytes left over among the numbers, and sizes that do not fit
-/// shapes.
+/// A file is refused if its numbers have a gap, an overlap or bytes left over, or if sizes do not
+/// fit shapes.
 struct TensorArrays {
-  /// In the order in which they lie in the file.
+  /// The arrays in the order of the file.
   let arrays: [(name: String, array: NumberArray)]
 
   private struct Entry: Decodable {
@@ -14,7 +14,7 @@ struct TensorArrays {
     let data_offsets: [Int]
   }
 
-  /// Strings beside the tensors, whatever they are.
+  /// A member of the header: a tensor, or metadata of any content.
   private enum Member: Decodable {
     case tensor(Entry)
     case other
@@ -37,7 +37,7 @@ struct TensorArrays {
     _ bytes: Span<UInt8>, _ path: String
   ) throws(DataError) -> [(name: String, array: NumberArray)] {
     func damaged(_ what: String) -> DataError {
-      DataError("\(path) is no whole safetensors file (\(what)): write it anew")
+      DataError("\(path) is not a whole safetensors file (\(what)): write it again")
     }
     guard bytes.count >= 8 else { throw damaged("\(bytes.count) bytes") }
     let length = bytes.littleEndian(8, at: 0)
@@ -81,7 +81,7 @@ struct TensorArrays {
   }
 }
 
-/// Lists in the order of their first elements that differ.
+/// Compares pairs by the first elements in which their lists differ.
 private func < (a: ([Int], String), b: ([Int], String)) -> Bool {
   a.0 == b.0 ? a.1 < b.1 : a.0.lexicographicallyPrecedes(b.0)
 }

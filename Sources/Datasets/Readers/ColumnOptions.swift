@@ -1,4 +1,4 @@
-/// Which columns of a table are what: each a name in the first line, or a number from 1.
+/// The roles of a table's columns. A column is a name in the first line, or a number from 1.
 ///
 ///     columns: {inputs: [force, speed], targets: [angle], id: run}
 public struct ColumnOptions: Codable, Sendable, Equatable {
@@ -11,7 +11,7 @@ public struct ColumnOptions: Codable, Sendable, Equatable {
       if let number = try? value.decode(Int.self) {
         guard number >= 1 else {
           throw DecodingError.dataCorruptedError(
-            in: value, debugDescription: "columns are counted from 1: \(number) is none")
+            in: value, debugDescription: "columns are counted from 1: there is no column \(number)")
         }
         self = .number(number)
       } else {
@@ -28,21 +28,22 @@ public struct ColumnOptions: Codable, Sendable, Equatable {
     }
   }
 
-  /// What is asked for.
+  /// The targets.
   public enum Answer: Sendable, Equatable {
     /// The numbers of other columns, at every row.
     case numbers([Column])
-    /// What is read of the next row, at every row but the last.
+    /// The inputs of the next row, at every row but the last.
     case next
-    /// The class of the whole sequence, the same in all of its rows, at the last one.
+    /// The class of the whole sequence, the same in all of its rows; it is the target of the last
+    /// row.
     case label(Column)
-    /// The class of each row, at every row whose cell is not empty.
+    /// The class of each row, at every row with a non-empty cell.
     case tag(Column)
   }
 
   public var inputs: [Column]
   public var answer: Answer
-  /// A column whose value changes where a sequence begins; without one a blank line parts sequences.
+  /// The column whose value changes where a sequence begins; nil if blank lines separate sequences.
   public var id: Column?
   public var separator: String
 
@@ -72,11 +73,11 @@ public struct ColumnOptions: Codable, Sendable, Equatable {
         label != nil ? .label : .tag, "targets, label and tag exclude each other: give one of them")
     }
     guard answer != .numbers([]) else {
-      throw keys.refusal(.targets, "no column is asked for: name one, or write next")
+      throw keys.refusal(.targets, "targets is empty: name at least one column, or write next")
     }
     guard !inputs.isEmpty || !self.targets.isEmpty else {
       throw keys.refusal(
-        .inputs, "no column is read: name one, or the targets of a series that goes on by itself")
+        .inputs, "inputs is empty: name a column, or targets for a series without inputs")
     }
     guard separator.utf8.count == 1 else {
       throw keys.refusal(.separator, "'\(separator)' is not one character such as , or ;")
@@ -118,10 +119,10 @@ public struct ColumnOptions: Codable, Sendable, Equatable {
 }
 
 extension ColumnOptions {
-  /// The columns whose numbers are asked for.
+  /// The target columns, if targets are numbers.
   var targets: [Column] { if case .numbers(let columns) = answer { columns } else { [] } }
 
-  /// The column of the classes that are asked for.
+  /// The target column, if targets are classes.
   package var classes: Column? {
     switch answer {
     case .numbers, .next: nil
@@ -129,14 +130,14 @@ extension ColumnOptions {
     }
   }
 
-  /// How many numbers are asked for; 0 where a class is.
+  /// The number of target numbers per row; 0 if targets are classes.
   var valueCount: Int { answer == .next ? inputs.count : targets.count }
 
   private var columns: [Column] {
     inputs + targets + [classes, id].compactMap(\.self)
   }
 
-  /// Whether any column is asked for by its name, so that the first line has the names.
+  /// True if any column is given by its name, so that the first line has the names.
   var hasNames: Bool {
     columns.contains { if case .name = $0 { true } else { false } }
   }

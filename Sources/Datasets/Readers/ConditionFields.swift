@@ -1,11 +1,11 @@
 internal import FoundationEssentials
 public import LinearAlgebra
 
-/// The parts of a condition: classes by their names, and then numbers.
+/// The parts of a condition: named classes, then numbers.
 public struct ConditionFields: Codable, Sendable, Equatable {
-  /// One of the classes that a condition names.
+  /// One class of a condition.
   public struct Class: Codable, Sendable, Equatable {
-    /// Its name in sentences: the name of its column.
+    /// The name of the class in messages: the name of its column.
     public var name: String
     public var symbols: Vocabulary
 
@@ -23,8 +23,8 @@ public struct ConditionFields: Codable, Sendable, Equatable {
     self.numbers = numbers
   }
 
-  /// The condition that some words name: a class each, and then a number each.
-  /// - Parameter place: where the words are from, for a sentence.
+  /// Parses a condition from words: one per class, then one per number.
+  /// - Parameter place: The origin of the words, for messages.
   public func condition(
     _ words: [String], from place: String
   ) throws(DataError) -> (numbers: [Real], classes: [Int32]) {
@@ -51,7 +51,8 @@ public struct ConditionFields: Codable, Sendable, Equatable {
     return (found, known)
   }
 
-  /// The fields that lead a line, a field and a tab each, and the rest of the line.
+  /// Parses the fields at the start of a line, each followed by a tab; also returns the rest of the
+  /// line.
   public func leading(
     _ line: String, from place: String
   ) throws(DataError) -> (condition: (numbers: [Real], classes: [Int32]), rest: String) {
@@ -59,13 +60,14 @@ public struct ConditionFields: Codable, Sendable, Equatable {
     let parts = line.split(separator: "\t", maxSplits: count, omittingEmptySubsequences: false)
     guard parts.count == count + 1 else {
       throw DataError(
-        "\(place) has \(parts.count - 1) of the \(count) fields that lead it, and \(words)")
+        "\(place) begins with \(parts.count - 1) of \(count) fields and tabs, and \(words)")
     }
     return (try condition(parts.dropLast().map { trimmed($0) }, from: place), String(parts[count]))
   }
 
-  /// The conditions in the rows of a table.
-  /// - Parameter options: those of the data that the model was trained on; nil for numbers alone.
+  /// Reads conditions from the rows of a table.
+  /// - Parameter options: The condition options of the data that the model was trained on; nil for
+  ///   numbers only.
   public func read(
     _ path: String, as options: ConditionOptions?
   ) throws(DataError) -> [(numbers: [Real], classes: [Int32])] {
@@ -85,16 +87,16 @@ public struct ConditionFields: Codable, Sendable, Equatable {
     return found
   }
 
-  /// The parts of a condition, for a sentence.
+  /// A description of the parts of a condition, for messages.
   var words: String {
     let names = classes.map { "\($0.name) (\($0.names))" }
     let parts = names + (numbers > 0 ? ["\(numbers) number\(numbers == 1 ? "" : "s")"] : [])
     return parts.isEmpty
-      ? "the model knows no condition: remove it"
+      ? "the model takes no condition: remove it"
       : "the model's has \(parts.joined(separator: ", then ")): give them in this order"
   }
 
-  /// The contents of a file that keeps it: the same bytes for the same fields.
+  /// The fields as JSON for a file: the same bytes for the same fields.
   public var json: [UInt8] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -113,7 +115,7 @@ public struct ConditionFields: Codable, Sendable, Equatable {
 }
 
 extension ConditionFields.Class {
-  /// The names of the classes; of very many the first.
+  /// The names of the classes, for messages; only the first ones if there are many.
   var names: String {
     let shown = (0..<min(symbols.count, 20)).map {
       String(decoding: symbols.symbol(Int32($0)), as: UTF8.self)

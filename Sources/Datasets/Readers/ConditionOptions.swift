@@ -1,18 +1,18 @@
-/// The condition of each sequence as a whole, and the place where it stands:
+/// The condition of each sequence, and the place in the files where it stands:
 ///
 ///     condition: {classes: [speaker], numbers: [age]}          # columns of the table itself
 ///     condition: {classes: [1], numbers: [2]}                  # leading fields of lines, parted by tabs
 ///     condition: {train: known.csv, valid: known-valid.csv}    # a file beside, a row for each sequence
 ///
-/// A class is one of some names; it becomes a row with a single 1, or a vector that is learnt.
+/// A class is one of a set of names. It becomes a one-hot row or a learnt embedding.
 public struct ConditionOptions: Codable, Sendable, Equatable {
   public typealias Column = ColumnOptions.Column
 
   public var classes, numbers: [Column]
-  /// Tables with a row for each sequence; nil where the sequences' own files say what is known.
+  /// The tables with one row per sequence; nil if the sequences' own files contain the condition.
   public var train: Paths?
   public var valid, test: Paths?
-  /// The separator of the columns of such tables.
+  /// The separator between the columns of these tables.
   public var separator: String
 
   public init(
@@ -50,7 +50,7 @@ public struct ConditionOptions: Codable, Sendable, Equatable {
     if train == nil {
       if separator != "," {
         throw keys.refusal(
-          .separator, "it parts the columns of a table in train, and there is none: remove it")
+          .separator, "it separates the columns of a table in train, and there is none: remove it")
       }
       if valid != nil || test != nil {
         throw keys.refusal(
@@ -58,7 +58,7 @@ public struct ConditionOptions: Codable, Sendable, Equatable {
       }
       if columns.isEmpty {
         throw keys.refusal(
-          .classes, "nothing is known of a sequence: name classes, numbers or a table in train")
+          .classes, "the condition is empty: name classes, numbers or a table in train")
       }
     }
   }
@@ -73,41 +73,41 @@ public struct ConditionOptions: Codable, Sendable, Equatable {
     try keys.encode(separator, forKey: .separator)
   }
 
-  /// The columns in the order in which a condition has them.
+  /// The columns in the order of the condition.
   var columns: [Column] { classes + numbers }
 
-  /// Says whether any column is asked for by its name, so that the first line has the names.
+  /// True if any column is given by its name, so that the first line has the names.
   var hasNames: Bool { columns.contains { if case .name = $0 { true } else { false } } }
 
-  /// Says whether conditions stand in the sequences' own files, in leading fields of their lines or
-  /// in columns.
+  /// True if conditions are in the sequences' own files, as leading fields of lines or as columns.
   public var leads: Bool { train == nil }
 
-  /// Why sequences of a format cannot have such a condition, if there is a reason.
+  /// Returns why sequences of a format cannot have this condition, or nil if they can.
   func incompatibility(with format: SequenceFormat) -> String? {
     switch format {
     case .trees, .piano:
-      return "nothing can be known of sequences of the format \(format.rawValue); remove condition"
+      return "sequences of the format \(format.rawValue) cannot have a condition; remove condition"
     case .csv:
       return train == nil
-        ? nil : "of a table, what is known stands in columns of its own; remove train"
+        ? nil : "the condition of a table stands in columns of its own; remove train"
     case .pairs, .tags:
       return train == nil
-        ? "the lines of \(format.rawValue) say nothing more; name a table with a row for each in train"
+        ? "lines of the format \(format.rawValue) cannot hold a condition; name a table with a row "
+          + "for each of them in train"
         : nil
     case .lines, .labels:
       guard train == nil else { return nil }
-      // In this order, as it is told of lines to a trained model.
+      // The order that prompts to a trained model use too.
       return columns == (1...columns.count).map { Column.number($0) }
         ? nil
-        : "what is known leads a line, a field and a tab each, classes before numbers; number the "
+        : "a condition begins its line, a tab after each field, classes before numbers; number the "
           + "fields from 1 in that order without a gap"
     }
   }
 }
 
 extension ColumnOptions.Column {
-  /// The name in sentences of a class in the column.
+  /// The name of a class in this column, for messages.
   var name: String {
     switch self {
     case .number(let number): "column \(number)"
@@ -115,7 +115,7 @@ extension ColumnOptions.Column {
     }
   }
 
-  /// The column, for a sentence.
+  /// The column, for messages.
   var words: String {
     switch self {
     case .number(let number): "\(number)"

@@ -1,14 +1,14 @@
-/// Reads what is known of sequences: from cells of a row, or the leading fields of a line.
+/// A reader of conditions, from the cells of a row or the leading fields of a line.
 struct ConditionReader {
   let options: ConditionOptions
 
-  /// The condition found, with classes as numbers in the tables of `Records`.
+  /// A condition, with classes as numbers in the tables of `Records`.
   struct Known: Equatable {
     var classes: [Int32] = []
     var numbers: [Double] = []
   }
 
-  /// Reads tables with a row for each of some sequences.
+  /// Reads tables with one row per sequence.
   func read(_ text: TextFiles, into records: inout Records) throws(DataError) -> [Known] {
     var found: [Known] = []
     var rows = Records()
@@ -36,10 +36,10 @@ struct ConditionReader {
     return found
   }
 
-  /// The places of the columns in a line, from 0.
+  /// Returns the indices of the columns in a line, from 0.
   /// - Parameters:
-  ///   - names: the cells of the first line, where it has names.
-  ///   - width: the columns of a line, all of which are numbers where none are named.
+  ///   - names: The cells of the first line, if it has names.
+  ///   - width: The number of columns in a line. All of them are numbers if none are named.
   func places(
     _ names: [String]?, width: Int = 0, _ records: Records
   ) throws(DataError) -> [Int] {
@@ -49,7 +49,7 @@ struct ConditionReader {
     return places
   }
 
-  /// The condition in some cells of a line.
+  /// Reads the condition from cells of a line.
   func known(
     _ places: [Int], _ cells: [String], _ records: inout Records
   ) throws(DataError) -> Known {
@@ -77,7 +77,7 @@ struct ConditionReader {
     return known
   }
 
-  /// The fields that lead a line, and the rest of the line.
+  /// Reads the fields at the start of a line; also returns the rest of the line.
   func leading(
     _ text: Span<UInt8>, _ line: Line, _ records: inout Records
   ) throws(DataError) -> (Known, Line) {
@@ -86,8 +86,8 @@ struct ConditionReader {
     for _ in options.columns {
       guard let tab = text.place(of: UInt8(ascii: "\t"), in: rest.content) else {
         throw records.refusal(
-          "has \(cells.count) of the \(options.columns.count) fields that lead it: write each with a "
-            + "tab behind it")
+          "has \(cells.count) of the \(options.columns.count) fields of its condition: write each "
+            + "with a tab after it")
       }
       cells.append(trimmed(string(text, rest.content.lowerBound..<tab)))
       rest.content = tab + 1..<rest.content.upperBound
@@ -97,8 +97,8 @@ struct ConditionReader {
 }
 
 extension ColumnOptions.Column {
-  /// The place of the column in a line, from 0.
-  /// - Parameter names: the cells of the first line, where it has names.
+  /// Returns the index of the column in a line, from 0.
+  /// - Parameter names: The cells of the first line, if it has names.
   func place(in names: [String], _ records: Records) throws(DataError) -> Int {
     switch self {
     case .number(let number): return number - 1
@@ -113,13 +113,13 @@ extension ColumnOptions.Column {
   }
 }
 
-/// The cells of a line, without white space around them.
+/// Returns the cells of a line, without surrounding white space.
 func cells(_ text: Span<UInt8>, _ line: Range<Int>, _ separator: String) -> [String] {
   string(text, line).split(separator: Character(separator), omittingEmptySubsequences: false)
     .map { trimmed($0) }
 }
 
-/// A text without white space around it.
+/// Returns a text without surrounding white space.
 func trimmed(_ text: some StringProtocol) -> String {
   let text = text.drop { $0.isWhitespace }
   return String(

@@ -1,8 +1,8 @@
 internal import Recurrence
 
 extension Dataset {
-  /// The vocabularies of a model, to be used in place of those that the data would make: nil for
-  /// what the data is to make.
+  /// The vocabularies of a model, which replace those of the data; nil for a vocabulary that is
+  /// made from the data.
   public struct Vocabularies: Codable, Sendable {
     public var inputs: Vocabulary
     public var outputs, source: Vocabulary?
@@ -20,7 +20,7 @@ extension Dataset {
     }
   }
 
-  /// A generated task: nothing is read from files.
+  /// Makes the data of a generated task, without files.
   init(
     _ options: TaskOptions, given: Vocabularies?, seed: UInt64
   ) throws(DataError) {
@@ -39,7 +39,7 @@ extension Dataset {
       test: options.examples(.test, seed: seed).map { .examples($0) })
   }
 
-  /// Files of sequences, read whole into memory.
+  /// Reads files of sequences into memory.
   init(
     _ options: DataOptions, _ reader: ReaderOptions, given: Vocabularies?
   ) throws(DataError) {
@@ -59,7 +59,7 @@ extension Dataset {
     guard conditions?.classes.count == found?.classes.count, conditions?.numbers == found?.numbers
     else {
       throw DataError(
-        "\(files.name) has other conditions than the model asks for: \(conditions?.words ?? "none")"
+        "\(files.name) has other conditions than the model takes: \(conditions?.words ?? "none")"
       )
     }
     guard asksForLabels || reader.columns?.classes == nil else {
@@ -98,7 +98,7 @@ extension Dataset {
     interface.classes = conditions?.classes.map(\.symbols.count) ?? []
     interface.ends = files.ends(of: train, symbol: vocabularies.inputs.end)
     if case .numbers = reader.columns?.answer {
-      // Of rows that are sequences of their own, nobody knows.
+      // If every row is a sequence of its own, this cannot be told.
       interface.asksOnce =
         train.examples?.longest.steps ?? 0 > 1
         && [train, valid, test].allSatisfy { $0?.asksAtEnds ?? true }
@@ -116,8 +116,9 @@ extension Dataset {
 }
 
 extension SequenceFiles {
-  /// How sequences end that read what they have asked for.
-  /// - Parameter symbol: the one that stands for the end.
+  /// Returns the possible ends of sequences whose inputs are the targets of the step before; nil
+  /// for other data.
+  /// - Parameter symbol: The end-of-sequence symbol.
   fileprivate func ends(of part: Split, symbol: Int32?) -> TaskSignature.Ends? {
     guard let set = part.examples else { return nil }
     let longest = set.longest.steps
@@ -133,7 +134,7 @@ extension SequenceFiles {
     }
   }
 
-  /// What a model of these sequences reads and predicts.
+  /// Returns the inputs and outputs of a model for these sequences.
   fileprivate func interface(
     _ vocabularies: (inputs: Vocabulary, labels: Vocabulary, source: Vocabulary?)
   ) -> TaskSignature {

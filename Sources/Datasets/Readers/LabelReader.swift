@@ -1,4 +1,5 @@
-/// `label⇥text`, an example a line: the label is asked for at the text's end. Blank lines are left out.
+/// A reader of lines `label⇥text`, one example per line. The label is the target of the last step.
+/// Blank lines are skipped.
 struct LabelReader {
   let tokenizer: Tokenizer
 
@@ -12,7 +13,7 @@ struct LabelReader {
     var record = Records.Record()
     record.inputs = tokens(text, tab + 1..<line.content.upperBound, tokenizer, &records.inputs)
     guard !record.inputs.isEmpty else {
-      throw records.refusal("has a label but no text: write a text behind the tab")
+      throw records.refusal("has a label but no text: write a text after the tab")
     }
     record.labels = [Int32(records.labels.insert(text, line.content.lowerBound..<tab).symbol)]
     records.append(record)

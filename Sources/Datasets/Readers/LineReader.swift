@@ -1,4 +1,4 @@
-/// A sequence a line: the next symbol is asked for. Blank lines are left out.
+/// A reader of lines, one sequence per line. Targets are the next symbols. Blank lines are skipped.
 struct LineReader {
   let tokenizer: Tokenizer
 

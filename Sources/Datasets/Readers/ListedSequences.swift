@@ -1,13 +1,13 @@
 internal import LinearAlgebra
 internal import Recurrence
 
-/// Sequences that were read from files.
+/// A set of sequences read from files.
 public struct ListedSequences: ExampleSet {
   public let name: String
   public let shape: ExampleShape
   public let longest: (steps: Int, source: Int)
   public let hash: UInt64
-  /// The trees that they are the phrases of, or none.
+  /// The trees whose phrases these sequences are; empty for other data.
   public let trees: [Tree]
   private let examples: [Example]
 

@@ -1,22 +1,22 @@
 internal import LinearAlgebra
 public import Recurrence
 
-/// Trees that were read from files, with labels at all nodes or at the roots alone.
+/// A set of trees read from files, with labels at all nodes or at the roots only.
 public struct ListedTrees: ExampleSet {
   public let name: String
   public let trees: [BinaryTree]
-  /// The number of each tree's first node, counted over all trees: what dropout is keyed by.
+  /// The number of each tree's first node, counted over all trees: the key of dropout.
   let firstNodes: [Int32]
   public let hash: UInt64
   private let most: Int
 
-  /// - Parameter isForRoots: only the label of the root is asked for.
-  /// - Throws: `DataError` if there are more nodes than can be numbered.
+  /// - Parameter isForRoots: True if only the root's label is a target.
+  /// - Throws: `DataError` if there are too many nodes to number.
   init(_ trees: [Tree], name: String, isForRoots: Bool) throws(DataError) {
     try self.init(trees.map { $0.binary(isForRoots: isForRoots) }, name: name)
   }
 
-  /// - Throws: `DataError` if there are more nodes than can be numbered.
+  /// - Throws: `DataError` if there are too many nodes to number.
   init(_ trees: [BinaryTree], name: String) throws(DataError) {
     self.name = name
     self.trees = trees
@@ -43,13 +43,13 @@ public struct ListedTrees: ExampleSet {
 
   public var count: Int { trees.count }
   public var shape: ExampleShape { ExampleShape() }
-  /// Nodes stand for steps.
+  /// The number of nodes takes the place of steps.
   public var longest: (steps: Int, source: Int) { (most, 0) }
   public func steps(of index: Int, epoch: Int) -> (steps: Int, source: Int) {
     (trees[index].nodes.count, 0)
   }
 
-  /// The words of a tree, and the label of its root.
+  /// Returns the words of a tree, and the label of its root.
   public func example(_ index: Int, epoch: Int) -> Example {
     var example = Example()
     let nodes = trees[index].nodes
@@ -64,10 +64,10 @@ public struct ListedTrees: ExampleSet {
 }
 
 extension Tree {
-  /// The same tree of nodes with at most two children.
+  /// Converts the tree to nodes with at most two children.
   ///
-  /// More than two are folded from the left, ((a b) c), through nodes that ask for nothing. A node with
-  /// one child stays, with nothing in place of the other.
+  /// More children are folded from the left, ((a b) c), with new nodes that have no target. A node
+  /// with one child keeps it as its left child.
   func binary(isForRoots: Bool) -> BinaryTree {
     var found: [BinaryTree.Node] = []
     var places: [Int32] = []

@@ -2,12 +2,13 @@ internal import FoundationEssentials
 internal import LinearAlgebra
 internal import Recurrence
 
-/// Sequences from files as bytes, so that one rank parses the files and hands over what it has found.
+/// Sequences from files as bytes, so that one rank parses the files and sends the result to the
+/// others.
 ///
-/// They are read only by other ranks of the same program, and never written to a file. Sets hash what
-/// they hold anew, so that ranks can see that they have the same.
+/// The bytes are only read by other ranks of the same program and are never written to a file. The
+/// receiving sets compute their hashes again, so that ranks can check that they have the same data.
 extension Dataset {
-  /// These data as bytes, or nil where they are not sequences from files.
+  /// The data as bytes; nil if it is not sequences from files.
   public var packed: [UInt8]? {
     let parts = [train, valid, test]
     guard parts.allSatisfy({ $0?.examples is (any PackedExamples)? }), train.examples != nil else {
@@ -31,8 +32,8 @@ extension Dataset {
     return packing.bytes
   }
 
-  /// Data that another rank has packed.
-  /// - Throws: `DataError` where the set would not have them either.
+  /// Restores data that another rank has packed.
+  /// - Throws: `DataError` if making the set throws it.
   public init(unpacking bytes: [UInt8]) throws(DataError) {
     var packed = Unpacking(bytes)
     guard
@@ -63,7 +64,7 @@ extension Dataset {
   }
 }
 
-/// Sets of sequences that can be packed; 0 stands for no set.
+/// The kinds of sets that can be packed; 0 stands for no set.
 private enum PackedKind: Int {
   case sequences = 1
   case trees, pieces
@@ -109,7 +110,7 @@ extension ConditionFields {
 }
 
 extension Example {
-  /// Every property has to be here; a test compares.
+  /// Packs every property of an example; a test compares.
   fileprivate func pack(into packing: inout Packing) {
     packing.add(inputs)
     packing.add(frames)

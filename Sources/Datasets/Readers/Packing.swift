@@ -1,7 +1,7 @@
 internal import LinearAlgebra
 internal import Recurrence
 
-/// Numbers and lists, one after the other, as one rank hands them to others of the same program.
+/// A writer of numbers and lists, one after another, for other ranks of the same program.
 struct Packing {
   private(set) var bytes: [UInt8] = []
 
@@ -43,7 +43,7 @@ struct Packing {
   }
 }
 
-/// Reads the numbers that `Packing` has written, in the same order.
+/// A reader of the numbers that `Packing` has written, in the same order.
 struct Unpacking {
   private let bytes: [UInt8]
   private var place = 0

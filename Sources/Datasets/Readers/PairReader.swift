@@ -1,8 +1,8 @@
-/// A sequence a line, and in files beside it, line by line, the one that an encoder reads before.
+/// A reader of pairs: one target sequence per line, and its source in another file, line by line.
 struct PairReader {
   let tokenizer, sourceTokenizer: Tokenizer
 
-  /// Reads the sources of a part first, for their lines are waited for.
+  /// Reads the sources first, because their number is needed.
   func read(
     _ text: TextFiles, from source: TextFiles, _ records: inout Records
   ) throws(DataError) {
@@ -31,13 +31,13 @@ struct PairReader {
     for i in 0..<count { records.records[first + i].source = sources.records[i].source }
   }
 
-  /// Reads lines that the name of what is said leads, with a tab behind it.
+  /// Reads lines that start with the name of their frames and a tab.
   func read(
     _ text: TextFiles, of frames: FrameTable, _ records: inout Records
   ) throws(DataError) {
     try records.read(text) { (text, line, records) throws(DataError) in
       guard let tab = text.place(of: UInt8(ascii: "\t"), in: line.content) else {
-        throw records.refusal("has no name of frames: write a name, a tab and what is said of them")
+        throw records.refusal("does not name its frames: write their name, a tab and a text")
       }
       let id = trimmed(string(text, line.content.lowerBound..<tab))
       guard let found = frames[id] else {
@@ -49,7 +49,7 @@ struct PairReader {
       record.sourceFrames = found
       record.inputs = tokens(text, tab + 1..<line.content.upperBound, tokenizer, &records.inputs)
       guard !record.inputs.isEmpty else {
-        throw records.refusal("is blank behind its name: remove it or write what is said")
+        throw records.refusal("has no text after the name: remove the line or write a text")
       }
       records.append(record)
     }

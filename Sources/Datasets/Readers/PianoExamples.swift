@@ -1,12 +1,12 @@
 internal import LinearAlgebra
 internal import Recurrence
 
-/// Pieces for a piano of 88 keys: each step is read as the keys that sound, and the keys of the next step
-/// are asked for (Boulanger-Lewandowski, Bengio & Vincent 2012).
+/// Pieces for a piano of 88 keys. The input of a step is the set of sounding keys, the target is
+/// that of the next step (Boulanger-Lewandowski, Bengio & Vincent 2012).
 public struct PianoExamples: ExampleSet {
   public static let keys = 88
 
-  /// The keys that sound at a step, a bit each.
+  /// The keys that sound at a step, one bit per key.
   typealias Chord = SIMD2<UInt64>
 
   public let name: String
@@ -14,7 +14,7 @@ public struct PianoExamples: ExampleSet {
   public let longest: (steps: Int, source: Int)
   let pieces: [[Chord]]
 
-  /// - Parameter pieces: each of two steps or more.
+  /// - Parameter pieces: The pieces; each has at least two steps.
   init(_ pieces: [[Chord]], name: String) {
     self.pieces = pieces
     self.name = name
@@ -48,7 +48,7 @@ public struct PianoExamples: ExampleSet {
     return example
   }
 
-  /// A 1 for each key that sounds, step after step.
+  /// Returns step after step with a 1 for each sounding key.
   static func frames(_ chords: ArraySlice<Chord>) -> [Real] {
     var frames = [Real](repeating: 0, count: chords.count * keys)
     for (t, chord) in chords.enumerated() {
@@ -59,8 +59,9 @@ public struct PianoExamples: ExampleSet {
     return frames
   }
 
-  /// Reads a piece a line, steps parted by ` | ` and the keys of a step, 0 to 87, by commas; a step
-  /// without a key is silent. Pieces of fewer steps than `least` are left out: nothing follows one.
+  /// Reads one piece per line. Steps are separated by ` | ` and the keys of a step, 0 to 87, by
+  /// commas; a step without a key is silent. Pieces with fewer than `least` steps are skipped,
+  /// because a single step has no next one.
   static func read(_ text: TextFiles, least: Int = 2) throws(DataError) -> [[Chord]] {
     var pieces: [[Chord]] = []
     var places = Records()

@@ -1,13 +1,13 @@
-/// How files of sequences are read: their format, and what a format asks for besides.
+/// The format of files of sequences, and the options of that format.
 public struct ReaderOptions: Codable, Sendable, Equatable {
   public var format: SequenceFormat
-  /// Of trees: what is an example, in training and in what is measured on.
+  /// For trees: the form of an example, in training and in evaluation.
   public var view, testView: TreeView
-  /// Of pairs: what an encoder reads.
+  /// For pairs: the source.
   public var source: SourceOptions?
-  /// Of tables of numbers.
+  /// For tables of numbers: the roles of the columns.
   public var columns: ColumnOptions?
-  /// The condition of each sequence as a whole; nil for nothing.
+  /// The condition of each sequence; nil for none.
   public var condition: ConditionOptions?
 
   public init(
@@ -23,10 +23,10 @@ public struct ReaderOptions: Codable, Sendable, Equatable {
     self.condition = condition
   }
 
-  /// Reads what is to be measured on in place of what was trained on.
+  /// Replaces the training files with files to evaluate.
   /// - Parameters:
-  ///   - path: the sources of pairs.
-  ///   - known: what is known of each sequence, where that is in a table of its own.
+  ///   - path: The sources of pairs.
+  ///   - known: The table of conditions, if conditions are in a table of their own.
   public mutating func measure(source path: String?, known: String? = nil) {
     view = testView
     if let known, condition?.train != nil {
@@ -45,7 +45,7 @@ public struct ReaderOptions: Codable, Sendable, Equatable {
     case testView = "test_view"
   }
 
-  /// Decodes the mapping that names the format, what the format asks for beside it.
+  /// Decodes the mapping that contains the format and the options of the format.
   public init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: Key.self)
     guard let name = try keys.decodeIfPresent(String.self, forKey: .format) else {
@@ -91,50 +91,52 @@ public struct ReaderOptions: Codable, Sendable, Equatable {
 
 /// The formats of files of sequences.
 public enum SequenceFormat: String, Sendable, CaseIterable {
-  /// A sequence a line, whose next symbol is asked for.
+  /// One sequence per line; the targets are the next symbols.
   case lines
-  /// `token|TAG` of a sequence a line: a tag for each token.
+  /// One sequence per line of `token|TAG`; the target is a tag per token.
   case tags
-  /// `label⇥text` a line: the label at the text's end.
+  /// `label⇥text` per line; the target is the label, at the text's end.
   case labels
-  /// A bracketed tree a line: the label of the whole, or of every phrase.
+  /// One bracketed tree per line; the target is the label of the whole, or of every phrase.
   case trees
-  /// A sequence a line, and in other files the one that it is made from.
+  /// One sequence per line, with its source in other files.
   case pairs
-  /// A piece a line, its steps parted by ` | `, each the keys that sound: the next step's.
+  /// One piece per line, its steps separated by ` | `; the target is the set of keys of the next
+  /// step.
   case piano
-  /// Numbers in columns, some of which are read; others are asked for, or the next row, or classes.
+  /// Numbers in columns, some of which are inputs. Targets are other columns, the next row, or
+  /// classes.
   case csv
 
-  /// Whether it is cut into symbols of a vocabulary.
+  /// True if sequences consist of symbols of a vocabulary.
   var isText: Bool { self != .piano && self != .csv }
-  /// Whether the text may be cut into characters.
+  /// True if the text can be split into characters.
   var allowsCharacters: Bool { self == .lines || self == .labels || self == .pairs }
 }
 
-/// What is an example of a tree.
+/// The form of an example made from a tree.
 public enum TreeView: String, Sendable, CaseIterable {
   /// The whole sentence, with the label of the root.
   case root
-  /// Every phrase, one for each node, with the label of its node.
+  /// Every phrase, one per node, with the label of its node.
   case phrases
   /// The tree itself, with the labels of all nodes.
   case nodes
   /// The tree itself, with the label of the root.
   case tree
 
-  /// Whether examples are trees, and not sequences that are made of them.
+  /// True if examples are trees, not sequences made from them.
   package var isTree: Bool { self == .nodes || self == .tree }
 }
 
-/// The input of an encoder: files beside those of what is to be said, with a line for each of them, or
-/// frames by the name that leads each of them.
+/// The source: files with one line per target sequence, or frames by the name at the start of each
+/// target sequence.
 public struct SourceOptions: Codable, Sendable, Equatable {
   public var train: Paths
   public var valid, test: Paths?
   public var tokenizer: Tokenizer
   public var vocabulary: VocabularyOptions
-  /// The format of frames of numbers; nil where the source is a text.
+  /// The format of frames of numbers; nil if the source is a text.
   public var frames: FrameOptions?
 
   public init(
@@ -201,7 +203,7 @@ public struct SourceOptions: Codable, Sendable, Equatable {
 }
 
 extension KeyedDecodingContainer {
-  /// How sequences are cut into symbols: words unless characters are asked for and possible.
+  /// Decodes the tokenizer of sequences: words by default, characters if the format allows them.
   func sequenceTokenizer(_ key: Key, allowsCharacters: Bool) throws -> Tokenizer {
     switch try decodeIfPresent(String.self, forKey: key) {
     case nil, "word": return .word

@@ -1,25 +1,25 @@
 internal import Recurrence
 
-/// What readers make of the files of all parts, before symbols have their final numbers.
+/// The parsed records of all files, before symbols have their final numbers.
 struct Records {
   struct Record {
-    /// What is read, and what an encoder reads, as numbers in the tables below.
+    /// The input and the source, as numbers in the tables below.
     var inputs: [Int32] = []
     var source: [Int32] = []
     /// The label of each step, or the only one.
     var labels: [Int32] = []
     var frames: [Double] = []
-    /// The input of an encoder that reads frames.
+    /// The source, if it is frames.
     var sourceFrames = Frames()
-    /// Of a table, what names the sequence.
+    /// In a table: the name of the sequence.
     var id = ""
     var values: [Double] = []
-    /// Whether each row of a table asks for its values.
+    /// For each row of a table, true if it has targets.
     var asks: [Bool] = []
     var tree: Tree?
-    /// The condition of the whole sequence, with classes as numbers in the tables below.
+    /// The condition of the sequence, with classes as numbers in the tables below.
     var known = ConditionReader.Known()
-    /// Where it is from: the file, as a number in `files`, and the line.
+    /// The origin: the file, as a number in `files`, and the line.
     var file = 0
     var line = 0
   }
@@ -27,15 +27,15 @@ struct Records {
   var inputs = SymbolTable()
   var sources = SymbolTable()
   var labels = SymbolTable()
-  /// The names of each class that is known of sequences.
+  /// The names of each class of the condition.
   var classes: [SymbolTable] = []
   var records: [Record] = []
   private(set) var files: [String] = []
 
-  /// Where a record is from, for a sentence.
+  /// Returns the origin of a record, for messages.
   func place(_ record: Record) -> String { "\(files[record.file]), line \(record.line)" }
 
-  /// Adds the records of one line after the other.
+  /// Adds the records of one line after another.
   mutating func read(
     _ text: TextFiles, _ reader: (Span<UInt8>, Line, inout Records) throws(DataError) -> Void
   ) throws(DataError) {
@@ -54,7 +54,7 @@ struct Records {
     }
   }
 
-  /// The line that is being read.
+  /// The number of the current line.
   private(set) var line = 0
 
   mutating func append(_ record: Record) {
@@ -63,13 +63,13 @@ struct Records {
     records.append(record)
   }
 
-  /// What is wrong with the line that is being read.
+  /// Makes the error for the current line.
   func refusal(_ sentence: String) -> DataError {
     DataError("\(files.last ?? ""), line \(line) \(sentence)")
   }
 }
 
-/// Cuts a piece of a text into words or characters, and numbers them.
+/// Splits a piece of a text into words or characters, and numbers them.
 func tokens(
   _ text: Span<UInt8>, _ range: Range<Int>, _ tokenizer: Tokenizer, _ table: inout SymbolTable
 ) -> [Int32] {
@@ -89,19 +89,19 @@ func tokens(
 }
 
 extension Span<UInt8> {
-  /// The place of a byte in a part.
+  /// Returns the first index of a byte in a range.
   func place(of byte: UInt8, in range: Range<Int>) -> Int? {
     for i in range where self[i] == byte { return i }
     return nil
   }
 
-  /// The place of a byte's last occurrence in a part.
+  /// Returns the last index of a byte in a range.
   func lastPlace(of byte: UInt8, in range: Range<Int>) -> Int? {
     for i in range.reversed() where self[i] == byte { return i }
     return nil
   }
 
-  /// Whether a part has nothing but white space.
+  /// True if a range has only white space.
   func isBlank(_ range: Range<Int>) -> Bool {
     var words = WordScanner(range)
     return words.next(in: self) == nil

@@ -2,8 +2,8 @@ internal import LinearAlgebra
 internal import Recurrence
 
 extension SequenceFiles {
-  /// The sequences of a part as examples, with the final numbers of their symbols.
-  /// - Throws: `DataError` if one has a label that no sequence to train on has.
+  /// Returns the sequences of a part as examples, with the final numbers of their symbols.
+  /// - Throws: `DataError` if a sequence has a label that no training sequence has.
   func examples(
     _ part: Range<Int>, name: String, measured: Bool,
     _ vocabularies: (inputs: Vocabulary, labels: Vocabulary, source: Vocabulary?),
@@ -40,7 +40,7 @@ extension SequenceFiles {
       return try ListedTrees(trees, name: name, isForRoots: view == .tree)
     }
     guard reader.format != .csv || examples.isEmpty || examples.contains(where: \.asks) else {
-      throw DataError("\(name) asks for nothing in any row: write in some what is asked for")
+      throw DataError("\(name) has no target in any row: write targets in at least one")
     }
     return ListedSequences(
       examples, name: name,
@@ -52,7 +52,7 @@ extension SequenceFiles {
       trees: trees)
   }
 
-  /// The number of each symbol of the tables in the vocabularies.
+  /// The numbers in the vocabularies of the symbols in the tables.
   private struct Numbers {
     let inputs, labels, source: [Int32?]
     let vocabulary: Vocabulary
@@ -75,7 +75,7 @@ extension SequenceFiles {
     return number
   }
 
-  /// The condition of a whole sequence.
+  /// Sets the condition of an example.
   private func know(
     _ record: Records.Record, _ conditions: ConditionFields, in example: inout Example
   ) throws(DataError) {
@@ -134,12 +134,12 @@ extension SequenceFiles {
     return example
   }
 
-  /// The rows of a table.
+  /// Fills in the rows of a table.
   private func readRows(
     _ record: Records.Record, _ numbers: Numbers, into example: inout Example
   ) throws(DataError) {
     let width = reader.columns!.inputs.count
-    // Where nothing is read, numbers are asked for.
+    // Without inputs, the targets are numbers.
     let steps = width == 0 ? record.asks.count : record.frames.count / width
     example.frames = record.frames.map { Real($0) }
     switch reader.columns!.answer {

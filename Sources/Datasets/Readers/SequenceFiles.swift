@@ -1,15 +1,15 @@
 internal import LinearAlgebra
 internal import Recurrence
 
-/// The parts of a data set whose sequences are in files: the records, and which are of which part.
+/// The data of sequences in files: the records, and the part to which each belongs.
 struct SequenceFiles {
   let options: DataOptions
   let reader: ReaderOptions
   private(set) var records = Records()
-  /// The numbers of a frame that an encoder reads; 0 where it reads none.
+  /// The width of the source's frames; 0 without frames.
   private(set) var sourceWidth = 0
   private(set) var pieces: [[PianoExamples.Chord]] = []
-  /// The records of each part, or the pieces.
+  /// The ranges of records, or of pieces, that belong to each part.
   private(set) var train = 0..<0
   private(set) var valid, test: Range<Int>?
 
@@ -102,7 +102,7 @@ struct SequenceFiles {
     try pairs.read(text, of: frames, &records)
   }
 
-  /// Reads what is known of some sequences, where that is in a table of its own.
+  /// Reads the conditions of some sequences, if they are in a table of their own.
   private mutating func readConditions(
     _ paths: Paths?, of range: Range<Int>, _ name: String, _ key: String
   ) throws(DataError) {
@@ -122,7 +122,7 @@ struct SequenceFiles {
 
   private typealias Reading = (Span<UInt8>, Line, inout Records) throws(DataError) -> Void
 
-  /// A reader of lines that what is known of each sequence leads.
+  /// Returns a reader of lines whose leading fields are the condition.
   private func leading(_ read: @escaping Reading) -> Reading {
     guard let condition = reader.condition, condition.train == nil else { return read }
     let fields = ConditionReader(options: condition)
@@ -130,7 +130,7 @@ struct SequenceFiles {
       guard !text.isBlank(line.content) else { return }
       let (known, rest) = try fields.leading(text, line, &records)
       guard !text.isBlank(rest.content) else {
-        throw records.refusal("has nothing behind the fields that lead it: write a text there")
+        throw records.refusal("has no text after the fields of its condition: write one")
       }
       try read(text, rest, &records)
       records.records[records.records.count - 1].known = known
@@ -139,7 +139,7 @@ struct SequenceFiles {
 
   // MARK: Vocabularies
 
-  /// The parts of conditions; nil where nothing is known of sequences.
+  /// Returns the parts of conditions; nil if sequences have no condition.
   func conditions() -> ConditionFields? {
     guard let condition = reader.condition else { return nil }
     let classes = condition.classes.enumerated().map { number, column in
@@ -151,7 +151,7 @@ struct SequenceFiles {
       classes: classes, numbers: records.records[train.lowerBound].known.numbers.count)
   }
 
-  /// Some names of a table, in the order of their bytes.
+  /// Returns some names of a table, in byte order.
   private func names(_ found: Set<Int32>, in names: SymbolTable) -> Vocabulary {
     var table = SymbolTable()
     for name in found.map({ names[Int($0)] }).sorted(by: { $0.lexicographicallyPrecedes($1) }) {
@@ -160,7 +160,8 @@ struct SequenceFiles {
     return Vocabulary(kind: .name, table: table)
   }
 
-  /// The symbols read (and, of pairs and lines, asked for), the labels, and the symbols encoded.
+  /// Returns the vocabularies of inputs (for pairs and lines also of targets), of labels and of the
+  /// source.
   func vocabularies() -> (inputs: Vocabulary, labels: Vocabulary, source: Vocabulary?) {
     guard reader.format.isText else {
       let keys = (0..<PianoExamples.keys).map(String.init)
@@ -195,7 +196,7 @@ struct SequenceFiles {
       special: [Vocabulary.unknownSymbol] + special, size: options.size, minCount: options.minCount)
   }
 
-  /// The labels of the part to train on, in the order of their bytes.
+  /// Returns the labels of the training part, in byte order.
   private func labels() -> Vocabulary {
     var found: Set<Int32> = []
     for record in records.records[train] {

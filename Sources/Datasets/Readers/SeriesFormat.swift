@@ -1,20 +1,20 @@
 public import LinearAlgebra
 internal import Recurrence
 
-/// How series of frames are written whose next frame a model predicts, so that it can go on with
-/// them on its own: pieces for a piano, or rows of a table.
+/// The file format of series whose next frame a model predicts, so that the model can continue
+/// them: pieces for a piano, or rows of a table.
 public struct SeriesFormat: Sendable {
   /// The columns of a table; nil for pieces.
   private let columns: ColumnOptions?
-  /// The columns of what is known of each series, which is told in other ways here.
+  /// The columns of the condition, which series files here do not have.
   private let condition: ConditionOptions?
-  /// The numbers of a frame.
+  /// The numbers per frame.
   public let width: Int
 
-  /// The format of some data; nil where it asks for anything but what is read next. A task's series
-  /// are written in columns by their numbers.
-  /// - Parameter readsItsOutputs: whether in tables with columns of targets each row reads those of
-  ///   the row before.
+  /// Makes the format of some data; nil if its targets are not the next inputs. Series of a task
+  /// are written in numbered columns.
+  /// - Parameter readsItsOutputs: True if, in a table with target columns, the inputs of each row
+  ///   are the targets of the row before.
   public init?(_ options: DataOptions, readsItsOutputs: Bool = false) {
     condition = options.reader?.condition
     if let task = options.task?.task {
@@ -34,16 +34,16 @@ public struct SeriesFormat: Sendable {
     }
   }
 
-  /// Says whether the first line of a table has the names of its columns.
+  /// True if the first line of a table has the names of its columns.
   private var hasNames: Bool { columns?.hasNames ?? false || condition?.hasNames ?? false }
 
-  /// The series of a file, of each its frames one after the other.
-  /// - Throws: `DataError`, also where there is no series.
+  /// Returns the series of a file, each as its frames one after another.
+  /// - Throws: `DataError`, also if there is no series.
   public func read(_ path: String) throws(DataError) -> [[Real]] {
     let text = try TextFiles([path])
     let series: [[Real]]
     if var columns {
-      // Nothing is asked for, so that a single row is a series too.
+      // Without targets, a single row is a series too.
       let hasNames = hasNames
       columns.answer = .numbers([])
       var records = Records()
@@ -53,12 +53,12 @@ public struct SeriesFormat: Sendable {
       series = try PianoExamples.read(text, least: 1).map { PianoExamples.frames($0[...]) }
     }
     guard !series.isEmpty else {
-      throw DataError("\(path) has no step to go on from: write one")
+      throw DataError("\(path) has no frame to start from: write at least one")
     }
     return series
   }
 
-  /// Series as a file that `read` reads.
+  /// Returns series as text that `read` can read.
   public func text(_ series: [[Real]]) -> String {
     guard let columns else { return series.map { piece($0) + "\n" }.joined() }
     let layout = layout(columns)
@@ -78,7 +78,7 @@ public struct SeriesFormat: Sendable {
     return lines.map { $0 + "\n" }.joined()
   }
 
-  /// The keys of each step that sound.
+  /// Returns the sounding keys of each step.
   private func piece(_ frames: [Real]) -> String {
     stride(from: 0, to: frames.count, by: width).map { start in
       (0..<width).filter { frames[start + $0] != 0 }.map(String.init).joined(separator: ",")
@@ -97,7 +97,8 @@ public struct SeriesFormat: Sendable {
     }
   }
 
-  /// Which column is where: those with numbers in their places, those with names in what is left.
+  /// Returns the column at each index: numbered columns at their numbers, named ones in the indices
+  /// left.
   private func layout(_ columns: ColumnOptions) -> [ColumnOptions.Column?] {
     var layout: [ColumnOptions.Column?] = []
     func put(_ column: ColumnOptions.Column, at place: Int) {

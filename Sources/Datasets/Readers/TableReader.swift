@@ -1,24 +1,25 @@
 internal import Recurrence
 
-/// Numbers in columns, a step a line: some are read, and others, the next row or a class are asked
-/// for. Sequences are parted by a blank line, or where the value of a column changes.
+/// A reader of numbers in columns, one step per line. Some columns are inputs; the targets are
+/// other columns, the next row, or a class. A blank line, or a change in the value of a column,
+/// separates sequences.
 ///
-/// The first line of a file names the columns, if one is asked for by its name.
+/// The first line of a file names the columns, if any column is given by its name.
 struct TableReader {
   let columns: ColumnOptions
   private let condition: ConditionReader?
   private let hasNames: Bool
 
   /// - Parameters:
-  ///   - condition: the columns of what is known of whole sequences.
-  ///   - hasNames: whether the first line has names; nil where the columns tell.
+  ///   - condition: The columns of the condition.
+  ///   - hasNames: True if the first line has names; nil if the columns decide it.
   init(columns: ColumnOptions, condition: ConditionOptions? = nil, hasNames: Bool? = nil) {
     self.columns = columns
     self.condition = condition.map { ConditionReader(options: $0) }
     self.hasNames = hasNames ?? (columns.hasNames || condition?.hasNames ?? false)
   }
 
-  /// Where columns are in a line, from 0.
+  /// The indices of the columns in a line, from 0.
   private struct Places {
     var inputs, targets: [Int]
     var classes, id: Int?
@@ -59,7 +60,7 @@ struct TableReader {
     }
   }
 
-  /// Ends a sequence. One of a single row has no next row to ask for, and is left out.
+  /// Ends a sequence. If targets are the next row, a sequence of one row has none and is skipped.
   private func finish(_ record: inout Records.Record, _ records: inout Records) {
     let rows =
       columns.inputs.isEmpty ? record.asks.count : record.frames.count / columns.inputs.count
@@ -67,7 +68,7 @@ struct TableReader {
     record = Records.Record()
   }
 
-  /// A row whose target cells are all empty asks for nothing.
+  /// Reads the targets of a row. A row with only empty target cells has no target.
   private func readTargets(
     of columns: [Int], _ cells: [String], into record: inout Records.Record, _ records: Records
   ) throws(DataError) {
@@ -78,7 +79,7 @@ struct TableReader {
     if let empty, let filled {
       throw records.refusal(
         "has nothing in column \(empty + 1) and a target in column \(filled + 1): write all targets "
-          + "of a row, or none where nothing is asked for")
+          + "of a row, or none of them")
     }
     record.asks.append(empty == nil)
     for column in columns {
@@ -86,7 +87,7 @@ struct TableReader {
     }
   }
 
-  /// The condition of a sequence stands in all of its rows.
+  /// Reads the condition of a sequence, which stands in all of its rows.
   private func readCondition(
     at places: [Int], _ cells: [String], into record: inout Records.Record,
     _ records: inout Records
@@ -104,7 +105,7 @@ struct TableReader {
     }
   }
 
-  /// Says whether a record had a row before the one that is being read.
+  /// True if the record had a row before the current one.
   private func hasBegun(_ record: Records.Record) -> Bool {
     record.asks.count > 1
   }

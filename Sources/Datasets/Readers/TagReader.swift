@@ -1,5 +1,5 @@
-/// `token|TAG token|TAG …`, a sequence a line; the last `|` of a token parts it from its tag. Blank lines
-/// are left out.
+/// A reader of lines `token|TAG token|TAG …`, one sequence per line. The last `|` of a token
+/// separates it from its tag. Blank lines are skipped.
 struct TagReader {
   func read(
     _ text: Span<UInt8>, _ line: Line, _ records: inout Records
@@ -11,7 +11,7 @@ struct TagReader {
         bar + 1 < word.upperBound
       else {
         throw records.refusal(
-          "has '\(string(text, word))', which is no token|TAG: write a tag behind each token")
+          "has '\(string(text, word))', which is not token|TAG: write a tag after each token")
       }
       record.inputs.append(Int32(records.inputs.insert(text, word.lowerBound..<bar).symbol))
       record.labels.append(Int32(records.labels.insert(text, bar + 1..<word.upperBound).symbol))

@@ -4,17 +4,17 @@
 public struct Tree: Equatable, Sendable {
   public struct Node: Equatable, Sendable {
     public var label: Int32
-    /// The symbol of a leaf; nil where there are children.
+    /// The symbol of a leaf; nil for a node with children.
     public var word: Int32?
-    /// The numbers of the children, from left to right.
+    /// The indices of the children, from left to right.
     public var children: [Int]
-    /// The words under the node, as places in the sentence.
+    /// The words under the node, as a range of the sentence.
     public var words: Range<Int>
   }
 
   public internal(set) var nodes: [Node] = []
 
   public var root: Node { nodes[nodes.count - 1] }
-  /// The sentence.
+  /// The words of the sentence.
   public var words: [Int32] { nodes.compactMap(\.word) }
 }

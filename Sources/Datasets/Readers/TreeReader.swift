@@ -1,12 +1,12 @@
-/// A tree a line, `(label child child …)` or `(label word)`, as the Stanford Sentiment Treebank has them
-/// (Socher 2013). Blank lines are left out.
+/// A reader of trees, one per line: `(label child child …)` or `(label word)`, as in the Stanford
+/// Sentiment Treebank (Socher 2013). Blank lines are skipped.
 struct TreeReader {
   func read(
     _ text: Span<UInt8>, _ line: Line, _ records: inout Records
   ) throws(DataError) {
     guard !text.isBlank(line.content) else { return }
     var tree = Tree()
-    /// The open brackets, each with the place of its first word.
+    /// The open brackets, each with the index of its first word.
     var open: [Tree.Node] = []
     var words = 0
     var rest = line.content
@@ -17,7 +17,7 @@ struct TreeReader {
         guard let (label, end) = Self.token(text, rest), !Self.isBracket(text[label.lowerBound])
         else { throw records.refusal("has a bracket without a label: write (label …)") }
         guard tree.nodes.isEmpty || !open.isEmpty, open.last?.word == nil else {
-          throw records.refusal("has a bracket behind a word or a tree: write a tree a line")
+          throw records.refusal("has a bracket after a word or a tree: write one tree per line")
         }
         open.append(
           Tree.Node(
@@ -58,12 +58,12 @@ struct TreeReader {
     byte == UInt8(ascii: "(") || byte == UInt8(ascii: ")")
   }
 
-  /// Words may hold other white space, such as the no-break space of a fraction.
+  /// Words can contain other white space, such as the no-break space of a fraction.
   private static func isBlank(_ byte: UInt8) -> Bool {
     byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t")
   }
 
-  /// The next bracket or word, and where the text goes on.
+  /// Returns the next bracket or word, and the index after it.
   private static func token(_ text: Span<UInt8>, _ rest: Range<Int>) -> (Range<Int>, Int)? {
     var start = rest.lowerBound
     while start < rest.upperBound, isBlank(text[start]) { start += 1 }

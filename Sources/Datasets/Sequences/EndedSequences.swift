@@ -1,13 +1,14 @@
 internal import LinearAlgebra
 public import Recurrence
 
-/// Sequences whose last step asks for the end by itself, for models that do not say it by a symbol:
-/// in place of the symbol that stood there, or else after the last output, which that step reads.
+/// Sequences whose last step has end-of-sequence as its target, for models that do not predict it
+/// as a symbol. It replaces the end-of-sequence symbol or, without one, is a new step whose input
+/// is the last output.
 public struct EndedSequences: ExampleSet {
   private let base: any ExampleSet
   private let hasSymbol: Bool
 
-  /// - Parameter hasSymbol: whether the last output stands for the end.
+  /// - Parameter hasSymbol: True if the last target is an end-of-sequence symbol.
   init(_ base: any ExampleSet, hasSymbol: Bool) {
     self.base = base
     self.hasSymbol = hasSymbol
@@ -44,17 +45,18 @@ public struct EndedSequences: ExampleSet {
 }
 
 extension Dataset {
-  /// The same data for a model that says in some way where sequences end.
+  /// Returns the same data for a model with a given way to predict ends.
   ///
-  /// Data whose sequences have no end to be predicted stays as it is; a model refuses it.
+  /// Data without ends to predict is returned unchanged; a model refuses it.
   /// - Parameters:
-  ///   - longest: the most outputs whose number is predicted; nil for those of the longest sequence
-  ///     to train on.
-  ///   - known: what a model that is there already knows of ends; nil for one that is to be made
-  ///     for this data.
-  ///   - share: which sequences are checked here, those of so many ranks being checked by one each.
-  /// - Throws: `DataError` where a sequence can have no probability: one that is longer than any
-  ///   length that is predicted, or one with the symbol for the end inside.
+  ///   - longest: The greatest length that the model predicts; nil for that of the longest training
+  ///     sequence.
+  ///   - known: The ends that an existing model can predict; nil for a model that is made for this
+  ///     data.
+  ///   - share: The rank that calls and the world size; each rank checks its share of the
+  ///     sequences.
+  /// - Throws: `DataError` if a sequence has no probability: if it is longer than the model can
+  ///   predict, or has an end-of-sequence symbol before its end.
   public func ending(
     by end: EndOfSequence, longest: Int? = nil, known: TaskSignature.Ends? = nil,
     checking share: (rank: Int, world: Int) = (0, 1)
@@ -63,8 +65,8 @@ extension Dataset {
     guard let ends = interface.ends else {
       guard known == nil else {
         throw DataError(
-          "the model reads what it has predicted until the end, and in \(train.name) the steps read "
-            + "something else: give data like that which it was trained on")
+          "the model reads its own outputs, and the inputs of \(train.name) are not the targets of "
+            + "the step before: give data like that which it was trained on")
       }
       return self
     }
@@ -82,13 +84,13 @@ extension Dataset {
         let example = set.example(index, epoch: 1)
         if let symbol = ends.symbol, example.targets.dropLast().contains(Int32(symbol)) {
           throw DataError(
-            "sequence \(index + 1) of \(set.name) has the symbol for its end inside, which model.end: "
-              + "\(end.rawValue) never predicts there: remove it")
+            "sequence \(index + 1) of \(set.name) has an end-of-sequence symbol inside, which "
+              + "model.end: \(end.rawValue) never predicts there: remove it")
         }
         guard example.values.isEmpty || example.readsItsValues else {
           throw DataError(
-            "sequence \(index + 1) of \(set.name) does not read at each step what the step before asks "
-              + "for, so it has no end that model.end: \(end.rawValue) could predict: remove it")
+            "sequence \(index + 1) of \(set.name) has inputs that are not the targets of the step "
+              + "before, so model.end: \(end.rawValue) cannot predict its end: remove it")
         }
       }
       return .examples(EndedSequences(set, hasSymbol: ends.symbol != nil))

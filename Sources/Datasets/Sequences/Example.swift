@@ -1,50 +1,50 @@
 public import LinearAlgebra
 public import Recurrence
 
-/// One sequence and what is to be learnt of it.
+/// One training sequence.
 ///
-/// Of `steps` steps each reads a symbol or a frame of numbers, and asks for a symbol, for numbers,
-/// or for nothing.
+/// Each of its `steps` steps has a symbol or a frame of numbers as input, and a symbol, numbers or
+/// nothing as target.
 public struct Example: Equatable, Sendable {
-  /// The symbol read at each step; empty where frames are read.
+  /// The input symbol of each step; empty if inputs are frames.
   public var inputs: [Int32] = []
-  /// The frames read, one after the other; empty where symbols are read.
+  /// The input frames, one after another; empty if inputs are symbols.
   public var frames: [Real] = []
-  /// The symbol asked for at each step, `Batch.noTarget` or `Batch.end`; 0 where numbers are asked
-  /// for.
+  /// The target symbol of each step, `Batch.noTarget` or `Batch.end`; 0 if the target is numbers.
   public var targets: [Int32] = []
-  /// The numbers asked for, a row for each step (any where nothing is asked for); empty where
-  /// symbols are.
+  /// The target numbers, a row per step (any numbers without a target); empty if targets are
+  /// symbols.
   public var values: [Real] = []
-  /// What is known of the whole sequence, a vector; empty for nothing.
+  /// The numbers of the condition; empty for none.
   public var condition: [Real] = []
-  /// The classes that are known of the whole sequence, each by its number; empty for none.
+  /// The classes of the condition, as numbers; empty for none.
   public var classes: [Int32] = []
-  /// What an encoder reads before; empty for nothing.
+  /// The source symbols; empty for none.
   public var source: [Int32] = []
-  /// The input of an encoder that reads frames; none for any other.
+  /// The source frames; empty unless the source is frames.
   public var sourceFrames = Frames()
 
   public init() {}
 
-  /// The steps of what an encoder reads.
+  /// The number of steps of the source.
   public var sourceSteps: Int { sourceFrames.width > 0 ? sourceFrames.steps : source.count }
 
   public var steps: Int { targets.count }
-  /// The steps but the one that asks for the end by itself.
+  /// The number of steps, without one whose target is end-of-sequence.
   public var outputs: Int { targets.last == Batch.end ? steps - 1 : steps }
 }
 
 extension Example {
-  /// Whether any step asks for something.
+  /// True if any step has a target.
   var asks: Bool { targets.contains { $0 != Batch.noTarget } }
 
-  /// Whether the last step asks for something and no other does.
+  /// True if the last step, and no other, has a target.
   var asksAtItsEnd: Bool {
     targets.last != Batch.noTarget && targets.dropLast().allSatisfy { $0 == Batch.noTarget }
   }
 
-  /// Whether every step asks for numbers, and reads those that the step before asked for.
+  /// True if every step has numbers as target, and the input of each step is the target of the step
+  /// before.
   var readsItsValues: Bool {
     guard steps > 0, !frames.isEmpty, frames.count == values.count else { return false }
     guard !targets.contains(Batch.noTarget) else { return false }
@@ -52,21 +52,21 @@ extension Example {
       values.dropLast(values.count / steps))
   }
 
-  /// Whether each step reads what the step before asked for, so that it is known by then.
+  /// True if the input of each step is the target of the step before.
   var readsItsTargets: Bool {
     values.isEmpty ? inputs.dropFirst().elementsEqual(targets.dropLast()) : readsItsValues
   }
 }
 
-/// What all examples of a set have in common.
+/// The properties that all examples of a set share.
 public struct ExampleShape: Hashable, Sendable {
-  /// Of frames, values and the condition; 0 for what examples do not have.
+  /// The widths of frames, targets and conditions; 0 for those that examples do not have.
   public var widths: Batch.Widths
-  /// Whether there is a source to encode.
+  /// True if examples have a source.
   public var hasSource: Bool
-  /// The numbers of a frame of the source; 0 where symbols are encoded.
+  /// The width of the source's frames; 0 if the source is symbols.
   public var sourceWidth: Int
-  /// Whether all have the same number of steps, and so do their sources.
+  /// True if all examples have the same number of steps, and so have their sources.
   public var isEven: Bool
 
   public init(
@@ -82,26 +82,25 @@ public struct ExampleShape: Hashable, Sendable {
 
 /// A set of sequences, from files or from a generator.
 ///
-/// An example is a function of the epoch and of its index alone, so that every rank can ask for
-/// any.
+/// An example depends only on its index and the epoch, so that every rank can get any example.
 public protocol ExampleSet: Sendable {
-  /// What sentences call it: a path, or the name of a task.
+  /// The name in messages: a path, or the name of a task.
   var name: String { get }
-  /// The number of examples of an epoch.
+  /// The number of examples per epoch.
   var count: Int { get }
   var shape: ExampleShape { get }
-  /// Whether an epoch's examples differ from those of the epoch before.
+  /// True if the examples of each epoch are new.
   var isFresh: Bool { get }
-  /// Whether examples are made when they are asked for, and so not sorted by their lengths.
+  /// True if examples are generated when they are read, and therefore not sorted by length.
   var isGenerated: Bool { get }
-  /// The most steps that an example and its source have.
+  /// The most steps of an example and of its source.
   var longest: (steps: Int, source: Int) { get }
-  /// The steps of an example and of its source, without making it where that is possible.
+  /// Returns the steps of an example and of its source, without making the example if possible.
   func steps(of index: Int, epoch: Int) -> (steps: Int, source: Int)
   func example(_ index: Int, epoch: Int) -> Example
-  /// Identifies the examples by what is in them or by what generates them.
+  /// A hash of the examples, or of the options that generate them.
   var hash: UInt64 { get }
-  /// The batches of these examples, as a rank reads them.
+  /// Returns a loader for one rank of the batches of these examples.
   func loader(_ request: LoaderRequest) throws(DataError) -> any BatchLoader
 }
 

@@ -1,26 +1,27 @@
 internal import LinearAlgebra
 
-/// How sequences of nearly the same lengths come into each other's batches.
+/// The mixing of sequences of similar lengths between batches.
 ///
-/// In each epoch the sorted sequences are divided anew into blocks of about two batches, and shuffled in
-/// each, as far as batches have room: for a sixteenth more steps than the longest of their sorted
-/// sequences, and of sources, but for no more windows of `bptt` steps and no more than `batchTokens`
-/// allow. So batches differ from epoch to epoch, while their number and that of their windows stay.
+/// In each epoch the sorted sequences are divided, with a new random offset, into blocks of about
+/// two batches, and shuffled inside each block. A sequence may only enter a batch if it is at most
+/// 1/16 longer than the batch's longest sequence in sorted order (for sources likewise), and if the
+/// batch then needs no more windows of `bptt` steps and no more than `batchTokens`. So batches
+/// differ from epoch to epoch, while their number and the number of windows stay the same.
 struct LengthMixing {
   typealias Length = SequenceOrder.Length
 
-  /// The most steps that a sequence of each cut may have.
+  /// The most steps of a sequence in each batch.
   let rooms: [Length]
   private let lengths: [Length]
-  /// The cut of each place.
+  /// The batch of each index in the sorted order.
   private let cut: [Int32]
   private let block: Int
-  /// Steps for which there is one more.
+  /// The number of steps that allow one more step.
   private static let share = 16
 
   /// - Parameters:
-  ///   - longest: of the sequences of each cut, as they are sorted.
-  ///   - limit: of all of them.
+  ///   - longest: The longest sequence of each batch, in sorted order.
+  ///   - limit: The longest of all sequences.
   init(
     _ sequences: [Int32], _ lengths: [Length], _ cuts: [Range<Int>], _ longest: [Length],
     _ limit: Length, _ request: LoaderRequest
@@ -39,10 +40,10 @@ struct LengthMixing {
     }
   }
 
-  /// Lets sequences change places.
-  /// - Parameter sequences: sorted by their lengths.
+  /// Swaps sequences of similar lengths.
+  /// - Parameter sequences: The sequences, sorted by length.
   func mix(_ sequences: inout [Int32], _ random: Philox, epoch: Int) {
-    // The places of swaps begin with 1.
+    // Number 0 is used here; the swaps use the numbers from 1.
     var start = -random.number(below: block, at: 0, epoch: epoch)
     while start < sequences.count {
       let part = max(start, 0)..<min(start + block, sequences.count)

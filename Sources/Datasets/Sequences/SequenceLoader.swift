@@ -1,33 +1,34 @@
 internal import LinearAlgebra
 public import Recurrence
 
-/// Batches of whole sequences, each padded to its longest.
+/// A loader of batches of whole sequences, each batch padded to its longest sequence.
 ///
-/// Each rank has a share of every batch: of n sequences, sequence i is that of rank ⌊i · world / n⌋, so
-/// a rank may have none of a small one. Generated sequences are made by the rank whose they are, and
-/// padded to the longest of its share, as nobody else knows their lengths. Every sequence is read once an epoch. Windows of `bptt` steps
-/// cut a batch, with states carried from one to the next.
+/// Each rank has a share of every batch: of n sequences, sequence i belongs to rank ⌊i · world /
+/// n⌋, so a rank may have none of a small batch. Generated sequences are made by their own rank and
+/// padded to the longest of its share, because no other rank knows their lengths. Every sequence is
+/// read once per epoch. Windows of `bptt` steps cut a batch, with states carried from one to the
+/// next.
 ///
-/// A batch's `keys` are the indices of its sequences in the set. A place counts the windows of an epoch;
-/// `batch.position` is that of the window's first step in its sequences.
+/// A batch's `keys` are the indices of its sequences in the set. A cursor's position counts the
+/// windows of an epoch; `batch.position` is the step of the sequences at which the window starts.
 public final class SequenceLoader: BatchLoader {
   public let set: any ExampleSet
   private let request: LoaderRequest
   private var order: SequenceOrder
-  /// Whether the lengths of others' sequences are not known without making them.
+  /// True if the lengths of other ranks' sequences are unknown, because they are generated.
   private let knowsItsOwn: Bool
   public let windowSizes: [WindowSize]
   public let windowsPerEpoch: Int
 
   private var place = StreamCursor()
-  /// The batch that the next window is of, and which of its windows that is.
+  /// The batch of the next window, and the window's index in it.
   private var (batch, window) = (0, 0)
   /// This rank's part of that batch, once it is read.
   private var examples: [Example] = []
   private var length: SequenceOrder.Length?
 
-  /// - Throws: `DataError` if there are no sequences, or fewer in a batch than ranks, or if one has more
-  ///   steps than `batchTokens`.
+  /// - Throws: `DataError` if there are no sequences, if a batch has fewer sequences than there are
+  ///   ranks, or if a sequence has more steps than `batchTokens`.
   public init(_ set: any ExampleSet, _ request: LoaderRequest) throws(DataError) {
     precondition(request.bptt ?? 1 > 0, "windows of \(request.bptt ?? 0) steps")
     guard set.count > 0, set.longest.steps > 0 else {
@@ -65,7 +66,8 @@ public final class SequenceLoader: BatchLoader {
 
   public var startsAnew: Bool { window == 0 }
 
-  /// Nothing, where the next window begins a batch, or where all of its sequences are known to be over.
+  /// Empty if the next window begins a batch, or if all sequences of the batch are known to have
+  /// ended.
   public var carried: (share: Range<Int>, total: Int) {
     guard let bptt = request.bptt, window > 0,
       knowsItsOwn || window * bptt < order.length(ofBatch: batch).steps
@@ -73,7 +75,7 @@ public final class SequenceLoader: BatchLoader {
     return (share, order.batch(batch).count)
   }
 
-  /// The place of this rank's sequences in the next window's batch.
+  /// The indices of this rank's sequences in the next window's batch.
   private var share: Range<Int> {
     Streams.share(
       of: request.rank, world: request.world, batchSize: order.batch(batch).count)
@@ -84,8 +86,8 @@ public final class SequenceLoader: BatchLoader {
   public func seek(_ cursor: StreamCursor) throws(DataError) {
     guard cursor.epoch >= 1, (0..<windowsPerEpoch).contains(cursor.position) else {
       throw DataError(
-        "the sequences of \(set.name) have no window \(cursor.position) in epoch \(cursor.epoch): go "
-          + "on with the data, the batch_size and the bptt that the run began with")
+        "the sequences of \(set.name) have no window \(cursor.position) in epoch \(cursor.epoch): "
+          + "resume with the data, the batch_size and the bptt that the run began with")
     }
     if cursor.epoch != place.epoch { order.arrange(epoch: cursor.epoch) }
     place = cursor
@@ -113,7 +115,8 @@ public final class SequenceLoader: BatchLoader {
     let length = read()
     let bptt = request.bptt ?? length.steps
     let first = window * bptt
-    // A window after all ends, there only to keep the number of windows, has no streams.
+    // A window after all sequences have ended has no streams; it only keeps the number of windows
+    // equal.
     let steps = max(min(bptt, length.steps - first), 0)
     target.begin(steps: max(steps, 1), streams: steps == 0 ? 0 : examples.count)
     target.epoch = place.epoch
@@ -133,7 +136,7 @@ public final class SequenceLoader: BatchLoader {
     advance()
   }
 
-  /// Has this rank's part of the batch at hand, and tells to which steps it is padded.
+  /// Reads this rank's part of the batch if needed; returns the steps to which it is padded.
   private func read() -> SequenceOrder.Length {
     if let length { return length }
     let indices = order.batch(batch)
@@ -171,7 +174,7 @@ public final class SequenceLoader: BatchLoader {
     batch.values.clear(0..<rows * batch.widths.values)
   }
 
-  /// Copies one sequence's steps from `first` on; what is after its end stays zero.
+  /// Copies one sequence's steps from `first` on; steps after its end stay zero.
   private func fill(_ s: Int, of target: Batch, from first: Int) {
     let example = examples[s]
     let streams = target.streams
@@ -206,7 +209,7 @@ public final class SequenceLoader: BatchLoader {
   }
 }
 
-/// Copies row `from` of a list of rows, if it has any, to row `to` of a buffer.
+/// Copies row `from` of a list of rows, if there is one, to row `to` of a buffer.
 private func copy(
   _ numbers: [Real], _ from: Int, _ buffer: UnsafeMutableBufferPointer<Real>, _ to: Int,
   _ width: Int

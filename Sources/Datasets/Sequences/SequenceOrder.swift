@@ -1,36 +1,36 @@
 internal import LinearAlgebra
 internal import Recurrence
 
-/// Which sequences make a batch, and which batch follows which, over all ranks.
+/// The division of sequences into batches, and the order of batches, over all ranks.
 ///
-/// Sequences that are sorted by their steps, and by those of their sources, lie in the same number of
-/// batches of the same numbers in every epoch. Those of the same lengths are shuffled among each other,
-/// those of nearly the same within a `LengthMixing`, and batches as wholes. Sequences that are not sorted
-/// by length are shuffled altogether, and cut into batches of the same number. Both are functions of
-/// the seed and the epoch alone.
+/// Sequences sorted by their steps, and by the steps of their sources, form the same number of
+/// batches of the same sizes in every epoch. Sequences of equal lengths are shuffled among each
+/// other, sequences of similar lengths by `LengthMixing`, and batches as wholes. Sequences that are
+/// not sorted by length are shuffled altogether and cut into batches of equal size. Both depend on
+/// the seed and the epoch only.
 struct SequenceOrder {
   typealias Length = (steps: Int, source: Int)
 
   private let set: any ExampleSet
   private let seed: UInt64?
   private let bptt: Int?
-  /// Whether the sequences of an epoch lie in the order of their lengths.
+  /// True if the sequences of an epoch are sorted by length.
   private let isSorted: Bool
-  /// Whether a cut needs as many windows in every epoch, whichever sequences are in it.
+  /// True if the lengths in a batch are known and do not depend on the epoch.
   private let isExact: Bool
-  /// Whether there are as many sequences in a batch as the budget of steps × sequences allows.
+  /// True if `batchTokens` decides how many sequences a batch has.
   private let isCutByLength: Bool
-  /// The sequences as they are cut, and as they are cut in this epoch.
+  /// The sequences in the order in which they are cut, and the same after this epoch's shuffling.
   private let sequences: [Int32]
   private var shuffled: [Int32]
-  /// Sequences of the same lengths, which may change places.
+  /// The ranges of sequences of equal lengths, which are shuffled among each other.
   private let ties: [Range<Int>]
   private let cuts: [Range<Int>]
-  /// The windows of each cut.
+  /// The number of windows of each batch.
   private let windows: [Int]
-  /// How sequences of nearly the same lengths change places; nil where they do not.
+  /// The mixing of sequences of similar lengths; nil for none.
   private let mixing: LengthMixing?
-  /// The cuts in the order of this epoch.
+  /// The batches in the order of this epoch.
   private var order: [Int]
   private var epoch = 1
 
@@ -46,9 +46,9 @@ struct SequenceOrder {
     let lengths: [Length] =
       isSorted || isCutByLength ? (0..<set.count).map { set.steps(of: $0, epoch: 1) } : []
     if isSorted {
-      // Sources grow and shrink by turns, so that a batch that ends one number of steps and begins the
-      // next one has sources of like lengths. The index decides where lengths do not, so that the order is
-      // always the same.
+      // Source lengths alternately rise and fall with the number of steps, so that a batch that
+      // spans two numbers of steps has sources of similar lengths. The index breaks ties, so that
+      // the order is unique.
       func place(_ sequence: Int32) -> (Int, Int, Int) {
         let length = lengths[Int(sequence)]
         return (length.steps, length.steps % 2 == 0 ? -length.source : length.source, Int(sequence))
@@ -74,7 +74,7 @@ struct SequenceOrder {
     arrange(epoch: 1)
   }
 
-  /// The runs of sequences of the same lengths.
+  /// Returns the ranges of sequences of equal lengths.
   private static func ties(_ sequences: [Int32], _ lengths: [Length]) -> [Range<Int>] {
     var ties: [Range<Int>] = []
     var start = 0
@@ -90,7 +90,7 @@ struct SequenceOrder {
     return ties
   }
 
-  /// Cuts by number, or as many as the budget of steps × sequences allows.
+  /// Cuts batches of equal size, or as many sequences as the budget of steps × sequences allows.
   private static func cuts(
     _ sequences: [Int32], _ lengths: [Length], _ set: any ExampleSet, _ request: LoaderRequest
   ) throws(DataError) -> [Range<Int>] {
@@ -134,7 +134,7 @@ struct SequenceOrder {
   mutating func arrange(epoch: Int) {
     self.epoch = epoch
     guard let seed else { return }
-    // Fresh examples need no shuffling: they are as good in any order.
+    // Fresh examples are random in any order.
     guard !set.isFresh else { return }
     shuffled = sequences
     let random = Philox(seed: seed, name: "sequence order")
@@ -148,10 +148,10 @@ struct SequenceOrder {
     }
   }
 
-  /// The sequences of this epoch's batch `number`, over all ranks.
+  /// Returns the sequences of this epoch's batch `number`, over all ranks.
   func batch(_ number: Int) -> ArraySlice<Int32> { shuffled[cuts[order[number]]] }
 
-  /// The steps to which a batch is padded, and those of its sources.
+  /// Returns the steps to which a batch and its sources are padded.
   func length(ofBatch number: Int) -> Length {
     Self.longest(of: batch(number), in: set, epoch: epoch)
   }
@@ -168,15 +168,16 @@ struct SequenceOrder {
     return longest
   }
 
-  /// The windows of a batch: what its steps need, or what the longest of all sequences would, where the
-  /// lengths in a batch change from epoch to epoch but the number of windows must not.
+  /// Returns the number of windows of a batch: as many as its steps need or, if lengths in a batch
+  /// change from epoch to epoch, as many as the longest of all sequences needs, so that the number
+  /// stays the same.
   func windows(ofBatch number: Int) -> Int { windows[order[number]] }
 
-  /// The sizes that windows of a rank may have, without those that another one has room for.
+  /// Returns the sizes that windows of a rank may have, without those that fit into a larger one.
   func windowSizes(_ share: (Int) -> Int) -> [WindowSize] {
     let longest = bptt.map { min($0, set.longest.steps) } ?? set.longest.steps
     guard isSorted || isCutByLength else {
-      // A rank may have more of a smaller batch.
+      // A rank may have more sequences of a smaller batch.
       let streams = Set(cuts.map(\.count)).map(share).max() ?? 0
       return streams == 0
         ? []

@@ -1,12 +1,12 @@
 internal import LinearAlgebra
 public import Recurrence
 
-/// Batches of whole trees, whose nodes are the rows of a window of one step.
+/// A loader of batches of whole trees, whose nodes are the rows of a window of one step.
 ///
-/// Each rank has a share of every batch, as with sequences: of n trees, tree i is that of rank
-/// ⌊i · world / n⌋. Every tree is read once an epoch, in an order that is a function of the seed and
-/// the epoch. As nothing is padded, trees of like sizes come together only where a budget of nodes cuts
-/// batches, which must be the same in every epoch.
+/// Each rank has a share of every batch, as with sequences: of n trees, tree i belongs to rank ⌊i ·
+/// world / n⌋. Every tree is read once per epoch, in an order that depends on the seed and the
+/// epoch. Nothing is padded, so trees are sorted by size only if a budget of nodes cuts the
+/// batches, which must then be the same in every epoch.
 public final class TreeLoader: BatchLoader {
   public let set: ListedTrees
   private let request: LoaderRequest
@@ -17,12 +17,12 @@ public final class TreeLoader: BatchLoader {
   private var trees: [BinaryTree] = []
   private var keys: [Int32] = []
 
-  /// - Throws: `DataError` if there are no trees, or fewer in a batch than ranks, if one has more nodes
-  ///   than `batchTokens`, or if windows of some steps are asked for.
+  /// - Throws: `DataError` if there are no trees, if a batch has fewer trees than there are ranks,
+  ///   if a tree has more nodes than `batchTokens`, or if `bptt` is given.
   public init(_ set: ListedTrees, _ request: LoaderRequest) throws(DataError) {
     guard set.count > 0 else { throw DataError("\(set.name) has no trees: give some to read") }
     guard request.bptt == nil else {
-      throw DataError("bptt cuts steps, and the trees of \(set.name) have none: remove it")
+      throw DataError("bptt cuts steps, and the trees of \(set.name) have no steps: remove it")
     }
     try request.checkBatches(of: set.name, "tree")
     self.set = set
@@ -34,7 +34,7 @@ public final class TreeLoader: BatchLoader {
     windowSizes = most == 0 ? [] : [WindowSize(steps: 1, streams: most)]
   }
 
-  /// The most nodes that this rank's part of a batch may have.
+  /// Returns the most nodes of this rank's part of any batch.
   private static func most(
     _ set: ListedTrees, _ order: SequenceOrder, _ request: LoaderRequest
   ) -> Int {
@@ -65,8 +65,8 @@ public final class TreeLoader: BatchLoader {
   public func seek(_ cursor: StreamCursor) throws(DataError) {
     guard cursor.epoch >= 1, (0..<windowsPerEpoch).contains(cursor.position) else {
       throw DataError(
-        "the trees of \(set.name) have no batch \(cursor.position) in epoch \(cursor.epoch): go on with "
-          + "the data and the batch_size that the run began with")
+        "the trees of \(set.name) have no batch \(cursor.position) in epoch \(cursor.epoch): "
+          + "resume with the data and the batch_size that the run began with")
     }
     go(to: cursor)
   }

@@ -1,14 +1,14 @@
 internal import LinearAlgebra
 
-/// A text as it is read in one epoch: its files one after the other, in that epoch's order.
+/// The order in which the files of a text are read in one epoch.
 struct FileOrder {
   private let files: [Range<Int>]
   private let seed: UInt64?
   private var order: [Int]
-  /// Where each file, in the order of the epoch, starts in what is read.
+  /// The start of each file, in the order of the epoch.
   private var starts: [Int]
 
-  /// - Parameter seed: shuffles the files anew for every epoch; nil leaves them as they are.
+  /// - Parameter seed: The seed that shuffles the files in every epoch; nil for the given order.
   init(_ files: [Range<Int>], seed: UInt64?) {
     self.files = files
     self.seed = seed
@@ -17,7 +17,7 @@ struct FileOrder {
     arrange(epoch: 1)
   }
 
-  /// Puts the files into the order of an epoch, a function of the seed and the epoch alone.
+  /// Shuffles the files for an epoch; the order depends on the seed and the epoch only.
   mutating func arrange(epoch: Int) {
     for i in order.indices { order[i] = i }
     if let seed {
@@ -31,7 +31,7 @@ struct FileOrder {
     }
   }
 
-  /// Hands over the pieces of the text that are read from `start` to `end`, in order.
+  /// Calls `body` with the pieces of the text that are read from `start` to `end`, in order.
   @inline(__always)
   func forEachPiece(_ start: Int, _ end: Int, _ body: (Range<Int>) -> Void) {
     var (low, high) = (0, starts.count)

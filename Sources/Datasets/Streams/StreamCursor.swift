@@ -1,8 +1,8 @@
-/// A place in the reading of all streams or sequences: what a checkpoint keeps of them.
+/// The position of a loader, as a checkpoint stores it.
 public struct StreamCursor: Codable, Sendable, Equatable {
-  /// Epochs from 1.
+  /// The epoch, from 1.
   public var epoch: Int
-  /// How many steps of every stream, or windows of sequences, were read in this epoch.
+  /// The number of steps of every stream, or of windows of sequences, read in this epoch.
   public var position: Int
 
   public init(epoch: Int = 1, position: Int = 0) {

@@ -1,15 +1,14 @@
 internal import LinearAlgebra
 public import Recurrence
 
-/// A text cut into parallel streams, read window by window.
+/// A loader that cuts a text into parallel streams and reads them window by window.
 ///
-/// Of N symbols, G = `batchSize` streams over all ranks have L = ⌊N/G⌋ each: stream g is symbols
-/// [gL, (g + 1)L), whose last symbol is only a target; N − GL symbols at the end are dropped. Stream g
-/// belongs to rank ⌊g · world / G⌋, so that no symbol moves when the number of ranks changes. All
-/// streams advance together by `bptt` steps; the last window of an epoch may be shorter.
+/// N symbols are cut into G = `batchSize` streams over all ranks, of L = ⌊N/G⌋ symbols each: stream
+/// g is symbols [gL, (g + 1)L), whose last symbol is only a target. The last N − GL symbols are
+/// dropped. Stream g belongs to rank ⌊g · world / G⌋, so the streams do not depend on the world
+/// size. All streams advance together by `bptt` steps; the last window of an epoch may be shorter.
 ///
-/// The files of a text with several are shuffled in every epoch, and the streams are cut from what
-/// comes out.
+/// If a text has several files, they are shuffled in every epoch before the streams are cut.
 public final class Streams: BatchLoader {
   public let corpus: Corpus
   /// The number of streams over all ranks.
@@ -25,9 +24,10 @@ public final class Streams: BatchLoader {
   private var place = StreamCursor()
 
   /// - Parameters:
-  ///   - seed: shuffles the order of files; nil reads them in the order in which they were given.
-  ///   - allowsEmptyShare: whether a rank may be without a stream, as in evaluation, where it waits.
-  /// - Throws: `DataError` if there are fewer than two symbols a stream, or fewer streams than ranks.
+  ///   - seed: The seed that shuffles the files; nil for the given order.
+  ///   - allowsEmptyShare: True if a rank may have no stream and waits, as in evaluation.
+  /// - Throws: `DataError` if there are fewer than two symbols per stream, or fewer streams than
+  ///   ranks.
   public init(
     _ corpus: Corpus, batchSize: Int, bptt: Int, seed: UInt64? = nil, rank: Int = 0,
     world: Int = 1, allowsEmptyShare: Bool = false
@@ -57,16 +57,16 @@ public final class Streams: BatchLoader {
     window = Buffer(count: min(bptt, length - 1) + 1)
   }
 
-  /// The streams g with ⌊g · world / batchSize⌋ = rank.
+  /// Returns the streams g with ⌊g · world / batchSize⌋ = rank.
   static func share(of rank: Int, world: Int, batchSize: Int) -> Range<Int> {
     func first(_ rank: Int) -> Int { (rank * batchSize + world - 1) / world }
     return first(rank)..<first(rank + 1)
   }
 
-  /// The symbols at the end that no stream has.
+  /// The number of symbols at the end that belong to no stream.
   public var droppedCount: Int { corpus.count - batchSize * length }
 
-  /// A window and the shorter last one of an epoch have room in one of this size.
+  /// The size of a window, into which the shorter last window of an epoch fits too.
   public var windowSizes: [WindowSize] {
     share.isEmpty
       ? [] : [WindowSize(steps: min(bptt, length - 1), streams: share.count)]
@@ -84,28 +84,28 @@ public final class Streams: BatchLoader {
 
   public var windowsPerEpoch: Int { (length - 2) / bptt + 1 }
 
-  /// The number of targets of an epoch over all ranks.
+  /// The number of targets per epoch, over all ranks.
   public var targetsPerEpoch: Int { batchSize * (length - 1) }
 
   /// The number of steps of the next window.
   public var nextSteps: Int { min(bptt, length - 1 - place.position) }
 
-  /// The number of targets of the next window over all ranks.
+  /// The number of targets of the next window, over all ranks.
   public var nextTargets: Int { batchSize * nextSteps }
 
-  /// Whether the next window is an epoch's first, before which carried states are to be cleared.
+  /// True if the next window is the first of an epoch, before which carried states are cleared.
   public var isAtEpochStart: Bool { place.position == 0 }
 
-  /// The place of the next window.
+  /// The position of the next window.
   public var cursor: StreamCursor { place }
 
-  /// Goes to a place that `cursor` told, on the same text with the same number of streams.
-  /// - Throws: `DataError` if the streams have no such place.
+  /// Goes to a position that `cursor` returned, with the same text and number of streams.
+  /// - Throws: `DataError` if there is no such position.
   public func seek(_ cursor: StreamCursor) throws(DataError) {
     guard cursor.epoch >= 1, cursor.position >= 0, cursor.position < length - 1 else {
       throw DataError(
         "the streams of \(corpus.name) have no place at step \(cursor.position) of epoch "
-          + "\(cursor.epoch): go on with the text and the batch_size that the run began with")
+          + "\(cursor.epoch): resume with the text and the batch_size that the run began with")
     }
     if cursor.epoch != place.epoch { order.arrange(epoch: cursor.epoch) }
     place = cursor
@@ -117,7 +117,7 @@ public final class Streams: BatchLoader {
     place = StreamCursor()
   }
 
-  /// Fills in the next window of this rank's streams and moves on; allocates nothing.
+  /// Fills in the next window of this rank's streams and advances; allocates nothing.
   ///
   /// `resets` is 1 at a step whose input is the first symbol of a document.
   public func next(into batch: Batch) {
@@ -143,7 +143,7 @@ public final class Streams: BatchLoader {
     var read = 0
     order.forEachPiece(start, start + steps + 1) { piece in
       corpus.copy(piece, to: window, at: read)
-      // The last symbol read is only a target.
+      // The last symbol is only a target.
       let inputs = piece.lowerBound..<min(piece.upperBound, piece.lowerBound + steps - read)
       corpus.forEachDocumentStart(in: inputs) { symbol in
         resets[(read + symbol - piece.lowerBound) * streams + stream] = 1

@@ -1,16 +1,17 @@
 internal import LinearAlgebra
 public import Recurrence
 
-/// The sum of two marked numbers of a long sequence of numbers, asked for at its end.
+/// The sum of two marked numbers of a long sequence of numbers; the target is at its end.
 ///
-/// A step reads a number and a marker. `plain`: `length` steps, numbers U[0, 1), one marker 1 in each
-/// half and 0 elsewhere, the answer X₁ + X₂; to say 1 always has a mean squared error of 1/6 (Le, Jaitly
-/// & Hinton 2015).
+/// A step reads a number and a marker. `plain`: `length` steps, numbers U[0, 1), one marker 1 in
+/// each half and 0 elsewhere, target X₁ + X₂. The constant prediction 1 has a mean squared error of
+/// 1/6 (Le, Jaitly & Hinton 2015).
 ///
-/// `hochreiter`: `length` to `length` + ⌊`length`/10⌋ steps, numbers U[−1, 1), markers −1 at the first
-/// and the last, 1 at one of the first ten and at one of the first `length`/2 − 1 of the others; the
-/// answer 0.5 + (X₁ + X₂)/4, where a number marked at the first step, which keeps its −1, counts as 0;
-/// to say 0.5 always has an error of 1/24 (Hochreiter & Schmidhuber 1997, experiment 4).
+/// `hochreiter`: `length` to `length` + ⌊`length`/10⌋ steps, numbers U[−1, 1). Markers are −1 at
+/// the first and the last step, 1 at one of the first ten steps and at one of the first `length`/2
+/// − 1 other steps. The target is 0.5 + (X₁ + X₂)/4. If the first step is marked as a summand, its
+/// marker stays −1 and its number counts as 0. The constant prediction 0.5 has an error of 1/24
+/// (Hochreiter & Schmidhuber 1997, experiment 4).
 public struct Adding: GeneratedTask {
   public static let summary = "the sum of the two marked numbers, at the end"
   public static let source = "Hochreiter & Schmidhuber 1997; plain: Le, Jaitly & Hinton 2015"
@@ -60,7 +61,7 @@ public struct Adding: GeneratedTask {
   }
 }
 
-/// A sequence of numbers of which two are marked.
+/// A sequence of numbers, two of which are marked.
 struct MarkedNumbers {
   private var frames: [Real]
   private let marked: (Int, Int)
@@ -75,19 +76,19 @@ struct MarkedNumbers {
     self.marked = marked
   }
 
-  /// Marks one of the first ten steps and one of the first `length`/2 − 1 of the others.
+  /// Marks one of the first ten steps and one of the first `length`/2 − 1 other steps.
   init(hochreiter steps: Int, _ length: Int, _ range: Range<Double>, _ draw: inout Draw) {
     let first = draw.number(below: 10)
     let other = draw.number(below: length / 2 - 1)
     self.init(steps, range, (first, other < first ? other : other + 1), &draw)
   }
 
-  /// The marked numbers.
+  /// The two marked numbers.
   var first: Real { frames[2 * marked.0] }
   var second: Real { frames[2 * marked.1] }
 
-  /// Marks the first and the last step with −1, and tells the two numbers; one at the first step counts
-  /// as something else.
+  /// Marks the first and the last step with −1 and returns the two marked numbers. If one is at the
+  /// first step, `other` replaces it.
   mutating func markEnds(countingFirstAs other: Double) -> (Double, Double) {
     frames[1] = -1
     frames[frames.count - 1] = -1
@@ -103,13 +104,13 @@ struct MarkedNumbers {
 }
 
 extension Example {
-  /// Asks for numbers at the end of so many steps.
+  /// Sets numbers as the only target, at the last of `steps` steps.
   mutating func ask(once answer: [Real], steps: Int) {
     targets = Array(repeating: Batch.noTarget, count: steps - 1) + [0]
     values = Array(repeating: 0, count: (steps - 1) * answer.count) + answer
   }
 
-  /// Asks for a symbol at the end of so many steps.
+  /// Sets a symbol as the only target, at the last of `steps` steps.
   mutating func ask(once answer: Int, steps: Int) {
     targets = Array(repeating: Batch.noTarget, count: steps - 1) + [Int32(answer)]
   }

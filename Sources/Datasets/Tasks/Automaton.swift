@@ -1,6 +1,6 @@
-/// A finite automaton over 0 and 1, whose strings of a length can be drawn with equal chances.
+/// A finite automaton over 0 and 1 that can sample its strings of a given length uniformly.
 struct Automaton: Sendable {
-  /// Where 0 and 1 lead from each state; the first state is where strings begin.
+  /// The next state for 0 and for 1 of each state; strings begin in the first state.
   let next: [[Int]]
   let accepting: Set<Int>
 
@@ -13,8 +13,8 @@ struct Automaton: Sendable {
     accepting.contains(string.reduce(0) { next[$0][Int($1)] })
   }
 
-  /// The share of the strings of n symbols that lead from a state to the answer, for all n up to
-  /// `length` and all states.
+  /// Returns the fraction of strings of n symbols that lead from each state to `answer`, for all n
+  /// up to `length`.
   private func shares(_ answer: Bool, _ length: Int) -> [[Double]] {
     var shares = [next.indices.map { accepting.contains($0) == answer ? 1.0 : 0 }]
     for n in 0..<length {
@@ -24,8 +24,8 @@ struct Automaton: Sendable {
     return shares
   }
 
-  /// Draws an answer, a length among those that have strings with this answer, and one of these strings.
-  /// Where no length has any, the answer is the other one.
+  /// Samples an answer, a length for which strings with this answer exist, and one of these
+  /// strings. If there is no such length, it takes the other answer.
   func example(_ lengths: ClosedRange<Int>, _ draw: inout Draw) -> Example {
     var answer = draw.coin()
     var shares = shares(answer, lengths.upperBound)

@@ -1,19 +1,20 @@
 internal import Glibc
 public import Recurrence
 
-/// The next symbol of texts of several classes, each class a Markov chain, with the class known.
+/// The next symbol of texts of several classes. Each class is a Markov chain, and the class is the
+/// condition.
 ///
-/// A sequence's condition is its class, one of `classes` as a vector of zeros and a one. It reads `<s>`
-/// and then the text's letters, and asks for the letters and then `</s>`. In each class every letter is
-/// followed by a letter with odds e^(2.5 n), n normal; the chains depend on the numbers of classes and
-/// letters alone, so that every seed has the same language. Lengths in letters have equal chances.
+/// The condition of a sequence is one of `classes` as a one-hot vector. The inputs are `<s>` and
+/// the text's letters, the targets are the letters and `</s>`. In each class every letter is
+/// followed by a letter with odds e^(2.5 n), n normal. The chains depend only on the number of
+/// classes and letters, so every seed has the same language. All lengths are equally likely.
 public struct ConditionedText: GeneratedTask {
   public static let summary = "the next symbol of a text whose class is given as a vector"
   public static let source = "a Markov chain for each class"
 
   public var classes, letters: Int
   public var length: ClosedRange<Int>
-  /// The probability of each letter after each, and at the start, for each class.
+  /// The probability of each letter at the start and after each letter, for each class.
   private let chains: [[[Double]]]
 
   public init(classes: Int = 4, letters: Int = 8, length: ClosedRange<Int> = 15...25) {
@@ -88,7 +89,7 @@ public struct ConditionedText: GeneratedTask {
     return example
   }
 
-  /// The class in which a text's letters are likeliest; symbols that are no letters do not count.
+  /// Returns the class under which a text is likeliest; symbols that are not letters are ignored.
   public func likeliestClass(of text: some Sequence<Int32>) -> Int {
     let text = text.filter { (0..<Int32(letters)).contains($0) }.map { Int($0) }
     let likelihoods = chains.map { chain in

@@ -1,9 +1,9 @@
-/// Some symbols, to be said again after a pause.
+/// Symbols to be repeated after a delay.
 ///
-/// `symbols` of 8 letters, `delay` − 1 blanks, a colon, and as many blanks as there were letters; asked
-/// for are `delay` + `symbols` blanks, then the letters. To know all but the letters has a loss of
-/// S ln 8/(T + 2S) nats a step, S symbols and the delay T. Hochreiter & Schmidhuber 1997, in the form of
-/// Arjovsky, Shah & Bengio 2016.
+/// The inputs are `symbols` of 8 letters, `delay` − 1 blanks, a colon, and as many blanks as there
+/// were letters. The targets are `delay` + `symbols` blanks, then the letters. A model that
+/// predicts everything but the letters has a loss of S ln 8/(T + 2S) nats per step, with S symbols
+/// and the delay T. Hochreiter & Schmidhuber 1997, in the form of Arjovsky, Shah & Bengio 2016.
 public struct Copying: GeneratedTask {
   public static let summary = "symbols said again after a pause, blanks before"
   public static let source = "Arjovsky, Shah & Bengio 2016"

@@ -1,6 +1,6 @@
 public import LinearAlgebra
 
-/// Random numbers for one generated example, one after the other: a function of a key, the epoch and
+/// A sequence of random numbers for one generated example, as a function of a key, the epoch and
 /// the example's index.
 public struct Draw: Sendable {
   private let random: Philox
@@ -25,7 +25,7 @@ public struct Draw: Sendable {
     return words[used]
   }
 
-  /// A number in [0, 1) with 24 random bits.
+  /// Returns a number in [0, 1) with 24 random bits.
   mutating func uniform() -> Double { Philox.unit(word()) }
 
   mutating func uniform(_ range: Range<Double>) -> Double {
@@ -42,8 +42,8 @@ public struct Draw: Sendable {
 
   mutating func coin() -> Bool { word() & 1 == 1 }
 
-  /// A number of a normal distribution with mean 0 and deviation 1: twelve uniform ones less 6, exact on
-  /// every machine.
+  /// Returns a nearly normal number with mean 0 and standard deviation 1: the sum of twelve uniform
+  /// numbers minus 6, exact on every machine.
   mutating func normal() -> Double {
     var sum = -6.0
     for _ in 0..<12 { sum += uniform() }
@@ -52,7 +52,7 @@ public struct Draw: Sendable {
 }
 
 extension Draw {
-  /// Numbers that belong to a task and not to its examples: the same for every seed.
+  /// Returns random numbers that belong to a task, not to its examples: the same for every seed.
   static func fixed(_ name: String, _ first: Int, _ second: Int) -> Draw {
     Draw(Philox(seed: 0, name: name), index: first, epoch: second)
   }

@@ -1,5 +1,5 @@
-/// The next symbol of strings of the embedded Reber grammar: the last but one repeats the second, which
-/// is to be remembered through a whole Reber string.
+/// The next symbol of strings of the embedded Reber grammar. The last symbol but one repeats the
+/// second, which must be remembered through a whole Reber string.
 public struct EmbeddedReber: GeneratedTask {
   public static let summary =
     "the next symbol of an embedded Reber string; the last but one is the second"

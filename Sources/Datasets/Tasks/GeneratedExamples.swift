@@ -2,7 +2,7 @@ internal import FoundationEssentials
 internal import LinearAlgebra
 internal import Recurrence
 
-/// A part of a generated task: example i is a function of the seed, the part, the epoch and i.
+/// A part of a generated task. Example i depends on the seed, the part, the epoch and i.
 public struct GeneratedExamples: ExampleSet {
   public let task: any GeneratedTask
   public let part: TaskPart
@@ -38,7 +38,7 @@ public struct GeneratedExamples: ExampleSet {
     hash = fingerprint.value
   }
 
-  /// Every epoch trains on examples of its own; sets to measure on stay.
+  /// True for training, which has new examples in every epoch; the other parts stay the same.
   public var isFresh: Bool { part == .train }
   public var isGenerated: Bool { true }
 

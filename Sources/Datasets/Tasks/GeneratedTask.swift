@@ -1,38 +1,39 @@
 public import Recurrence
 
-/// A task whose examples are made up: its options, and how an example is drawn.
+/// A task with generated examples: its options, and the generation of an example.
 ///
-/// A configuration names it, `data: {task: copy, delay: 20}`, and gives its options beside the name.
+/// A configuration names it, `data: {task: copy, delay: 20}`, and gives its options beside the
+/// name.
 public protocol GeneratedTask: Codable, Equatable, Sendable {
-  /// What is read and asked for, in a line.
+  /// A line that describes inputs and targets.
   static var summary: String { get }
-  /// The paper that it is from.
+  /// The paper of the task.
   static var source: String { get }
 
-  /// The names of the symbols read; none where numbers are.
+  /// The names of the input symbols; empty if inputs are numbers.
   var inputs: [String] { get }
-  /// The names of the symbols asked for; none where numbers are.
+  /// The names of the target symbols; empty if targets are numbers.
   var outputs: [String] { get }
   var widths: Batch.Widths { get }
-  /// Whether an example asks for one answer, at its end.
+  /// True if an example has one target, at its end.
   var asksOnce: Bool { get }
-  /// Whether what is asked for at a step is what the next one reads.
+  /// True if the target of each step is the input of the next.
   var asksForNextFrame: Bool { get }
 
-  /// How sequences may end; nil where outputs are not read again, or come with inputs that are given.
+  /// The possible ends of sequences; nil if outputs are not fed back, or come with given inputs.
   var ends: TaskSignature.Ends? { get }
 
   /// The fewest and the most steps of an example.
   func lengths(_ part: TaskPart) -> ClosedRange<Int>
-  /// The steps of an example, without making it where that is possible.
+  /// Returns the steps of an example, without making it if possible.
   func steps(_ part: TaskPart, _ draw: inout Draw) -> Int
-  /// The numbers of a frame that an encoder reads; 0 where there is nothing to encode.
+  /// The width of the source's frames; 0 without a source.
   var sourceWidth: Int { get }
-  /// The most frames that an encoder reads.
+  /// The most frames of a source.
   var longestSource: Int { get }
-  /// Says whether all examples have the same number of steps, and so do their sources.
+  /// True if all examples have the same number of steps, and so have their sources.
   var isEven: Bool { get }
-  /// The steps of an example and of its source.
+  /// Returns the steps of an example and of its source.
   func size(_ part: TaskPart, _ draw: inout Draw) -> (steps: Int, source: Int)
   func example(_ part: TaskPart, _ draw: inout Draw) -> Example
 }
@@ -56,7 +57,7 @@ extension GeneratedTask {
 
   func isEqual(to other: any GeneratedTask) -> Bool { other as? Self == self }
 
-  /// What a model of this task reads and predicts.
+  /// The inputs and outputs of a model for this task.
   public var interface: TaskSignature {
     TaskSignature(
       input: inputs.isEmpty ? .frames(widths.features) : .symbols(inputs.count),
@@ -65,7 +66,7 @@ extension GeneratedTask {
   }
 }
 
-/// The examples to train on, which are new ones in every epoch, and two fixed sets to measure on.
+/// A part of the examples: the training part, which is new in every epoch, and two fixed parts.
 public enum TaskPart: String, Sendable, CaseIterable {
   case train, valid, test
 }

@@ -2,11 +2,12 @@ internal import Glibc
 internal import LinearAlgebra
 public import Recurrence
 
-/// The class of a noisy trajectory, asked for at its end.
+/// The class of a noisy trajectory; the target is at its end.
 ///
-/// A frame has `width` numbers. In class k number j is sin(ω t s + φ), with ω in [0.2, 0.6) and φ of the
-/// class and number alone, plus `noise` times a normal number; the speed s, U[0.9, 1.1), is that of the
-/// sequence. Lengths have equal chances. All frames of a class look alike; only their course tells it.
+/// A frame has `width` numbers. In class k number j is sin(ω t s + φ) plus `noise` times a normal
+/// number. ω in [0.2, 0.6) and φ depend on the class and j only; the speed s, U[0.9, 1.1), depends
+/// on the sequence. All lengths are equally likely. Single frames of all classes look alike; only
+/// their course shows the class.
 public struct LabelledFrames: GeneratedTask {
   public static let summary = "the class of a noisy trajectory of real-valued frames, at the end"
   public static let source = "sines of a class's own frequencies"
@@ -14,7 +15,7 @@ public struct LabelledFrames: GeneratedTask {
   public var classes, width: Int
   public var length: ClosedRange<Int>
   public var noise: Double
-  /// Frequency and phase of each number of each class.
+  /// The frequency and phase of each number of each class.
   private let waves: [[(frequency: Double, phase: Double)]]
 
   public init(

@@ -1,15 +1,16 @@
 public import Recurrence
 internal import LinearAlgebra
 
-/// The next value of a chaotic series, a differential equation with a delay.
+/// The next value of a chaotic series, which a delay differential equation defines.
 ///
 ///     dx/dt = 0.2 x(t − τ)/(1 + x(t − τ)¹⁰) − 0.1 x(t)
 ///
-/// A step reads x(t) and asks for x(t + 1); the first `washout` steps ask for nothing. Each sequence
-/// starts from a constant past, U[1.1, 1.3), of which 1,000 steps are left out. Integrated ten times a
-/// step, `rk4` by Runge and Kutta's fourth-order rule with the delayed value halfway from the cubic
-/// through four neighbours, or by `euler`'s rule; `shift` is added to every x, −1 brings the series
-/// around 0. Mackey & Glass 1977; τ = 17 as in Jaeger & Haas 2004.
+/// A step reads x(t) and its target is x(t + 1); the first `washout` steps have no target. Each
+/// sequence starts from a constant past, U[1.1, 1.3), and its first 1,000 steps are left out. The
+/// equation is integrated ten times per step: `rk4` is the fourth-order Runge–Kutta rule, with the
+/// delayed value halfway from the cubic through four neighbours; `euler` is Euler's rule. `shift`
+/// is added to every x; −1 centres the series near 0. Mackey & Glass 1977; τ = 17 as in Jaeger &
+/// Haas 2004.
 public struct MackeyGlass: GeneratedTask {
   public static let summary = "the next value of the Mackey–Glass series"
   public static let source = "Mackey & Glass 1977"
@@ -58,7 +59,7 @@ public struct MackeyGlass: GeneratedTask {
     return example
   }
 
-  /// x(0), x(1), … after a constant past.
+  /// Returns x(0), x(1), … after a constant past.
   func series(from past: Double, count: Int, stepsPerUnit: Int = 10) -> [Double] {
     let delay = tau * stepsPerUnit
     let h = 1 / Double(stepsPerUnit)

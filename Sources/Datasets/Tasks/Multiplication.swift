@@ -1,11 +1,12 @@
 public import Recurrence
 
-/// The product of two marked numbers of a long sequence, asked for at its end.
+/// The product of two marked numbers of a long sequence; the target is at its end.
 ///
-/// `length` to `length` + ⌊`length`/10⌋ steps, each a number U[0, 1) and a marker: −1 at the first and
-/// the last, 1 at one of the first ten and at one of the first `length`/2 − 1 of the others, else 0. The
-/// answer is X₁ X₂, where a number marked at the first step, which keeps its −1, counts as 1; to say 1/4
-/// always has an error of 7/144. Hochreiter & Schmidhuber 1997, experiment 5.
+/// `length` to `length` + ⌊`length`/10⌋ steps, each a number U[0, 1) and a marker: −1 at the first
+/// and the last step, 1 at one of the first ten steps and at one of the first `length`/2 − 1 other
+/// steps, else 0. The target is X₁ X₂. If the first step is marked as a factor, its marker stays −1
+/// and its number counts as 1. The constant prediction 1/4 has an error of 7/144. Hochreiter &
+/// Schmidhuber 1997, experiment 5.
 public struct Multiplication: GeneratedTask {
   public static let summary = "the product of the two marked numbers, at the end"
   public static let source = "Hochreiter & Schmidhuber 1997"

@@ -1,14 +1,14 @@
 public import Recurrence
 internal import LinearAlgebra
 
-/// A nonlinear moving average of order 10: from the input so far, the system's next output.
+/// A nonlinear autoregressive moving average of order 10: the system's next output, from the inputs
+/// so far.
 ///
 ///     y(t+1) = 0.3 y(t) + 0.05 y(t) Σᵢ₌₀⁹ y(t−i) + 1.5 u(t−9) u(t) + 0.1, u ~ U[0, 0.5)
 ///
-/// Step t reads u(t) and asks for y(t+1); y and u are 0 before the first. The first `washout` steps ask
-/// for nothing. A sequence that diverges, which shows by leaving [−10, 10], is drawn
-/// again. Atiya & Parlos
-/// 2000.
+/// Step t reads u(t) and its target is y(t+1); y and u are 0 before the first step. The first
+/// `washout` steps have no target. A sequence that diverges, which shows by leaving [−10, 10], is
+/// sampled again. Atiya & Parlos 2000.
 public struct NARMA: GeneratedTask {
   public static let summary = "the next output of a nonlinear moving average of order 10"
   public static let source = "Atiya & Parlos 2000"
@@ -43,13 +43,13 @@ public struct NARMA: GeneratedTask {
     }
   }
 
-  /// y(1), y(2), …; nil where they diverge.
+  /// Returns y(1), y(2), …; nil if they diverge.
   static func outputs(of u: [Double]) -> [Double]? {
     var y: [Double] = []
     y.reserveCapacity(u.count)
     for t in u.indices {
       let last = y.last ?? 0
-      // y(t) is the element t − 1.
+      // y(t) is element t − 1.
       let sum = y.suffix(10).reduce(0, +)
       let next =
         0.3 * last + 0.05 * last * sum + 1.5 * (t >= 9 ? u[t - 9] : 0) * u[t] + 0.1

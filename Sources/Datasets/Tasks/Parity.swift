@@ -1,7 +1,7 @@
-/// Whether a string of 0 and 1 has an odd number of 1, asked for at its end.
+/// The parity of a string of 0 and 1: whether it has an odd number of 1. The target is at its end.
 ///
-/// Both answers are as frequent; lengths have equal chances. Those of the test may be others, since who
-/// has learnt the rule needs no examples of a length.
+/// Both answers are equally likely, and so are all lengths. The lengths of the test may differ from
+/// those of training, because a model that has learnt the rule needs no examples of a length.
 public struct Parity: GeneratedTask {
   public static let summary = "whether the number of 1 among 0 and 1 is odd, at the end"
   public static let source = "Minsky & Papert 1969"

@@ -1,26 +1,26 @@
 internal import Glibc
 
-/// The grammar of Reber strings, or of embedded ones: a walk from state to state that writes a symbol at
-/// each step, with equal chances where two ways lead on.
+/// The grammar of Reber strings, or of embedded ones: a walk from state to state that writes a
+/// symbol at each step. If two transitions are possible, both are equally likely.
 ///
 ///     0: B→1 · 1: T→2, P→3 · 2: S→2, X→4 · 3: T→3, V→5 · 4: X→3, S→6 · 5: P→4, V→6 · 6: E→end
 ///
-/// Embedded: B, then T or P, a whole Reber string, the same T or P, E. On average 8 and 12 symbols;
-/// 6 ln 2/7 and 7 ln 2/11 nats for each symbol after the first. Reber 1967; Cleeremans,
-/// Servan-Schreiber & McClelland 1989.
+/// Embedded: B, then T or P, a whole Reber string, the same T or P, E. Strings have 8 and 12
+/// symbols on average; the entropy is 6 ln 2/7 and 7 ln 2/11 nats per symbol after the first. Reber
+/// 1967; Cleeremans, Servan-Schreiber & McClelland 1989.
 public struct ReberGrammar: Sendable {
   public static let symbols = ["B", "T", "S", "X", "P", "V", "E"]
   public static let plain = ReberGrammar(isEmbedded: false)
   public static let embedded = ReberGrammar(isEmbedded: true)
 
-  /// Strings longer than this, one in a hundred million, are drawn again.
+  /// The greatest length; longer strings, one in a hundred million, are sampled again.
   public static let longest = 64
 
   private struct Way {
     let symbol: Int32
     let next: Int
   }
-  /// Where each state leads; the last one is the end.
+  /// The transitions of each state; the last state is the end.
   private var ways: [[Way]] = []
 
   private init(isEmbedded: Bool) {
@@ -44,7 +44,7 @@ public struct ReberGrammar: Sendable {
     ways.append([Way(symbol: Self.number(symbol), next: next)])
   }
 
-  /// Appends the seven states of a Reber string, the last of which leads to the state after them.
+  /// Appends the seven states of a Reber string. The last one leads to the state after them.
   private mutating func addReber() {
     let first = ways.count
     for state in ["B1", "T2 P3", "S2 X4", "T3 V5", "X3 S6", "P4 V6", "E7"] {
@@ -57,7 +57,7 @@ public struct ReberGrammar: Sendable {
 
   private static func number(_ symbol: String) -> Int32 { Int32(symbols.firstIndex(of: symbol)!) }
 
-  /// The numbers of a string's symbols; nil if one is none of the grammar's.
+  /// Returns the numbers of a string's symbols; nil if a symbol is not in the grammar.
   public static func numbers(_ string: String) -> [Int32]? {
     let numbers = string.compactMap { symbols.firstIndex(of: String($0)) }
     return numbers.count == string.count ? numbers.map { Int32($0) } : nil
@@ -86,7 +86,8 @@ public struct ReberGrammar: Sendable {
     return state
   }
 
-  /// The symbols that may come next: none after a whole string, nil after what begins no string.
+  /// Returns the possible next symbols: none after a whole string, nil if no string has this
+  /// prefix.
   public func successors(of prefix: some Sequence<Int32>) -> [Int32]? {
     state(after: prefix).map { ways[$0].map(\.symbol) }
   }
@@ -95,9 +96,9 @@ public struct ReberGrammar: Sendable {
     state(after: string) == ways.count - 1
   }
 
-  /// The least loss that any model can have on these strings in the long run, in nats for each symbol
+  /// Returns the lowest average loss that any model can have on these strings, in nats per symbol
   /// after the first: Σ ln(number of legal symbols) / Σ symbols.
-  /// - Precondition: the strings are the grammar's.
+  /// - Precondition: The strings belong to the grammar.
   public func ideal(_ strings: some Sequence<[Int32]>) -> Double {
     var (nats, count) = (0.0, 0)
     for string in strings {
@@ -111,7 +112,7 @@ public struct ReberGrammar: Sendable {
     return nats / Double(count)
   }
 
-  /// Reads all symbols but the last and asks for the one after each.
+  /// Makes an example whose targets are the next symbols.
   func example(_ draw: inout Draw) -> Example {
     let string = string(&draw)
     var example = Example()

@@ -2,22 +2,23 @@ internal import Glibc
 internal import LinearAlgebra
 public import Recurrence
 
-/// Digits as they sound to what was said: noisy frames of numbers to a string of digits.
+/// Artificial speech: a string of digits from noisy frames of numbers.
 ///
-/// An encoder reads the frames, and the digits are asked for one by one and then `</s>`. In digit k number
-/// j of a frame is sin(2π f u + φ), with f in [0.25, 1.25) and φ of the digit and the number alone, plus
-/// `noise` times a normal number; u goes from 0 to 1 over the frames of the digit, whose number has
-/// equal chances, and so has the number of digits. Nothing marks where a digit ends and the next begins.
+/// The frames are the source; the targets are the digits, one by one, and `</s>`. In digit k number
+/// j of a frame is sin(2π f u + φ) plus `noise` times a normal number. f in [0.25, 1.25) and φ
+/// depend on the digit and j only; u goes from 0 to 1 over the frames of the digit. The number of
+/// frames of a digit and the number of digits are uniform. Nothing marks where a digit ends and the
+/// next begins.
 public struct SpokenDigits: GeneratedTask {
   public static let summary =
     "a string of digits from noisy frames of numbers, which an encoder reads"
   public static let source = "sines of a digit's own frequencies, for as long as it is spoken"
 
-  /// The numbers of digits of a string, and of frames of each.
+  /// The number of digits of a string, and of frames per digit.
   public var length, frames: ClosedRange<Int>
   public var width: Int
   public var noise: Double
-  /// Frequency and phase of each number of each digit.
+  /// The frequency and phase of each number of each digit.
   private let waves: [[(frequency: Double, phase: Double)]]
   private static let digits = 10
 

@@ -1,4 +1,5 @@
-/// Every generated task by the name that configurations use: one line here and one file beside it.
+/// The registry of generated tasks, keyed by the name that configurations use. A new task is one
+/// line here and one file beside it.
 public let tasks: [String: any GeneratedTask.Type] = [
   "adding": Adding.self,
   "conditioned": ConditionedText.self,
@@ -15,14 +16,15 @@ public let tasks: [String: any GeneratedTask.Type] = [
   "tomita": Tomita.self,
 ]
 
-/// A task of a configuration, with the number of its examples.
+/// A task in a configuration, with the number of its examples.
 public struct TaskOptions: Codable, Sendable, Equatable {
   public let name: String
   public let task: any GeneratedTask
-  /// Examples of an epoch, of the validation and of the test; 0 for no such part.
+  /// The numbers of examples per epoch, of the validation part and of the test part; 0 for no such
+  /// part.
   public var trainSize, validSize, testSize: Int
 
-  /// - Precondition: there is a task of this type in `tasks`.
+  /// - Precondition: `tasks` has a task of this type.
   public init(
     _ task: any GeneratedTask, trainSize: Int = 10_000, validSize: Int = 1_000,
     testSize: Int = 1_000
@@ -44,7 +46,7 @@ public struct TaskOptions: Codable, Sendable, Equatable {
     case testSize = "test_size"
   }
 
-  /// Decodes the mapping that names the task, its options beside it.
+  /// Decodes the mapping that contains the name of the task and its options.
   public init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: Key.self)
     let name = try keys.decode(String.self, forKey: .task)
@@ -75,7 +77,7 @@ public struct TaskOptions: Codable, Sendable, Equatable {
       && (a.trainSize, a.validSize, a.testSize) == (b.trainSize, b.validSize, b.testSize)
   }
 
-  /// The examples of a part under a seed; nil where none are asked for.
+  /// Returns the examples of a part under a seed; nil if the part has none.
   public func examples(_ part: TaskPart, seed: UInt64) -> GeneratedExamples? {
     let count =
       switch part {
@@ -88,13 +90,13 @@ public struct TaskOptions: Codable, Sendable, Equatable {
   }
 }
 
-/// More examples, or steps of one, than any run has.
+/// An upper limit for the number of examples, or of steps of one.
 let largestCount = 1 << 30
 let largestLength = 1 << 24
 
-// What the options of tasks and readers have in common.
+// Decoding that the options of tasks and readers share.
 extension KeyedDecodingContainer {
-  /// A whole number, or the default, refused where it is out of range.
+  /// Decodes a whole number in a range; returns the default if the key is absent.
   func count(_ key: Key, default value: Int, in range: ClosedRange<Int>) throws -> Int {
     let found = try decodeIfPresent(Int.self, forKey: key) ?? value
     guard range.contains(found) else {
@@ -107,7 +109,7 @@ extension KeyedDecodingContainer {
     return found
   }
 
-  /// A number that is not negative, or the default.
+  /// Decodes a number that is not negative; returns the default if the key is absent.
   func amount(_ key: Key, default value: Double) throws -> Double {
     let found = try decodeIfPresent(Double.self, forKey: key) ?? value
     guard found >= 0, found.isFinite else {
@@ -116,7 +118,7 @@ extension KeyedDecodingContainer {
     return found
   }
 
-  /// The fewest and the most steps, `[10, 20]`, or the default.
+  /// Decodes the fewest and the most steps, `[10, 20]`; returns the default if the key is absent.
   func lengths(_ key: Key, default value: ClosedRange<Int>) throws -> ClosedRange<Int> {
     guard let found = try decodeIfPresent([Int].self, forKey: key) else { return value }
     guard found.count == 2, found[0] >= 1, found[0] <= found[1], found[1] <= largestLength else {
@@ -126,7 +128,7 @@ extension KeyedDecodingContainer {
     return found[0]...found[1]
   }
 
-  /// One of some names, or the default.
+  /// Decodes one of some names; returns the default if the key is absent.
   func choice<Choice: RawRepresentable & CaseIterable>(
     _ key: Key, default value: Choice
   ) throws -> Choice where Choice.RawValue == String {

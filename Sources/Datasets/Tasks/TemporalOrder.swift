@@ -1,8 +1,9 @@
-/// The order of two or three symbols far apart, asked for at the end.
+/// The order of two or three symbols far apart; the target is at the end.
 ///
-/// 100 to 110 symbols: E first, B last, and between them a, b, c or d but for X or Y at `6a` two places
-/// (10–20, 50–60) or `6b` three (10–20, 33–43, 66–76), counted from 0. The answer is one of the 4 or 8
-/// orders. Hochreiter & Schmidhuber 1997, experiments 6a and 6b.
+/// A sequence has 100 to 110 symbols: E first, B last, and a, b, c or d between them, except for an
+/// X or Y at two positions in `6a` (10–20, 50–60) or at three in `6b` (10–20, 33–43, 66–76),
+/// counted from 0. The target is one of the 4 or 8 orders. Hochreiter & Schmidhuber 1997,
+/// experiments 6a and 6b.
 public struct TemporalOrder: GeneratedTask {
   public static let summary = "the order of two (6a) or three (6b) symbols among others, at the end"
   public static let source = "Hochreiter & Schmidhuber 1997"

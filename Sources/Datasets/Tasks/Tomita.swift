@@ -1,4 +1,4 @@
-/// Whether a string of 0 and 1 belongs to one of seven languages, asked for at its end.
+/// Membership of a string of 0 and 1 in one of seven languages; the target is at its end.
 ///
 /// | grammar | the strings |
 /// |---|---|
@@ -10,8 +10,8 @@
 /// | 6 | where the number of 0 less that of 1 is a multiple of 3 |
 /// | 7 | 0 … 0 1 … 1 0 … 0 1 … 1, each part perhaps empty |
 ///
-/// Both answers are as frequent, where there are strings for both; lengths that have some have equal
-/// chances, and so have the strings of a length. Tomita 1982.
+/// Both answers are equally likely if there are strings for both. All lengths for which strings
+/// exist are equally likely, and so are the strings of one length. Tomita 1982.
 public struct Tomita: GeneratedTask {
   public static let summary =
     "whether a string of 0 and 1 is of one of Tomita's languages, at the end"
@@ -53,8 +53,9 @@ public struct Tomita: GeneratedTask {
   private static let automata = [
     Automaton([[1, 0], [1, 1]], accepting: [0]),
     Automaton([[2, 1], [0, 2], [2, 2]], accepting: [0]),
-    // 0: even number of 1 so far in this run, or none; 1: odd; 2 and 3: odd and even number of 0 after
-    // an odd number of 1; 4: a 1 came after an odd one.
+    // State 0: an even number of 1 so far in this run, or none. State 1: an odd number of 1. States
+    // 2 and 3: an odd and an even number of 0 after an odd number of 1. State 4: a 1 after an odd
+    // number of 0.
     Automaton([[0, 1], [2, 0], [3, 4], [2, 1], [4, 4]], accepting: [0, 1, 3]),
     Automaton([[1, 0], [2, 0], [3, 0], [3, 3]], accepting: [0, 1, 2]),
     Automaton([[1, 2], [0, 3], [3, 0], [2, 1]], accepting: [0]),
@@ -64,7 +65,7 @@ public struct Tomita: GeneratedTask {
 
   var automaton: Automaton { Self.automata[grammar - 1] }
 
-  /// Whether a string of 0 and 1 is in the language.
+  /// Returns true if a string of 0 and 1 is in the language.
   public func accepts(_ string: some Sequence<Int32>) -> Bool { automaton.accepts(string) }
 
   public var inputs: [String] { ["0", "1"] }

@@ -1,16 +1,16 @@
-/// One line of a text: its content, and where the next one begins.
+/// One line of a text: its content, and the start of the next line.
 struct Line {
   var content: Range<Int>
   var end: Int
 
-  /// The line with its end mark.
+  /// The line with its line ending.
   var whole: Range<Int> { content.lowerBound..<end }
   var hasEndMark: Bool { end > content.upperBound }
 }
 
-/// Walks over the lines of a text, the last of which may lack its end mark.
+/// An iterator over the lines of a text; the last line may lack its line ending.
 struct LineScanner {
-  /// Whether "\r" and "\r\n" end a line too, as they do for a file that Python reads as text.
+  /// True if "\r" and "\r\n" end a line too, as in a file that Python reads as text.
   let universal: Bool
   var position = 0
 
@@ -37,7 +37,7 @@ struct LineScanner {
   }
 }
 
-/// Walks over the words of a line: what white space parts.
+/// An iterator over the words of a line, which white space separates.
 struct WordScanner {
   var rest: Range<Int>
 

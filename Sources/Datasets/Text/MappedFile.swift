@@ -2,18 +2,19 @@ internal import Glibc
 
 /// A file whose bytes are mapped into memory for reading.
 ///
-/// A file that somebody shortens while it is mapped ends the process, by SIGBUS, of which the command makes
-/// a sentence: whoever maps compares `count` with the size that it expects, and files of this program are
-/// only ever replaced whole.
+/// If another program shortens the file while it is mapped, the process gets a SIGBUS, for which
+/// the command prints a sentence. Code that maps a file compares `count` with the size that it
+/// expects. Files of this program are always replaced as a whole.
 final class MappedFile: @unchecked Sendable {
   let path: String
   let bytes: UnsafeRawBufferPointer
   let stamp: Stamp
 
-  /// The signs by which a changed file is known.
+  /// The properties by which a change of a file is detected.
   struct Stamp: Equatable {
     let size, inode: Int
-    /// Of its bytes, and of anything about it, in nanoseconds since 1970.
+    /// The times of the last change of the contents, and of the file's status, in nanoseconds since
+    /// 1970.
     let modified, changed: Int
 
     init(_ status: stat) {
@@ -24,11 +25,12 @@ final class MappedFile: @unchecked Sendable {
       changed = nanoseconds(status.st_ctim)
     }
 
-    /// Says if the last change is long enough ago for another one to have another time.
+    /// True if the last change is so old that another change would have a different time.
     var isSettled: Bool {
       var now = timespec()
       clock_gettime(CLOCK_REALTIME, &now)
-      // File systems note times by a clock that stands still for some milliseconds, or for seconds.
+      // File systems take times from a clock that advances in steps of some milliseconds, or of
+      // seconds.
       let step = changed % 1_000_000_000 == 0 ? 2_000_000_000 : 20_000_000
       return now.tv_sec * 1_000_000_000 + now.tv_nsec - changed > step
     }
@@ -37,7 +39,7 @@ final class MappedFile: @unchecked Sendable {
   var count: Int { bytes.count }
 
   init(_ path: String) throws(DataError) {
-    // Without waiting for whoever would write into a pipe.
+    // O_NONBLOCK: opening a pipe would otherwise wait for a writer.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
     guard descriptor >= 0 else { throw .unreadable(path) }
     defer { close(descriptor) }
@@ -64,7 +66,7 @@ final class MappedFile: @unchecked Sendable {
     }
   }
 
-  /// Hands over the bytes, without a byte order mark at their start.
+  /// Calls `body` with the bytes, without a byte order mark at their start.
   func withTextAfterMark<Result>(
     _ body: (Span<UInt8>) throws(DataError) -> Result
   ) throws(DataError) -> Result {

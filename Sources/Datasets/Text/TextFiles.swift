@@ -2,15 +2,15 @@ internal import Glibc
 
 /// The files of a text, in the order in which they are read.
 ///
-/// A folder stands for every regular file in it and in its subfolders, in the byte order of their
-/// paths, without hidden and empty ones; a file that is reached twice through links is read once.
+/// A folder stands for all regular files in it and in its subfolders, in the byte order of their
+/// paths, without hidden and empty ones. A file that several links point to is read once.
 public struct TextFiles: Sendable {
   struct File: Sendable {
     let path: String
     let size: Int
-    /// Nanoseconds since 1970.
+    /// The time of the last change, in nanoseconds since 1970.
     let modified: Int
-    /// The same for every link to the file.
+    /// The identity of the file, the same for all links to it.
     fileprivate let identity: Identity
   }
 
@@ -21,10 +21,10 @@ public struct TextFiles: Sendable {
 
   let files: [File]
 
-  /// What an error message calls this text.
+  /// The name of this text in messages.
   public let name: String
 
-  /// Finds the files behind paths of files and folders.
+  /// Finds the files at paths of files and folders.
   /// - Throws: `DataError` if a path does not exist or cannot be read, if a file is empty, or if a
   ///   folder has no text.
   public init(_ paths: [String]) throws(DataError) {
@@ -77,7 +77,7 @@ public struct TextFiles: Sendable {
         found += try walk(path)
         continue
       }
-      // Linked folders are not followed, for they may lead back here; nor are broken links.
+      // Links to folders are not followed, because they may lead back here; nor are broken links.
       guard let (file, mode) = try? examine(path), mode == S_IFREG else { continue }
       found.append(file)
     }
@@ -97,7 +97,7 @@ public struct TextFiles: Sendable {
     return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
   }
 
-  /// The number of characters, Unicode scalars, of a text in UTF-8.
+  /// Returns the number of characters (Unicode scalars) of a text in UTF-8.
   public func characterCount() throws(DataError) -> Int {
     var count = 0
     try forEach(utf8: false) { (text) throws(DataError) in
@@ -107,7 +107,7 @@ public struct TextFiles: Sendable {
     return count
   }
 
-  /// Identifies the files by their absolute paths, whatever is in them.
+  /// Adds the absolute paths of the files, not their contents, to a fingerprint.
   func identify(into fingerprint: inout Fingerprint) {
     for file in files {
       if let absolute = realpath(file.path, nil) {
@@ -119,22 +119,23 @@ public struct TextFiles: Sendable {
     }
   }
 
-  /// Changes when the size of a file does.
+  /// A hash of the sizes of the files.
   var sizes: UInt64 {
     var fingerprint = Fingerprint()
     for file in files { fingerprint.add(file.size) }
     return fingerprint.value
   }
 
-  /// Changes when a file is written.
+  /// A hash of the times of the last changes.
   var times: UInt64 {
     var fingerprint = Fingerprint()
     for file in files { fingerprint.add(file.modified) }
     return fingerprint.value
   }
 
-  /// Hands over the bytes of one file after the other, checked to be UTF-8 where that matters.
-  /// - Parameter keepingMark: whether a byte order mark at the start of a file is a part of its text.
+  /// Calls `body` with the bytes of one file after another, checked to be UTF-8 if `utf8` is true.
+  /// - Parameter keepingMark: True if a byte order mark at the start of a file is a part of its
+  ///   text.
   func forEach(
     utf8: Bool, keepingMark: Bool = false, _ body: (Span<UInt8>) throws(DataError) -> Void
   ) throws(DataError) {

@@ -1,4 +1,4 @@
-/// The place of the first byte that is no part of well-formed UTF-8 (Unicode 15, table 3-7).
+/// Returns the index of the first byte that is not well-formed UTF-8 (Unicode 15, table 3-7).
 func firstInvalidByte(of text: Span<UInt8>) -> Int? {
   var i = 0
   while i < text.count {
@@ -26,12 +26,12 @@ func firstInvalidByte(of text: Span<UInt8>) -> Int? {
   return nil
 }
 
-/// The length of the byte order mark that some editors put in front of UTF-8, or 0.
+/// Returns the length of the byte order mark that some editors put in front of UTF-8, or 0.
 func markLength(of text: Span<UInt8>) -> Int {
   text.count >= 3 && text[0] == 0xEF && text[1] == 0xBB && text[2] == 0xBF ? 3 : 0
 }
 
-/// The sentence for a file that is no text in UTF-8 but known to be something else; nil for others.
+/// Returns the message for a file that is not UTF-8 but of a known format; nil for other files.
 private func knownForm(of text: Span<UInt8>) -> String? {
   func begins(_ bytes: UInt8...) -> Bool {
     text.count >= bytes.count && bytes.indices.allSatisfy { text[$0] == bytes[$0] }
@@ -61,15 +61,15 @@ func requireUTF8(_ text: Span<UInt8>, of path: String) throws(DataError) {
 let newline = UInt8(ascii: "\n")
 let carriageReturn = UInt8(ascii: "\r")
 
-/// The number of bytes of the character that starts with `lead`, in well-formed UTF-8.
+/// Returns the number of bytes of the character that starts with `lead`, in well-formed UTF-8.
 @inline(__always)
 func characterLength(_ lead: UInt8) -> Int {
   lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4
 }
 
-/// The number of bytes of the white-space character at `i`, or 0 if the character there is another.
+/// Returns the number of bytes of the white-space character at `i`, or 0 for any other character.
 ///
-/// White space is what Python's `str.isspace` takes for it.
+/// White space is defined as in Python's `str.isspace`.
 @inline(__always)
 func whiteSpaceLength(_ text: Span<UInt8>, _ i: Int) -> Int {
   let lead = text[i]
