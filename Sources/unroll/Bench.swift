@@ -10,9 +10,9 @@ struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measures the speed and memory of a model, alone or under mpirun.",
     discussion: """
-      The model comes from flags, or from configuration files with flags in place of what they say; \
-      the text is generated. Training without a configuration is by SGD with the gradient's norm \
-      clipped. Figures: docs/performance.md.
+      The model comes from flags, or from configuration files whose values the flags replace; the \
+      text is generated. Training without a configuration uses SGD with gradient norm clipping. \
+      Results: docs/performance.md.
       """)
 
   @Argument(
@@ -47,10 +47,10 @@ struct Bench: ParsableCommand {
   @Option(help: "float32 or bfloat16: the number format of the products.")
   var precision: String?
 
-  @Option(help: "The number of timed steps; about ten seconds' unless given.")
+  @Option(help: "The number of timed steps; about ten seconds of steps unless given.")
   var steps: Int?
 
-  @Option(help: "Steps before the timed ones.")
+  @Option(help: "The number of steps before the timed ones.")
   var warmUp = 2
 
   @Option(
@@ -59,7 +59,7 @@ struct Bench: ParsableCommand {
   var writeText: String?
 
   @Option(
-    help: "Write the first weights here, as a file that PyTorch loads.",
+    help: "Write the initial weights here, as a file that PyTorch loads.",
     completion: .file(extensions: ["safetensors"]))
   var writeWeights: String?
 
@@ -79,7 +79,7 @@ struct Bench: ParsableCommand {
     let given =
       configurations.isEmpty
       ? nil : try Configuration.decode(RunOptions.self, from: configurations)
-    // Before MPI starts, so that a mistake is said at once.
+    // Checked before MPI starts, so that a mistake is reported at once.
     let ranks = Launch().size ?? 1
     var request = try BenchRequest(
       task, shape, configuration: given, steps: steps, warmUp: warmUp, ranks: ranks)

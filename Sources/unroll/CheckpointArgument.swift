@@ -2,22 +2,23 @@ internal import ArgumentParser
 internal import Datasets
 internal import Training
 
-/// The checkpoint that a command reads.
+/// The argument that names the checkpoint a command reads.
 struct CheckpointArgument: ParsableArguments {
   @Argument(
     help: """
-      A checkpoint, or the folder of a run, of which it is the latest; RUN/checkpoints/best is the best.
+      A checkpoint, or the folder of a run, of which it is the latest; RUN/checkpoints/best is the \
+      best.
       """, completion: .directory)
   var checkpoint: String
 
   @Flag(help: "The best checkpoint of the run in place of the latest.")
   var best = false
 
-  /// The folder of the checkpoint that is meant.
-  /// - Throws: `CheckpointError` where there is none.
+  /// Returns the folder of the checkpoint.
+  /// - Throws: `CheckpointError` if there is none.
   func locate() throws -> String { try CheckpointStore.locate(checkpoint, best: best) }
 
-  /// Says on standard error which checkpoint was taken, where the path left that open.
+  /// Prints on standard error which checkpoint was chosen, if the argument left a choice.
   func tell(_ taken: String) {
     let given = checkpoint.hasSuffix("/") ? String(checkpoint.dropLast()) : checkpoint
     if taken != given { StandardStreams.tell("from \(taken)\n") }
@@ -25,7 +26,7 @@ struct CheckpointArgument: ParsableArguments {
 }
 
 extension UnknownSymbols {
-  /// Says on standard error how many symbols the model does not know; of more than a tenth, a warning.
+  /// Prints on standard error how many symbols the model does not know; a warning above one tenth.
   func tell(of text: String) {
     if let warning = warning(of: text) {
       warn(warning)

@@ -11,8 +11,8 @@ struct CheckpointCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Shows every checkpoint of a run.",
       discussion: """
-        Of each: step, time, size, whether latest or best names it, and whether it is whole as far as \
-        sizes tell; unroll checkpoint verify reads every byte.
+        Shows step, time and size, whether latest or best names the checkpoint, and whether the \
+        sizes of its files are right; unroll checkpoint verify reads every byte.
         """)
 
     @Argument(help: "The folder of a run, or of its checkpoints.", completion: .directory)
@@ -31,8 +31,8 @@ struct CheckpointCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Reads every byte of a checkpoint, or of all those of a run.",
       discussion: """
-        Sizes and checksums are compared with those that were written. Each problem is a line on \
-        standard error, and then the exit code is 65.
+        Compares sizes and checksums with those that were written. Each problem is a line on \
+        standard error; with any problem the exit code is 65.
         """)
 
     @Argument(
@@ -49,8 +49,8 @@ struct CheckpointCommand: ParsableCommand {
 
   struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Describes a checkpoint: where it stands, its model, tensors and configuration.",
-      discussion: "Of a run, the latest checkpoint. Every byte is read and verified first.")
+      abstract: "Describes a checkpoint: its step, model, tensors and configuration.",
+      discussion: "For a run, the latest checkpoint. Every byte is read and verified first.")
 
     @OptionGroup var from: CheckpointArgument
 

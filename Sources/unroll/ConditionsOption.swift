@@ -6,13 +6,13 @@ struct ConditionsOption: ParsableArguments {
   @Option(
     parsing: .upToNextOption,
     help: """
-      What is known of every line, for a model that asks for it: names of classes, then numbers; \
-      a negative one as --condition=-0.5.
+      The condition of every line, for a conditioned model: names of classes, then numbers; a \
+      negative one as --condition=-0.5.
       """)
   var condition: [String] = []
 
   @Option(
-    help: "A file of what is known of each line, as the model's data has it.",
+    help: "A file with the condition of each line, in the format of the model's data.",
     completion: .file())
   var conditions: String?
 

@@ -6,11 +6,11 @@ internal import Training
 
 struct Decode: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Says what a model makes of sources: translations, pronunciations.",
+    abstract: "Decodes an output sequence for each source: translations, pronunciations.",
     discussion: """
-      Reads sources, one a line, from a file or standard input; prints a line for each. Of frames of \
-      numbers it reads --source as the model's data has it, and prints the name of each sequence, a tab \
-      and what is made of it.
+      Reads sources, one per line, from a file or standard input, and prints one line for each. If \
+      the sources are frames of numbers, it reads --source in the format of the model's data, and \
+      prints the name of each sequence, a tab and the decoded line.
       """)
 
   @OptionGroup var from: CheckpointArgument
@@ -18,18 +18,18 @@ struct Decode: ParsableCommand {
   @Option(help: "The file of sources; standard input unless given.", completion: .file())
   var source: String?
 
-  @Option(help: "Hypotheses side by side; 1 takes the likeliest symbol after each other.")
+  @Option(help: "The width of beam search; 1 is greedy decoding.")
   var beam = 4
 
-  @Option(help: "How much longer hypotheses are preferred (Wu 2016).")
+  @Option(help: "The exponent of length normalisation; larger prefers longer lines (Wu 2016).")
   var lengthNormalisation = 1.0
 
-  @Flag(help: "Draw each symbol from its distribution in place of searching.")
+  @Flag(help: "Sample each symbol from its distribution instead of searching.")
   var sample = false
 
   @OptionGroup var drawing: SamplingOptions
 
-  @Option(help: "The same seed draws the same lines.")
+  @Option(help: "The seed of --sample; the same seed gives the same lines.")
   var seed: UInt64 = 1
 
   @OptionGroup var known: ConditionsOption
@@ -42,7 +42,7 @@ struct Decode: ParsableCommand {
       throw ValidationError("--length-normalisation must not be negative.")
     }
     guard sample || drawing.isPlain else {
-      throw ValidationError("--temperature, --top-k and --top-p are of --sample: add it.")
+      throw ValidationError("--temperature, --top-k and --top-p need --sample: add it.")
     }
   }
 
@@ -50,31 +50,31 @@ struct Decode: ParsableCommand {
     let path = try from.locate()
     let loaded = try Checkpoint(verifying: path)
     var unknown = UnknownSymbols()
-    let interpreter = try SequenceTranslator(loaded, precision: format.precision)
+    let translator = try SequenceTranslator(loaded, precision: format.precision)
     var names: [String] = []
     var given: [DecoderInput]
-    if interpreter.readsFrames {
+    if translator.readsFrames {
       guard let source else {
         throw UsageError(
-          "\(from.checkpoint) makes something of frames: name their file with --source")
+          "\(from.checkpoint) decodes from frames: name their file with --source")
       }
-      let sources = try interpreter.sources(in: source)
+      let sources = try translator.sources(in: source)
       (names, given) = (sources.map(\.name), sources.map(\.given))
     } else {
-      given = try lines(of: source).map(interpreter.given)
+      given = try lines(of: source).map(translator.given)
     }
     given = try known.told(loaded).add(to: given, of: source ?? "standard input")
     for first in stride(from: 0, to: given.count, by: 64) {
       let part = Array(given[first..<min(first + 64, given.count)])
       let said =
         sample
-        ? interpreter.sample(part, from: first, drawing.sampling(), seed: seed)
-        : interpreter.search(
+        ? translator.sample(part, from: first, drawing.sampling(), seed: seed)
+        : translator.search(
           part, beam: beam, normalisation: LengthNormalisation(alpha: lengthNormalisation))
       for (place, line) in said.enumerated() {
         print(names.isEmpty ? line : "\(names[first + place])\t\(line)")
       }
-      unknown.add(interpreter.unknown(inSources: part))
+      unknown.add(translator.unknown(inSources: part))
     }
     from.tell(path)
     unknown.tell(of: "the sources")

@@ -7,15 +7,16 @@ struct Diagnose: ParsableCommand {
     abstract:
       "Shows how far gradients reach back in runs that were trained with --diagnose gradients.",
     discussion: """
-      A table of each run: the norm of each layer's gradient, the spectral radius of what carries its \
-      state, the lags at which the gradient of a loss has fallen to a tenth and a thousandth, and how \
-      many gates are shut (below 0.1) or wide open (above 0.9). --svg draws the norms by lag.
+      A table of each run: the norm of each layer's gradient, the spectral radius of its recurrent \
+      weights, the lags at which the gradient of a loss has fallen to a tenth and a thousandth, \
+      and how many gates are shut (below 0.1) or wide open (above 0.9). --svg draws the norms by \
+      lag.
       """)
 
   @Argument(help: "The folders of runs.", completion: .directory)
   var runs: [String]
 
-  @Option(help: "The step to show; the last that was looked at unless given.")
+  @Option(help: "The step to show; the last one with a diagnosis unless given.")
   var step: Int?
 
   @Option(

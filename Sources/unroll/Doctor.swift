@@ -20,7 +20,7 @@ struct Doctor: ParsableCommand {
       let diagnosis = try HealthReport.make(
         in: world, launch: launch, builtFor: String(cString: unroll_built_for()), folder: folder)
       if let diagnosis { print(diagnosis.words) }
-      // The code of a job is that of whichever rank has one.
+      // The exit code of a job is that of any rank with one.
       return diagnosis?.isUsable == false ? ExitStatus.software : ExitStatus.done
     }
   }

@@ -10,8 +10,8 @@ struct Evaluate: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Scores a text or sequences with a model: loss, perplexity, accuracy, NRMSE.",
     discussion: """
-      Of a text, the state is carried through the whole of it. Sequences are read in the format of the \
-      run's data; --part takes them from the run's own. Works under mpirun too.
+      The state is carried through a whole text. Sequences are read in the format of the run's \
+      data; --part takes them from the run's own data. Works under mpirun too.
       """)
 
   @OptionGroup var from: CheckpointArgument
@@ -23,7 +23,7 @@ struct Evaluate: ParsableCommand {
   var source: String?
 
   @Option(
-    help: "The table of what is known of each sequence in --data, where the model's data has one.",
+    help: "The table of conditions of the sequences in --data, if the model's data has one.",
     completion: .file())
   var conditions: String?
 
@@ -38,7 +38,7 @@ struct Evaluate: ParsableCommand {
 
   @Option(
     help: """
-      Of sequences: at most so many steps × sequences side by side, in place of --batch-size; \
+      For sequences, in place of --batch-size: the most steps × sequences in a batch; \
       evaluation.batch_tokens of the run unless one of the two is given.
       """)
   var batchTokens: Int?
@@ -47,16 +47,17 @@ struct Evaluate: ParsableCommand {
   var bptt = 512
 
   @Option(
-    help: "Hypotheses side by side, where sources are decoded; 0 for the loss alone.")
+    help: "The width of beam search, if sources are decoded; 0 for the loss only.")
   var beam = 1
 
   @Option(
     help: """
-      Lets a model of series go on on its own for N steps, and measures the last; needs --after.
+      Lets a model of series predict N steps from its own outputs, and measures the last step; \
+      needs --after.
       """)
   var free: Int?
 
-  @Option(help: "The steps of each series that are told before --free begins.")
+  @Option(help: "The number of steps of each series that are given before --free begins.")
   var after: Int?
 
   @OptionGroup var format: PrecisionOption

@@ -5,19 +5,20 @@ struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Writes a checkpoint's weights as a file that PyTorch loads.",
     discussion: """
-      Beside out.safetensors goes the vocabulary, out.vocabulary.json, and out.outputs.json where what \
-      is predicted are other symbols than what is read.
+      The vocabulary is written beside out.safetensors as out.vocabulary.json, and the vocabulary \
+      of outputs as out.outputs.json if it differs from that of inputs.
 
       The file has the names, shapes and order of gates of PyTorch's modules, so that \
       load_state_dict(strict=True) takes it: encoder, rnn and decoder of the word_language_model \
-      example where all layers fit one module, otherwise layers.0, layers.1 and so on. A tied matrix \
-      is written under both names, and a bias that the model is made without as zeros.
+      example if all layers fit one module, otherwise layers.0, layers.1 and so on. A tied matrix \
+      is written under both names, and a bias that the model lacks as zeros.
 
-      Refused, with exit code 65, is a model for which PyTorch has no module: peepholes, \
-      coupled gates and layer normalisation of an lstm layer, sigmoid and identity of an elman layer, \
-      and every cell besides elman, lstm and gru. With --joined or --update-gate candidate the file is \
-      for other programs, and refused are layer normalisation and every cell besides elman, lstm, gru, \
-      gru-reset-before, update-gru and leaky; --update-gate is of gru and gru-reset-before. unroll import takes every form back.
+      A model for which PyTorch has no module is refused with exit code 65: peepholes, coupled \
+      gates and layer normalisation of an lstm layer, sigmoid and identity of an elman layer, and \
+      every cell except elman, lstm and gru. With --joined or --update-gate candidate the file is \
+      for other programs; then layer normalisation is refused, and every cell except elman, lstm, \
+      gru, gru-reset-before, update-gru and leaky. --update-gate is for gru and gru-reset-before. \
+      unroll import reads all of these forms.
       """)
 
   @OptionGroup var from: CheckpointArgument
@@ -29,15 +30,15 @@ struct Export: ParsableCommand {
 
   @Flag(
     help: """
-      The weights as trained. Without it, and where the run keeps an average of its weights, that is \
-      written: what evaluate and generate use too.
+      Write the weights as trained. Without this flag, and if the run keeps an average of its \
+      weights, the average is written, which evaluate and generate use too.
       """)
   var raw = false
 
   @Flag(
     help: """
-      One matrix for each layer in place of two, such as rnn.weight_l0 = [W | U] of [x, h], and one \
-      bias rnn.bias_l0 = b + b'; the candidate of a gru keeps its own b' as rnn.bias_hn_l0.
+      One matrix for each layer in place of two, such as rnn.weight_l0 = [W | U] of [x, h], and \
+      one bias rnn.bias_l0 = b + b'; the candidate of a gru keeps its own b' as rnn.bias_hn_l0.
       """)
   var joined = false
 

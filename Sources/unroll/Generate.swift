@@ -6,24 +6,24 @@ internal import Training
 
 struct Generate: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Draws text from a model symbol by symbol, or goes on with series of frames.",
+    abstract: "Samples text from a model symbol by symbol, or continues series of frames.",
     discussion: """
-      A model that predicts the frames that it reads goes on with each series of --prime, in the format \
-      of the run's data: numbers as they are predicted, the keys of a piano drawn one by one.
+      A model that predicts its own next frames continues each series of --prime, in the format of \
+      the run's data: numbers as they are predicted, the keys of a piano sampled one by one.
       """)
 
   @OptionGroup var from: CheckpointArgument
 
-  @Option(help: "Text to go on from; it is read as the start of a line.")
+  @Option(help: "The text to continue; it is read as the start of a line.")
   var prompt = ""
 
   @Option(
     help:
-      "A file of series to go on from, for a model of frames; from a frame of zeros unless given.",
+      "A file of series to continue, for a model of frames; a frame of zeros unless given.",
     completion: .file())
   var prime: String?
 
-  @Option(help: "The number of symbols or frames to draw.")
+  @Option(help: "The number of symbols or frames to generate.")
   var length = 500
 
   @OptionGroup var drawing: SamplingOptions
@@ -34,8 +34,8 @@ struct Generate: ParsableCommand {
   @Option(
     parsing: .upToNextOption,
     help: """
-      What is known of the whole sequence, for a model that asks for it: names of classes, then \
-      numbers; a negative one as --condition=-0.5.
+      The condition of the sequence, for a conditioned model: names of classes, then numbers; a \
+      negative one as --condition=-0.5.
       """)
   var condition: [String] = []
 
@@ -57,7 +57,7 @@ struct Generate: ParsableCommand {
     }
     let (model, weights, vocabulary) = try loaded.model(precision: format.precision)
     guard model.interface.encoded == nil else {
-      throw UsageError("\(from.checkpoint) makes something of a source: use unroll decode")
+      throw UsageError("\(from.checkpoint) needs a source for its encoder: use unroll decode")
     }
     let known = try ToldConditions(loaded, words: condition).one()
     let generator = Generator(model, weights: weights, seed: seed)
@@ -71,13 +71,13 @@ struct Generate: ParsableCommand {
     }
     if let longest = model.longestPredicted, start.count > longest {
       throw UsageError(
-        "the prompt has \(start.count) symbols, and \(from.checkpoint) predicts at most \(longest): give a "
-          + "shorter one")
+        "the prompt has \(start.count) symbols, and \(from.checkpoint) predicts at most "
+          + "\(longest): give a shorter one")
     }
     generator.restart(
       condition: known.condition, classes: known.classes,
       atLeast: model.longestPredicted == nil ? 0 : start.count, temperature: drawing.temperature)
-    // A text begins where a line does: a state of zero alone is a place that training hardly knows.
+    // A text begins at the start of a line, because training hardly ever sees the zero state alone.
     let opening =
       model.interface.isRunning
       ? vocabulary.encode("\n").filter { $0 != vocabulary.unknown }
@@ -99,14 +99,14 @@ struct Generate: ParsableCommand {
     unknown.tell(of: "the prompt")
   }
 
-  /// Goes on with series of frames.
+  /// Continues series of frames.
   private func goOn(_ loaded: Checkpoint) throws {
     let continuation = try SeriesContinuation(loaded, precision: format.precision)
     guard prompt.isEmpty else {
       throw UsageError("\(from.checkpoint) reads frames: give --prime FILE in place of --prompt")
     }
     guard drawing.choosesAll else {
-      throw UsageError("\(from.checkpoint) draws no symbols: remove --top-k and --top-p")
+      throw UsageError("\(from.checkpoint) samples no symbols: remove --top-k and --top-p")
     }
     let text = try continuation.text(
       after: prime, given: try ToldConditions(loaded, words: condition).one(), length: length,

@@ -6,13 +6,14 @@ internal import Training
 
 struct Import: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Makes a run that begins with the weights of a file.",
+    abstract: "Makes a run that starts from the weights of a file.",
     discussion: """
-      The file has PyTorch's names, as unroll export or torch's safetensors write them; every name and \
-      shape must be right. A layer whose two matrices are joined, such as rnn.weight_l0 = [W | U], is \
-      recognised and split. float64, float16 and bfloat16 become float32. The configuration describes \
-      the model, and its data must be there. The run gets a checkpoint of step 0, from which unroll \
-      train goes on with the same configuration and folder, and which evaluate and generate take too.
+      The file has PyTorch's names, as unroll export or torch's safetensors write them; every name \
+      and shape must match. A layer whose two matrices are joined, such as rnn.weight_l0 = [W | \
+      U], is recognised and split. float64, float16 and bfloat16 become float32. The configuration \
+      describes the model, and its data must exist. The run gets a checkpoint of step 0. unroll \
+      train with the same configuration and folder continues from it; evaluate and generate can \
+      read it too.
       """)
 
   @Argument(
@@ -30,8 +31,8 @@ struct Import: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       """
-      What the update gates of gru and gru-reset-before layers in the file multiply: past, as in \
-      PyTorch, or candidate, as in course notes. What the file says unless given, or else past.
+      The factor of the update gate of gru and gru-reset-before layers in the file: past, as in \
+      PyTorch, or candidate, as in course notes. By default the value in the file, or else past.
       """, valueName: "past|candidate"))
   var updateGate: UpdateGate?
 
@@ -46,7 +47,7 @@ struct Import: ParsableCommand {
     if RunFolder(folder).isUsed {
       throw UsageError("\(folder) holds a run already: choose another --run folder")
     }
-    // Read before anything is made, so that a wrong file leaves nothing behind.
+    // The weights are read before anything is created, so that a wrong file leaves nothing behind.
     _ = try SafetensorsFile(input)
     let request = RunRequest(
       options, given: try arguments.text(options), folder: RunFolder(folder), resume: .none,

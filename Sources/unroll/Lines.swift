@@ -1,11 +1,11 @@
 internal import Datasets
 internal import Foundation
 
-/// The lines of a text; of standard input where there is no file.
+/// Returns the lines of a text file, or of standard input without a file.
 func lines(of file: String?) throws -> [String] {
   var text: Data
   if let file {
-    // A pipe will do too.
+    // A pipe works too.
     guard let handle = FileHandle(forReadingAtPath: file),
       let read = try? handle.readToEnd() ?? Data()
     else {
@@ -20,7 +20,7 @@ func lines(of file: String?) throws -> [String] {
   var lines = text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
   if lines.last?.isEmpty == true { lines.removeLast() }
   return try lines.enumerated().map { number, line in
-    // A line ends with a newline, or with a carriage return before it.
+    // A line ends with "\n" or "\r\n".
     let line = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
     guard let words = String(validating: line, as: UTF8.self) else {
       throw DataError(

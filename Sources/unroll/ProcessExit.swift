@@ -4,18 +4,19 @@ internal import Foundation
 internal import Logging
 internal import Training
 
-/// Ends the process with what an error says: one sentence from one rank, and the documented exit code.
+/// Ends the process with an error: one sentence from one rank, and the documented exit code.
 ///
-/// Before the ranks have met, each finds the same mistake by itself. The first rank says it, upon which
-/// the launcher ends the others; another rank that is still there after a while has a mistake of its own.
+/// Before the ranks are connected, each rank finds the same mistake by itself. The first rank
+/// prints it and the launcher then ends the others. A rank that is still running after a while has
+/// an error of its own, and prints it.
 func leave(_ error: any Error) -> Never {
   let launch = Launch()
-  // Help, version, completions, exit codes and usage errors are the argument parser's.
+  // Help, version, completions, exit codes and usage errors come from the argument parser.
   let parserCode = Unroll.exitCode(for: error).rawValue
   let isParsers = error is ValidationError || parserCode != 1
   if error is ExitCode || parserCode == 0 && launch.rank > 0 { exit(parserCode) }
   if launch.rank > 0 {
-    // The launcher's request to end is to be obeyed in silence.
+    // The launcher's request to end is obeyed without a message.
     signal(SIGTERM, SIG_DFL)
     sleep(3)
     say("rank \(launch.rank): \(isParsers ? Unroll.message(for: error) : "\(error)")")
@@ -35,10 +36,10 @@ func say(_ sentence: String) {
 /// Prints a warning on standard error.
 func warn(_ sentence: String) { StandardStreams.tell("warning: \(sentence)\n") }
 
-/// Runs a body in the world that the launcher started, and leaves it in order.
+/// Runs `body` in the world that the launcher started, and leaves the world properly.
 ///
-/// Errors that all ranks agreed on are printed by the rank they happened on; any other error, once the
-/// ranks are in the world, ends the whole job with its code.
+/// An error that all ranks agreed on is printed by the rank where it happened. Any other error,
+/// once the ranks are connected, ends the whole job with its exit code.
 func inWorld(_ body: (any Communicator) throws -> Int32) throws -> Never {
   let world = try joinWorld()
   do {
@@ -46,7 +47,7 @@ func inWorld(_ body: (any Communicator) throws -> Int32) throws -> Never {
     try world.finish()
     exit(code)
   } catch is FailedElsewhere {
-    // The rank that failed speaks and gives the exit code.
+    // The rank that failed prints the error and gives the exit code.
     try world.finish()
     exit(ExitStatus.done)
   } catch {
@@ -56,7 +57,8 @@ func inWorld(_ body: (any Communicator) throws -> Int32) throws -> Never {
   }
 }
 
-/// Writes messages of the program to standard error, without dates: metrics.jsonl has the times.
+/// A log handler that writes messages to standard error, without dates: metrics.jsonl has the
+/// times.
 struct ConsoleLog: LogHandler {
   var metadata: Logger.Metadata = [:]
   var logLevel = Logger.Level.info

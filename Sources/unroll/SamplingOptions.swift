@@ -1,27 +1,27 @@
 internal import ArgumentParser
 internal import Recurrence
 
-/// How symbols are drawn.
+/// The options of sampling.
 struct SamplingOptions: ParsableArguments {
-  // A negative number is a value too, and is refused in a sentence of its own.
+  // A negative number is accepted as a value here, and refused later with a message of its own.
   @Option(
     parsing: .unconditional,
-    help: "Logits are divided by it; 0 takes the likeliest symbol, or keys likelier than not.")
+    help: "The divisor of the logits; 0 takes the likeliest symbol, or keys likelier than not.")
   var temperature = 1.0
 
   @Option(
     name: .customLong("top-k"), parsing: .unconditional,
-    help: "Draw from the K likeliest symbols only.")
+    help: "Sample from the K likeliest symbols only.")
   var topK: Int?
 
   @Option(
     name: .customLong("top-p"), parsing: .unconditional,
-    help: "Draw from the likeliest symbols that together have this probability.")
+    help: "Sample from the likeliest symbols that together have this probability.")
   var topP = 1.0
 
-  /// Whether all symbols are drawn with their own probabilities.
+  /// True if all symbols are sampled with their own probabilities.
   var isPlain: Bool { temperature == 1 && choosesAll }
-  /// Whether all symbols may be drawn.
+  /// True if every symbol can be sampled.
   var choosesAll: Bool { topK == nil && topP == 1 }
 
   func validate() throws {
@@ -32,7 +32,7 @@ struct SamplingOptions: ParsableArguments {
     }
   }
 
-  /// - Parameter excluded: symbols that are never drawn.
+  /// - Parameter excluded: Symbols that are never sampled.
   func sampling(excluding excluded: Set<Int32> = []) -> Sampling {
     Sampling(temperature: temperature, topK: topK, topP: topP, excluded: excluded)
   }

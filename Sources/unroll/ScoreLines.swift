@@ -9,11 +9,11 @@ struct ScoreLines: ParsableCommand {
     commandName: "score",
     abstract: "Prints the log-probability of each line of a text, in nats.",
     discussion: """
-      Each line is a text of its own: the state is zero before it, it follows the end of a line, and \
-      its own end counts. To a model of sequences a line is a sequence, whose end counts too, and to one \
-      with an encoder the answer to the same line of --source. What is known of a line stands in front of \
-      it as in the model's data, or is told by --condition or --conditions. Printed: log-probability, symbols, and \
-      the line, separated by tabs.
+      Each line is scored by itself: the state is zero before it, it follows the end of a line, \
+      and its own end counts. For a model of sequences a line is a sequence, whose end counts too; \
+      for a model with an encoder it is the target of the same line of --source. The condition of \
+      a line stands in front of it as in the model's data, or is given by --condition or \
+      --conditions. Prints log-probability, number of symbols and line, separated by tabs.
       """)
 
   @OptionGroup var from: CheckpointArgument
@@ -22,7 +22,7 @@ struct ScoreLines: ParsableCommand {
   var file: String?
 
   @Option(
-    help: "The file of sources, a line for each, for a model that has an encoder.",
+    help: "The file of sources, one per line, for a model with an encoder.",
     completion: .file())
   var source: String?
 
@@ -30,7 +30,7 @@ struct ScoreLines: ParsableCommand {
 
   @OptionGroup var format: PrecisionOption
 
-  /// Lines of which those of like lengths are read side by side.
+  /// The number of lines that are grouped by length and scored in parallel.
   private static let group = 1024
 
   func run() throws {
@@ -39,7 +39,7 @@ struct ScoreLines: ParsableCommand {
     var unknown = UnknownSymbols()
     guard try loaded.interface().encoded != nil else {
       guard source == nil else {
-        throw UsageError("\(from.checkpoint) has no encoder that would read --source: remove it")
+        throw UsageError("\(from.checkpoint) has no encoder to read --source: remove it")
       }
       let (model, weights, vocabulary) = try loaded.model(precision: format.precision)
       let scorer = try LineScorer(model, weights: weights, vocabulary: vocabulary)
@@ -57,15 +57,15 @@ struct ScoreLines: ParsableCommand {
     }
     guard let source else {
       throw UsageError(
-        "\(from.checkpoint) makes something of a source: name the file with --source")
+        "\(from.checkpoint) needs a source for its encoder: name the file with --source")
     }
-    let interpreter = try SequenceTranslator(loaded, precision: format.precision)
+    let translator = try SequenceTranslator(loaded, precision: format.precision)
     let (all, name) = (try lines(of: file), file ?? "standard input")
     var (given, said): ([DecoderInput], [String])
-    if interpreter.readsFrames {
-      (given, said) = try interpreter.pairs(all, of: source, from: name)
+    if translator.readsFrames {
+      (given, said) = try translator.pairs(all, of: source, from: name)
     } else {
-      (given, said) = (try lines(of: source).map(interpreter.given), all)
+      (given, said) = (try lines(of: source).map(translator.given), all)
       guard said.count == given.count else {
         throw DataError(
           "\(source) has \(given.count) lines and \(name) \(said.count): give a source for each line"
@@ -75,10 +75,10 @@ struct ScoreLines: ParsableCommand {
     given = try known.told(loaded).add(to: given, of: name)
     for first in stride(from: 0, to: said.count, by: Self.group) {
       let part = first..<min(first + Self.group, said.count)
-      let scores = interpreter.score(Array(said[part]), of: Array(given[part]))
+      let scores = translator.score(Array(said[part]), of: Array(given[part]))
       for (score, line) in zip(scores, all[part]) { show(score, line) }
-      unknown.add(interpreter.unknown(in: said[part]))
-      unknown.add(interpreter.unknown(inSources: given[part]))
+      unknown.add(translator.unknown(in: said[part]))
+      unknown.add(translator.unknown(inSources: given[part]))
     }
     from.tell(path)
     unknown.tell(of: "the lines and sources")

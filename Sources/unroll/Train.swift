@@ -6,10 +6,10 @@ public import Training
 
 extension ConsoleOptions.Progress: ExpressibleByArgument {}
 
-/// What a run can be looked at for while it trains.
+/// The measurements that a run can make while it trains.
 enum DiagnosisKind: String, CaseIterable, ExpressibleByArgument { case gradients }
 
-/// Files and assignments that make a configuration.
+/// The files and assignments that form a configuration.
 struct ConfigurationArguments: ParsableArguments {
   @Argument(
     help: "Configuration files; later ones are laid over earlier ones.",
@@ -21,7 +21,7 @@ struct ConfigurationArguments: ParsableArguments {
     help: "Sets one key, as in training.bptt=35.")
   var assignments: [String] = []
 
-  /// - Throws: `ConfigurationError`, also where a setting would do nothing.
+  /// - Throws: `ConfigurationError`, also for a setting that would have no effect.
   func load() throws -> RunOptions {
     let configuration = try Configuration.load(files: configurations, set: assignments)
     let options = try configuration.decode(RunOptions.self)
@@ -31,7 +31,8 @@ struct ConfigurationArguments: ParsableArguments {
     return options
   }
 
-  /// What is kept in the run's folder: one file as it is, or what several of them came to.
+  /// Returns the text to keep in the run's folder: a single file as it is, or the merged result of
+  /// several.
   func text(_ options: RunOptions) throws -> String {
     if configurations.count == 1, assignments.isEmpty {
       return (try? String(contentsOfFile: configurations[0], encoding: .utf8)) ?? ""
@@ -45,9 +46,9 @@ struct Train: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Trains a model, alone or under mpirun.",
     discussion: """
-      The run's folder holds the configuration, metrics.jsonl and the checkpoints. Started again, the \
-      same command goes on at the latest checkpoint. SIGTERM, SIGINT, SIGUSR1 and SIGHUP end the \
-      run early with a checkpoint and exit code 75.
+      The run's folder holds the configuration, metrics.jsonl and the checkpoints. The same \
+      command, started again, resumes from the latest checkpoint. SIGTERM, SIGINT, SIGUSR1 and \
+      SIGHUP end the run early with a checkpoint and exit code 75.
       """)
 
   @OptionGroup var arguments: ConfigurationArguments
@@ -57,7 +58,7 @@ struct Train: ParsableCommand {
     completion: .directory)
   var folder: String?
 
-  @Option(help: "auto, none, or the path of a checkpoint to go on from.", completion: .directory)
+  @Option(help: "auto, none, or the path of a checkpoint to resume.", completion: .directory)
   var resume = "auto"
 
   @Option(
@@ -68,7 +69,7 @@ struct Train: ParsableCommand {
   var progress: ConsoleOptions.Progress?
 
   @Option(
-    help: "gradients: write how far they reach back, gates and spectral radii to metrics.jsonl.")
+    help: "gradients: write gradient norms by lag, gates and spectral radii to metrics.jsonl.")
   var diagnose: DiagnosisKind?
 
   @Option(help: "The number of steps between two diagnoses; 100 unless given.")
@@ -86,12 +87,12 @@ struct Train: ParsableCommand {
     }
     guard diagnoseEvery == nil || diagnose != nil else {
       throw ValidationError(
-        "--diagnose-every would do nothing without a diagnosis: add --diagnose gradients.")
+        "--diagnose-every has no effect without a diagnosis: add --diagnose gradients.")
     }
   }
 
   func run() throws {
-    // Until there is something to save, a request ends the process at once.
+    // Until there is something to save, a request to stop ends the process at once.
     if !check && !printConfig { StopRequest.listen() }
     let options = try arguments.load()
     if printConfig {
@@ -100,7 +101,7 @@ struct Train: ParsableCommand {
     }
     if initFrom != nil, resume != "auto", resume != "none" {
       throw UsageError(
-        "--init-from starts a new run and --resume goes on with one: give one of them")
+        "--init-from starts a new run and --resume continues one: give one of them")
     }
     let request = RunRequest(
       options, given: try arguments.text(options),
@@ -122,11 +123,12 @@ struct Train: ParsableCommand {
     }
   }
 
-  /// How progress is shown: as asked, or a bar where a person is watching.
+  /// Returns the style of the progress display: the given one, or a bar on a terminal.
   private func style(_ options: RunOptions) -> ConsoleOptions.Progress {
     let asked = progress ?? options.console.progress
     if asked != .auto { return asked }
-    // Under mpirun, standard output is a terminal even when it goes to a file; the launcher knows.
+    // Under mpirun standard output is a terminal even if it is redirected; the launcher script
+    // knows better.
     if let told = ProcessInfo.processInfo.environment["UNROLL_PROGRESS"],
       let style = ConsoleOptions.Progress(rawValue: told), style != .auto
     {

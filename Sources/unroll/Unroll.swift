@@ -11,12 +11,12 @@ struct Unroll: ParsableCommand {
     abstract: "Trains recurrent language models on CPUs, alone or under mpirun.",
     discussion: """
       Exit codes: 0 done, 64 wrong usage or configuration, 65 bad data or checkpoint, 70 internal, \
-      73 or 74 cannot write, 75 stopped early and resumable, 76 diverged, \
-      77 another run trains in the folder.
+      73 or 74 cannot write, 75 stopped early and resumable, 76 diverged, 77 another run trains in \
+      the folder.
 
-      Completion of commands, options and files by the shell: \
-      unroll --generate-completion-script bash, zsh or fish prints a script; \
-      for bash: source <(unroll --generate-completion-script bash)
+      Completion of commands, options and files by the shell: unroll --generate-completion-script \
+      bash, zsh or fish prints a script; for bash: source <(unroll --generate-completion-script \
+      bash)
       """,
     version: Version.number,
     subcommands: [
@@ -24,9 +24,9 @@ struct Unroll: ParsableCommand {
       Import.self, CheckpointCommand.self, Networks.self, Bench.self, Doctor.self, Diagnose.self,
     ])
 
-  /// Parses the arguments once per job: of several ranks, only the first says what is wrong.
+  /// Parses the arguments once per job: with several ranks, only the first prints an error.
   static func main() {
-    // A limit on file sizes is an error to be reported, not a signal to die of.
+    // Exceeding a limit on file sizes is an error to report, not a reason to be killed by a signal.
     signal(SIGXFSZ, SIG_IGN)
     file_faults_tell(Int32(Launch().rank))
     do {
@@ -38,7 +38,7 @@ struct Unroll: ParsableCommand {
     }
   }
 
-  /// Says of an unknown command which one may be meant.
+  /// For an unknown command, suggests the most similar one.
   private static func checkCommand() throws {
     guard let word = CommandLine.arguments.dropFirst().first, !word.hasPrefix("-") else { return }
     let names = configuration.subcommands.map {
