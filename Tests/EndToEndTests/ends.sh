@@ -105,7 +105,7 @@ for end in halt length; do
   done
   code=0
   under 1 decode "$made" --top-k 3 2>log </dev/null || code=$?
-  [ "$code" -eq 64 ] && grep -q "are of --sample" log || die "$made --top-k: $code, $(cat log)"
+  [ "$code" -eq 64 ] && grep -q "need --sample" log || die "$made --top-k: $code, $(cat log)"
   refused 64 "use unroll decode" generate "$made"
 done
 pass "decode: greedy, by a beam and drawn, a line for each source"
