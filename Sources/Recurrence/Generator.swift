@@ -108,8 +108,9 @@ public final class Generator {
   private let batch: Batch
   private let random: Philox
   private var drawn: UInt64 = 0
-  private var hasRead = false
-  /// The sampling of the number of symbols, for models with length prediction.
+  /// The pass of the step that was read last; nil before the first.
+  private var pass: Pass?
+  /// How the number of symbols is drawn, where the model predicts it.
   private var lengths = Sampling()
   /// The profile that records the time of forward passes and sampling.
   package var profile: Profile? {
@@ -151,27 +152,26 @@ public final class Generator {
     batch.know(condition, classes: classes, of: 0, model.interface)
     tape.clearCarried()
     batch.position = 0
-    hasRead = false
+    pass = nil
   }
 
   /// Reads one symbol: the next one of a prompt, or the last sampled one.
   public func read(_ symbol: Int32) {
-    if hasRead {
+    if pass != nil {
       tape.carryStates()
       tape.note(target: symbol)
       batch.position += 1
     }
     batch.inputs.start[0] = symbol
-    tape.begin(steps: 1, streams: 1)
-    if !hasRead { expectLength() }
-    model.read(Pass(batch, on: tape, weights: weights))
-    hasRead = true
+    let pass = tape.begin(batch, weights: weights)
+    if self.pass == nil { expectLength(pass) }
+    model.read(pass)
+    self.pass = pass
   }
 
   /// Samples the number of symbols, for models with length prediction.
-  private func expectLength() {
+  private func expectLength(_ pass: Pass) {
     guard let length = model.predictedLength else { return }
-    let pass = Pass(batch, on: tape, weights: weights)
     model.encode(pass)
     length.draw(lengths, random, &drawn, pass)
   }
@@ -179,14 +179,14 @@ public final class Generator {
   /// The logits of the next symbol, valid until the next call; nil before the first symbol was
   /// read.
   package var logits: Row? {
-    hasRead ? model.outputs(at: 0, Pass(batch, on: tape, weights: weights))[0] : nil
+    pass.map { model.outputs(at: 0, $0)[0] }
   }
 
   /// Samples the next symbol and reads it.
   /// - Returns: The symbol; nil if `sampling` excludes every symbol.
   public func next(_ sampling: Sampling = Sampling()) -> Int32? {
-    precondition(hasRead, "sampling before the first symbol was read")
-    let logits = model.outputs(at: 0, Pass(batch, on: tape, weights: weights))
+    guard let pass else { preconditionFailure("sampling before anything was read") }
+    let logits = model.outputs(at: 0, pass)
     profile?.mark(.output)
     defer { drawn += 1 }
     guard let symbol = sampling.draw(logits[0], random.fineUniform(drawn)) else { return nil }

@@ -93,8 +93,8 @@ public final class ScheduledSampling {
     _ gradient: ParameterVector
   ) {
     step.copy(t..<t + 1, of: batch)
-    if t == 0 { tape.begin(step) } else { tape.begin(steps: 1, streams: step.streams) }
-    let pass = Pass(step, on: tape, weights: weights, gradient: gradient, isRepeated: true)
+    let pass = tape.begin(
+      step, weights: weights, gradient: gradient, isRepeated: true, keepsSource: t > 0)
     if t == 0 { model.encode(pass) }
     model.goOn(pass)
     choose(t, from: model.outputs(at: 0, pass), batch, probability)
@@ -116,8 +116,7 @@ public final class ScheduledSampling {
   private func iterate(
     _ batch: Batch, _ probability: Double, _ weights: ParameterVector, _ gradient: ParameterVector
   ) {
-    tape.begin(batch)
-    let pass = Pass(batch, on: tape, weights: weights, gradient: gradient, isRepeated: true)
+    let pass = tape.begin(batch, weights: weights, gradient: gradient, isRepeated: true)
     model.encode(pass)
     let first = model.firstTeacherForced ?? 0
     for layer in model.layers[..<first] { layer.forward(pass) }

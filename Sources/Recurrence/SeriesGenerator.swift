@@ -17,7 +17,8 @@ public final class SeriesGenerator {
   private let temperature: Double
   private var drawn: UInt64 = 0
   private var least = 0
-  private var hasRead = false
+  /// The pass of the step that was read last; nil before the first.
+  private var pass: Pass?
   private var hasRestarted = false
 
   /// - Parameters:
@@ -67,7 +68,7 @@ public final class SeriesGenerator {
     self.least = least
     tape.clearCarried()
     batch.position = 0
-    hasRead = false
+    pass = nil
     hasRestarted = true
   }
 
@@ -77,22 +78,22 @@ public final class SeriesGenerator {
       hasRestarted || !model.interface.isConditioned, "a conditioned model needs restart first")
     precondition(
       frames.count == streams * width, "\(frames.count) numbers for \(streams) frames of \(width)")
-    if hasRead {
+    if pass != nil {
       tape.carryStates()
       tape.note(values: frames)
       batch.position += 1
     }
     _ = batch.features.elements().update(fromContentsOf: frames)
-    tape.begin(steps: 1, streams: streams)
-    if !hasRead { expectLengths() }
-    model.read(Pass(batch, on: tape, weights: weights))
-    hasRead = true
+    let pass = tape.begin(batch, weights: weights)
+    if self.pass == nil { expectLengths(pass) }
+    model.read(pass)
+    self.pass = pass
   }
 
   /// Predicts the next step of every series, and reads it.
   public func next() -> [Real] {
-    precondition(hasRead, "predicting before the first step was read")
-    let outputs = model.outputs(at: 0, Pass(batch, on: tape, weights: weights))
+    guard let pass else { preconditionFailure("predicting before anything was read") }
+    let outputs = model.outputs(at: 0, pass)
     var predicted = (0..<streams).flatMap { Array(outputs[$0].elements) }
     if case .labels = model.interface.output {
       for j in predicted.indices { predicted[j] = holds(predicted[j]) ? 1 : 0 }
@@ -111,12 +112,12 @@ public final class SeriesGenerator {
   /// Returns for each series whether it ends here, sampled again at each call; always false for
   /// models that do not predict ends.
   public func ends() -> [Bool] {
-    precondition(hasRead, "predicting ends before the first step was read")
+    guard let pass else { preconditionFailure("an end before anything was read") }
     if model.predictedLength != nil {
       return (0..<streams).map { batch.remaining(0, $0) == 0 }
     }
     guard let halting = model.halting else { return Array(repeating: false, count: streams) }
-    let odds = halting.odds(at: 0, Pass(batch, on: tape, weights: weights))
+    let odds = halting.odds(at: 0, pass)
     return (0..<streams).map { holds(odds[$0, 0]) }
   }
 
@@ -137,9 +138,8 @@ public final class SeriesGenerator {
   }
 
   /// Samples the number of outputs of each series, for models with length prediction.
-  private func expectLengths() {
+  private func expectLengths(_ pass: Pass) {
     guard let length = model.predictedLength else { return }
-    let pass = Pass(batch, on: tape, weights: weights)
     model.encode(pass)
     let lengths = Sampling(
       temperature: temperature, excluded: Set((0..<least).map { Int32($0) }))

@@ -45,9 +45,9 @@ public struct Score: Codable, Equatable, Sendable {
 /// predictions.
 public final class Evaluation {
   private let loader: any BatchLoader
-  private let tape: Tape?
-  /// With states of its own, where predictions are fed.
-  private let freeTape: Tape?
+  private let windows: WindowRunner?
+  /// The windows fed with predictions, with carried states of their own.
+  private let fedWindows: WindowRunner?
   private let batch: Batch
   private let world: any Communicator
 
@@ -59,13 +59,12 @@ public final class Evaluation {
     self.loader = loader
     batch = loader.makeBatch()
     // A rank that has nothing of it to read only waits for the others.
-    func makeTape() -> Tape? {
+    func makeWindows() -> WindowRunner? {
       loader.windowSizes.isEmpty
-        ? nil
-        : Tape(plan, fitting: loader.windowSizes, derivatives: false, resets: loader.mayReset)
+        ? nil : WindowRunner(plan, fitting: loader.windowSizes, resets: loader.mayReset)
     }
-    tape = makeTape()
-    freeTape = plan.feedsTargets && !part.readsItsTargets ? makeTape() : nil
+    windows = makeWindows()
+    fedWindows = plan.feedsTargets && !part.readsItsTargets ? makeWindows() : nil
     self.world = world
   }
 
@@ -87,10 +86,10 @@ public final class Evaluation {
     var votes = votes
     var sums = [0.0, 0.0, 0.0, 0.0, 0.0]
     var numbers = NumberMoments(of: model)
-    if let tape {
+    if let windows {
       loader.rewind()
       for _ in 0..<loader.windowsPerEpoch {
-        let loss = next(model, weights: weights, on: tape)
+        let loss = next(model, weights: weights, windows)
         sums[0] += loss.sum
         sums[1] += Double(loss.targets)
         sums[2] += Double(loss.correct)
@@ -112,30 +111,27 @@ public final class Evaluation {
   }
 
   /// Scores this rank's part of the next window; the one after the last is the first.
-  private func next(_ model: any Model, weights: ParameterVector, on tape: Tape) -> Loss {
+  private func next(
+    _ model: any Model, weights: ParameterVector, _ windows: WindowRunner
+  ) -> Loss {
+    let (loss, profile) = (windows.tape.loss, windows.tape.profile)
     if loader.startsAnew {
-      tape.clearCarried()
-      freeTape?.clearCarried()
+      windows.clear()
+      fedWindows?.clear()
     }
-    tape.profile?.start()
+    profile?.start()
     loader.next(into: batch)
-    tape.profile?.mark(.data)
+    profile?.mark(.data)
     guard batch.streams > 0 else {
-      tape.loss.clear()
-      return tape.loss
+      loss.clear()
+      return loss
     }
-    tape.begin(batch)
-    let pass = Pass(batch, on: tape, weights: weights)
-    tape.profile?.mark(.other)
-    model.forward(pass)
-    tape.carryStates()
-    if let freeTape, let model = model as? SequenceModel {
-      freeTape.begin(batch)
-      pass.loss.correct = model.predict(Pass(batch, on: freeTape, weights: weights))
-      freeTape.carryStates()
+    windows.run(batch, weights: weights) { model.forward($0) }
+    if let fedWindows, let model = model as? SequenceModel {
+      loss.correct = fedWindows.run(batch, weights: weights) { model.predict($0) }
     }
-    tape.profile?.mark(.other)
-    return pass.loss
+    profile?.mark(.other)
+    return loss
   }
 }
 
@@ -143,14 +139,14 @@ public final class Evaluation {
 extension Evaluation {
   /// Where windows report how long their parts take; nil costs nothing.
   var profile: Profile? {
-    get { tape?.profile }
-    set { tape?.profile = newValue }
+    get { windows?.tape.profile }
+    set { windows?.tape.profile = newValue }
   }
 
   /// Scores this rank's part of the next window, as `run` does.
   func next(_ model: any Model, weights: ParameterVector) -> Score {
-    guard let tape else { return Score(lossSum: 0, targets: 0) }
-    let loss = next(model, weights: weights, on: tape)
+    guard let windows else { return Score(lossSum: 0, targets: 0) }
+    let loss = next(model, weights: weights, windows)
     return Score(lossSum: loss.sum, targets: loss.targets)
   }
 }

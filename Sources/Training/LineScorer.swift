@@ -8,7 +8,7 @@ public final class LineScorer {
   private let model: SequenceModel
   private let weights: ParameterVector
   private let vocabulary: Vocabulary
-  private let tape: Tape
+  private let windows: WindowRunner
   private let batch: Batch
   private let lineEnd: [Int32]
   /// Of a model of sequences.
@@ -22,7 +22,7 @@ public final class LineScorer {
     self.model = model
     self.weights = weights
     self.vocabulary = vocabulary
-    tape = Tape(model.plan, steps: Self.window, streams: 1, derivatives: false)
+    windows = WindowRunner(model.plan, fitting: [WindowSize(steps: Self.window, streams: 1)])
     batch = Batch(rows: Self.window)
     guard model.interface.isRunning else {
       guard let start = vocabulary.begin, let end = vocabulary.end, model.interface.encoded == nil
@@ -57,7 +57,7 @@ public final class LineScorer {
   private func score(_ line: String) -> Score {
     let symbols = lineEnd + vocabulary.encode(line + "\n")
     var score = Score(lossSum: 0, targets: 0)
-    tape.clearCarried()
+    windows.clear()
     var start = 0
     while start < symbols.count - 1 {
       let steps = min(Self.window, symbols.count - 1 - start)
@@ -66,12 +66,11 @@ public final class LineScorer {
         batch.inputs.start[t] = symbols[start + t]
         batch.targets.start[t] = symbols[start + t + 1]
       }
-      tape.begin(steps: steps, streams: 1)
-      let pass = Pass(batch, on: tape, weights: weights)
-      model.forward(pass)
-      tape.carryStates()
-      score.lossSum += pass.loss.sum
-      score.targets += pass.loss.targets
+      windows.run(batch, weights: weights) { pass in
+        model.forward(pass)
+        score.lossSum += pass.loss.sum
+        score.targets += pass.loss.targets
+      }
       start += steps
     }
     return score

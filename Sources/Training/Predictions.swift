@@ -28,18 +28,17 @@ public struct Predictions {
   public func forEach(_ body: (_ batch: Batch, _ t: Int, _ outputs: Matrix) -> Void) {
     guard !loader.windowSizes.isEmpty else { return }
     let batch = loader.makeBatch()
-    let tape = Tape(
-      model.plan, fitting: loader.windowSizes, derivatives: false, resets: loader.mayReset)
+    let windows = WindowRunner(
+      model.plan, fitting: loader.windowSizes, resets: loader.mayReset)
     loader.rewind()
     for _ in 0..<loader.windowsPerEpoch {
-      if loader.startsAnew { tape.clearCarried() }
+      if loader.startsAnew { windows.clear() }
       loader.next(into: batch)
       guard batch.streams > 0 else { continue }
-      tape.begin(batch)
-      let pass = Pass(batch, on: tape, weights: weights)
-      if feedsPredictions { model.predict(pass) } else { model.read(pass) }
-      for t in 0..<batch.steps { body(batch, t, model.outputs(at: t, pass)) }
-      tape.carryStates()
+      windows.run(batch, weights: weights) { pass in
+        if feedsPredictions { model.predict(pass) } else { model.read(pass) }
+        for t in 0..<batch.steps { body(batch, t, model.outputs(at: t, pass)) }
+      }
     }
   }
 }

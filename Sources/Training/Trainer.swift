@@ -29,23 +29,20 @@ public final class Trainer {
   public internal(set) var coordinator: Coordinator
 
   let world: any Communicator
-  let tape: Tape
+  /// The way to find the gradient of a window, with what it keeps between windows.
+  let method: any GradientMethod
   private let gradient: ParameterVector
   private let reducer: GradientReducer
   private let batch: Batch
   private let clipper: Clipper
   private let validation: Evaluation?
   private let carriesState: Bool
-  /// Where windows are computed twice in parts; nil where everything is kept.
-  private let segments: ActivationCheckpointing?
   /// What fits the output layer in place of steps down the gradient; nil where it is learnt.
   private let readout: Readout?
 
   /// The predictions fed to steps in place of targets; nil where targets alone are.
   private let predictions: FedPredictions?
 
-  /// Where windows overlap.
-  let kept: OverlappingWindows?
   /// Where a run looks at its gradients now and then.
   private var diagnosis: GradientMonitor?
 
@@ -58,6 +55,8 @@ public final class Trainer {
   package private(set) var isTakingStep = false
   /// The time after which the ranks ask each other again in an evaluation.
   package var stopInterval = Duration.milliseconds(500)
+  /// The memory of the windows.
+  var tape: Tape { method.tape }
   /// Where steps report how long their parts take; nil costs nothing.
   var profile: Profile? {
     get { tape.profile }
@@ -101,41 +100,31 @@ public final class Trainer {
     {
       throw UsageError(sentence)
     }
-    let overlap = options.training.keptSteps
-    var sizes = loader.windowSizes
-    for k in sizes.indices { sizes[k].steps += overlap }
-    let parts = options.training.recompute.segments(of: sizes, model.plan)
-    tape = Tape(
-      model.plan, fitting: sizes.isEmpty ? [WindowSize(steps: 1, streams: 1)] : sizes,
-      atMost: parts?.length, derivatives: options.training.readout == nil,
-      resets: loader.mayReset || overlap > 0)
+    let request = options.training.gradientMethod(for: loader.windowSizes, model.plan)
+    let tape = Tape(
+      model.plan,
+      fitting: request.windows.isEmpty ? [WindowSize(steps: 1, streams: 1)] : request.windows,
+      atMost: request.stepsAtOnce, derivatives: options.training.readout == nil,
+      resets: loader.mayReset || request.needsResets)
+    method = request.make(model.plan, on: tape, batch.widths)
     predictions = try FedPredictions(options, dataset, of: model, in: batch, on: tape)
     readout = options.training.readout.flatMap { [model] readout in
       (model as? SequenceModel).map { Readout(readout, of: $0) }
     }
     // What a stream's states are must not depend on the streams beside it, which other ranks have.
     weights.rowsAreIndependent = readout != nil
-    kept =
-      overlap > 0
-      ? sizes.first.map { [tape] in OverlappingWindows(overlap, of: $0, on: tape) } : nil
-    segments = parts.map { [tape, batch, model] parts in
-      ActivationCheckpointing(
-        of: parts.window, length: parts.length, states: parts.states, on: tape, for: model.plan,
-        widths: batch.widths)
-    }
   }
 
   /// Takes in one window of the pass that a readout is fitted in, and fits it after the last.
   private func fit(_ readout: Readout) throws -> StepReport {
     var watch = Stopwatch()
     let epoch = coordinator.state.epoch
-    if loader.startsAnew || !carriesState { tape.clearCarried() }
+    if loader.startsAnew || !carriesState { method.clear() }
     loader.next(into: batch)
     tape.loss.clear()
     var sums = vote(on: tape.loss)
     if batch.streams > 0 {
-      tape.begin(batch)
-      sums.targets = readout.add(Pass(batch, on: tape, weights: weights))
+      sums.targets = readout.add(tape.begin(batch, weights: weights))
       tape.carryStates()
     }
     watch.compute = watch.lap()
@@ -157,7 +146,7 @@ public final class Trainer {
     if let readout { return try fit(readout) }
     var watch = Stopwatch()
     let (rate, epoch) = (coordinator.rate, coordinator.state.epoch)
-    if loader.startsAnew || !carriesState { clearStates() }
+    if loader.startsAnew || !carriesState { method.clear() }
     profile?.start()
     loader.next(into: batch)
     profile?.mark(.data)
@@ -169,7 +158,11 @@ public final class Trainer {
     }
     gradient.clear()
     profile?.mark(.optimizer)
-    differentiate()
+    if batch.streams > 0 {
+      method.differentiate(model, batch, weights: weights, gradient: gradient)
+    } else {
+      tape.loss.clear()
+    }
     var sums = vote(on: tape.loss)
     watch.compute = watch.lap()
     try reducer.sum(gradient)
@@ -186,7 +179,11 @@ public final class Trainer {
       average?.update(from: weights)
     }
     profile?.mark(.optimizer)
-    if verdict == .skip { kept?.leaveOut() } else { carryStates() }
+    if verdict == .skip {
+      method.discard()
+    } else if batch.streams > 0 {
+      method.carryStates()
+    }
     coordinator.finish(sums, verdict, epochEnds: loader.isAtEpochStart)
     watch.update = watch.lap()
     profile?.mark(.other)
@@ -195,33 +192,6 @@ public final class Trainer {
       score: Score(lossSum: sums.loss, targets: sums.targets, correct: sums.correct),
       learningRate: rate, gradientNorm: clipped.norm, verdict: verdict, time: watch,
       gradients: found)
-  }
-
-  /// Runs the model over the batch, there and back.
-  private func differentiate() {
-    guard batch.streams > 0 else { return tape.loss.clear() }
-    if let segments {
-      return segments.differentiate(model, batch, weights: weights, gradient: gradient)
-    }
-    if let kept {
-      return kept.differentiate(model, batch, weights: weights, gradient: gradient)
-    }
-    tape.begin(batch)
-    profile?.mark(.other)
-    let pass = Pass(batch, on: tape, weights: weights, gradient: gradient)
-    model.forward(pass)
-    model.backward(pass)
-  }
-
-  /// Carries the states at the window's end into the next one.
-  private func carryStates() {
-    guard batch.streams > 0 else { return }
-    if let segments { return segments.carryStates() }
-    if let kept { kept.carryStates() } else { tape.carryStates() }
-  }
-
-  private func clearStates() {
-    if let kept { kept.clear() } else { tape.clearCarried() }
   }
 
   /// Takes steps until the run is complete, or somebody asks for an early end.

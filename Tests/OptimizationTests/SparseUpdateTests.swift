@@ -52,8 +52,7 @@ import Testing
       }
       // A vector that was never cleared takes every row for touched.
       if isSparse { gradient.clear() } else { gradient.buffer.clear() }
-      tape.begin(steps: symbols.count, streams: 1)
-      let pass = Pass(batch, on: tape, weights: weights, gradient: gradient)
+      let pass = tape.begin(batch, weights: weights, gradient: gradient)
       Self.model.forward(pass)
       Self.model.backward(pass)
       clips.append(clipper.clip(gradient, weights: weights, scale: 1 / Double(symbols.count)))

@@ -121,8 +121,7 @@ import Testing
             .map { ($0.0 - range.lowerBound, $0.1) })
         part.batch.origin = range.lowerBound
         if k > 0 { carry(parts[k - 1].tape, into: part.tape) }
-        part.tape.begin(part.batch)
-        let pass = Pass(part.batch, on: part.tape, weights: weights, gradient: gradient)
+        let pass = part.tape.begin(part.batch, weights: weights, gradient: gradient)
         part.model.read(pass)
         part.tape.carryStates()
         passes.append(pass)

@@ -175,9 +175,7 @@ import Testing
       trial.run(training: true)
       func window(resets: Bool) {
         if resets { trial.batch.hasResets = true }
-        trial.tape.begin(steps: trial.batch.steps, streams: trial.batch.streams)
-        let pass = Pass(
-          trial.batch, on: trial.tape, weights: trial.weights, gradient: trial.gradient)
+        let pass = trial.tape.begin(trial.batch, weights: trial.weights, gradient: trial.gradient)
         trial.model.forward(pass)
         trial.model.backward(pass)
         trial.tape.carryStates()
@@ -208,8 +206,7 @@ import Testing
       told.tape.carryStates()
       for s in 0..<SequenceTrial.streams { told.batch.resets.elements()[s] = 1 }
       told.gradient.clear()
-      told.tape.begin(told.batch)
-      let pass = Pass(told.batch, on: told.tape, weights: told.weights, gradient: told.gradient)
+      let pass = told.tape.begin(told.batch, weights: told.weights, gradient: told.gradient)
       told.model.forward(pass)
       told.model.backward(pass)
       #expect(plain.tape.loss.sum == told.tape.loss.sum, "\(combination)")

@@ -7,8 +7,7 @@ import Testing
 @Suite struct `Cells` {
   /// Every activation of the layer's output in a window, row by row.
   private func outputs(_ trial: Trial, _ state: Activation) -> [[Double]] {
-    trial.tape.begin(steps: trial.batch.steps, streams: trial.batch.streams)
-    let pass = Pass(trial.batch, on: trial.tape, weights: trial.weights)
+    let pass = trial.tape.begin(trial.batch, weights: trial.weights)
     trial.model.forward(pass)
     let h = pass[state]
     return (0..<h.rows).map { i in h[i].elements.map { Double($0) } }

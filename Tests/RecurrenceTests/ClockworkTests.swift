@@ -14,7 +14,7 @@ import Testing
   /// The state at every step of a stream.
   private func states(_ trial: Trial, stream: Int) throws -> [[Real]] {
     trial.run(training: false)
-    let pass = Pass(trial.batch, on: trial.tape, weights: trial.weights)
+    let pass = trial.tape.pass(over: trial.batch, weights: trial.weights)
     let plan = trial.model.plan
     let h = try #require(plan.states.first { plan.name(of: $0).contains("h") })
     return (0..<trial.batch.steps).map { t in Array(pass[h, t][stream].elements) }

@@ -236,8 +236,7 @@ import Testing
     let tape = Tape(
       model.plan, fitting: [WindowSize(steps: 4, streams: 1, sourceSteps: one.source.count)],
       derivatives: false)
-    tape.begin(batch)
-    model.forward(Pass(batch, on: tape, weights: weights))
+    model.forward(tape.begin(batch, weights: weights))
     let likelihood = decoder.logLikelihoods(of: [target], given: [one])[0]
     #expect(abs(tape.loss.sum + likelihood) < 1e-5)
   }

@@ -26,8 +26,7 @@ import Testing
     let batch = Batch(rows: Self.steps * Self.streams)
     batch.begin(steps: Self.steps, streams: Self.streams)
     (batch.position, batch.origin, batch.epoch) = (position, origin, epoch)
-    tape.begin(steps: Self.steps, streams: Self.streams)
-    let pass = Pass(batch, on: tape, weights: weights, gradient: ParameterVector(layout))
+    let pass = tape.begin(batch, weights: weights, gradient: ParameterVector(layout))
     embedding.forward(pass)
     dropout.forward(pass)
     let y = pass[dropout.output]
@@ -99,8 +98,7 @@ import Testing
     (trial.batch.position, trial.batch.origin) = (position, origin)
     trial.batch.epoch = epoch
     trial.run(training: true)
-    let pass = Pass(
-      trial.batch, on: trial.tape, weights: trial.weights, gradient: trial.gradient)
+    let pass = trial.tape.pass(over: trial.batch, weights: trial.weights, gradient: trial.gradient)
     return trial.model.plan.states.map { h in
       (1..<Trial.steps).flatMap { t in
         (0..<Trial.streams).map { s in

@@ -44,8 +44,7 @@ import Testing
         t < sequence.count ? sequence[t] : ends ? mark : Batch.noTarget
     }
     let tape = Tape(model.plan, steps: steps, streams: 1, derivatives: false)
-    tape.begin(batch)
-    model.forward(Pass(batch, on: tape, weights: weights))
+    model.forward(tape.begin(batch, weights: weights))
     return (tape.loss.sum, tape.loss.targets)
   }
 
@@ -169,8 +168,7 @@ import Testing
     for (i, number) in series.enumerated() { batch.values.elements()[i] = number }
     batch.targets.elements()[steps - 1] = Batch.end
     let tape = Tape(model.plan, steps: steps, streams: 1, derivatives: false)
-    tape.begin(batch)
-    model.forward(Pass(batch, on: tape, weights: weights))
+    model.forward(tape.begin(batch, weights: weights))
     return tape.loss.sum
   }
 

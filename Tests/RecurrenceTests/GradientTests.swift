@@ -160,9 +160,8 @@
       _ trial: Trial, _ entry: ParameterLayout.Entry, _ k: Int, _ value: Double
     ) -> Double {
       trial.weights.update { $0.elements(of: entry)[k] = value }
-      trial.tape.begin(steps: trial.batch.steps, streams: trial.batch.streams)
       let unused = ParameterVector(trial.weights.layout)
-      let pass = Pass(trial.batch, on: trial.tape, weights: trial.weights, gradient: unused)
+      let pass = trial.tape.begin(trial.batch, weights: trial.weights, gradient: unused)
       trial.model.forward(pass)
       return pass.loss.sum
     }

@@ -39,8 +39,7 @@ private struct Route {
   /// The losses of the batch's rows, with derivatives in `gradient`.
   func run(_ batch: Batch) -> [Real] {
     gradient.buffer.clear()
-    tape.begin(steps: batch.steps, streams: batch.streams)
-    let pass = Pass(batch, on: tape, weights: weights, gradient: gradient)
+    let pass = tape.begin(batch, weights: weights, gradient: gradient)
     for layer in layers { layer.forward(pass) }
     head.forward(pass)
     for layer in layers.reversed() { layer.backward(pass) }
@@ -212,7 +211,7 @@ private func make<Cell: RecurrentCell>(
     let tape = Tape(plan, steps: inputs.count, streams: 1, derivatives: false)
     batch.begin(steps: inputs.count, streams: 1)
     for (row, symbol) in inputs.enumerated() { batch.inputs.start[row] = symbol }
-    _ = Pass(batch, on: tape, weights: ParameterVector(ParameterLayout(plan)))
+    _ = tape.pass(over: batch, weights: ParameterVector(ParameterLayout(plan)))
     var expected: [Int32] = []
     for symbol in inputs where !expected.contains(symbol) { expected.append(symbol) }
     #expect(Array(batch.distinct.symbols.elements(count: batch.distinct.count)) == expected)

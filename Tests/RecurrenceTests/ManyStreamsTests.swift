@@ -17,8 +17,7 @@ import Testing
     let batch = Batch(rows: 2 * streams, streams: streams, widths: Batch.Widths(features: 1))
     batch.begin(steps: 2, streams: streams)
     for row in 0..<batch.rows { batch.features.elements()[row] = Real(row % 7) }
-    tape.begin(batch)
-    let pass = Pass(batch, on: tape, weights: weights)
+    let pass = tape.begin(batch, weights: weights)
     model.read(pass)
     let last = model.outputs(at: 1, pass)
     #expect(last.rows == streams)

@@ -10,8 +10,7 @@ extension Model {
   ) -> Pass {
     gradient?.clear()
     tape.clearCarried()
-    tape.begin(batch)
-    let pass = Pass(batch, on: tape, weights: weights, gradient: gradient)
+    let pass = tape.begin(batch, weights: weights, gradient: gradient)
     forward(pass)
     if gradient != nil { backward(pass) }
     return pass

@@ -46,8 +46,7 @@ import Testing
       }
       let tape = Tape(
         model.plan, steps: oracle.steps, streams: oracle.streams, derivatives: true)
-      tape.begin(steps: oracle.steps, streams: oracle.streams)
-      let pass = Pass(batch, on: tape, weights: weights, gradient: gradient)
+      let pass = tape.begin(batch, weights: weights, gradient: gradient)
       model.forward(pass)
       model.backward(pass)
       #expect((pass.loss.sum / entry.cross_entropy - 1).magnitude < Self.tolerance)
@@ -96,7 +95,7 @@ import Testing
       /// The definition, from the logits alone.
       func value() -> Double {
         trial.run(training: false)
-        let pass = Pass(trial.batch, on: trial.tape, weights: trial.weights)
+        let pass = trial.tape.pass(over: trial.batch, weights: trial.weights)
         var sum = 0.0
         for t in 0..<Trial.steps {
           let l = trial.model.outputs(at: t, pass)

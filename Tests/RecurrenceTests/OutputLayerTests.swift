@@ -64,7 +64,7 @@ import Testing
     trial.run(training: false)
     #expect(trial.tape.loss.correct == right)
     trial.tape.clearCarried()
-    let pass = Pass(trial.batch, on: trial.tape, weights: trial.weights)
+    let pass = trial.tape.pass(over: trial.batch, weights: trial.weights)
     #expect(trial.model.predict(pass) == right)
     // Symbol 2 alone above all others: now only it is right.
     if bias {

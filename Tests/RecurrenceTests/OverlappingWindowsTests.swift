@@ -172,13 +172,10 @@ import Testing
         kept.carryStates()
       }
       for start in [0, 2] { step(trial, kept, start) }
-      let (numbers, read) = kept.byStream(Trial.streams)
-      taken.restore(numbers, read, steps: kept.count, streams: Trial.streams)
-      for state in trial.model.plan.states {
-        other.tape.carry(
-          state, byStream: trial.tape.carriedByStream(state, streams: Trial.streams),
-          streams: Trial.streams)
-      }
+      let tensors = kept.streamTensors(trial.model.plan, keptSteps: kept.keptSteps)
+      taken.restore(
+        tensors, kept.values(of: tensors, streams: Trial.streams), keptSteps: kept.keptSteps,
+        streams: Trial.streams)
       step(trial, kept, 4)
       step(other, taken, 4)
       #expect(
@@ -196,7 +193,7 @@ import Testing
         fill(trial, start..<start + 2, [])
         kept.differentiate(
           trial.model, trial.batch, weights: trial.weights, gradient: trial.gradient)
-        if start < 4 { kept.carryStates() } else { kept.leaveOut() }
+        if start < 4 { kept.carryStates() } else { kept.discard() }
       }
       fill(plain, 0..<4, [])
       plain.batch.hasResets = true

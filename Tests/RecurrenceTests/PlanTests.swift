@@ -13,9 +13,8 @@ import Testing
     let batch = Batch(rows: 28)
     let gradient = ParameterVector(ParameterLayout(plan))
     batch.begin(steps: 6, streams: 4)
-    tape.begin(steps: 2, streams: 3, on: source)
-    tape.begin(steps: 6, streams: 4)
-    let pass = Pass(batch, on: tape, weights: gradient, gradient: gradient)
+    tape.layOut(steps: 2, streams: 3, on: source)
+    let pass = tape.begin(batch, weights: gradient, gradient: gradient)
     #expect(pass[read].rows == 6 && pass[read].columns == 3)
     #expect(pass[written].rows == 24 && pass[written].columns == 5)
     #expect(pass[state, 1].rows == 3)
@@ -30,7 +29,7 @@ import Testing
     }
     // The state's last step goes on, on its own axis.
     tape.carryStates()
-    tape.begin(steps: 1, streams: 3, on: source)
+    tape.layOut(steps: 1, streams: 3, on: source)
     #expect(pass.before(state, 0)[2, 1] == 3)
     // Room for masked states and for derivatives is made only where it is asked for.
     func bytes(derivatives: Bool, resets: Bool) -> Double {
@@ -49,8 +48,7 @@ import Testing
     let gradient = ParameterVector(ParameterLayout(plan))
     func window(_ first: Int, steps: Int, _ body: (Pass) -> Void) {
       batch.begin(steps: steps, streams: 2)
-      tape.begin(steps: steps, streams: 2)
-      let pass = Pass(batch, on: tape, weights: gradient, gradient: gradient)
+      let pass = tape.begin(batch, weights: gradient, gradient: gradient)
       for t in 0..<steps {
         for s in 0..<2 {
           for j in 0..<3 { pass[state, t][s, j] = Real(100 * s + 10 * (first + t) + j) }
@@ -108,8 +106,7 @@ import Testing
     let batch = Batch(rows: 42)
     let gradient = ParameterVector(ParameterLayout(plan))
     batch.begin(steps: 7, streams: 6)
-    tape.begin(steps: 7, streams: 6)
-    let pass = Pass(batch, on: tape, weights: gradient, gradient: gradient)
+    let pass = tape.begin(batch, weights: gradient, gradient: gradient)
 
     // Written at every step, each place holds what was written there last, and nothing else moves.
     pass.d[kept].fill(-1)
@@ -124,7 +121,7 @@ import Testing
       #expect(pass.d.before(rolling, t)[5, 2] == (t % 2 == 0 ? 5 : 6))
     }
     for row in 0..<42 { #expect(pass.d[kept][row, 1] == -1 && pass.d[shown][row, 3] == -2) }
-    tape.begin(steps: 6, streams: 6)
+    tape.layOut(steps: 6, streams: 6)
     #expect(pass.d[rolling, 5][0, 0] == 0)
 
     // A window has 7 · 6 tokens; a state has a step more, and of what rolls there are two steps.

@@ -99,8 +99,7 @@ import Testing
     let before = asked(trial.batch)
     func pass() -> Pass {
       trial.tape.clearCarried()
-      trial.tape.begin(trial.batch)
-      return Pass(trial.batch, on: trial.tape, weights: trial.weights)
+      return trial.tape.begin(trial.batch, weights: trial.weights)
     }
     func outputs(_ pass: Pass, _ t: Int) -> [Real] {
       let y = model.outputs(at: t, pass)
@@ -164,8 +163,7 @@ import Testing
       _ = batch.features.elements().update(fromContentsOf: frames)
       _ = batch.values.elements().update(fromContentsOf: frames.dropFirst(width))
       let tape = Tape(model.plan, steps: steps, streams: 1, derivatives: false)
-      tape.begin(batch)
-      let pass = Pass(batch, on: tape, weights: weights)
+      let pass = tape.begin(batch, weights: weights)
       model.read(pass)
       let expected = Array(model.outputs(at: steps - 1, pass)[0].elements)
       let next = run.next()

@@ -18,8 +18,7 @@ import Testing
     for (number, window) in oracle.windows.enumerated() {
       batch.fill(window, streams: oracle.streams)
       gradient.buffer.clear()
-      tape.begin(steps: window.steps, streams: oracle.streams)
-      let pass = Pass(batch, on: tape, weights: weights, gradient: gradient)
+      let pass = tape.begin(batch, weights: weights, gradient: gradient)
       model.forward(pass)
       model.backward(pass)
       tape.carryStates()

@@ -202,7 +202,7 @@ import Testing
       }
       trial.tape.clearCarried()
       trial.run(training: false)
-      let pass = Pass(trial.batch, on: trial.tape, weights: trial.weights)
+      let pass = trial.tape.pass(over: trial.batch, weights: trial.weights)
       for (t, symbol) in [(2, drawn[0]), (3, drawn[1])] {
         let likeliest = try #require(greedy.draw(trial.model.outputs(at: t, pass)[0], 0.5))
         #expect(likeliest == symbol, "after \(prompt), at step \(t)")

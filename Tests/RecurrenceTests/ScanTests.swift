@@ -170,8 +170,8 @@ private struct ScannedNetwork {
     for resets in [[], [(2, 1), (9, 1)]] as [[(Int, Int)]] {
       trial.fill(window: resets.isEmpty ? 0 : 3, steps: steps, resets: resets)
       let loss = trial.run(training: true)
-      let pass = Pass(
-        trial.batch, on: trial.tape, weights: trial.weights, gradient: trial.gradient)
+      let pass = trial.tape.pass(
+        over: trial.batch, weights: trial.weights, gradient: trial.gradient)
       var expected: [String: [[Double]]] = [:]
       var expectedLoss = 0.0
       for s in 0..<Trial.streams {

@@ -135,8 +135,7 @@ import Testing
         let model = trial.model as! SequenceModel
         func outputs(_ run: (Pass) -> Void) -> [Real] {
           trial.tape.clearCarried()
-          trial.tape.begin(trial.batch)
-          let pass = Pass(trial.batch, on: trial.tape, weights: trial.weights)
+          let pass = trial.tape.begin(trial.batch, weights: trial.weights)
           run(pass)
           return (0..<SequenceTrial.steps).flatMap { t in
             let y = model.outputs(at: t, pass)
@@ -149,7 +148,7 @@ import Testing
         let other = self.trial(row)
         #expect(interface.output.width * 11 == fed.count)
         let predicted = outputs { pass in
-          let plain = Pass(other.batch, on: trial.tape, weights: trial.weights)
+          let plain = trial.tape.pass(over: other.batch, weights: trial.weights)
           _ = pass
           model.predict(plain)
         }
@@ -175,8 +174,7 @@ import Testing
       }
       _ = other.batch.inputs.elements().update(fromContentsOf: batch.inputs.elements())
       _ = other.batch.features.elements().update(fromContentsOf: batch.features.elements())
-      trial.tape.begin(other.batch)
-      let pass = Pass(other.batch, on: trial.tape, weights: trial.weights)
+      let pass = trial.tape.begin(other.batch, weights: trial.weights)
       model.read(pass)
       let y = model.outputs(at: t, pass)
       for s in 0..<batch.streams where t + 1 < SequenceTrial.lengths[s] {

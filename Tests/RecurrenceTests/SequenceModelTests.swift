@@ -263,7 +263,7 @@ import Testing
       }
     }
     trial.run(training: false)
-    let pass = Pass(trial.batch, on: trial.tape, weights: trial.weights)
+    let pass = trial.tape.pass(over: trial.batch, weights: trial.weights)
     let y = pass[model.top]
     for (s, length) in SequenceTrial.lengths.enumerated() {
       let row = y[(length - 1) * SequenceTrial.streams + s]

@@ -141,10 +141,8 @@ struct SequenceTrial {
         func loss(_ value: Real) -> Double {
           weights.update { $0.elements(of: entry)[k] = value }
           tape.clearCarried()
-          tape.begin(batch)
           // As in training, so that dropout is there too.
-          let pass = Pass(
-            batch, on: tape, weights: weights, gradient: ParameterVector(weights.layout))
+          let pass = tape.begin(batch, weights: weights, gradient: ParameterVector(weights.layout))
           model.forward(pass)
           return tape.loss.sum
         }

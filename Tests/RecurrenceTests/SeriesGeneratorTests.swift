@@ -28,8 +28,7 @@ import Testing
     batch.targets.elements().update(repeating: Batch.noTarget)
     _ = batch.features.elements().update(fromContentsOf: frames)
     let tape = Tape(model.plan, steps: steps, streams: 1, derivatives: false)
-    tape.begin(batch)
-    let pass = Pass(batch, on: tape, weights: weights)
+    let pass = tape.begin(batch, weights: weights)
     model.read(pass)
     return Array(model.outputs(at: steps - 1, pass)[0].elements)
   }

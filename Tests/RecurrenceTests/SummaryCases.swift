@@ -159,6 +159,6 @@ enum SummaryCases {
 
   private func output(_ trial: SequenceTrial) -> Matrix {
     let model = trial.model as! SequenceModel
-    return Pass(trial.batch, on: trial.tape, weights: trial.weights)[model.top]
+    return trial.tape.pass(over: trial.batch, weights: trial.weights)[model.top]
   }
 }

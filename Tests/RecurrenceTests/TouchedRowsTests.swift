@@ -129,8 +129,7 @@ extension Trial {
   @discardableResult
   fileprivate func gradient(into vector: ParameterVector) -> Buffer<Real> {
     tape.clearCarried()
-    tape.begin(steps: batch.steps, streams: batch.streams)
-    let pass = Pass(batch, on: tape, weights: weights, gradient: vector)
+    let pass = tape.begin(batch, weights: weights, gradient: vector)
     model.forward(pass)
     model.backward(pass)
     return vector.buffer

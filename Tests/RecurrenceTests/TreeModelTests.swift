@@ -253,10 +253,8 @@ import Testing
             func loss(_ value: Double) -> Double {
               trial.weights.update { $0.elements(of: entry)[k] = value }
               // As in training, so that dropout is there too.
-              trial.tape.begin(trial.batch)
               let unused = ParameterVector(trial.weights.layout)
-              let pass = Pass(
-                trial.batch, on: trial.tape, weights: trial.weights, gradient: unused)
+              let pass = trial.tape.begin(trial.batch, weights: trial.weights, gradient: unused)
               trial.model.forward(pass)
               return trial.tape.loss.sum
             }

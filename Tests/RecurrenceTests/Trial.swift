@@ -79,8 +79,7 @@ struct Trial {
   /// The loss of the batch; with derivatives in `gradient` if asked.
   @discardableResult
   func run(training: Bool) -> Double {
-    tape.begin(steps: batch.steps, streams: batch.streams)
-    let pass = Pass(batch, on: tape, weights: weights, gradient: training ? gradient : nil)
+    let pass = tape.begin(batch, weights: weights, gradient: training ? gradient : nil)
     if training { gradient.buffer.clear() }
     model.forward(pass)
     if training { model.backward(pass) }

@@ -21,8 +21,8 @@ import Testing
     trial.run(training: training)
     let plan = trial.model.plan
     // A gradient overwrites no state.
-    let pass = Pass(
-      trial.batch, on: trial.tape, weights: trial.weights,
+    let pass = trial.tape.pass(
+      over: trial.batch, weights: trial.weights,
       gradient: training ? trial.gradient : nil)
     return plan.states.filter { plan.name(of: $0).contains("held") }.map { held in
       let own = plan.name(of: held).replacing("held_", with: "")

@@ -15,10 +15,44 @@ internal import LinearAlgebra
 /// window of the whole model, so layers that need all steps at once, such as bidirectional ones,
 /// cannot be taken back like that. The result has the bits of the same segments with everything
 /// stored.
-public final class ActivationCheckpointing {
+public final class ActivationCheckpointing: GradientMethod {
+  /// A request for windows in segments.
+  public struct Request: GradientMethodRequest {
+    public let windows: [WindowSize]
+    private let window: WindowSize
+    private let length: Int
+    private let states: Int?
+
+    /// - Parameters:
+    ///   - window: the size of the longest and widest window.
+    ///   - length: the steps of a segment.
+    ///   - states: the most states that are kept; nil for that before every segment.
+    public init(_ windows: [WindowSize], of window: WindowSize, length: Int, states: Int?) {
+      self.windows = windows
+      self.window = window
+      self.length = length
+      self.states = states
+    }
+
+    public var stepsAtOnce: Int? { length }
+
+    public func bytes(_ plan: Plan) -> Double {
+      ActivationCheckpointing.bytes(plan, of: window, length: length, states: states)
+    }
+
+    public var recomputation: String? {
+      ActivationCheckpointing.words(of: window, length: length, states: states)
+    }
+
+    public func make(_ plan: Plan, on tape: Tape, _ widths: Batch.Widths) -> any GradientMethod {
+      ActivationCheckpointing(
+        of: window, length: length, states: states, on: tape, for: plan, widths: widths)
+    }
+  }
+
   /// The steps of a segment, but of the last, which may be shorter.
   public let length: Int
-  private let tape: Tape
+  public let tape: Tape
   private let batch: Batch
   /// The kept states: those before the window, and before the segments that wait to be computed
   /// again.
@@ -141,9 +175,8 @@ public final class ActivationCheckpointing {
   private func begin(_ segment: Int, _ work: Work) -> Pass {
     let steps = segment * length..<min((segment + 1) * length, work.window.steps)
     batch.copy(steps, of: work.window)
-    tape.begin(batch)
-    return Pass(
-      batch, on: tape, weights: work.weights, gradient: work.gradient, isRepeated: true)
+    return tape.begin(
+      batch, weights: work.weights, gradient: work.gradient, isRepeated: true)
   }
 }
 

@@ -1,22 +1,52 @@
-public import LinearAlgebra
+internal import LinearAlgebra
 
 /// Truncated backpropagation through time in windows that overlap: an update reads k₁ new steps, whose
 /// loss alone counts, and its gradient reaches back over the last k₂ (Williams & Peng 1990, BPTT(h; h′)).
 ///
 /// What the layers computed of the k₂ − k₁ steps before is kept and not computed again with newer weights.
-/// The tape is laid out for all steps; the way there runs on a view of it that begins at the first new
-/// step and finds the kept ones before it, as it finds what is carried before any window; the way back runs
-/// over all of it. Rows of a table that layers look symbols up in are weights and are read as they are now.
+/// The tape is laid out for all steps; the forward pass runs on a view of it that begins at the first new
+/// step and finds the kept ones before it, as it finds what is carried before any window; the backward pass
+/// runs over all of it. Rows of a table that layers look symbols up in are weights and are read as they are
+/// now.
 ///
 /// Steps see earlier ones through copies in every window, so that what they saw is kept like everything
 /// else, also where streams start anew.
-public final class OverlappingWindows {
+public final class OverlappingWindows: GradientMethod {
+  /// A request for windows of k₁ new steps after up to `keptSteps` = k₂ − k₁ kept ones.
+  public struct Request: GradientMethodRequest {
+    public let windows: [WindowSize]
+    private let keptSteps: Int
+
+    /// - Parameter newSteps: windows of the k₁ new steps.
+    public init(keptSteps: Int, newSteps: [WindowSize]) {
+      self.keptSteps = keptSteps
+      windows = newSteps.map {
+        WindowSize(
+          steps: $0.steps + keptSteps, streams: $0.streams,
+          sourceSteps: $0.sourceSteps)
+      }
+    }
+
+    public var needsResets: Bool { true }
+
+    public func bytes(_ plan: Plan) -> Double {
+      windows.first.map {
+        OverlappingWindows.bytes(plan, most: keptSteps, streams: $0.streams)
+      } ?? 0
+    }
+
+    public func make(_ plan: Plan, on tape: Tape, _ widths: Batch.Widths) -> any GradientMethod {
+      guard let window = windows.first else { return FullWindow(on: tape) }
+      return OverlappingWindows(keptSteps, of: window, on: tape)
+    }
+  }
+
   /// The most steps that are kept from one update to the next: k₂ − k₁.
   public let most: Int
   /// The steps that are kept now; fewer where streams have just begun.
   public private(set) var count = 0
 
-  private let tape: Tape
+  public let tape: Tape
   /// The kept steps and the new ones.
   private let window: Batch
   /// The numbers of one step of one stream.
@@ -58,24 +88,25 @@ public final class OverlappingWindows {
     return 2 * Double(width) * Double(most) * Double(streams) * Double(MemoryLayout<Real>.stride)
   }
 
-  /// Runs a model over new steps and back over the kept ones too; the tape's loss is that of the new ones.
+  /// Runs a model forward over the new steps and backward over the kept ones too; the tape's loss is that of
+  /// the new ones.
   public func differentiate(
     _ model: any Model, _ batch: Batch, weights: ParameterVector, gradient: ParameterVector
   ) {
     let old = count
     read(batch)
-    tape.begin(window)
+    tape.layOut(steps: window.steps, streams: window.streams)
     tape.put(values, at: 0..<old)
     tape.move(by: old, covering: batch.steps)
-    model.forward(Pass(batch, on: tape, weights: weights, gradient: gradient))
+    model.forward(tape.pass(over: batch, weights: weights, gradient: gradient))
     tape.move(by: -old, covering: window.steps)
-    // The way there has put initial states before its first step.
+    // The forward pass has put initial states before its first step.
     tape.put(values, at: 0..<old)
     let kept = max(window.steps - most, 0)..<window.steps
     tape.take(kept, into: coming)
     tape.storeStates(before: kept.lowerBound, in: first)
     tape.storeStates(before: kept.upperBound, in: last)
-    model.backward(Pass(window, on: tape, weights: weights, gradient: gradient))
+    model.backward(tape.pass(over: window, weights: weights, gradient: gradient))
   }
 
   /// Goes on to the next steps.
@@ -89,9 +120,9 @@ public final class OverlappingWindows {
     tape.restoreCarried(from: first)
   }
 
-  /// Leaves the new steps out, as where a step is skipped: the next ones follow the state before them and
-  /// find nothing kept.
-  public func leaveOut() {
+  /// Leaves the new steps out, as where an update is skipped: the next ones follow the state before them
+  /// and find nothing kept.
+  public func discard() {
     if count > 0 { tape.restoreCarried(from: before) }
     count = 0
   }
@@ -128,51 +159,101 @@ public final class OverlappingWindows {
   }
 }
 
+// What a checkpoint holds. The states at the place in the data have the same names whether windows overlap
+// or not, so that a run may go on either way.
 extension OverlappingWindows {
-  /// What is kept of each stream, as a checkpoint holds it: steps × numbers, then the symbols read and
-  /// whether streams began there.
-  public func byStream(_ streams: Int) -> (values: Buffer<Real>, read: Buffer<Int32>) {
-    let numbers = Buffer<Real>(count: count * width * streams)
-    let read = Buffer<Int32>(count: 2 * count * streams)
-    tape.exchange(values, numbers, steps: count, streams: streams) { $1.copy($0) }
-    for s in 0..<streams {
-      for t in 0..<count {
-        read.elements()[(s * count + t) * 2] = inputs.elements()[t * streams + s]
-        read.elements()[(s * count + t) * 2 + 1] = Int32(resets.elements()[t * streams + s])
-      }
-    }
-    return (numbers, read)
+  public var keptSteps: Int { count }
+  public var maximumKeptSteps: Int { most }
+
+  public func streamTensors(_ plan: Plan, keptSteps: Int) -> [StreamTensor] {
+    Self.streamTensors(plan, keptSteps: keptSteps)
   }
 
-  /// Takes up what `byStream` has told of so many steps; the tape carries what lies before them.
+  /// The tensors that belong to streams where so many steps are kept.
+  public static func streamTensors(_ plan: Plan, keptSteps: Int) -> [StreamTensor] {
+    let states = plan.states.map { StreamTensor(plan.name(of: $0), .state($0), in: plan) }
+    guard keptSteps > 0 else { return states }
+    let before = plan.states.map {
+      StreamTensor("before_kept." + plan.name(of: $0), .stateBeforeKept($0), in: plan)
+    }
+    let width = plan.numbersPerToken(resets: true).reduce(0) { $0 + $1.values }
+    return states + before + [
+      StreamTensor("kept.values", shape: [keptSteps, width], .keptValues),
+      StreamTensor("kept.read", shape: [keptSteps, 2], .keptInputs),
+    ]
+  }
+
+  public func values(of tensors: [StreamTensor], streams: Int) -> [StreamValues] {
+    tensors.map { tensor in
+      switch tensor.content {
+      case .state: atEnd { tape.values(of: tensor, streams: streams) }
+      case .stateBeforeKept: tape.values(of: tensor, streams: streams)
+      case .keptValues: .numbers(keptValues(streams))
+      case .keptInputs: .integers(keptInputs(streams))
+      }
+    }
+  }
+
   public func restore(
-    _ numbers: Buffer<Real>, _ read: Buffer<Int32>, steps: Int, streams: Int
+    _ tensors: [StreamTensor], _ values: [StreamValues], keptSteps: Int, streams: Int
   ) {
-    precondition(steps <= most, "\(steps) steps where \(most) are kept")
-    count = steps
-    tape.exchange(values, numbers, steps: count, streams: streams) { $0.copy($1) }
-    for s in 0..<streams {
-      for t in 0..<count {
-        inputs.elements()[t * streams + s] = read.elements()[(s * count + t) * 2]
-        resets.elements()[t * streams + s] = UInt8(read.elements()[(s * count + t) * 2 + 1])
+    precondition(keptSteps <= most, "\(keptSteps) steps where \(most) are kept")
+    count = streams > 0 ? keptSteps : 0
+    for (tensor, values) in zip(tensors, values) {
+      switch (tensor.content, values) {
+      case (.state, _): tape.restore(tensor, values, streams: streams)
+      case (.stateBeforeKept, _): break
+      case (.keptValues, .numbers(let numbers)):
+        tape.exchange(self.values, numbers, steps: count, streams: streams) { $0.copy($1) }
+      case (.keptInputs, .integers(let read)):
+        forEachKeptInput(streams) { place, row in
+          inputs.elements()[row] = read.elements()[place]
+          resets.elements()[row] = UInt8(read.elements()[place + 1])
+        }
+      default: preconditionFailure("\(tensor.name) of another type")
+      }
+    }
+    guard keptSteps > 0 else { return }
+    // Above, the tape carries the states at the end of the last window; from here on those before the kept
+    // steps.
+    tape.storeCarried(in: before)
+    for (tensor, values) in zip(tensors, values) {
+      if case .stateBeforeKept = tensor.content {
+        tape.restore(tensor, values, streams: streams)
       }
     }
   }
 
-  /// The numbers that are kept of a step of a stream.
-  public var numbersPerStep: Int { width }
+  private func keptValues(_ streams: Int) -> Buffer<Real> {
+    let numbers = Buffer<Real>(count: count * width * streams)
+    tape.exchange(values, numbers, steps: count, streams: streams) { $1.copy($0) }
+    return numbers
+  }
 
-  /// Calls `body` while the tape carries the states at the end of the last window, which every other way
-  /// to go on begins with, and not those before the kept steps.
-  public func atEnd<Failure: Error>(_ body: () throws(Failure) -> Void) throws(Failure) {
-    guard count > 0 else { return try body() }
+  private func keptInputs(_ streams: Int) -> Buffer<Int32> {
+    let read = Buffer<Int32>(count: 2 * count * streams)
+    forEachKeptInput(streams) { place, row in
+      read.elements()[place] = inputs.elements()[row]
+      read.elements()[place + 1] = Int32(resets.elements()[row])
+    }
+    return read
+  }
+
+  /// Visits the place of each kept step in a stream tensor and its row in this window.
+  private func forEachKeptInput(_ streams: Int, _ body: (_ place: Int, _ row: Int) -> Void) {
+    for s in 0..<streams {
+      for t in 0..<count { body((s * count + t) * 2, t * streams + s) }
+    }
+  }
+
+  /// Returns what `body` does while the tape carries the states at the end of the last window, which every
+  /// other method goes on from, and not those before the kept steps.
+  private func atEnd<Result>(_ body: () -> Result) -> Result {
+    guard count > 0 else { return body() }
     let carried = Buffer<Real>(count: tape.carriedCount)
     tape.storeCarried(in: carried)
     tape.restoreCarried(from: before)
     defer { tape.restoreCarried(from: carried) }
-    try body()
+    return body()
   }
-
-  /// Notes what the tape carries as the end of the last window.
-  public func noteEnd() { tape.storeCarried(in: before) }
 }

@@ -1,10 +1,10 @@
 public import LinearAlgebra
 
-/// One run of a model over one window: what every layer and cell reads and writes through.
+/// One pass of a model over one window: the views through which every layer and cell reads and writes.
 ///
-/// `pass[x]` is the value of x and `pass.d[x]` the derivative of the loss with respect to x, for a
+/// `pass[x]` is the value of x and `pass.d[x]` the gradient of the loss with respect to x, for a
 /// parameter or an activation; at one step (`pass[h, t]`, streams × width) or for all steps
-/// (`pass[h]`, steps · streams × width, time-major).
+/// (`pass[h]`, steps · streams × width, time-major). `Tape.begin` makes a pass.
 public struct Pass {
   let slots: UnsafeMutablePointer<Tape.Slot>
   let tape: Tape
@@ -19,34 +19,20 @@ public struct Pass {
   /// The derivative of the loss with respect to whatever it is asked for.
   public let d: Derivatives
 
-  /// A pass over a batch with a tape that was laid out for it.
-  /// - Parameters:
-  ///   - gradient: where derivatives of the parameters are added; nil to evaluate.
-  ///   - isRepeated: whether further passes with the same weights follow.
-  public init(
-    _ batch: Batch, on tape: Tape, weights: ParameterVector, gradient: ParameterVector? = nil,
-    isRepeated: Bool = false
+  /// Views of a tape that is laid out for a batch; `Tape.begin` makes them.
+  init(
+    _ batch: Batch, on tape: Tape, weights: ParameterVector, _ products: WeightProducts,
+    gradient: ParameterVector?
   ) {
-    precondition(gradient == nil || tape.hasDerivatives, "training on a tape without derivatives")
-    precondition(!batch.hasResets || tape.canReset, "resets on a tape made without them")
     slots = tape.slots
     self.tape = tape
     self.weights = weights
-    products = weights.makeProducts()
-    products.clock = tape.profile?.products
-    products.rowsOfStep = batch.steps > 1 ? batch.streams : 0
-    products.copiesTakeTurns = gradient != nil && !isRepeated
+    self.products = products
     self.batch = batch
     steps = batch.steps
     streams = batch.streams
     isTraining = gradient != nil
     d = Derivatives(slots: tape.slots, gradient: gradient, products: products)
-    tape.read(pasts: batch, masked: gradient != nil)
-    batch.findDistinct()
-    if let source = batch.source {
-      source.follow(batch)
-      source.findDistinct()
-    }
   }
 
   /// The same pass on another axis.

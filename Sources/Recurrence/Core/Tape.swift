@@ -112,23 +112,53 @@ public final class Tape: @unchecked Sendable {
 
   deinit { slots.deallocate() }
 
-  /// Lays every axis out for a batch.
-  public func begin(_ batch: Batch) {
-    begin(steps: batch.steps, streams: batch.streams)
-    if let source = batch.source {
-      begin(steps: source.steps, streams: source.streams, on: .source)
-    }
+  /// Begins a window: lays the tape out for a batch, puts the carried states before its first step,
+  /// clears the gradients of activations, and returns the pass that layers run through.
+  ///
+  /// - Parameters:
+  ///   - gradient: the gradient that the parameters' is added to; nil for evaluation.
+  ///   - isRepeated: true if further passes with the same weights follow, so that packed copies of the
+  ///     weights are worth keeping.
+  ///   - keepsSource: true to leave the axis of the source as it is, for the next steps of a decoder
+  ///     whose encoder has run.
+  public func begin(
+    _ batch: Batch, weights: ParameterVector, gradient: ParameterVector? = nil,
+    isRepeated: Bool = false, keepsSource: Bool = false
+  ) -> Pass {
+    layOut(steps: batch.steps, streams: batch.streams, keepsSource ? nil : batch.source)
+    return pass(over: batch, weights: weights, gradient: gradient, isRepeated: isRepeated)
   }
 
-  /// Lays the tape out for a window of one axis of steps.
-  public func begin(steps: Int, streams: Int) {
-    begin(steps: steps, streams: streams, on: .time)
-    begin(steps: 1, streams: streams, on: .stream)
+  /// Returns a pass over a batch that the tape is laid out for.
+  package func pass(
+    over batch: Batch, weights: ParameterVector, gradient: ParameterVector? = nil,
+    isRepeated: Bool = false
+  ) -> Pass {
+    precondition(gradient == nil || hasDerivatives, "training on a tape without gradients")
+    precondition(!batch.hasResets || canReset, "resets on a tape made without them")
+    let products = weights.makeProducts()
+    products.clock = profile?.products
+    products.rowsOfStep = batch.steps > 1 ? batch.streams : 0
+    products.copiesTakeTurns = gradient != nil && !isRepeated
+    read(pasts: batch, masked: gradient != nil)
+    batch.findDistinct()
+    if let source = batch.source {
+      source.follow(batch)
+      source.findDistinct()
+    }
+    return Pass(batch, on: self, weights: weights, products, gradient: gradient)
+  }
+
+  /// Lays out the axes of steps and of streams, and that of the source where there is one.
+  package func layOut(steps: Int, streams: Int, _ source: Batch? = nil) {
+    layOut(steps: steps, streams: streams, on: .time)
+    layOut(steps: 1, streams: streams, on: .stream)
+    if let source { layOut(steps: source.steps, streams: source.streams, on: .source) }
   }
 
   /// Lays one axis out for a window, puts the carried states before its first step and clears the
-  /// derivatives that are added to.
-  public func begin(steps: Int, streams: Int, on axis: Axis) {
+  /// gradients that are added to.
+  package func layOut(steps: Int, streams: Int, on axis: Axis) {
     precondition(steps > 0 && streams > 0, "a window of \(steps) steps of \(streams) streams")
     let extent = extents[axis.index]
     var (value, derivative) = (extent.values.start, extent.derivatives.start)

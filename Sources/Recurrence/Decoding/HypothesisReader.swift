@@ -39,8 +39,7 @@ final class HypothesisReader {
       }
     }
     source?.fill(given, interface)
-    tape.begin(batch)
-    pass = Pass(batch, on: tape, weights: weights)
+    pass = tape.begin(batch, weights: weights)
     model.encode(pass)
   }
 
@@ -69,7 +68,7 @@ final class HypothesisReader {
       }
       for (s, symbol) in symbols.enumerated() { tape.note(target: symbol, of: s) }
       batch.position += 1
-      tape.begin(steps: 1, streams: batch.streams)
+      tape.layOut(steps: 1, streams: batch.streams)
     }
     hasRead = true
     for (s, symbol) in symbols.enumerated() { batch.inputs.elements()[s] = symbol }

@@ -47,8 +47,7 @@ public struct GradientDiagnosis {
     var sums = zero
     let (last, others) = keepLastTargets(of: batch)
     defer { for (row, target) in others { batch.targets.elements()[row] = target } }
-    tape.begin(batch)
-    let pass = Pass(batch, on: tape, weights: weights, gradient: gradient)
+    let pass = tape.begin(batch, weights: weights, gradient: gradient)
     model.forward(pass)
     var place = 0
     for probe in probes {

@@ -230,8 +230,9 @@ private struct CheckpointReader {
     guard kept == 0 || progress.counters.keptLayout == model.plan.keptLayout else {
       throw refuse("random.keptLayout is not that of its model")
     }
-    for tensor in CarriedTensor.all(of: streams, keptSteps: kept, in: model.plan) {
-      _ = try tensor.read(from: file, of: model)
+    guard streams > 0 else { return }
+    for tensor in OverlappingWindows.streamTensors(model.plan, keptSteps: kept) {
+      _ = try tensor.read(from: file, of: model, streams: streams)
     }
   }
 }

@@ -110,7 +110,7 @@ extension Trainer {
       coordinator: progress.coordinator, cursor: progress.cursor, counters: progress.counters)
     // A run whose windows overlap less than before, or whose steps have other values, goes on with the
     // states alone.
-    if restored.counters.kept ?? 0 > kept?.most ?? 0
+    if restored.counters.kept ?? 0 > method.maximumKeptSteps
       || restored.counters.keptLayout ?? keptLayout != keptLayout
     {
       restored.counters.kept = nil
@@ -129,8 +129,8 @@ extension Trainer {
     let place = loader.cursor
     defer { try? loader.seek(place) }
     try loader.seek(restored.cursor)
-    for tensor in carriedTensors(keptSteps: restored.counters.kept ?? 0) {
-      restored.hidden.append(try tensor.read(from: file, of: model))
+    for tensor in streamTensors(keptSteps: restored.counters.kept ?? 0) {
+      restored.hidden.append(try tensor.read(from: file, of: model, streams: loader.carried.total))
     }
     return restored
   }

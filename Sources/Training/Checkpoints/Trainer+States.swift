@@ -2,51 +2,37 @@ internal import Collectives
 internal import LinearAlgebra
 internal import Recurrence
 
-/// Something that belongs to streams, in `hidden.safetensors`: its name, and its shape, of all streams.
-struct CarriedTensor {
-  enum Content {
-    /// What a state is at the place in the data.
-    case state(Activation)
-    /// What it is before the steps that are kept.
-    case stateBeforeKept(Activation)
-    /// The values of the steps that are kept, and what was read there.
-    case values, read
-  }
-
-  let name: String
-  let shape: [Int]
-  let content: Content
-
-  var isOfIntegers: Bool { if case .read = content { true } else { false } }
-
-  /// The bytes of the tensor in a file.
+// The tensors of streams in `hidden.safetensors`: a row of each for every stream of all ranks.
+extension StreamTensor {
+  /// Returns the bytes of the tensor in a file, of so many streams.
   /// - Throws: `CheckpointError` where it is not there in this shape, or holds symbols that there are
   ///   not: they become places in a table.
   func read(
-    from file: SafetensorsFile, of model: any Model
+    from file: SafetensorsFile, of model: any Model, streams: Int
   ) throws(CheckpointError) -> [UInt8] {
     switch content {
-    case .read:
+    case .keptInputs:
       let symbols = model.interface.input.symbols
       // A symbol and whether a stream began there, step by step.
-      return try bytes(from: file) { (number: Int32, place) in
+      return try bytes(from: file, streams) { (number: Int32, place) in
         (0..<(place.isMultiple(of: 2) ? symbols : 2)).contains(Int(number))
       }
     case .state(let state), .stateBeforeKept(let state):
       guard model.plan.holdsTarget(state), case .symbols(let count) = model.interface.output
       else { break }
       // One more than a symbol, and 0 for none.
-      return try bytes(from: file) { (number: Float, _) in
+      return try bytes(from: file, streams) { (number: Float, _) in
         number >= 0 && number <= Float(count) && number == number.rounded()
       }
-    case .values: break
+    case .keptValues: break
     }
-    return try bytes(from: file) { (_: Float, _) in true }
+    return try bytes(from: file, streams) { (_: Float, _) in true }
   }
 
   private func bytes<Element: TensorElement & BitwiseCopyable>(
-    from file: SafetensorsFile, where isRight: (Element, Int) -> Bool
+    from file: SafetensorsFile, _ streams: Int, where isRight: (Element, Int) -> Bool
   ) throws(CheckpointError) -> [UInt8] {
+    let shape = [streams] + shape
     let values = Buffer<Element>(count: shape.reduce(1, *))
     let elements = values.elements()
     try file.copy(name, shape: shape, into: elements)
@@ -59,76 +45,43 @@ struct CarriedTensor {
   }
 }
 
-extension CarriedTensor {
-  /// Those of so many streams.
-  static func all(of total: Int, keptSteps: Int, in plan: Plan) -> [CarriedTensor] {
-    guard total > 0 else { return [] }
-    func shape(_ state: Activation) -> [Int] {
-      let (lag, width) = (plan.lag(of: state), plan.width(state))
-      return lag == 1 ? [total, width] : [total, lag, width]
-    }
-    var tensors = plan.states.map {
-      CarriedTensor(name: plan.name(of: $0), shape: shape($0), content: .state($0))
-    }
-    guard keptSteps > 0 else { return tensors }
-    tensors += plan.states.map {
-      CarriedTensor(
-        name: "before_kept." + plan.name(of: $0), shape: shape($0), content: .stateBeforeKept($0))
-    }
-    let width = plan.numbersPerToken(resets: true).reduce(0) { $0 + $1.values }
-    return tensors + [
-      CarriedTensor(name: "kept.values", shape: [total, keptSteps, width], content: .values),
-      CarriedTensor(name: "kept.read", shape: [total, keptSteps, 2], content: .read),
-    ]
-  }
-}
-
 extension Trainer {
   /// The steps whose values are kept at this place in the data.
-  var keptSteps: Int { loader.carried.total > 0 ? kept?.count ?? 0 : 0 }
+  var keptSteps: Int { loader.carried.total > 0 ? method.keptSteps : 0 }
 
-  /// What the values of a kept step are, in order: a checkpoint of a run with other ones, such as those
-  /// that dropout makes, has no values for this run.
+  /// The layers of the kept values and their widths, in order: a checkpoint of a run with other ones, such
+  /// as those that dropout makes, has no values for this run.
   var keptLayout: String { model.plan.keptLayout }
 
-  /// What `hidden.safetensors` holds. The states at the place in the data have the same names whether
-  /// windows overlap or not, so that a run may go on either way.
-  func carriedTensors(keptSteps: Int) -> [CarriedTensor] {
-    CarriedTensor.all(of: loader.carried.total, keptSteps: keptSteps, in: model.plan)
+  /// The tensors of `hidden.safetensors`.
+  func streamTensors(keptSteps: Int) -> [StreamTensor] {
+    loader.carried.total > 0 ? method.streamTensors(model.plan, keptSteps: keptSteps) : []
   }
 
-  /// What belongs to the streams of all ranks, on the root. Collective.
+  /// Gathers the tensors of the streams of all ranks on the root. Collective.
   func gatherStates() throws(CommunicationError) -> [Tensor] {
-    let share = loader.carried.share
-    let told = keptSteps > 0 ? kept?.byStream(share.count) : nil
+    let (total, share) = (loader.carried.total, loader.carried.share)
+    let tensors = streamTensors(keptSteps: keptSteps)
     var hidden: [Tensor] = []
-    for tensor in carriedTensors(keptSteps: keptSteps) {
-      var own: [UInt8] = []
-      func state(_ state: Activation) -> [UInt8] {
-        bytes(of: tape.carriedByStream(state, streams: share.count))
-      }
-      switch tensor.content {
-      case .state(let activation):
-        if let kept {
-          kept.atEnd { own = state(activation) }
-        } else {
-          own = state(activation)
+    for (tensor, values) in zip(tensors, method.values(of: tensors, streams: share.count)) {
+      let shape = [total] + tensor.shape
+      switch values {
+      case .numbers(let own):
+        let parts = try world.gather(bytes(of: own))
+        if world.isRoot {
+          hidden.append(Tensor(tensor.name, shape: shape, joined(parts, of: Float.self)))
         }
-      case .stateBeforeKept(let activation): own = state(activation)
-      case .values: if let told { own = bytes(of: told.values) }
-      case .read: if let told { own = bytes(of: told.read) }
+      case .integers(let own):
+        let parts = try world.gather(bytes(of: own))
+        if world.isRoot {
+          hidden.append(Tensor(tensor.name, shape: shape, joined(parts, of: Int32.self)))
+        }
       }
-      let parts = try world.gather(own)
-      guard world.isRoot else { continue }
-      hidden.append(
-        tensor.isOfIntegers
-          ? Tensor(tensor.name, shape: tensor.shape, joined(parts, of: Int32.self))
-          : Tensor(tensor.name, shape: tensor.shape, joined(parts, of: Float.self)))
     }
     return hidden
   }
 
-  /// The streams of each rank, on the root. Collective.
+  /// Returns the streams of each rank, on the root. Collective.
   private func sharesOfRanks() throws(CommunicationError) -> [Range<Int>] {
     let share = loader.carried.share
     let ends = [Int64(share.lowerBound), Int64(share.upperBound)]
@@ -140,35 +93,26 @@ extension Trainer {
     }
   }
 
-  /// Gives every rank's streams what the root has read of `carriedTensors`. Collective.
+  /// Gives the streams of every rank what the root has read of `streamTensors`. Collective.
   func scatterStates(_ hidden: [[UInt8]], keptSteps: Int) throws {
-    let share = loader.carried.share
-    var (values, read) = (Buffer<Float>(count: 0), Buffer<Int32>(count: 0))
-    let takesUp = keptSteps > 0
+    let (total, share) = (loader.carried.total, loader.carried.share)
     let shares = try sharesOfRanks()
-    for (index, tensor) in carriedTensors(keptSteps: keptSteps).enumerated() {
+    let tensors = streamTensors(keptSteps: keptSteps)
+    var values: [StreamValues] = []
+    for (index, tensor) in tensors.enumerated() {
       // Each rank gets what belongs to its own streams.
       var parts: [[UInt8]] = []
       if world.isRoot {
         let bytes = hidden[index]
-        let size = bytes.count / max(tensor.shape[0], 1)
+        let size = bytes.count / max(total, 1)
         parts = shares.map { Array(bytes[$0.lowerBound * size..<$0.upperBound * size]) }
       }
       let own = try world.scatter(parts)
-      switch tensor.content {
-      case .state(let state):
-        tape.carry(state, byStream: joined([own], of: Float.self), streams: share.count)
-        if takesUp { kept?.noteEnd() }
-      case .stateBeforeKept(let state) where takesUp:
-        tape.carry(state, byStream: joined([own], of: Float.self), streams: share.count)
-      case .values: values = joined([own], of: Float.self)
-      case .read: read = joined([own], of: Int32.self)
-      case .stateBeforeKept: break
-      }
+      values.append(
+        tensor.isOfIntegers
+          ? .integers(joined([own], of: Int32.self)) : .numbers(joined([own], of: Float.self)))
     }
-    if takesUp, !share.isEmpty {
-      kept?.restore(values, read, steps: keptSteps, streams: share.count)
-    }
+    method.restore(tensors, values, keptSteps: keptSteps, streams: share.count)
   }
 
   private func bytes<Element: BitwiseCopyable>(of buffer: Buffer<Element>) -> [UInt8] {
@@ -190,7 +134,7 @@ extension Trainer {
 }
 
 extension Plan {
-  /// The layers and how many numbers a step of each is.
+  /// The layers with their widths at one step.
   var keptLayout: String {
     numbersPerToken(resets: true).map { "\($0.layer) \($0.values)" }.joined(separator: ", ")
   }

@@ -1,7 +1,7 @@
 internal import Datasets
 internal import Recurrence
 
-/// How much of a window is kept from the way there for the way back: `recompute`.
+/// The part of a window that is kept from the forward pass for the backward pass: `recompute`.
 ///
 /// Written as `none`, as `sqrt`, as a number of steps, or as `{states: 8, steps: 16}`.
 public enum Recomputation: Equatable, Sendable {
@@ -19,11 +19,8 @@ public enum Recomputation: Equatable, Sendable {
   /// of a segment are worth while.
   static let steps = 16
 
-  /// How windows of up to some sizes are cut into segments, and how many states are kept; nil where
-  /// everything is.
-  func segments(
-    of sizes: [WindowSize], _ plan: Plan
-  ) -> (window: WindowSize, length: Int, states: Int?)? {
+  /// The request for windows of some sizes in segments; nil where everything is kept.
+  func request(for sizes: [WindowSize], _ plan: Plan) -> ActivationCheckpointing.Request? {
     let window = WindowSize(
       steps: sizes.map(\.steps).max() ?? 1, streams: sizes.map(\.streams).max() ?? 1)
     // Windows of one step, such as those of trees, have nothing between two steps.
@@ -36,7 +33,18 @@ public enum Recomputation: Equatable, Sendable {
       case .states(let states, let steps): (steps, states)
       }
     guard length > 0 else { return nil }
-    return (window, max(min(length, window.steps), plan.longestLag), states)
+    return ActivationCheckpointing.Request(
+      sizes, of: window, length: max(min(length, window.steps), plan.longestLag), states: states)
+  }
+}
+
+extension TrainingOptions {
+  /// The way to find the gradient of windows of some sizes.
+  func gradientMethod(for windows: [WindowSize], _ plan: Plan) -> any GradientMethodRequest {
+    if keptSteps > 0 {
+      return OverlappingWindows.Request(keptSteps: keptSteps, newSteps: windows)
+    }
+    return recompute.request(for: windows, plan) ?? FullWindow.Request(windows)
   }
 }
 

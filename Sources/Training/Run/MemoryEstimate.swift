@@ -28,32 +28,28 @@ package struct MemoryEstimate {
     let real = Double(MemoryLayout<Float>.stride)
     let parameters = Double(layout.count) * real
     let training = options.training
-    var (resets, kept) = (true, 0)
+    var resets = true
     let sizes: [WindowSize]
     switch dataset.train {
     case .text(let corpus):
       let streams = (training.batchSize + world.size - 1) / world.size
-      let steps = min(training.bptt, corpus.count / training.batchSize)
-      kept = min(training.keptSteps, max(steps - 1, 0))
-      resets = corpus.documentCount > 0 || kept > 0
+      let steps = min(training.bptt, corpus.count / training.batchSize) - training.keptSteps
+      resets = corpus.documentCount > 0
       sizes = [WindowSize(steps: max(steps, 1), streams: streams)]
     case .examples:
       let loader = try? dataset.train.loader(training.loaderRequest(seed: options.seed, in: world))
       sizes = loader?.windowSizes ?? []
     }
-    let segments = training.recompute.segments(of: sizes, plan)
-    var bytes =
+    let method = training.gradientMethod(for: sizes, plan)
+    resets = resets || method.needsResets
+    ofTape =
       sizes.isEmpty
       ? 0
-      : Tape.bytes(
-        plan, fitting: sizes, atMost: segments?.length, derivatives: training.readout == nil,
-        resets: resets)
-    if kept > 0 { bytes += OverlappingWindows.bytes(plan, most: kept, streams: sizes[0].streams) }
-    if let (window, length, states) = segments {
-      bytes += ActivationCheckpointing.bytes(plan, of: window, length: length, states: states)
-      recomputed = ActivationCheckpointing.words(of: window, length: length, states: states)
-    }
-    ofTape = bytes
+      : method.bytes(plan)
+        + Tape.bytes(
+          plan, fitting: method.windows, atMost: method.stepsAtOnce,
+          derivatives: training.readout == nil, resets: resets)
+    recomputed = method.recomputation
     // Trained with, validated on and tested on: each has a tape of its own until the end.
     let measured = [dataset.valid, dataset.test].compactMap { part -> Double? in
       guard let part, let loader = try? part.loader(options.evaluation.loaderRequest(in: world)),
@@ -65,7 +61,7 @@ package struct MemoryEstimate {
     }
     ofEvaluations = measured.reduce(0, +) + (dataset.test == nil ? 0 : parameters)
     ofCopies = Self.bytesOfCopies(
-      layout, sizes, training.precision, isEvaluated: !measured.isEmpty)
+      layout, method.windows, training.precision, isEvaluated: !measured.isEmpty)
     ofRank =
       Double(vectors) * parameters + Double(layout.constantCount) * real + ofTape + ofEvaluations
       + ofCopies

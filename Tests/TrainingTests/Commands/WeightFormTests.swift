@@ -48,8 +48,7 @@ import Training
     let batch = Batch(rows: symbols.count)
     batch.begin(steps: symbols.count, streams: 1)
     for (t, symbol) in symbols.enumerated() { batch.inputs.elements()[t] = symbol }
-    tape.begin(steps: symbols.count, streams: 1)
-    let pass = Pass(batch, on: tape, weights: weights)
+    let pass = tape.begin(batch, weights: weights)
     model.read(pass)
     let sequence = try #require(model as? SequenceModel)
     return symbols.indices.map { Array(sequence.outputs(at: $0, pass)[0].elements) }

@@ -161,8 +161,7 @@ extension TrainerTests {
           batch.begin(steps: example.steps, streams: 1)
           _ = batch.features.elements().update(fromContentsOf: example.frames)
           let tape = Tape(model.plan, steps: example.steps, streams: 1, derivatives: false)
-          tape.begin(batch)
-          let pass = Pass(batch, on: tape, weights: weights)
+          let pass = tape.begin(batch, weights: weights)
           model.read(pass)
           for t in options.washout..<max(example.steps, options.washout)
           where example.targets[t] != Batch.noTarget {

@@ -45,8 +45,7 @@ func outputs(
   batch.targets.elements()[0] = Batch.noTarget
   return (0..<example.steps).map { t in
     for j in 0..<width { batch.features.elements()[j] = example.frames[t * width + j] }
-    tape.begin(steps: 1, streams: 1)
-    let pass = Pass(batch, on: tape, weights: weights)
+    let pass = tape.begin(batch, weights: weights)
     model.read(pass)
     let found = model.outputs(at: 0, pass)[0].elements.map { Double($0) }
     tape.carryStates()

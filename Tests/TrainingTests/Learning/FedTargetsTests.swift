@@ -76,8 +76,7 @@ import Training
     let tape = Tape(
       trial.model.plan, fitting: loader.windowSizes, derivatives: false, resets: loader.mayReset)
     loader.next(into: batch)
-    tape.begin(batch)
-    let pass = Pass(batch, on: tape, weights: trial.trainer.weights)
+    let pass = tape.begin(batch, weights: trial.trainer.weights)
     trial.model.read(pass)
     var right = 0
     for t in 0..<batch.steps {

@@ -35,8 +35,7 @@ import Training
       var sum = 0.0
       tape.clearCarried()
       for _ in 0..<2 {
-        tape.begin(steps: 4, streams: 7)
-        let pass = Pass(batch, on: tape, weights: weights)
+        let pass = tape.begin(batch, weights: weights)
         model.forward(pass)
         tape.carryStates()
         sum += pass.loss.sum

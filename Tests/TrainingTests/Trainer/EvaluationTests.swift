@@ -31,8 +31,7 @@ extension TrainerTests {
           batch.inputs.start[0] = symbols[place]
           batch.targets.start[0] = symbols[place + 1]
           batch.resets.start[0] = 0
-          tape.begin(steps: 1, streams: 1)
-          let pass = Pass(batch, on: tape, weights: weights)
+          let pass = tape.begin(batch, weights: weights)
           model.forward(pass)
           tape.carryStates()
           score.lossSum += pass.loss.sum
