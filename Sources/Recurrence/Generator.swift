@@ -159,7 +159,7 @@ public final class Generator {
   public func read(_ symbol: Int32) {
     if pass != nil {
       tape.carryStates()
-      tape.note(target: symbol)
+      tape.states.note(target: symbol, of: 0)
       batch.position += 1
     }
     batch.inputs.start[0] = symbol

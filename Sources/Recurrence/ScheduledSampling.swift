@@ -56,7 +56,7 @@ public final class ScheduledSampling {
     precondition(!(needsAllSteps && readsTargets), "a bidirectional layer would read its targets")
     let streams = batch.lengths.count
     step = Batch(rows: streams, streams: streams, widths: batch.widths, source: batch.source)
-    before = Buffer(count: tape.carriedCount)
+    before = Buffer(count: tape.states.count)
     random = Philox(seed: seed, name: "scheduled sampling")
     end = model.interface.ends?.symbol
     // A sequence with a further step has not ended.
@@ -80,9 +80,9 @@ public final class ScheduledSampling {
       batch.feedsPredictions = true
       iterate(batch, probability, weights, gradient)
     } else {
-      tape.storeCarried(in: before)
+      tape.states.store(in: before)
       for t in 0...last { take(t, of: batch, probability, weights, gradient) }
-      tape.restoreCarried(from: before)
+      tape.states.restore(from: before)
       batch.feedsPredictions = true
     }
   }
@@ -103,9 +103,9 @@ public final class ScheduledSampling {
     for s in 0..<batch.streams where isChosen(t, s, batch, probability) {
       let row = t * batch.streams + s
       if batch.widths.values > 0 {
-        tape.note(values: batch.fedRows[row], of: s)
+        tape.states.note(values: batch.fedRows[row], of: s)
       } else {
-        tape.note(target: batch.fed.start[row], of: s)
+        tape.states.note(target: batch.fed.start[row], of: s)
       }
     }
   }

@@ -80,7 +80,7 @@ public final class SeriesGenerator {
       frames.count == streams * width, "\(frames.count) numbers for \(streams) frames of \(width)")
     if pass != nil {
       tape.carryStates()
-      tape.note(values: frames)
+      tape.states.note(values: frames)
       batch.position += 1
     }
     _ = batch.features.elements().update(fromContentsOf: frames)

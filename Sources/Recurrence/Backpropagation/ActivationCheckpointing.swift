@@ -77,10 +77,10 @@ public final class ActivationCheckpointing: GradientMethod {
     self.tape = tape
     batch = Batch(rows: length * window.streams, streams: window.streams, widths: widths)
     kept = (0..<Self.states(of: window, length: length, atMost: states)).map { _ in
-      Buffer(count: tape.carriedCount)
+      Buffer(count: tape.states.count)
     }
-    end = Buffer(count: tape.carriedCount)
-    handed = Buffer(count: tape.carriedCount)
+    end = Buffer(count: tape.states.count)
+    handed = Buffer(count: tape.states.count)
   }
 
   /// The segment length that needs the least memory for windows of so many steps where the states
@@ -129,7 +129,7 @@ public final class ActivationCheckpointing: GradientMethod {
   }
 
   /// Carries the states at the window's end into the next window.
-  public func carryStates() { tape.restoreCarried(from: end) }
+  public func carryStates() { tape.states.restore(from: end) }
 
   private struct Work {
     let model: any Model
@@ -143,7 +143,7 @@ public final class ActivationCheckpointing: GradientMethod {
   /// - Parameter used: how many of the kept states others wait for.
   private func takeBack(_ segments: Range<Int>, _ work: Work, used: Int) {
     var left = segments
-    if left.count > 1 { tape.storeCarried(in: kept[used]) }
+    if left.count > 1 { tape.states.store(in: kept[used]) }
     while left.count > 1 {
       let count = RecomputationSchedule.split(segments: left.count, states: kept.count - used)
       let middle = left.lowerBound + count
@@ -152,7 +152,7 @@ public final class ActivationCheckpointing: GradientMethod {
         tape.carryStates()
       }
       takeBack(middle..<left.upperBound, work, used: used + 1)
-      tape.restoreCarried(from: kept[used])
+      tape.states.restore(from: kept[used])
       left = left.lowerBound..<middle
     }
     differentiate(left.lowerBound, work)

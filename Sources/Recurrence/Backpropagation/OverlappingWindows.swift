@@ -77,9 +77,9 @@ public final class OverlappingWindows: GradientMethod {
     coming = Buffer(count: width * most * window.streams)
     inputs = Buffer(count: most * window.streams)
     resets = Buffer(count: most * window.streams)
-    first = Buffer(count: tape.carriedCount)
-    last = Buffer(count: tape.carriedCount)
-    before = Buffer(count: tape.carriedCount)
+    first = Buffer(count: tape.states.count)
+    last = Buffer(count: tape.states.count)
+    before = Buffer(count: tape.states.count)
   }
 
   /// The bytes that `most` kept steps need besides the tape.
@@ -117,13 +117,13 @@ public final class OverlappingWindows: GradientMethod {
     inputs.copy(count * window.streams, from: window.inputs, at: start)
     resets.copy(count * window.streams, from: window.resets, at: start)
     before.copy(from: last)
-    tape.restoreCarried(from: first)
+    tape.states.restore(from: first)
   }
 
   /// Leaves the new steps out, as where an update is skipped: the next ones follow the state before them
   /// and find nothing kept.
   public func discard() {
-    if count > 0 { tape.restoreCarried(from: before) }
+    if count > 0 { tape.states.restore(from: before) }
     count = 0
   }
 
@@ -216,7 +216,7 @@ extension OverlappingWindows {
     guard keptSteps > 0 else { return }
     // Above, the tape carries the states at the end of the last window; from here on those before the kept
     // steps.
-    tape.storeCarried(in: before)
+    tape.states.store(in: before)
     for (tensor, values) in zip(tensors, values) {
       if case .stateBeforeKept = tensor.content {
         tape.restore(tensor, values, streams: streams)
@@ -250,10 +250,10 @@ extension OverlappingWindows {
   /// other method goes on from, and not those before the kept steps.
   private func atEnd<Result>(_ body: () -> Result) -> Result {
     guard count > 0 else { return body() }
-    let carried = Buffer<Real>(count: tape.carriedCount)
-    tape.storeCarried(in: carried)
-    tape.restoreCarried(from: before)
-    defer { tape.restoreCarried(from: carried) }
+    let carried = Buffer<Real>(count: tape.states.count)
+    tape.states.store(in: carried)
+    tape.states.restore(from: before)
+    defer { tape.states.restore(from: carried) }
     return body()
   }
 }

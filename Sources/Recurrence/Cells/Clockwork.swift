@@ -62,7 +62,7 @@ public struct Clockwork: RecurrentCell {
     hᵢ = f(x Wᵢ + bᵢ + Σ hⱼ₋ Uⱼᵢ + b′ᵢ), j ≥ i, where t mod Tᵢ = 0, else hᵢ = hᵢ₋; \
     f = tanh, relu, sigmoid or identity
     """
-  public static let source = "Koutník 2014"
+  public static let citation = "Koutník 2014"
   public static let gates = 1
 
   public static func variants(hidden: Int) -> [Options] {

@@ -59,7 +59,7 @@ public struct DeepTransition: RecurrentCell {
     h = f(z Uₗ + bₗ), z the last of them, f = tanh, relu, sigmoid or identity; \
     shortcut: true: h = f(z Uₗ + h₋ S + bₗ)
     """
-  public static let source = "Pascanu 2014: DT-RNN, with a shortcut DT(S)-RNN"
+  public static let citation = "Pascanu 2014: DT-RNN, with a shortcut DT(S)-RNN"
   public static let gates = 1
 
   public static func variants(hidden: Int) -> [Options] {

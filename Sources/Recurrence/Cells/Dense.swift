@@ -37,7 +37,7 @@ public struct Dense: RecurrentCell {
     y = f(x W + b), f = tanh, relu, sigmoid or identity; \
     taps: k: x is [x(t), …, x(t−k+1)]
     """
-  public static let source = "taps: Waibel 1989"
+  public static let citation = "taps: Waibel 1989"
   public static let gates = 1
 
   public static func variants(hidden: Int) -> [Options] {

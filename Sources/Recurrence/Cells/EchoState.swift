@@ -13,7 +13,7 @@ public struct EchoState: RecurrentCell {
     x̃ = tanh([1,u] W_in + x₋ W), x = (1−a) x₋ + a x̃; \
     W_in and W are drawn once and never learnt, W sparse and scaled to a spectral radius
     """
-  public static let source = "Jaeger 2001, 2007"
+  public static let citation = "Jaeger 2001, 2007"
   public static let gates = 1
 
   public static func variants(hidden: Int) -> [Options] {

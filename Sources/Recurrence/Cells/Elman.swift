@@ -27,7 +27,7 @@ public struct Elman: RecurrentCell {
   }
 
   public static let equations = "h = f(x W + b + h₋ U + b′), f = tanh, relu, sigmoid or identity"
-  public static let source = "Elman 1990"
+  public static let citation = "Elman 1990"
   public static let gates = 1
 
   public static func variants(hidden: Int) -> [Options] {

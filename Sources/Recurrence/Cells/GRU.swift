@@ -37,7 +37,7 @@ public struct GRU: RecurrentCell {
     r,z = σ(x W + b + h₋ U + b′); n = tanh(x W + b + r∘(h₋ U + b′)); h = (1−z)∘n + z∘h₋; \
     chrono: T: z's b starts from ln U(1, T−1)
     """
-  public static let source = "Cho 2014, as in PyTorch and cuDNN; chrono: Tallec & Ollivier 2018"
+  public static let citation = "Cho 2014, as in PyTorch and cuDNN; chrono: Tallec & Ollivier 2018"
   public static let gates = 3
 
   public static func variants(hidden: Int) -> [Options] {

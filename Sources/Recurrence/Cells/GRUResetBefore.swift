@@ -16,7 +16,7 @@ public struct GRUResetBefore: RecurrentCell {
     r,z = σ(x W + b + h₋ U + b′); n = tanh(x W + b + (r∘h₋) U + b′); h = (1−z)∘n + z∘h₋; \
     chrono: T: z's b starts from ln U(1, T−1)
     """
-  public static let source = "Cho 2014, third version; chrono: Tallec & Ollivier 2018"
+  public static let citation = "Cho 2014, third version; chrono: Tallec & Ollivier 2018"
   public static let gates = 3
 
   public static func variants(hidden: Int) -> [Options] { GRU.variants(hidden: hidden) }

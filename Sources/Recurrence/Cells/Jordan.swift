@@ -58,7 +58,7 @@ public struct Jordan: RecurrentCell {
     f and g = tanh, relu, sigmoid or identity; \
     teacher_forcing: y₋ is the last target, of a symbol 1 there and 0 elsewhere
     """
-  public static let source = "Jordan 1986"
+  public static let citation = "Jordan 1986"
   public static let gates = 1
 
   public static func variants(hidden: Int) -> [Options] {

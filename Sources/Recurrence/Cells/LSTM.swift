@@ -23,7 +23,7 @@ public struct LSTM: RecurrentCell {
     coupled: f = 1−i; layer_norm: … = LN(x W) + LN(h₋ U) + b + b′, h = o∘tanh LN(c); \
     chrono: T: f's b starts from ln U(1, T−1), i's from its negative
     """
-  public static let source = """
+  public static let citation = """
     Hochreiter & Schmidhuber 1997, Gers 2000, Sak 2014; coupled: Greff 2015; layer_norm: Ba 2016; \
     chrono: Tallec & Ollivier 2018
     """

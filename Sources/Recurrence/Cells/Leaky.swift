@@ -53,7 +53,7 @@ public struct Leaky: RecurrentCell {
     alpha: learnt: α = σ(p), or a number, or [low, high] spread over the units; \
     recurrent: false: without h₋ U; input_delay: 1: x₋ in place of x
     """
-  public static let source = "Mozer 1992, Jaeger 2007"
+  public static let citation = "Mozer 1992, Jaeger 2007"
   public static let gates = 1
 
   public static func variants(hidden: Int) -> [Options] {

@@ -9,14 +9,14 @@ internal import LinearAlgebra
 /// them are computed for whole windows.
 ///
 /// - `candidate`: `linear`, or `positive`: g(v) = v + ½ where v ≥ 0, and σ(v) elsewhere.
-public struct MinGRU: RecurrentCell {
+public struct MinGRU: RecurrentCell, WindowMixer {
   public typealias Options = MinimalOptions
 
   public static let equations = """
     z = σ(x W + b); h̃ = x W + b; h = (1−z)∘h₋ + z∘h̃; \
     candidate: positive: h̃ = g(x W + b), g(v) = v+½ if v ≥ 0 else σ(v)
     """
-  public static let source = "Feng 2024"
+  public static let citation = "Feng 2024"
   public static let gates = 2
 
   public static func variants(hidden: Int) -> [Options] {
@@ -34,23 +34,33 @@ public struct MinGRU: RecurrentCell {
 
   public var gateBlocks: [GateBlock] { [GateBlock("z", preactivation, 0, of: 2)] }
 
-  public func forward(_ t: Int, _ pass: Pass) {
-    let (a, past, h) = (pass[preactivation, t], pass.before(output, t), pass[output, t])
-    for s in 0..<pass.streams {
-      let (z, candidate) = (a[s].part(0, of: 2), a[s].part(1, of: 2))
-      kind.respond(candidate)
-      mix(z, candidate, past[s], h[s])
+  public func forward(_ t: Int, _ pass: Pass) { forward(t..<t + 1, pass) }
+  public func backward(_ t: Int, _ pass: Pass) { backward(t..<t + 1, pass) }
+
+  public func forward(_ run: Range<Int>, _ pass: Pass) {
+    for t in run {
+      let past = t == run.lowerBound ? pass.before(output, t) : pass[output, t - 1]
+      let (a, h) = (pass[preactivation, t], pass[output, t])
+      for s in 0..<pass.streams {
+        let (z, candidate) = (a[s].part(0, of: 2), a[s].part(1, of: 2))
+        kind.respond(candidate)
+        mix(z, candidate, past[s], h[s])
+      }
     }
   }
 
-  public func backward(_ t: Int, _ pass: Pass) {
-    let (a, past) = (pass[preactivation, t], pass.before(output, t))
-    let (dh, dPast) = (pass.d[output, t], pass.d.before(output, t))
-    for s in 0..<pass.streams {
-      let (z, candidate) = (a[s].part(0, of: 2), a[s].part(1, of: 2))
-      switch kind {
-      case .linear: differentiateLinear(dh[s], past[s], z, candidate, dPast[s])
-      case .positive: differentiatePositive(dh[s], past[s], z, candidate, dPast[s])
+  public func backward(_ run: Range<Int>, _ pass: Pass) {
+    for t in run.reversed() {
+      let isFirst = t == run.lowerBound
+      let past = isFirst ? pass.before(output, t) : pass[output, t - 1]
+      let dPast = isFirst ? pass.d.before(output, t) : pass.d[output, t - 1]
+      let (a, dh) = (pass[preactivation, t], pass.d[output, t])
+      for s in 0..<pass.streams {
+        let (z, candidate) = (a[s].part(0, of: 2), a[s].part(1, of: 2))
+        switch kind {
+        case .linear: differentiateLinear(dh[s], past[s], z, candidate, dPast[s])
+        case .positive: differentiatePositive(dh[s], past[s], z, candidate, dPast[s])
+        }
       }
     }
   }

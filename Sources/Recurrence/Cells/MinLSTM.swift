@@ -16,7 +16,7 @@ public struct MinLSTM: RecurrentCell {
     i,f = σ(x W + b); h̃ = x W + b; h = f/(f+i)∘h₋ + i/(f+i)∘h̃; \
     candidate: positive: h̃ = g(x W + b), g(v) = v+½ if v ≥ 0 else σ(v)
     """
-  public static let source = "Feng 2024"
+  public static let citation = "Feng 2024"
   public static let gates = 3
 
   public static func variants(hidden: Int) -> [Options] {

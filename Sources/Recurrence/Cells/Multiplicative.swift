@@ -19,7 +19,7 @@ public struct Multiplicative: RecurrentCell {
   }
 
   public static let equations = "f = (x W_f)∘(h₋ W_hf); h = tanh(f W_fh + x W_h + b)"
-  public static let source = "Sutskever 2011"
+  public static let citation = "Sutskever 2011"
   public static let gates = 2
 
   public static func variants(hidden: Int) -> [Options] { [Options(hidden: hidden)] }

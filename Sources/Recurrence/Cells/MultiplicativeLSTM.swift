@@ -44,7 +44,7 @@ public struct MultiplicativeLSTM: RecurrentCell {
     m = (x W_m)∘(h₋ U_m); i,f,o = σ(x W + m U + b); g = tanh(x W + m U + b); c = f∘c₋ + i∘g; \
     h = o∘tanh c; form: krause: g = x W + m U + b and h = tanh(c∘o)
     """
-  public static let source = "Krause 2016, Radford 2017"
+  public static let citation = "Krause 2016, Radford 2017"
   public static let gates = 5
 
   public static func variants(hidden: Int) -> [Options] {

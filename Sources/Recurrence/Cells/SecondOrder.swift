@@ -22,7 +22,7 @@ public struct SecondOrder: RecurrentCell {
   }
 
   public static let equations = "h_k = σ(Σ_ij h₋_i W_kij x_j + b_k)"
-  public static let source = "Giles 1992"
+  public static let citation = "Giles 1992"
   /// One block per unit: see `gates(_:)`.
   public static let gates = 1
 

@@ -45,7 +45,7 @@ public struct Skip: RecurrentCell {
     h = f(x W + b + h₋ U + Σ h(t−k) U_k + b′), one U_k for each k of delays; \
     f = tanh, relu, sigmoid or identity
     """
-  public static let source = "El Hihi & Bengio 1995, Lin 1996"
+  public static let citation = "El Hihi & Bengio 1995, Lin 1996"
   public static let gates = 1
 
   public static func variants(hidden: Int) -> [Options] {

@@ -40,7 +40,7 @@ public struct UpdateGRU: RecurrentCell {
     Γ = σ(x W + b + c₋ U + b′); c̃ = tanh(x W + b + c₋ U + b′); c = Γ∘c̃ + (1−Γ)∘c₋; \
     gate_candidate: c̃ = tanh(x W + b + (Γ∘c₋) U + b′)
     """
-  public static let source = "Cho 2014 without the reset gate; gate_candidate: Zhou 2016"
+  public static let citation = "Cho 2014 without the reset gate; gate_candidate: Zhou 2016"
   public static let gates = 2
 
   public static func variants(hidden: Int) -> [Options] {

@@ -48,21 +48,21 @@ public struct Pass {
     d = pass.d
   }
 
-  /// What layers on an axis walk along: its steps, streams and symbols.
+  /// The same pass along another axis: its steps, streams and symbols.
   public func along(_ axis: Axis) -> Pass { Pass(self, along: axis) }
 
-  /// Whether stream s starts anew at step t.
+  /// Returns true if stream s starts anew at step t.
   func begins(_ t: Int, _ s: Int) -> Bool {
     batch.hasResets && batch.resets.start[t * streams + s] != 0
   }
 
-  /// What stream s is to predict at step t, `Batch.noTarget` or `Batch.end`.
+  /// The target of stream s at step t, `Batch.noTarget` or `Batch.end`.
   func target(_ t: Int, _ s: Int) -> Int32 { batch.targets.start[t * streams + s] }
 
-  /// Whether the earlier steps of a state are seen through copies, which somebody has to fill in.
-  func seesCopies(of h: Activation) -> Bool { slots[h.index].past >= 0 }
+  /// True if earlier steps of a state are read through copies, which its layer fills in.
+  func seesCopies(of h: Activation) -> Bool { slots[h.index].copies != nil }
 
-  /// What the head reports.
+  /// The loss of the window.
   public var loss: Loss { tape.loss }
 
   /// A parameter as a factor of products; `.matrix` and `.row` for elementwise use.
@@ -78,7 +78,8 @@ public struct Pass {
   /// initial state where the stream starts anew.
   public func before(_ h: Activation, _ t: Int) -> Matrix {
     let slot = slots[h.index]
-    return slot.past < 0 ? slot.value(t - 1) : slots[slot.past].value(t)
+    guard let copy = slot.copies else { return slot.value(t - 1) }
+    return slots[copy].value(t)
   }
 
   /// The value of a state `lag` steps earlier, as step t sees it: the initial state where the
@@ -87,50 +88,54 @@ public struct Pass {
     let slot = slots[h.index]
     precondition(
       lag <= slot.lag, "a state seen \(lag) steps later, of which \(slot.lag) are carried")
-    return slot.past < 0 ? slot.value(t - lag) : slots[slot.past(lag, slots)].value(t)
+    guard let first = slot.copies else { return slot.value(t - lag) }
+    return slots[slot.copy(first, of: lag, slots)].value(t)
   }
 
   /// The values of a state `lag` steps earlier, for all steps.
   public func before(_ h: Activation, lag: Int) -> Matrix {
     let slot = slots[h.index]
-    return slot.past < 0
-      ? slot.values(from: -lag) : slots[slot.past(lag, slots)].values(from: 0)
+    guard let first = slot.copies else { return slot.values(from: -lag) }
+    return slots[slot.copy(first, of: lag, slots)].values(from: 0)
   }
 
-  /// What products read of the state one step earlier: `before`, masked by recurrent dropout.
+  /// The state one step earlier as products read it: `before`, masked by recurrent dropout.
   public func read(_ h: Activation, _ t: Int) -> Matrix {
     let slot = slots[h.index]
-    return slot.reads < 0 ? before(h, t) : slots[slot.reads].value(t)
+    guard let copy = slot.maskedCopies else { return before(h, t) }
+    return slots[copy].value(t)
   }
 
-  /// What products read of the state `lag` steps earlier.
+  /// The state `lag` steps earlier as products read it.
   public func read(_ h: Activation, _ t: Int, lag: Int) -> Matrix {
     let slot = slots[h.index]
-    return slot.reads < 0 ? before(h, t, lag: lag) : slots[slot.read(lag, slots)].value(t)
+    guard let first = slot.maskedCopies else { return before(h, t, lag: lag) }
+    return slots[slot.copy(first, of: lag, slots)].value(t)
   }
 
-  /// What products read of the state `lag` steps earlier, for all steps.
+  /// The state `lag` steps earlier as products read it, for all steps.
   public func read(_ h: Activation, lag: Int) -> Matrix {
     let slot = slots[h.index]
-    return slot.reads < 0 ? before(h, lag: lag) : slots[slot.read(lag, slots)].values(from: 0)
+    guard let first = slot.maskedCopies else { return before(h, lag: lag) }
+    return slots[slot.copy(first, of: lag, slots)].values(from: 0)
   }
 
-  /// Whether products read masked copies of a state, which somebody has to fill in.
-  func masksReads(of h: Activation) -> Bool { slots[h.index].reads >= 0 }
+  /// True if products read masked copies of a state, which its layer fills in.
+  func masksReads(of h: Activation) -> Bool { slots[h.index].maskedCopies != nil }
 
-  /// Whether each row of a product is to depend on that row alone, to the bit.
+  /// True if each row of a product depends on that row alone, to the bit.
   var rowsAreIndependent: Bool { products.rowsAreIndependent }
 
-  /// Says that no more products with the weights that were used so far come next.
+  /// Releases the packed copies of the weights that were used so far; no more products with them follow.
   func releasePackedWeights() { products.releasePackedWeights() }
 
   /// Memory of the layer that asked for it.
   public func scratch(_ scratch: Scratch) -> Buffer<Real> { tape.scratches[scratch.index] }
 }
 
-/// The derivative of the loss with respect to activations and parameters.
+/// The gradient of the loss with respect to activations and parameters.
 ///
-/// A derivative that others can see is only ever added to; it starts each window at zero.
+/// A gradient that others can see is only ever added to; it starts each window at zero.
 public struct Derivatives {
   let slots: UnsafeMutablePointer<Tape.Slot>
   let gradient: ParameterVector?
@@ -160,61 +165,67 @@ public struct Derivatives {
   /// The derivatives at all steps.
   public subscript(x: Activation) -> Matrix { slots[x.index].derivatives() }
 
-  /// Whether two steps of the derivative take turns.
-  func rolls(_ h: Activation) -> Bool { slots[h.index].derivativeSteps != -1 }
+  /// True if two steps of the gradient take turns.
+  func rolls(_ h: Activation) -> Bool { slots[h.index].gradientSteps != .every }
 
-  /// The derivative with respect to what step t saw of a state's earlier step.
+  /// The gradient of what step t saw of a state's earlier step.
   public func before(_ h: Activation, _ t: Int) -> Matrix {
     let slot = slots[h.index]
-    return slot.past < 0 ? slot.derivative(t - 1) : slots[slot.past].derivative(t)
+    guard let copy = slot.copies else { return slot.derivative(t - 1) }
+    return slots[copy].derivative(t)
   }
 
-  /// The derivative with respect to what step t saw of a state `lag` steps earlier.
+  /// The gradient of what step t saw of a state `lag` steps earlier.
   public func before(_ h: Activation, _ t: Int, lag: Int) -> Matrix {
     let slot = slots[h.index]
-    return slot.past < 0 ? slot.derivative(t - lag) : slots[slot.past(lag, slots)].derivative(t)
+    guard let first = slot.copies else { return slot.derivative(t - lag) }
+    return slots[slot.copy(first, of: lag, slots)].derivative(t)
   }
 
-  /// The derivative with respect to what products of step t read of the state one step earlier.
+  /// The gradient of what products of step t read of the state one step earlier.
   public func read(_ h: Activation, _ t: Int) -> Matrix {
     let slot = slots[h.index]
-    return slot.reads < 0 ? before(h, t) : slots[slot.reads].derivative(t)
+    guard let copy = slot.maskedCopies else { return before(h, t) }
+    return slots[copy].derivative(t)
   }
 
-  /// The derivative with respect to what products of step t read of the state `lag` steps earlier.
+  /// The gradient of what products of step t read of the state `lag` steps earlier.
   public func read(_ h: Activation, _ t: Int, lag: Int) -> Matrix {
     let slot = slots[h.index]
-    return slot.reads < 0 ? before(h, t, lag: lag) : slots[slot.read(lag, slots)].derivative(t)
+    guard let first = slot.maskedCopies else { return before(h, t, lag: lag) }
+    return slots[slot.copy(first, of: lag, slots)].derivative(t)
   }
 }
 
 extension Tape.Slot {
-  /// Which slot holds what is seen of a state `lag` steps earlier.
-  func past(_ lag: Int, _ slots: UnsafeMutablePointer<Self>) -> Int { find(lag, past, slots) }
-
-  /// Which slot holds what products read of a state `lag` steps earlier.
-  func read(_ lag: Int, _ slots: UnsafeMutablePointer<Self>) -> Int { find(lag, reads, slots) }
-
-  private func find(_ lag: Int, _ first: Int, _ slots: UnsafeMutablePointer<Self>) -> Int {
-    precondition(lag > 0 && lag <= self.lag, "a state of \(self.lag) steps seen \(lag) steps later")
+  /// Returns the slot of the copy that steps read so many steps later.
+  func copy(_ first: Int, of lag: Int, _ slots: UnsafeMutablePointer<Self>) -> Int {
+    precondition(lag > 0 && lag <= self.lag, "a state of \(self.lag) steps read \(lag) steps later")
     var index = first
     while slots[index].lag < lag { index += 1 }
-    precondition(slots[index].lag == lag, "a state not read \(lag) steps later")
+    precondition(slots[index].lag == lag, "a state that is not read \(lag) steps later")
     return index
   }
 
   @inline(__always) func value(_ t: Int) -> Matrix {
-    Matrix(value + (t & valueSteps) * streams * width, rows: streams, columns: width)
+    Matrix(
+      value + (isStepTemporary ? 0 : t) * streams * width, rows: streams, columns: width)
   }
   @inline(__always) func values(from t: Int) -> Matrix {
-    precondition(valueSteps == -1, "all steps of what is kept for one")
+    precondition(!isStepTemporary, "all steps of what lasts for one")
     return Matrix(value + t * streams * width, rows: steps * streams, columns: width)
   }
   @inline(__always) func derivative(_ t: Int) -> Matrix {
-    Matrix(derivative + (t & derivativeSteps) * streams * width, rows: streams, columns: width)
+    let step =
+      switch gradientSteps {
+      case .every: t
+      case .two: t & 1
+      case .one: 0
+      }
+    return Matrix(derivative + step * streams * width, rows: streams, columns: width)
   }
   @inline(__always) func derivatives() -> Matrix {
-    precondition(derivativeSteps == -1, "all steps of a derivative that rolls")
+    precondition(gradientSteps == .every, "all steps of a gradient that rolls")
     return Matrix(derivative, rows: steps * streams, columns: width)
   }
 }

@@ -20,16 +20,17 @@ public struct Axis: Hashable, Sendable {
   public static let source = Axis(index: 2)
 }
 
-/// What the derivative of an activation is to others.
+/// The memory of an activation's gradient.
 public enum GradientStorage: Sendable {
-  /// Whoever reads the activation adds to its derivative; it starts at zero in every window.
+  /// Every step, from zero in each window; whoever reads the activation adds to it.
   case added
-  /// Private to its owner, which overwrites the values with their derivatives on the way back.
+  /// None of its own: the owner, which alone reads the activation, overwrites the values with their
+  /// gradient in the backward pass.
   case overwrites
-  /// Of a state that only its cell reads: the cell's step t reads the derivative at t and sets the
-  /// one at t − 1, so two steps are kept. It starts at zero after the last step.
+  /// Two steps, of a state that only its cell reads: the cell's backward step t reads the gradient at t
+  /// and sets the one at t − 1. It starts at zero after the last step.
   case rolling
-  /// Never asked for; a state without one, such as a count of steps, starts from zero in any layer.
+  /// No gradient. A state without one, such as a count of steps, starts from zero in any layer.
   case none
 }
 
@@ -39,29 +40,18 @@ public enum GradientStorage: Sendable {
 /// Building a model only fills in a plan. Two allocations follow from it, a `ParameterVector` and a
 /// `Tape`; after that a training step allocates nothing.
 public struct Plan: Sendable {
+  /// The record of one activation.
   struct ActivationShape: Sendable {
     let width: Int
     let axis: Axis
-    let use: GradientStorage
-    /// How many earlier steps are carried into a window; 0 for what is no state.
-    let lag: Int
+    /// The steps of its gradient that a tape holds.
+    let gradient: GradientStorage
     /// The layer that asked for it.
     let layer: String
-    /// Whether each step takes the place of the one before.
-    var isStepTemporary = false
-    /// For a state: what checkpoints call it.
-    var name = ""
-    /// For a state: how many activations right before it hold its earlier steps as they are seen.
-    var pasts = 0
-    /// For such a copy: which earlier step it holds.
-    var delay = 0
-    /// For a state: the first of the activations that hold what products read of its earlier steps
-    /// where that is masked; −1 for none.
-    var reads = -1
-    /// For a state: whether it holds the target of each step.
-    var isTarget = false
-    /// For such a copy: whether it is kept even where no stream starts anew inside a window.
-    var isKept = false
+    var kind: ActivationKind
+
+    /// A window's values and gradients start `carriedSteps` before its first step.
+    var carriedSteps: Int { kind.carriedSteps }
   }
 
   /// One parameter as it was asked for.
@@ -188,7 +178,8 @@ public struct Plan: Sendable {
   ) -> Activation {
     append(
       ActivationShape(
-        width: width, axis: axis ?? scope.axis, use: derivative, lag: 0, layer: scope.layer))
+        width: width, axis: axis ?? scope.axis, gradient: derivative, layer: scope.layer,
+        kind: .value))
   }
 
   /// Room for `width` numbers of every stream at one step: what step t leaves in it is gone after
@@ -196,8 +187,8 @@ public struct Plan: Sendable {
   public mutating func stepTemporary(_ width: Int, on axis: Axis? = nil) -> Activation {
     append(
       ActivationShape(
-        width: width, axis: axis ?? scope.axis, use: .none, lag: 0, layer: scope.layer,
-        isStepTemporary: true))
+        width: width, axis: axis ?? scope.axis, gradient: .none, layer: scope.layer,
+        kind: .stepTemporary))
   }
 
   /// An activation whose last steps are carried into the next window.
@@ -216,24 +207,43 @@ public struct Plan: Sendable {
     precondition(derivative != .overwrites, "a state others overwrite")
     precondition(lags.count == 1 || derivative == .added, "a derivative that waits several steps")
     let axis = axis ?? scope.axis
-    for lag in lags {
-      _ = append(
-        ActivationShape(
-          width: width, axis: axis, use: derivative == .none ? .none : .rolling, lag: 0,
-          layer: scope.layer, delay: lag))
-    }
+    let copies = appendCopies(
+      lags, width, on: axis, derivative == .none ? .none : .rolling, layer: scope.layer,
+      permanent: false)
     let full = scope.prefix + name + scope.suffix + (scope.sharesParameters ? "_summary" : "")
     reserve(full, activations.count)
     return append(
       ActivationShape(
-        width: width, axis: axis, use: derivative, lag: lags.last!, layer: scope.layer, name: full,
-        pasts: lags.count))
+        width: width, axis: axis, gradient: derivative, layer: scope.layer,
+        kind: .state(StateShape(name: full, carriedSteps: lags.last!, copies: copies))))
+  }
+
+  private mutating func appendCopies(
+    _ lags: [Int], _ width: Int, on axis: Axis, _ gradient: GradientStorage, layer: String,
+    permanent: Bool
+  ) -> Range<Int> {
+    for lag in lags {
+      _ = append(
+        ActivationShape(
+          width: width, axis: axis, gradient: gradient, layer: layer,
+          kind: .stateCopy(lag: lag, permanent: permanent)))
+    }
+    return activations.count - lags.count..<activations.count
+  }
+
+  /// Changes the record of a state.
+  private mutating func changeState(_ state: Activation, _ body: (inout StateShape) -> Void) {
+    guard case .state(var shape) = activations[state.index].kind else {
+      preconditionFailure("an activation of \(activations[state.index].layer) that is no state")
+    }
+    body(&shape)
+    activations[state.index].kind = .state(shape)
   }
 
   /// A state that holds the target of each step: numbers, or one more than a symbol and 0 for none.
   mutating func targetState(_ width: Int, named name: String) -> Activation {
     let state = state(width, named: name, derivative: .none)
-    activations[state.index].isTarget = true
+    changeState(state) { $0.holdsTarget = true }
     return state
   }
 
@@ -241,13 +251,9 @@ public struct Plan: Sendable {
   /// masked.
   mutating func maskReads(of state: Activation) {
     let shape = activations[state.index]
-    activations[state.index].reads = activations.count
-    for lag in lags(of: state) {
-      _ = append(
-        ActivationShape(
-          width: shape.width, axis: shape.axis, use: .rolling, lag: 0, layer: shape.layer,
-          delay: lag, isKept: true))
-    }
+    let copies = appendCopies(
+      lags(of: state), shape.width, on: shape.axis, .rolling, layer: shape.layer, permanent: true)
+    changeState(state) { $0.maskedCopies = copies }
   }
 
   /// What is carried and shown in place of a state that is changed after its cell has computed it;
@@ -255,19 +261,20 @@ public struct Plan: Sendable {
   mutating func held(of state: Activation) -> Activation {
     keepPasts(of: state)
     let shape = activations[state.index]
-    let name = scope.prefix + "held_" + shape.name.dropFirst(scope.prefix.count)
+    let name = scope.prefix + "held_" + self.name(of: state).dropFirst(scope.prefix.count)
     reserve(name, activations.count)
     return append(
       ActivationShape(
-        width: shape.width, axis: shape.axis, use: shape.use, lag: shape.lag, layer: shape.layer,
-        name: name))
+        width: shape.width, axis: shape.axis, gradient: shape.gradient, layer: shape.layer,
+        kind: .state(StateShape(name: name, carriedSteps: shape.carriedSteps, copies: 0..<0))))
   }
 
   /// Has a step see a state's earlier steps through copies in every window, so that they may be
   /// changed.
   mutating func keepPasts(of state: Activation) {
-    for index in state.index - activations[state.index].pasts..<state.index {
-      activations[index].isKept = true
+    for index in activations[state.index].kind.state?.copies ?? 0..<0 {
+      guard let lag = activations[index].kind.copiedLag else { continue }
+      activations[index].kind = .stateCopy(lag: lag, permanent: true)
     }
   }
 
@@ -295,7 +302,7 @@ public struct Plan: Sendable {
 
   /// What the layer that is being made calls a state of its own, such as `c`.
   func ownName(of state: Activation) -> String {
-    let full = activations[state.index].name
+    let full = name(of: state)
     return String(full.dropFirst(scope.prefix.count).dropLast(scope.suffix.count))
   }
 }

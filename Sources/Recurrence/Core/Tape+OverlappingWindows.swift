@@ -4,7 +4,7 @@ internal import LinearAlgebra
 extension Tape {
   /// The activations of which every step is kept.
   private var whole: [Int] {
-    shapes.indices.filter { shapes[$0].axis == .time && !shapes[$0].isStepTemporary }
+    shapes.indices.filter { shapes[$0].axis == .time && !shapes[$0].kind.isStepTemporary }
   }
 
   /// The numbers of all activations at one step of one stream.
@@ -15,11 +15,11 @@ extension Tape {
   func move(by steps: Int, covering count: Int) {
     for index in shapes.indices where shapes[index].axis == .time {
       slots[index].steps = count
-      guard !shapes[index].isStepTemporary else { continue }
+      guard !slots[index].isStepTemporary else { continue }
       let size = steps * slots[index].streams * slots[index].width
       slots[index].value += size
-      // Of a derivative of two steps there is nothing yet, as only the way back writes it.
-      if slots[index].derivativeSteps == -1 { slots[index].derivative += size }
+      // Of a gradient of two steps there is nothing yet, as only the backward pass writes it.
+      if slots[index].gradientSteps == .every { slots[index].derivative += size }
     }
   }
 
@@ -44,7 +44,7 @@ extension Tape {
     guard !steps.isEmpty else { return }
     var place = 0
     for index in 0..<shapes.count
-    where shapes[index].axis == .time && !shapes[index].isStepTemporary {
+    where shapes[index].axis == .time && !slots[index].isStepTemporary {
       let slot = slots[index]
       let row = slot.streams * slot.width
       let size = steps.count * row
@@ -53,13 +53,13 @@ extension Tape {
     }
   }
 
-  /// Copies what all states are before a step of this window, as `storeCarried` does of what is carried.
+  /// Copies the states before a step of this window, as `StateStore.store` does with carried ones.
   func storeStates(before step: Int, in buffer: Buffer<Real>) {
-    forEachCarried { _, index, place in
-      let slot = slots[index]
+    for entry in states.entries {
+      let slot = slots[entry.index]
       let row = slot.streams * slot.width
-      let lag = shapes[index].lag
-      (buffer.start + place).update(from: slot.value + (step - lag) * row, count: lag * row)
+      (buffer.start + entry.place).update(
+        from: slot.value + (step - entry.steps) * row, count: entry.steps * row)
     }
   }
 

@@ -38,12 +38,12 @@ extension Tape {
     var values = 0.0
     var differentiated = 0.0
     for shape in plan.activations
-    where shape.axis == axis && (resets || shape.delay == 0 || shape.isKept) {
+    where shape.axis == axis && shape.kind.takesMemory(resets: resets) {
       let row = Double(shape.width) * streams
-      let size = row * (steps + Double(shape.lag))
-      values += shape.isStepTemporary ? row : size
+      let size = row * (steps + Double(shape.carriedSteps))
+      values += shape.kind.isStepTemporary ? row : size
       guard derivatives else { continue }
-      switch shape.use {
+      switch shape.gradient {
       case .added: differentiated += size
       case .rolling: differentiated += 2 * row
       case .overwrites, .none: break

@@ -1,31 +1,33 @@
 public import LinearAlgebra
 
-/// The memory of one window: every activation at every time step, and the derivative of the loss
-/// with respect to it.
+/// The memory of one window: every activation at every time step, and the gradient of the loss with
+/// respect to it.
 ///
 /// A tape is allocated once, for a capacity in steps and streams, and laid out anew by `begin` for
-/// whatever fits: a short last window, another number of streams, a single step. Laying out,
-/// turning and clearing allocate nothing.
+/// whatever fits: a short last window, another number of streams, a single step. Laying out, carrying
+/// states and clearing allocate nothing.
 public final class Tape: @unchecked Sendable {
-  /// Where one activation lies in the current layout.
+  /// The place of one activation in the current layout.
   struct Slot {
-    /// Step 0; a state has `lag · streams` rows before it.
+    /// The steps of a gradient that have memory.
+    enum GradientSteps { case every, two, one }
+
+    /// Step 0; a state has its carried steps before it.
     var value: UnsafeMutablePointer<Real>
     var derivative: UnsafeMutablePointer<Real>
     let width: Int
-    /// Which bits of a step count: all, or the last where derivatives of two steps take turns, or
-    /// none where each step takes the place of the one before.
-    let valueSteps: Int
-    var derivativeSteps: Int
+    /// True if each step takes the place of the one before.
+    let isStepTemporary: Bool
+    let gradientSteps: GradientSteps
     var steps = 0
     var streams = 0
-    /// Of a state, the first of the slots that hold its earlier steps as they are seen; −1 where
-    /// the steps themselves are.
-    var past = -1
-    /// Of a state, the first of the slots that hold what products read of its earlier steps; −1
-    /// where that is all that is seen.
-    var reads = -1
-    /// Which earlier step the slot holds, or how many of them are carried.
+    /// Of a state, the first of the slots of its copies, in the order of their lags; nil where steps read
+    /// the state itself.
+    var copies: Int?
+    /// Of a state, the first of the slots of the copies that products read; nil where products read what
+    /// steps read.
+    var maskedCopies: Int?
+    /// The lag of a copy, or the number of steps of a state that are carried.
     let lag: Int
   }
 
@@ -40,25 +42,29 @@ public final class Tape: @unchecked Sendable {
 
   let slots: UnsafeMutablePointer<Slot>
   let scratches: [Buffer<Real>]
-  /// Whether there is room for derivatives; without it a tape serves evaluation and generation.
+  /// True if there is room for gradients; without it a tape serves evaluation and sampling.
   public let hasDerivatives: Bool
-  /// Whether streams may start anew inside a window.
+  /// True if streams may start anew inside a window.
   public let canReset: Bool
-  /// Whether steps see earlier ones through copies in every window, not only where streams start
+  /// True if steps read earlier ones through copies in every window, not only where streams start
   /// anew.
   var seesCopies = false
-  /// What the head reports of the window.
+  /// The loss of the window.
   public let loss: Loss
-  /// Where a pass reports how long its parts take; nil costs nothing.
+  /// The clock that a pass reports its parts to; nil costs nothing.
   public var profile: Profile?
 
   let shapes: [Plan.ActivationShape]
+  /// The states whose earlier steps may be read through copies, with the first of these.
+  private let copiedStates:
+    [(index: Int, axis: Axis, copies: Int, isPermanent: Bool, maskedCopies: Int?)]
   private var extents: [Extent]
-  private let carried: [Int: Buffer<Real>]
+  /// The states that are carried from window to window.
+  let states: StateStore
 
   /// Allocates room for windows of up to `steps` × `streams` on every axis.
   /// - Parameters:
-  ///   - derivatives: false for evaluation and generation, which need no way back.
+  ///   - derivatives: false for evaluation and sampling, which have no backward pass.
   ///   - resets: whether streams may start anew inside a window; costs one more copy of every
   ///     state.
   public convenience init(
@@ -81,6 +87,13 @@ public final class Tape: @unchecked Sendable {
       "a tape for windows of \(sizes)")
     let activations = plan.activations
     shapes = activations
+    copiedStates = activations.enumerated().compactMap { index, shape in
+      guard let state = shape.kind.state, let first = state.copies.first else { return nil }
+      return (
+        index, shape.axis, first, activations[first].kind.takesMemory(resets: false),
+        state.maskedCopies?.lowerBound
+      )
+    }
     hasDerivatives = derivatives
     canReset = resets
     loss = Loss(rows: sizes.map { $0.steps * $0.streams }.max()!)
@@ -92,21 +105,17 @@ public final class Tape: @unchecked Sendable {
     }
     scratches = plan.scratches.map { Buffer(count: Int(Self.count($0, sizes))) }
     let streams = sizes.map(\.streams).max()!
-    var carried: [Int: Buffer<Real>] = [:]
-    for (index, shape) in activations.enumerated() where shape.lag > 0 {
-      carried[index] = Buffer(count: shape.lag * streams * shape.width)
-    }
-    self.carried = carried
+    states = StateStore(activations, streams: streams)
     slots = .allocate(capacity: max(activations.count, 1))
     for (index, shape) in activations.enumerated() {
       let start = extents[shape.axis.index].values.start
+      let isTemporary = shape.kind.isStepTemporary
       (slots + index).initialize(
         to: Slot(
-          value: start, derivative: start, width: shape.width,
-          valueSteps: shape.isStepTemporary ? 0 : -1,
-          derivativeSteps: shape.isStepTemporary
-            ? 0 : shape.use == .rolling && derivatives ? 1 : -1,
-          lag: max(shape.lag, shape.delay)))
+          value: start, derivative: start, width: shape.width, isStepTemporary: isTemporary,
+          gradientSteps: isTemporary
+            ? .one : shape.gradient == .rolling && derivatives ? .two : .every,
+          lag: shape.kind.copiedLag ?? shape.carriedSteps))
     }
   }
 
@@ -164,26 +173,26 @@ public final class Tape: @unchecked Sendable {
     var (value, derivative) = (extent.values.start, extent.derivatives.start)
     for index in 0..<shapes.count where shapes[index].axis == axis {
       let shape = shapes[index]
-      if shape.delay > 0 && !canReset && !shape.isKept { continue }
+      guard shape.kind.takesMemory(resets: canReset) else { continue }
       let row = streams * shape.width
-      let before = shape.lag * row
-      let size = shape.isStepTemporary ? row : before + steps * row
+      let before = shape.carriedSteps * row
+      let size = slots[index].isStepTemporary ? row : before + steps * row
       slots[index].steps = steps
       slots[index].streams = streams
       slots[index].value = value + before
       value += size
-      if hasDerivatives && shape.use == .added {
+      if hasDerivatives && shape.gradient == .added {
         slots[index].derivative = derivative + before
         derivative += size
-      } else if hasDerivatives && shape.use == .rolling {
+      } else if hasDerivatives && shape.gradient == .rolling {
         slots[index].derivative = derivative
         derivative += 2 * row
       } else {
         slots[index].derivative = slots[index].value
       }
-      if let last = carried[index] {
-        precondition(before <= last.count, "\(streams) streams on a tape for fewer")
-        (slots[index].value - before).update(from: last.start, count: before)
+      if let carried = states.entry(index)?.values {
+        precondition(before <= carried.count, "\(streams) streams on a tape for fewer")
+        (slots[index].value - before).update(from: carried.start, count: before)
       }
     }
     let used = derivative - extent.derivatives.start
@@ -196,130 +205,99 @@ public final class Tape: @unchecked Sendable {
     extent.derivatives.clear(0..<used)
   }
 
-  /// Whether states are seen through copies of their earlier steps, as on axes where a batch has
-  /// resets, or directly, so many steps late; and whether products read masked copies where there
-  /// are any.
+  /// Chooses what steps read of the earlier steps of states: copies, as on axes where a batch has resets, or
+  /// the states themselves; and, for products, masked copies where there are any.
   func read(pasts batch: Batch, masked: Bool) {
-    for index in 0..<shapes.count where shapes[index].pasts > 0 {
-      let first = index - shapes[index].pasts
-      let resets = shapes[index].axis == .time ? batch.hasResets : batch.source?.hasResets ?? false
-      slots[index].reads = masked ? shapes[index].reads : -1
-      slots[index].past = resets || seesCopies || shapes[first].isKept ? first : -1
+    for state in copiedStates {
+      let resets = state.axis == .time ? batch.hasResets : batch.source?.hasResets ?? false
+      let isCopied = resets || seesCopies || state.isPermanent
+      slots[state.index].copies = isCopied ? state.copies : nil
+      slots[state.index].maskedCopies = masked ? state.maskedCopies : nil
     }
+  }
+
+  /// The last steps of a state in this window, as many as are carried.
+  private func end(of entry: StateStore.Entry) -> (start: UnsafeMutablePointer<Real>, count: Int) {
+    let slot = slots[entry.index]
+    let row = slot.streams * slot.width
+    return (slot.value + (slot.steps - entry.steps) * row, entry.steps * row)
   }
 
   /// Carries every state from the end of this window to the start of the next.
   public func carryStates() {
-    for (index, last) in carried {
-      let slot = slots[index]
-      let count = shapes[index].lag * slot.streams * slot.width
-      let end = slot.value + slot.steps * slot.streams * slot.width
-      last.start.update(from: end - count, count: count)
+    for entry in states.entries {
+      let (start, count) = end(of: entry)
+      entry.values.start.update(from: start, count: count)
     }
   }
 
-  /// Carries for every stream what another one has come to: stream s goes on from `parents[s]`, as
-  /// hypotheses of a search do.
+  /// Carries the states of chosen streams: stream s goes on from `parents[s]`, as the hypotheses of a search
+  /// do.
   func carryStates(from parents: [Int]) {
-    for (index, last) in carried where shapes[index].axis == .time {
-      let (slot, lag) = (slots[index], shapes[index].lag)
+    for entry in states.entries where shapes[entry.index].axis == .time {
+      let streams = slots[entry.index].streams
       let end = Matrix(
-        slot.value + (slot.steps - lag) * slot.streams * slot.width, rows: lag * slot.streams,
-        columns: slot.width)
-      let start = Matrix(last, rows: end.rows, columns: end.columns)
-      for step in 0..<lag {
+        end(of: entry).start, rows: entry.steps * streams, columns: entry.width)
+      let start = Matrix(entry.values, rows: end.rows, columns: end.columns)
+      for step in 0..<entry.steps {
         for (s, parent) in parents.enumerated() {
-          start[step * slot.streams + s].copy(end[step * slot.streams + parent])
+          start[step * streams + s].copy(end[step * streams + parent])
         }
       }
     }
   }
 
-  /// Notes the target of a stream's last step where it is known only now, as when drawing symbols.
-  func note(target: Int32, of stream: Int = 0) {
-    for (index, last) in carried where shapes[index].isTarget {
-      last.elements()[stream] = Real(target + 1)
-    }
-  }
-
-  /// The same of numbers and labels, those of all streams one after the other.
-  func note(values: [Real]) {
-    for (index, last) in carried where shapes[index].isTarget {
-      _ = last.elements().update(fromContentsOf: values)
-    }
-  }
-
-  /// The numbers that all states carry, of as many streams as there is room for.
-  var carriedCount: Int { carried.values.reduce(0) { $0 + $1.count } }
-
-  /// Copies what the next window will find before its first step.
-  func storeCarried(in buffer: Buffer<Real>) {
-    forEachCarried { last, _, place in
-      (buffer.start + place).update(from: last.start, count: last.count)
-    }
-  }
-
-  /// Copies what `carryStates` would carry, as `storeCarried` does then.
+  /// Copies what `carryStates` would carry into a buffer, as `StateStore.store` does then.
   func storeEnd(in buffer: Buffer<Real>) {
-    forEachCarried { _, index, place in
-      let slot = slots[index]
-      let count = shapes[index].lag * slot.streams * slot.width
-      let end = slot.value + slot.steps * slot.streams * slot.width
-      (buffer.start + place).update(from: end - count, count: count)
+    for entry in states.entries {
+      let (start, count) = end(of: entry)
+      (buffer.start + entry.place).update(from: start, count: count)
     }
   }
 
-  /// Puts back what `storeCarried` has copied.
-  func restoreCarried(from buffer: Buffer<Real>) {
-    forEachCarried { last, _, place in
-      last.start.update(from: buffer.start + place, count: last.count)
-    }
-  }
-
-  /// Copies the derivatives of the carried states, those of the rows before step 0.
+  /// Copies the gradients of the carried states, those of the steps before step 0.
   func exportStateGradient(into buffer: Buffer<Real>) {
-    forEachCarried { _, index, place in
-      guard shapes[index].use != .none else { return }
-      let slot = slots[index]
-      let row = slot.streams * slot.width
-      for k in 1...shapes[index].lag {
-        (buffer.start + place + (shapes[index].lag - k) * row).update(
+    forEachGradient { entry, slot, row in
+      for k in 1...entry.steps {
+        (buffer.start + entry.place + (entry.steps - k) * row).update(
           from: slot.derivative(-k)[0].elements.baseAddress!, count: row)
       }
     }
   }
 
-  /// Puts the derivatives that `exportStateGradient` has copied to the last steps of this window.
+  /// Puts the gradients that `exportStateGradient` has copied to the last steps of this window.
   func importStateGradient(_ buffer: Buffer<Real>) {
-    forEachCarried { _, index, place in
-      guard shapes[index].use != .none else { return }
-      let slot = slots[index]
-      let row = slot.streams * slot.width
-      for k in 1...shapes[index].lag {
+    forEachGradient { entry, slot, row in
+      for k in 1...entry.steps {
         slot.derivative(slot.steps - k)[0].elements.baseAddress!.update(
-          from: buffer.start + place + (shapes[index].lag - k) * row, count: row)
+          from: buffer.start + entry.place + (entry.steps - k) * row, count: row)
       }
     }
   }
 
-  func forEachCarried(_ body: (Buffer<Real>, Int, Int) -> Void) {
-    var place = 0
-    for index in 0..<shapes.count {
-      guard let last = carried[index] else { continue }
-      body(last, index, place)
-      place += last.count
+  private func forEachGradient(_ body: (StateStore.Entry, Slot, _ row: Int) -> Void) {
+    for entry in states.entries where shapes[entry.index].gradient != .none {
+      let slot = slots[entry.index]
+      body(entry, slot, slot.streams * slot.width)
     }
   }
 
-  /// Forgets what was carried: every stream starts from zero.
-  public func clearCarried() {
-    for last in carried.values { last.clear() }
-  }
+  /// Forgets the carried states: every stream starts from zero.
+  public func clearCarried() { states.clear() }
 
-  /// What the next window will find of a state before its first step, the earliest step first:
+  /// The steps of a state that the next window finds before its first step, the earliest first:
   /// `lag · streams × width`.
   public func carried(_ state: Activation, streams: Int) -> Matrix {
-    let shape = shapes[state.index]
-    return Matrix(carried[state.index]!, rows: shape.lag * streams, columns: shape.width)
+    states.rows(of: state, streams: streams)
+  }
+
+  /// Returns the carried steps of a state stream by stream, the earliest step first.
+  public func carriedByStream(_ state: Activation, streams: Int) -> Buffer<Real> {
+    states.byStream(state, streams: streams)
+  }
+
+  /// Carries the steps that `carriedByStream` has returned.
+  public func carry(_ state: Activation, byStream buffer: Buffer<Real>, streams: Int) {
+    states.carry(state, byStream: buffer, streams: streams)
   }
 }

@@ -66,7 +66,7 @@ final class HypothesisReader {
         let totals = Array(batch.totals.elements(count: batch.streams))
         expect(parents.map { Int(totals[$0]) })
       }
-      for (s, symbol) in symbols.enumerated() { tape.note(target: symbol, of: s) }
+      for (s, symbol) in symbols.enumerated() { tape.states.note(target: symbol, of: s) }
       batch.position += 1
       tape.layOut(steps: 1, streams: batch.streams)
     }

@@ -36,7 +36,7 @@ public struct Probe: Sendable {
   }
 }
 
-extension RecurrentCell {
+extension InspectedCell {
   public var gateBlocks: [GateBlock] { [] }
   public var transitions: [Transition] { [] }
 }

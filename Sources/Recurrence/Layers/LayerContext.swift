@@ -17,6 +17,9 @@ struct LayerContext {
   var seed: UInt64 = 0
   /// True if other layers begin with the states at the end of each sequence.
   var givesFinalStates = false
+
+  /// True if nothing of it has to happen between two steps.
+  var surroundsNoStep: Bool { attention == nil && dropout == 0 && !givesFinalStates }
 }
 
 /// Returns the activation that a state begins with, a row for each stream; nil where the layer's own

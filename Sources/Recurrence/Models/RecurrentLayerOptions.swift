@@ -18,6 +18,9 @@ public struct RecurrentLayerOptions: Hashable, Sendable {
     self.feedsTargets = feedsTargets
     self.zoneout = zoneout
   }
+
+  /// True if nothing of them has to happen between two steps.
+  var surroundNoStep: Bool { feedback == nil && !feedsTargets && zoneout == 0 }
 }
 
 // The options are keys of a layer, beside those of its cell:

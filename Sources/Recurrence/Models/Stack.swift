@@ -243,10 +243,27 @@ struct Stack {
       input: input, isReversed: isReversed, attention: request, dropout: dropout, seed: seed,
       givesFinalStates: givesFinalStates)
     if depth == 0 { (context.conditions, context.length) = (conditions, length) }
+    if let mixer = Cell.self as? any WindowMixer.Type, surroundings.surroundNoStep,
+      context.surroundsNoStep
+    {
+      return (window(mixer, options, surroundings.initialState, context, in: &plan), [])
+    }
     let layer = Recurrent<Cell>(
       options, around: surroundings, context,
       initialStates: { beginning(of: $0, named: $1, isShown: $2, in: &$3) }, in: &plan)
     return (layer, layer.finalStates)
+  }
+
+  private mutating func window<Mixer: WindowMixer>(
+    _ mixer: Mixer.Type, _ options: any CellOptions, _ initialState: InitialState,
+    _ context: LayerContext, in plan: inout Plan
+  ) -> any Layer {
+    guard let options = options as? Mixer.Options else {
+      preconditionFailure("options of \(type(of: options)) for a \(mixer)")
+    }
+    return WindowLayer<Mixer>(
+      options, initialState: initialState, context,
+      initialStates: { beginning(of: $0, named: $1, isShown: $2, in: &$3) }, in: &plan)
   }
 
   /// Returns the initial state for a state of the next recurrent layer; nil if there is none.

@@ -61,7 +61,7 @@ extension NetworkCatalogue.Network {
 
     self.name = name
     equations = Cell.equations.split(separator: "; ").map(String.init)
-    source = Cell.source
+    source = Cell.citation
     self.options = options
     self.parameters = parameters
     self.further = further

@@ -62,27 +62,9 @@ struct StepModifiers {
     for state in states where context.dropout > 0 && plan.isShown(state) {
       dropouts[state] = RecurrentDropout(context.dropout, of: state, seed: context.seed, in: &plan)
     }
-    let sources = states.map { state in
-      let isOutput = output == carried(state)
-      if plan.isDifferentiated(state),
-        let vectors = initialStates(state, plan.ownName(of: state), isOutput, &plan)
-      {
-        return InitialStateSource.given(vectors)
-      }
-      return InitialStateSource(options.initialState, of: state, isShown: isOutput, in: &plan)
-    }
-    let areZero = sources.allSatisfy(\.isZero)
-    // Where streams start from zero and one step back is read, carried states need no more than
-    // clearing.
-    let furthest = states.reduce(1) { max($0, plan.lag(of: $1)) }
-    let sinceReset =
-      !states.isEmpty && (!areZero || furthest > 1)
-      ? StepsSinceReset(upTo: furthest, in: &plan) : nil
-    let carriedStates = zip(states, sources).map { state, source in
-      CarriedState(
-        state, source, carriedAs: carried(state), dropout: dropouts[state],
-        sinceReset: sinceReset?.steps, in: plan)
-    }
+    let carriedStates = CarriedStates(
+      states, options.initialState, output: output, initialStates: initialStates, carried: carried,
+      dropouts: dropouts, in: &plan)
     finalStates =
       !context.givesFinalStates
       ? []
@@ -93,8 +75,8 @@ struct StepModifiers {
     self.output = output
     self.carriedOutput = carriedOutput
     haveNoWeights =
-      feedback == nil && teacherForcing == nil && attention == nil && areZero
-    var all: [any StepModifier] = [CarriedStates(carriedStates, sinceReset: sinceReset)]
+      feedback == nil && teacherForcing == nil && attention == nil && carriedStates.areZero
+    var all: [any StepModifier] = [carriedStates]
     all += finalStates
     if let feedback { all.append(feedback) }
     if let teacherForcing { all.append(teacherForcing) }
