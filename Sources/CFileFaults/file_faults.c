@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-// A handler of signals may call little more than the system, so everything here is done by hand.
+// A signal handler may call little more than system calls, so everything here avoids the C library.
 
 enum { INPUT_OUTPUT_ERROR = 74 };
 
@@ -26,7 +26,7 @@ static void say(const char *text) {
 
 static int digit(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }
 
-// Looks up in /proc/self/maps which file lies at an address. Its lines are
+// Finds in /proc/self/maps the file that is mapped at an address. The lines have the form
 //
 //     7f0123456000-7f0123457000 r--s 00000000 08:01 1234     /the/path
 static bool find_file(uintptr_t address, char *name, size_t room) {
@@ -49,7 +49,7 @@ static bool find_file(uintptr_t address, char *name, size_t room) {
         length = 0;
         is_in_gap = false;
       } else if (field == 6 || (field == 5 && is_in_gap && c != ' ')) {
-        // The sixth part is the path, which may have spaces of its own.
+        // The sixth part is the path, which may contain spaces.
         field = 6;
         if (length + 1 < room) name[length++] = c;
       } else if (c == ' ') {
@@ -74,12 +74,12 @@ static void handle(int number, siginfo_t *fault, void *context) {
   (void)context;
   char name[4096];
   if (fault->si_code <= 0 || !find_file((uintptr_t)fault->si_addr, name, sizeof name)) {
-    // Something else: it happens again, and ends the process as it would have.
+    // For another cause the handler returns; the signal occurs again and ends the process as usual.
     signal(number, SIG_DFL);
     return;
   }
   if (rank_of_process > 0) {
-    // The launcher's request to end is to be obeyed in silence.
+    // The launcher's request to end is obeyed without a message.
     signal(SIGTERM, SIG_DFL);
     sleep(3);
   }

@@ -1,4 +1,4 @@
-// Finds oneDNN, once for the process.
+// Finds oneDNN, once per process.
 
 #define _GNU_SOURCE
 #include "library.h"
@@ -16,7 +16,8 @@ static char version[32];
 
 #define TEXT_OF(tokens) #tokens
 #define TEXT(macro) TEXT_OF(macro)
-// The interface differs between major versions, so only the one that was compiled for is looked for.
+// The interface differs between major versions, so only the version that was compiled for is
+// searched.
 #define FILE_NAME "libdnnl.so." TEXT(DNNL_VERSION_MAJOR)
 
 static struct functions functions;
@@ -31,7 +32,7 @@ static void open_library(void) {
     snprintf(problem, sizeof problem, "switched off by UNROLL_ONEDNN=off");
     return;
   }
-  // One thread: parallelism is processes. Read by OpenMP's library when oneDNN brings it in.
+  // One thread, because parallelism is processes. OpenMP's library reads this when oneDNN loads it.
   setenv("OMP_NUM_THREADS", "1", 1);
   void *library = dlopen(wish && *wish ? wish : FILE_NAME, RTLD_NOW | RTLD_LOCAL);
   if (!library) {
@@ -56,14 +57,15 @@ static void open_library(void) {
     return;
   }
   snprintf(version, sizeof version, "%d.%d.%d", found->major, found->minor, found->patch);
-  // For a process in which OpenMP's library was there before.
+  // For a process that has already loaded OpenMP's library.
   void (*set_threads)(int) = (void (*)(int))dlsym(library, "omp_set_num_threads");
   if (set_threads) set_threads(1);
-  // A product asks for megabytes of memory and gives them back. Left alone, the C library would hand them
-  // to the kernel and fetch cleared pages again at the next one, a tenth of the time of a step.
+  // A product allocates megabytes of memory and frees them. By default the C library would return
+  // them to the kernel and fetch cleared pages again at the next product, a tenth of the time of a
+  // step.
   mallopt(M_MMAP_THRESHOLD, 1 << 25);
   mallopt(M_TRIM_THRESHOLD, 1 << 29);
-  // What the program's own instructions raise cannot wait.
+  // Signals raised by the program's own instructions cannot be blocked.
   sigfillset(&held);
   const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
   for (size_t i = 0; i < sizeof own / sizeof *own; i++) sigdelset(&held, own[i]);
@@ -84,7 +86,7 @@ const struct functions *onednn_functions(void) {
   return onednn_open() ? NULL : &functions;
 }
 
-// Whether the library uses all instructions of a set on this processor.
+// Returns true if the library uses all instructions of a set on this processor.
 static bool uses(const struct functions *f, unsigned set) {
   return ((unsigned)f->dnnl_get_effective_cpu_isa() & set) == set;
 }

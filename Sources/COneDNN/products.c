@@ -81,7 +81,7 @@ static dnnl_status_t append_sum(dnnl_post_ops_t operations) {
 }
 #endif
 
-// A primitive with its engine, stream and the memory it is handed at each call.
+// A primitive with its engine, its stream and the memory objects for its arguments.
 struct primitive {
   dnnl_engine_t engine;
   dnnl_stream_t stream;
@@ -118,7 +118,7 @@ static bool run(struct primitive *p, const void *const data[]) {
   const struct functions *f = onednn_functions();
   dnnl_exec_arg_t arguments[3];
   for (int i = 0; i < p->count; i++) {
-    // The handle of what is only read is never written through.
+    // The library never writes through the pointer of a read-only argument.
     if (f->dnnl_memory_set_data_handle(p->memories[i], (void *)data[i]) != dnnl_success)
       return false;
     arguments[i] = (dnnl_exec_arg_t){p->arguments[i], p->memories[i]};
@@ -136,8 +136,8 @@ static dnnl_data_type_t data_type(struct onednn_shape s) {
   return s.type == ONEDNN_BFLOAT16 ? dnnl_bf16 : dnnl_f32;
 }
 
-// The primitive of a shape; `layout` says how B lies where it is blocked, NULL for however the library
-// likes it best.
+// Makes the primitive of a shape; `layout` describes the blocked layout of B, or is NULL to let the
+// library choose it.
 static dnnl_primitive_desc_t describe(struct onednn_shape s, dnnl_engine_t engine,
                                       description_reference layout) {
   const struct functions *f = onednn_functions();
@@ -163,7 +163,7 @@ static dnnl_primitive_desc_t describe(struct onednn_shape s, dnnl_engine_t engin
   }
   if (good && describe_product(&made, engine, &a, &b, &c, attributes) != dnnl_success) made = NULL;
   if (made) {
-    // Anything but a generated kernel ("brg:…", "jit:…") is a slow loop.
+    // Any other implementation than a generated kernel ("brg:…", "jit:…") is a slow loop.
     const char *kernel = "";
     f->dnnl_primitive_desc_query(made, dnnl_query_impl_info_str, 0, &kernel);
     if (strstr(kernel, "ref")) {
@@ -183,7 +183,7 @@ struct onednn_pack {
   struct onednn_shape shape;
   description layout;
   size_t bytes;
-  // Reorderings of a B that is stored [k, n], or transposed.
+  // Reorders of a B that is stored as [k, n], or transposed.
   struct primitive reorderings[ORIENTATIONS];
 };
 
@@ -293,7 +293,7 @@ void onednn_product_free(struct onednn_product *product) {
 
 #else
 
-// Never called: `onednn_open` says that there is nothing to call.
+// Never called, because `onednn_open` reports that there is no library.
 bool onednn_sgemm(bool transpose_a, bool transpose_b, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k,
                   const float *a, ptrdiff_t lda, const float *b, ptrdiff_t ldb, float keep,
                   float *c, ptrdiff_t ldc) {

@@ -5,7 +5,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-// Swift cannot import casts of addresses written as macros: one function for each that is used.
+// Swift cannot import macros that cast addresses, so there is one function for each that is used.
 static inline MPI_Comm unroll_comm_world(void) { return MPI_COMM_WORLD; }
 static inline MPI_Datatype unroll_float(void) { return MPI_FLOAT; }
 static inline MPI_Datatype unroll_double(void) { return MPI_DOUBLE; }
@@ -31,8 +31,9 @@ _Noreturn static inline void unroll_abort(int code) {
   _exit(code);
 }
 
-// Whether the system lets this process read another's memory, as Open MPI's shared memory transport
-// does; tried on its own memory, since containers forbid the call itself.
+// Returns true if the system lets this process read another's memory, as Open MPI's shared memory
+// transport does. It is tried on the process's own memory, because containers forbid the call
+// itself.
 static inline int unroll_can_read_across(void) {
   int from = 1, to = 0;
   struct iovec source = {&from, sizeof from}, target = {&to, sizeof to};

@@ -1,9 +1,10 @@
-// The product of factors in tiles.
+// Products of factors in tiles.
 //
-// Two tiles of A and two of B make four products, 32 × 32 sums that stay in registers over a chunk of
-// the depth: 4 KiB are read for 64 cycles of multiplying. Chunks and blocks of lines are as large as
-// the second-level cache allows (2 MiB on the processors that have tiles): a block of A stays there
-// while all of B passes by, and the two lines of tiles of B at hand while all of the block of A does.
+// Two tiles of A and two of B make four products: 32 × 32 sums that stay in registers over a chunk
+// of the depth, with 4 KiB read for 64 cycles of multiplication. Chunks and blocks of lines are as
+// large as the second-level cache allows (2 MiB on processors with tiles). A block of A stays in
+// the cache while all of B is read, and two lines of tiles of B stay there while the block of A is
+// read.
 
 #include "tiles.h"
 
@@ -18,9 +19,9 @@ enum { SIDE = 16, DEPTH = 32, CHUNK = 32, BLOCK = 512 };
 
 typedef uint32_t tile[SIDE][SIDE];
 
-// Registers. Their instructions are written out, since the compiler, which does not know that tiles
-// have different shapes, may put one register in place of another behind its own functions for
-// them: seen with clang 21 where it tunes for some processors.
+// Tile registers. Their instructions are written in assembly, because the compiler does not know
+// that tiles have different shapes, and may exchange registers in its own intrinsics (seen with
+// clang 21 when it tunes for some processors).
 #define SUMS_00 "%%tmm0"
 #define SUMS_01 "%%tmm1"
 #define SUMS_10 "%%tmm2"
@@ -33,25 +34,25 @@ typedef uint32_t tile[SIDE][SIDE];
 #define SHAPES(shape) __asm__ volatile("ldtilecfg %0" : : "m"(shape))
 #define RELEASE() __asm__ volatile("tilerelease" : :)
 #define ZERO(to) __asm__ volatile("tilezero " to : :)
-// Rows so many bytes apart.
+// Rows with a distance in bytes.
 #define LOAD(to, from, bytes) \
   __asm__ volatile("tileloadd (%0,%1,1), " to : : "r"(from), "r"((ptrdiff_t)(bytes)) : "memory")
 #define STORE(from, to, bytes) \
   __asm__ volatile("tilestored " from ", (%0,%1,1)" : : "r"(to), "r"((ptrdiff_t)(bytes)) : "memory")
 #define MULTIPLY(sums, a, b) __asm__ volatile("tdpbf16ps " b ", " a ", " sums : :)
 
-// Which lines of tiles meet: `rows` of A, the rest of them in the second, and `columns` of C.
+// The shape of a block: `rows` of A, those of its second line of tiles, and `columns` of C.
 struct block {
   const tile *a[2], *b[2];
   ptrdiff_t rows, columns;
-  // How many tiles deep.
+  // The depth in tiles.
   ptrdiff_t depth;
   bool keep;
   float *c;
   ptrdiff_t stride;
 };
 
-// Tiles of 16 rows, or of as many as the block has.
+// Configures tiles of 16 rows, or of as many as the block has.
 TILES static void configure(ptrdiff_t rows) {
   struct {
     uint8_t palette, start, reserved[14];
@@ -68,7 +69,7 @@ TILES static void configure(ptrdiff_t rows) {
   SHAPES(shape);
 }
 
-// A tile of sums at the right edge of C is loaded and stored by way of one that has all its columns.
+// A tile of sums at the right edge of C is loaded and stored through a tile with all columns.
 TILES static void fetch(tile edge, const float *c, ptrdiff_t stride, ptrdiff_t rows,
                         ptrdiff_t columns) {
   memset(edge, 0, sizeof(tile));
@@ -96,7 +97,7 @@ TILES static void put_back(tile edge, float *c, ptrdiff_t stride, ptrdiff_t rows
     put_back(edge, c, at->stride, rows, columns);  \
   }
 
-// The sums of one block. What it has of a second line of tiles is known when it is compiled.
+// Computes the sums of one block. The size of its second line of tiles is known at compile time.
 TILES __attribute__((always_inline)) static inline void sum(const struct block *at,
                                                            const bool two_of_a,
                                                            const bool two_of_b) {
@@ -145,13 +146,13 @@ TILES void tiles_multiply(ptrdiff_t m, ptrdiff_t n, ptrdiff_t depth, const void 
   const ptrdiff_t tiles = (depth + DEPTH - 1) / DEPTH;
   struct block at = {.stride = stride};
   ptrdiff_t chunk = 0;
-  // Once also where there is nothing to sum.
+  // At least once, also if there is nothing to sum.
   do {
     at.depth = least(CHUNK, tiles - chunk);
     at.keep = keep || chunk > 0;
     for (ptrdiff_t rows = 0; rows < m; rows += BLOCK) {
       const ptrdiff_t end = least(rows + BLOCK, m);
-      // All rows that fill two tiles, and then the rest.
+      // All rows that fill two tiles, then the rest.
       const ptrdiff_t whole = rows + (end - rows) / (2 * SIDE) * (2 * SIDE);
       for (int is_rest = 0; is_rest < 2; is_rest++) {
         const ptrdiff_t from = is_rest ? whole : rows, to = is_rest ? end : whole;

@@ -1,4 +1,4 @@
-// Whether there are tiles.
+// Checks for tiles.
 
 #define _GNU_SOURCE
 #include "tiles.h"
@@ -23,8 +23,8 @@ enum {
   AVX512BW = 1 << 30,
   AMX_BF16 = 1 << 22,
   AMX_TILE = 1 << 24,
-  // The kernel's: a process has to ask before its first tile, since their 8 KiB have to be saved at
-  // every switch between threads (Documentation/arch/x86/xstate.rst).
+  // The permission of the kernel: a process must request it before its first tile, because the 8
+  // KiB of tiles must be saved at every switch between threads (Documentation/arch/x86/xstate.rst).
   REQUEST_PERMISSION = 0x1023,
   TILE_DATA = 18,
 };

@@ -1,7 +1,7 @@
-// Factors in tiles.
+// Packs factors into tiles.
 //
 // A tile of A has 16 lines of 32 numbers. A tile of B has 16 rows, each with two successive numbers
-// of every one of 16 lines. In units of such pairs a tile of B is a tile of A turned over.
+// of each of its 16 lines. In units of such pairs, a tile of B is a transposed tile of A.
 
 #include "tiles.h"
 
@@ -29,11 +29,11 @@ WIDE static inline uint32_t bfloat16(float x) {
   uint32_t bits;
   memcpy(&bits, &x, sizeof bits);
   uint32_t rounded = bits + 0x7FFF + ((bits >> 16) & 1);
-  // Rounding could carry a NaN's last bits away; the quiet bit is not among them.
+  // Rounding could lose a NaN's last bits, so the quiet bit, which is kept, is set.
   return (x == x ? rounded : bits | 0x00400000) >> 16;
 }
 
-// Pairs of numbers that lie one after the other, a line in each row.
+// Reads pairs of numbers that lie side by side; each row is a line.
 WIDE static void pair_along(const float *from, ptrdiff_t stride, tile to) {
   for (int line = 0; line < LINES; line++) {
     const float *numbers = from + line * stride;
@@ -42,7 +42,7 @@ WIDE static void pair_along(const float *from, ptrdiff_t stride, tile to) {
   }
 }
 
-// Pairs of numbers that lie one below the other, a line in each column.
+// Reads pairs of numbers that lie one below the other; each column is a line.
 WIDE static void pair_across(const float *from, ptrdiff_t stride, tile to) {
   for (int pair = 0; pair < PAIRS; pair++) {
     const float *first = from + 2 * pair * stride, *second = first + stride;
@@ -69,7 +69,7 @@ WIDE void tiles_pack(const float *from, ptrdiff_t stride, bool lines_are_contigu
       const ptrdiff_t some_lines = lines - line < LINES ? lines - line : LINES;
       const ptrdiff_t some_depth = depth - at < DEPTH ? depth - at : DEPTH;
       if (some_lines < LINES || some_depth < DEPTH) {
-        // What is beyond the matrix counts as zeros.
+        // Numbers beyond the matrix count as zeros.
         memset(edge, 0, sizeof edge);
         distance = lines_are_contiguous ? LINES : DEPTH;
         const ptrdiff_t rows = lines_are_contiguous ? some_depth : some_lines;

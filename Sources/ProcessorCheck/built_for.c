@@ -1,4 +1,4 @@
-// The instruction set that the compiler was told to use, and the widest vectors it has.
+// The instruction set that the compiler was told to use, and the size of its largest vectors.
 
 #include "processor_check.h"
 

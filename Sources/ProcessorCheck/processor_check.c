@@ -1,11 +1,12 @@
-// Runs before main and ends a program that was compiled for another processor with one sentence,
-// where it would otherwise die from an illegal instruction somewhere in its work.
+// Runs before main and ends a program that was compiled for another processor with one sentence.
+// Otherwise it would die from an illegal instruction later.
 //
-// The compiler's macros tell the instruction sets this binary was compiled for, since every file is
-// compiled with the same -march. Only those are compared that a compiler uses unasked.
+// The compiler's macros tell the instruction sets for which this binary was compiled, because every
+// file is compiled with the same -march. Only instruction sets that a compiler uses unasked are
+// compared.
 //
-// Nothing here may need more than the first x86-64 processors: every function, constants and loops
-// included, is compiled for these, and nothing is inlined from a header.
+// The code here may use only instructions of the first x86-64 processors: every function, with its
+// constants and loops, is compiled for these, and no function is inlined from a header.
 
 #define _GNU_SOURCE
 #include "processor_check.h"
@@ -30,7 +31,7 @@ enum { EAX, EBX, ECX, EDX };
 // The pages of cpuid that are read.
 enum { LEAF_1, LEAF_7, LEAF_7_1, LEAF_80000001, LEAVES };
 
-// What the operating system has to save when it switches threads: a bit mask of XCR0.
+// The registers that the operating system must save when it switches threads: a bit mask of XCR0.
 enum { NOTHING = 0, YMM = 0x6, ZMM = 0xe6, TILES = 0x60000 };
 
 struct instruction_set {
@@ -145,7 +146,7 @@ static const struct instruction_set required[] = {
 #ifdef __AMX_INT8__
   {"AMX-INT8", LEAF_7, EDX, 25, TILES},
 #endif
-  // Every x86-64 processor has it: the list is never empty.
+  // Every x86-64 processor has it, so the list is never empty.
   {"SSE2", LEAF_1, EDX, 26, NOTHING},
 };
 
@@ -172,11 +173,11 @@ static void cpuid(uint32_t leaf, uint32_t subleaf, uint32_t words[4]) {
 
 struct processor {
   uint32_t words[LEAVES][4];
-  // The state that the operating system saves, nothing if it does not know XSAVE.
+  // The registers that the operating system saves; none if it does not support XSAVE.
   uint32_t saved;
 };
 
-// Reads everything once: in a virtual machine each cpuid costs microseconds.
+// Reads everything once, because in a virtual machine each cpuid takes microseconds.
 static void read_processor(struct processor *processor) {
   memset(processor, 0, sizeof *processor);
   uint32_t last[4];
@@ -208,8 +209,8 @@ static int offers_all(
   return 1;
 }
 
-// One rank speaks on each machine, since the machines of a cluster may differ. Where the launcher
-// does not number the ranks of a machine, rank 0 speaks.
+// One rank prints on each machine, because the machines of a cluster may differ. If the launcher
+// does not number the ranks of a machine, rank 0 prints.
 static int speaks(void) {
   static const char *const variables[] = {
     "OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID", "MPI_LOCALRANKID",
@@ -222,7 +223,7 @@ static int speaks(void) {
   return 1;
 }
 
-// As many missing instruction sets are named; the rest would only make the sentence longer.
+// The most missing instruction sets to name; more would only make the sentence longer.
 enum { NAMED = 4 };
 
 struct sentence {

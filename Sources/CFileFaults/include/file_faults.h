@@ -1,8 +1,9 @@
-// What happens where a file that is mapped into memory turns out to be shorter than it was, because
-// somebody has cut it meanwhile, or cannot be read from its disk: the system then sends SIGBUS.
+// Handles SIGBUS, which the system sends if a file that is mapped into memory was shortened after
+// it was mapped, or if it cannot be read from its disk.
 
 #pragma once
 
-// From now on such a process says in one sentence which file it was and ends with the exit code 74.
-// Ranks above 0 wait for a moment first, so that one of several speaks.
+// Installs the handler: the process then prints one sentence with the name of the file and ends
+// with exit code 74. Ranks above 0 wait for a moment first, so that only one of several ranks
+// prints.
 void file_faults_tell(int rank);
