@@ -110,7 +110,7 @@ public final class Generator {
   private var drawn: UInt64 = 0
   /// The pass of the step that was read last; nil before the first.
   private var pass: Pass?
-  /// How the number of symbols is drawn, where the model predicts it.
+  /// The sampling of the number of symbols, for models with length prediction.
   private var lengths = Sampling()
   /// The profile that records the time of forward passes and sampling.
   package var profile: Profile? {
