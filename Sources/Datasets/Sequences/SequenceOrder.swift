@@ -16,7 +16,7 @@ struct SequenceOrder {
   private let bptt: Int?
   /// True if the sequences of an epoch are sorted by length.
   private let isSorted: Bool
-  /// True if the lengths in a batch are known and do not depend on the epoch.
+  /// True if a batch needs the same number of windows in every epoch, whichever sequences it has.
   private let isExact: Bool
   /// True if `batchTokens` decides how many sequences a batch has.
   private let isCutByLength: Bool

@@ -51,7 +51,8 @@ public struct ScheduleError: Error, Equatable, CustomStringConvertible {
 ///     rate = (step + 1)/warmup · η              in the first `warmup` steps
 ///     rate = shape(step − warmup, epoch)        from then on
 ///
-/// times the factor of the plateau. η is `learning_rate`. Steps count from 0, epochs from 1.
+/// The rate is then multiplied by the factor of the plateau. η is `learning_rate`. Steps count from
+/// 0, epochs from 1.
 public struct Schedule: Sendable, Equatable {
   public let options: ScheduleOptions
   private var shape: Shape
