@@ -30,7 +30,7 @@ public final class NormalSums {
     let count = values.count / width
     precondition(values.count == count * width, "\(values.count) numbers in rows of \(width)")
     guard count > 0 else { return }
-    ProductLibrary.start
+    OpenBLAS.start
     cblas_dgemm(
       CblasRowMajor, CblasTrans, CblasNoTrans, Int32(width), Int32(inputs), Int32(count), 1,
       values, Int32(width), values, Int32(width), 0, product.start, Int32(inputs))
@@ -59,7 +59,7 @@ public final class NormalSums {
     // LAPACK is column-major: a row here is a column of its right-hand side.
     var right = (inputs * inputs..<half).map { all[$0] + all[half + $0] }
     var (n, m, info) = (Int32(inputs), Int32(outputs), Int32(0))
-    ProductLibrary.start
+    OpenBLAS.start
     var triangle = CChar(UInt8(ascii: "L"))
     dposv_(&triangle, &n, &m, &gram, &n, &right, &n, &info)
     precondition(info >= 0, "LAPACK's dposv refused argument \(-info)")

@@ -10,7 +10,7 @@ public func makeOrthonormal(_ matrix: Matrix) {
   guard n > 0 else { return }
   // Always uses one thread, because the number of threads could change the last bits of the
   // weights.
-  ProductLibrary.start
+  OpenBLAS.start
   var a = [Real](repeating: 0, count: m * n)
   for i in 0..<m {
     for j in 0..<n { a[j * m + i] = wide ? matrix[j, i] : matrix[i, j] }

@@ -35,8 +35,7 @@
           matrix[i, j] = Real(Philox(key: 4).normal(UInt64(i * shape.from + j)))
         }
       }
-      let products = WeightProducts([matrix], precision: precision)
-      products.rowsAreIndependent = true
+      let products = WeightProducts([matrix], precision: precision, rowsAreIndependent: true)
       let weight = products.weight(0, matrix)
       defer { withExtendedLifetime(stored) {} }
       for (weight, from, to) in [

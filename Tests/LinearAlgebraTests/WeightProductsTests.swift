@@ -21,21 +21,27 @@
     ]
   }
 
-  @Suite(.serialized) struct `Products with weights, by every path` {
-    typealias Path = WeightProducts.Path
+  extension WeightPath: CustomTestStringConvertible {
+    public var testDescription: String { name }
+  }
 
-    static let paths = Path.allCases.filter { path in
-      switch path {
-      case .stored, .rounded: true
-      case .transposed, .blocked: ProductLibrary.hasOneDNN
-      case .bfloat16: ProductLibrary.hasBFloat16
-      case .tiles: ProductLibrary.hasTiles
-      }
-    }
+  @Suite(.serialized) struct `Products with weights, by every path` {
+    typealias Path = WeightPath
+
+    static let paths = ProductLibrary.paths
 
     @Test func `oneDNN is found, or says why not`() {
-      #expect((ProductLibrary.oneDNN == nil) == (ProductLibrary.oneDNNProblem != nil))
-      #expect(ProductLibrary.oneDNNProblem?.isEmpty != true)
+      #expect((ProductLibrary.additional == nil) == (ProductLibrary.additionalProblem != nil))
+      #expect(ProductLibrary.additionalProblem?.isEmpty != true)
+    }
+
+    @Test func `every path has a name of its own, and each precision has a path`() {
+      #expect(Set(Self.paths.map(\.name)).count == Self.paths.count)
+      #expect(Set(Self.paths.map(\.precision)) == Set(Precision.allCases))
+      #expect(Self.paths.contains { $0.name == "stored" })
+      #expect(Self.paths.contains { $0.name == "rounded" })
+      #expect(
+        Self.paths.contains { $0.name == "transposed" } == (ProductLibrary.additional != nil))
     }
 
     @Test(arguments: paths, WeightShape.all)
@@ -64,7 +70,7 @@
         Trial(WeightShape(20, $0.0, $0.1), path)
       }
       let all = WeightProducts(
-        trials.map(\.stored.matrix), precision: trials[0].products.precision, path: path)
+        trials.map(\.stored.matrix), path: path)
       for step in 0..<3 {
         all.rowsOfStep = 20
         // As in training twice, and once as in evaluation.
@@ -113,7 +119,8 @@
     @Test(arguments: paths)
     func `a signal during a product spoils nothing`(_ path: Path) async {
       // In a process of its own, which a signal may end.
-      await #expect(processExitsWith: .success) { [path = path as WeightProducts.Path] in
+      await #expect(processExitsWith: .success) { [name = path.name as String] in
+        let path = ProductLibrary.paths.first { $0.name == name }!
         let trial = Trial(WeightShape(20, 650, 800), path)
         trial.products.rowsOfStep = 20
         let x = FramedMatrix(rows: 20, columns: 650, key: 1)
@@ -190,12 +197,10 @@
     let stored: FramedWeight
     let products: WeightProducts
 
-    init(_ shape: WeightShape, _ path: WeightProducts.Path) {
+    init(_ shape: WeightShape, _ path: WeightPath) {
       self.shape = shape
       stored = FramedWeight(rows: shape.to, columns: shape.from)
-      products = WeightProducts(
-        [stored.matrix],
-        precision: [.bfloat16, .tiles, .rounded].contains(path) ? .bfloat16 : .float32, path: path)
+      products = WeightProducts([stored.matrix], path: path)
     }
 
     /// A factor as the path sees it.

@@ -1,19 +1,19 @@
-/// The numbers that products with parameters multiply. Their sums, and everything else, are in single
-/// precision either way.
+/// The number format of the factors in products with parameters. Sums, and everything else, are in
+/// single precision either way.
 public enum Precision: String, Codable, CaseIterable, Sendable {
   case float32
-  /// Both factors are rounded to bfloat16, which keeps the exponent of a `Float` and 8 bits of its
-  /// significand (Kalamkar et al. 2019): the weights once after every update, activations and
-  /// derivatives as they come. Master weights, gradients, states and gates stay single.
+  /// Rounds both factors to bfloat16, which has the exponent of a `Float` and 8 bits of its significand
+  /// (Kalamkar et al. 2019): weights once after every update, activations and their gradients at each
+  /// product. Master weights, weight gradients, states and gates stay in single precision.
   case bfloat16
 
-  /// What a factor becomes.
+  /// Returns the factor that a product uses in place of `x`.
   public func nearest(to x: Float) -> Float {
     self == .float32 ? x : Float(bitPattern: UInt32(bfloat16Bits(x)) &<< 16)
   }
 }
 
-/// The nearest bfloat16, ties to even, as its bits; NaN stays NaN.
+/// Returns the bits of the nearest bfloat16, ties to even; NaN stays NaN.
 @inline(__always) func bfloat16Bits(_ x: Float) -> UInt16 {
   let bits = x.bitPattern
   let rounded = bits &+ 0x7FFF &+ ((bits &>> 16) & 1)
@@ -35,7 +35,7 @@ public enum Precision: String, Codable, CaseIterable, Sendable {
       }
     }
 
-    /// Writes the numbers rounded to bfloat16 but stored as single ones, row by row without gaps.
+    /// Writes the numbers rounded to bfloat16 but stored in single precision, row by row without gaps.
     func round(into rounded: Matrix) {
       precondition(
         rounded.rows == rows && rounded.columns == columns,

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// Counts the time that products with weights take.
+/// A count of the time that products with weights take.
 public final class ProductClock {
   public private(set) var nanoseconds = 0
 
@@ -12,7 +12,7 @@ public final class ProductClock {
     nanoseconds += Self.now - start
   }
 
-  /// The time on a clock that only goes forward.
+  /// The time in nanoseconds on a monotonic clock.
   public static var now: Int {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)

@@ -159,8 +159,8 @@ public final class ParameterVector: @unchecked Sendable {
     if let products { return products }
     makeConstants()
     let made = WeightProducts(
-      (0..<layout.entries.count + layout.constants.count).map { views[$0] }, precision: precision)
-    made.rowsAreIndependent = rowsAreIndependent
+      (0..<layout.entries.count + layout.constants.count).map { views[$0] }, precision: precision,
+      rowsAreIndependent: rowsAreIndependent)
     products = made
     return made
   }

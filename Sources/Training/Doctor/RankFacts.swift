@@ -88,8 +88,8 @@ public struct RankFacts: Codable, Equatable, Sendable {
     quota = System.quota
     kernels = ProductLibrary.kernels
     productThreads = ProductLibrary.threads
-    oneDNN = ProductLibrary.oneDNN
-    oneDNNProblem = ProductLibrary.oneDNNProblem
+    oneDNN = ProductLibrary.additional
+    oneDNNProblem = ProductLibrary.additionalProblem
     hasBFloat16 = ProductLibrary.hasBFloat16
     usesOwnTiles = ProductLibrary.usesOwnTiles
     sharedMemory = Space(of: "/dev/shm")
