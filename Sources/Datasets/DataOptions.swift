@@ -15,7 +15,7 @@ public struct DataOptions: Codable, Sendable, Equatable {
   public var train: Paths
   public var valid: HeldOut?
   public var test: HeldOut?
-  public var tokenizer: Tokenizer
+  public var tokenizer: TokenizerChoice
   public var vocabulary: VocabularyOptions
   public var document: DocumentBoundary
   /// The folder of encoded texts; nil for the caller's default.
@@ -27,7 +27,7 @@ public struct DataOptions: Codable, Sendable, Equatable {
 
   public init(
     train: Paths = [], valid: HeldOut? = nil, test: HeldOut? = nil,
-    tokenizer: Tokenizer = .character, vocabulary: VocabularyOptions = VocabularyOptions(),
+    tokenizer: TokenizerChoice = .character, vocabulary: VocabularyOptions = VocabularyOptions(),
     document: DocumentBoundary = .none, cache: String? = nil, reader: ReaderOptions? = nil,
     task: TaskOptions? = nil
   ) {
@@ -83,7 +83,7 @@ public struct DataOptions: Codable, Sendable, Equatable {
       try refuseAll(numbers, "files of numbers have no symbols: remove this key")
       try refuseAll([.document], "documents are for a running text: remove this key or data.format")
       tokenizer = try values.sequenceTokenizer(
-        .tokenizer, allowsCharacters: reader.format.allowsCharacters)
+        .tokenizer, allowsTokenizers: reader.format.allowsTokenizers)
       vocabulary =
         try values.decodeIfPresent(VocabularyOptions.self, forKey: .vocabulary) ?? vocabulary
       cache = try values.decodeIfPresent(String.self, forKey: .cache)
@@ -91,20 +91,20 @@ public struct DataOptions: Codable, Sendable, Equatable {
       return
     }
     if let name = try values.decodeIfPresent(String.self, forKey: .tokenizer) {
-      guard let known = Tokenizer(name) else {
+      guard let known = TokenizerChoice(name) else {
         throw refuse(
           .tokenizer,
-          "'\(name)' is not byte, character or word, and not a path: write ./\(name) for a "
-            + "vocabulary in a file of that name")
+          "'\(name)' is not \(listed(TokenizerChoice.names, "or")), and not a path: write ./\(name) "
+            + "for a vocabulary in a file of that name")
       }
       tokenizer = known
     }
     vocabulary =
       try values.decodeIfPresent(VocabularyOptions.self, forKey: .vocabulary) ?? vocabulary
-    if vocabulary != VocabularyOptions(), tokenizer != .character, tokenizer != .word {
+    if vocabulary != VocabularyOptions(), tokenizer.counted == nil {
       throw refuse(
         .vocabulary,
-        "a vocabulary of bytes or from a file cannot be limited: remove size and min_count")
+        "a vocabulary that is not counted in the text cannot be limited: remove size and min_count")
     }
     if let name = try values.decodeIfPresent(String.self, forKey: .document) {
       guard let known = DocumentBoundary(rawValue: name) else {
@@ -135,34 +135,7 @@ public struct DataOptions: Codable, Sendable, Equatable {
   }
 }
 
-/// The way in which a text is split into symbols.
-public enum Tokenizer: Sendable, Equatable {
-  case byte, character, word
-  /// A list of words, or a vocabulary that this program wrote.
-  case vocabulary(path: String)
-
-  /// Parses the name of a kind, or a path; a path has a slash or a dot.
-  init?(_ name: String) {
-    switch name {
-    case "byte": self = .byte
-    case "character": self = .character
-    case "word": self = .word
-    case let path where path.contains("/") || path.contains("."): self = .vocabulary(path: path)
-    default: return nil
-    }
-  }
-
-  var name: String {
-    switch self {
-    case .byte: "byte"
-    case .character: "character"
-    case .word: "word"
-    case .vocabulary(let path): path.contains("/") ? path : "./" + path
-    }
-  }
-}
-
-/// The choice of the symbols of the training text that enter the vocabulary.
+/// The limits of a vocabulary that is counted in the training text.
 public struct VocabularyOptions: Codable, Sendable, Equatable {
   /// The largest number of symbols, including `<unk>` and `<eos>`; nil for no limit.
   public var size: Int?

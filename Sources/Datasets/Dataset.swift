@@ -99,16 +99,15 @@ public struct Dataset: Sendable {
     let vocabulary: Vocabulary
     if let given {
       vocabulary = given
+    } else if let fixed = options.tokenizer.fixedVocabulary {
+      vocabulary = fixed
+    } else if let counted = options.tokenizer.counted {
+      let request = VocabularyRequest(
+        text: text, tokenizer: counted, options: options.vocabulary,
+        heldOut: fractions.0 + fractions.1)
+      vocabulary = try request.vocabulary(cache: cache, writing: writing)
     } else {
-      switch options.tokenizer {
-      case .byte: vocabulary = .bytes
-      case .vocabulary(let path): vocabulary = try Vocabulary(contentsOf: path)
-      case .character, .word:
-        let request = VocabularyRequest(
-          text: text, kind: options.tokenizer == .word ? .word : .character,
-          options: options.vocabulary, heldOut: fractions.0 + fractions.1)
-        vocabulary = try request.vocabulary(cache: cache, writing: writing)
-      }
+      vocabulary = try Vocabulary(contentsOf: options.tokenizer.name)
     }
 
     var notes: [String] = []

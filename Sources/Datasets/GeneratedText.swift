@@ -67,7 +67,7 @@ public struct GeneratedText: Sendable {
     table.insert(Vocabulary.unknownSymbol)
     table.insert(Vocabulary.endOfLineSymbol)
     for symbol in 2..<vocabulary { table.insert("w\(symbol)".utf8) }
-    let words = Vocabulary(kind: .word, table: table)
+    let words = Vocabulary(WordTokenizer(), table: table)
     let path = "\(folder)/unroll-generated-\(getpid())-\(UInt64.random(in: 0...(.max))).tokens"
     var writer = try TokenWriter(path, symbols: vocabulary)
     for symbol in symbols { try writer.append(symbol) }

@@ -44,7 +44,8 @@ public struct TextScore: Sendable {
     let characters = Double(try world.share(counted)) / Double(dataset.train.count)
     unknown = world.isRoot ? UnknownSymbols(dataset.train, of: dataset) : UnknownSymbols()
     score = try evaluation.run(model, weights: weights)
-    bitsPerCharacter = vocabulary.kind == .character ? score.bits : score.bits / characters
+    bitsPerCharacter =
+      vocabulary.tokenizer.unit == .bitsPerCharacter ? score.bits : score.bits / characters
   }
 
   public var words: String {

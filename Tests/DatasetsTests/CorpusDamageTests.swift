@@ -19,7 +19,7 @@ import Testing
       folder.write("a.txt", "\(line)\nw1 w2\n\nw3 w4 w5\n"), folder.write("b.txt", "w2\nw0 w1\n"),
     ]
     let text = try TextFiles(paths)
-    let vocabulary = try Vocabulary(countedIn: text, kind: .word)
+    let vocabulary = try Vocabulary(countedIn: text, by: .word)
     _ = try Corpus(
       text, vocabulary: vocabulary, document: .line, cache: folder.cache, writing: true)
     let name = folder.cached(".tokens")

@@ -7,10 +7,10 @@ private func tokens(_ corpus: Corpus) -> [Int32] { (0..<corpus.count).map { corp
 
 private func documents(
   _ folder: TemporaryFolder, _ paths: [String], _ boundary: DocumentBoundary,
-  _ kind: Vocabulary.Kind = .byte
+  _ tokenizer: some Tokenizer = .byte
 ) throws -> [Int] {
   let text = try TextFiles(paths)
-  let vocabulary = try Vocabulary(countedIn: text, kind: kind)
+  let vocabulary = try Vocabulary(countedIn: text, by: tokenizer)
   return try Corpus(
     text, vocabulary: vocabulary, document: boundary, cache: folder.cache, writing: true
   ).documentStarts
@@ -27,7 +27,7 @@ private func documents(
   func `Tokens have the width that the vocabulary needs`(_ words: Int, _ width: Int) throws {
     let text = (0..<words).map { "w\($0)" }.joined(separator: " ")
     let path = folder.write("text.txt", text)
-    let vocabulary = try Vocabulary(countedIn: TextFiles([path]), kind: .word)
+    let vocabulary = try Vocabulary(countedIn: TextFiles([path]), by: .word)
     #expect(vocabulary.count == words + 2)
     let corpus = try open(vocabulary, path)
     #expect(corpus.count == words + 1)
@@ -39,11 +39,11 @@ private func documents(
     #expect(Array(buffer.elements()) == [0, 0] + (100..<107).map { corpus[$0] })
   }
 
-  @Test(arguments: [Vocabulary.Kind.byte, .character, .word])
-  func `A file is encoded as its text is`(_ kind: Vocabulary.Kind) throws {
+  @Test(arguments: tokenizers.keys.sorted())
+  func `A file is encoded as its text is`(_ name: String) throws {
     let text = "a\r\nbé e\u{301}\u{0}😀 \n\n last line \r without end"
     let path = folder.write("text.txt", text)
-    let vocabulary = try Vocabulary(countedIn: TextFiles([path]), kind: kind)
+    let vocabulary = try Vocabulary(countedIn: TextFiles([path]), by: tokenizers[name]!)
     let corpus = try open(vocabulary, path)
     #expect(tokens(corpus) == vocabulary.encode(text, endingLastLine: true))
     if let unknown = vocabulary.unknown { #expect(corpus.occurrences(of: unknown) == 0) }
@@ -53,7 +53,7 @@ private func documents(
 
   @Test func `Unseen symbols of another text are unknown`() throws {
     let vocabulary = try Vocabulary(
-      countedIn: TextFiles([folder.write("a.txt", "abc")]), kind: .character)
+      countedIn: TextFiles([folder.write("a.txt", "abc")]), by: .character)
     let corpus = try open(vocabulary, folder.write("b.txt", "axbé😀"))
     #expect(tokens(corpus) == [0, 3, 1, 3, 3])
     #expect(corpus.occurrences(of: vocabulary.unknown!) == 3)
@@ -111,7 +111,7 @@ private func documents(
 
   @Test func `A corpus of another vocabulary is refused`() throws {
     let path = folder.write("text.txt", "a b c\n")
-    let words = try Vocabulary(countedIn: TextFiles([path]), kind: .word)
+    let words = try Vocabulary(countedIn: TextFiles([path]), by: .word)
     _ = try open(words, path)
     let file = folder.path + "/" + folder.cached(".tokens")
     #expect(try Corpus(contentsOf: file, vocabulary: words).count == 4)

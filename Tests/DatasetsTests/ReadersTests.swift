@@ -84,7 +84,7 @@ import Testing
   @Test func `Every token has a tag, and tags are a list without an unknown one`() throws {
     let data = try open(
       "tags", ["train": "The|O Mad|I-ORG a|b|O\n\nit|O\n", "valid": "Mad|O x|I-ORG\n"])
-    #expect(names(data.outputs) == ["I-ORG", "O"] && data.outputs.kind == .name)
+    #expect(names(data.outputs) == ["I-ORG", "O"] && data.outputs.tokenizer.name == "name")
     #expect(data.outputs.unknown == nil)
     #expect(names(data.vocabulary) == ["<unk>", "Mad", "The", "a|b", "it"])
     #expect(try examples(data.train).map(\.inputs) == [[2, 1, 3], [4]])

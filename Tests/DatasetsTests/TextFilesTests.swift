@@ -33,7 +33,7 @@ import Testing
 
   @Test func `A byte order mark is no symbol, unless bytes are read`() throws {
     let marked = folder.write("marked.txt", "\u{FEFF}abc\u{FEFF}")
-    let vocabulary = try Vocabulary(countedIn: TextFiles([marked]), kind: .character)
+    let vocabulary = try Vocabulary(countedIn: TextFiles([marked]), by: .character)
     let corpus = try Corpus(
       TextFiles([marked]), vocabulary: vocabulary, cache: folder.cache, writing: true)
     #expect(vocabulary.decode((0..<corpus.count).map { corpus[$0] }) == "abc\u{FEFF}")
@@ -53,7 +53,7 @@ import Testing
       let path = folder.write(form.name, "")
       try Data(form.bytes).write(to: URL(fileURLWithPath: path))
       let error = #expect(throws: DataError.self) {
-        try Vocabulary(countedIn: TextFiles([path]), kind: .character)
+        try Vocabulary(countedIn: TextFiles([path]), by: .character)
       }
       #expect(error?.message.contains(form.words) == true)
     }
@@ -61,7 +61,7 @@ import Testing
 
   @Test func `Unknown symbols are counted, and told above a tenth`() throws {
     let text = folder.write("known.txt", "abab")
-    let vocabulary = try Vocabulary(countedIn: TextFiles([text]), kind: .character)
+    let vocabulary = try Vocabulary(countedIn: TextFiles([text]), by: .character)
     var some = UnknownSymbols()
     some.add(vocabulary.encode("ababababax"), vocabulary)
     #expect(some.count == 1 && some.all == 10 && !some.isAll && some.warning(of: "it") == nil)
@@ -111,16 +111,16 @@ import Testing
     _ bytes: [UInt8], _ line: Int, _ offset: Int
   ) throws {
     let path = folder.write("text.txt", bytes)
-    for kind in [Vocabulary.Kind.character, .word] {
+    for name in ["character", "word"] {
       let error = #expect(throws: DataError.self) {
-        try Vocabulary(countedIn: TextFiles([path]), kind: kind)
+        try Vocabulary(countedIn: TextFiles([path]), by: tokenizers[name]!)
       }
       #expect(
         try #require(error).message.contains("text.txt, line \(line) (byte \(offset)) is not UTF-8")
       )
     }
     let good = try Vocabulary(
-      countedIn: TextFiles([folder.write("good.txt", "a")]), kind: .character)
+      countedIn: TextFiles([folder.write("good.txt", "a")]), by: .character)
     #expect(throws: DataError.self) {
       try Corpus(TextFiles([path]), vocabulary: good, cache: folder.cache, writing: true)
     }
@@ -133,7 +133,7 @@ import Testing
     var text = String.UnicodeScalarView()
     for code in UInt32(0)...0x10FFFF { Unicode.Scalar(code).map { text.append($0) } }
     let path = folder.write("text.txt", String(text))
-    let vocabulary = try Vocabulary(countedIn: TextFiles([path]), kind: .character)
+    let vocabulary = try Vocabulary(countedIn: TextFiles([path]), by: .character)
     #expect(vocabulary.count == 0x110000 - 0x800 + 1)
     #expect(vocabulary.id(of: "\u{10FFFF}".utf8) == Int32(0x10FFFF - 0x800))
   }

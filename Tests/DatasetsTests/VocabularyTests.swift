@@ -3,11 +3,11 @@ internal import Foundation
 import Testing
 
 private func vocabulary(
-  _ text: String, _ kind: Vocabulary.Kind, size: Int? = nil, minCount: Int = 1
+  _ text: String, _ tokenizer: some Tokenizer, size: Int? = nil, minCount: Int = 1
 ) throws -> Vocabulary {
   let folder = TemporaryFolder()
   return try Vocabulary(
-    countedIn: TextFiles([folder.write("text.txt", text)]), kind: kind, size: size,
+    countedIn: TextFiles([folder.write("text.txt", text)]), by: tokenizer, size: size,
     minCount: minCount)
 }
 
@@ -32,12 +32,12 @@ private func symbols(_ vocabulary: Vocabulary) -> [String] {
     #expect(v.id(of: "\r\n".utf8) == nil)
   }
 
-  @Test(arguments: [Vocabulary.Kind.character, .word])
-  func `Composed and decomposed letters are different symbols`(_ kind: Vocabulary.Kind) throws {
+  @Test(arguments: ["character", "word"])
+  func `Composed and decomposed letters are different symbols`(_ name: String) throws {
     let composed = "\u{E9}"
     let decomposed = "e\u{301}"
     #expect(composed == decomposed)  // what Swift thinks of them
-    let v = try vocabulary("\(composed) \(decomposed)\n", kind)
+    let v = try vocabulary("\(composed) \(decomposed)\n", tokenizers[name]!)
     let a = v.encode(composed)
     let b = v.encode(decomposed)
     #expect(a != b && !(a + b).contains(v.unknown!))
@@ -123,17 +123,15 @@ private func symbols(_ vocabulary: Vocabulary) -> [String] {
     #expect(words.hash == 3_861_306_400_833_083_377)
   }
 
-  @Test(arguments: [Vocabulary.Kind.byte, .character, .word])
-  func `A vocabulary comes back from its JSON, which is always the same`(
-    _ kind: Vocabulary.Kind
-  ) throws {
+  @Test(arguments: tokenizers.keys.sorted())
+  func `A vocabulary comes back from its JSON, which is always the same`(_ name: String) throws {
     let text = "\u{0} \" \\ / é e\u{301} \u{2028} 😀 \u{7F} \u{FFFE} \t\r\n"
-    let v = try vocabulary(text, kind)
+    let v = try vocabulary(text, tokenizers[name]!)
     let json = v.json
     let back = try JSONDecoder().decode(Vocabulary.self, from: Data(json))
     #expect(back == v && back.hash == v.hash && back.json == json)
     #expect(back.encode(text) == v.encode(text))
-    #expect(json.count { $0 == UInt8(ascii: "\n") } >= (kind == .byte ? 2 : v.count))
+    #expect(json.count { $0 == UInt8(ascii: "\n") } >= (v == .bytes ? 2 : v.count))
     let folder = TemporaryFolder()
     try v.write(to: folder.path + "/new/vocabulary.json")
     #expect(try Vocabulary(contentsOf: folder.path + "/new/vocabulary.json") == v)
@@ -142,7 +140,7 @@ private func symbols(_ vocabulary: Vocabulary) -> [String] {
   @Test func `A list of names comes back from its JSON and needs no special symbols`() throws {
     let v = Vocabulary(names: ["O", "I-PER", "<eos>"])
     let back = try JSONDecoder().decode(Vocabulary.self, from: Data(v.json))
-    #expect(back == v && back.hash == v.hash && back.kind == .name)
+    #expect(back == v && back.hash == v.hash && back.tokenizer.name == "name")
     #expect(v.unknown == nil && v.endOfLine == nil && v.begin == nil)
     #expect(v.encode("I-PER O\nO") == [1, 0, 0] && v.decode([1, 2, 0]) == "I-PER <eos> O")
     #expect(v.hash != Vocabulary(names: ["I-PER", "O", "<eos>"]).hash)
@@ -183,5 +181,7 @@ private func symbols(_ vocabulary: Vocabulary) -> [String] {
     let none = #"{"version": 1, "kind": "character", "symbols": ["a"]}"#
     #expect(refusal(none, "v.json").contains("'<unk>' is missing"))
     #expect(refusal(#"{"version": 2}"#, "v.json").contains("newer version"))
+    let other = #"{"version": 1, "kind": "grapheme", "symbols": ["a"]}"#
+    #expect(refusal(other, "v.json").contains("no tokenizer is called grapheme"))
   }
 }

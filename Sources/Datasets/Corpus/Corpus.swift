@@ -1,13 +1,13 @@
 public import LinearAlgebra
 
-/// A text as the numbers of its symbols, encoded once into a file and mapped into memory.
+/// A text as the numbers of its symbols, which is encoded once into a file and mapped into memory.
 public struct Corpus: Sendable {
   let file: CorpusFile
-  /// The part of the file's tokens that this is.
+  /// The part of the file's tokens that belongs to this text.
   let range: Range<Int>
-  /// What an error message calls this text.
+  /// The name of this text in error messages.
   public let name: String
-  /// A sentence for the user about how it was opened: that a damaged file was made anew.
+  /// A sentence for the user, such as that a damaged file was made anew.
   public internal(set) var note: String?
 
   init(_ file: CorpusFile, _ range: Range<Int>, name: String) {
@@ -18,7 +18,7 @@ public struct Corpus: Sendable {
 
   public var count: Int { range.count }
 
-  /// The `i`-th symbol's number.
+  /// The number of the `i`-th symbol.
   public subscript(i: Int) -> Int32 {
     precondition(i >= 0 && i < count, "symbol \(i) of \(count)")
     return file.token(range.lowerBound + i)
@@ -31,7 +31,7 @@ public struct Corpus: Sendable {
     file.copy(start..<start + part.count, to: buffer, at: offset)
   }
 
-  /// A part of this text, which shares its memory.
+  /// Returns a part of this text, which shares its memory.
   public func part(_ part: Range<Int>, name: String) -> Corpus {
     precondition(part.lowerBound >= 0 && part.upperBound <= count, "symbols \(part) of \(count)")
     let start = range.lowerBound + part.lowerBound
@@ -61,14 +61,15 @@ public struct Corpus: Sendable {
     }
   }
 
-  /// How often a symbol occurs, for instance `<unk>`; reads all of the text.
+  /// Counts a symbol, for instance `<unk>`; reads all of the text.
   public func occurrences(of symbol: Int32) -> Int {
     var occurrences = 0
     for i in range where file.token(i) == symbol { occurrences += 1 }
     return occurrences
   }
 
-  /// Identifies the symbols, the documents and the vocabulary, but not the time or place of the files.
+  /// A fingerprint of the symbols, the documents and the vocabulary, but not of the time or place of the
+  /// files.
   public var hash: UInt64 {
     var fingerprint = Fingerprint()
     let header = file.header
@@ -81,5 +82,6 @@ public struct Corpus: Sendable {
     return fingerprint.value
   }
 
+  /// The fingerprint of the vocabulary that the text was encoded with.
   public var vocabularyHash: UInt64 { file.header.vocabularyHash }
 }

@@ -13,11 +13,11 @@ final class CorpusFile: Sendable {
     header = try CorpusHeader(mapped.bytes, of: path)
   }
 
-  /// Reads every byte, and sees to it that each is as it was written and each number one that can be.
+  /// Checks the checksum of every byte, and that every number is one of a symbol.
   ///
-  /// Once: as long as the file does not change, whoever opens it next finds that it was done.
-  /// - Parameter symbols: how many different tokens there are.
-  /// - Throws: `DataError` where something is wrong.
+  /// The check leaves a mark beside the file, and is not repeated until the file changes.
+  /// - Parameter symbols: the number of different tokens.
+  /// - Throws: `DataError` if the file is damaged.
   func checkAll(symbols: Int) throws(DataError) {
     if isMarked { return }
     var found: UInt32 = 0
@@ -34,11 +34,11 @@ final class CorpusFile: Sendable {
     mark()
   }
 
-  /// Sees to it that each number is one that can be, whether it is as it was written or not.
+  /// Checks that every number is one of a symbol, without checksums.
   func checkNumbers(symbols: Int) throws(DataError) {
     if isMarked { return }
     var greatest = 0
-    // Of all bytes there is none that is no symbol.
+    // Every byte is a symbol of a vocabulary of 256.
     if header.tokenWidth > 1 || symbols < 256 {
       forEachPiece { greatest = max(greatest, greatestToken(in: $0)) }
     }
@@ -67,7 +67,7 @@ final class CorpusFile: Sendable {
     DataError("\(path) is damaged (\(what)): remove it, it is made again from the text")
   }
 
-  /// The tokens' memory in pieces that stay in the cache.
+  /// Hands over the memory of the tokens in pieces that stay in the cache.
   private func forEachPiece(_ body: (UnsafeRawBufferPointer) -> Void) {
     var start = CorpusHeader.size
     while start < tokensEnd {
@@ -92,8 +92,8 @@ final class CorpusFile: Sendable {
     }
   }
 
-  /// A line in a small file beside this one, which says that exactly this file was read and found right:
-  /// its size, its place, its times and its header.
+  /// The path of a small file with one line, the mark that exactly this file was checked: its size, its
+  /// inode, its times and the checksum of its header.
   private var markPath: String { path + ".checked" }
   private var markText: [UInt8] {
     let (stamp, sum) = (mapped.stamp, header.checksum)
@@ -139,13 +139,13 @@ final class CorpusFile: Sendable {
     }
   }
 
-  /// Where a file starts.
+  /// Returns the first token of a file.
   func fileStart(_ file: Int) -> Int { index(file) }
 
-  /// Where a document starts.
+  /// Returns the first token of a document.
   func documentStart(_ document: Int) -> Int { index(header.fileCount + document) }
 
-  /// The first document that starts at token `i` or later, or the number of documents.
+  /// Returns the first document that starts at token `i` or later, or the number of documents.
   func document(from i: Int) -> Int {
     var (low, high) = (0, header.documentCount)
     while low < high {

@@ -3,7 +3,7 @@ internal import CZlib
 /// The first 128 bytes of an encoded corpus, little endian:
 ///
 ///     0 "UNROLLTK" · 8 version · 12 token width · 16 tokens · 24 vocabulary hash · 32 hash of the
-///     sources' sizes · 40 hash of their times · 48 files · 56 documents · 64 CRC-32 of the tokens ·
+///     texts' sizes · 40 hash of their times · 48 files · 56 documents · 64 CRC-32 of the tokens ·
 ///     68 CRC-32 of the index · 72 kind of documents · 124 CRC-32 of the bytes before
 ///
 /// Then come the tokens, padded to 8 bytes, and the index: for every file and then for every document
@@ -23,7 +23,7 @@ struct CorpusHeader: Equatable {
   var tokensChecksum: UInt32 = 0
   var indexChecksum: UInt32 = 0
   var documentKind: UInt32 = 0
-  /// Of a header that was read: its own.
+  /// The header's own checksum, if it was read from a file.
   private(set) var checksum: UInt32 = 0
 
   var indexOffset: Int { Self.size + (tokenCount * tokenWidth + 7) / 8 * 8 }
@@ -32,7 +32,8 @@ struct CorpusHeader: Equatable {
 
   init() {}
 
-  /// Reads a header, or says what is wrong with it.
+  /// Reads a header.
+  /// - Throws: `DataError` if the bytes are no header of this version, or damaged.
   init(_ bytes: UnsafeRawBufferPointer, of path: String) throws(DataError) {
     func word(_ offset: Int) -> UInt32 {
       UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
@@ -52,7 +53,8 @@ struct CorpusHeader: Equatable {
         "\(path) is damaged or incomplete (\(bytes.count) bytes): remove it, it is made again from "
           + "the text")
     }
-    // Before anything is computed with them: no file has more of anything than bytes.
+    // Checked before anything is computed with them: no file has more tokens, files or documents than
+    // bytes.
     guard word(124) == Datasets.checksum(UnsafeRawBufferPointer(rebasing: bytes[..<124])),
       [1, 2, 4].contains(word(12)), DocumentBoundary.allCases.indices.contains(Int(word(72))),
       [16, 48, 56].allSatisfy({ long($0) <= UInt64(bytes.count) })
@@ -87,7 +89,7 @@ struct CorpusHeader: Equatable {
   }
 }
 
-/// The CRC-32 (as in gzip and PNG) of bytes that follow those with the checksum `before`.
+/// Returns the CRC-32 (as in gzip and PNG) of bytes that follow others with the checksum `before`.
 func checksum(_ bytes: UnsafeRawBufferPointer, after before: UInt32 = 0) -> UInt32 {
   guard let start = bytes.baseAddress, !bytes.isEmpty else { return before }
   let first = start.assumingMemoryBound(to: UInt8.self)

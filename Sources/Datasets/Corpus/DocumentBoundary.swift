@@ -1,47 +1,49 @@
-/// Where a document begins, and with it the state of the stream that reads it.
+/// The place at which a document begins, and the stream that reads it begins from the initial state.
 ///
-/// Documents only clear states: the text stays one text, and the target of a document's last symbol
-/// is the first symbol of the next one. So every symbol but a stream's first is predicted once,
-/// whatever the documents, and losses can be compared.
+/// Documents only reset states: the text stays one text, and the target of a document's last symbol
+/// is the first symbol of the next one. So every symbol but a stream's first is predicted once with any
+/// boundary, and losses can be compared.
 public enum DocumentBoundary: String, Codable, Sendable, CaseIterable {
-  /// Nowhere: all files are one text.
+  /// No documents: all files are one text.
   case none
-  /// At the start of each file.
+  /// The start of each file.
   case file
-  /// At the start of each file, and at the first line with text after lines that have none.
+  /// The start of each file, and the first line with text after lines that have none.
   case blankLine = "blank_line"
-  /// At the start of each line.
+  /// The start of each line.
   case line
 
   var code: UInt32 { UInt32(Self.allCases.firstIndex(of: self)!) }
 }
 
-/// Collects the places where documents begin.
+/// A scan of a text for the lines at which documents begin.
 struct DocumentMarker {
   let boundary: DocumentBoundary
-  private(set) var starts: [Int] = []
-  /// Of the document that goes on: whether it had text, and a blank line after that.
+  /// The present document has had text, and a blank line after that.
   private var hasText = false
   private var isSeparated = false
 
   init(_ boundary: DocumentBoundary) { self.boundary = boundary }
 
-  mutating func beginFile(at token: Int) {
-    if boundary == .file || boundary == .blankLine { starts.append(token) }
+  /// Begins the next file, and says if a document begins with it.
+  mutating func beginsFile() -> Bool {
     hasText = false
     isSeparated = false
+    return boundary == .file || boundary == .blankLine
   }
 
-  mutating func beginLine(_ line: Line, of text: Span<UInt8>, at token: Int) {
-    if boundary == .line { starts.append(token) }
-    guard boundary == .blankLine else { return }
-    var words = WordScanner(line.content)
-    if words.next(in: text) == nil {
-      isSeparated = hasText
-    } else {
-      if isSeparated { starts.append(token) }
-      isSeparated = false
-      hasText = true
+  /// Says if a document begins with this line, the next of the file.
+  mutating func begins(_ line: Line, of text: Span<UInt8>) -> Bool {
+    switch boundary {
+    case .none, .file: return false
+    case .line: return true
+    case .blankLine:
+      if text.isBlank(line.content) {
+        isSeparated = hasText
+        return false
+      }
+      defer { (isSeparated, hasText) = (false, true) }
+      return isSeparated
     }
   }
 }

@@ -1,4 +1,4 @@
-/// Writes tokens one after the other into a file of tokens of 1, 2 or 4 bytes.
+/// A writer of an encoded corpus, token by token, each of 1, 2 or 4 bytes.
 struct TokenWriter {
   private let file: ReplacementFile
   private let width: Int
@@ -7,7 +7,8 @@ struct TokenWriter {
   private(set) var count = 0
   private(set) var tokensChecksum: UInt32 = 0
 
-  /// - Parameter symbols: how many different tokens there are.
+  /// Creates the file.
+  /// - Parameter symbols: the number of different tokens, which decides their width.
   init(_ path: String, symbols: Int) throws(DataError) {
     file = try ReplacementFile(path)
     width = symbols <= 1 << 8 ? 1 : symbols <= 1 << 16 ? 2 : 4
@@ -35,8 +36,7 @@ struct TokenWriter {
     pending.removeAll(keepingCapacity: true)
   }
 
-  /// Adds the index and the header, which must already hold all but what this writer knows, and puts
-  /// the file in its place.
+  /// Completes the header, writes it and the index, and puts the file in its place.
   mutating func finish(
     _ header: CorpusHeader, files: [Int], documents: [Int]
   ) throws(DataError) {

@@ -1,7 +1,7 @@
 /// A reader of lines `label⇥text`, one example per line. The label is the target of the last step.
 /// Blank lines are skipped.
 struct LabelReader {
-  let tokenizer: Tokenizer
+  let tokenizer: any CountedTokenizer
 
   func read(
     _ text: Span<UInt8>, _ line: Line, _ records: inout Records

@@ -1,6 +1,6 @@
 /// A reader of lines, one sequence per line. Targets are the next symbols. Blank lines are skipped.
 struct LineReader {
-  let tokenizer: Tokenizer
+  let tokenizer: any CountedTokenizer
 
   func read(
     _ text: Span<UInt8>, _ line: Line, _ records: inout Records

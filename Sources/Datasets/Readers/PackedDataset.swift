@@ -76,18 +76,13 @@ private protocol PackedExamples: ExampleSet {
 }
 
 extension Vocabulary {
-  fileprivate func pack(into packing: inout Packing) {
-    packing.add(kind.rawValue.utf8)
-    packing.add(0..<Int32(count)) { $1.add(symbol($0)) }
-  }
+  fileprivate func pack(into packing: inout Packing) { packing.add(json) }
 
   fileprivate init(unpacking packed: inout Unpacking) {
-    guard let kind = Kind(rawValue: String(decoding: packed.text(), as: UTF8.self)) else {
+    guard let made = try? JSONDecoder().decode(Vocabulary.self, from: Data(packed.text())) else {
       preconditionFailure("a vocabulary that another rank has packed")
     }
-    var table = SymbolTable()
-    for symbol in packed.list({ $0.text() }) { table.insert(symbol) }
-    self.init(kind: kind, table: table)
+    self = made
   }
 }
 

@@ -1,6 +1,6 @@
 /// A reader of pairs: one target sequence per line, and its source in another file, line by line.
 struct PairReader {
-  let tokenizer, sourceTokenizer: Tokenizer
+  let tokenizer, sourceTokenizer: any CountedTokenizer
 
   /// Reads the sources first, because their number is needed.
   func read(

@@ -108,10 +108,11 @@ public enum SequenceFormat: String, Sendable, CaseIterable {
   /// classes.
   case csv
 
-  /// True if sequences consist of symbols of a vocabulary.
+  /// Says if a tokenizer cuts the text into symbols of a vocabulary.
   var isText: Bool { self != .piano && self != .csv }
-  /// True if the text can be split into characters.
-  var allowsCharacters: Bool { self == .lines || self == .labels || self == .pairs }
+  /// Says if any counted tokenizer may cut the text. In other formats the file itself says what the
+  /// symbols are: words.
+  var allowsTokenizers: Bool { self == .lines || self == .labels || self == .pairs }
 }
 
 /// The form of an example made from a tree.
@@ -134,13 +135,13 @@ public enum TreeView: String, Sendable, CaseIterable {
 public struct SourceOptions: Codable, Sendable, Equatable {
   public var train: Paths
   public var valid, test: Paths?
-  public var tokenizer: Tokenizer
+  public var tokenizer: TokenizerChoice
   public var vocabulary: VocabularyOptions
   /// The format of frames of numbers; nil if the source is a text.
   public var frames: FrameOptions?
 
   public init(
-    train: Paths, valid: Paths? = nil, test: Paths? = nil, tokenizer: Tokenizer = .word,
+    train: Paths, valid: Paths? = nil, test: Paths? = nil, tokenizer: TokenizerChoice = .word,
     vocabulary: VocabularyOptions = VocabularyOptions(), frames: FrameOptions? = nil
   ) {
     self.frames = frames
@@ -178,7 +179,7 @@ public struct SourceOptions: Codable, Sendable, Equatable {
     case .csv: frames = .table(try keys.decode(FrameColumns.self, forKey: .columns))
     case .arrays: frames = .arrays
     case .text:
-      tokenizer = try keys.sequenceTokenizer(.tokenizer, allowsCharacters: true)
+      tokenizer = try keys.sequenceTokenizer(.tokenizer, allowsTokenizers: true)
       vocabulary =
         try keys.decodeIfPresent(VocabularyOptions.self, forKey: .vocabulary) ?? vocabulary
     }
@@ -202,17 +203,33 @@ public struct SourceOptions: Codable, Sendable, Equatable {
   }
 }
 
+extension SourceOptions {
+  var sequenceTokenizer: any CountedTokenizer { tokenizer.counted ?? WordTokenizer() }
+}
+
+extension DataOptions {
+  /// The tokenizer of sequences in files.
+  var sequenceTokenizer: any CountedTokenizer { tokenizer.counted ?? WordTokenizer() }
+}
+
 extension KeyedDecodingContainer {
-  /// Decodes the tokenizer of sequences: words by default, characters if the format allows them.
-  func sequenceTokenizer(_ key: Key, allowsCharacters: Bool) throws -> Tokenizer {
-    switch try decodeIfPresent(String.self, forKey: key) {
-    case nil, "word": return .word
-    case "character" where allowsCharacters: return .character
-    case let name?:
-      throw refusal(
-        key,
-        "'\(name)' does not cut sequences of this format into symbols: "
-          + (allowsCharacters ? "give word or character" : "its tokens are words"))
-    }
+  /// Decodes the tokenizer of sequences: words, unless another counted tokenizer is asked for and
+  /// allowed.
+  func sequenceTokenizer(_ key: Key, allowsTokenizers: Bool) throws -> TokenizerChoice {
+    guard let name = try decodeIfPresent(String.self, forKey: key) else { return .word }
+    let choice = TokenizerChoice(name)
+    if let choice, choice == .word || allowsTokenizers && choice.counted != nil { return choice }
+    let others = tokenizers.values.compactMap { ($0 as? any CountedTokenizer)?.name }
+    let names = ["word"] + others.filter { $0 != "word" }.sorted()
+    throw refusal(
+      key,
+      "'\(name)' does not cut sequences of this format into symbols: "
+        + (allowsTokenizers ? "give \(listed(names, "or"))" : "its tokens are words"))
   }
+}
+
+/// Returns names as a part of a sentence: `a, b and c`.
+func listed(_ names: [String], _ conjunction: String) -> String {
+  guard names.count > 1, let last = names.last else { return names.first ?? "" }
+  return names.dropLast().joined(separator: ", ") + " \(conjunction) " + last
 }

@@ -69,21 +69,14 @@ struct Records {
   }
 }
 
-/// Splits a piece of a text into words or characters, and numbers them.
+/// Cuts a part of a text into symbols, and numbers them.
 func tokens(
-  _ text: Span<UInt8>, _ range: Range<Int>, _ tokenizer: Tokenizer, _ table: inout SymbolTable
+  _ text: Span<UInt8>, _ range: Range<Int>, _ tokenizer: any CountedTokenizer,
+  _ table: inout SymbolTable
 ) -> [Int32] {
   var found: [Int32] = []
-  if tokenizer == .character {
-    var i = range.lowerBound
-    while i < range.upperBound {
-      let character = i..<i + characterLength(text[i])
-      found.append(Int32(table.insert(text, character).symbol))
-      i = character.upperBound
-    }
-  } else {
-    var words = WordScanner(range)
-    while let word = words.next(in: text) { found.append(Int32(table.insert(text, word).symbol)) }
+  tokenizer.forEachSymbol(of: text, in: range) { (text, symbol) in
+    found.append(Int32(table.insert(text, symbol).symbol))
   }
   return found
 }

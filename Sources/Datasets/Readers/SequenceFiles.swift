@@ -66,10 +66,10 @@ struct SequenceFiles {
     let first = count
     switch reader.format {
     case .lines:
-      try records.read(text, leading(LineReader(tokenizer: options.tokenizer).read))
+      try records.read(text, leading(LineReader(tokenizer: options.sequenceTokenizer).read))
     case .tags: try records.read(text, TagReader().read)
     case .labels:
-      try records.read(text, leading(LabelReader(tokenizer: options.tokenizer).read))
+      try records.read(text, leading(LabelReader(tokenizer: options.sequenceTokenizer).read))
     case .trees: try records.read(text, TreeReader().read)
     case .piano: pieces += try PianoExamples.read(text)
     case .csv:
@@ -79,7 +79,7 @@ struct SequenceFiles {
         throw DataError("data.source.\(key) is missing for \(text.name): give the files beside it")
       }
       let pairs = PairReader(
-        tokenizer: options.tokenizer, sourceTokenizer: reader.source!.tokenizer)
+        tokenizer: options.sequenceTokenizer, sourceTokenizer: reader.source!.sequenceTokenizer)
       if let frames = reader.source!.frames {
         try readFrames(try FrameTable(frames, source.paths), of: text, pairs)
       } else {
@@ -157,7 +157,7 @@ struct SequenceFiles {
     for name in found.map({ names[Int($0)] }).sorted(by: { $0.lexicographicallyPrecedes($1) }) {
       table.insert(name)
     }
-    return Vocabulary(kind: .name, table: table)
+    return Vocabulary(NameTokenizer(), table: table)
   }
 
   /// Returns the vocabularies of inputs (for pairs and lines also of targets), of labels and of the
@@ -173,18 +173,19 @@ struct SequenceFiles {
       reader.format == .lines || reader.format == .pairs
       ? [Vocabulary.beginSymbol, Vocabulary.endSymbol] : []
     let inputs = vocabulary(
-      records.inputs, \.inputs, options.tokenizer, special, options.vocabulary)
+      records.inputs, \.inputs, options.sequenceTokenizer, special, options.vocabulary)
     let source = reader.source.flatMap {
       $0.frames != nil
         ? nil
         : vocabulary(
-          records.sources, \.source, $0.tokenizer, [Vocabulary.endSymbol], $0.vocabulary)
+          records.sources, \.source, $0.sequenceTokenizer, [Vocabulary.endSymbol], $0.vocabulary)
     }
     return (inputs, labels(), source)
   }
 
   private func vocabulary(
-    _ table: SymbolTable, _ symbols: KeyPath<Records.Record, [Int32]>, _ tokenizer: Tokenizer,
+    _ table: SymbolTable, _ symbols: KeyPath<Records.Record, [Int32]>,
+    _ tokenizer: any CountedTokenizer,
     _ special: [[UInt8]], _ options: VocabularyOptions
   ) -> Vocabulary {
     var counts = [Int](repeating: 0, count: table.count)
@@ -192,7 +193,7 @@ struct SequenceFiles {
       for symbol in record[keyPath: symbols] { counts[Int(symbol)] += 1 }
     }
     return Vocabulary(
-      kind: tokenizer == .character ? .character : .word, of: table, counts: counts,
+      tokenizer, of: table, counts: counts,
       special: [Vocabulary.unknownSymbol] + special, size: options.size, minCount: options.minCount)
   }
 

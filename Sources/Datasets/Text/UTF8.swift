@@ -92,3 +92,8 @@ private func wideWhiteSpaceLength(_ text: Span<UInt8>, _ i: Int) -> Int {
   default: return 0
   }
 }
+
+/// Returns a part of a text as a string, for a message.
+func string(_ text: Span<UInt8>, _ range: Range<Int>) -> String {
+  String(decoding: range.map { text[$0] }, as: UTF8.self)
+}

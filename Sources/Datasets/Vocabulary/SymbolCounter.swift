@@ -1,80 +1,37 @@
-/// Counts the symbols of a training text and makes the vocabulary of the frequent ones.
-struct SymbolCounter {
-  let kind: Vocabulary.Kind
+/// A count of the symbols of a training text, from which the vocabulary of the frequent ones is made.
+public struct SymbolCounter {
   private var table = SymbolTable()
   private var counts: [Int] = []
-  /// How many symbols are still to be counted, where only the first part of a text is for training.
-  private var remaining: Int
+  /// The symbols that are still to be counted, where only the first part of a text is for training.
+  public var remaining: Int
 
-  init(_ kind: Vocabulary.Kind, limit: Int = .max) {
-    self.kind = kind
-    remaining = limit
-  }
+  init(limit: Int = .max) { remaining = limit }
 
-  mutating func add(_ text: Span<UInt8>) {
-    switch kind {
-    case .byte, .name: break
-    case .character: addCharacters(text)
-    case .word: addWords(text)
-    }
-  }
-
-  private mutating func addCharacters(_ text: Span<UInt8>) {
-    var ascii = [Int](repeating: 0, count: 128)
-    var i = 0
-    while i < text.count, remaining > 0 {
-      let lead = text[i]
-      if lead < 0x80 {
-        ascii[Int(lead)] += 1
-        i += 1
-      } else {
-        let length = characterLength(lead)
-        count(text, i..<i + length)
-        i += length
-      }
-      remaining -= 1
-    }
-    for (code, times) in ascii.enumerated() where times > 0 {
-      let symbol = [UInt8(code)]
-      count(symbol.span, 0..<1, times: times)
-    }
-  }
-
-  private mutating func addWords(_ text: Span<UInt8>) {
-    var lines = LineScanner(universal: true)
-    while remaining > 0, let line = lines.next(in: text) {
-      var words = WordScanner(line.content)
-      while remaining > 0, let word = words.next(in: text) {
-        count(text, word)
-        remaining -= 1
-      }
-      remaining -= 1
-    }
-  }
-
-  private mutating func count(_ text: Span<UInt8>, _ range: Range<Int>, times: Int = 1) {
-    let (symbol, isNew) = table.insert(text, range)
+  /// Counts one symbol, a part of a text, so many times. `remaining` is the tokenizer's to lower.
+  public mutating func count(_ text: Span<UInt8>, _ symbol: Range<Int>, times: Int = 1) {
+    let (symbol, isNew) = table.insert(text, symbol)
     if isNew { counts.append(0) }
     counts[symbol] += times
   }
 
-  /// The vocabulary of the symbols that occur `minCount` times or more: of these the `size` most
-  /// frequent, the special symbols included; ties go to the smaller bytes.
-  func vocabulary(size: Int?, minCount: Int) -> Vocabulary {
-    if kind == .byte { return .bytes }
-    let special =
-      kind == .word
-      ? [Vocabulary.unknownSymbol, Vocabulary.endOfLineSymbol] : [Vocabulary.unknownSymbol]
-    return Vocabulary(
-      kind: kind, of: table, counts: counts, special: special, size: size, minCount: minCount)
+  /// Returns the vocabulary of the symbols that occur `minCount` times or more: of these the `size`
+  /// most frequent, the special symbols included; ties go to the smaller bytes.
+  func vocabulary(
+    _ tokenizer: any CountedTokenizer, size: Int?, minCount: Int
+  ) -> Vocabulary {
+    Vocabulary(
+      tokenizer, of: table, counts: counts,
+      special: tokenizer.specialSymbols.map { Array($0.utf8) },
+      size: size, minCount: minCount)
   }
 }
 
 extension Vocabulary {
-  /// The symbols of a table that occur `minCount` times or more, and at least once: of these the `size`
-  /// most frequent, the special symbols included; ties go to the smaller bytes.
+  /// Makes the vocabulary of the symbols of a table that occur `minCount` times or more, and at least
+  /// once: of these the `size` most frequent, the special symbols included; ties go to the smaller bytes.
   init(
-    kind: Kind, of table: SymbolTable, counts: [Int], special: [[UInt8]], size: Int?, minCount: Int
+    _ tokenizer: any CountedTokenizer, of table: SymbolTable, counts: [Int], special: [[UInt8]],
+    size: Int?, minCount: Int
   ) {
     // The order of UTF-8 bytes is that of code points.
     var kept = (0..<table.count).filter { counts[$0] >= max(minCount, 1) }
@@ -84,32 +41,45 @@ extension Vocabulary {
         ? counts[$0] > counts[$1] : table[$0].lexicographicallyPrecedes(table[$1])
     }
     if let size { kept = Array(kept.prefix(max(size - special.count, 0))) }
-    if kind == .character { kept.sort { table[$0].lexicographicallyPrecedes(table[$1]) } }
 
     var symbols = SymbolTable()
-    if kind == .word { for symbol in special { symbols.insert(symbol) } }
-    for symbol in kept { symbols.insert(table[symbol]) }
-    if kind == .character { for symbol in special { symbols.insert(symbol) } }
-    self.init(kind: kind, table: symbols)
+    switch tokenizer.order {
+    case .frequency:
+      for symbol in special { symbols.insert(symbol) }
+      for symbol in kept { symbols.insert(table[symbol]) }
+    case .bytes:
+      kept.sort { table[$0].lexicographicallyPrecedes(table[$1]) }
+      for symbol in kept { symbols.insert(table[symbol]) }
+      for symbol in special { symbols.insert(symbol) }
+    }
+    self.init(tokenizer, table: symbols)
   }
-}
 
-extension Vocabulary {
-  /// Builds the vocabulary of a training text.
+  /// Makes the vocabulary of a training text: the one that a fixed tokenizer has for every text, or
+  /// the symbols that are counted in this one.
   /// - Parameters:
   ///   - size: the greatest number of symbols, special ones included.
-  ///   - minCount: how often a symbol must occur to be kept.
-  ///   - limit: how many of the text's first symbols to look at.
-  /// - Throws: `DataError` if a file cannot be read or is not UTF-8.
+  ///   - minCount: the number of times that a symbol must occur to be kept.
+  ///   - limit: the number of the text's first symbols to count.
+  /// - Throws: `DataError` if a file cannot be read or is not UTF-8, or if the tokenizer needs a file of
+  ///   its own.
   public init(
-    countedIn text: TextFiles, kind: Kind, size: Int? = nil, minCount: Int = 1, limit: Int = .max
+    countedIn text: TextFiles, by tokenizer: some Tokenizer, size: Int? = nil, minCount: Int = 1,
+    limit: Int = .max
   ) throws(DataError) {
-    if kind == .byte {
-      self = .bytes
+    if let fixed = tokenizer.fixedVocabulary {
+      self = fixed
       return
     }
-    var counter = SymbolCounter(kind, limit: limit)
-    try text.forEach(utf8: true) { (bytes) throws(DataError) in counter.add(bytes) }
-    self = counter.vocabulary(size: size, minCount: minCount)
+    guard let tokenizer = tokenizer as? any CountedTokenizer else {
+      throw DataError(
+        "the symbols of the tokenizer \(tokenizer.name) are in a file of its own: give the path of "
+          + "that file")
+    }
+    var counter = SymbolCounter(limit: limit)
+    try text.forEach(utf8: true) { (bytes) throws(DataError) in
+      tokenizer.count(bytes, into: &counter)
+    }
+    self = counter.vocabulary(tokenizer, size: size, minCount: minCount)
   }
 }

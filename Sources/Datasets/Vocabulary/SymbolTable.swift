@@ -1,4 +1,4 @@
-/// Byte strings numbered from 0 in the order in which they came.
+/// A set of byte strings that are numbered from 0 in the order of insertion.
 ///
 /// A hash table with open addressing over one array of bytes: looking up a slice of a text allocates
 /// nothing, and strings are equal only if their bytes are.
@@ -14,12 +14,13 @@ struct SymbolTable: Sendable, Equatable {
 
   static func == (a: SymbolTable, b: SymbolTable) -> Bool { a.ends == b.ends && a.bytes == b.bytes }
 
+  /// Returns the number of a part of a text; nil if the table lacks it.
   func find(_ text: Span<UInt8>, _ range: Range<Int>) -> Int? {
     let symbol = slots[slot(text, range)]
     return symbol < 0 ? nil : Int(symbol)
   }
 
-  /// The number of a string, which is added if it is new.
+  /// Returns the number of a part of a text, which is added if it is new.
   mutating func insert(_ text: Span<UInt8>, _ range: Range<Int>) -> (symbol: Int, isNew: Bool) {
     let slot = slot(text, range)
     if slots[slot] >= 0 { return (Int(slots[slot]), false) }
@@ -42,7 +43,7 @@ struct SymbolTable: Sendable, Equatable {
     return insert(symbol.span, 0..<symbol.count)
   }
 
-  /// Where the string is, or the free place where it belongs.
+  /// Returns the place of the string, or the free place where it belongs.
   private func slot(_ text: Span<UInt8>, _ range: Range<Int>) -> Int {
     var fingerprint = Fingerprint()
     for i in range { fingerprint.add(text[i]) }

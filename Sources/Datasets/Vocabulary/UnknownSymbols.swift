@@ -1,10 +1,10 @@
-/// The symbols of a text that a vocabulary does not have, which a model reads as `<unk>`.
+/// A count of the symbols of a text that a vocabulary does not have, which a model reads as `<unk>`.
 ///
-/// A `<unk>` that the text itself spells out counts too: the model is told as little of it.
+/// A `<unk>` that the text itself spells out counts too: the model knows as little of it.
 public struct UnknownSymbols: Sendable, Equatable {
-  /// The number of those that are unknown.
+  /// The number of unknown symbols.
   public private(set) var count = 0
-  /// The number of all.
+  /// The number of all symbols.
   public private(set) var all = 0
 
   public init() {}
@@ -13,7 +13,7 @@ public struct UnknownSymbols: Sendable, Equatable {
   /// Says whether nothing at all is known.
   public var isAll: Bool { count == all }
 
-  /// Counts the symbols of a text; what marks its beginning and end is none of them.
+  /// Counts the symbols of a text without the marks of its begin and end.
   public mutating func add(_ ids: some Collection<Int32>, _ vocabulary: Vocabulary) {
     for id in ids where id != vocabulary.begin && id != vocabulary.end {
       all += 1
@@ -26,8 +26,8 @@ public struct UnknownSymbols: Sendable, Equatable {
     all += other.all
   }
 
-  /// Counts a part of the data: what is read and what is encoded. Of a generated task there is nothing
-  /// to count.
+  /// Counts a part of the data: the inputs and the sources of an encoder. A generated task has no
+  /// unknown symbols.
   public init(_ part: Split, of dataset: Dataset) {
     switch part {
     case .text(let corpus):
@@ -43,15 +43,15 @@ public struct UnknownSymbols: Sendable, Equatable {
     }
   }
 
-  /// A few words for a line of figures; nil where all are known.
+  /// A few words for a line of figures; nil if all symbols are known.
   public var words: String? {
     guard count > 0 else { return nil }
     let percent = (part * 1000).rounded() / 10
     return "\(count) of \(all) symbols unknown (\(percent) %)"
   }
 
-  /// A warning where more than a tenth are unknown.
-  /// - Parameter text: what a sentence calls the text.
+  /// Returns a warning if more than a tenth of the symbols are unknown.
+  /// - Parameter text: the name of the text in the sentence.
   public func warning(of text: String) -> String? {
     guard part > 0.1, let words else { return nil }
     return "in \(text) are \(words), which the model reads as <unk>: check that its language, its "

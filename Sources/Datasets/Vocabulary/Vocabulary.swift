@@ -1,89 +1,90 @@
 /// The symbols that a model reads and writes, and their numbers.
 ///
-/// | kind | a symbol is | order of the numbers |
+/// | tokenizer | a symbol is | order of the numbers |
 /// |---|---|---|
 /// | byte | a byte, of whatever text | the byte's value, 0…255 |
 /// | character | a Unicode scalar (not a grapheme: "\r\n" is two) | code points ascending, then `<unk>` |
-/// | word | what Python's `str.split` leaves | `<unk>`, `<eos>`, then by falling frequency, ties by bytes |
-/// | name | a name of a list, such as a tag | that of the list |
+/// | word | a part of Python's `str.split` | `<unk>`, `<eos>`, then by falling frequency, ties by bytes |
+/// | name | a name of a list, such as a tag | the order of the list |
 ///
-/// Words and characters of sequences may have `<s>` and `</s>`, where a sequence begins and ends; words
+/// Words and characters of sequences may have `<s>` and `</s>`, the begin and the end of a sequence; words
 /// then have no `<eos>`.
 ///
 /// Symbols are told apart by their UTF-8 bytes, so that é as one scalar and as e with an accent differ.
 /// A word vocabulary has `<eos>` at the end of every line. Characters and words that it does not have
-/// are `<unk>`: text other than the training text never stops a run. A list of names has none unless it is
-/// in the list.
-public struct Vocabulary: Sendable, Equatable {
-  public enum Kind: String, Codable, Sendable, CaseIterable {
-    case byte, character, word, name
-  }
-
-  public let kind: Kind
+/// are `<unk>`, so text other than the training text never stops a run. A list of names has `<unk>` only
+/// if the list says so.
+public struct Vocabulary: Sendable {
+  /// The rule that cuts text into these symbols.
+  public let tokenizer: any Tokenizer
   let table: SymbolTable
   /// The number of `<unk>`; a byte vocabulary needs none.
   public let unknown: Int32?
-  /// The number of `<eos>`, or of `</s>` where there is no `<eos>`; only words have one.
+  /// The number of `<eos>`, or of `</s>` if there is no `<eos>`; nil for a tokenizer that does not end
+  /// lines.
   public let endOfLine: Int32?
-  /// The numbers of `<s>` and `</s>`, where sequences begin and end; nil in those of a running text.
+  /// The numbers of `<s>` and `</s>`, the begin and the end of a sequence; nil in those of a running
+  /// text.
   public let begin, end: Int32?
+  /// The numbers of the 128 ASCII characters, most of most texts, or of `<unk>`.
+  let ascii: [Int32]
 
   static let unknownSymbol = Array("<unk>".utf8)
   static let endOfLineSymbol = Array("<eos>".utf8)
   static let beginSymbol = Array("<s>".utf8)
   static let endSymbol = Array("</s>".utf8)
 
-  /// All 256 bytes.
-  public static let bytes: Vocabulary = {
-    var table = SymbolTable()
-    for byte in UInt8.min...UInt8.max { table.insert(CollectionOfOne(byte)) }
-    return Vocabulary(kind: .byte, table: table)
-  }()
-
-  /// Takes over a table that holds the special symbols which its kind needs.
-  init(kind: Kind, table: SymbolTable) {
-    self.kind = kind
+  /// Makes a vocabulary of a table that holds the special symbols which its tokenizer needs.
+  init(_ tokenizer: any Tokenizer, table: SymbolTable) {
+    self.tokenizer = tokenizer
     self.table = table
-    func id(_ symbol: [UInt8]) -> Int32? {
-      kind == .byte ? nil : table.find(symbol).map(Int32.init)
-    }
+    func id(_ symbol: some Collection<UInt8>) -> Int32? { table.find(symbol).map(Int32.init) }
     unknown = id(Self.unknownSymbol)
     begin = id(Self.beginSymbol)
     end = id(Self.endSymbol)
-    endOfLine = kind == .word ? id(Self.endOfLineSymbol) ?? id(Self.endSymbol) : nil
+    endOfLine = tokenizer.endsLines ? id(Self.endOfLineSymbol) ?? id(Self.endSymbol) : nil
+    let other = unknown ?? 0
+    ascii = (UInt8(0)..<128).map { id(CollectionOfOne($0)) ?? other }
   }
 
-  /// A list of names, numbered as they come.
-  /// - Precondition: no name is there twice.
-  public init(names: [String]) {
+  /// Makes a vocabulary of symbols in the order of their numbers.
+  /// - Precondition: no symbol is there twice.
+  public init(_ tokenizer: any Tokenizer, symbols: [String]) {
     var table = SymbolTable()
-    for name in names {
-      precondition(table.insert(name.utf8).isNew, "the name '\(name)' is there twice")
+    for symbol in symbols {
+      precondition(table.insert(symbol.utf8).isNew, "the symbol '\(symbol)' is there twice")
     }
-    self.init(kind: .name, table: table)
+    self.init(tokenizer, table: table)
   }
 
-  /// The special symbols that a kind needs and a table lacks.
-  static func missing(_ kind: Kind, in table: SymbolTable) -> [[UInt8]] {
-    guard kind == .character || kind == .word else { return [] }
-    return table.find(unknownSymbol) == nil ? [unknownSymbol] : []
-  }
+  /// Makes a vocabulary of a list of names.
+  /// - Precondition: no name is there twice.
+  public init(names: [String]) { self.init(NameTokenizer(), symbols: names) }
 
   /// The number of symbols, the special ones included.
   public var count: Int { table.count }
-  /// Whether there are none, because numbers are read or predicted.
+  /// Says that there are no symbols, because numbers are read or predicted.
   public var isEmpty: Bool { count == 0 }
 
-  /// The UTF-8 bytes of a symbol, `<unk>` and `<eos>` spelt out.
+  /// Returns the UTF-8 bytes of a symbol, `<unk>` and `<eos>` spelt out.
   public func symbol(_ id: Int32) -> ArraySlice<UInt8> { table[Int(id)] }
 
-  /// The number of a symbol, if it is in the vocabulary.
+  /// Returns the number of a symbol; nil if it is not in the vocabulary.
   public func id(of symbol: some Collection<UInt8>) -> Int32? { table.find(symbol).map(Int32.init) }
 
-  /// Identifies the kind and every symbol; it never changes from one version or machine to another.
+  /// Returns the number of the symbol that is a part of a text; nil if it is not in the vocabulary.
+  public func id(of text: Span<UInt8>, _ symbol: Range<Int>) -> Int32? {
+    table.find(text, symbol).map { Int32($0) }
+  }
+
+  /// A fingerprint of the tokenizer and every symbol, the same in all versions and on all machines.
   public var hash: UInt64 {
     var fingerprint = Fingerprint()
-    fingerprint.add(kind.rawValue)
+    fingerprint.add(tokenizer.name)
+    if let model = tokenizer.model {
+      fingerprint.add(model.count)
+      for byte in model { fingerprint.add(byte) }
+    }
     for symbol in 0..<count {
       fingerprint.add(table[symbol].count)
       for byte in table[symbol] { fingerprint.add(byte) }
@@ -93,7 +94,7 @@ public struct Vocabulary: Sendable, Equatable {
 
   // MARK: Text to numbers
 
-  /// The numbers of a text's symbols.
+  /// Returns the numbers of a text's symbols. A symbol that cannot be encoded ends its line.
   ///
   /// With words, `<eos>` stands for each end of a line; a last line without one gets `<eos>` only if
   /// asked for, as the lines of a file do, because a prompt goes on.
@@ -102,50 +103,38 @@ public struct Vocabulary: Sendable, Equatable {
     let text = bytes.span
     var ids: [Int32] = []
     ids.reserveCapacity(text.count)
-    let encoder = LineEncoder(self)
-    var lines = encoder.lines
-    while let line = lines.next(in: text) {
-      try? encoder.encode(line, of: text, endingLastLine: endingLastLine) {
-        (id) throws(DataError) in
-        ids.append(id)
-      }
+    func encode(_ part: Range<Int>) {
+      try? tokenizer.encode(
+        text.extracting(part), with: self, endingLastLine: endingLastLine
+      ) { (id) throws(DataError) in ids.append(id) }
+    }
+    switch tokenizer.cuts {
+    case .documents: encode(text.indices)
+    case .lines:
+      var lines = LineScanner(universal: tokenizer.hasUniversalNewlines)
+      while let line = lines.next(in: text) { encode(line.whole) }
     }
     return ids
   }
 
   // MARK: Numbers to text
 
-  /// The text behind numbers: words and names joined by blanks, `<eos>` or `</s>` as a line's end, an
-  /// unknown character as U+FFFD, which also stands for bytes that are no UTF-8; nothing for `<s>`.
+  /// Returns the text of symbols: words and names joined by blanks, `<eos>` or `</s>` as the end of a
+  /// line, an unknown character as U+FFFD, which also stands for bytes that are no UTF-8; nothing for
+  /// `<s>`.
   public func decode(_ ids: some Sequence<Int32>) -> String {
     String(decoding: decodedBytes(ids), as: UTF8.self)
   }
 
-  /// The same as bytes, exact also where they are no UTF-8.
+  /// Returns the same as bytes, exact also if they are no UTF-8.
   public func decodedBytes(_ ids: some Sequence<Int32>) -> [UInt8] {
-    var text: [UInt8] = []
-    var startsLine = true
-    for id in ids where id != begin || kind == .name {
-      switch kind {
-      case .byte: text.append(UInt8(id))
-      case .character:
-        if id == unknown {
-          text += "\u{FFFD}".utf8
-        } else if id == end {
-          text.append(newline)
-        } else {
-          text += symbol(id)
-        }
-      case .word, .name:
-        if id == endOfLine {
-          text.append(newline)
-        } else {
-          if !startsLine { text.append(UInt8(ascii: " ")) }
-          text += symbol(id)
-        }
-        startsLine = id == endOfLine
-      }
-    }
-    return text
+    tokenizer.decode(ids, with: self)
+  }
+}
+
+extension Vocabulary: Equatable {
+  public static func == (a: Vocabulary, b: Vocabulary) -> Bool {
+    a.tokenizer.name == b.tokenizer.name && a.tokenizer.model == b.tokenizer.model
+      && a.table == b.table
   }
 }

@@ -1,17 +1,17 @@
 internal import FoundationEssentials
 
-/// The vocabulary of a training text, counted once and kept in the cache.
+/// A request for the vocabulary of a training text, which is counted once and kept in the cache.
 struct VocabularyRequest {
   let text: TextFiles
-  let kind: Vocabulary.Kind
+  let tokenizer: any CountedTokenizer
   let options: VocabularyOptions
-  /// The fraction at the text's end that is not trained on.
+  /// The fraction at the end of the text that is not for training.
   let heldOut: Double
 
   private struct Entry: Codable {
     var sizes: UInt64
     var times: UInt64
-    /// Of the vocabulary: a file that was edited is made again.
+    /// The hash of the vocabulary: a file that was edited is made again.
     var hash: UInt64
     var vocabulary: Vocabulary
   }
@@ -28,7 +28,7 @@ struct VocabularyRequest {
           + "texts and the same cache folder")
     }
     let vocabulary = try Vocabulary(
-      countedIn: text, kind: kind, size: options.size, minCount: options.minCount,
+      countedIn: text, by: tokenizer, size: options.size, minCount: options.minCount,
       limit: try trainedCount())
     try write(vocabulary, path)
     return vocabulary
@@ -37,14 +37,16 @@ struct VocabularyRequest {
   private func trainedCount() throws(DataError) -> Int {
     if heldOut == 0 { return .max }
     var count = 0
-    try text.forEach(utf8: true) { (bytes) throws(DataError) in count += symbolCount(bytes, kind) }
+    try text.forEach(utf8: true) { (bytes) throws(DataError) in
+      count += tokenizer.symbolCount(of: bytes)
+    }
     return count - heldOutCount(count, heldOut)
   }
 
   private func path(_ cache: String) -> String {
     var fingerprint = Fingerprint()
     text.identify(into: &fingerprint)
-    fingerprint.add(kind.rawValue)
+    fingerprint.add(tokenizer.name)
     fingerprint.add(options.size ?? 0)
     fingerprint.add(options.minCount)
     fingerprint.add(heldOut.bitPattern)

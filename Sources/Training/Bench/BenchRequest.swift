@@ -150,7 +150,7 @@ public struct BenchRequest: Sendable {
 
   private static func vocabulary(_ configuration: RunOptions?) throws(UsageError) -> Int {
     guard let data = configuration?.data else { return 10_000 }
-    if case .byte = data.tokenizer { return 256 }
+    if let fixed = data.tokenizer.fixedVocabulary { return fixed.count }
     if let size = data.vocabulary.size { return size }
     throw UsageError(
       "how many symbols the configuration comes to is known only from its text: give --vocabulary")

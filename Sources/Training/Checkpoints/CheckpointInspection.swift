@@ -53,7 +53,7 @@ public struct CheckpointInspection: Encodable {
     worldSize = state.worldSize
     self.model = options.model.words(predicting: interface.output)
     parameters = layout.entries.reduce(0) { $0 + $1.count }
-    symbols = "\(vocabulary.count) \(vocabulary.kind.rawValue)s"
+    symbols = "\(vocabulary.count) \(vocabulary.tokenizer.name)s"
     files = state.files
     configuration = state.configuration
     let file = try checkpoint.tensors(of: Snapshot.File.model)

@@ -16,10 +16,10 @@ enum Unit {
     case .symbols where dataset.outputs != dataset.vocabulary || dataset.interface.asksOnce:
       self = .accuracy
     case .symbols:
-      switch dataset.vocabulary.kind {
-      case .byte: self = .bitsPerByte
-      case .character: self = .bitsPerCharacter
-      case .word, .name: self = .perplexity
+      switch dataset.vocabulary.tokenizer.unit {
+      case .bitsPerByte: self = .bitsPerByte
+      case .bitsPerCharacter: self = .bitsPerCharacter
+      case .perplexity: self = .perplexity
       }
     }
   }

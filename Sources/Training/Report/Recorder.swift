@@ -140,7 +140,9 @@ final class Recorder: Observer {
         log.warning("\(warning)")
       }
     }
-    if dataset.vocabulary.kind == .character, dataset.vocabulary.id(of: "\r".utf8) != nil {
+    if dataset.vocabulary.tokenizer is any CountedTokenizer,
+      dataset.vocabulary.id(of: "\r".utf8) != nil
+    {
       log.warning(
         """
         the text has carriage returns, which the model learns as symbols of their own: if its lines end \

@@ -1,12 +1,12 @@
 internal import Glibc
 
 extension Corpus {
-  /// Opens the encoded form of a text, which is made first if it is missing or out of date.
+  /// Opens the encoded form of a text, and encodes the text first if that is missing or out of date.
   ///
-  /// All ranks that share a cache folder call this, but only one of them with `writing`, and the others
-  /// after it has returned. The writer encodes again unless vocabulary, documents, and the sizes and
-  /// times of the files are as they were, and the cached file's checksums hold; these are taken once and
-  /// not again until the file changes. The others check every number, the sizes and the vocabulary.
+  /// All ranks that share a cache folder call this, one of them with `writing`, and the others after it
+  /// has returned. The writer encodes again unless vocabulary, documents, and the sizes and times of the
+  /// files are unchanged, and the cached file's checksums hold. The checksums are computed once, and
+  /// again when the file changes. The others check every number, the sizes and the vocabulary.
   /// - Throws: `DataError` if the text cannot be read or is not UTF-8 (bytes need not be), if the cache
   ///   cannot be written, or if a reader finds no current file there.
   public init(
@@ -41,7 +41,7 @@ extension Corpus {
     }
   }
 
-  /// Opens an encoded corpus as it is.
+  /// Opens an encoded corpus without its text.
   /// - Throws: `DataError` if the file is missing, damaged, or encoded with another vocabulary.
   public init(
     contentsOf path: String, vocabulary: Vocabulary, name: String? = nil
@@ -81,28 +81,47 @@ extension Corpus {
     _ text: TextFiles, _ vocabulary: Vocabulary, _ document: DocumentBoundary, to path: String,
     _ header: CorpusHeader
   ) throws(DataError) {
-    let encoder = LineEncoder(vocabulary)
+    let tokenizer = vocabulary.tokenizer
     var writer = try TokenWriter(path, symbols: vocabulary.count)
     var documents = DocumentMarker(document)
+    var starts: [Int] = []
     var files: [Int] = []
-    let isBytes = vocabulary.kind == .byte
-    try text.forEach(utf8: !isBytes, keepingMark: isBytes) { (bytes) throws(DataError) in
+    try text.forEach(utf8: !tokenizer.readsBytes, keepingMark: tokenizer.readsBytes) {
+      (bytes) throws(DataError) in
       files.append(writer.count)
-      documents.beginFile(at: writer.count)
-      var lines = encoder.lines
+      if documents.beginsFile() { starts.append(writer.count) }
+      var lines = LineScanner(universal: tokenizer.hasUniversalNewlines)
+      // The part of the text that is next to be encoded: a line, or a document so far.
+      var part = 0..<0
       while let line = lines.next(in: bytes) {
-        documents.beginLine(line, of: bytes, at: writer.count)
-        try encoder.encode(line, of: bytes, endingLastLine: true) { (token) throws(DataError) in
-          try writer.append(token)
+        if documents.begins(line, of: bytes) {
+          try encode(bytes, part, vocabulary, &writer)
+          part = line.content.lowerBound..<line.content.lowerBound
+          starts.append(writer.count)
+        }
+        part = part.lowerBound..<line.end
+        if tokenizer.cuts == .lines {
+          try encode(bytes, part, vocabulary, &writer)
+          part = line.end..<line.end
         }
       }
+      try encode(bytes, part, vocabulary, &writer)
     }
-    try writer.finish(header, files: files, documents: documents.starts)
+    try writer.finish(header, files: files, documents: starts)
+  }
+
+  private static func encode(
+    _ text: Span<UInt8>, _ part: Range<Int>, _ vocabulary: Vocabulary, _ writer: inout TokenWriter
+  ) throws(DataError) {
+    guard !part.isEmpty else { return }
+    try vocabulary.tokenizer.encode(
+      text.extracting(part), with: vocabulary, endingLastLine: true
+    ) { (token) throws(DataError) in try writer.append(token) }
   }
 }
 
 extension CorpusHeader {
-  /// Whether the encoding of the same text with the same vocabulary would be this one.
+  /// Says if the same text and vocabulary would be encoded to this.
   fileprivate func isMade(like other: CorpusHeader) -> Bool {
     vocabularyHash == other.vocabularyHash && sourceSizes == other.sourceSizes
       && sourceTimes == other.sourceTimes && documentKind == other.documentKind
@@ -110,7 +129,7 @@ extension CorpusHeader {
 }
 
 extension TextFiles {
-  /// The first file's name, for names of files made from the text.
+  /// The first file's name, for the names of files that are made from the text.
   var stem: String {
     let name = name.split(separator: "/").last ?? "text"
     return String(name.prefix(40).map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" })

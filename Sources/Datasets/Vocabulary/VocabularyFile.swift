@@ -1,9 +1,9 @@
 internal import FoundationEssentials
 
 extension Vocabulary: Codable {
-  private enum Key: String, CodingKey { case version, kind, symbols }
+  private enum Key: String, CodingKey { case version, kind, model, symbols }
 
-  /// Reads what `encode(to:)` writes.
+  /// Reads the form that `encode(to:)` writes.
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: Key.self)
     guard try values.decode(Int.self, forKey: .version) == 1 else {
@@ -11,10 +11,26 @@ extension Vocabulary: Codable {
         forKey: .version, in: values,
         debugDescription: "the vocabulary was written by a newer version: install that version")
     }
-    let kind = try values.decode(Kind.self, forKey: .kind)
-    if kind == .byte {
-      self = .bytes
+    let known = decoder.userInfo[.tokenizers] as? [String: any Tokenizer] ?? tokenizers
+    let name = try values.decode(String.self, forKey: .kind)
+    guard var tokenizer = known[name] ?? (name == NameTokenizer().name ? NameTokenizer() : nil)
+    else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .kind, in: values,
+        debugDescription:
+          "no tokenizer is called \(name): use the version of unroll that wrote the vocabulary")
+    }
+    if let fixed = tokenizer.fixedVocabulary {
+      self = fixed
       return
+    }
+    if let model = try values.decodeIfPresent(Data.self, forKey: .model) {
+      do throws(DataError) {
+        tokenizer = try tokenizer.with(model: Array(model))
+      } catch {
+        throw DecodingError.dataCorruptedError(
+          forKey: .model, in: values, debugDescription: error.description)
+      }
     }
     var table = SymbolTable()
     for symbol in try values.decode([String].self, forKey: .symbols) {
@@ -24,21 +40,21 @@ extension Vocabulary: Codable {
           debugDescription: "the symbol '\(symbol)' is there twice: remove one")
       }
     }
-    for symbol in Self.missing(kind, in: table) {
+    if tokenizer is any CountedTokenizer, table.find(Self.unknownSymbol) == nil {
       throw DecodingError.dataCorruptedError(
-        forKey: .symbols, in: values,
-        debugDescription:
-          "the symbol '\(String(decoding: symbol, as: UTF8.self))' is missing: add it")
+        forKey: .symbols, in: values, debugDescription: "the symbol '<unk>' is missing: add it")
     }
-    self.init(kind: kind, table: table)
+    self.init(tokenizer, table: table)
   }
 
-  /// Writes the kind and the symbols in the order of their numbers; bytes need no list.
+  /// Writes the name of the tokenizer, its model, and the symbols in the order of their numbers; bytes
+  /// need no list.
   public func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: Key.self)
     try values.encode(1, forKey: .version)
-    try values.encode(kind, forKey: .kind)
-    if kind != .byte {
+    try values.encode(tokenizer.name, forKey: .kind)
+    if tokenizer.fixedVocabulary == nil {
+      try values.encodeIfPresent(tokenizer.model.map { Data($0) }, forKey: .model)
       let symbols = (0..<count).map { String(decoding: table[$0], as: UTF8.self) }
       try values.encode(symbols, forKey: .symbols)
     }
@@ -63,15 +79,26 @@ extension Vocabulary: Codable {
     try file.commit()
   }
 
-  /// Reads a `vocabulary.json` that this program wrote, or a list of words, one a line.
+  /// Reads a `vocabulary.json` that this program wrote, the file of a tokenizer, or a list of words, one
+  /// a line.
   ///
-  /// A word's number is its line's, from 0; `<unk>` and `<eos>` come last if the list lacks them.
+  /// The number of a word is that of its line, from 0; `<unk>` and `<eos>` come last if the list lacks
+  /// them.
   /// - Throws: `DataError` if the file cannot be read, is not UTF-8, is empty, or has a line that
   ///   is blank, has two words, or repeats another.
   public init(contentsOf path: String) throws(DataError) {
     let file = try MappedFile(path)
     guard file.count > 0 else {
       throw DataError("\(path) is empty: give a vocabulary, a word a line")
+    }
+    for (_, tokenizer) in tokenizers.sorted(by: { $0.key < $1.key }) {
+      let found = try file.withText { (text) throws(DataError) in
+        try tokenizer.vocabulary(from: text, of: path)
+      }
+      if let found {
+        self = found
+        return
+      }
     }
     if path.hasSuffix(".json") {
       let json = try file.withTextAfterMark { (text) throws(DataError) in
@@ -85,7 +112,7 @@ extension Vocabulary: Codable {
       return
     }
     let table = try file.withTextAfterMark { (text) throws(DataError) in try Self.list(text, path) }
-    self.init(kind: .word, table: table)
+    self.init(WordTokenizer(), table: table)
   }
 
   private static func list(_ text: Span<UInt8>, _ path: String) throws(DataError) -> SymbolTable {
