@@ -121,7 +121,7 @@ extension Corpus {
 }
 
 extension CorpusHeader {
-  /// Says if the same text and vocabulary would be encoded to this.
+  /// Returns true if the same text and vocabulary would be encoded to this.
   fileprivate func isMade(like other: CorpusHeader) -> Bool {
     vocabularyHash == other.vocabularyHash && sourceSizes == other.sourceSizes
       && sourceTimes == other.sourceTimes && documentKind == other.documentKind

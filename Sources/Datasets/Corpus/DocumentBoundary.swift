@@ -32,7 +32,7 @@ struct DocumentMarker {
     return boundary == .file || boundary == .blankLine
   }
 
-  /// Says if a document begins with this line, the next of the file.
+  /// Returns true if a document begins with this line, the next of the file.
   mutating func begins(_ line: Line, of text: Span<UInt8>) -> Bool {
     switch boundary {
     case .none, .file: return false

@@ -108,9 +108,9 @@ public enum SequenceFormat: String, Sendable, CaseIterable {
   /// classes.
   case csv
 
-  /// Says if a tokenizer cuts the text into symbols of a vocabulary.
+  /// True if a tokenizer cuts the text into symbols of a vocabulary.
   var isText: Bool { self != .piano && self != .csv }
-  /// Says if any counted tokenizer may cut the text. In other formats the file itself says what the
+  /// True if any counted tokenizer may cut the text. In other formats the file itself says what the
   /// symbols are: words.
   var allowsTokenizers: Bool { self == .lines || self == .labels || self == .pairs }
 }

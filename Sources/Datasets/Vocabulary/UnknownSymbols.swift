@@ -10,7 +10,7 @@ public struct UnknownSymbols: Sendable, Equatable {
   public init() {}
 
   public var part: Double { all == 0 ? 0 : Double(count) / Double(all) }
-  /// Says whether nothing at all is known.
+  /// True if nothing at all is known.
   public var isAll: Bool { count == all }
 
   /// Counts the symbols of a text without the marks of its begin and end.

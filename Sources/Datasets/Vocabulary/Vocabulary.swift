@@ -63,7 +63,7 @@ public struct Vocabulary: Sendable {
 
   /// The number of symbols, the special ones included.
   public var count: Int { table.count }
-  /// Says that there are no symbols, because numbers are read or predicted.
+  /// True if there are no symbols, because numbers are read or predicted.
   public var isEmpty: Bool { count == 0 }
 
   /// Returns the UTF-8 bytes of a symbol, `<unk>` and `<eos>` spelt out.

@@ -24,10 +24,10 @@ public enum ProductLibrary {
     productBackends.lazy.compactMap(\.problem).first
   }
 
-  /// Says if bfloat16 numbers are multiplied by the processor itself. Otherwise factors are rounded and
-  /// multiplied in single precision: the same result at no gain in speed.
+  /// True if the processor multiplies bfloat16 numbers itself. Otherwise factors are rounded and
+  /// multiplied in single precision: the same result without a gain in speed.
   public static var hasBFloat16: Bool { weightPath(for: .bfloat16).bytesOfRounded == 2 }
-  /// Says if bfloat16 numbers are multiplied in the tiles of AMX by this program's own kernels.
+  /// True if bfloat16 numbers are multiplied in the tiles of AMX by this program's own kernels.
   public static var usesOwnTiles: Bool { weightPath(for: .bfloat16).name == "tiles" }
 
   /// All paths for products with weights that this machine can run.

@@ -28,7 +28,7 @@ extension Plan {
   /// Whether steps are fed the targets of the steps before.
   public var feedsTargets: Bool { activations.contains { $0.kind.state?.holdsTarget == true } }
 
-  /// Says whether a state holds the target of each step.
+  /// Returns true if a state holds the target of each step.
   public func holdsTarget(_ state: Activation) -> Bool {
     activations[state.index].kind.state?.holdsTarget == true
   }

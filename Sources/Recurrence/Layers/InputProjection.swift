@@ -13,7 +13,7 @@ internal import LinearAlgebra
 /// symbol itself, a row with a single 1, E W are D rows of W.
 struct InputProjection: Sendable {
   private let source: LayerInput
-  /// Says whether streams are read from their ends; of symbols only.
+  /// True if streams are read from their ends; of symbols only.
   private let isReversed: Bool
   let weight: Parameter?
   /// Of the last columns of y; nil for none.

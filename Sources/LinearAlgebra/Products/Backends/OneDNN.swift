@@ -89,9 +89,9 @@
     }
   }
 
-  /// Says if a copy in single precision pays. It costs about one use, so it pays for the products of a
-  /// time step: there are many of them, of so few rows that reordering the weights inside the library
-  /// would be a large part of the work.
+  /// Returns true if a copy in single precision pays. It costs about one use, so it pays for the
+  /// products of a time step: there are many of them, with so few rows that reordering the weights
+  /// inside the library would be a large part of the work.
   private func isWorthACopy(_ rowsOfStep: Int, _ count: Double) -> Bool {
     rowsOfStep > 1 && rowsOfStep <= 128 && Double(rowsOfStep) * count > 1_000_000
   }
