@@ -1,69 +1,39 @@
 package import Collectives
-internal import LinearAlgebra
+package import LinearAlgebra
 package import Recurrence
 
-/// The sum of a gradient over ranks, for which rows of an embedding that no rank has read are not sent.
+/// A way to sum the gradients of all ranks: an all-reduce of everything, of the touched rows alone, or one
+/// with a state of its own.
 ///
-/// First every rank learns which rows were touched on any: it counts one for each of its own, many
-/// counters to an Int32, and the counters are summed. Then the touched rows are moved behind the
-/// dense part, and both are one sum. Where more than half of the numbers were touched, moving
-/// them is not worth it, and all are summed. One rank alone moves nothing.
-package final class GradientReducer {
-  private let world: any Communicator
-  /// Counters of the rows of every row-sparse parameter, one after the other, each wide enough for the
-  /// number of ranks.
-  private let counters: Buffer<Int32>
-  private let width: Int
-  /// The sign is left alone.
-  private var perNumber: Int { 31 / width }
-
-  package init(of layout: ParameterLayout, over world: any Communicator) {
-    self.world = world
-    width = Int.bitWidth - world.size.leadingZeroBitCount
-    let rows = world.size > 1 ? layout.rowSparse.reduce(0) { $0 + $1.rows } : 0
-    counters = Buffer(count: (rows + 31 / width - 1) / (31 / width))
-  }
-
+/// Every rank ends up with the same bits. A reducer may keep tensors between steps, such as the momentum of
+/// outer steps; a checkpoint saves them by name, and a run that is resumed goes on with them.
+package protocol GradientReducer: AnyObject {
   /// Replaces every number of the gradient by its sum over ranks, and the rows that were touched here by
-  /// those that were touched anywhere.
-  package func sum(_ gradient: ParameterVector) throws(CommunicationError) {
-    guard world.size > 1 else { return try world.sum(gradient.buffer) }
-    try unite(gradient)
-    let layout = gradient.layout
-    let touched = gradient.touchedCount - layout.dense.count
-    guard 2 * touched <= layout.count - layout.dense.count else {
-      return try world.sum(gradient.buffer)
-    }
-    gradient.pack()
-    try world.sum(gradient.buffer.elements(count: layout.dense.count + touched))
-    gradient.unpack()
-  }
+  /// those that were touched anywhere. Collective.
+  func sum(_ gradient: ParameterVector) throws(CommunicationError)
+  /// The tensors that are kept between steps, the same on every rank.
+  var stateTensors: [(name: String, vector: ParameterVector)] { get }
+}
 
-  private func unite(_ gradient: ParameterVector) throws(CommunicationError) {
-    guard counters.count > 0 else { return }
-    counters.clear()
-    let numbers = counters.elements()
-    var first = 0
-    for entry in gradient.layout.rowSparse {
-      gradient.touchedRows(entry.parameter)!.forEachRun { rows in
-        for counter in first + rows.lowerBound..<first + rows.upperBound {
-          numbers[counter / perNumber] += 1 << Int32(counter % perNumber * width)
-        }
-      }
-      first += entry.rows
-    }
-    try world.sum(numbers)
-    first = 0
-    for entry in gradient.layout.rowSparse {
-      let touched = gradient.touchedRows(entry.parameter)!
-      for row in 0..<entry.rows where count(first + row) > 0 { touched.insert(row) }
-      first += entry.rows
-    }
-  }
+extension GradientReducer {
+  package var stateTensors: [(name: String, vector: ParameterVector)] { [] }
+}
 
-  /// On how many ranks a row was touched.
-  private func count(_ counter: Int) -> Int32 {
-    let shift = Int32(counter % perNumber * width)
-    return counters.elements()[counter / perNumber] >> shift & (1 << Int32(width) - 1)
+/// An all-reduce of the whole gradient.
+final class DenseReducer: GradientReducer {
+  private let world: any Communicator
+
+  init(over world: any Communicator) { self.world = world }
+
+  func sum(_ gradient: ParameterVector) throws(CommunicationError) {
+    try world.sum(gradient.buffer)
   }
+}
+
+/// Makes the reducer of a layout and a world. A new reducer is a line here.
+package func makeGradientReducer(
+  for layout: ParameterLayout, over world: any Communicator
+) -> any GradientReducer {
+  layout.rowSparse.isEmpty || world.size == 1
+    ? DenseReducer(over: world) : SparseRowReducer(of: layout, over: world)
 }

@@ -32,7 +32,7 @@ public final class Trainer {
   /// The way to find the gradient of a window, with what it keeps between windows.
   let method: any GradientMethod
   private let gradient: ParameterVector
-  private let reducer: GradientReducer
+  private let reducer: any GradientReducer
   private let batch: Batch
   private let clipper: Clipper
   private let validation: Evaluation?
@@ -88,7 +88,7 @@ public final class Trainer {
     weights.precision = options.training.precision
     weights.initialize(seed: options.seed)
     gradient = ParameterVector(layout)
-    reducer = GradientReducer(of: layout, over: world)
+    reducer = makeGradientReducer(for: layout, over: world)
     optimizer = options.training.optimizer.makeOptimizer(for: layout)
     average = options.training.average.map { [weights] in WeightAverage($0, of: weights) }
     clipper = Clipper(

@@ -9,14 +9,15 @@ public struct Activation: Hashable, Sendable { let index: Int }
 /// Memory of one layer, not cleared, the same for every window.
 public struct Scratch: Hashable, Sendable { let index: Int }
 
-/// A sequence of time steps of its own: an encoder and its decoder run on two axes of one tape.
+/// A sequence of time steps of its own: an encoder and its decoder run on two axes of one tape, and vectors
+/// that belong to a whole stream, such as conditions and final states, lie on a third of a single step.
 public struct Axis: Hashable, Sendable {
   let index: Int
   /// The steps of a window.
   public static let time = Axis(index: 0)
-  /// A single step: what belongs to a stream and not to one of its steps.
+  /// A single step, for vectors that belong to a stream and not to one of its steps.
   public static let stream = Axis(index: 1)
-  /// The steps of what an encoder reads.
+  /// The steps of the source, an encoder's input.
   public static let source = Axis(index: 2)
 }
 

@@ -2,7 +2,8 @@ internal import LinearAlgebra
 
 // A window reads few rows of an embedding, so nearly all of the embedding's gradient is zero. A
 // parameter vector records the rows that may not be zero; code that clears, sums, measures or
-// applies a gradient visits only those.
+// applies a gradient visits only those, with the same bits. A vector that was never cleared counts all rows
+// as touched, so a gradient that is filled in by hand is right, only slower.
 extension ParameterVector {
   /// Returns the rows of a row-sparse parameter that may not be zero; nil for any other parameter.
   public func touchedRows(_ p: Parameter) -> RowSet? { touched[p.index] }

@@ -4,6 +4,11 @@ public import LinearAlgebra
 ///
 ///     l = h W + b,   loss = ln Σⱼ exp lⱼ − l(target),   ∂l = softmax(l) − 1(target)
 ///
+/// In training `forward` takes the gradient as well, block by block, since logits of a whole window would
+/// not fit into memory. Blocks are large because each reads the weights and adds to their gradient; the
+/// passes over a row (its maximum; powers with their sum; scaling with the bias's gradient) follow each
+/// other while the row is in the cache. Evaluation makes the first two only.
+///
 /// One symbol can be excluded: its logit is −∞, whatever its row of W is.
 public struct SoftmaxCrossEntropy: Head {
   /// The number of symbols.

@@ -18,6 +18,8 @@ struct InputProjection: Sendable {
   let weight: Parameter?
   /// Of the last columns of y; nil for none.
   private let bias: Parameter?
+  /// b′, where a cell only adds it to the preactivation: both are summed before the loop and get the same
+  /// gradient.
   private let secondBias: Parameter?
   /// Whether W and b are constants.
   private let isFixed: Bool

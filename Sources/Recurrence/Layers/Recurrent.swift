@@ -69,6 +69,14 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
       in: &plan)
   }
 
+  /// - Parameter surroundings: the options of the step modifiers.
+  public init(
+    _ options: Cell.Options, around surroundings: RecurrentLayerOptions, reading input: LayerInput,
+    in plan: inout Plan
+  ) {
+    self.init(options, around: surroundings, LayerContext(input: input), in: &plan)
+  }
+
   public init(_ options: Cell.Options, reading input: Activation, in plan: inout Plan) {
     self.init(options, reading: .activation(input), in: &plan)
   }

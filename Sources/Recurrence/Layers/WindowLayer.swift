@@ -4,15 +4,15 @@ internal import LinearAlgebra
 ///
 /// States begin and reset as those of `Recurrent` do, through the same `CarriedStates`: the window is cut
 /// before each step at which a stream starts anew.
-struct WindowLayer<Mixer: WindowMixer>: Layer {
-  let output: Activation
+package struct WindowLayer<Mixer: WindowMixer>: Layer {
+  package let output: Activation
   private let mixer: Mixer
   private let states: CarriedStates
   private let projection: InputProjection
-  let probes: [Probe]
+  package let probes: [Probe]
 
   init(
-    _ options: Mixer.Options, initialState: InitialState = .zero, _ context: LayerContext,
+    _ options: Mixer.Options, initialState: InitialState, _ context: LayerContext,
     initialStates: InitialStates = { _, _, _, _ in nil }, in plan: inout Plan
   ) {
     let known = plan.states.count
@@ -35,7 +35,15 @@ struct WindowLayer<Mixer: WindowMixer>: Layer {
     ]
   }
 
-  func forward(_ pass: Pass) {
+  /// A layer that reads its input alone.
+  package init(
+    _ options: Mixer.Options, initialState: InitialState = .zero, reading input: LayerInput,
+    in plan: inout Plan
+  ) {
+    self.init(options, initialState: initialState, LayerContext(input: input), in: &plan)
+  }
+
+  package func forward(_ pass: Pass) {
     projection.forward(into: pass[mixer.preactivation], pass)
     pass.mark(.input)
     states.beginWindow(pass)
@@ -51,7 +59,7 @@ struct WindowLayer<Mixer: WindowMixer>: Layer {
     pass.mark(.pointwise, products: .recurrent)
   }
 
-  func backward(_ pass: Pass) {
+  package func backward(_ pass: Pass) {
     var end = pass.steps
     while end > 0 {
       let run = startOfRun(before: end, pass)..<end

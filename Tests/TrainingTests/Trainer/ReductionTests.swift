@@ -36,8 +36,8 @@ extension TrainerTests {
       let results = try world.run { world, folder -> [String] in
         var found: [String] = []
         var sent: [Int] = []
-        let reduction = GradientReducer(
-          of: Self.layout, over: Intercepted(world) { _, values in sent.append(values.count) })
+        let reduction = makeGradientReducer(
+          for: Self.layout, over: Intercepted(world) { _, values in sent.append(values.count) })
         let gradient = ParameterVector(Self.layout)
         let entry = Self.layout.entry(named: "table")!
         let random = Philox(seed: 3, name: "rank \(world.rank)")
