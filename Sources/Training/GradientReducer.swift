@@ -1,5 +1,5 @@
 package import Collectives
-package import LinearAlgebra
+internal import LinearAlgebra
 package import Recurrence
 
 /// A way to sum the gradients of all ranks: an all-reduce of everything, of the touched rows alone, or one
