@@ -21,6 +21,12 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .testTarget(name: name + "Tests", dependencies: dependencies, swiftSettings: settings)
 }
 
+/// What tests of several modules share.
+func support(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(
+    name: name, dependencies: dependencies, path: "Tests/" + name, swiftSettings: settings)
+}
+
 // The modules, lowest layer first.
 let numerical: [Target] = [
   .systemLibrary(
@@ -31,8 +37,10 @@ let numerical: [Target] = [
   .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
   module("LinearAlgebra", ["CArithmetic", "COpenBLAS", "COneDNN", "CTiles"]),
   module("Recurrence", ["LinearAlgebra"]),
+  support("NumericalTestSupport", []),
   tests("LinearAlgebra", ["LinearAlgebra", "CTiles"]),
-  tests("Recurrence", ["LinearAlgebra", "Recurrence", "AllocationCounter"]),
+  tests(
+    "Recurrence", ["LinearAlgebra", "Recurrence", "AllocationCounter", "NumericalTestSupport"]),
 ]
 
 let trainer: [Target] = [
@@ -60,13 +68,20 @@ let trainer: [Target] = [
       .product(name: "Logging", package: "swift-log"),
     ],
     swiftSettings: settings),
-  tests("Optimization", ["LinearAlgebra", "Recurrence", "Optimization"]),
-  tests("Datasets", ["LinearAlgebra", "Recurrence", "Datasets"]),
-  tests("Collectives", ["LinearAlgebra", "Collectives"]),
+  support(
+    "TestSupport",
+    [
+      "Collectives", "Training", .product(name: "Logging", package: "swift-log"),
+    ]),
+  tests(
+    "Optimization", ["LinearAlgebra", "Recurrence", "Optimization", "NumericalTestSupport"]),
+  tests("Datasets", ["LinearAlgebra", "Recurrence", "Datasets", "TestSupport"]),
+  tests("Collectives", ["LinearAlgebra", "Collectives", "TestSupport"]),
   tests(
     "Training",
     [
       "LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Collectives", "Training",
+      "NumericalTestSupport", "TestSupport",
       .product(name: "Logging", package: "swift-log"),
     ]),
 ]

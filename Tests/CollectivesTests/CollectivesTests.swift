@@ -1,6 +1,7 @@
 import Collectives
 import LinearAlgebra
 import Testing
+import TestSupport
 
 /// What every world must do, whatever it is made of.
 @Suite(.serialized) struct `Sums and other collectives` {
@@ -22,7 +23,7 @@ import Testing
     values.indices.allSatisfy { values[$0] == Element(total(size, $0)) }
   }
 
-  @Test(arguments: World.all)
+  @Test(arguments: World.upToFour)
   func `Ranks are numbered from 0, and the ranks of a host are counted`(_ world: World) throws {
     for local in try world.run({ ($0.rank, $0.size, $0.nodeRank, $0.nodeSize, $0.hostName) }) {
       let (rank, size, nodeRank, nodeSize, host) = local.value
@@ -38,7 +39,7 @@ import Testing
     for local in gathered { #expect(Set(local.value).count == local.size) }
   }
 
-  @Test(arguments: World.all, sizes)
+  @Test(arguments: World.upToFour, sizes)
   func `Floats are summed in vectors of any length`(_ world: World, _ count: Int) throws {
     let locals = try world.run { world in
       let buffer = Buffer<Float>(count: count)
@@ -49,7 +50,7 @@ import Testing
     for local in locals { #expect(Self.isTotal(local.value, local.size)) }
   }
 
-  @Test(arguments: World.all, sizes)
+  @Test(arguments: World.upToFour, sizes)
   func `Doubles are summed in vectors of any length`(_ world: World, _ count: Int) throws {
     let locals = try world.run { world in
       let buffer = Buffer<Double>(count: count)
@@ -66,7 +67,7 @@ import Testing
     return random.normal(UInt64(place % 3_001)) * [1, 1e3, 1e-4][(place + rank) % 3]
   }
 
-  @Test(arguments: World.all, sizes + [5, 40, 1_000, 5_003, 20_011])
+  @Test(arguments: World.upToFour, sizes + [5, 40, 1_000, 5_003, 20_011])
   func `Numbers are added in the order of ranks, the same bits on each, in vectors of any length`(
     _ world: World, _ count: Int
   ) throws {
@@ -92,7 +93,7 @@ import Testing
     for local in locals { #expect(local.value) }
   }
 
-  @Test(arguments: World.all)
+  @Test(arguments: World.upToFour)
   func `A part of a buffer is summed and the rest left alone`(_ world: World) throws {
     let locals = try world.run { world in
       let buffer = Buffer<Float>(count: 11)
@@ -107,7 +108,7 @@ import Testing
     }
   }
 
-  @Test(arguments: World.all)
+  @Test(arguments: World.upToFour)
   func `Whole numbers are summed and their largest found`(_ world: World) throws {
     let locals = try world.run { world in
       var sum: [Int32] = [1, Int32(world.rank), -5]
@@ -123,7 +124,7 @@ import Testing
     }
   }
 
-  @Test(arguments: World.all)
+  @Test(arguments: World.upToFour)
   func `A tally of doubles is summed and its largest found`(_ world: World) throws {
     let locals = try world.run { world in
       var sum = [0.5, Double(world.rank), 1e300]
@@ -140,7 +141,7 @@ import Testing
     }
   }
 
-  @Test(arguments: World.all)
+  @Test(arguments: World.upToFour)
   func `A number that is not one is seen by all ranks after a sum`(_ world: World) throws {
     let locals = try world.run { world in
       var values = [world.rank == world.size - 1 ? Double.nan : 1, 2]
@@ -155,7 +156,7 @@ import Testing
 
   static let lengths = [0, 1, 1000, MPI.pieceBytes, 2 * MPI.pieceBytes + 3]
 
-  @Test(arguments: World.all, lengths)
+  @Test(arguments: World.upToFour, lengths)
   func `Every root can send bytes that only it knows the length of`(
     _ world: World, _ length: Int
   ) throws {
@@ -170,7 +171,7 @@ import Testing
     for local in locals { #expect(local.value == (0..<local.size).map(message)) }
   }
 
-  @Test(arguments: World.all)
+  @Test(arguments: World.upToFour)
   func `Bytes of different lengths are gathered by rank`(_ world: World) throws {
     // Rank 1 has nothing to say, and the last rank more than a piece.
     @Sendable func message(_ rank: Int, _ size: Int) -> [UInt8] {
@@ -191,7 +192,7 @@ import Testing
     }
   }
 
-  @Test(arguments: World.all)
+  @Test(arguments: World.upToFour)
   func `Each rank gets its own part of what one has, of any length`(_ world: World) throws {
     @Sendable func part(_ rank: Int, _ size: Int, _ root: Int) -> [UInt8] {
       let length = rank == size - 1 ? MPI.pieceBytes + 17 + root : rank == 1 ? 0 : 5 + 40 * rank
@@ -209,7 +210,7 @@ import Testing
     }
   }
 
-  @Test(arguments: World.all)
+  @Test(arguments: World.upToFour)
   func `Ranks agree on equal digests and name the lowest that differs`(_ world: World) throws {
     let locals = try world.run { world in
       let same = try world.agree(on: [1, 2, 3])
@@ -231,14 +232,14 @@ import Testing
     var description: String { "rank \(rank) cannot read its file" }
   }
 
-  @Test(arguments: World.all)
+  @Test(arguments: World.upToFour)
   func `What works everywhere keeps its values`(_ world: World) throws {
     for local in try world.run({ world in try world.unanimous { world.rank * 3 } }) {
       #expect(local.value == local.rank * 3)
     }
   }
 
-  @Test(arguments: World.all)
+  @Test(arguments: World.upToFour)
   func `What fails on any rank fails on all, and one rank speaks`(_ world: World) throws {
     // The second half of the ranks fails; all of them do in a world of one.
     let locals = try world.run { world in

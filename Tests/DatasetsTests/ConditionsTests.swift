@@ -3,6 +3,7 @@ internal import Foundation
 import LinearAlgebra
 import Recurrence
 import Testing
+internal import TestSupport
 
 @Suite struct `What is known of whole sequences` {
   let folder = TemporaryFolder()

@@ -3,6 +3,7 @@ import Foundation
 import LinearAlgebra
 import Recurrence
 import Testing
+import TestSupport
 
 #if canImport(Glibc)
   import Glibc

@@ -2,6 +2,7 @@ import Datasets
 internal import Foundation
 import LinearAlgebra
 import Testing
+internal import TestSupport
 
 private func tokens(_ corpus: Corpus) -> [Int32] { (0..<corpus.count).map { corpus[$0] } }
 

@@ -3,6 +3,7 @@ import Foundation
 import LinearAlgebra
 import Recurrence
 import Testing
+import TestSupport
 
 /// Data for models that say by themselves where sequences end.
 @Suite struct `Sequences that ask for their ends` {

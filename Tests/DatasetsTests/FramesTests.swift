@@ -3,6 +3,7 @@ internal import Foundation
 import LinearAlgebra
 import Recurrence
 import Testing
+internal import TestSupport
 
 @Suite struct `Frames that an encoder reads` {
   let folder = TemporaryFolder()

@@ -2,6 +2,7 @@ import Datasets
 import Foundation
 import LinearAlgebra
 import Testing
+import TestSupport
 
 @Suite struct `Generated text` {
   @Test func `the same seed gives the same symbols, another seed others`() {

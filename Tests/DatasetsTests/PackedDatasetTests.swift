@@ -3,6 +3,7 @@ internal import Foundation
 import LinearAlgebra
 import Recurrence
 import Testing
+internal import TestSupport
 
 /// Sequences that one rank has read from files and hands to others.
 @Suite struct `Packed data` {

@@ -3,6 +3,7 @@ internal import Foundation
 import LinearAlgebra
 import Recurrence
 import Testing
+internal import TestSupport
 
 @Suite struct `Readers of examples` {
   let folder = TemporaryFolder()

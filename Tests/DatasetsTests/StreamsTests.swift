@@ -3,6 +3,7 @@ internal import Foundation
 import LinearAlgebra
 import Recurrence
 import Testing
+internal import TestSupport
 
 /// What a window asks of a rank, copied out of the batch.
 private struct Window: Equatable {

@@ -1,6 +1,7 @@
 import Datasets
 internal import Foundation
 import Testing
+internal import TestSupport
 
 @Suite struct `Files of text` {
   let folder = TemporaryFolder()
@@ -145,15 +146,4 @@ import Testing
     }
     #expect(try #require(error).message.contains("cannot be written (Not a directory)"))
   }
-}
-
-/// Runs a body with the rights on files of somebody who is not root.
-private func withoutRootsRights<R>(_ body: () throws -> R) rethrows -> R {
-  guard getuid() == 0 else { return try body() }
-  // The system keeps this user for each thread, so that other tests stay root's.
-  typealias SetUser = @convention(c) (uid_t) -> Int32
-  let setUser = unsafeBitCast(dlsym(nil, "setfsuid"), to: SetUser.self)
-  _ = setUser(65534)
-  defer { _ = setUser(0) }
-  return try body()
 }

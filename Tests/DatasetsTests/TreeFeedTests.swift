@@ -3,6 +3,7 @@ internal import Foundation
 import LinearAlgebra
 import Recurrence
 import Testing
+internal import TestSupport
 
 /// Batches of trees: who reads which, in which order, and what becomes of the trees of a file.
 @Suite struct `Batches of trees` {

@@ -1,5 +1,6 @@
 import Foundation
 import LinearAlgebra
+import NumericalTestSupport
 import Optimization
 import Recurrence
 
@@ -47,11 +48,7 @@ struct Reference: Decodable {
   let plateaus: [String: Plateau]
   let clipping: Clipping
 
-  static func load() throws -> Reference {
-    let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    let file = folder.appending(path: "Oracles/optimizers.json")
-    return try JSONDecoder().decode(Reference.self, from: Data(contentsOf: file))
-  }
+  static func load() throws -> Reference { oracle("optimizers") }
 
   /// The three parameters of the script, and with them one that is frozen.
   static let layout: ParameterLayout = {

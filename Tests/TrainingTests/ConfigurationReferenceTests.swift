@@ -1,5 +1,6 @@
 import Datasets
 import Foundation
+import NumericalTestSupport
 import Optimization
 import Recurrence
 import Testing
@@ -161,10 +162,6 @@ import Training
     }
   }
 }
-
-/// The folder of the package, found from this file.
-let packageRoot = URL(fileURLWithPath: #filePath)
-  .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
 /// A resolved configuration as flat paths: `model.layers.0.hidden`.
 private struct ResolvedValues {

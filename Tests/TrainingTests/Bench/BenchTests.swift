@@ -3,6 +3,7 @@ import Foundation
 import LinearAlgebra
 import Recurrence
 import Testing
+import TestSupport
 import Training
 
 @Suite struct `Benchmarks` {

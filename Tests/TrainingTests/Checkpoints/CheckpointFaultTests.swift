@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import TestSupport
 import Training
 
 #if canImport(Glibc)
@@ -154,15 +155,4 @@ private func run(_ command: String...) throws {
   try process.run()
   process.waitUntilExit()
   if process.terminationStatus != 0 { throw CommandFailure(status: process.terminationStatus) }
-}
-
-/// Runs a body with the rights on files of somebody who is not root.
-private func withoutRootsRights<R>(_ body: () throws -> R) rethrows -> R {
-  guard getuid() == 0 else { return try body() }
-  // The system keeps this user for each thread, so that other tests stay root's.
-  typealias SetUser = @convention(c) (uid_t) -> Int32
-  let setUser = unsafeBitCast(dlsym(nil, "setfsuid"), to: SetUser.self)
-  _ = setUser(65534)
-  defer { _ = setUser(0) }
-  return try body()
 }

@@ -4,6 +4,7 @@ import Foundation
 import Logging
 import Recurrence
 import Testing
+import TestSupport
 import Training
 
 /// States with right checksums and one wrong value. A process that ends in a trap fails every test.

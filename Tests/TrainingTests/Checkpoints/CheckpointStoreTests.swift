@@ -1,6 +1,7 @@
 import Datasets
 import Foundation
 import Testing
+import TestSupport
 import Training
 
 @Suite struct `A store of checkpoints` {

@@ -1,6 +1,7 @@
 import LinearAlgebra
 import Recurrence
 import Testing
+import TestSupport
 import Training
 
 @Suite struct `Parameters in tensor files` {

@@ -1,6 +1,7 @@
 import Foundation
 import LinearAlgebra
 import Testing
+import TestSupport
 import Training
 
 @Suite struct `Safetensors files` {

@@ -1,6 +1,7 @@
 import Foundation
 import Recurrence
 import Testing
+import TestSupport
 import Training
 
 @Suite struct `Checkpoints of a run, seen by people` {

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import TestSupport
 
 import Training
 
@@ -28,9 +29,8 @@ import Training
   }
 
   @Test func `and the table come from the metrics of runs`() throws {
-    let folder = FileManager.default.temporaryDirectory.path + "/gradients-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let temporary = TemporaryFolder()
+    let folder = temporary.path
     func write(_ text: String) throws {
       try Data(text.utf8).write(to: URL(filePath: folder + "/metrics.jsonl"))
     }

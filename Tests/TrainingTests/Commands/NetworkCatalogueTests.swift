@@ -1,5 +1,6 @@
 import Datasets
 import Foundation
+import NumericalTestSupport
 import Recurrence
 import Testing
 import Training
@@ -98,7 +99,7 @@ import Training
       "SoftmaxCrossEntropy": "softmax", "SquaredError": "squared error", "Logistic": "logistic",
       "Halting": "halt", "PredictedLength": "length",
     ]
-    let folder = Self.checkout.appending(path: "Sources/Recurrence/Heads")
+    let folder = packageRoot.appending(path: "Sources/Recurrence/Heads")
     let types = try FileManager.default.contentsOfDirectory(atPath: folder.path).flatMap { file in
       try String(contentsOf: folder.appending(path: file), encoding: .utf8)
         .matches(of: /struct (\w+): Head\b/).map { String($0.1) }
@@ -153,7 +154,7 @@ import Training
 
   @Test func `is what the guide shows of equations`() throws {
     let page = try String(
-      contentsOf: Self.checkout.appending(path: "docs/networks.md"), encoding: .utf8)
+      contentsOf: packageRoot.appending(path: "docs/networks.md"), encoding: .utf8)
     let groups = [
       ("cells", catalogue.cells), ("layers", catalogue.layers), ("heads", catalogue.heads),
     ]
@@ -171,7 +172,4 @@ import Training
         shown + "\n" == wanted, "docs/networks.md, equations of \(title), should be:\n\(wanted)")
     }
   }
-
-  private static let checkout = URL(filePath: #filePath).deletingLastPathComponent()
-    .appending(path: "../../..").standardized
 }

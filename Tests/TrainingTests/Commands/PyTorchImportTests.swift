@@ -2,6 +2,7 @@ import Foundation
 import LinearAlgebra
 import Recurrence
 import Testing
+import TestSupport
 import Training
 
 @Suite struct `Weights from PyTorch` {

@@ -3,6 +3,7 @@ import Foundation
 import LinearAlgebra
 import Logging
 import Recurrence
+import TestSupport
 import Training
 
 /// A run of a few steps on generated text.

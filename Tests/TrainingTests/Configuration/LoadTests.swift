@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import TestSupport
 import Training
 
 @Suite struct `Files and assignments` {
@@ -8,14 +9,14 @@ import Training
     try withTemporaryFolder { folder in
       var paths: [String] = []
       for (index, text) in files.enumerated() {
-        let file = folder.appending(path: "\(index).yaml")
-        try Data(text.utf8).write(to: file)
-        paths.append(file.path)
+        let file = folder + "/\(index).yaml"
+        try put(Array(text.utf8), at: file)
+        paths.append(file)
       }
       do throws(ConfigurationError) {
         return (try Configuration.decode(Run.self, from: paths, set: set), "")
       } catch {
-        return (nil, error.description.replacingOccurrences(of: folder.path + "/", with: ""))
+        return (nil, error.description.replacingOccurrences(of: folder + "/", with: ""))
       }
     }
   }
@@ -109,8 +110,7 @@ import Training
   }
 
   @Test func `A file that cannot be read is one sentence`() throws {
-    try withTemporaryFolder { folder in
-      let path = folder.path
+    try withTemporaryFolder { path in
       func message(_ file: String) -> String {
         do throws(ConfigurationError) {
           _ = try Configuration.load(files: [file])
@@ -122,7 +122,7 @@ import Training
       #expect(
         message(path + "/no.yaml") == "\(path)/no.yaml: there is no such file; check the path")
       #expect(message(path) == "\(path): is a directory; name a YAML file")
-      try Data([0x61, 0x3a, 0x20, 0xff]).write(to: folder.appending(path: "b.yaml"))
+      try put([0x61, 0x3a, 0x20, 0xff], at: path + "/b.yaml")
       #expect(message(path + "/b.yaml") == "\(path)/b.yaml: is not UTF-8 text; save it as UTF-8")
     }
   }

@@ -25,14 +25,6 @@ func message<Options: Decodable>(
   }
 }
 
-/// A folder that is gone after the test.
-func withTemporaryFolder<Result>(_ body: (URL) throws -> Result) throws -> Result {
-  let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
-  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  defer { try? FileManager.default.removeItem(at: folder) }
-  return try body(folder)
-}
-
 // A configuration that is shaped like a real one: sections, a list, and two types in one mapping.
 
 struct Run: Codable, Equatable {

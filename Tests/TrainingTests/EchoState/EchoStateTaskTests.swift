@@ -1,6 +1,7 @@
 import Datasets
 import Foundation
 import LinearAlgebra
+import NumericalTestSupport
 import Recurrence
 import Testing
 import Training
@@ -10,8 +11,7 @@ import Training
   /// The configuration of a folder of the checkout, as a user would run it.
   static func configuration(_ name: String) throws -> String {
     try String(
-      contentsOf: URL(filePath: #filePath).deletingLastPathComponent()
-        .appending(path: "../../../configs/\(name).yaml"), encoding: .utf8)
+      contentsOf: packageRoot.appending(path: "configs/\(name).yaml"), encoding: .utf8)
   }
 
   /// The root of the squared error over that of always saying the mean.

@@ -4,6 +4,7 @@ import Foundation
 import LinearAlgebra
 import Recurrence
 import Testing
+import TestSupport
 import Training
 
 extension TrainerTests {

@@ -3,6 +3,7 @@ import Foundation
 import LinearAlgebra
 import Recurrence
 import Testing
+import TestSupport
 import Training
 
 /// Models learn where sequences end, in each of the three ways.
@@ -23,13 +24,12 @@ import Training
   func `of Reber strings, so that drawn ones are legal and as long as given ones`(
     end: EndOfSequence
   ) throws {
-    let folder = URL.temporaryDirectory.path + "/ends-" + UUID().uuidString
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let temporary = TemporaryFolder()
+    let folder = temporary.path
     let given = Self.strings(30_000, .train).filter { $0.count <= 20 }
-    try Self.text(given).write(toFile: folder + "/train.txt", atomically: true, encoding: .utf8)
+    temporary.write("train.txt", Self.text(given))
     let others = Self.strings(1000, .test).filter { $0.count <= 20 }
-    try Self.text(others).write(toFile: folder + "/test.txt", atomically: true, encoding: .utf8)
+    temporary.write("test.txt", Self.text(others))
     let trial = try LearningTrial(
       """
       data:

@@ -2,6 +2,7 @@ import Datasets
 import Foundation
 import Recurrence
 import Testing
+import TestSupport
 import Training
 
 /// Layers that are fed the last tag learn to rely on it, and are measured without being told it.

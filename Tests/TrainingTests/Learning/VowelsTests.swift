@@ -2,6 +2,7 @@ import Collectives
 import Datasets
 import Foundation
 import Testing
+import TestSupport
 import Training
 
 /// The configurations of the Japanese Vowels, on generated utterances of the same shape.

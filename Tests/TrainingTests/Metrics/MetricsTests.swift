@@ -1,4 +1,5 @@
 import Foundation
+import NumericalTestSupport
 import Testing
 import Training
 
@@ -16,10 +17,7 @@ import Training
     let bleu: [Translation]
     let tags: [Tagging]
 
-    static func load() throws -> Reference {
-      let file = URL(filePath: #filePath).appending(path: "../../../Oracles/metrics.json")
-      return try JSONDecoder().decode(Reference.self, from: Data(contentsOf: file.standardized))
-    }
+    static func load() throws -> Reference { oracle("metrics") }
   }
 
   @Test func `BLEU is that of sacrebleu`() throws {

@@ -2,6 +2,7 @@ import Collectives
 import Datasets
 import Foundation
 import Testing
+import TestSupport
 import Training
 
 @Suite struct `What memory a run may have, and needs` {

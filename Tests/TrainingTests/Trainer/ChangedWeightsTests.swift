@@ -2,6 +2,7 @@ import LinearAlgebra
 import Optimization
 import Recurrence
 import Testing
+import TestSupport
 import Training
 
 /// Products use copies of the weights: transposed, packed, rounded. Whatever changes a weight has to be

@@ -1,5 +1,6 @@
 import Collectives
 import Testing
+import TestSupport
 import Training
 
 extension TrainerTests {

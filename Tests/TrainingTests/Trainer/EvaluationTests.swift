@@ -3,6 +3,7 @@ import Datasets
 import LinearAlgebra
 import Recurrence
 import Testing
+import TestSupport
 import Training
 
 extension TrainerTests {

@@ -1,3 +1,5 @@
+import TestSupport
+
 /// Runs over sequences of which something is given besides: what is known of each as a whole, or frames
 /// for an encoder.
 enum GivenTrials {

@@ -1,6 +1,7 @@
 import Collectives
 import Foundation
 import Testing
+import TestSupport
 import Training
 
 extension TrainerTests {

@@ -1,6 +1,7 @@
 import Collectives
 import LinearAlgebra
 import Testing
+import TestSupport
 import Training
 
 extension TrainerTests {

@@ -2,6 +2,7 @@ import Collectives
 import LinearAlgebra
 import Recurrence
 import Testing
+import TestSupport
 import Training
 
 extension TrainerTests {

@@ -1,6 +1,7 @@
 import Collectives
 import Foundation
 import Testing
+import TestSupport
 import Training
 
 extension TrainerTests {
@@ -27,10 +28,7 @@ extension TrainerTests {
         if try Metrics(folder).steps("loss") != Array(1...10) { found.append("metrics after 10") }
         try world.barrier()
         try Self.trial.train(world, folder)
-        if try Metrics(folder).withoutTimes != Metrics(folder, run: "whole").withoutTimes {
-          found.append("metrics")
-        }
-        return found + (try Kept(folder).differences(Kept(folder, run: "whole")))
+        return found + (try differencesFromWhole(folder))
       }
       for found in results { #expect(found.isEmpty) }
     }
@@ -66,12 +64,10 @@ extension TrainerTests {
     func `a damaged best checkpoint is told, and the last weights are tested`(
       _ world: World
     ) throws {
-      var trial = Self.trial.with("data.test=FOLDER/test.txt")
-      trial.texts["test.txt"] = text(90, seed: 3)
-      let fixed = trial
+      let trial = Self.trial.testing(on: 90)
       let results = try world.run { world, folder -> [String] in
         var found: [String] = []
-        try fixed.train(world, folder)
+        try trial.train(world, folder)
         let store = CheckpointStore(folder + "/run/checkpoints")
         // As if the best had been another than the last.
         if world.isRoot {
@@ -83,7 +79,7 @@ extension TrainerTests {
         }
         try world.barrier()
         let journal = Journal()
-        let run = try fixed.prepare(world, folder, journal: journal)
+        let run = try trial.prepare(world, folder, journal: journal)
         if world.isRoot { try put(Array("step-00000005\n".utf8), at: store.directory + "/best") }
         try world.barrier()
         if try run.train() != .complete { found.append("outcome") }

@@ -2,6 +2,7 @@ import Collectives
 import Datasets
 import Foundation
 import Testing
+import TestSupport
 import Training
 
 extension TrainerTests {

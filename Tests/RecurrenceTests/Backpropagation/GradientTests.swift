@@ -1,0 +1,170 @@
+#if REAL_IS_DOUBLE
+  import LinearAlgebra
+  import Recurrence
+  import Testing
+
+  /// Every derivative against central differences, in double precision.
+  @Suite struct `Gradients` {
+    @Test func `of every cell in every setting agree with central differences`() {
+      forEveryLayer { what, layer in
+        let trial = WindowTrial(layer)
+        expectAgreement(trial, what)
+      }
+    }
+
+    @Test func `of every cell in every setting agree where streams start anew inside the window`() {
+      forEveryLayer { what, layer in
+        let trial = WindowTrial(layer)
+        expectAgreement(trial, "\(what)", resets: [(0, 1), (2, 0), (3, 1)])
+      }
+    }
+
+    @Test func `of every cell in every setting agree where streams start from nothing`() {
+      forEveryLayer { what, layer in
+        expectAgreement(WindowTrial(layer), what, afterAnother: false)
+        expectAgreement(WindowTrial(layer), what, resets: [(1, 0), (3, 1)], afterAnother: false)
+      }
+    }
+
+    @Test func `agree where a stream began in an earlier window, nearer than a delay`() {
+      forEveryLayer { what, layer in
+        expectAgreement(WindowTrial(layer), what, steps: 2, earlier: [(1, 1)])
+        expectAgreement(WindowTrial(layer), what, resets: [(1, 0)], earlier: [(2, 1), (3, 0)])
+      }
+    }
+
+    @Test(arguments: [1, 2, 7])
+    func `agree in windows of any length, where derivatives take turns in two places`(steps: Int) {
+      forEveryLayer { what, layer in
+        for resets in [[], [(0, 0)] + (steps > 1 ? [(steps - 1, 1)] : [])] {
+          let trial = WindowTrial(layer, steps: 7)
+          expectAgreement(
+            trial, "\(what), \(steps) steps", steps: steps, resets: resets,
+            readsLate: !inputDelays(of: layer).contains(0))
+        }
+      }
+    }
+
+    @Test func `of stacks of different widths and kinds agree`() {
+      let options = ModelOptions(
+        embedding: 3,
+        layers: [
+          LayerOptions(.recurrent(cell: "lstm", LSTM.Options(hidden: 5))),
+          LayerOptions(.linear(4)),
+          LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 4)), residual: true),
+          LayerOptions(.linear(4), residual: true),
+          LayerOptions(.recurrent(cell: "elman", Elman.Options(hidden: 6))),
+        ])
+      expectAgreement(WindowTrial(options), "stack", resets: [(1, 1)])
+    }
+
+    @Test func `of tied embeddings add both uses`() {
+      let options = ModelOptions(
+        embedding: 4, layers: [LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 4)))],
+        tied: true)
+      expectAgreement(WindowTrial(options), "tied")
+    }
+
+    @Test(arguments: [false, true])
+    func `with dropout are those of the masked network`(variational: Bool) {
+      let options = ModelOptions(
+        embedding: 3,
+        layers: [
+          LayerOptions(.recurrent(cell: "lstm", LSTM.Options(hidden: 5)), dropout: 0.3),
+          LayerOptions(.recurrent(cell: "elman", Elman.Options(hidden: 6))),
+        ], dropout: 0.4, variational: variational)
+      expectAgreement(WindowTrial(options), "dropout, variational \(variational)")
+    }
+
+    @Test func `of every cell with dropout on the state read are those of the masked network`() {
+      forEveryLayer { what, layer in
+        let options = ModelOptions(
+          embedding: WindowTrial.input, layers: [layer], dropout: 0.2, recurrent: true)
+        expectAgreement(WindowTrial(options), what, resets: [(0, 1), (2, 0)])
+      }
+    }
+
+    @Test func `leave out rows without a target`() {
+      let options = ModelOptions(
+        embedding: 3, layers: [LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 5)))])
+      let trial = WindowTrial(options)
+      expectAgreement(trial, "missing targets") { batch in
+        batch.targets.start[1] = Batch.noTarget
+        batch.targets.start[6] = Batch.noTarget
+      }
+      #expect(trial.tape.loss.targets == WindowTrial.steps * WindowTrial.streams - 2)
+    }
+
+    /// Compares the gradient of the last of some windows, whose carried state is a constant.
+    /// - Parameters:
+    ///   - afterAnother: false where streams start anew before the last window.
+    ///   - earlier: resets in the windows before the last.
+    ///   - readsLate: the last input of a window is read in the next one only.
+    private func expectAgreement(
+      _ trial: WindowTrial, _ what: String, steps: Int = WindowTrial.steps,
+      resets: [(Int, Int)] = [],
+      afterAnother: Bool = true, earlier: [(Int, Int)] = [], readsLate: Bool = false,
+      changing change: (Batch) -> Void = { _ in }
+    ) {
+      // As many windows as the longest delay and the slowest clock need, so that every weight has met something.
+      for _ in 0..<(steps + 5) / steps {
+        trial.fill(window: 0, steps: steps, resets: earlier)
+        trial.run(training: true)
+        trial.tape.carryStates()
+      }
+      if !afterAnother { trial.tape.clearCarried() }
+      trial.fill(window: 1, steps: steps, resets: resets)
+      change(trial.batch)
+      trial.run(training: true)
+      for entry in trial.weights.layout.entries {
+        let exact = Array(trial.gradient.elements(of: entry))
+        var (distance, size) = (0.0, 0.0)
+        for k in 0..<entry.count {
+          let w = trial.weights.elements(of: entry)[k]
+          // Of fourth order, so that steps may be long and losses' rounding weighs little.
+          func slope(_ step: Double) -> Double {
+            func change(_ step: Double) -> Double {
+              loss(trial, entry, k, w + step) - loss(trial, entry, k, w - step)
+            }
+            return (8 * change(step) - change(2 * step)) / (12 * step)
+          }
+          // A long step may cross a kink of relu, or bend with a normalised row, and a short one is
+          // rounded: the longest that agrees with the next to within rounding, whatever the derivative
+          // under test says; where none does, the one that agrees best.
+          let steps = [1e-4, 4e-5, 1.6e-5, 6e-6, 2e-6]
+          let slopes = steps.map(slope)
+          func difference(_ i: Int) -> Double { abs(slopes[i] - slopes[i + 1]) }
+          let pairs = steps.indices.dropLast()
+          let chosen =
+            pairs.first { difference($0) < 3e-14 / steps[$0 + 1] }
+            ?? pairs.min { difference($0) < difference($1) }!
+          let numerical = slopes[chosen]
+          trial.weights.update { $0.elements(of: entry)[k] = w }
+          distance += (numerical - exact[k]) * (numerical - exact[k])
+          size += max(numerical * numerical, exact[k] * exact[k])
+        }
+        // An initial state is seen where a stream starts; there, long delays reach nothing else.
+        let isSeen = !entry.name.contains("initial_") || !afterAnother || !resets.isEmpty
+        let isRead = entry.name != "encoder.weight" || !readsLate || steps > 1
+        if earlier.isEmpty && isRead
+          && (afterAnother || entry.name.firstMatch(of: #/hh_\d/#) == nil)
+        {
+          #expect(isSeen == (size > 0), "\(what): the gradient of \(entry.name) is \(size)")
+        }
+        let error = (distance / max(size, 1e-300)).squareRoot()
+        #expect(error < 1e-6, "\(what): \(entry.name) is off by \(error)")
+      }
+    }
+
+    /// The loss with one number changed, random numbers of dropout as in training.
+    private func loss(
+      _ trial: WindowTrial, _ entry: ParameterLayout.Entry, _ k: Int, _ value: Double
+    ) -> Double {
+      trial.weights.update { $0.elements(of: entry)[k] = value }
+      let unused = ParameterVector(trial.weights.layout)
+      let pass = trial.tape.begin(trial.batch, weights: trial.weights, gradient: unused)
+      trial.model.forward(pass)
+      return pass.loss.sum
+    }
+  }
+#endif
