@@ -71,6 +71,12 @@ used=$work/used
 under 1 train "$work/config.yaml" --run "$used" --set training.steps=30 2>"$work/log" || die "$(cat "$work/log")"
 refused 64 "training.early_stop would do nothing" train "$work/config.yaml" --run "$work/idle" \
   --set data.valid=null --set evaluation=null --set training.early_stop.patience=2
+cat >"$work/tree.yaml" <<END
+data: {format: trees, view: tree, train: $work/train.txt}
+model: {embedding: 4, tree: {cell: plain, hidden: 4}}
+training: {readout: {ridge: 1}}
+END
+refused 64 "remove training.readout" train "$work/tree.yaml" --run "$work/tree"
 refused 64 "holds a run already" train "$work/config.yaml" --run "$used" --resume none
 refused 65 "another seed" train "$work/config.yaml" --run "$used" --set seed=4
 text 900 7 | tr a-j A-J >"$work/other.txt"
