@@ -16,6 +16,11 @@ extension TaskSignature {
     if readsItsOutputs {
       guard case .symbols = input, output == .symbols(inputs.count) else { return false }
     }
+    if isTree {
+      guard reader.format == .trees, case .symbols = input, case .symbols = output else {
+        return false
+      }
+    }
     // Where outputs are symbols, one of them says the end.
     return ends == nil || ends?.symbol == (readsItsOutputs ? inputs.end.map { Int($0) } : nil)
   }

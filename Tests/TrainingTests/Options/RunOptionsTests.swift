@@ -165,7 +165,9 @@ private let model = "\nmodel: {embedding: 4, layers: [{cell: elman, hidden: 5}]}
       model: {embedding: 4, tree: {cell: plain, hidden: 4}}
       training: {readout: {ridge: 1}}
       """
-    #expect(message(RunOptions.self, yaml).contains("a readout is fitted over steps"))
+    let sentence = message(RunOptions.self, yaml)
+    #expect(sentence.hasPrefix("a.yaml:2:") && sentence.hasSuffix("remove training.readout"))
+    #expect(sentence.contains("tree"))
   }
 
   @Test(
