@@ -52,18 +52,24 @@ let trainer: [Target] = [
   module("Optimization", ["LinearAlgebra", "Recurrence"]),
   module("Datasets", ["LinearAlgebra", "Recurrence", "CZlib"]),
   module("Collectives", ["LinearAlgebra", "COpenMPI"]),
+  module("Formats", ["LinearAlgebra", "CZlib"]),
+  module(
+    "Configuration",
+    [
+      "LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Formats",
+      .product(name: "Yams", package: "Yams"),
+    ]),
   module(
     "Training",
     [
-      "LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Collectives", "CZlib",
-      .product(name: "Yams", package: "Yams"),
-      .product(name: "Logging", package: "swift-log"),
+      "LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Collectives", "Formats",
+      "Configuration", .product(name: "Logging", package: "swift-log"),
     ]),
   .executableTarget(
     name: "unroll",
     dependencies: [
       "ProcessorCheck", "CFileFaults", "LinearAlgebra", "Recurrence", "Optimization", "Datasets",
-      "Collectives", "Training",
+      "Collectives", "Formats", "Configuration", "Training",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
       .product(name: "Logging", package: "swift-log"),
     ],
@@ -71,7 +77,8 @@ let trainer: [Target] = [
   support(
     "TestSupport",
     [
-      "Collectives", "Training", .product(name: "Logging", package: "swift-log"),
+      "Collectives", "Formats", "Configuration", "Training",
+      .product(name: "Logging", package: "swift-log"),
     ]),
   tests(
     "Optimization", ["LinearAlgebra", "Recurrence", "Optimization", "NumericalTestSupport"]),
@@ -80,15 +87,16 @@ let trainer: [Target] = [
   tests(
     "Training",
     [
-      "LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Collectives", "Training",
-      "NumericalTestSupport", "TestSupport",
+      "LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Collectives", "Formats",
+      "Configuration", "Training", "NumericalTestSupport", "TestSupport",
       .product(name: "Logging", package: "swift-log"),
     ]),
 ]
 
 // Each is a product of its own, and all of them together are another.
 let modules = [
-  "LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Collectives", "Training",
+  "LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Collectives", "Formats",
+  "Configuration", "Training",
 ]
 
 let package = Package(

@@ -1,54 +1,12 @@
-public import Optimization
+internal import Configuration
+internal import Optimization
 
 /// Decides the learning rate, whether a step counts, and when to evaluate, to save and to stop.
 ///
 /// Every rank has one, fed with the same reduced numbers, so every rank decides alike without asking;
 /// only the root acts on the world.
 public struct Coordinator: Sendable {
-  /// What a checkpoint keeps of the decisions so far.
-  public struct State: Codable, Equatable, Sendable {
-    /// Steps taken, those that were skipped too.
-    public internal(set) var step = 0
-    /// The windows of an epoch, of which the steps were.
-    var stepsPerEpoch: Int?
-    /// Where a run that is measured in epochs was resumed with windows of another length.
-    var recount: Recount?
-    /// The epoch that the next window belongs to, from 1.
-    public internal(set) var epoch = 1
-    /// Targets seen over all epochs.
-    public internal(set) var tokens = 0
-    /// Steps in a row whose loss or gradient was not finite.
-    public internal(set) var skipped = 0
-    /// The step after which the model was last evaluated.
-    public internal(set) var evaluatedAt = 0
-    /// The epoch of the last step, where a run was stopped in the evaluation after it, which a resumed
-    /// run begins with.
-    var openEvaluation: Int?
-    public internal(set) var plateau = Plateau()
-    public internal(set) var earlyStopping = EarlyStopping()
-    /// The last validation loss, in nats per target.
-    public internal(set) var validationLoss: Double?
-    /// The step of the checkpoint whose validation loss is the best; nil if there is none any more.
-    public internal(set) var bestStep: Int?
-    /// The loss of guessing in the last evaluation, in nats per target.
-    public internal(set) var guess: Double?
-    /// The loss of the first window, which nothing was learnt before.
-    var untrained: Double?
-    /// The loss of the last windows, for runs without validation.
-    var recent: RecentLoss?
-  }
-
-  /// Steps as they are counted after a change of windows.
-  struct Recount: Codable, Equatable, Sendable {
-    /// The steps so far, in windows of the new length.
-    var runStep: Int
-    /// The step of the schedule, and by how many steps the schedule is longer than the run: so that
-    /// what is left of one takes as long as what is left of the other.
-    var scheduleStep: Int
-    var surplus: Int
-  }
-
-  public internal(set) var state = State()
+  public internal(set) var state = CoordinatorState()
   let training: TrainingOptions
   let evaluation: EvaluationOptions?
   let checkpoint: CheckpointOptions
@@ -93,7 +51,7 @@ public struct Coordinator: Sendable {
 
   /// Goes on with the decisions of a checkpoint. A run that is measured in epochs has as much of its
   /// schedule behind it as before, also if these have another number of windows now.
-  mutating func restore(_ state: State) {
+  mutating func restore(_ state: CoordinatorState) {
     self.state = state
     lastEpoch = state.openEvaluation ?? lastEpoch
     self.state.stepsPerEpoch = stepsPerEpoch
@@ -111,12 +69,12 @@ public struct Coordinator: Sendable {
   }
 
   /// - Parameter before: the windows of an epoch so far.
-  private func recount(from before: Int, epochs: Int) -> Recount {
+  private func recount(from before: Int, epochs: Int) -> CoordinatorState.Recount {
     let steps = Double(self.runStep) / Double(before) * Double(stepsPerEpoch)
     let runStep = Int(min(steps, Double(largestTotal)).rounded())
     let warmup = schedule.options.warmup
     guard schedule.followsRun, scheduleStep > warmup else {
-      return Recount(
+      return CoordinatorState.Recount(
         runStep: runStep, scheduleStep: scheduleStep, surplus: scheduleStep - runStep)
     }
     // The part of the shape that is done; what is left of it takes what is left of the run.
@@ -124,7 +82,7 @@ public struct Coordinator: Sendable {
     let done = Double(scheduleStep - warmup) / max(length - Double(warmup), 1)
     let left = Double(max(scheduledSteps - runStep, 1))
     let rest = min(left / max(1 - done, 1e-6), 0x1p52).rounded()
-    return Recount(
+    return CoordinatorState.Recount(
       runStep: runStep, scheduleStep: warmup + Int(max(rest - left, 0)),
       surplus: warmup + Int(rest) - scheduledSteps)
   }

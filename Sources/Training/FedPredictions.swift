@@ -1,3 +1,4 @@
+internal import Configuration
 internal import Datasets
 internal import Optimization
 internal import Recurrence

@@ -1,23 +1,10 @@
 internal import Datasets
+internal import Formats
 internal import Foundation
 internal import LinearAlgebra
 internal import Recurrence
 
 // The loss that a model has to be better than to have learnt anything.
-
-/// The loss of the last windows, the older ones weighing less.
-struct RecentLoss: Codable, Equatable, Sendable {
-  var nats = 0.0
-  var targets = 0.0
-
-  /// Their mean, in nats per target.
-  var mean: Double { nats / max(targets, 1) }
-
-  /// With one window more; 50 windows back counts a third.
-  func adding(_ nats: Double, _ targets: Double) -> RecentLoss {
-    RecentLoss(nats: 0.98 * self.nats + nats, targets: 0.98 * self.targets + targets)
-  }
-}
 
 extension ModelOptions {
   /// The most that guessing costs, in nats per target: every symbol as likely as any other, every label
@@ -70,44 +57,5 @@ extension Coordinator {
       "Diverged: after \(state.step) steps the \(loss) is \(fixed(finalLoss ?? .nan, 4)), above the "
       + "\(fixed(state.guess ?? guess ?? .nan, 4)) of guessing: lower the learning rate or clip the "
       + "gradient, and start a new run\(best)"
-  }
-}
-
-/// Sums of the numbers that are asked for, and of their squares.
-struct NumberMoments {
-  /// Of each output the sum and the sum of squares, and the number of rows.
-  var sums: [Double]
-  private let width: Int
-
-  /// Nil for a model that does not predict numbers, or ends besides them.
-  init?(of model: any Model) {
-    guard let model = model as? SequenceModel, case .numbers(let width) = model.interface.output,
-      model.options.end == .symbol
-    else { return nil }
-    self.width = width
-    sums = [Double](repeating: 0, count: 2 * width + 1)
-  }
-
-  mutating func add(_ batch: Batch) {
-    guard batch.streams > 0 else { return }
-    let (values, targets) = (batch.valueRows, batch.targets.elements())
-    for row in 0..<batch.rows where targets[row] >= 0 {
-      for j in 0..<width {
-        let value = Double(values[row, j])
-        sums[2 * j] += value
-        sums[2 * j + 1] += value * value
-      }
-      sums[2 * width] += 1
-    }
-  }
-
-  /// The mean of the outputs' variances; nil without numbers.
-  var variance: Double? {
-    let rows = sums[2 * width]
-    guard rows > 0 else { return nil }
-    let total = (0..<width).reduce(0.0) {
-      $0 + sums[2 * $1 + 1] / rows - (sums[2 * $1] / rows) * (sums[2 * $1] / rows)
-    }
-    return max(total / Double(width), 0)
   }
 }

@@ -1,4 +1,5 @@
 internal import Collectives
+internal import Configuration
 internal import LinearAlgebra
 internal import Recurrence
 

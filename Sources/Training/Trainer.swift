@@ -1,4 +1,5 @@
 public import Collectives
+public import Configuration
 public import Datasets
 internal import LinearAlgebra
 public import Optimization

@@ -1,5 +1,6 @@
 public import ArgumentParser
 internal import Collectives
+internal import Configuration
 internal import Foundation
 internal import Recurrence
 public import Training

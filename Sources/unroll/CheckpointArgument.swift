@@ -15,7 +15,7 @@ struct CheckpointArgument: ParsableArguments {
   var best = false
 
   /// Returns the folder of the checkpoint.
-  /// - Throws: `CheckpointError` if there is none.
+  /// - Throws: `FileError` if there is none.
   func locate() throws -> String { try CheckpointStore.locate(checkpoint, best: best) }
 
   /// Prints on standard error which checkpoint was chosen, if the argument left a choice.

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Configuration
 internal import Datasets
 internal import Foundation
 internal import Recurrence

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Formats
 internal import Foundation
 internal import Training
 
@@ -31,7 +32,7 @@ struct Diagnose: ParsableCommand {
     do {
       try Data(picture.utf8).write(to: URL(filePath: svg), options: .atomic)
     } catch {
-      throw CheckpointError(
+      throw FileError(
         .cannotWrite, svg, "\(svg) cannot be written: choose another --svg file")
     }
   }

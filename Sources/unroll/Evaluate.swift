@@ -1,5 +1,6 @@
 public import ArgumentParser
 internal import Collectives
+internal import Configuration
 internal import Datasets
 internal import Foundation
 internal import Training

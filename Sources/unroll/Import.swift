@@ -1,5 +1,7 @@
 internal import ArgumentParser
 internal import Collectives
+internal import Configuration
+internal import Formats
 internal import Foundation
 internal import Logging
 internal import Training

@@ -1,8 +1,9 @@
 public import ArgumentParser
 internal import Collectives
+internal import Configuration
 internal import Foundation
 internal import Logging
-public import Training
+internal import Training
 
 extension ConsoleOptions.Progress: ExpressibleByArgument {}
 

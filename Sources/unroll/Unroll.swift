@@ -1,6 +1,8 @@
 internal import ArgumentParser
 internal import CFileFaults
 internal import Collectives
+internal import Configuration
+internal import Formats
 internal import Foundation
 internal import Training
 

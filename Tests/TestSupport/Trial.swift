@@ -1,4 +1,6 @@
 package import Collectives
+package import Configuration
+internal import Formats
 internal import Foundation
 package import Training
 

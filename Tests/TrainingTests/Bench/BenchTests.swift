@@ -1,4 +1,6 @@
 import Collectives
+import Configuration
+import Formats
 import Foundation
 import LinearAlgebra
 import Recurrence

@@ -1,3 +1,5 @@
+import Configuration
+import Formats
 import Foundation
 import Testing
 import TestSupport
@@ -11,7 +13,7 @@ import Training
 @Suite struct `Checkpoints on a disk with faults` {
   /// Saves step 1, lets the disk fail, and expects a sentence and nothing changed.
   private func expectFailure(
-    in folder: String, kind: CheckpointError.Kind, saying words: String, numbers: Int = 300,
+    in folder: String, kind: FileError.Kind, saying words: String, numbers: Int = 300,
     isRoot: Bool = true, fault: (String) throws -> Void,
     repair: (String) throws -> Void = { _ in }
   ) throws {
@@ -21,7 +23,7 @@ import Training
     _ = try store.save(state(step: 1), files: files(step: 1))
     let before = try contents(directory)
     try fault(directory)
-    let error = #expect(throws: CheckpointError.self) {
+    let error = #expect(throws: FileError.self) {
       func save() throws {
         _ = try store.save(state(step: 2), files: files(step: 2, numbers: numbers))
       }
@@ -86,7 +88,7 @@ import Training
         })
       try put([1], at: folder + "/file")
       for path in [folder + "/file", folder + "/file/checkpoints"] {
-        let error = #expect(throws: CheckpointError.self) { try CheckpointStore(path).prepare() }
+        let error = #expect(throws: FileError.self) { try CheckpointStore(path).prepare() }
         #expect(error?.exitCode == 73 && error?.description.contains("move it away") == true)
       }
     }
@@ -97,7 +99,7 @@ import Training
       let store = CheckpointStore(folder + "/checkpoints")
       try store.prepare()
       try FileManager.default.removeItem(atPath: store.directory)
-      let error = #expect(throws: CheckpointError.self) {
+      let error = #expect(throws: FileError.self) {
         try store.save(state(step: 1), files: files(step: 1))
       }
       #expect(error?.exitCode == 73 && error?.description.contains("folder is gone") == true)
@@ -113,7 +115,7 @@ import Training
       try FileManager.default.removeItem(atPath: folder + "/latest")
       try FileManager.default.createDirectory(
         atPath: folder + "/latest/x", withIntermediateDirectories: true)
-      let error = #expect(throws: CheckpointError.self) {
+      let error = #expect(throws: FileError.self) {
         try store.save(state(step: 2), files: files(step: 2))
       }
       #expect(error?.kind == .cannotCreate)

@@ -1,3 +1,5 @@
+import Configuration
+import Formats
 import Foundation
 import Testing
 import TestSupport
@@ -27,7 +29,7 @@ private let savingFolder = environment[variable]
     }
     let store = CheckpointStore(folder + "/checkpoints", keep: 2)
     for (number, step) in Self.saves.enumerated() {
-      do throws(CheckpointError) {
+      do throws(FileError) {
         if number == 0 { try store.prepare() }
         _ = try store.save(
           state(step: step, bestLoss: Double(number), numbers: 3000),

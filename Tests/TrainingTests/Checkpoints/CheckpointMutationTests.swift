@@ -1,5 +1,7 @@
 import Collectives
+import Configuration
 import Datasets
+import Formats
 import Foundation
 import Logging
 import Recurrence

@@ -1,3 +1,5 @@
+import Configuration
+import Formats
 import Foundation
 import Testing
 import TestSupport

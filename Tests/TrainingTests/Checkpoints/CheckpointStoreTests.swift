@@ -1,4 +1,6 @@
+import Configuration
 import Datasets
+import Formats
 import Foundation
 import Testing
 import TestSupport
@@ -48,8 +50,8 @@ import Training
     try withStore { store, folder in
       let run = String(folder.dropLast("/checkpoints".count))
       try save(store, 3)
-      #expect(throws: CheckpointError.self) { try CheckpointStore.locate(run, best: true) }
-      #expect(throws: CheckpointError.self) { try CheckpointStore.locate(folder + "/best") }
+      #expect(throws: FileError.self) { try CheckpointStore.locate(run, best: true) }
+      #expect(throws: FileError.self) { try CheckpointStore.locate(folder + "/best") }
       let best = try save(store, 5, isBest: true)
       let latest = try save(store, 9)
       for path in [run, run + "/", folder, folder + "/latest"] {
@@ -60,19 +62,19 @@ import Training
       }
       #expect(try CheckpointStore.locate(folder + "/best/") == best)
       for path in [best, folder + "/latest"] {
-        #expect(throws: CheckpointError.self) { try CheckpointStore.locate(path, best: true) }
+        #expect(throws: FileError.self) { try CheckpointStore.locate(path, best: true) }
       }
       try "step-00000004\n".write(toFile: folder + "/best", atomically: true, encoding: .utf8)
-      let gone = #expect(throws: CheckpointError.self) {
+      let gone = #expect(throws: FileError.self) {
         try CheckpointStore.locate(run, best: true)
       }
       #expect(gone?.description.contains("names step-00000004, which is gone") == true)
       try "nonsense".write(toFile: folder + "/best", atomically: true, encoding: .utf8)
-      let damaged = #expect(throws: CheckpointError.self) {
+      let damaged = #expect(throws: FileError.self) {
         try CheckpointStore.locate(folder + "/best")
       }
       #expect(damaged?.description.contains("names no checkpoint") == true)
-      let parent = #expect(throws: CheckpointError.self) {
+      let parent = #expect(throws: FileError.self) {
         try CheckpointStore.locate(String(run.dropLast("/run".count)))
       }
       #expect(parent?.description.contains("name one, such as \(run)") == true)
@@ -190,7 +192,7 @@ import Training
       #expect(try store.resume()?.checkpoint.state.step == 1)
       #expect(try store.resume()?.warning?.contains("step-00000002 is damaged") == true)
       for step in [1, 3] { try put([], at: folder + "/step-0000000\(step)/model.safetensors") }
-      let error = #expect(throws: CheckpointError.self) { try store.resume() }
+      let error = #expect(throws: FileError.self) { try store.resume() }
       #expect(error?.kind == .damaged && error?.description.contains(folder) == true)
     }
   }
@@ -203,13 +205,13 @@ import Training
       for name in [path, path + "/", folder, run, run + "//"] {
         #expect(try CheckpointStore.locate(name) == path)
       }
-      let nothing = #expect(throws: CheckpointError.self) {
+      let nothing = #expect(throws: FileError.self) {
         try CheckpointStore.locate(run + "/no")
       }
       #expect(nothing?.kind == .missing)
       try FileManager.default.createDirectory(
         atPath: run + "/empty", withIntermediateDirectories: true)
-      let empty = #expect(throws: CheckpointError.self) {
+      let empty = #expect(throws: FileError.self) {
         try CheckpointStore.locate(run + "/empty")
       }
       #expect(empty?.description.contains("holds no checkpoint") == true)

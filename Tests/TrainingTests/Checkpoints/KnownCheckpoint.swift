@@ -1,4 +1,6 @@
+import Configuration
 import Datasets
+import Formats
 import Foundation
 import Recurrence
 import Training

@@ -1,3 +1,4 @@
+import Formats
 import LinearAlgebra
 import Recurrence
 import Testing
@@ -51,7 +52,7 @@ import Training
         Self.vector(1, Self.layout(hidden: 6, second: false)).tensors()
           + [Tensor("rnn.weight_hh_l1", shape: [1], copying: [1 as Float])], to: path)
       let vector = ParameterVector(Self.layout())
-      let error = #expect(throws: CheckpointError.self) {
+      let error = #expect(throws: FileError.self) {
         try SafetensorsFile(path).load(into: [("", vector)])
       }
       #expect(
@@ -72,7 +73,7 @@ import Training
         [Tensor("decoder.weight", shape: [2], copying: [1, 2] as [Float])],
         metadata: ["encoder.weight": "decoder.weight"], to: path)
       #expect(try SafetensorsFile(path).values("encoder.weight", as: Float.self) == [1, 2])
-      let error = #expect(throws: CheckpointError.self) {
+      let error = #expect(throws: FileError.self) {
         try SafetensorsFile(path).values("decoder.weigth", as: Float.self)
       }
       #expect(error?.description.contains("(nearest: decoder.weight)") == true)

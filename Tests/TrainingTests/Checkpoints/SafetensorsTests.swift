@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import LinearAlgebra
 import Testing
@@ -100,7 +101,7 @@ import Training
         do {
           _ = try SafetensorsFile(path)
           #expect(file.isGood, "\(file.name) is accepted")
-        } catch let error as CheckpointError {
+        } catch let error as FileError {
           #expect(!file.isGood, "\(file.name): \(error)")
           #expect(error.kind == .damaged && error.exitCode == 65)
           #expect(error.description.contains(path) && !error.description.contains("\n"))
@@ -121,7 +122,7 @@ import Training
         var changed = original
         changed[position] ^= UInt8(1 << (position % 8))
         try put(changed, at: path)
-        do { _ = try SafetensorsFile(path) } catch is CheckpointError { refused += 1 }
+        do { _ = try SafetensorsFile(path) } catch is FileError { refused += 1 }
       }
       // Names may change, and the data, which the header does not guard.
       #expect(refused > original.count / 2 && refused < original.count)
@@ -130,9 +131,9 @@ import Training
 
   @Test func `a file that is not there, or a folder, is one sentence`() throws {
     try withTemporaryFolder { folder in
-      let missing = #expect(throws: CheckpointError.self) { try SafetensorsFile(folder + "/no") }
+      let missing = #expect(throws: FileError.self) { try SafetensorsFile(folder + "/no") }
       #expect(missing?.kind == .missing)
-      let wrong = #expect(throws: CheckpointError.self) { try SafetensorsFile(folder) }
+      let wrong = #expect(throws: FileError.self) { try SafetensorsFile(folder) }
       #expect(wrong?.kind == .damaged)
     }
   }

@@ -1,3 +1,5 @@
+import Configuration
+import Formats
 import Foundation
 import Testing
 import TestSupport
@@ -47,7 +49,7 @@ import Training
     try withTemporaryFolder { folder in
       let path = folder + "/file.yaml"
       try replace(path) {
-        let weights = #expect(throws: CheckpointError.self) { try SafetensorsFile(path) }
+        let weights = #expect(throws: FileError.self) { try SafetensorsFile(path) }
         #expect(weights?.exitCode == 65 && weights?.description.contains(path) == true)
         let configuration = #expect(throws: ConfigurationError.self) {
           try Configuration.load(files: [path])
@@ -81,7 +83,7 @@ import Training
         try put(content, at: path + "/" + name)
         let problems = Checkpoint.verify(path)
         #expect(problems.count == 1 && problems[0].description.contains("does not list \(name)"))
-        #expect(throws: CheckpointError.self) { try Checkpoint(verifying: path) }
+        #expect(throws: FileError.self) { try Checkpoint(verifying: path) }
         #expect(try store.list().map(\.isComplete) == [false])
         try FileManager.default.removeItem(atPath: path + "/" + name)
         #expect(Checkpoint.verify(path).count == 1)

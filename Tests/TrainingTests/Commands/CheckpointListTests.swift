@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import Recurrence
 import Testing
@@ -78,7 +79,7 @@ import Training
         for attempt in [
           { _ = try CheckpointList(path) }, { _ = try CheckpointList.verify(path) },
         ] {
-          let error = #expect(throws: CheckpointError.self) { try attempt() }
+          let error = #expect(throws: FileError.self) { try attempt() }
           #expect(error?.exitCode == 65)
           #expect(error?.description.contains(reason) == true)
         }

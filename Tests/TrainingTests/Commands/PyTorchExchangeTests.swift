@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import LinearAlgebra
 import Recurrence
@@ -120,7 +121,7 @@ import Training
       let run = try SmallRun(
         in: folder, model: "{embedding: 4, layers: [{cell: gru, hidden: 5}, \(layer)]}", steps: 1)
       let checkpoint = try run.train()
-      let error = #expect(throws: CheckpointError.self) { try PyTorchExport(checkpoint) }
+      let error = #expect(throws: FileError.self) { try PyTorchExport(checkpoint) }
       #expect(error?.exitCode == 65)
       #expect(error?.description.contains(reason) == true)
     }
@@ -136,7 +137,7 @@ import Training
         folder, folder + "/nowhere/x", folder + "/text.txt/x", folder + "/pipe",
         checkpoint.path + "/model.safetensors",
       ] {
-        let error = #expect(throws: CheckpointError.self) { try export.save(to: path) }
+        let error = #expect(throws: FileError.self) { try export.save(to: path) }
         #expect(error?.exitCode == 73)
         #expect(error?.description.hasPrefix("cannot create \(path) because") == true)
       }

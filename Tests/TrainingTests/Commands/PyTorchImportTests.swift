@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import LinearAlgebra
 import Recurrence
@@ -47,7 +48,7 @@ import Training
       try Safetensors.save(tensors, to: path)
       let (model, weights) = Self.weights(options, seed: 99)
       let before = Array(weights.buffer.elements())
-      let error = #expect(throws: CheckpointError.self) {
+      let error = #expect(throws: FileError.self) {
         try SafetensorsFile(path).load(model, into: weights)
       }
       #expect(error?.exitCode == 65)

@@ -1,3 +1,4 @@
+import Formats
 import LinearAlgebra
 import Recurrence
 import Testing
@@ -138,7 +139,7 @@ import Training
         change(&changed)
         try Safetensors.save(Array(changed.values), metadata: metadata, to: path)
         let file = try SafetensorsFile(path)
-        let error = #expect(throws: CheckpointError.self) {
+        let error = #expect(throws: FileError.self) {
           try file.load(model, into: weights, updateGate: gate)
         }
         #expect(error?.exitCode == 65)
@@ -184,7 +185,7 @@ import Training
       let run = try SmallRun(
         in: folder, model: "{embedding: 4, layers: [{cell: elman, hidden: 5}, \(layer)]}", steps: 1)
       let checkpoint = try run.train()
-      let error = #expect(throws: CheckpointError.self) {
+      let error = #expect(throws: FileError.self) {
         try PyTorchExport(checkpoint, form: form)
       }
       #expect(error?.exitCode == 65)

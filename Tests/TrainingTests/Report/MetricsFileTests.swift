@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import Testing
 import TestSupport
@@ -78,7 +79,7 @@ import Training
     try withTemporaryFolder { folder in
       let path = folder + "/metrics.jsonl"
       #expect(mkfifo(path, 0o600) == 0)
-      let error = #expect(throws: CheckpointError.self) {
+      let error = #expect(throws: FileError.self) {
         _ = try MetricsFile(path, keepingThrough: 0)
       }
       #expect(error?.exitCode == 73)

@@ -1,3 +1,4 @@
+import Formats
 import Testing
 import Training
 
@@ -8,7 +9,7 @@ import Training
   @Test func `no room for one is an error before the first step, with the code of a full disk`()
     throws
   {
-    let error = #expect(throws: CheckpointError.self) {
+    let error = #expect(throws: FileError.self) {
       try space.check("/tmp", saved: 0, free: 2.5 * 0x1p20)
     }
     #expect(error?.exitCode == 74)
@@ -24,7 +25,7 @@ import Training
   @Test func `what is saved already needs no more room, but a new one does`() throws {
     #expect(try space.check("/tmp", saved: 3, free: 3 * 0x1p20) == nil)
     #expect(try space.check("/tmp", saved: 9, free: 3 * 0x1p20) == nil)
-    #expect(throws: CheckpointError.self) {
+    #expect(throws: FileError.self) {
       try space.check("/tmp", saved: 9, free: 2 * 0x1p20)
     }
   }
@@ -35,10 +36,10 @@ import Training
   }
 
   @Test func `of a folder that is yet to be made the disk that it will lie on counts`() throws {
-    #expect(throws: CheckpointError.self) {
+    #expect(throws: FileError.self) {
       try CheckpointSpace(ofCheckpoint: 1e300, keep: 2).check("/tmp/none/of/these", saved: 0)
     }
-    #expect(throws: CheckpointError.self) {
+    #expect(throws: FileError.self) {
       try CheckpointSpace(ofCheckpoint: 1e300, keep: 2).check("none/of/these", saved: 0)
     }
   }

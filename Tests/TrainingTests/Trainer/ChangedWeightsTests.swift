@@ -1,3 +1,4 @@
+import Formats
 import LinearAlgebra
 import Optimization
 import Recurrence

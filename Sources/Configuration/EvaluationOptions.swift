@@ -1,0 +1,65 @@
+internal import Datasets
+
+/// When and how the model is evaluated on the validation data: the section `evaluation`.
+public struct EvaluationOptions: Codable, Equatable, Sendable {
+  /// The steps from one evaluation to the next, or the end of each epoch.
+  public var every = Interval.epoch
+  /// Parallel streams over all ranks; as in training unless set.
+  public var batchSize: Int
+  /// The most steps of a batch of sequences over all ranks, padding included, in place of `batchSize`;
+  /// as in training unless a batch size is set.
+  public var batchTokens: Int?
+  /// Time steps per window; as in training unless set.
+  public var givenBptt: Int?
+
+  enum CodingKeys: String, CodingKey {
+    case every
+    case batchSize = "batch_size"
+    case batchTokens = "batch_tokens"
+    case bptt
+  }
+
+  public init(like training: TrainingOptions = TrainingOptions()) {
+    batchSize = training.batchSize
+    batchTokens = training.batchTokens
+    givenBptt = training.givenBptt
+  }
+
+  public init(from decoder: any Decoder) throws {
+    try self.init(from: decoder, like: TrainingOptions())
+  }
+
+  /// Decodes the section; what it leaves out is as in training.
+  public init(from decoder: any Decoder, like training: TrainingOptions) throws {
+    self.init(like: training)
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    every = try container.decode(.every, default: every)
+    batchSize = try container.decode(.batchSize, default: batchSize, from: 1...largestCount)
+    if container.contains(.batchTokens) || container.contains(.batchSize) {
+      batchTokens = try container.decode(.batchTokens, from: 1...largestCount)
+    }
+    givenBptt = try container.decode(.bptt, from: 1...largestCount) ?? givenBptt
+    if case .seconds = every {
+      throw DecodingError.dataCorruptedError(
+        forKey: .every, in: container,
+        debugDescription: "evaluation.every is a number of steps or epoch, so that runs can be"
+          + " compared; write one of these")
+    }
+  }
+}
+
+extension EvaluationOptions {
+  /// Time steps per window of a text.
+  public var bptt: Int {
+    get { givenBptt ?? LoaderRequest.textSteps }
+    set { givenBptt = newValue }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(every, forKey: .every)
+    try container.encode(batchSize, forKey: .batchSize)
+    try container.encodeIfPresent(batchTokens, forKey: .batchTokens)
+    try container.encodeIfPresent(givenBptt, forKey: .bptt)
+  }
+}

@@ -1,0 +1,105 @@
+package import Formats
+internal import Foundation
+package import Recurrence
+
+extension TaskSignature.Output {
+  /// The name of the head that predicts it.
+  package var head: String {
+    switch self {
+    case .symbols: "softmax"
+    case .numbers: "squared error"
+    case .labels: "logistic"
+    }
+  }
+}
+
+extension ModelOptions {
+  /// The model in one line: `embedding 200 → lstm 200, dropout 0.2 → gru 160 → softmax, tied`.
+  package func words(predicting outputs: TaskSignature.Output) -> String {
+    func dropped(_ rate: Double) -> String { rate > 0 ? ", dropout \(rate)" : "" }
+    func words(_ layer: LayerOptions, _ dropout: Double) -> String {
+      let kind =
+        switch layer.kind {
+        case .linear(let width): "linear \(width)"
+        case .recurrent(let cell, let options): "\(cell) \(options.hidden)" + self.details(options)
+        }
+      return kind + layer.surroundings.words
+        + (layer.bidirectional.map { ", bidirectional \($0.rawValue)" } ?? "")
+        + (layer.residual ? ", residual" : "") + (layer.frozen ? ", frozen" : "")
+        + dropped(layer.dropout ?? dropout)
+    }
+    let trees = tree.map { ["tree \($0.cell.rawValue) \($0.hidden)" + dropped(dropout)] } ?? []
+    var ends: String {
+      switch end {
+      case .symbol: ""
+      case .halt: ", halting"
+      case .length: ", length predicted and read (\(lengthInput.rawValue))"
+      }
+    }
+    let output =
+      outputs.head + (shortcut ? " with shortcut" : "") + (tied ? ", tied" : "")
+      + (outputBias ? "" : ", no bias") + ends
+    func words(_ model: ModelOptions) -> [String] {
+      [(model.embedding.map { "embedding \($0)" } ?? "input") + dropped(model.dropoutOfInput)]
+        + model.layers.map { words($0, model.dropout) }
+    }
+    let looks = attentionPlace == .input ? ", looking back (\(attention.rawValue))" : ""
+    let attention =
+      attention == .none || attentionPlace == .input
+      ? [] : ["attention \(attention.rawValue)" + dropped(dropout)]
+    let main = words(self) + trees + attention + [output]
+    let source = encoder.map { encoder in
+      "source: "
+        + words(encoderOptions(encoder)).joined(separator: " → ")
+        + "; context \(context.rawValue)\(looks): "
+    }
+    return (source ?? "") + main.joined(separator: " → ")
+  }
+
+  /// The options of a cell besides its width, where they are not the defaults.
+  private func details(_ options: any CellOptions) -> String {
+    guard case .object(let members)? = try? JSONValue(encoding: options),
+      case .object(let defaults)? = defaultOptions(like: options, hidden: options.hidden)
+    else { return "" }
+    return members.filter { defaults[$0.key] != $0.value }
+      .sorted { $0.key < $1.key }
+      .map { ", \($0.key) \($0.value.plain)" }.joined()
+  }
+}
+
+extension RecurrentLayerOptions {
+  fileprivate var words: String {
+    (feedback.map { ", feeding back \($0.width) (\($0.nonlinearity.rawValue))" } ?? "")
+      + (feedsTargets ? ", feeding back the target" : "")
+      + (initialState == .zero ? "" : ", initial state \(initialState.rawValue)")
+      + (zoneout > 0 ? ", zoneout \(zoneout)" : "")
+  }
+}
+
+/// The options of a cell of which only the width is given, as they are written.
+func defaultOptions<Options: CellOptions>(like options: Options, hidden: Int) -> JSONValue? {
+  defaultOptions(Options.self, hidden: hidden)
+}
+
+/// The options of a cell of which only the width is given, as they are written.
+package func defaultOptions<Options: CellOptions>(_ type: Options.Type, hidden: Int) -> JSONValue? {
+  let given = JSONValue.object(["hidden": .integer(hidden)])
+  guard let options = try? given.decode(type) else { return nil }
+  return try? JSONValue(encoding: options)
+}
+
+extension JSONValue {
+  /// The value as a configuration has it.
+  package var plain: String {
+    switch self {
+    case .string(let text): text
+    case .integer(let value): String(value)
+    case .unsigned(let value): String(value)
+    case .number(let value): String(value)
+    case .bool(let value): String(value)
+    case .null: "null"
+    case .array, .object:
+      (try? JSONValue.encoder().encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    }
+  }
+}

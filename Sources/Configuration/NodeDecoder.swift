@@ -1,0 +1,190 @@
+internal import Formats
+
+/// Decodes one value of a configuration; no node stands for a value that is absent.
+struct NodeDecoder: Decoder {
+  let node: ConfigurationNode?
+  let path: [any CodingKey]
+  let record: KeyRecord
+  let userInfo: [CodingUserInfoKey: Any]
+
+  init(
+    node: ConfigurationNode?, path: [any CodingKey], record: KeyRecord,
+    userInfo: [CodingUserInfoKey: Any]
+  ) {
+    self.node = node
+    self.path = path
+    self.record = record
+    self.userInfo = userInfo
+  }
+
+  var codingPath: [any CodingKey] { path }
+  var isNull: Bool { node?.isNull ?? true }
+
+  func below(_ key: any CodingKey, _ node: ConfigurationNode?) -> NodeDecoder {
+    NodeDecoder(node: node, path: path + [key], record: record, userInfo: userInfo)
+  }
+
+  func container<Key: CodingKey>(
+    keyedBy type: Key.Type
+  ) throws -> KeyedDecodingContainer<Key> {
+    guard let entries = node.map(\.entries) ?? [] else { throw mismatch(type, "a mapping") }
+    return KeyedDecodingContainer(MappingContainer(decoder: self, entries: entries))
+  }
+
+  func unkeyedContainer() throws -> any UnkeyedDecodingContainer {
+    guard let elements = node.map(\.elements) ?? [] else { throw mismatch([Any].self, "a list") }
+    return ListContainer(decoder: self, elements: elements)
+  }
+
+  func singleValueContainer() throws -> any SingleValueDecodingContainer {
+    ScalarContainer(decoder: self)
+  }
+
+  /// Decodes this value; scalars are read here, everything else by its own `init(from:)`.
+  func decode<Value: Decodable>(_ type: Value.Type) throws -> Value {
+    if let scalar = type as? any ConfigurationScalar.Type {
+      guard !isNull, let node, let value = scalar.read(node.content) as? Value else {
+        throw mismatch(type, scalar.expectation)
+      }
+      return value
+    }
+    do {
+      return try Value(from: self)
+    } catch DecodingError.dataCorrupted(let context)
+      where context.codingPath.count == path.count
+      && context.debugDescription.hasPrefix("Cannot initialize")
+    {
+      // What the compiler wrote for an enumeration; it does not tell which words there are.
+      throw DecodingError.dataCorrupted(
+        .init(codingPath: path, debugDescription: unknownWord(for: type)))
+    }
+  }
+
+  func mismatch(_ type: Any.Type, _ expectation: String) -> DecodingError {
+    let name = path.isEmpty ? "" : " for \(dotted(path))"
+    let found = node?.summary ?? "nothing"
+    return DecodingError.typeMismatch(
+      type,
+      .init(
+        codingPath: path, debugDescription: "expected \(expectation)\(name), found \(found)"))
+  }
+
+  private func unknownWord(for type: Any.Type) -> String {
+    let found = node?.summary ?? "nothing"
+    let name = path.isEmpty ? "the value" : dotted(path)
+    guard let type = type as? any CaseIterable.Type else {
+      return "\(found) is not a possible value of \(name); choose another"
+    }
+    let words = words(of: type)
+    var sentence = "\(name) is one of \(words.joined(separator: ", ")), found \(found)"
+    if let word = node.flatMap({ String.read($0.content) }),
+      let nearest = Suggestion.nearest(word, among: words)
+    {
+      sentence += "; did you mean \"\(nearest)\"?"
+    }
+    return sentence
+  }
+
+  private func words<Cases: CaseIterable>(of type: Cases.Type) -> [String] {
+    type.allCases.map { word in
+      (word as? any RawRepresentable).map { "\($0.rawValue)" } ?? "\(word)"
+    }
+  }
+}
+
+/// The keys and values of a mapping.
+private struct MappingContainer<Key: CodingKey>: KeyedDecodingContainerProtocol {
+  let decoder: NodeDecoder
+  let entries: [ConfigurationNode.Entry]
+
+  var codingPath: [any CodingKey] { decoder.path }
+  var allKeys: [Key] { entries.compactMap { Key(stringValue: $0.key) } }
+
+  private func node(_ key: any CodingKey) -> ConfigurationNode? {
+    decoder.record.ask(key, at: decoder.path)
+    return entries.first { $0.key == key.stringValue }?.value
+  }
+
+  func contains(_ key: Key) -> Bool { node(key) != nil }
+
+  func decodeNil(forKey key: Key) -> Bool { node(key)?.isNull ?? true }
+
+  func decode<Value: Decodable>(_ type: Value.Type, forKey key: Key) throws -> Value {
+    let below = decoder.below(key, node(key))
+    if below.isNull, !(type is any ExpressibleByNilLiteral.Type) {
+      throw DecodingError.keyNotFound(
+        key, .init(codingPath: codingPath, debugDescription: "the key is missing"))
+    }
+    return try below.decode(type)
+  }
+
+  func nestedContainer<Nested: CodingKey>(
+    keyedBy type: Nested.Type, forKey key: Key
+  ) throws -> KeyedDecodingContainer<Nested> {
+    try decoder.below(key, node(key)).container(keyedBy: type)
+  }
+
+  func nestedUnkeyedContainer(forKey key: Key) throws -> any UnkeyedDecodingContainer {
+    try decoder.below(key, node(key)).unkeyedContainer()
+  }
+
+  func superDecoder() throws -> any Decoder { decoder }
+
+  /// Decodes what stands under a key; where nothing does, an empty mapping.
+  func superDecoder(forKey key: Key) throws -> any Decoder { decoder.below(key, node(key)) }
+}
+
+/// The elements of a list, one after the other.
+private struct ListContainer: UnkeyedDecodingContainer {
+  let decoder: NodeDecoder
+  let elements: [ConfigurationNode]
+  var currentIndex = 0
+
+  var codingPath: [any CodingKey] { decoder.path }
+  var count: Int? { elements.count }
+  var isAtEnd: Bool { currentIndex >= elements.count }
+
+  private mutating func next() throws -> NodeDecoder {
+    guard !isAtEnd else {
+      throw DecodingError.dataCorrupted(
+        .init(
+          codingPath: codingPath,
+          debugDescription: "\(dotted(codingPath)) has only \(elements.count) elements; add more"))
+    }
+    defer { currentIndex += 1 }
+    return decoder.below(ElementIndex(currentIndex), elements[currentIndex])
+  }
+
+  mutating func decodeNil() throws -> Bool {
+    guard !isAtEnd, elements[currentIndex].isNull else { return false }
+    currentIndex += 1
+    return true
+  }
+
+  mutating func decode<Value: Decodable>(_ type: Value.Type) throws -> Value {
+    try next().decode(type)
+  }
+
+  mutating func nestedContainer<Nested: CodingKey>(
+    keyedBy type: Nested.Type
+  ) throws -> KeyedDecodingContainer<Nested> {
+    try next().container(keyedBy: type)
+  }
+
+  mutating func nestedUnkeyedContainer() throws -> any UnkeyedDecodingContainer {
+    try next().unkeyedContainer()
+  }
+
+  mutating func superDecoder() throws -> any Decoder { try next() }
+}
+
+/// A value that is not taken apart.
+private struct ScalarContainer: SingleValueDecodingContainer {
+  let decoder: NodeDecoder
+
+  var codingPath: [any CodingKey] { decoder.path }
+
+  func decodeNil() -> Bool { decoder.isNull }
+
+  func decode<Value: Decodable>(_ type: Value.Type) throws -> Value { try decoder.decode(type) }
+}

@@ -1,0 +1,95 @@
+internal import Datasets
+package import Recurrence
+
+/// The part of a window that is kept from the forward pass for the backward pass: `recompute`.
+///
+/// Written as `none`, as `sqrt`, as a number of steps, or as `{states: 8, steps: 16}`.
+public enum Recomputation: Equatable, Sendable {
+  /// Everything.
+  case none
+  /// The states at every ⌈√T⌉-th of T steps; what lies between is computed twice (Chen 2016).
+  case squareRoot
+  /// The states at every so many steps.
+  case every(Int)
+  /// At most so many states, of those at every so many steps; what lies behind one that is not kept
+  /// is computed as often as it takes, and no more (Gruslys 2016).
+  case states(Int, steps: Int)
+
+  /// The steps of a segment where a number of states is given and no steps: so many that products
+  /// of a segment are worth while.
+  static let steps = 16
+
+  /// The request for windows of some sizes in segments; nil where everything is kept.
+  func request(for sizes: [WindowSize], _ plan: Plan) -> ActivationCheckpointing.Request? {
+    let window = WindowSize(
+      steps: sizes.map(\.steps).max() ?? 1, streams: sizes.map(\.streams).max() ?? 1)
+    // Windows of one step, such as those of trees, have nothing between two steps.
+    guard window.steps > 1 else { return nil }
+    let (length, states): (Int, Int?) =
+      switch self {
+      case .none: (0, nil)
+      case .squareRoot: (ActivationCheckpointing.squareRoot(of: window.steps), nil)
+      case .every(let steps): (steps, nil)
+      case .states(let states, let steps): (steps, states)
+      }
+    guard length > 0 else { return nil }
+    return ActivationCheckpointing.Request(
+      sizes, of: window, length: max(min(length, window.steps), plan.longestLag), states: states)
+  }
+}
+
+extension TrainingOptions {
+  /// The way to find the gradient of windows of some sizes.
+  package func gradientMethod(for windows: [WindowSize], _ plan: Plan) -> any GradientMethodRequest
+  {
+    if keptSteps > 0 {
+      return OverlappingWindows.Request(keptSteps: keptSteps, newSteps: windows)
+    }
+    return recompute.request(for: windows, plan) ?? FullWindow.Request(windows)
+  }
+}
+
+extension Recomputation: Codable {
+  private enum CodingKeys: String, CodingKey { case states, steps }
+
+  public init(from decoder: any Decoder) throws {
+    let single = try decoder.singleValueContainer()
+    if let steps = try? single.decode(Int.self), (1...largestCount).contains(steps) {
+      self = .every(steps)
+      return
+    }
+    guard let word = try? single.decode(String.self) else {
+      let container = try decoder.container(keyedBy: CodingKeys.self)
+      let states = try container.decode(Int.self, forKey: .states)
+      try container.require(
+        (1...largestCount).contains(states), .states,
+        "states must be from 1 to \(largestCount): that before the window is one of them")
+      self = .states(
+        states, steps: try container.decode(.steps, default: Self.steps, from: 1...largestCount))
+      return
+    }
+    switch word {
+    case "none": self = .none
+    case "sqrt": self = .squareRoot
+    default:
+      throw DecodingError.dataCorruptedError(
+        in: single,
+        debugDescription: "recompute is none, sqrt, a number of steps from 1 on, or {states: 8}")
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    if case .states(let states, let steps) = self {
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(states, forKey: .states)
+      try container.encode(steps, forKey: .steps)
+      return
+    }
+    var container = encoder.singleValueContainer()
+    switch self {
+    case .squareRoot: try container.encode("sqrt")
+    case .every(let steps): try container.encode(steps)
+    case .none, .states: try container.encode("none")
+    }
+  }
+}

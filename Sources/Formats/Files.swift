@@ -1,0 +1,132 @@
+internal import Glibc
+
+/// A new file that is written front to back while its size and CRC-32 are taken.
+///
+/// Nothing is buffered: memory goes straight to the system, so that a file may be larger than what is
+/// left of the memory. A process that limits the size of its files must ignore SIGXFSZ to get an
+/// error instead of its end.
+public final class FileWriter {
+  public let path: String
+  /// The number of bytes written so far.
+  public private(set) var size = 0
+  /// The CRC-32 (zlib's) of the bytes written so far.
+  public private(set) var checksum: UInt32 = 0
+  private var descriptor: Int32
+
+  /// Creates a file that must not exist yet.
+  package init(creating path: String) throws(FileError) {
+    self.path = path
+    descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    if descriptor < 0 { throw .writing(path) }
+  }
+
+  deinit { if descriptor >= 0 { close(descriptor) } }
+
+  /// Appends bytes.
+  public func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      // In pieces that stay in the cache between checksum and copy.
+      let piece = UnsafeRawBufferPointer(rebasing: rest.prefix(1 << 20))
+      let written = Glibc.write(descriptor, piece.baseAddress, piece.count)
+      if written < 0 {
+        if errno == EINTR { continue }
+        throw .writing(path)
+      }
+      checksum = extend(checksum, UnsafeRawBufferPointer(rebasing: piece[..<written]))
+      size += written
+      rest = rest.dropFirst(written)
+    }
+  }
+
+  /// Appends bytes.
+  public func write(_ bytes: [UInt8]) throws(FileError) {
+    // `withUnsafeBytes` forgets the type of what is thrown; `Result` remembers it.
+    try bytes.withUnsafeBytes { bytes in
+      Result { () throws(FileError) in try write(bytes) }
+    }.get()
+  }
+
+  /// Returns once everything is on the disk; closes the file.
+  package func finish() throws(FileError) {
+    // A failed fsync is never tried again: the system may have dropped the pages that failed.
+    if fsync(descriptor) != 0 { throw .writing(path) }
+    let closing = descriptor
+    descriptor = -1
+    if close(closing) != 0 && errno != EINTR { throw .writing(path) }
+  }
+}
+
+/// What a path leads to; a symbolic link counts as what it leads to.
+package enum FileKind {
+  case nothing, file, folder, other
+
+  package init(_ path: String) {
+    var info = stat()
+    guard stat(path, &info) == 0 else {
+      self = .nothing
+      return
+    }
+    switch info.st_mode & S_IFMT {
+    case S_IFREG: self = .file
+    case S_IFDIR: self = .folder
+    default: self = .other
+    }
+  }
+}
+
+/// The size of a file in bytes, or nil where there is none.
+package func fileSize(_ path: String) -> Int? {
+  var info = stat()
+  guard stat(path, &info) == 0, info.st_mode & S_IFMT == S_IFREG else { return nil }
+  return Int(info.st_size)
+}
+
+/// Opens a regular file for reading. Nothing else: a pipe would be waited for, a device read for ever.
+func openRegularFile(_ path: String) throws(FileError) -> Int32 {
+  // Without waiting for whoever would write into a pipe.
+  let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+  if descriptor < 0 { throw .reading(path) }
+  var info = stat()
+  if fstat(descriptor, &info) == 0, info.st_mode & S_IFMT == S_IFREG { return descriptor }
+  close(descriptor)
+  throw FileError(
+    .damaged, path, "\(path) is no regular file: give the path of a file, or move it away")
+}
+
+/// Reads a whole file of small size.
+package func readFile(_ path: String) throws(FileError) -> [UInt8] {
+  var contents: [UInt8] = []
+  try readPieces(path) { contents.append(contentsOf: $0) }
+  return contents
+}
+
+/// Reads a file and returns its size and CRC-32. Not through a mapping: a disk that fails is then an
+/// error and not a signal.
+package func measureFile(_ path: String) throws(FileError) -> (size: Int, checksum: UInt32) {
+  var size = 0
+  var checksum: UInt32 = 0
+  try readPieces(path) {
+    checksum = extend(checksum, $0)
+    size += $0.count
+  }
+  return (size, checksum)
+}
+
+private func readPieces(
+  _ path: String, _ body: (UnsafeRawBufferPointer) -> Void
+) throws(FileError) {
+  let descriptor = try openRegularFile(path)
+  defer { close(descriptor) }
+  let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
+  defer { piece.deallocate() }
+  while true {
+    let count = read(descriptor, piece.baseAddress, piece.count)
+    if count < 0 {
+      if errno == EINTR { continue }
+      throw .reading(path)
+    }
+    if count == 0 { return }
+    body(UnsafeRawBufferPointer(rebasing: piece[..<count]))
+  }
+}

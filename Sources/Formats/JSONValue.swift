@@ -1,0 +1,138 @@
+package import Foundation
+
+/// Any JSON value: the part of a checkpoint's state whose type belongs to somebody else.
+///
+/// A Double comes back with the bits it had. JSON has no word for NaN and the infinities; they are
+/// written as the strings `NaN`, `Infinity` and `-Infinity`, which `decode` turns back.
+public enum JSONValue: Equatable, Sendable {
+  case null
+  case bool(Bool)
+  case integer(Int)
+  /// An integer beyond `Int.max`, such as a seed.
+  case unsigned(UInt64)
+  case number(Double)
+  case string(String)
+  case array([JSONValue])
+  case object([String: JSONValue])
+
+  /// Turns any value into JSON.
+  public init(encoding value: some Encodable) throws {
+    self = try JSONValue.decoder.decode(JSONValue.self, from: JSONValue.encoder().encode(value))
+  }
+
+  /// Turns the JSON back into a value.
+  public func decode<Value: Decodable>(_ type: Value.Type = Value.self) throws -> Value {
+    try JSONValue.decoder.decode(type, from: JSONValue.encoder().encode(self))
+  }
+
+  /// The member of an object.
+  public subscript(key: String) -> JSONValue? {
+    if case .object(let members) = self { members[key] } else { nil }
+  }
+
+  /// The number, however it is written.
+  public var double: Double? {
+    switch self {
+    case .integer(let value): Double(value)
+    case .unsigned(let value): Double(value)
+    case .number(let value): value
+    case .string("NaN"): .nan
+    case .string("Infinity"): .infinity
+    case .string("-Infinity"): -.infinity
+    default: nil
+    }
+  }
+
+  package static func encoder(pretty: Bool = false) -> JSONEncoder {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting =
+      pretty
+      ? [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
+      : [.sortedKeys, .withoutEscapingSlashes]
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+    return encoder
+  }
+
+  package static var decoder: JSONDecoder {
+    let decoder = JSONDecoder()
+    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+      positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+    return decoder
+  }
+}
+
+extension JSONValue: Codable {
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    if container.decodeNil() {
+      self = .null
+    } else if let value = try? container.decode(Bool.self) {
+      self = .bool(value)
+    } else if let value = try? container.decode(String.self) {
+      // Before the numbers: a Double would take the string "NaN".
+      self = .string(value)
+    } else if let value = try? container.decode(Int.self) {
+      // Minus zero reads as the integer 0.
+      let number = value == 0 ? try container.decode(Double.self) : 1
+      self = number.sign == .minus ? .number(number) : .integer(value)
+    } else if let value = try? container.decode(UInt64.self) {
+      self = .unsigned(value)
+    } else if let value = try? container.decode(Double.self) {
+      self = .number(value)
+    } else if let value = try? container.decode([JSONValue].self) {
+      self = .array(value)
+    } else {
+      self = .object(try container.decode([String: JSONValue].self))
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    switch self {
+    case .null: try container.encodeNil()
+    case .bool(let value): try container.encode(value)
+    case .integer(let value): try container.encode(value)
+    case .unsigned(let value): try container.encode(value)
+    case .number(let value): try container.encode(value)
+    case .string(let value): try container.encode(value)
+    case .array(let value): try container.encode(value)
+    case .object(let value): try container.encode(value)
+    }
+  }
+}
+
+// Values written as Swift literals.
+extension JSONValue: ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral,
+  ExpressibleByFloatLiteral, ExpressibleByStringLiteral
+{
+  public init(booleanLiteral value: Bool) { self = .bool(value) }
+  public init(integerLiteral value: Int) { self = .integer(value) }
+  public init(floatLiteral value: Double) { self = .number(value) }
+  public init(stringLiteral value: String) { self = .string(value) }
+}
+
+extension JSONValue {
+  /// The paths of the members that are not the same in another value, such as `training.bptt` or
+  /// `model.layers.0.hidden`.
+  package func differences(from other: JSONValue, at path: String = "") -> [String] {
+    if self == other { return [] }
+    if case (.array(let a), .array(let b)) = (self, other), a.count == b.count {
+      return a.indices.flatMap { a[$0].differences(from: b[$0], at: "\(path).\($0)") }
+    }
+    guard case .object(let a) = self, case .object(let b) = other else { return [path] }
+    return Set(a.keys).union(b.keys).sorted().flatMap { key in
+      (a[key] ?? .null).differences(
+        from: b[key] ?? .null, at: path.isEmpty ? key : path + "." + key)
+    }
+  }
+
+  /// Whether the value does not fit on a line.
+  package var isNested: Bool {
+    switch self {
+    case .array(let elements): !elements.isEmpty
+    case .object(let members): !members.isEmpty
+    default: false
+    }
+  }
+}

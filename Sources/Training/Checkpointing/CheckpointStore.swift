@@ -1,0 +1,134 @@
+public import Formats
+internal import Glibc
+
+/// The checkpoints of a run: one folder for each, and two small files that name the latest and the best.
+///
+/// Only one process writes. A checkpoint is written under a temporary name, brought to the disk and
+/// renamed; `latest` follows last. So a folder called `step-…` is whole, and after a crash at any
+/// moment `resume` finds a checkpoint no older than the last that `save` returned from.
+public struct CheckpointStore: Sendable {
+  /// The folder of all checkpoints.
+  public let directory: String
+  /// How many of the last checkpoints are kept, besides the best; never below 2, because the last one
+  /// may turn out to be damaged.
+  public let keep: Int
+
+  /// The checkpoints in a folder, which need not exist yet.
+  public init(_ directory: String, keep: Int = 3) {
+    self.directory = directory
+    self.keep = max(keep, 2)
+  }
+
+  /// A checkpoint that was saved.
+  public struct Saved: Sendable {
+    public let path: String
+    /// Sentences about old checkpoints that could not be deleted.
+    public let warnings: [String]
+  }
+
+  /// Makes the folder, and clears away what a killed run left half-written in it.
+  ///
+  /// To be called once at the start of a run by the process that writes, before `resume`.
+  public func prepare() throws(FileError) {
+    try createFolders(directory)
+    for name in try names(in: directory) {
+      let path = directory + "/" + name
+      if name.hasPrefix(CheckpointStore.temporary) {
+        try removeTree(path)
+      } else if name.hasPrefix(CheckpointStore.replaced) {
+        // Killed between the two renames of `commit`, so the old checkpoint goes back to its place.
+        let place = directory + "/" + name.dropFirst(CheckpointStore.replaced.count)
+        if FileKind(place) == .nothing {
+          try rename(path, to: place)
+          try syncFolder(directory)
+        } else {
+          try removeTree(path)
+        }
+      }
+    }
+  }
+
+  /// Writes a checkpoint and returns once it is on the disk, whole and named by `latest`.
+  ///
+  /// A checkpoint of the same step is replaced, and is there until the new one is whole. If anything fails, what was half-written
+  /// is deleted and everything that was there before is as it was.
+  /// - Parameter isBest: `best` shall name it too.
+  public func save(
+    _ state: CheckpointState, files: [CheckpointFile], isBest: Bool = false
+  ) throws(FileError) -> Saved {
+    let name = CheckpointStore.name(ofStep: state.step)
+    let path = directory + "/" + name
+    let temporary = directory + "/" + CheckpointStore.temporary + name + "-" + nonce()
+    let aside = directory + "/" + CheckpointStore.replaced + name
+    do {
+      try createFolder(temporary)
+      try write(state, files, in: temporary)
+      try syncFolder(temporary)
+      try commit(temporary, as: path, aside: aside)
+    } catch {
+      try? removeTree(temporary)
+      throw error
+    }
+    try syncFolder(directory)
+    // The best first: were it last, a crash between the two would lose it.
+    if isBest { try point(.best, to: name) }
+    try point(.latest, to: name)
+    try? removeTree(aside)
+    return Saved(path: path, warnings: prune())
+  }
+
+  private func write(
+    _ state: CheckpointState, _ files: [CheckpointFile], in folder: String
+  ) throws(FileError) {
+    var state = state
+    state.files = []
+    for file in files {
+      let writer = try FileWriter(creating: folder + "/" + file.name)
+      try file.write(writer)
+      try writer.finish()
+      state.files.append(
+        CheckpointState.File(
+          name: file.name, size: writer.size, crc32: hexadecimal(writer.checksum)))
+    }
+    let writer = try FileWriter(creating: folder + "/" + Checkpoint.stateFile)
+    try writer.write(state.encoded())
+    try writer.finish()
+  }
+
+  /// Gives a written folder its name. What had the name is put aside first, because a folder cannot be
+  /// renamed over another; `prepare` puts it back if the process is killed between the two renames.
+  private func commit(
+    _ temporary: String, as path: String, aside: String
+  ) throws(FileError) {
+    switch FileKind(path) {
+    case .nothing: return try rename(temporary, to: path)
+    case .file, .other: throw .writing(path, ENOTDIR)
+    case .folder: break
+    }
+    try removeTree(aside)
+    try rename(path, to: aside)
+    do {
+      try rename(temporary, to: path)
+    } catch {
+      try? rename(aside, to: path)
+      throw error
+    }
+  }
+
+  /// The name of a checkpoint's folder.
+  public static func name(ofStep step: Int) -> String {
+    precondition(step >= 0, "a checkpoint of step \(step)")
+    let digits = String(step)
+    return "step-" + String(repeating: "0", count: max(0, 8 - digits.count)) + digits
+  }
+
+  static func step(ofName name: String) -> Int? {
+    guard name.hasPrefix("step-"), let step = Int(name.dropFirst(5)), step >= 0,
+      name == self.name(ofStep: step)
+    else { return nil }
+    return step
+  }
+
+  static let temporary = ".tmp-"
+  static let replaced = ".replaced-"
+}

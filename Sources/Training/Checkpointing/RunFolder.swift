@@ -1,0 +1,77 @@
+internal import Formats
+internal import Foundation
+internal import Glibc
+
+/// The folder of a run: its configuration, its metrics and its checkpoints.
+public struct RunFolder: Sendable {
+  public let path: String
+
+  public init(_ path: String) { self.path = path }
+
+  /// The configuration as it was given.
+  public var givenConfiguration: String { path + "/config.yaml" }
+  /// The configuration with every default filled in.
+  public var resolvedConfiguration: String { path + "/config.json" }
+  public var metrics: String { path + "/metrics.jsonl" }
+  public var checkpoints: String { path + "/checkpoints" }
+  /// Encoded texts, unless the configuration names a folder for them.
+  public var cache: String { path + "/data" }
+
+  /// Whether a run was begun here.
+  public var isUsed: Bool {
+    FileManager.default.fileExists(atPath: metrics)
+      || (try? CheckpointStore(checkpoints).list())?.isEmpty == false
+  }
+
+  /// Makes the folder and writes the configuration into it.
+  /// - Parameter given: the text of the configuration.
+  func prepare(given: String, resolved: [UInt8]) throws(FileError) {
+    try createFolders(path)
+    for (file, text) in [
+      (givenConfiguration, Array(given.utf8)), (resolvedConfiguration, resolved),
+    ] {
+      try replaceFile(file, temporary: file + ".tmp") { (writer) throws(FileError) in
+        try writer.write(text)
+      }
+    }
+  }
+}
+
+extension RunFolder {
+  /// Keeps every other process from training in this folder for as long as the lock lives.
+  /// - Throws: `FolderInUse` where another process has it; `FileError` where the folder cannot be
+  ///   made.
+  func lock() throws -> FolderLock {
+    try createFolders(path)
+    let file = path + "/.lock"
+    let descriptor = open(file, O_CREAT | O_RDWR | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw FileError.writing(file) }
+    // The kernel gives the lock back when the process ends, however it ends. A file system without
+    // locks is no reason to refuse.
+    if flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK {
+      close(descriptor)
+      throw FolderInUse(path: path)
+    }
+    return FolderLock(descriptor)
+  }
+}
+
+/// A run's folder in which another process trains.
+public struct FolderInUse: Error, CustomStringConvertible {
+  public let path: String
+
+  public var description: String {
+    "\(path) is in use by another run: wait for its end, or choose another --run folder"
+  }
+}
+
+/// A lock on a run's folder, given back when it is gone.
+final class FolderLock {
+  private let descriptor: Int32
+  fileprivate init(_ descriptor: Int32) { self.descriptor = descriptor }
+  deinit {
+    // Closing is not enough while a process that this one has just forked still holds the file.
+    flock(descriptor, LOCK_UN)
+    close(descriptor)
+  }
+}

@@ -1,0 +1,104 @@
+public import Collectives
+internal import Datasets
+public import Formats
+internal import Foundation
+internal import LinearAlgebra
+internal import Recurrence
+
+extension Trainer {
+  /// Gathers the carried states of all streams on the root. Collective.
+  /// - Returns: nil on every other rank.
+  public func snapshot() throws(CommunicationError) -> Snapshot? {
+    let hidden = try gatherStates()
+    guard world.isRoot else { return nil }
+    var tensors: [(file: String, tensors: [Tensor], metadata: [String: String])] = [
+      (CheckpointFile.Name.model, weights.tensors(), model.tiedNames),
+      (CheckpointFile.Name.hidden, hidden, [:]),
+      (
+        CheckpointFile.Name.optimizer,
+        optimizer.moments.flatMap { $0.vector.tensors(prefix: $0.name + ".") }, [:]
+      ),
+    ]
+    if let average {
+      tensors.append((CheckpointFile.Name.average, average.vector.tensors(), model.tiedNames))
+    }
+    return Snapshot(
+      coordinator: coordinator.state, cursor: loader.cursor,
+      counters: .init(
+        optimizer: optimizer.updates, average: average?.updates ?? 0,
+        kept: keptSteps > 0 ? keptSteps : nil, keptLayout: keptSteps > 0 ? keptLayout : nil),
+      tensors: tensors)
+  }
+
+  /// Takes up a run where a checkpoint left it. Collective; only the root passes the checkpoint.
+  /// - Throws: `FileError` on the root where the checkpoint does not fit, `FailedElsewhere`
+  ///   on the other ranks.
+  public func restore(_ checkpoint: Checkpoint?) throws {
+    let found = try world.unanimous { () throws -> Restored in
+      guard let checkpoint else { return Restored() }
+      return try read(checkpoint)
+    }
+    coordinator.restore(try world.share(found.coordinator))
+    let counters = try world.share(found.counters)
+    optimizer.updates = counters.optimizer
+    average?.updates = counters.average
+    try world.share(weights)
+    for (_, vector) in optimizer.moments { try world.share(vector) }
+    if let average { try world.share(average.vector) }
+    let cursor = try world.share(found.cursor)
+    try world.unanimous { try loader.seek(cursor) }
+    try scatterStates(found.hidden, keptSteps: counters.kept ?? 0)
+  }
+
+  /// What a checkpoint holds besides the vectors.
+  private struct Restored {
+    var coordinator = CoordinatorState()
+    var cursor = StreamCursor()
+    var counters = Snapshot.Counters()
+    /// Each of `carriedTensors` of all streams, as bytes.
+    var hidden: [[UInt8]] = []
+  }
+
+  /// Reads a checkpoint; its vectors go into those of this rank.
+  private func read(_ checkpoint: Checkpoint) throws -> Restored {
+    let state = checkpoint.state
+    let progress = checkpoint.content.progress
+    var restored = Restored(
+      coordinator: progress.coordinator, cursor: progress.cursor, counters: progress.counters)
+    // A run whose windows overlap less than before, or whose steps have other values, goes on with the
+    // states alone.
+    if restored.counters.kept ?? 0 > method.maximumKeptSteps
+      || restored.counters.keptLayout ?? keptLayout != keptLayout
+    {
+      restored.counters.kept = nil
+    }
+    try checkpoint.tensors(of: CheckpointFile.Name.model).load(into: [("", weights)])
+    try checkpoint.tensors(of: CheckpointFile.Name.optimizer).load(
+      into: optimizer.moments.map { ($0.name + ".", $0.vector) })
+    if let average {
+      // A run that had no average so far begins one with the weights of now.
+      let file =
+        state.files.contains { $0.name == CheckpointFile.Name.average }
+        ? CheckpointFile.Name.average : CheckpointFile.Name.model
+      try checkpoint.tensors(of: file).load(into: [("", average.vector)])
+    }
+    let file = try checkpoint.tensors(of: CheckpointFile.Name.hidden)
+    let place = loader.cursor
+    defer { try? loader.seek(place) }
+    try loader.seek(restored.cursor)
+    for tensor in streamTensors(keptSteps: restored.counters.kept ?? 0) {
+      restored.hidden.append(try tensor.read(from: file, of: model, streams: loader.carried.total))
+    }
+    return restored
+  }
+
+  /// Starts from the weights in a file, or from those of the seed where there is none. Collective;
+  /// only the root passes the file, and every rank gets the root's numbers: processors of different
+  /// kinds may draw initial weights that differ in the last bit.
+  /// - Parameter updateGate: what the update gates in the file multiply, where it does not say.
+  public func begin(from file: SafetensorsFile?, updateGate: UpdateGate? = nil) throws {
+    try world.unanimous { try file?.load(model, into: weights, updateGate: updateGate) }
+    try world.share(weights)
+    average?.vector.update { $0.buffer.copy(from: weights.buffer) }
+  }
+}

@@ -1,0 +1,157 @@
+package import Collectives
+package import Configuration
+package import Datasets
+internal import Formats
+internal import Glibc
+internal import LinearAlgebra
+internal import Recurrence
+
+/// The memory that the ranks of one machine need, so that a run too large for it is refused with a
+/// sentence and not ended by the kernel.
+package struct MemoryEstimate {
+  /// Bytes of the numbers of one rank: weights, gradient, moments, an average, packed copies of weights,
+  /// and the tapes of training, of the validation and of the test.
+  package let ofRank: Double
+  /// The part of it that one window takes.
+  package let ofTape: Double
+  /// The part of it that evaluations take: their tapes, and the weights that are tested.
+  package let ofEvaluations: Double
+  /// The part of it that copies of weights take.
+  package let ofCopies: Double
+  let ranks: Int
+  /// How often windows are computed anew; nil where everything is kept.
+  private var recomputed: String?
+  private let layers: [(layer: String, values: Int, derivatives: Int)]
+
+  package init(_ options: RunOptions, _ dataset: Dataset, _ world: any Communicator) {
+    let plan = options.model.makeModel(dataset.interface, seed: options.seed).plan
+    let layout = ParameterLayout(plan)
+    let vectors = 2 + Self.moments(options) + (options.training.average == nil ? 0 : 1)
+    let real = Double(MemoryLayout<Float>.stride)
+    let parameters = Double(layout.count) * real
+    let training = options.training
+    var resets = true
+    let sizes: [WindowSize]
+    switch dataset.train {
+    case .text(let corpus):
+      let streams = (training.batchSize + world.size - 1) / world.size
+      let steps = min(training.bptt, corpus.count / training.batchSize) - training.keptSteps
+      resets = corpus.documentCount > 0
+      sizes = [WindowSize(steps: max(steps, 1), streams: streams)]
+    case .examples:
+      let loader = try? dataset.train.loader(training.loaderRequest(seed: options.seed, in: world))
+      sizes = loader?.windowSizes ?? []
+    }
+    let method = training.gradientMethod(for: sizes, plan)
+    resets = resets || method.needsResets
+    ofTape =
+      sizes.isEmpty
+      ? 0
+      : method.bytes(plan)
+        + Tape.bytes(
+          plan, fitting: method.windows, atMost: method.stepsAtOnce,
+          derivatives: training.readout == nil, resets: resets)
+    recomputed = method.recomputation
+    // Trained with, validated on and tested on: each has a tape of its own until the end.
+    let measured = [dataset.valid, dataset.test].compactMap { part -> Double? in
+      guard let part, let loader = try? part.loader(options.evaluation.loaderRequest(in: world)),
+        !loader.windowSizes.isEmpty
+      else { return nil }
+      let tape = Tape.bytes(
+        plan, fitting: loader.windowSizes, derivatives: false, resets: loader.mayReset)
+      return plan.feedsTargets && !part.readsItsTargets ? 2 * tape : tape
+    }
+    ofEvaluations = measured.reduce(0, +) + (dataset.test == nil ? 0 : parameters)
+    ofCopies = Self.bytesOfCopies(
+      layout, method.windows, training.precision, isEvaluated: !measured.isEmpty)
+    ofRank =
+      Double(vectors) * parameters + Double(layout.constantCount) * real + ofTape + ofEvaluations
+      + ofCopies
+    ranks = world.nodeSize
+    layers = plan.numbersPerToken(resets: resets)
+  }
+
+  /// The vectors that the optimizer remembers.
+  private static func moments(_ options: RunOptions) -> Int {
+    options.training.optimizer.makeOptimizer(for: ParameterLayout(Plan())).moments.count
+  }
+
+  /// What packed copies of weights and rounded factors take: in training large copies of a layer take
+  /// turns with those of others, in evaluations each has a place of its own.
+  private static func bytesOfCopies(
+    _ layout: ParameterLayout, _ sizes: [WindowSize], _ precision: Precision, isEvaluated: Bool
+  ) -> Double {
+    let streams = sizes.map(\.streams).max() ?? 0
+    var (small, evaluated) = (0.0, 0.0)
+    var large: [String: Double] = [:]
+    var widest = 0
+    for entry in layout.entries + layout.constants where !entry.isVector && !entry.isRowSparse {
+      let copies = WeightProducts.bytesOfCopies(
+        rows: entry.rows, columns: entry.columns, rowsOfStep: streams, precision: precision)
+      if copies.forward >= Double(WeightProducts.leastOfTurns) {
+        large[entry.layer, default: 0] += max(copies.forward, copies.backward)
+      } else {
+        small += copies.forward + copies.backward
+      }
+      if isEvaluated { evaluated += copies.forward }
+      widest = max(widest, entry.rows, entry.columns)
+    }
+    let rows = sizes.map { Double($0.steps) * Double($0.streams) }.max() ?? 0
+    let rounded = 2 * Double(WeightProducts.bytesOfRounded(precision)) * rows * Double(widest)
+    return small + (large.values.max() ?? 0) + evaluated + rounded
+  }
+
+  /// - Parameters:
+  ///   - present: the bytes that this process has already: the program, and data in memory.
+  /// - Throws: `UsageError` where the ranks need more than they may have.
+  package func check(_ limits: MemoryLimits? = nil, present: Double? = nil) throws {
+    let limits = limits ?? .current
+    let present = present ?? Double(System.residentBytes)
+    let remedy =
+      "lower hidden, the vocabulary's size, batch_size or bptt, or use more machines"
+    let needed = (ofRank + present) * Double(ranks)
+    guard needed <= limits.ofMachine.bytes else {
+      throw UsageError(
+        "the run needs about \(gibibytes(needed)) of memory on \(limits.ofMachine.source) "
+          + "\(gibibytes(limits.ofMachine.bytes)): \(remedy)")
+    }
+    if let limit = limits.ofProcess, ofRank + present > limit.bytes {
+      throw UsageError(
+        "a rank needs about \(gibibytes(ofRank + present)) of memory under \(limit.source) "
+          + "\(gibibytes(limit.bytes)): raise the limit, \(remedy)")
+    }
+    // What the system would refuse anyway is better known now than after the first hour.
+    guard ofRank < 0x1p46, ofRank >= 1 else { return }
+    let length = Int(ofRank)
+    let protection = PROT_READ | PROT_WRITE
+    guard let trial = mmap(nil, length, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+      trial != MAP_FAILED
+    else {
+      throw UsageError(
+        "the system refuses a rank the \(gibibytes(ofRank)) of memory that it needs: \(remedy)")
+    }
+    munmap(trial, length)
+  }
+
+  private func gibibytes(_ bytes: Double) -> String { fixed(bytes / 0x1p30, 1) + " GiB" }
+
+  /// What a rank needs, and what each layer keeps of a token from the forward to the backward pass.
+  var table: String {
+    func blank(_ count: Int) -> String { String(repeating: " ", count: max(count, 1)) }
+    func row(_ name: String, _ values: String, _ derivatives: String) -> String {
+      name + blank(20 - name.count) + blank(10 - values.count) + values
+        + blank(13 - derivatives.count) + derivatives
+    }
+    let table =
+      [row("layer", "values", "derivatives")]
+      + layers.map { row($0.layer, "\($0.values)", "\($0.derivatives)") }
+    return """
+      A rank needs about \(mebibytes(ofRank)) of memory, of which a window takes \(mebibytes(ofTape)).
+      \(recomputed.map { $0 + "\n" } ?? "")\
+      What each layer keeps of one token (a step of one stream or sequence), in numbers of 4 bytes:
+      values for the backward pass, and derivatives of the loss.
+      \(table.joined(separator: "\n"))
+      """
+  }
+  private func mebibytes(_ bytes: Double) -> String { fixed(bytes / 0x1p20, 0) + " MiB" }
+}

@@ -1,0 +1,292 @@
+public import Collectives
+public import Configuration
+public import Datasets
+internal import Formats
+internal import Foundation
+internal import LinearAlgebra
+public import Logging
+internal import Recurrence
+
+/// Where a run begins.
+public enum Resume: Equatable, Sendable {
+  /// At the latest checkpoint of its folder, if there is one.
+  case auto
+  /// At the beginning, in an unused folder.
+  case none
+  /// At this checkpoint.
+  case path(String)
+}
+
+/// What is to be run.
+public struct RunRequest: Sendable {
+  public var options: RunOptions
+  /// The text of the configuration, kept in the run's folder.
+  public var given: String
+  public var folder: RunFolder
+  public var resume: Resume
+  /// A checkpoint or a file of tensors whose weights the run starts from.
+  public var initFrom: String?
+  /// What the update gates in such a file multiply; nil for what it says, or else the past.
+  public var updateGate: UpdateGate?
+  public var progress: ConsoleOptions.Progress
+  /// Everything is opened and checked, and nothing is written into the run's folder but encoded
+  /// texts.
+  public var isRehearsal: Bool
+  /// How many steps lie between two diagnoses of gradients; nil for none.
+  public var diagnosingEvery: Int?
+
+  public init(
+    _ options: RunOptions, given: String = "", folder: RunFolder, resume: Resume = .auto,
+    initFrom: String? = nil, updateGate: UpdateGate? = nil,
+    progress: ConsoleOptions.Progress = .none,
+    isRehearsal: Bool = false, diagnosingEvery: Int? = nil
+  ) {
+    self.options = options
+    self.given = given
+    self.folder = folder
+    self.resume = resume
+    self.initFrom = initFrom
+    self.updateGate = updateGate
+    self.progress = progress
+    self.isRehearsal = isRehearsal
+    self.diagnosingEvery = diagnosingEvery
+  }
+}
+
+/// A run from its folder to its outcome, on one rank of a world.
+///
+/// Whatever may go wrong before the first step is agreed on by all ranks; only the root touches the
+/// run's folder, decides what is resumed, and speaks.
+public final class Run {
+  public let trainer: Trainer
+  public let dataset: Dataset
+  private let request: RunRequest
+  private let world: any Communicator
+  private let store: CheckpointStore
+  private let recorder: Recorder?
+  private let log: Logger
+  private let lock: FolderLock?
+  private let need: MemoryEstimate
+  /// What a rank needs of memory, and each layer of it, as `--check` prints it.
+  public var memory: String { need.table }
+
+  /// Opens the data, makes the model and takes up the checkpoint, if any. Collective.
+  public init(_ request: RunRequest, world: any Communicator, log: Logger) throws {
+    self.request = request
+    self.world = world
+    self.log = log
+    let options = request.options
+    store = CheckpointStore(request.folder.checkpoints, keep: options.checkpoint.keep)
+    let resolved = Array(try ResolvedConfiguration.json(options))
+
+    // The root looks at the folder and at the weights to start from.
+    let (folder, store) = (request.folder, store)
+    var lock: FolderLock?
+    let start = try world.unanimous { () throws -> Start? in
+      guard world.isRoot else { return nil }
+      if let idle = options.idleSettings.first { throw UsageError(idle.sentence) }
+      if request.resume == .none && folder.isUsed {
+        throw UsageError(
+          "\(folder.path) holds a run already and --resume is none: choose another --run folder, or "
+            + "resume with --resume auto")
+      }
+      if !request.isRehearsal {
+        lock = try folder.lock()
+        try store.prepare()
+      }
+      return try Start(request, store)
+    }
+    self.lock = lock
+    let vocabularies = try world.share(start?.vocabularies)
+    dataset = try Self.open(options, vocabularies, cache: folder.cache, world)
+    let recorder =
+      world.isRoot
+      ? Recorder(
+        options, in: folder, store, dataset, world.size, progress: request.progress, log: log)
+      : nil
+    self.recorder = recorder
+    let dataset = dataset
+    if world.isRoot { for note in dataset.notes { log.warning("\(note)") } }
+    try world.unanimous {
+      if let sentence = options.model.incompatibility(with: dataset.interface) {
+        throw UsageError("the model does not fit the data: \(sentence)")
+      }
+      if !dataset.interface.isConditioned, options.model.condition != .everyStep {
+        throw UsageError(
+          "model.condition would do nothing, because nothing is known of a whole sequence of this "
+            + "data; remove it")
+      }
+      if request.diagnosingEvery != nil, options.training.recompute != .none {
+        throw UsageError(
+          "a diagnosis of gradients needs every step of a window: set training.recompute to none")
+      }
+      if request.diagnosingEvery != nil, options.training.keptSteps > 0 {
+        throw UsageError(
+          "a diagnosis of gradients needs windows that do not overlap: remove training.stride")
+      }
+    }
+    let need = MemoryEstimate(options, dataset, world)
+    self.need = need
+    try world.unanimous { try need.check() }
+    trainer = try world.unanimous {
+      try Trainer(
+        options, dataset: dataset, world: world, observer: recorder ?? SilentObserver(),
+        diagnosingEvery: request.diagnosingEvery)
+    }
+    // Data to test on that cannot be read is no news for the end of a run.
+    try world.unanimous {
+      _ = try dataset.test?.loader(options.evaluation.loaderRequest(in: world))
+    }
+    recorder?.modelIdentity = trainer.model.identity
+    try Self.agree(resolved, dataset, trainer.model, world)
+    try trainer.begin(from: start?.weights, updateGate: request.updateGate)
+
+    // Nothing has been written until everything is known to fit.
+    let checkpoint = start?.checkpoint
+    let resumes = try world.share(checkpoint != nil)
+    if resumes {
+      try world.unanimous { try checkpoint.map { try recorder?.check($0) } }
+      try trainer.restore(checkpoint)
+    }
+    let space = trainer.checkpointSpace
+    let scarcity = try world.unanimous {
+      // A run that is complete saves nothing more, unless its last evaluation is open.
+      let saves = !trainer.coordinator.isComplete || trainer.coordinator.hasOpenEvaluation
+      return try world.isRoot && saves ? space.check(folder.checkpoints, store) : nil
+    }
+    if let scarcity { log.warning("\(scarcity)") }
+    if request.isRehearsal { return }
+    try world.unanimous {
+      if world.isRoot { try folder.prepare(given: request.given, resolved: resolved) }
+    }
+    try goBack(to: checkpoint)
+    let state = trainer.coordinator.state
+    try world.unanimous { try recorder?.open(at: state) }
+    recorder?.announce(trainer, start?.warning)
+  }
+
+  /// Makes `latest` name the checkpoint that the run was told to go on from, before anything of a later
+  /// course is cut: wherever the run is killed, `--resume auto` goes on from there. A checkpoint of
+  /// another folder is saved in this one first. Collective; only the root passes the checkpoint.
+  private func goBack(to checkpoint: Checkpoint?) throws {
+    guard case .path = request.resume else { return }
+    let isOwn = try world.share(checkpoint.map { store.holds($0) } ?? true)
+    if !isOwn {
+      trainer.coordinator.forgetOtherBest()
+      try world.unanimous { try trainer.save() }
+    } else {
+      try world.unanimous { try checkpoint.map { try store.setLatest($0.state.step) } }
+    }
+  }
+
+  /// Trains until the run is complete, interrupted or diverged. Collective.
+  public func train() throws -> Outcome {
+    var outcome = try trainer.run()
+    var test: Score?
+    let tests = outcome == .complete && dataset.test != nil
+    if tests {
+      test = try scoreTest()
+      if test == nil { outcome = .interrupted }
+    }
+    if outcome == .complete, trainer.coordinator.hasDiverged { outcome = .worseThanGuessing }
+    recorder?.conclude(outcome, test, inTest: tests, trainer)
+    return outcome
+  }
+
+  /// Saves a checkpoint of the run as it stands, before its first step too. Collective.
+  public func save() throws { try trainer.save() }
+
+  /// Scores the test text with the best checkpoint's weights. Collective.
+  /// - Returns: nil where somebody asked for an early end before it was done.
+  private func scoreTest() throws -> Score? {
+    guard let part = dataset.test else { return nil }
+    let evaluation = request.options.evaluation
+    let scorer = try world.unanimous {
+      try Evaluation(part, plan: trainer.model.plan, evaluation, world: world)
+    }
+    let weights = ParameterVector(trainer.weights.layout)
+    weights.precision = trainer.weights.precision
+    try world.unanimous {
+      guard world.isRoot else { return }
+      // Where nothing was validated, and after a best checkpoint that is lost, those of now.
+      let now = trainer.average?.vector ?? trainer.weights
+      weights.update { $0.buffer.copy(from: now.buffer) }
+      guard let step = store.best else { return }
+      do throws(FileError) {
+        try Checkpoint(verifying: store.path(ofStep: step)).bestWeights.load(into: [("", weights)])
+      } catch {
+        weights.update { $0.buffer.copy(from: now.buffer) }
+        recorder?.warn("\(error); the test is of the last weights, not of the best.")
+      }
+    }
+    try world.share(weights)
+    return try scorer.run(trainer.model, weights: weights, votes: trainer.votes)
+  }
+
+  /// Opens the data, whose sequences end as the model says. Collective.
+  private static func open(
+    _ options: RunOptions, _ vocabularies: Dataset.Vocabularies?, cache: String,
+    _ world: any Communicator
+  ) throws -> Dataset {
+    let dataset = try world.open(
+      options.data, vocabularies, folder: options.data.cache ?? cache, seed: options.seed)
+    return try world.unanimous {
+      try dataset.ending(
+        by: options.model.end, longest: options.model.longest,
+        checking: (world.rank, world.size))
+    }
+  }
+
+  /// Refuses to train where ranks see different configurations, data or models.
+  private static func agree(
+    _ resolved: [UInt8], _ dataset: Dataset, _ model: any Model, _ world: any Communicator
+  ) throws {
+    let digests: [(String, [UInt8])] = [
+      ("configuration", resolved),
+      ("data", Array(String(dataset.hash).utf8)),
+      ("model", Array(model.identity.utf8)),
+    ]
+    for (what, digest) in digests {
+      if case .dissent(let rank) = try world.agree(on: digest) {
+        try world.unanimous {
+          guard world.rank == rank else { return }
+          throw UsageError(
+            "Rank \(rank) on \(world.hostName) has another \(what) than rank 0: give every machine "
+              + "the same files")
+        }
+      }
+    }
+  }
+}
+
+/// What the root found to begin with.
+private struct Start {
+  var checkpoint: Checkpoint?
+  var weights: SafetensorsFile?
+  var vocabularies: Dataset.Vocabularies?
+  var warning: String?
+
+  init(_ request: RunRequest, _ store: CheckpointStore) throws {
+    switch request.resume {
+    case .none: break
+    case .path(let path): checkpoint = try Checkpoint(verifying: CheckpointStore.locate(path))
+    case .auto:
+      let found = try store.resume()
+      checkpoint = found?.checkpoint
+      warning = found?.warning
+    }
+    guard let source = request.initFrom else { return }
+    if let checkpoint {
+      // What began with the symbols of other weights goes on with them, whatever its own text has.
+      vocabularies = try checkpoint.vocabularies()
+      return
+    }
+    if FileKind(source) == .file || source.hasSuffix(".safetensors") {
+      weights = try SafetensorsFile(source)
+    } else {
+      let other = try Checkpoint(verifying: CheckpointStore.locate(source))
+      weights = try other.bestWeights
+      vocabularies = try other.vocabularies()
+    }
+  }
+}

@@ -1,0 +1,164 @@
+internal import Collectives
+public import Configuration
+internal import Datasets
+internal import Formats
+internal import LinearAlgebra
+internal import Optimization
+internal import Recurrence
+
+/// What `unroll bench` is to measure: a model and a task, from flags, a configuration, or both.
+public struct BenchRequest: Sendable {
+  /// What one step is.
+  public enum Task: String, Codable, CaseIterable, Sendable {
+    /// Forward, backward, the sum over ranks, clipping and the update: `Trainer.step`.
+    case train
+    /// A window forward with its loss: what `Evaluation` does.
+    case evaluate
+    /// One symbol drawn and read by one stream: `Generator.next`.
+    case generate
+  }
+
+  /// The numbers that a shape is made of; what is nil comes from the configuration, or is a default.
+  public struct Shape: Sendable {
+    public var cell: String?
+    public var layers: Int?
+    public var hidden: Int?
+    public var embedding: Int?
+    public var vocabulary: Int?
+    /// Streams of each rank.
+    public var batchSize: Int?
+    public var bptt: Int?
+    public var precision: String?
+
+    public init() {}
+  }
+
+  public var task: Task
+  /// Streams over all ranks stand in `options.training.batchSize`.
+  public var options: RunOptions
+  public var vocabulary: Int
+  /// nil for about ten seconds.
+  public var steps: Int?
+  /// Steps before the timed ones.
+  public var warmUp: Int
+  /// Where to write the symbols and the first weights, for another program to do the same with.
+  public var textPath, weightsPath: String?
+
+  /// A model of equal layers trained by SGD at rate 1 with its gradient's norm below 0.25, or the model
+  /// and the training of a configuration, with what the shape has in place of theirs.
+  /// - Throws: `UsageError` where a number is impossible or is nowhere to be found.
+  public init(
+    _ task: Task, _ shape: Shape, configuration: RunOptions? = nil, steps: Int? = nil,
+    warmUp: Int = 2, ranks: Int
+  ) throws(UsageError) {
+    self.task = task
+    self.steps = steps
+    self.warmUp = warmUp
+    let largest = 1 << 24
+    func check(
+      _ value: Int?, _ flag: String, from smallest: Int = 1, to largest: Int = largest
+    ) throws(UsageError) {
+      guard let value, !(smallest...largest).contains(value) else { return }
+      throw UsageError("\(flag) is \(value): give \(smallest) to \(largest)")
+    }
+    try check(steps, "--steps")
+    try check(warmUp, "--warm-up", to: 1000)
+    try check(shape.layers, "--layers", to: 1000)
+    try check(shape.hidden, "--hidden")
+    try check(shape.embedding, "--embedding")
+    try check(shape.vocabulary, "--vocabulary", from: 2)
+    try check(shape.batchSize, "--batch-size")
+    try check(shape.bptt, "--bptt")
+    options = configuration ?? Self.plain
+    if options.model.tree != nil {
+      throw UsageError(
+        "unroll bench measures networks over time: give a configuration with model.layers in place of "
+          + "model.tree")
+    }
+    if configuration == nil || shape.cell != nil || shape.layers != nil || shape.hidden != nil {
+      try Self.replaceLayers(of: &options.model, shape)
+    }
+    if let embedding = shape.embedding { options.model.embedding = embedding }
+    if let sentence = options.model.incompatibility {
+      throw UsageError("the flags do not fit the configuration: \(sentence)")
+    }
+    if let bptt = shape.bptt { options.training.bptt = bptt }
+    if let streams = shape.batchSize {
+      options.training.batchSize = streams * ranks
+    } else if configuration == nil {
+      options.training.batchSize *= ranks
+    }
+    if let name = shape.precision { options.training.precision = try Self.precision(name) }
+    if let given = shape.vocabulary {
+      vocabulary = given
+    } else {
+      vocabulary = try Self.vocabulary(configuration)
+    }
+    if task == .generate {
+      options.training.batchSize = ranks
+      options.training.bptt = 1
+    }
+    let rows = Double(options.training.batchSize) * Double(options.training.bptt)
+    guard rows <= Double(largest) else {
+      throw UsageError(
+        "\(options.training.batchSize) streams of \(options.training.bptt) steps are too many for one "
+          + "window: lower --batch-size or --bptt")
+    }
+  }
+
+  /// The configuration behind the flags; its layers are replaced.
+  private static var plain: RunOptions {
+    var training = TrainingOptions()
+    training.length = .steps(1)
+    training.optimizer = OptimizerConfiguration(SGD.self)
+    training.schedule = ScheduleOptions(learningRate: 1)
+    training.clip = ClipOptions(norm: 0.25)
+    let model = ModelOptions(embedding: 650, layers: [])
+    return RunOptions(data: DataOptions(tokenizer: .word), model: model, training: training)
+  }
+
+  /// Equal layers and an embedding as wide as they are.
+  private static func replaceLayers(
+    of model: inout ModelOptions, _ shape: Shape
+  ) throws(UsageError) {
+    var (cell, hidden) = ("lstm", model.embedding ?? 650)
+    if let first = model.layers.first(where: { $0.isRecurrent }),
+      case .recurrent(let name, let options) = first.kind
+    {
+      (cell, hidden) = (name, options.hidden)
+    }
+    cell = shape.cell ?? cell
+    hidden = shape.hidden ?? hidden
+    guard cells[cell] != nil else {
+      throw UsageError(
+        "no cell is called \(cell): give --cell \(cells.keys.sorted().joined(separator: ", "))")
+    }
+    let description = JSONValue.object(["cell": .string(cell), "hidden": .integer(hidden)])
+    guard let layer = try? description.decode(LayerOptions.self) else {
+      throw UsageError("a \(cell) of \(hidden) units cannot be made: give another --hidden")
+    }
+    let count = shape.layers ?? (model.layers.isEmpty ? 2 : model.layers.count)
+    model.layers = Array(repeating: layer, count: count)
+    if shape.hidden != nil || shape.cell != nil { model.embedding = hidden }
+  }
+
+  private static func precision(_ name: String) throws(UsageError) -> Precision {
+    let known = Precision.allCases.map(\.rawValue).joined(separator: " or ")
+    guard let precision = Precision(rawValue: name) else {
+      throw UsageError("no precision is called \(name): give --precision \(known)")
+    }
+    return precision
+  }
+
+  private static func vocabulary(_ configuration: RunOptions?) throws(UsageError) -> Int {
+    guard let data = configuration?.data else { return 10_000 }
+    if let fixed = data.tokenizer.fixedVocabulary { return fixed.count }
+    if let size = data.vocabulary.size { return size }
+    throw UsageError(
+      "how many symbols the configuration comes to is known only from its text: give --vocabulary")
+  }
+}
+
+extension LayerOptions {
+  fileprivate var isRecurrent: Bool { if case .recurrent = kind { true } else { false } }
+}

@@ -1,0 +1,138 @@
+internal import Configuration
+internal import Formats
+internal import Foundation
+internal import Recurrence
+
+// A cell of the registry tells everything about itself: its options by how they are written, its
+// parameters by what it asks a plan for.
+extension NetworkCatalogue.Network {
+  public typealias Option = NetworkCatalogue.Option
+  public typealias Parameter = NetworkCatalogue.Parameter
+
+  init<Cell: RecurrentCell>(cell: Cell.Type, name: String) {
+    // Options may ask for a multiple of something.
+    let hidden =
+      (Sizes.hidden..<Sizes.hidden + 16).first {
+        defaultOptions(Cell.Options.self, hidden: $0) != nil
+      } ?? Sizes.hidden
+    let variants = Cell.variants(hidden: hidden).compactMap { options -> [String: JSONValue]? in
+      guard case .object(let members)? = try? JSONValue(encoding: options) else { return nil }
+      return members
+    }
+    var standard: [String: JSONValue] = [:]
+    if case .object(let members)? = defaultOptions(Cell.Options.self, hidden: hidden) {
+      standard = members
+    }
+
+    // The union of the keys: what is nil by default is not written.
+    let keys = Set(variants.flatMap(\.keys)).union(standard.keys).subtracting(["hidden"])
+    var options = [Option(key: "hidden", standard: nil, others: [])]
+    for key in keys.sorted() {
+      let value = standard[key] ?? .null
+      var others: [JSONValue] = []
+      for case let other? in variants.map({ $0[key] }) where other != value {
+        // Whatever number of units a variant has stands for all of them.
+        let shown: JSONValue =
+          switch key {
+          case "projection", "outputs": .string("units")
+          case "transition": .string("[units, …]")
+          default: other
+          }
+        if !others.contains(shown) { others.append(shown) }
+      }
+      options.append(Option(key: key, standard: value, others: others))
+    }
+
+    let given = JSONValue.object(["hidden": .integer(hidden)])
+    let parameters = Self.parameters(of: cell, given, sizes: .symbols)
+    var further: [String: [Parameter]] = [:]
+    for variant in variants {
+      let changed = variant.filter { standard[$0.key] != $0.value }
+      guard changed.count == 1, let (key, value) = changed.first else { continue }
+      let added = Self.parameters(of: cell, .object(variant), sizes: .symbols)
+        .filter { !parameters.contains($0) }
+      let shown: String =
+        switch (key, value) {
+        case ("projection", _), ("outputs", _): "P"
+        case ("transition", .array(let widths)):
+          "[" + widths.map { Self.words($0, hidden: hidden) }.joined(separator: ", ") + "]"
+        default: value.plain
+        }
+      if !added.isEmpty { further["\(key): \(shown)"] = added }
+    }
+
+    self.name = name
+    equations = Cell.equations.split(separator: "; ").map(String.init)
+    source = Cell.citation
+    self.options = options
+    self.parameters = parameters
+    self.further = further
+    example = Self.example(of: cell)
+  }
+
+  /// Numbers that no product of the others comes near, so that a dimension tells what it is made
+  /// of.
+  private enum Sizes {
+    case symbols
+    static let input = 100_003
+    static let hidden = 1009
+    static let vocabulary = 10_000_019
+
+    func words(_ size: Int, hidden: Int, projection: Int?) -> String {
+      switch size {
+      case Self.input: return "input"
+      case Self.vocabulary: return "symbols"
+      case projection: return "P"
+      case hidden: return "hidden"
+      case hidden * hidden: return "hidden·hidden"
+      case let size where size.isMultiple(of: Self.input): return "\(size / Self.input)·input"
+      default:
+        // A module of several has a fraction of the units.
+        guard let parts = (1...8).first(where: { (size * $0).isMultiple(of: hidden) }) else {
+          return String(size)
+        }
+        let times = size * parts / hidden
+        return (times == 1 ? "" : "\(times)·") + "hidden" + (parts == 1 ? "" : "/\(parts)")
+      }
+    }
+  }
+
+  /// A width as a multiple of the units.
+  private static func words(_ width: JSONValue, hidden: Int) -> String {
+    guard case .integer(let width) = width else { return width.plain }
+    return Sizes.symbols.words(width, hidden: hidden, projection: nil)
+  }
+
+  private static func layout<Cell: RecurrentCell>(
+    of cell: Cell.Type, _ options: Cell.Options, input: Int
+  ) -> [ParameterLayout.Entry] {
+    var plan = Plan()
+    plan.scope.outputs = .symbols(Sizes.vocabulary)
+    let read = plan.activation(input)
+    _ = Recurrent<Cell>(options, reading: read, in: &plan)
+    return ParameterLayout(plan).entries.sorted {
+      // Matrices before vectors, and what the input meets before what the state meets.
+      ($0.isVector ? 1 : 0, $0.name.hasSuffix("_ih") ? 0 : 1, $0.name)
+        < ($1.isVector ? 1 : 0, $1.name.hasSuffix("_ih") ? 0 : 1, $1.name)
+    }
+  }
+
+  private static func parameters<Cell: RecurrentCell>(
+    of cell: Cell.Type, _ options: JSONValue, sizes: Sizes
+  ) -> [Parameter] {
+    guard let options = try? options.decode(Cell.Options.self) else { return [] }
+    let projection = options.output == options.hidden ? nil : options.output
+    return layout(of: cell, options, input: Sizes.input).map { entry in
+      Parameter(
+        name: entry.name,
+        shape: entry.shape.map { sizes.words($0, hidden: options.hidden, projection: projection) })
+    }
+  }
+
+  private static func example<Cell: RecurrentCell>(of cell: Cell.Type) -> String {
+    let given = JSONValue.object(["hidden": .integer(200)])
+    guard let options = try? given.decode(Cell.Options.self) else { return "" }
+    let count = layout(of: cell, options, input: 100).reduce(0) { $0 + $1.count }
+    return "hidden 200 reading 100 has \(count) parameters"
+  }
+}

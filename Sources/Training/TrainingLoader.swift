@@ -1,0 +1,13 @@
+internal import Collectives
+internal import Configuration
+internal import Datasets
+
+extension TrainingOptions {
+  /// How a rank reads the training data.
+  func loaderRequest(seed: UInt64, in world: any Communicator) -> LoaderRequest {
+    LoaderRequest(
+      batchSize: batchSize, bptt: givenStride ?? givenBptt, batchTokens: batchTokens,
+      isBucketed: isBucketed, seed: seed, rank: world.rank, world: world.size,
+      allowsEmptyShare: readout != nil)
+  }
+}
