@@ -1,9 +1,9 @@
-/// When checkpoints are written and how many are kept: the section `checkpoint`.
+/// The section `checkpoint`: the interval between checkpoints, and the number to keep.
 public struct CheckpointOptions: Codable, Equatable, Sendable {
-  /// The time, the steps or the epochs from one checkpoint to the next.
+  /// The interval between checkpoints, as a time, or in steps or epochs.
   public var every = Interval.seconds(600)
-  /// The number of latest checkpoints kept, the best one not counted. Never one: the last may be the
-  /// one that is being written when the machine goes down.
+  /// The number of latest checkpoints to keep, besides the best. At least two, because the last one
+  /// may be half-written when the machine fails.
   public var keep = 3
 
   enum CodingKeys: String, CodingKey {

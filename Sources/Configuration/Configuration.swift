@@ -1,19 +1,20 @@
 internal import Formats
 internal import Foundation
 
-/// The values of one or several YAML files and of the command line, each of which knows where it
-/// was written.
+/// The values of YAML files and of the command line; each value knows where it was written.
 ///
 /// Relative paths inside a configuration are relative to the current directory, not to the file.
 public struct Configuration: Sendable {
   var root: ConfigurationNode
 
-  /// Reads files and lays each over those before it, then assigns `key.path=value` in order.
+  /// Reads files, merges each into those before it, then applies assignments `key.path=value` in
+  /// order.
   ///
-  /// Mappings merge key by key; lists and scalars are replaced. A value of an assignment is YAML;
-  /// an element of a list is named by its index, as in `model.layers.0.hidden=20`.
+  /// Mappings merge key by key; lists and scalars are replaced. The value of an assignment is YAML.
+  /// An element of a list is named by its index, as in `model.layers.0.hidden=20`.
   ///
-  /// Throws if a file cannot be read or is not YAML, and if an assignment has no place to go.
+  /// Throws if a file cannot be read or is not YAML, or if an assignment names a path that cannot
+  /// exist.
   public static func load(
     files: [String], set assignments: [String] = []
   ) throws(ConfigurationError) -> Configuration {
@@ -27,7 +28,8 @@ public struct Configuration: Sendable {
     return result
   }
 
-  /// Decodes options from files and assignments; nothing in them may stay unread.
+  /// Decodes options from files and assignments; every key in them must be one that the options
+  /// decode.
   public static func decode<Options: Decodable>(
     _ type: Options.Type, from files: [String], set assignments: [String] = [],
     userInfo: [CodingUserInfoKey: any Sendable] = [:]
@@ -35,12 +37,12 @@ public struct Configuration: Sendable {
     try load(files: files, set: assignments).decode(type, userInfo: userInfo)
   }
 
-  /// Nothing at all: every option has its default.
+  /// Makes an empty configuration: every option has its default.
   public init() {
     root = ConfigurationNode(content: .mapping([]), origin: .file("configuration"))
   }
 
-  /// The configuration written in `text`; messages call it `file`.
+  /// Parses the configuration in `text`; messages call it `file`.
   public init(yaml text: String, file: String) throws(ConfigurationError) {
     root = try ConfigurationParser.parse(text, file: file)
     guard let entries = root.entries else {
@@ -50,14 +52,14 @@ public struct Configuration: Sendable {
     root.content = .mapping(entries)
   }
 
-  /// This configuration with another laid over it.
+  /// Returns this configuration with another merged into it.
   public func merged(with other: Configuration) -> Configuration {
     var result = self
     result.root = root.merged(with: other.root)
     return result
   }
 
-  /// Assigns one value as the command line writes it: `key.path=value`.
+  /// Applies one assignment in the form of the command line: `key.path=value`.
   public mutating func set(_ assignment: String) throws(ConfigurationError) {
     let origin = ConfigurationOrigin.override(assignment)
     guard let equals = assignment.firstIndex(of: "=") else {
@@ -73,15 +75,16 @@ public struct Configuration: Sendable {
     try root.assign(value, at: path.map(String.init)[...], under: [])
   }
 
-  /// Decodes options; every key has to be one that they ask for.
+  /// Decodes options; every key must be one that the options decode.
   public func decode<Options: Decodable>(
     _ type: Options.Type, userInfo: [CodingUserInfoKey: any Sendable] = [:]
   ) throws(ConfigurationError) -> Options {
     try ConfigurationDecoder(self, userInfo: userInfo).decode(type)
   }
 
-  /// Where a value was written, or else the nearest mapping around it: for messages about values
-  /// that turn out to be impossible only after decoding. `path` is as `set` takes it.
+  /// Returns the place where a value was written, or else that of the nearest mapping around it,
+  /// for messages about values that turn out to be impossible after decoding. `path` has the form
+  /// that `set` takes.
   public func origin(of path: String) -> ConfigurationOrigin {
     root.nearest(to: path.split(separator: ".").map(String.init)).origin
   }
@@ -95,7 +98,7 @@ public struct Configuration: Sendable {
         switch FileKind(file) {
         case .nothing: "there is no such file; check the path"
         case .folder: "is a directory; name a YAML file"
-        // It is read by each process, and more than once.
+        // The file is read by each process, and more than once.
         case .other: "is no regular file; name a YAML file"
         case .file: "cannot be read; check its permissions"
         }
@@ -109,7 +112,7 @@ public struct Configuration: Sendable {
 }
 
 extension ConfigurationNode {
-  /// Puts a value at a path; mappings that are missing on the way are made.
+  /// Sets a value at a path and creates missing mappings on the path.
   fileprivate mutating func assign(
     _ value: ConfigurationNode, at path: ArraySlice<String>, under parents: [String]
   ) throws(ConfigurationError) {

@@ -1,9 +1,9 @@
 internal import Formats
 
-/// Decodes options from a configuration and records the keys that they ask for, so that a key that
-/// nobody asked for is an error and not silence.
+/// Decodes options from a configuration and records the keys that are decoded, so that an unknown
+/// key is an error.
 ///
-/// Several types may decode from one mapping (a layer and its cell): what they ask for adds up.
+/// Several types may decode from one mapping (a layer and its cell); their keys are added together.
 public final class ConfigurationDecoder {
   private let root: ConfigurationNode
   private let userInfo: [CodingUserInfoKey: any Sendable]
@@ -14,14 +14,13 @@ public final class ConfigurationDecoder {
     self.userInfo = userInfo
   }
 
-  /// The paths of all keys that the last decoding asked for, in order and with `*` for the index of
-  /// an element: `model.layers.*.hidden`.
+  /// The paths of all keys that the last decoding used, in order, with `*` for the index of an
+  /// element: `model.layers.*.hidden`.
   public var recordedKeys: [String] { record.paths }
 
   /// Decodes options.
   ///
-  /// Throws the first thing that is wrong: a wrong type, an impossible value, a missing key, or a
-  /// key that was not asked for.
+  /// Throws the first problem: a wrong type, an impossible value, a missing key, or an unknown key.
   public func decode<Options: Decodable>(
     _ type: Options.Type
   ) throws(ConfigurationError) -> Options {
@@ -65,7 +64,7 @@ public final class ConfigurationDecoder {
     if known.contains(meant) {
       advice = "did you mean \"\(meant)\"?"
     } else if let path = record.paths.first(where: { $0 == meant || $0.hasSuffix("." + meant) }) {
-      // The right word in the wrong place says more than a word that is merely near.
+      // The right word in the wrong place is better advice than a word that is only similar.
       advice = "did you mean \(path)?"
     } else {
       advice = Suggestion.advice(for: key, among: known)
@@ -105,7 +104,7 @@ public final class ConfigurationDecoder {
   }
 }
 
-/// The keys asked for in every mapping.
+/// The decoded keys of every mapping.
 final class KeyRecord {
   private var keys: [[String]: [String]] = [:]
   private(set) var paths: [String] = []
@@ -135,7 +134,7 @@ struct ElementIndex: CodingKey {
   var stringValue: String { String(index) }
 }
 
-/// A path as `--set` writes it.
+/// Returns a path in the form that `--set` takes.
 func dotted(_ codingPath: [any CodingKey]) -> String {
   codingPath.map(\.stringValue).joined(separator: ".")
 }

@@ -1,8 +1,8 @@
-/// What is wrong with a configuration, where it is wrong, and what to do about it, in one sentence.
+/// An error in a configuration: what is wrong, where, and what to do about it, in one sentence.
 public struct ConfigurationError: Error, CustomStringConvertible, Sendable {
-  /// The place at fault.
+  /// The place of the error.
   public let origin: ConfigurationOrigin
-  /// What is wrong there and what to do.
+  /// The problem and the advice.
   public let message: String
 
   public init(at origin: ConfigurationOrigin, _ message: String) {
@@ -19,7 +19,7 @@ public enum ConfigurationOrigin: Sendable, Hashable, CustomStringConvertible {
   case position(file: String, line: Int, column: Int)
   /// A file as a whole, for example one that cannot be read.
   case file(String)
-  /// An assignment of the command line, `key=value`.
+  /// An assignment on the command line, `key=value`.
   case override(String)
 
   public var description: String {

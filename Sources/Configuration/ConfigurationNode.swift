@@ -1,7 +1,7 @@
-/// One value of a configuration, which knows where it was written.
+/// One value of a configuration, with the place where it was written.
 struct ConfigurationNode: Sendable {
   enum Content: Sendable {
-    /// A scalar without quotes: a number, a truth value, null or a word, as the reader asks for it.
+    /// A scalar without quotes: a number, a Boolean, null or a word, depending on the decoded type.
     case plain(String)
     /// A scalar in quotes or in a block: always a string.
     case quoted(String)
@@ -11,7 +11,7 @@ struct ConfigurationNode: Sendable {
 
   struct Entry: Sendable {
     var key: String
-    /// Where the key stands.
+    /// The place of the key.
     var origin: ConfigurationOrigin
     var value: ConfigurationNode
   }
@@ -24,13 +24,13 @@ struct ConfigurationNode: Sendable {
     return ["", "~", "null", "Null", "NULL"].contains(text)
   }
 
-  /// The entries of a mapping; nothing stands for an empty mapping.
+  /// The entries of a mapping; null counts as an empty mapping.
   var entries: [Entry]? {
     if case .mapping(let entries) = content { return entries }
     return isNull ? [] : nil
   }
 
-  /// The elements of a list; nothing stands for an empty list.
+  /// The elements of a list; null counts as an empty list.
   var elements: [ConfigurationNode]? {
     if case .list(let elements) = content { return elements }
     return isNull ? [] : nil
@@ -40,7 +40,7 @@ struct ConfigurationNode: Sendable {
     entries?.first { $0.key == key }?.value
   }
 
-  /// How a message names this value.
+  /// A description of this value for messages.
   var summary: String {
     switch content {
     case _ where isNull: return "nothing"
@@ -56,7 +56,7 @@ struct ConfigurationNode: Sendable {
     return String(short).debugDescription
   }
 
-  /// The value at a path, or else the last one on the way there.
+  /// Returns the value at a path, or else the last existing one on the path.
   func nearest(to path: some Collection<String>) -> ConfigurationNode {
     guard let key = path.first else { return self }
     let next: ConfigurationNode?
@@ -68,7 +68,8 @@ struct ConfigurationNode: Sendable {
     return next?.nearest(to: path.dropFirst()) ?? self
   }
 
-  /// This value with another laid over it: mappings merge key by key, anything else is replaced.
+  /// Returns this value with another merged into it: mappings merge key by key, other values are
+  /// replaced.
   func merged(with other: ConfigurationNode) -> ConfigurationNode {
     guard case .mapping(var merged) = content, case .mapping(let added) = other.content else {
       return other

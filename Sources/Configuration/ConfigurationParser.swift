@@ -1,20 +1,20 @@
 internal import Yams
 
-/// Reads the text of one YAML document into nodes that know their positions.
+/// Parses the text of one YAML document into nodes with positions.
 struct ConfigurationParser {
-  /// Aliases let a page of text stand for billions of values; no configuration needs this many.
+  /// The largest number of values. Aliases can make a page of text stand for billions of values.
   static let largestCount = 100_000
 
   private let locate: (_ line: Int, _ column: Int) -> ConfigurationOrigin
   private let whole: ConfigurationOrigin
   private var count = 0
 
-  /// The tree of a file's text.
+  /// Parses the text of a file.
   static func parse(_ text: String, file: String) throws(ConfigurationError) -> ConfigurationNode {
     try parse(text, whole: .file(file)) { .position(file: file, line: $0, column: $1) }
   }
 
-  /// The tree of the value of a `--set` assignment.
+  /// Parses the value of a `--set` assignment.
   static func parse(_ text: String, assignment: String) throws(ConfigurationError)
     -> ConfigurationNode
   {
@@ -87,8 +87,8 @@ struct ConfigurationParser {
     }
   }
 
-  /// The entries of a mapping, with merge keys (`<<`) resolved: what is written here wins, then the
-  /// earliest of the merged mappings.
+  /// Returns the entries of a mapping, with merge keys (`<<`) resolved: the mapping's own entries
+  /// take precedence, then those of the earliest merged mapping.
   private mutating func entries(
     _ mapping: Node.Mapping
   ) throws(ConfigurationError) -> [ConfigurationNode.Entry] {
@@ -125,7 +125,7 @@ struct ConfigurationParser {
       if startsWithTab(text, line: mark.line) {
         return ConfigurationError(at: origin(mark), "a tab cannot indent YAML; use spaces")
       }
-      // libyaml has the context end where the sentence goes on: "while parsing a block mapping".
+      // libyaml's context ends where the sentence continues: "while parsing a block mapping".
       let sentence = [context?.text, problem].compactMap { $0 }.joined(separator: ", ")
       return ConfigurationError(at: origin(mark), "not valid YAML: \(sentence)")
     case .reader(let problem, let offset, _, _):

@@ -1,15 +1,15 @@
 /// A type that a configuration writes as one scalar.
 protocol ConfigurationScalar {
-  /// What a message says was expected.
+  /// The expected value, for messages.
   static var expectation: String { get }
-  /// The value of a scalar, or nil if it is not one of this type.
+  /// Returns the value of a scalar, or nil if it is not of this type.
   static func read(_ content: ConfigurationNode.Content) -> Self?
 }
 
 extension Bool: ConfigurationScalar {
   static var expectation: String { "true or false" }
 
-  /// Only the two words of YAML 1.2: `no` is a word like any other.
+  /// Accepts only the two words of YAML 1.2; `no` is a word like any other.
   static func read(_ content: ConfigurationNode.Content) -> Bool? {
     guard case .plain(let text) = content else { return nil }
     switch text {
@@ -57,7 +57,7 @@ extension ConfigurationScalar where Self: BinaryFloatingPoint & LosslessStringCo
 
 extension ConfigurationScalar where Self: FixedWidthInteger {
   static var expectation: String {
-    // The bounds of the wide types say nothing to a reader.
+    // For wide types the bounds would not help the reader.
     bitWidth < 64 ? "an integer from \(min) to \(max)" : isSigned ? "an integer" : "an integer ≥ 0"
   }
 
@@ -69,7 +69,7 @@ extension ConfigurationScalar where Self: FixedWidthInteger {
     }
     guard let digits = decimal(text) else { return nil }
     if let value = Self(digits) { return value }
-    // `1e6` and `20.0` are integers too, as far as a Double counts in ones.
+    // `1e6` and `20.0` are integers too, up to the range in which a Double is exact.
     guard digits.contains(where: { "eE.".contains($0) }), let value = Double(digits),
       value.magnitude < 0x1p53
     else { return nil }
@@ -77,8 +77,8 @@ extension ConfigurationScalar where Self: FixedWidthInteger {
   }
 }
 
-/// A decimal number as Swift reads it: underscores between digits go, and nothing but digits, a
-/// sign, a point and an exponent is let through (no `nan`, `inf` or hexadecimal fraction).
+/// Returns a decimal number in the form that Swift parses: without underscores between digits. Only
+/// digits, a sign, a point and an exponent are accepted (no `nan`, `inf` or hexadecimal fraction).
 private func decimal(_ text: String) -> String? {
   var rest = text.unicodeScalars[...]
   var result = ""
@@ -90,7 +90,7 @@ private func decimal(_ text: String) -> String? {
       rest.removeFirst()
     }
   }
-  /// Takes a run of digits; false if an underscore does not stand between two of them.
+  /// Reads a run of digits; returns nil if an underscore does not stand between two of them.
   func digits() -> Int? {
     let run = rest.prefix { isDigit($0) || $0 == "_" }
     rest.removeFirst(run.count)

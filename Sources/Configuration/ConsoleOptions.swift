@@ -1,18 +1,18 @@
-/// What the run shows on the console while it trains: the section `console`.
+/// The section `console`: the progress display of a run.
 public struct ConsoleOptions: Codable, Equatable, Sendable {
   public enum Progress: String, Codable, CaseIterable, Sendable {
-    /// A bar when a person is watching, lines otherwise.
+    /// A bar on a terminal, lines otherwise.
     case auto
-    /// One line that is drawn over again.
+    /// One line that is redrawn.
     case bar
     /// One line after another, as for a log file.
     case lines
-    /// Nothing but warnings and the result.
+    /// Warnings and the result only.
     case none
   }
 
   public var progress = Progress.auto
-  /// The time, the steps or the epochs from one line to the next.
+  /// The interval between lines, as a time, or in steps or epochs.
   public var every = Interval.seconds(10)
 
   enum CodingKeys: String, CodingKey {

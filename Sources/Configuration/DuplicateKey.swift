@@ -1,19 +1,19 @@
 internal import Yams
 
-/// A key that a mapping has more than once, at the place where it stands first.
+/// A duplicate key of a mapping, at its first position.
 struct DuplicateKey {
   let name: String
   let mark: Mark
 
-  /// Where the key stands again.
+  /// Returns the position of the second occurrence.
   ///
-  /// The library tells only the first place and gives no tree. So the key is renamed there, without
-  /// moving anything, and others like it, until the text can be read; then its twin is looked up in
-  /// the tree.
+  /// The library reports only the first position and gives no tree. So the key is renamed there
+  /// without moving other text, and other duplicates too, until the text can be parsed. Then the
+  /// second occurrence is looked up in the tree.
   func second(in text: String) -> Mark? {
     var scalars = Array(text.unicodeScalars)
     var renamed = [self]
-    // The private use area of Unicode has a new letter for every renaming.
+    // Unicode's private use area has a new letter for every renaming.
     for letter in UInt32(0xE000)..<0xE040 {
       guard let last = renamed.last, let index = last.index(in: scalars),
         let letter = Unicode.Scalar(letter)
@@ -31,7 +31,7 @@ struct DuplicateKey {
     return nil
   }
 
-  /// The index of the key's first letter.
+  /// Returns the index of the key's first letter.
   private func index(in scalars: [Unicode.Scalar]) -> Int? {
     var line = 1
     var index = 0
@@ -44,7 +44,7 @@ struct DuplicateKey {
     return ["\"", "'"].contains(scalars[index]) ? index + 1 : index
   }
 
-  /// Where the mapping that has this key, renamed by now, has another of its name.
+  /// Returns the position of the other key with this name, in the mapping that has the renamed key.
   private func twin(in node: Node, renamed: [DuplicateKey]) -> Mark? {
     switch node {
     case .mapping(let mapping):

@@ -1,15 +1,15 @@
 internal import Datasets
 
-/// When and how the model is evaluated on the validation data: the section `evaluation`.
+/// The section `evaluation`: when and how the model is evaluated on the validation data.
 public struct EvaluationOptions: Codable, Equatable, Sendable {
-  /// The steps from one evaluation to the next, or the end of each epoch.
+  /// The number of steps between evaluations, or the end of each epoch.
   public var every = Interval.epoch
-  /// Parallel streams over all ranks; as in training unless set.
+  /// The number of parallel streams over all ranks; by default as in training.
   public var batchSize: Int
-  /// The most steps of a batch of sequences over all ranks, padding included, in place of `batchSize`;
-  /// as in training unless a batch size is set.
+  /// The most steps in a batch of sequences over all ranks, including padding, in place of
+  /// `batchSize`; by default as in training, unless a batch size is set.
   public var batchTokens: Int?
-  /// Time steps per window; as in training unless set.
+  /// The number of time steps per window; by default as in training.
   public var givenBptt: Int?
 
   enum CodingKeys: String, CodingKey {
@@ -29,7 +29,7 @@ public struct EvaluationOptions: Codable, Equatable, Sendable {
     try self.init(from: decoder, like: TrainingOptions())
   }
 
-  /// Decodes the section; what it leaves out is as in training.
+  /// Decodes the section; missing keys take the values of training.
   public init(from decoder: any Decoder, like training: TrainingOptions) throws {
     self.init(like: training)
     let container = try decoder.container(keyedBy: CodingKeys.self)
@@ -49,7 +49,7 @@ public struct EvaluationOptions: Codable, Equatable, Sendable {
 }
 
 extension EvaluationOptions {
-  /// Time steps per window of a text.
+  /// The number of time steps per window of a text.
   public var bptt: Int {
     get { givenBptt ?? LoaderRequest.textSteps }
     set { givenBptt = newValue }

@@ -1,21 +1,21 @@
 internal import Datasets
 internal import Recurrence
 
-// Of the section `model`.
+// Settings of the section `model` that have no effect.
 extension RunOptions {
   private var stacks: [(layers: [LayerOptions], key: String)] {
     [(model.layers, "model.layers")]
       + (model.encoder.map { [($0.layers, "model.encoder.layers")] } ?? [])
   }
 
-  /// Whether the model's dropout is what holds on some output of a stack.
+  /// Returns true if the model's dropout applies to some output of a stack.
   private func hasOwnPlace(
     _ embedding: Int?, _ layers: [LayerOptions], isInputTaken: Bool
   ) -> Bool {
     embedding != nil && !isInputTaken || layers.contains { $0.dropout == nil }
   }
 
-  /// Says whether anything is known of whole sequences.
+  /// True if sequences have a condition.
   private var isConditioned: Bool {
     data.task?.task.widths.condition ?? 0 > 0 || data.reader?.condition != nil
   }
@@ -106,7 +106,7 @@ extension RunOptions {
           layer.surroundings.initialState != .zero && !layer.hasState, "initial_state",
           because: stateless)
         refuse(layer.rate != 1 && layer.frozen, "rate", because: "the layer is frozen")
-        // What enters a layer from outside comes through a matrix that is learnt.
+        // An input from outside the layer comes through a trained matrix.
         let isAlone =
           model.encoder == nil && model.end == .symbol
           && !isConditioned

@@ -2,11 +2,11 @@ internal import Datasets
 internal import Optimization
 internal import Recurrence
 
-/// A setting that nothing would read in the run that it is given for.
+/// A setting that has no effect in the run for which it is given.
 public struct IdleSetting: Equatable, Sendable {
-  /// The key as `--set` writes it.
+  /// The key in the form that `--set` takes.
   public let key: String
-  /// Why nothing would read it, and what to do.
+  /// The reason why it has no effect, and what to do.
   public let sentence: String
 
   init(_ key: String, because reason: String, or remedy: String? = nil) {
@@ -17,10 +17,11 @@ public struct IdleSetting: Equatable, Sendable {
 }
 
 extension RunOptions {
-  /// The settings that differ from what they are without being given, and that nothing would read.
+  /// The settings that differ from their defaults and have no effect.
   ///
-  /// Whoever gives one expects something of it, so a run is refused that has any. Options of a
-  /// checkpoint are not asked for theirs: what was trained can be used whatever is refused today.
+  /// A user who gives a setting expects an effect, so a run with such settings is refused. The
+  /// options of a checkpoint are not checked: a trained model can be used whatever is refused
+  /// today.
   public var idleSettings: [IdleSetting] {
     idleData + idleModel + idleLayers + idleTraining + idleSchedule + idleBesideReadout + idleRest
   }
@@ -38,7 +39,7 @@ extension RunOptions {
     data.task == nil ? "set data.valid" : "set data.valid_size"
   }
 
-  /// Whether a softmax is what is differentiated.
+  /// True if the loss is that of a softmax.
   private var predictsSymbols: Bool {
     if let task = data.task { return !task.task.outputs.isEmpty }
     guard let reader = data.reader else { return true }
@@ -153,7 +154,7 @@ extension RunOptions {
     ]
   }
 
-  /// What is of gradients, where there are none.
+  /// The settings for gradients, in a run without gradients.
   private var idleBesideReadout: [IdleSetting] {
     guard training.readout != nil else { return [] }
     let usual = TrainingOptions()

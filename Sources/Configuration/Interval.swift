@@ -1,10 +1,10 @@
-/// How often something happens during training: `1000` (steps), `90s`, `10m`, `2h` or `epoch`.
+/// The interval between events of training: `1000` (steps), `90s`, `10m`, `2h` or `epoch`.
 public enum Interval: Codable, Equatable, Sendable {
   case steps(Int)
   case seconds(Int)
   case epoch
 
-  /// Reads an interval as a configuration writes it; nil if it is none.
+  /// Parses an interval in the form of a configuration; nil if the text is none.
   public init?(_ text: String) {
     if text == "epoch" {
       self = .epoch

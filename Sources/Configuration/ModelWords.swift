@@ -3,7 +3,7 @@ internal import Foundation
 package import Recurrence
 
 extension TaskSignature.Output {
-  /// The name of the head that predicts it.
+  /// The name of the head that predicts this output.
   package var head: String {
     switch self {
     case .symbols: "softmax"
@@ -14,7 +14,8 @@ extension TaskSignature.Output {
 }
 
 extension ModelOptions {
-  /// The model in one line: `embedding 200 → lstm 200, dropout 0.2 → gru 160 → softmax, tied`.
+  /// Returns the model in one line: `embedding 200 → lstm 200, dropout 0.2 → gru 160 → softmax,
+  /// tied`.
   package func words(predicting outputs: TaskSignature.Output) -> String {
     func dropped(_ rate: Double) -> String { rate > 0 ? ", dropout \(rate)" : "" }
     func words(_ layer: LayerOptions, _ dropout: Double) -> String {
@@ -56,7 +57,7 @@ extension ModelOptions {
     return (source ?? "") + main.joined(separator: " → ")
   }
 
-  /// The options of a cell besides its width, where they are not the defaults.
+  /// Returns the options of a cell, besides its width, that differ from the defaults.
   private func details(_ options: any CellOptions) -> String {
     guard case .object(let members)? = try? JSONValue(encoding: options),
       case .object(let defaults)? = defaultOptions(like: options, hidden: options.hidden)
@@ -76,12 +77,12 @@ extension RecurrentLayerOptions {
   }
 }
 
-/// The options of a cell of which only the width is given, as they are written.
+/// Returns the options of a cell of which only the width is given, in their written form.
 func defaultOptions<Options: CellOptions>(like options: Options, hidden: Int) -> JSONValue? {
   defaultOptions(Options.self, hidden: hidden)
 }
 
-/// The options of a cell of which only the width is given, as they are written.
+/// Returns the options of a cell of which only the width is given, in their written form.
 package func defaultOptions<Options: CellOptions>(_ type: Options.Type, hidden: Int) -> JSONValue? {
   let given = JSONValue.object(["hidden": .integer(hidden)])
   guard let options = try? given.decode(type) else { return nil }
@@ -89,7 +90,7 @@ package func defaultOptions<Options: CellOptions>(_ type: Options.Type, hidden: 
 }
 
 extension JSONValue {
-  /// The value as a configuration has it.
+  /// The value as a configuration writes it.
   package var plain: String {
     switch self {
     case .string(let text): text

@@ -1,6 +1,6 @@
 internal import Formats
 
-/// Decodes one value of a configuration; no node stands for a value that is absent.
+/// Decodes one value of a configuration; a nil node is an absent value.
 struct NodeDecoder: Decoder {
   let node: ConfigurationNode?
   let path: [any CodingKey]
@@ -40,7 +40,7 @@ struct NodeDecoder: Decoder {
     ScalarContainer(decoder: self)
   }
 
-  /// Decodes this value; scalars are read here, everything else by its own `init(from:)`.
+  /// Decodes this value. Scalars are decoded here, other types by their own `init(from:)`.
   func decode<Value: Decodable>(_ type: Value.Type) throws -> Value {
     if let scalar = type as? any ConfigurationScalar.Type {
       guard !isNull, let node, let value = scalar.read(node.content) as? Value else {
@@ -54,7 +54,7 @@ struct NodeDecoder: Decoder {
       where context.codingPath.count == path.count
       && context.debugDescription.hasPrefix("Cannot initialize")
     {
-      // What the compiler wrote for an enumeration; it does not tell which words there are.
+      // The compiler's own decoding of an enumeration does not tell the possible words.
       throw DecodingError.dataCorrupted(
         .init(codingPath: path, debugDescription: unknownWord(for: type)))
     }
@@ -130,11 +130,11 @@ private struct MappingContainer<Key: CodingKey>: KeyedDecodingContainerProtocol 
 
   func superDecoder() throws -> any Decoder { decoder }
 
-  /// Decodes what stands under a key; where nothing does, an empty mapping.
+  /// Returns a decoder for the value of a key; for an absent key, a decoder of an empty mapping.
   func superDecoder(forKey key: Key) throws -> any Decoder { decoder.below(key, node(key)) }
 }
 
-/// The elements of a list, one after the other.
+/// The elements of a list, one after another.
 private struct ListContainer: UnkeyedDecodingContainer {
   let decoder: NodeDecoder
   let elements: [ConfigurationNode]
@@ -178,7 +178,7 @@ private struct ListContainer: UnkeyedDecodingContainer {
   mutating func superDecoder() throws -> any Decoder { try next() }
 }
 
-/// A value that is not taken apart.
+/// A value that is decoded as a whole.
 private struct ScalarContainer: SingleValueDecodingContainer {
   let decoder: NodeDecoder
 

@@ -1,35 +1,37 @@
-// What the sections of a run's options share: a default for each key, and one sentence for a value
-// out of range.
+// Decoding that all sections of a run's options share: a default for each key, and one sentence for
+// a value out of range.
 
-/// More steps, streams or epochs than any run has, few enough for their products to be counted.
+/// An upper limit for steps, streams and epochs, small enough that their products do not overflow.
 package let largestCount = 1 << 30
 
 extension KeyedDecodingContainer {
-  /// The value of a key, or the default if the key is absent or null.
+  /// Decodes the value of a key, or returns the default if the key is absent or null.
   func decode<Value: Decodable>(_ key: Key, default value: Value) throws -> Value {
     try decodeIfPresent(Value.self, forKey: key) ?? value
   }
 
-  /// The value of a key, or the default, refused if it is less than `minimum`.
+  /// Decodes the value of a key, or returns the default; refuses a value less than `minimum`.
   func decode<Value: Decodable & Comparable>(
     _ key: Key, default value: Value, atLeast minimum: Value
   ) throws -> Value {
     try decode(key, atLeast: minimum) ?? value
   }
 
-  /// The value of a key, nil if the key is absent or null, refused if it is less than `minimum`.
+  /// Decodes the value of a key, nil if the key is absent or null; refuses a value less than
+  /// `minimum`.
   func decode<Value: Decodable & Comparable>(_ key: Key, atLeast minimum: Value) throws -> Value? {
     guard let value = try decodeIfPresent(Value.self, forKey: key) else { return nil }
     try require(value >= minimum, key, "\(key.stringValue) must be at least \(minimum)")
     return value
   }
 
-  /// The value of a key, or the default, refused if it is not in a range.
+  /// Decodes the value of a key, or returns the default; refuses a value outside of a range.
   func decode(_ key: Key, default value: Int, from range: ClosedRange<Int>) throws -> Int {
     try decode(key, from: range) ?? value
   }
 
-  /// The value of a key, nil if the key is absent or null, refused if it is not in a range.
+  /// Decodes the value of a key, nil if the key is absent or null; refuses a value outside of a
+  /// range.
   func decode(_ key: Key, from range: ClosedRange<Int>) throws -> Int? {
     guard let value = try decode(key, atLeast: range.lowerBound) else { return nil }
     try require(
@@ -37,13 +39,13 @@ extension KeyedDecodingContainer {
     return value
   }
 
-  /// The options under a key; where there are none, those of an empty mapping, so that the defaults
-  /// and the required keys of a section are known in one place only: its `init(from:)`.
+  /// Decodes the options under a key. An absent key counts as an empty mapping, so that the
+  /// defaults and the required keys of a section are in one place only: its `init(from:)`.
   func section<Section: Decodable>(_ key: Key) throws -> Section {
     try Section(from: superDecoder(forKey: key))
   }
 
-  /// Refuses the value of a key with a sentence unless the condition holds.
+  /// Throws an error at a key unless the condition is true.
   func require(_ condition: Bool, _ key: Key, _ sentence: @autoclosure () -> String) throws {
     guard condition else {
       throw DecodingError.dataCorruptedError(

@@ -1,8 +1,9 @@
-/// How an output layer is fitted by ridge regression: `readout: {ridge: 1e-6, washout: 100}`.
+/// The options of a readout, an output layer fitted by ridge regression: `readout: {ridge: 1e-6,
+/// washout: 100}`.
 public struct ReadoutOptions: Codable, Equatable, Sendable {
-  /// λ, added to the diagonal of XᵀX, which is a sum over all rows.
+  /// λ, which is added to the diagonal of XᵀX, a sum over all rows.
   public var ridge: Double
-  /// Steps at the beginning of each stream or sequence that are left out.
+  /// The number of steps at the start of each stream or sequence that are left out.
   public var washout: Int
 
   public init(ridge: Double = 1e-6, washout: Int = 0) {

@@ -5,25 +5,26 @@ package import Recurrence
 ///
 /// Written as `none`, as `sqrt`, as a number of steps, or as `{states: 8, steps: 16}`.
 public enum Recomputation: Equatable, Sendable {
-  /// Everything.
+  /// All activations.
   case none
-  /// The states at every ⌈√T⌉-th of T steps; what lies between is computed twice (Chen 2016).
+  /// The states at every ⌈√T⌉-th of T steps; the steps between them are computed twice (Chen 2016).
   case squareRoot
-  /// The states at every so many steps.
+  /// The states at every n-th step.
   case every(Int)
-  /// At most so many states, of those at every so many steps; what lies behind one that is not kept
-  /// is computed as often as it takes, and no more (Gruslys 2016).
+  /// At most the given number of states, out of those at every n-th step. Steps after a state that
+  /// is not stored are computed again as often as needed, with the fewest computations (Gruslys
+  /// 2016).
   case states(Int, steps: Int)
 
-  /// The steps of a segment where a number of states is given and no steps: so many that products
-  /// of a segment are worth while.
+  /// The default number of steps of a segment if a number of states is given, large enough for
+  /// efficient products.
   static let steps = 16
 
   /// The request for windows of some sizes in segments; nil where everything is kept.
   func request(for sizes: [WindowSize], _ plan: Plan) -> ActivationCheckpointing.Request? {
     let window = WindowSize(
       steps: sizes.map(\.steps).max() ?? 1, streams: sizes.map(\.streams).max() ?? 1)
-    // Windows of one step, such as those of trees, have nothing between two steps.
+    // Windows of one step, such as those of trees, cannot be divided.
     guard window.steps > 1 else { return nil }
     let (length, states): (Int, Int?) =
       switch self {

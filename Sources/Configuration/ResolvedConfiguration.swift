@@ -1,18 +1,18 @@
 internal import Formats
 public import Foundation
 
-/// Options as they were resolved, written with every key and every digit.
+/// Resolved options, written with every key and every digit.
 ///
-/// Both forms can be given back as a configuration and decode to the same bits.
+/// Both forms can be used as a configuration again and decode to the same bits.
 public enum ResolvedConfiguration {
-  /// The options as JSON with sorted keys, for `config.json` and checkpoints.
+  /// Returns the options as JSON with sorted keys, for `config.json` and checkpoints.
   public static func json(_ options: some Encodable) throws(ConfigurationError) -> Data {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     do {
       var text = String.UnicodeScalarView()
       for scalar in String(decoding: try encoder.encode(options), as: UTF8.self).unicodeScalars {
-        // Outside of strings JSON has none of the characters that YAML wants escaped.
+        // Outside of strings JSON has none of the characters that YAML must escape.
         if scalar == "\n" || scalar.isPrintableInYAML {
           text.append(scalar)
         } else {
@@ -26,7 +26,7 @@ public enum ResolvedConfiguration {
     }
   }
 
-  /// The options as YAML with sorted keys, for `--print-config`.
+  /// Returns the options as YAML with sorted keys, for `--print-config`.
   public static func yaml(_ options: some Encodable) throws(ConfigurationError) -> String {
     let json = try json(options)
     do {

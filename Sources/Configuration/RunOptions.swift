@@ -1,14 +1,14 @@
 public import Datasets
 public import Recurrence
 
-/// Everything that a configuration says about a run.
+/// All options of a run, as a configuration describes them.
 ///
-/// Every section has a default for every key that has one, and is written in full into the run's
+/// Every key has a default unless it is required. All of them are written into the run's
 /// `config.json`.
 public struct RunOptions: Codable, Equatable, Sendable {
-  /// What people call the run; its folder has the same name unless another is given.
+  /// The name of the run, which is also the name of its folder unless another is given.
   public var name = "run"
-  /// What all random numbers of the run come from.
+  /// The seed of all random numbers of the run.
   public var seed: UInt64 = 1
   public var data: DataOptions
   public var model: ModelOptions
@@ -21,7 +21,7 @@ public struct RunOptions: Codable, Equatable, Sendable {
     case name, seed, data, model, training, checkpoint, evaluation, console
   }
 
-  /// A run described in Swift; what is left out has the defaults of a configuration.
+  /// Makes the options of a run in Swift, with the defaults of a configuration.
   public init(
     name: String = "run", seed: UInt64 = 1, data: DataOptions, model: ModelOptions,
     training: TrainingOptions = TrainingOptions(),

@@ -1,12 +1,13 @@
 public import Optimization
 public import Recurrence
 
-/// The part of steps that training feeds with the model's own predictions, and their choice:
-/// `scheduled_sampling: {choice: greedy, from: 1, to: 0.5, steps: 2000}`.
+/// The options of scheduled sampling: the probability of feeding predictions in place of targets,
+/// and the way to choose predictions: `scheduled_sampling: {choice: greedy, from: 1, to: 0.5,
+/// steps: 2000}`.
 public struct ScheduledSamplingOptions: Codable, Equatable, Sendable {
-  /// The choice made of a prediction; nil draws symbols and labels, and leaves numbers as they are.
+  /// The way to choose predictions; nil samples symbols and labels, and feeds numbers as predicted.
   public var choice: ScheduledSampling.Choice?
-  /// The probability of the target.
+  /// The probability of feeding the target.
   public var schedule: TargetSchedule
 
   enum CodingKeys: String, CodingKey { case choice }

@@ -3,47 +3,47 @@ public import LinearAlgebra
 public import Optimization
 public import Recurrence
 
-/// How long and in what portions a model is trained: the section `training` of a configuration.
+/// The section `training` of a configuration.
 public struct TrainingOptions: Codable, Equatable, Sendable {
-  /// Parallel streams, or sequences of a batch, over all ranks.
+  /// The number of parallel streams, or of sequences in a batch, over all ranks.
   public var batchSize = 20
-  /// Time steps per window; nil for 35 of a text, and for whole sequences.
+  /// The number of time steps per window; nil for 35 steps of a text, or whole sequences.
   public var givenBptt: Int?
-  /// The new steps of each window of a text; nil for all of them.
+  /// The number of new steps in each window of a text; nil for all of them.
   public var givenStride: Int?
-  /// The most steps of a batch of sequences over all ranks, padding included, in place of
+  /// The most steps in a batch of sequences over all ranks, including padding, in place of
   /// `batchSize`.
   public var batchTokens: Int?
-  /// Whether sequences of like lengths come together.
+  /// True if batches consist of sequences of similar lengths.
   public var isBucketed = true
-  /// When training is complete.
+  /// The length of training.
   public var length = Length.epochs(10)
-  /// The rule that changes the weights, and its options.
+  /// The optimizer and its options.
   public var optimizer = OptimizerConfiguration(Adam.self)
   /// The learning rate over the run.
   public var schedule = ScheduleOptions(learningRate: 0.001)
-  /// How the gradient is kept from growing too large; nil leaves it as it is.
+  /// The limits of gradient clipping; nil for none.
   public var clip: ClipOptions?
-  /// A running average of the weights, evaluated in their place; nil for none.
+  /// The running average of the weights, which is evaluated in their place; nil for none.
   public var average: WeightAverage.Options?
-  /// How much of a window is kept from the way there for the way back.
+  /// The activation checkpointing of windows.
   public var recompute = Recomputation.none
-  /// What the sum of the losses is divided by before it is differentiated.
+  /// The divisor of the summed loss, whose gradient is computed.
   public var lossReduction = LossReduction.mean
-  /// What is differentiated in place of the plain cross-entropy: `label_smoothing` and `z_loss`.
+  /// The terms that training adds to the cross-entropy: `label_smoothing` and `z_loss`.
   public var objective = TrainingObjective()
-  /// The part of steps fed with the model's own predictions; nil feeds targets alone.
+  /// The options of scheduled sampling; nil for teacher forcing only.
   public var scheduledSampling: ScheduledSamplingOptions?
-  /// The number format of the products with parameters.
+  /// The number format of the operands in products with parameters.
   public var precision = Precision.float32
-  /// What happens when the loss or the norm of the gradient is not a finite number.
+  /// The reaction to a loss or gradient norm that is not finite.
   public var onNonfinite = NonfiniteOptions()
-  /// Whether hidden state passes from one window to the next within an epoch.
+  /// True if the hidden state is carried from window to window within an epoch.
   public var carryState = true
-  /// When to give up improving; nil trains for the whole length.
+  /// The options of early stopping; nil trains for the whole length.
   public var earlyStop: EarlyStopping.Options?
-  /// How the output layer is fitted in one pass, in place of any learning by gradients; nil for
-  /// that.
+  /// The options of a readout, an output layer fitted in one pass without gradients; nil for
+  /// training by gradients.
   public var readout: ReadoutOptions?
 
   enum CodingKeys: String, CodingKey {
@@ -154,16 +154,16 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
 }
 
 extension TrainingOptions {
-  /// Time steps per window of a text.
+  /// The number of time steps per window of a text.
   public var bptt: Int {
     get { givenBptt ?? LoaderRequest.textSteps }
     set { givenBptt = newValue }
   }
 
-  /// How many steps a window of a text has in common with the one before.
+  /// The number of steps that a window of a text shares with the one before.
   public var keptSteps: Int { bptt - (givenStride ?? bptt) }
 
-  /// Why windows of a model cannot overlap, if there is a reason.
+  /// Returns why windows of a model cannot overlap, or nil if they can.
   package func incompatibility(
     with model: ModelOptions, isText: Bool, evaluation: EvaluationOptions
   ) -> String? {
@@ -193,36 +193,36 @@ extension TrainingOptions {
     return nil
   }
 
-  /// How long a model is trained.
+  /// The length of training.
   public enum Length: Equatable, Sendable {
-    /// Passes over the training data.
+    /// The number of passes over the training data.
     case epochs(Int)
-    /// Updates of the weights.
+    /// The number of weight updates.
     case steps(Int)
   }
 
-  /// What the sum of the losses of a window is divided by before it is differentiated.
+  /// The divisor of the summed loss of a window, whose gradient is computed.
   public enum LossReduction: String, Codable, CaseIterable, Sendable {
-    /// By the number of targets.
+    /// The number of targets.
     case mean
-    /// By the number of streams only: a sum over time (Zaremba, Sutskever & Vinyals, 2014).
+    /// The number of streams only: a sum over time (Zaremba, Sutskever & Vinyals, 2014).
     case sumOverTime = "sum_over_time"
   }
 }
 
-/// What happens when the loss or the norm of the gradient is not a finite number: `on_nonfinite`.
+/// The reaction to a loss or gradient norm that is not finite: `on_nonfinite`.
 ///
 /// Written as one word, `skip` or `stop`, or as `{policy: skip, limit: 10}`.
 public struct NonfiniteOptions: Codable, Equatable, Sendable {
   public enum Policy: String, Codable, CaseIterable, Sendable {
-    /// Leave the weights, put the streams' states back, and go on with the next window.
+    /// Keeps the weights, restores the streams' states, and continues with the next window.
     case skip
-    /// End the run as diverged.
+    /// Ends the run as diverged.
     case stop
   }
 
   public var policy = Policy.stop
-  /// More skipped steps in a row than this turn `skip` into `stop`.
+  /// The number of consecutive skipped steps beyond which `skip` becomes `stop`.
   public var limit = 10
 
   enum CodingKeys: String, CodingKey {

@@ -1,4 +1,4 @@
-/// Something asked for on the command line that cannot be done.
+/// A request on the command line that is impossible.
 public struct UsageError: Error, Equatable, CustomStringConvertible {
   public let description: String
 

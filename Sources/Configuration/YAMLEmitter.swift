@@ -1,8 +1,8 @@
 internal import Formats
 
-/// Writes values as YAML that reads back to the same bits.
+/// Writes values as YAML that decodes to the same bits.
 ///
-/// (The encoder of the YAML library keeps fifteen digits of a number; here a number is its shortest
+/// (The encoder of the YAML library keeps fifteen digits of a number; this one writes its shortest
 /// exact text.)
 struct YAMLEmitter {
   private(set) var text = ""
@@ -40,7 +40,7 @@ struct YAMLEmitter {
     emit(value, indentation: indentation, isInline: false)
   }
 
-  /// A value on one line.
+  /// Returns a value on one line.
   private static func flow(_ value: JSONValue) -> String {
     switch value {
     case .null: "null"
@@ -54,7 +54,7 @@ struct YAMLEmitter {
     }
   }
 
-  /// A string, in quotes unless it is a plain word, path or time to every reader of YAML.
+  /// Returns a string, in quotes unless every YAML reader takes it for a plain word, path or time.
   private static func scalar(_ string: String) -> String {
     let isWord =
       string.wholeMatch(of: /[A-Za-z_][A-Za-z0-9_.\/+-]*|[0-9]+[smh]|\.{0,2}\/[A-Za-z0-9_.\/+-]+/)
@@ -80,8 +80,8 @@ struct YAMLEmitter {
 }
 
 extension Unicode.Scalar {
-  /// Whether the character may stand in quotes as it is and stays what it is: no control
-  /// characters, no line breaks of Unicode, no byte order mark.
+  /// True if the character can stand in quotes unescaped: it is not a control character, a Unicode
+  /// line break or a byte order mark.
   var isPrintableInYAML: Bool {
     switch self {
     case " "..."~", "\u{a0}"..."\u{2027}", "\u{202a}"..."\u{d7ff}", "\u{e000}"..."\u{fefe}",
@@ -91,7 +91,7 @@ extension Unicode.Scalar {
     }
   }
 
-  /// What JSON and YAML both write for a character of the basic plane.
+  /// The escape sequence, in JSON and YAML, of a character of the basic plane.
   var escapeSequence: String {
     let digits = String(value, radix: 16)
     return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits

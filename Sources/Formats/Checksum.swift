@@ -1,6 +1,6 @@
 internal import CZlib
 
-/// The CRC-32 of bytes that follow bytes whose CRC-32 is known; that of no bytes is 0.
+/// Extends a CRC-32 by further bytes; the CRC-32 of no bytes is 0.
 func extend(_ checksum: UInt32, _ bytes: UnsafeRawBufferPointer) -> UInt32 {
   guard !bytes.isEmpty else { return checksum }
   return UInt32(
@@ -10,7 +10,7 @@ func extend(_ checksum: UInt32, _ bytes: UnsafeRawBufferPointer) -> UInt32 {
 /// The CRC-32 of bytes.
 package func checksum(_ bytes: [UInt8]) -> UInt32 { bytes.withUnsafeBytes { extend(0, $0) } }
 
-/// All hexadecimal digits of a number, leading zeros too.
+/// Returns all hexadecimal digits of a number, including leading zeros.
 package func hexadecimal(_ value: some FixedWidthInteger) -> String {
   let digits = String(value, radix: 16)
   return String(repeating: "0", count: value.bitWidth / 4 - digits.count) + digits

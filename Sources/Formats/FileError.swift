@@ -1,16 +1,18 @@
 internal import Glibc
 
-/// Why a checkpoint could not be written or read: one sentence that names the file and says what to do.
+/// An error in writing or reading a checkpoint: one sentence that names the file and says what to
+/// do.
 public struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
-  /// What went wrong, as far as the exit code of the command depends on it.
+  /// The kind of error, which decides the exit code of the command.
   public enum Kind: Sendable {
-    /// The file or folder is not there.
+    /// The file or folder does not exist.
     case missing
-    /// It is there, but it is not what was written, or does not fit this model.
+    /// The file exists, but is not what was written, or does not fit this model.
     case damaged
-    /// A file or folder could not be made: permission, a read-only disk, a name that is taken.
+    /// A file or folder could not be created: permissions, a read-only disk, or a name that is
+    /// taken.
     case cannotCreate
-    /// The bytes did not reach the disk: full, over quota, or failing.
+    /// The bytes did not reach the disk: it is full, over quota, or failing.
     case cannotWrite
   }
 
@@ -33,7 +35,7 @@ public struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// A system call that failed while something was written.
+  /// Makes the error for a system call that failed in writing.
   package static func writing(_ path: String, _ code: Int32 = errno) -> FileError {
     switch code {
     case ENOSPC:
@@ -79,7 +81,7 @@ public struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// A system call that failed while something was read.
+  /// Makes the error for a system call that failed in reading.
   package static func reading(_ path: String, _ code: Int32 = errno) -> FileError {
     code == ENOENT || code == ENOTDIR
       ? FileError(.missing, path, "there is no \(path): check the path")

@@ -1,10 +1,10 @@
 internal import Glibc
 
-/// A new file that is written front to back while its size and CRC-32 are taken.
+/// A new file that is written from front to back while its size and CRC-32 are computed.
 ///
-/// Nothing is buffered: memory goes straight to the system, so that a file may be larger than what is
-/// left of the memory. A process that limits the size of its files must ignore SIGXFSZ to get an
-/// error instead of its end.
+/// Nothing is buffered: memory goes straight to the system, so that a file may be larger than the
+/// free memory. A process with a limit on file sizes must ignore SIGXFSZ, to get an error instead
+/// of being killed.
 public final class FileWriter {
   public let path: String
   /// The number of bytes written so far.
@@ -41,7 +41,7 @@ public final class FileWriter {
 
   /// Appends bytes.
   public func write(_ bytes: [UInt8]) throws(FileError) {
-    // `withUnsafeBytes` forgets the type of what is thrown; `Result` remembers it.
+    // `withUnsafeBytes` loses the type of a thrown error; `Result` keeps it.
     try bytes.withUnsafeBytes { bytes in
       Result { () throws(FileError) in try write(bytes) }
     }.get()
@@ -49,7 +49,7 @@ public final class FileWriter {
 
   /// Returns once everything is on the disk; closes the file.
   package func finish() throws(FileError) {
-    // A failed fsync is never tried again: the system may have dropped the pages that failed.
+    // A failed fsync is not repeated, because the system may have dropped the pages that failed.
     if fsync(descriptor) != 0 { throw .writing(path) }
     let closing = descriptor
     descriptor = -1
@@ -57,7 +57,7 @@ public final class FileWriter {
   }
 }
 
-/// What a path leads to; a symbolic link counts as what it leads to.
+/// The kind of file at a path; symbolic links are followed.
 package enum FileKind {
   case nothing, file, folder, other
 
@@ -75,16 +75,17 @@ package enum FileKind {
   }
 }
 
-/// The size of a file in bytes, or nil where there is none.
+/// Returns the size of a file in bytes, or nil if there is none.
 package func fileSize(_ path: String) -> Int? {
   var info = stat()
   guard stat(path, &info) == 0, info.st_mode & S_IFMT == S_IFREG else { return nil }
   return Int(info.st_size)
 }
 
-/// Opens a regular file for reading. Nothing else: a pipe would be waited for, a device read for ever.
+/// Opens a regular file for reading. Other files are refused: a pipe could block, a device could be
+/// read forever.
 func openRegularFile(_ path: String) throws(FileError) -> Int32 {
-  // Without waiting for whoever would write into a pipe.
+  // O_NONBLOCK: opening a pipe would otherwise wait for a writer.
   let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
   if descriptor < 0 { throw .reading(path) }
   var info = stat()
@@ -94,15 +95,15 @@ func openRegularFile(_ path: String) throws(FileError) -> Int32 {
     .damaged, path, "\(path) is no regular file: give the path of a file, or move it away")
 }
 
-/// Reads a whole file of small size.
+/// Reads a whole small file.
 package func readFile(_ path: String) throws(FileError) -> [UInt8] {
   var contents: [UInt8] = []
   try readPieces(path) { contents.append(contentsOf: $0) }
   return contents
 }
 
-/// Reads a file and returns its size and CRC-32. Not through a mapping: a disk that fails is then an
-/// error and not a signal.
+/// Reads a file and returns its size and CRC-32. The file is not mapped, so that a failing disk
+/// gives an error, not a signal.
 package func measureFile(_ path: String) throws(FileError) -> (size: Int, checksum: UInt32) {
   var size = 0
   var checksum: UInt32 = 0

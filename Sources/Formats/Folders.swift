@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// Creates a folder, and those above it that are missing, so that they survive a power cut.
+/// Creates a folder and its missing parents, so that they survive a power cut.
 package func createFolders(_ path: String) throws(FileError) {
   switch FileKind(path) {
   case .folder: return
@@ -13,12 +13,12 @@ package func createFolders(_ path: String) throws(FileError) {
   try syncFolder(parent)
 }
 
-/// Creates one folder that must not exist yet.
+/// Creates one folder, which must not exist yet.
 package func createFolder(_ path: String) throws(FileError) {
   if mkdir(path, 0o777) != 0 { throw .writing(path) }
 }
 
-/// The folder that holds a path: `a/b` for `a/b/c`, `.` for `a`.
+/// Returns the folder that contains a path: `a/b` for `a/b/c`, `.` for `a`.
 package func parent(of path: String) -> String {
   var path = path[...]
   while path.count > 1 && path.last == "/" { path.removeLast() }
@@ -31,23 +31,23 @@ package func syncFolder(_ path: String) throws(FileError) {
   let descriptor = open(path, O_RDONLY | O_CLOEXEC)
   if descriptor < 0 { throw .writing(path) }
   defer { close(descriptor) }
-  // Some network file systems cannot sync a folder and say so with EINVAL; they write names at once.
+  // Some network file systems cannot sync a folder and return EINVAL; they write names at once.
   if fsync(descriptor) != 0 && errno != EINVAL { throw .writing(path) }
 }
 
-/// Whether two paths lead to the same file or folder.
+/// Returns true if two paths lead to the same file or folder.
 package func isSameFile(_ path: String, _ other: String) -> Bool {
   var (first, second) = (stat(), stat())
   return stat(path, &first) == 0 && stat(other, &second) == 0
     && first.st_dev == second.st_dev && first.st_ino == second.st_ino
 }
 
-/// Gives a file or folder another name, over what has that name.
+/// Renames a file or folder and replaces anything with the new name.
 package func rename(_ old: String, to new: String) throws(FileError) {
   if Glibc.rename(old, new) != 0 { throw .writing(new) }
 }
 
-/// The names in a folder, in no order, without `.` and `..`.
+/// Returns the names in a folder, unsorted, without `.` and `..`.
 package func names(in path: String) throws(FileError) -> [String] {
   guard let stream = opendir(path) else { throw .reading(path) }
   defer { closedir(stream) }
@@ -83,11 +83,11 @@ private func removing(_ path: String) -> FileError {
     "cannot delete \(path) (\(String(cString: strerror(errno)))): delete it by hand")
 }
 
-/// Replaces a small file in one step: whoever reads it sees the old text or the new one.
+/// Replaces a small file in one step: a reader sees the old text or the new text.
 package func replaceFile(
   _ path: String, temporary: String, _ body: (FileWriter) throws(FileError) -> Void
 ) throws(FileError) {
-  // One that was killed may have left its own there.
+  // A killed process may have left its temporary file there.
   unlink(temporary)
   do {
     let writer = try FileWriter(creating: temporary)
@@ -101,7 +101,7 @@ package func replaceFile(
   try syncFolder(parent(of: path))
 }
 
-/// Sixteen hexadecimal digits that no other process has.
+/// Returns sixteen hexadecimal digits that no other process uses.
 package func nonce() -> String {
   let digits = String(UInt64.random(in: .min ... .max), radix: 16)
   return String(repeating: "0", count: 16 - digits.count) + digits

@@ -1,9 +1,9 @@
 package import Foundation
 
-/// Any JSON value: the part of a checkpoint's state whose type belongs to somebody else.
+/// Any JSON value: for parts of a checkpoint's state whose type belongs to another module.
 ///
-/// A Double comes back with the bits it had. JSON has no word for NaN and the infinities; they are
-/// written as the strings `NaN`, `Infinity` and `-Infinity`, which `decode` turns back.
+/// A Double is restored to the same bits. JSON cannot represent NaN and the infinities; they are
+/// written as the strings `NaN`, `Infinity` and `-Infinity`, which `decode` converts back.
 public enum JSONValue: Equatable, Sendable {
   case null
   case bool(Bool)
@@ -15,12 +15,12 @@ public enum JSONValue: Equatable, Sendable {
   case array([JSONValue])
   case object([String: JSONValue])
 
-  /// Turns any value into JSON.
+  /// Converts any value to JSON.
   public init(encoding value: some Encodable) throws {
     self = try JSONValue.decoder.decode(JSONValue.self, from: JSONValue.encoder().encode(value))
   }
 
-  /// Turns the JSON back into a value.
+  /// Converts the JSON back to a value.
   public func decode<Value: Decodable>(_ type: Value.Type = Value.self) throws -> Value {
     try JSONValue.decoder.decode(type, from: JSONValue.encoder().encode(self))
   }
@@ -30,7 +30,7 @@ public enum JSONValue: Equatable, Sendable {
     if case .object(let members) = self { members[key] } else { nil }
   }
 
-  /// The number, however it is written.
+  /// The value as a number, however it is written.
   public var double: Double? {
     switch self {
     case .integer(let value): Double(value)
@@ -70,10 +70,10 @@ extension JSONValue: Codable {
     } else if let value = try? container.decode(Bool.self) {
       self = .bool(value)
     } else if let value = try? container.decode(String.self) {
-      // Before the numbers: a Double would take the string "NaN".
+      // Before the numbers, because a Double would accept the string "NaN".
       self = .string(value)
     } else if let value = try? container.decode(Int.self) {
-      // Minus zero reads as the integer 0.
+      // Minus zero decodes as the integer 0.
       let number = value == 0 ? try container.decode(Double.self) : 1
       self = number.sign == .minus ? .number(number) : .integer(value)
     } else if let value = try? container.decode(UInt64.self) {
@@ -113,7 +113,7 @@ extension JSONValue: ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral,
 }
 
 extension JSONValue {
-  /// The paths of the members that are not the same in another value, such as `training.bptt` or
+  /// Returns the paths of the members that differ in another value, such as `training.bptt` or
   /// `model.layers.0.hidden`.
   package func differences(from other: JSONValue, at path: String = "") -> [String] {
     if self == other { return [] }
@@ -127,7 +127,7 @@ extension JSONValue {
     }
   }
 
-  /// Whether the value does not fit on a line.
+  /// True if the value does not fit on one line.
   package var isNested: Bool {
     switch self {
     case .array(let elements): !elements.isEmpty

@@ -1,12 +1,13 @@
 internal import Foundation
 
-/// A number with some digits after the point.
+/// Formats a number with a fixed number of digits after the point.
 package func fixed(_ value: Double, _ digits: Int) -> String {
   guard value.isFinite else { return "\(value)" }
   return String(format: "%.\(digits)f", value)
 }
 
-/// Rows of cells as lines, each column as wide as its widest cell; the first row is the heading.
+/// Formats rows of cells as lines, each column as wide as its widest cell; the first row is the
+/// heading.
 package func table(_ rows: [[String]], rightAligned: Set<Int> = []) -> String {
   let columns = rows.map(\.count).max() ?? 0
   let widths = (0..<columns).map { column in
@@ -23,7 +24,7 @@ package func table(_ rows: [[String]], rightAligned: Set<Int> = []) -> String {
   }.joined(separator: "\n")
 }
 
-/// A number of bytes in the unit that keeps it short: `512 B`, `3.4 MiB`.
+/// Formats a number of bytes with a unit: `512 B`, `3.4 MiB`.
 package func bytes(_ count: Int) -> String {
   var value = Double(count)
   var unit = "B"
@@ -34,7 +35,7 @@ package func bytes(_ count: Int) -> String {
   return unit == "B" ? "\(count) B" : "\(fixed(value, 1)) \(unit)"
 }
 
-/// JSON for people and programs: sorted keys on lines of their own.
+/// Returns JSON for people and programs, with sorted keys on separate lines.
 package func prettyJSON(_ value: some Encodable) throws -> String {
   String(decoding: try JSONValue.encoder(pretty: true).encode(value), as: UTF8.self)
 }

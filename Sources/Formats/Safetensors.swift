@@ -1,13 +1,14 @@
 /// Writes named tensors in the safetensors format, version 0.4 to 0.8 of its library.
 ///
-/// A file is the length n of the header (8 bytes, little-endian), n bytes of JSON padded with spaces
-/// to a multiple of 8, and the tensors back to back. Tensors lie in the order of the Python library,
-/// by type, the last of `TensorType` first, then by name: the same tensors give the same bytes.
+/// A file consists of the length n of the header (8 bytes, little-endian), n bytes of JSON padded
+/// with spaces to a multiple of 8, and the tensors without gaps. Tensors lie in the order of the
+/// Python library: by type, the last of `TensorType` first, then by name. The same tensors give the
+/// same bytes.
 public enum Safetensors {
   /// The longest header that readers accept.
   static let longestHeader = 100_000_000
 
-  /// Streams tensors from the memory where they lie.
+  /// Writes tensors directly from their memory.
   public static func write(
     _ tensors: [Tensor], metadata: [String: String] = [:], to file: FileWriter
   ) throws(FileError) {
@@ -21,7 +22,7 @@ public enum Safetensors {
     for tensor in sorted { try file.write(tensor.memory) }
   }
 
-  /// Writes a file in one step: it is whole under its name, or what was there before still is.
+  /// Writes a file in one step: it is complete under its name, or the old file is still there.
   public static func save(
     _ tensors: [Tensor], metadata: [String: String] = [:], to path: String
   ) throws(FileError) {

@@ -1,13 +1,12 @@
 internal import Glibc
 
-/// A safetensors file, mapped into memory after its header was checked in every point.
+/// A safetensors file, mapped into memory after its header was checked completely.
 ///
-/// Refused is whatever the Python library refuses (a hole, an overlap or bytes left over in the
-/// data, a size that does not fit shape and type, JSON that is not JSON), and also a name that
-/// comes twice.
+/// Everything that the Python library refuses is refused (a gap, an overlap or bytes left over in
+/// the data, a size that does not fit shape and type, invalid JSON), and also a duplicate name.
 public struct SafetensorsFile: Sendable {
   public let path: String
-  /// In the order in which they lie in the file.
+  /// The tensors in the order of the file.
   public let tensors: [Tensor]
   /// The strings of the header's `__metadata__`.
   public let metadata: [String: String]
@@ -90,7 +89,7 @@ public struct SafetensorsFile: Sendable {
       uniqueKeysWithValues: tensors.enumerated().map { ($1.name, $0) })
   }
 
-  /// The same file with tensors in place of some of its own.
+  /// Makes a copy in which some tensors are replaced.
   package init(_ file: SafetensorsFile, without names: Set<String>, with tensors: [Tensor]) {
     path = file.path
     metadata = file.metadata
@@ -99,13 +98,13 @@ public struct SafetensorsFile: Sendable {
       uniqueKeysWithValues: self.tensors.enumerated().map { ($1.name, $0) })
   }
 
-  /// The tensor of a name; of a tied matrix that is stored under its other name, that one.
+  /// Returns the tensor with a name; for a tied matrix also under its second name.
   public subscript(name: String) -> Tensor? {
     if let place = places[name] { return tensors[place] }
     return metadata[name].flatMap { places[$0] }.map { tensors[$0] }
   }
 
-  /// Copies a tensor of a known shape.
+  /// Copies a tensor, whose shape must match.
   public func copy<Element: TensorElement>(
     _ name: String, shape: [Int], into target: UnsafeMutableBufferPointer<Element>
   ) throws(FileError) {
@@ -129,7 +128,7 @@ public struct SafetensorsFile: Sendable {
     }
   }
 
-  /// The numbers of a tensor.
+  /// Returns the numbers of a tensor.
   public func values<Element: TensorElement>(
     _ name: String, as type: Element.Type = Element.self
   ) throws(FileError) -> [Element] {
@@ -142,7 +141,7 @@ public struct SafetensorsFile: Sendable {
   }
 }
 
-/// What the header says about one tensor.
+/// The entry of one tensor in the header.
 private struct HeaderEntry {
   let type: TensorType
   let shape: [Int]
@@ -172,7 +171,7 @@ private struct HeaderEntry {
   }
 }
 
-/// A file as memory, for reading.
+/// A file mapped into memory for reading.
 private final class FileMapping {
   let bytes: UnsafeRawBufferPointer
 

@@ -1,7 +1,7 @@
-/// Reads JSON to the letter of RFC 8259 and refuses a key that comes twice in one object.
+/// Parses JSON strictly by RFC 8259 and refuses duplicate keys in one object.
 ///
-/// The usual decoders take the first or the last of two equal keys, so that two programs see two
-/// different files in one. Keys that are the same text in two Unicode spellings count as equal.
+/// The usual decoders take the first or the last of two equal keys, so that two programs may read
+/// the same file differently. Keys that are the same text in two Unicode spellings count as equal.
 struct StrictJSON {
   struct Failure: Error {
     let position: Int
@@ -12,7 +12,7 @@ struct StrictJSON {
   private var position = 0
   private var depth = 0
 
-  /// Reads one value with nothing but white space around it.
+  /// Parses one value with only white space around it.
   static func parse(_ text: UnsafeRawBufferPointer) throws(Failure) -> JSONValue {
     var reader = StrictJSON(text: text)
     let value = try reader.value()
@@ -163,7 +163,7 @@ struct StrictJSON {
     case UInt8(ascii: "u"):
       let first = try hexadecimal()
       if let scalar = Unicode.Scalar(first) { return scalar }
-      // Half of a pair of surrogates: the other half must follow.
+      // The first half of a surrogate pair: the second half must follow.
       guard (0xD800...0xDBFF).contains(first), take("\\"), take("u") else { break }
       let second = try hexadecimal()
       guard (0xDC00...0xDFFF).contains(second) else { break }

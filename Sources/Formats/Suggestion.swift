@@ -1,16 +1,16 @@
-/// Finds the known word that somebody meant by an unknown one.
+/// Finds the known word that an unknown word probably meant.
 public enum Suggestion {
-  /// What other trainers call some of our keys.
+  /// Names that other trainers use for some keys.
   package static let namesElsewhere = [
     "lr": "learning_rate", "wd": "weight_decay", "bs": "batch_size", "nhid": "hidden",
     "hidden_size": "hidden", "emsize": "embedding", "seq_len": "bptt", "sequence_length": "bptt",
     "num_epochs": "epochs", "max_steps": "steps", "grad_clip": "clip",
   ]
 
-  /// The known word nearest to `word`, or nil if none is near enough to be what was meant.
+  /// Returns the known word nearest to `word`, or nil if none is similar enough.
   ///
-  /// Near is, in this order: a misspelling (at most one edit per three letters; an edit inserts,
-  /// deletes, replaces or swaps neighbours; Damerau, 1964), the initials (`lr` for
+  /// In order of preference, near means a misspelling (at most one edit per three letters; an edit
+  /// inserts, deletes, replaces or swaps neighbours; Damerau, 1964), the initials (`lr` for
   /// `learning_rate`), a part (`rate`), or letters left out (`lrng_rate`).
   public static func nearest(_ word: String, among known: some Sequence<String>) -> String? {
     let wanted = letters(word)
@@ -33,7 +33,8 @@ public enum Suggestion {
       .min { $0.letters.count < $1.letters.count }?.word
   }
 
-  /// The end of a sentence about an unknown word: the nearest known one, or else all of them.
+  /// Returns the end of a sentence about an unknown word: the nearest known one, or else all of
+  /// them.
   public static func advice(for word: String, among known: some Collection<String>) -> String {
     if let nearest = nearest(word, among: known) { return "did you mean \"\(nearest)\"?" }
     return known.isEmpty ? "remove it" : "known here: " + known.joined(separator: ", ")
@@ -58,7 +59,7 @@ public enum Suggestion {
     return rest.isEmpty
   }
 
-  /// The number of edits between two words (optimal string alignment).
+  /// Returns the number of edits between two words (optimal string alignment).
   private static func edits(_ a: [Character], _ b: [Character]) -> Int {
     var earlier = [Int](repeating: 0, count: b.count + 1)
     var previous = Array(0...b.count)
@@ -77,8 +78,8 @@ public enum Suggestion {
   }
 }
 
-/// ` (nearest: x)` for the name most like another, or nothing where none is like it.
+/// Returns ` (nearest: x)` with the most similar name, or nothing if none is similar.
 package func nearest(_ name: String, in names: [String]) -> String {
-  // The search is quadratic in the length of names; nobody reads a list of thousands.
+  // The search is quadratic in the length of names, so long lists are cut.
   Suggestion.nearest(name, among: names.prefix(1000)).map { " (nearest: \($0))" } ?? ""
 }

@@ -1,6 +1,6 @@
 public import LinearAlgebra
 
-/// The type of a tensor's elements, in safetensors' words and order.
+/// The type of a tensor's elements, with safetensors' names and in its order.
 public enum TensorType: String, CaseIterable, Sendable {
   case bool = "BOOL"
   case float4 = "F4"
@@ -25,7 +25,7 @@ public enum TensorType: String, CaseIterable, Sendable {
   case int64 = "I64"
   case uint64 = "U64"
 
-  /// The size of one element.
+  /// The size of one element, in bits.
   public var bits: Int {
     switch self {
     case .float4: 4
@@ -39,7 +39,7 @@ public enum TensorType: String, CaseIterable, Sendable {
     }
   }
 
-  /// The number of bytes of a tensor, or nil if that is not a whole number or too large to count.
+  /// Returns the number of bytes of a tensor, or nil if it is not a whole number or overflows.
   package func size(of shape: [Int]) -> Int? {
     var bits = bits
     for extent in shape {
@@ -51,7 +51,7 @@ public enum TensorType: String, CaseIterable, Sendable {
   }
 }
 
-/// A number that has a type of its own in a tensor file.
+/// A number type with a type of its own in tensor files.
 public protocol TensorElement: BitwiseCopyable, Sendable {
   static var tensorType: TensorType { get }
 }
@@ -67,18 +67,18 @@ extension UInt32: TensorElement { public static var tensorType: TensorType { .ui
 extension Int64: TensorElement { public static var tensorType: TensorType { .int64 } }
 extension UInt64: TensorElement { public static var tensorType: TensorType { .uint64 } }
 
-/// A named array: a view of memory that a file is written from or mapped into.
+/// A named array: a view of memory, from which a file is written or into which a file is mapped.
 public struct Tensor: @unchecked Sendable {
   public let name: String
   public let type: TensorType
-  /// The dimensions, slowest first; none for a single number.
+  /// The dimensions, slowest first; empty for a single number.
   public let shape: [Int]
-  /// The elements, slowest dimension first. In a file of somebody else they may lie at any address.
+  /// The elements, slowest dimension first. In a file of another program they may be unaligned.
   public let memory: UnsafeRawBufferPointer
-  /// What keeps the memory alive.
+  /// The object that keeps the memory alive.
   private let owner: AnyObject?
 
-  /// A view of memory that `owner` keeps alive.
+  /// Makes a view of memory that `owner` keeps alive.
   public init(
     _ name: String, _ type: TensorType, shape: [Int], memory: UnsafeRawBufferPointer,
     keeping owner: AnyObject?
@@ -93,7 +93,7 @@ public struct Tensor: @unchecked Sendable {
     self.owner = owner
   }
 
-  /// A view of part of a buffer.
+  /// Makes a view of a part of a buffer.
   public init<Element: TensorElement>(
     _ name: String, shape: [Int], _ buffer: Buffer<Element>, from offset: Int = 0
   ) {
@@ -102,7 +102,7 @@ public struct Tensor: @unchecked Sendable {
       name, Element.tensorType, shape: shape, memory: UnsafeRawBufferPointer(part), keeping: buffer)
   }
 
-  /// A copy of some numbers.
+  /// Makes a copy of some numbers.
   public init<Element: TensorElement>(_ name: String, shape: [Int], copying values: [Element]) {
     precondition(
       shape.reduce(1, *) == values.count, "\(name): \(values.count) numbers for shape \(shape)")
@@ -114,8 +114,8 @@ public struct Tensor: @unchecked Sendable {
   /// The number of elements.
   public var count: Int { shape.reduce(1, *) }
 
-  /// The elements where they lie, or nil if they are of another type or at an address at which the
-  /// processor does not read such elements. Valid as long as the tensor.
+  /// Returns the elements in place, or nil if they are of another type or not aligned for it. Valid
+  /// as long as the tensor.
   public func view<Element: TensorElement>(
     as type: Element.Type = Element.self
   ) -> UnsafeBufferPointer<Element>? {
@@ -125,8 +125,8 @@ public struct Tensor: @unchecked Sendable {
     return memory.bindMemory(to: Element.self)
   }
 
-  /// Copies the elements, converted from any floating-point type that PyTorch trains in; false if the
-  /// types do not fit. Nothing changes where both are the same type.
+  /// Copies the elements, converted from any floating-point type that PyTorch trains in; returns
+  /// false if the types do not fit. Nothing is converted if the types are equal.
   package func copy<Element: TensorElement>(into target: UnsafeMutableBufferPointer<Element>)
     -> Bool
   {

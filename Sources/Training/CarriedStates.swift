@@ -4,7 +4,7 @@ internal import LinearAlgebra
 internal import Recurrence
 
 extension Trainer {
-  /// The steps whose values are kept at this place in the data.
+  /// The number of steps whose values are kept at this position in the data.
   var keptSteps: Int { loader.carried.total > 0 ? method.keptSteps : 0 }
 
   /// The layers of the kept values and their widths, in order: a checkpoint of a run with other ones, such
@@ -58,7 +58,7 @@ extension Trainer {
     let tensors = streamTensors(keptSteps: keptSteps)
     var values: [StreamValues] = []
     for (index, tensor) in tensors.enumerated() {
-      // Each rank gets what belongs to its own streams.
+      // Each rank gets the part of its own streams.
       var parts: [[UInt8]] = []
       if world.isRoot {
         let bytes = hidden[index]

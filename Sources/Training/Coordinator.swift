@@ -3,33 +3,33 @@ internal import Optimization
 
 /// Decides the learning rate, whether a step counts, and when to evaluate, to save and to stop.
 ///
-/// Every rank has one, fed with the same reduced numbers, so every rank decides alike without asking;
-/// only the root acts on the world.
+/// Every rank has a coordinator. All of them get the same reduced numbers, so every rank decides
+/// alike without communication; only the root writes files and messages.
 public struct Coordinator: Sendable {
   public internal(set) var state = CoordinatorState()
   let training: TrainingOptions
   let evaluation: EvaluationOptions?
   let checkpoint: CheckpointOptions
   private var schedule: Schedule
-  /// The length of the run, as if all of its windows had the length of those to come.
+  /// The length of the run if all of its windows had the current length.
   private let scheduledSteps: Int
-  /// Windows in an epoch.
+  /// The number of windows per epoch.
   public let stepsPerEpoch: Int
 
-  /// The loss of guessing, where that does not depend on the data; nil where it does.
+  /// The loss of guessing, if it does not depend on the data; otherwise nil.
   let guess: Double?
 
   private var stopAsked = false
   private var clockAsked = false
   private var improved = false
   private var epochEnded = false
-  /// The epoch of the step that was taken last.
+  /// The epoch of the last step.
   private(set) var lastEpoch = 1
 
   /// - Parameters:
-  ///   - evaluation: nil where there is no validation data.
-  ///   - guess: what guessing costs, in nats per target; nil where that is not known.
-  /// - Throws: `ScheduleError` if the schedule needs what the run does not say.
+  ///   - evaluation: The options of evaluation; nil without validation data.
+  ///   - guess: The loss of guessing, in nats per target; nil if unknown.
+  /// - Throws: `ScheduleError` if the schedule needs the length of the run and it is unknown.
   init(
     _ options: RunOptions, evaluation: EvaluationOptions?, stepsPerEpoch: Int,
     guess: Double? = nil
@@ -49,8 +49,8 @@ public struct Coordinator: Sendable {
     state.stepsPerEpoch = stepsPerEpoch
   }
 
-  /// Goes on with the decisions of a checkpoint. A run that is measured in epochs has as much of its
-  /// schedule behind it as before, also if these have another number of windows now.
+  /// Restores the decisions of a checkpoint. A run measured in epochs keeps the fraction of its
+  /// schedule that is done, even if epochs now have another number of windows.
   mutating func restore(_ state: CoordinatorState) {
     self.state = state
     lastEpoch = state.openEvaluation ?? lastEpoch
@@ -68,7 +68,7 @@ public struct Coordinator: Sendable {
     }
   }
 
-  /// - Parameter before: the windows of an epoch so far.
+  /// - Parameter before: The number of windows per epoch until now.
   private func recount(from before: Int, epochs: Int) -> CoordinatorState.Recount {
     let steps = Double(self.runStep) / Double(before) * Double(stepsPerEpoch)
     let runStep = Int(min(steps, Double(largestTotal)).rounded())
@@ -77,7 +77,7 @@ public struct Coordinator: Sendable {
       return CoordinatorState.Recount(
         runStep: runStep, scheduleStep: scheduleStep, surplus: scheduleStep - runStep)
     }
-    // The part of the shape that is done; what is left of it takes what is left of the run.
+    // The fraction of the shape that is done. The rest of the shape takes the rest of the run.
     let length = Double(epochs) * Double(before) + Double(state.recount?.surplus ?? 0)
     let done = Double(scheduleStep - warmup) / max(length - Double(warmup), 1)
     let left = Double(max(scheduledSteps - runStep, 1))
@@ -90,21 +90,21 @@ public struct Coordinator: Sendable {
   private var runStep: Int { state.recount?.runStep ?? state.step }
   private var scheduleStep: Int { state.recount?.scheduleStep ?? state.step }
 
-  /// The step that is the run's last.
+  /// The last step of the run.
   public var totalSteps: Int {
     let (steps, overflows) = scheduledSteps.addingReportingOverflow(state.step - runStep)
     return overflows ? .max : steps
   }
 
-  /// The learning rate of the coming step.
+  /// The learning rate of the next step.
   public var rate: Double {
     schedule.rate(
       step: scheduleStep, epoch: state.epoch,
       plateauFactor: schedule.options.plateau == nil ? 1 : state.plateau.factor)
   }
 
-  /// What the summed gradient is multiplied by: one over the targets, or over the streams or sequences
-  /// that all ranks have in this batch, of which there may be more or fewer than `batch_size`.
+  /// Returns the factor on the summed gradient: one over the number of targets, or over the number
+  /// of streams or sequences in this batch over all ranks, which may differ from `batch_size`.
   func gradientScale(of sums: StepSums) -> Double {
     switch training.lossReduction {
     case .mean: 1 / Double(max(sums.targets, 1))
@@ -112,15 +112,15 @@ public struct Coordinator: Sendable {
     }
   }
 
-  /// What becomes of a step once its sums are known.
+  /// The decision about a step once its sums are known.
   enum Verdict: Equatable {
-    /// The weights change.
+    /// The weights are updated.
     case update
-    /// They do not, because no target was seen.
+    /// No update, because there was no target.
     case nothingToLearn
-    /// They do not, because the loss or the gradient is not finite; the streams' state is put back.
+    /// No update, because the loss or the gradient is not finite; the streams' states are restored.
     case skip
-    /// The run ends, for the same reason.
+    /// The end of the run, because the loss or the gradient is not finite.
     case diverged
   }
 
@@ -136,7 +136,7 @@ public struct Coordinator: Sendable {
     }
   }
 
-  /// Takes in a step that is done.
+  /// Records a completed step.
   mutating func finish(_ sums: StepSums, _ verdict: Verdict, epochEnds: Bool) {
     state.step += 1
     state.recount?.runStep += 1
@@ -157,8 +157,8 @@ public struct Coordinator: Sendable {
     improved = false
   }
 
-  /// Takes in a validation loss, and what guessing costs where the data says so; returns whether it is
-  /// the best so far.
+  /// Records a validation loss, and the loss of guessing if the data tells it; returns true if the
+  /// validation loss is the best so far.
   mutating func finish(evaluation loss: Double, guess: Double? = nil) -> Bool {
     state.evaluatedAt = state.step
     state.openEvaluation = nil
@@ -170,17 +170,17 @@ public struct Coordinator: Sendable {
     return improved
   }
 
-  /// Takes up the decisions of a checkpoint that was saved in another folder, where the best one stays
-  /// unless it is this one.
+  /// Continues from a checkpoint of another folder: forgets the best step unless it is this one,
+  /// because the best checkpoint stays in the other folder.
   mutating func forgetOtherBest() {
     if state.bestStep != state.step { state.bestStep = nil }
   }
 
-  /// Whether every step has been taken, or validation has stopped improving.
+  /// True if every step has been taken, or validation has stopped improving.
   public var isComplete: Bool { hasReachedEnd || hasGivenUp }
 
-  /// Whether every step has been taken. Epochs are counted as such, because a run may be resumed with
-  /// windows of another length.
+  /// True if every step has been taken. Epochs are counted as such, because a run may be resumed
+  /// with windows of another length.
   private var hasReachedEnd: Bool {
     switch training.length {
     case .epochs(let epochs): state.epoch > epochs
@@ -188,19 +188,19 @@ public struct Coordinator: Sendable {
     }
   }
 
-  /// Whether validation has stopped improving.
+  /// True if validation has stopped improving.
   public var hasGivenUp: Bool {
     guard let earlyStop = training.earlyStop else { return false }
     return state.earlyStopping.shouldStop(earlyStop)
   }
 
-  /// Whether somebody asked for an early end that can be resumed.
+  /// True if the run was asked to stop before its end; it can be resumed.
   var isInterrupted: Bool { stopAsked && !isComplete }
 
-  /// Whether the run was stopped in the evaluation after its last step.
+  /// True if the run was stopped in the evaluation after its last step.
   var hasOpenEvaluation: Bool { evaluation != nil && state.openEvaluation != nil }
 
-  /// Notes that the evaluation after this step is left to whoever resumes the run.
+  /// Records that the evaluation after this step is left to the resumed run.
   mutating func leaveEvaluationOpen() { state.openEvaluation = lastEpoch }
 
   var isEvaluationDue: Bool {
@@ -215,7 +215,7 @@ public struct Coordinator: Sendable {
   }
 
   var isCheckpointDue: Bool {
-    // Half the sums of a readout are no readout: a run that is stopped begins its pass again.
+    // Partial sums of a readout are useless: a run that is stopped starts its pass again.
     if training.readout != nil { return isComplete }
     if isComplete || stopAsked || improved { return true }
     switch checkpoint.every {
@@ -225,6 +225,6 @@ public struct Coordinator: Sendable {
     }
   }
 
-  /// Whether the latest evaluation is the best so far.
+  /// True if the latest evaluation is the best so far.
   var isBest: Bool { improved }
 }

@@ -2,16 +2,17 @@ internal import Collectives
 internal import LinearAlgebra
 internal import Recurrence
 
-/// A rank that does not have the weights of the others any more, though all made the same updates.
+/// The error of a rank whose weights differ from those of the others, although all ranks made the
+/// same updates.
 public struct DriftError: Error, Equatable, CustomStringConvertible {
   public let description: String
 }
 
 extension Trainer {
-  /// Compares with the other ranks what all must have the same: weights, moments, their average and
-  /// the decisions so far. Collective; costs about as much as reading them once.
-  /// - Throws: `DriftError` on a rank that has others than most ranks, or than the root where there is no
-  ///   majority; `FailedElsewhere` on the other ranks.
+  /// Compares with the other ranks everything that must be equal: weights, moments, their average
+  /// and the decisions so far. Collective; costs about as much as reading them once.
+  /// - Throws: `DriftError` on a rank that differs from most ranks or, without a majority, from the
+  ///   root; `FailedElsewhere` on the other ranks.
   func checkAgreement() throws {
     guard world.size > 1 else { return }
     let found = try world.allGather(digest())
@@ -27,12 +28,12 @@ extension Trainer {
     }
   }
 
-  /// The lowest rank whose digest is not that of most, or of the root where there is no majority; nil
-  /// where all are the same.
+  /// Returns the lowest rank whose digest differs from that of most ranks or, without a majority,
+  /// from the root's; nil if all are equal.
   package static func rankApart(_ digests: [[UInt8]]) -> Int? {
     var counts: [[UInt8]: Int] = [:]
     for digest in digests { counts[digest, default: 0] += 1 }
-    // The root's first: of equal counts the first wins.
+    // The root's comes first, because the first of equal counts is taken.
     var common = digests[0]
     for digest in digests where counts[digest]! > counts[common]! { common = digest }
     return digests.firstIndex { $0 != common }
@@ -47,7 +48,7 @@ extension Trainer {
   }
 }
 
-/// A number that any change of a single number changes: four chains of FNV-1a, over words.
+/// A digest that changes with any change of a single number: four chains of FNV-1a over words.
 private struct Digest {
   private var chains: (UInt64, UInt64, UInt64, UInt64) = (1, 2, 3, 4)
 

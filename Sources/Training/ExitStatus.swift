@@ -4,14 +4,14 @@ internal import Datasets
 internal import Formats
 internal import Optimization
 
-/// What the process returns to whoever started it, after BSD's sysexits.
+/// The exit codes of the process, after BSD's sysexits.
 public enum ExitStatus {
   public static let done: Int32 = 0
   /// The command line or the configuration is wrong.
   public static let usage: Int32 = 64
   /// The data or a checkpoint is wrong.
   public static let data: Int32 = 65
-  /// Something inside failed.
+  /// An internal error.
   public static let software: Int32 = 70
   /// A file cannot be written.
   public static let unwritable: Int32 = 74
@@ -23,7 +23,7 @@ public enum ExitStatus {
   /// Another run trains in the folder.
   public static let inUse: Int32 = 77
 
-  /// The code of an outcome.
+  /// Returns the exit code of an outcome.
   public static func of(_ outcome: Outcome) -> Int32 {
     switch outcome {
     case .complete: done
@@ -32,7 +32,7 @@ public enum ExitStatus {
     }
   }
 
-  /// The code of an error that ends the process.
+  /// Returns the exit code of an error that ends the process.
   public static func of(_ error: any Error) -> Int32 {
     switch error {
     case is ConfigurationError, is ScheduleError, is UsageError: usage

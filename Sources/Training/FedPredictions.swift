@@ -3,13 +3,13 @@ internal import Datasets
 internal import Optimization
 internal import Recurrence
 
-/// The predictions that a run with `scheduled_sampling` feeds in place of targets.
+/// The scheduled sampling of a run: predictions that are fed in place of targets.
 struct FedPredictions {
   private let schedule: TargetSchedule
   private let sampling: ScheduledSampling
 
-  /// Nil where a run feeds targets alone.
-  /// - Throws: `UsageError` where nothing would be fed what is predicted.
+  /// Makes the sampler; nil if the run feeds targets only.
+  /// - Throws: `UsageError` if no step would read a prediction.
   init?(
     _ options: RunOptions, _ dataset: Dataset, of model: any Model, in batch: Batch, on tape: Tape
   ) throws(UsageError) {
@@ -22,7 +22,8 @@ struct FedPredictions {
       throw refuse(".choice", "numbers are fed as they are predicted; remove it")
     }
     let readsBackwards = options.model.layers.contains { $0.bidirectional != nil }
-    // Which data is asked for the next step is known of most; others have to be looked at.
+    // For most data the signature tells whether targets are the next inputs; other data must be
+    // examined.
     let readsTargets =
       !readsBackwards
       && (interface.isRunning || interface.ends != nil
@@ -39,8 +40,8 @@ struct FedPredictions {
       seed: options.seed)
   }
 
-  /// Whether what is asked for could be what is read next: symbols of one kind, or numbers, at every
-  /// step. A sequence of a single step would say so of anything.
+  /// True if targets may be the next inputs: symbols of the same kind, or numbers, at every step. A
+  /// sequence with a single step would fit anything.
   private static func predictsItsInputs(_ interface: TaskSignature) -> Bool {
     guard !interface.asksOnce else { return false }
     return switch (interface.input, interface.output) {
@@ -51,7 +52,7 @@ struct FedPredictions {
     }
   }
 
-  /// Decides what a window is fed at a step of the run.
+  /// Decides the inputs of a window at a step of the run.
   func feed(
     _ batch: Batch, step: Int, weights: ParameterVector, gradient: ParameterVector
   ) {

@@ -2,7 +2,7 @@ internal import Collectives
 internal import LinearAlgebra
 internal import Recurrence
 
-/// The diagnosis of gradients that a run makes at its first step and at every so many.
+/// The gradient diagnosis of a run, made at its first step and at every n-th step.
 struct GradientMonitor {
   let every: Int
   private var diagnosis: GradientDiagnosis?
@@ -13,8 +13,8 @@ struct GradientMonitor {
 
   func isDue(at step: Int) -> Bool { step == 1 || step.isMultiple(of: every) }
 
-  /// Looks at the coming window, with the weights and the states that training is about to read; the
-  /// gradient is to be cleared. Collective.
+  /// Measures the coming window, with the weights and the states of the next training step. The
+  /// caller clears the gradient. Collective.
   mutating func measure(_ trainer: Trainer, _ batch: Batch, _ gradient: ParameterVector)
     throws(CommunicationError)
   {
@@ -34,10 +34,10 @@ struct GradientMonitor {
     isTaken = true
   }
 
-  /// The report of a step that was measured, on the root, before its update.
+  /// Returns the report of a measured step, on the root, before its update.
   /// - Parameters:
-  ///   - gradient: that of all ranks.
-  ///   - scale: what the update multiplies it by.
+  ///   - gradient: The gradient summed over all ranks.
+  ///   - scale: The factor of the update on the gradient.
   mutating func report(
     step: Int, _ trainer: Trainer, _ gradient: ParameterVector, scale: Double
   ) -> GradientReport? {

@@ -1,10 +1,10 @@
 internal import Recurrence
 
-/// What a diagnosis of gradients found at one step: a line of `metrics.jsonl`.
+/// The gradient diagnosis of one step, as a line of `metrics.jsonl`.
 public struct GradientReport: Codable, Equatable, Sendable {
-  /// What was found in one layer.
+  /// The findings for one layer.
   public struct Layer: Codable, Equatable, Sendable {
-    /// A gate's values below 0.1 and above 0.9, as parts of all.
+    /// The fractions of a gate's values below 0.1 and above 0.9.
     public struct Saturation: Codable, Equatable, Sendable {
       public var below: Double
       public var above: Double
@@ -13,10 +13,11 @@ public struct GradientReport: Codable, Equatable, Sendable {
     public var layer: String
     /// The norm of the gradient of its parameters, scaled as for the update and not clipped.
     public var gradientNorm: Double
-    /// ‖∂L(t)/∂h(t−k)‖ for k = 0, 1, …; nil where the layer shows no state.
+    /// ‖∂L(t)/∂h(t−k)‖ for k = 0, 1, …; nil if the layer's output is not a state.
     public var lags: [Double]?
     public var gates: [String: Saturation]?
-    /// The largest modulus of an eigenvalue of the matrix that carries the state; nil where there is none.
+    /// The largest absolute eigenvalue of the transition from one state to the next; nil without
+    /// recurrent weights.
     public var spectralRadius: Double?
 
     enum CodingKeys: String, CodingKey {
@@ -28,7 +29,7 @@ public struct GradientReport: Codable, Equatable, Sendable {
 
   public var step: Int
   public var diagnosis = "gradients"
-  /// From the embedding to the output layer.
+  /// The layers, from the embedding to the output layer.
   public var layers: [Layer]
 }
 

@@ -4,11 +4,11 @@ internal import Foundation
 internal import LinearAlgebra
 internal import Recurrence
 
-// The loss that a model has to be better than to have learnt anything.
+// The loss of guessing, which a model must beat to have learnt anything.
 
 extension ModelOptions {
-  /// The most that guessing costs, in nats per target: every symbol as likely as any other, every label
-  /// and every end as likely as not; nil of numbers, of which the data has to be known.
+  /// Returns the highest loss of guessing, in nats per target: every symbol equally likely, every
+  /// label and every end with probability ½; nil for numbers, for which the data must be known.
   func lossOfGuessing(_ interface: TaskSignature) -> Double? {
     let outputs: Double
     switch interface.output {
@@ -25,21 +25,22 @@ extension ModelOptions {
 }
 
 extension Coordinator {
-  /// Whether the last validation loss is above that of guessing: it is before anything is learnt, and
-  /// where a run has diverged.
+  /// True if the last validation loss is above the loss of guessing, as before any learning and
+  /// after divergence.
   var isWorseThanGuessing: Bool {
     guard let guess = state.guess, let loss = state.validationLoss else { return false }
     return !(loss <= guess)
   }
 
-  /// Whether a run that is over has ended with more than twice the loss of guessing and that of the first
-  /// window with a target, before which nothing was learnt: in its last windows, or it would have learnt
-  /// its training data by heart, and in validation, where there is one.
+  /// True if a finished run has ended with more than twice the loss of guessing and twice that of
+  /// the first window with a target, in which nothing was learnt yet. This must hold in its last
+  /// windows, because otherwise it has memorised its training data, and in validation, if there is
+  /// one.
   public var hasDiverged: Bool {
     guard isComplete, let guess = state.guess ?? guess, let trained = state.recent?.mean else {
       return false
     }
-    // Who stops in time has a best checkpoint.
+    // A run that stopped early has a best checkpoint.
     if hasGivenUp, let best = state.earlyStopping.best, best <= guess { return false }
     let limit = 2 * max(guess, state.untrained ?? guess)
     return !(trained <= limit) && !(state.validationLoss ?? trained <= limit)
@@ -47,7 +48,7 @@ extension Coordinator {
 
   private var finalLoss: Double? { state.validationLoss ?? state.recent?.mean }
 
-  /// The sentence of a run that has diverged.
+  /// The message for a run that has diverged.
   var divergenceSentence: String {
     let loss = state.validationLoss == nil ? "loss of the last steps" : "validation loss"
     let best =

@@ -1,16 +1,17 @@
-/// Watches a run from outside the numbers: the root's shows, writes and saves; the others' do nothing.
+/// Observes a run from outside. The root's observer displays, writes and saves; those of other
+/// ranks do nothing.
 public protocol Observer: AnyObject {
-  /// A step is done.
+  /// Called after each step.
   func observe(_ report: StepReport, _ coordinator: Coordinator)
-  /// The validation text was scored.
+  /// Called after each evaluation of the validation data.
   func observe(_ score: Score, isBest: Bool, _ coordinator: Coordinator)
-  /// Whether enough time has passed for a checkpoint.
+  /// Returns true if enough time has passed for a checkpoint.
   func wantsCheckpoint(_ coordinator: Coordinator) -> Bool
-  /// Saves what the ranks have gathered; nil on every rank but the root.
+  /// Saves the snapshot, which is nil on every rank except the root.
   func save(_ snapshot: Snapshot?, isBest: Bool) throws
 }
 
-/// Sees nothing and keeps nothing.
+/// An observer that does nothing.
 public final class SilentObserver: Observer {
   public init() {}
   public func observe(_ report: StepReport, _ coordinator: Coordinator) {}

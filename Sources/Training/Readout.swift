@@ -3,15 +3,15 @@ internal import Configuration
 internal import LinearAlgebra
 internal import Recurrence
 
-/// Fits a model's output layer in one pass over the training data, in place of learning by gradients:
-/// `training: {readout: {ridge: 1e-6}}`.
+/// Fits a model's output layer in one pass over the training data, without gradients: `training:
+/// {readout: {ridge: 1e-6}}`.
 ///
-/// What the output layer reads of every step that asks for something is a row of X, with a 1 where the
-/// layer has a bias; what is asked for is a row of Y: numbers as they are, 1 for the right symbol and 0
-/// for all others, ±1 for a label that holds or does not. The weights B minimise
-/// `‖X B − Y‖² + ridge ‖B‖²` (Jaeger 2001). Sums are in double precision, each stream's part of a window
-/// by itself, and of the weights' products each row by itself, so that they are the same on any
-/// number of ranks.
+/// The input of the output layer at each step with a target is a row of X, with a 1 appended if the
+/// layer has a bias. The target is a row of Y: numbers as they are, 1 for the right symbol and 0
+/// for all others, ±1 for a label that is true or false. The weights B minimise `‖X B − Y‖² + ridge
+/// ‖B‖²` (Jaeger 2001). Sums are in double precision, separately for each stream's part of a
+/// window, and products with weights are computed separately for each row, so that they are the
+/// same for any world size.
 final class Readout {
   private let options: ReadoutOptions
   private let model: SequenceModel
@@ -26,7 +26,7 @@ final class Readout {
       outputs: model.interface.output.width)
   }
 
-  /// Takes in a window; returns how many of its steps count.
+  /// Adds a window; returns how many of its steps count.
   func add(_ pass: Pass) -> Int {
     let before = sums.rows
     model.read(pass)

@@ -7,7 +7,7 @@ internal import Recurrence
 
 extension Trainer {
   /// Gathers the carried states of all streams on the root. Collective.
-  /// - Returns: nil on every other rank.
+  /// - Returns: The snapshot on the root; nil on every other rank.
   public func snapshot() throws(CommunicationError) -> Snapshot? {
     let hidden = try gatherStates()
     guard world.isRoot else { return nil }
@@ -50,23 +50,23 @@ extension Trainer {
     try scatterStates(found.hidden, keptSteps: counters.kept ?? 0)
   }
 
-  /// What a checkpoint holds besides the vectors.
+  /// The contents of a checkpoint besides the vectors.
   private struct Restored {
     var coordinator = CoordinatorState()
     var cursor = StreamCursor()
     var counters = Snapshot.Counters()
-    /// Each of `carriedTensors` of all streams, as bytes.
+    /// The bytes of each of `carriedTensors`, for all streams.
     var hidden: [[UInt8]] = []
   }
 
-  /// Reads a checkpoint; its vectors go into those of this rank.
+  /// Reads a checkpoint into the vectors of this rank.
   private func read(_ checkpoint: Checkpoint) throws -> Restored {
     let state = checkpoint.state
     let progress = checkpoint.content.progress
     var restored = Restored(
       coordinator: progress.coordinator, cursor: progress.cursor, counters: progress.counters)
-    // A run whose windows overlap less than before, or whose steps have other values, goes on with the
-    // states alone.
+    // A run whose windows now overlap less, or whose steps keep other values, resumes with the
+    // states only.
     if restored.counters.kept ?? 0 > method.maximumKeptSteps
       || restored.counters.keptLayout ?? keptLayout != keptLayout
     {
@@ -76,7 +76,7 @@ extension Trainer {
     try checkpoint.tensors(of: CheckpointFile.Name.optimizer).load(
       into: optimizer.moments.map { ($0.name + ".", $0.vector) })
     if let average {
-      // A run that had no average so far begins one with the weights of now.
+      // A run without an average so far starts one with the current weights.
       let file =
         state.files.contains { $0.name == CheckpointFile.Name.average }
         ? CheckpointFile.Name.average : CheckpointFile.Name.model
@@ -92,10 +92,11 @@ extension Trainer {
     return restored
   }
 
-  /// Starts from the weights in a file, or from those of the seed where there is none. Collective;
-  /// only the root passes the file, and every rank gets the root's numbers: processors of different
-  /// kinds may draw initial weights that differ in the last bit.
-  /// - Parameter updateGate: what the update gates in the file multiply, where it does not say.
+  /// Starts from the weights in a file, or from initial weights if there is none. Collective; only
+  /// the root passes the file. Every rank gets the root's numbers, because processors of different
+  /// kinds may compute initial weights that differ in the last bit.
+  /// - Parameter updateGate: The factor of the update gates in the file, if the file does not say
+  ///   it.
   public func begin(from file: SafetensorsFile?, updateGate: UpdateGate? = nil) throws {
     try world.unanimous { try file?.load(model, into: weights, updateGate: updateGate) }
     try world.share(weights)

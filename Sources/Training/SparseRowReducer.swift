@@ -10,11 +10,11 @@ internal import Recurrence
 /// them is not worth it, and all are summed. One rank alone moves nothing.
 final class SparseRowReducer: GradientReducer {
   private let world: any Communicator
-  /// Counters of the rows of every row-sparse parameter, one after the other, each wide enough for the
-  /// number of ranks.
+  /// Counters of the rows of all row-sparse parameters, one after another, each wide enough for the
+  /// world size.
   private let counters: Buffer<Int32>
   private let width: Int
-  /// The sign is left alone.
+  /// The number of counters per Int32; the sign bit is not used.
   private var perNumber: Int { 31 / width }
 
   init(of layout: ParameterLayout, over world: any Communicator) {
@@ -24,8 +24,8 @@ final class SparseRowReducer: GradientReducer {
     counters = Buffer(count: (rows + 31 / width - 1) / (31 / width))
   }
 
-  /// Replaces every number of the gradient by its sum over ranks, and the rows that were touched here by
-  /// those that were touched anywhere.
+  /// Replaces every number of the gradient by its sum over ranks, and the set of touched rows by
+  /// the union over ranks.
   func sum(_ gradient: ParameterVector) throws(CommunicationError) {
     try unite(gradient)
     let layout = gradient.layout
@@ -60,7 +60,7 @@ final class SparseRowReducer: GradientReducer {
     }
   }
 
-  /// On how many ranks a row was touched.
+  /// Returns the number of ranks on which a row was touched.
   private func count(_ counter: Int) -> Int32 {
     let shift = Int32(counter % perNumber * width)
     return counters.elements()[counter / perNumber] >> shift & (1 << Int32(width) - 1)

@@ -1,27 +1,27 @@
-/// What one step did, the same on every rank but for its times.
+/// The results of one step, the same on every rank except for times.
 public struct StepReport: Sendable {
-  /// Steps taken so far, this one included.
+  /// The number of steps so far, including this one.
   public let step: Int
   public let epoch: Int
-  /// Targets seen so far over all ranks.
+  /// The number of targets so far, over all ranks.
   public let tokens: Int
-  /// The loss of this window over all ranks.
+  /// The loss of this window, over all ranks.
   public let score: Score
   public let learningRate: Double
   /// The norm of the gradient before clipping.
   public let gradientNorm: Double
   let verdict: Coordinator.Verdict
   let time: Stopwatch
-  /// What a diagnosis found at this step; nil where there was none, and on every rank but the root.
+  /// The gradient diagnosis of this step; nil if there was none, and on every rank except the root.
   public let gradients: GradientReport?
 
-  /// Whether the weights changed.
+  /// True if the weights were updated.
   public var isUpdate: Bool { verdict == .update }
-  /// Targets over all ranks in a second.
+  /// Targets per second, over all ranks.
   public var tokensPerSecond: Double { Double(score.targets) / max(time.total, 1e-9) }
 }
 
-/// The seconds that the parts of a step took on this rank.
+/// Measures the seconds that the parts of a step take on this rank.
 struct Stopwatch: Sendable {
   private let clock = ContinuousClock()
   private var last: ContinuousClock.Instant
@@ -33,10 +33,10 @@ struct Stopwatch: Sendable {
 
   var total: Double { compute + communication + update }
 
-  /// Leaves out the seconds since the last lap.
+  /// Skips the seconds since the last lap.
   mutating func restart() { last = clock.now }
 
-  /// The seconds since the last lap.
+  /// Returns the seconds since the last lap.
   mutating func lap() -> Double {
     let now = clock.now
     defer { last = now }

@@ -1,9 +1,9 @@
-/// What the ranks tell each other at every step besides the gradient: one small vector of sums.
+/// The small vector of sums that the ranks all-reduce at every step, besides the gradient.
 ///
-/// Every decision of a run is a function of these sums and of the step, so that every rank takes the
-/// same one.
+/// Every decision of a run depends only on these sums and on the step, so that every rank makes the
+/// same decision.
 struct StepSums {
-  /// The numbers to be summed over ranks.
+  /// The numbers to sum over ranks.
   var values = [Double](repeating: 0, count: 6)
 
   /// −ln p summed over the targets of the window, in nats.
@@ -16,22 +16,23 @@ struct StepSums {
     get { Int(values[1]) }
     set { values[1] = Double(newValue) }
   }
-  /// The number of targets that were the first of the likeliest symbols.
+  /// The number of targets that were predicted correctly; of equal logits the first one is the
+  /// prediction.
   var correct: Int {
     get { Int(values[4]) }
     set { values[4] = Double(newValue) }
   }
-  /// The number of streams of the window, of sequences or of trees of the batch.
+  /// The number of streams of the window, or of sequences or trees of the batch.
   var sequences: Int {
     get { Int(values[5]) }
     set { values[5] = Double(newValue) }
   }
-  /// How many ranks were asked to stop.
+  /// The number of ranks that were asked to stop.
   var stopVotes: Int {
     get { Int(values[2]) }
     set { values[2] = Double(newValue) }
   }
-  /// 1 when the root's clock says that a checkpoint is due; only the root votes.
+  /// 1 if a checkpoint is due by the root's clock; only the root votes.
   var clockVotes: Int {
     get { Int(values[3]) }
     set { values[3] = Double(newValue) }

@@ -1,55 +1,55 @@
 internal import Collectives
 internal import Glibc
 
-/// Whether somebody has asked this process to stop: SIGTERM, SIGINT, SIGUSR1, or SIGHUP of a terminal
-/// that is gone, unless it was started to outlive it (nohup).
+/// A request to stop this process: SIGTERM, SIGINT, SIGUSR1, or SIGHUP of a closed terminal, unless
+/// the process was started with nohup.
 ///
-/// Until the first step there is nothing to save, whatever is being read, encoded or built: the process
-/// ends at once with exit code 75. From then on the handler only sets a flag. The trainer adds it to the
-/// tally of each step and asks for it during evaluations, so that all ranks learn of it at the same
-/// place, save and leave with exit code 75. A second SIGINT ends the process at once.
+/// Before the first step, while data is read and the model is built, there is nothing to save: the
+/// process ends at once with exit code 75. From then on the handler only sets a flag. The trainer
+/// adds the flag to the sums of each step and checks it during evaluations, so that all ranks learn
+/// of it at the same point, save, and exit with code 75. A second SIGINT ends the process at once.
 public enum StopRequest {
-  /// What a signal handler reads and writes.
+  /// The memory that a signal handler reads and writes.
   private struct Memory {
     var isMade: sig_atomic_t = 0
-    /// Whether there is something to save.
+    /// True if there is something to save.
     var waits: sig_atomic_t = 0
-    /// Whether this rank says that it ends.
+    /// True if this rank prints that it ends.
     var speaks: sig_atomic_t = 0
-    /// Whether SIGTERM is how a launcher clears away ranks after one has failed.
+    /// True if SIGTERM may mean that the launcher ends the ranks after one has failed.
     var isLaunched: sig_atomic_t = 0
   }
 
-  // A signal handler can reach nothing but global memory.
+  // A signal handler can access only global memory.
   nonisolated(unsafe) private static let memory: UnsafeMutablePointer<Memory> = {
     let memory = UnsafeMutablePointer<Memory>.allocate(capacity: 1)
     memory.initialize(to: Memory())
     return memory
   }()
 
-  /// Catches these signals from now on; until `waitForSteps` one of them ends the process.
+  /// Catches these signals from now on; until `waitForSteps`, a signal ends the process.
   public static func listen() {
     let launch = Launch()
     memory.pointee.speaks = launch.rank == 0 ? 1 : 0
     memory.pointee.isLaunched = launch.launcher == .none ? 0 : 1
-    // Whoever watched the run and is gone does not end it.
+    // The run does not end because the reader of its output is gone.
     signal(SIGPIPE, SIG_IGN)
     for signal in [SIGTERM, SIGINT, SIGUSR1, SIGHUP] {
       var inherited = sigaction()
       sigaction(signal, nil, &inherited)
-      // Compared as numbers, since functions cannot be.
+      // Compared as numbers, because functions cannot be compared.
       let handler = unsafeBitCast(inherited.__sigaction_handler.sa_handler, to: Int.self)
       if signal == SIGHUP && handler == unsafeBitCast(SIG_IGN, to: Int.self) { continue }
       var action = sigaction()
       action.__sigaction_handler.sa_handler = { StopRequest.receive($0) }
-      // Interrupted system calls go on by themselves.
+      // Interrupted system calls are restarted.
       action.sa_flags = SA_RESTART
       sigemptyset(&action.sa_mask)
       sigaction(signal, &action, nil)
     }
   }
 
-  /// Lets requests wait for the end of a step, where what was learnt is saved.
+  /// Makes requests wait for the end of a step, so that a checkpoint can be saved.
   static func waitForSteps() { memory.pointee.waits = 1 }
 
   private static func receive(_ signal: Int32) {
@@ -66,17 +66,17 @@ public enum StopRequest {
     if !isFirst && signal == SIGINT { _exit(130) }
   }
 
-  /// Whether one of them has arrived.
+  /// True if a request has arrived.
   public static var isMade: Bool { memory.pointee.isMade != 0 }
 
   /// Asks this process to stop, as a signal would.
   public static func make() { memory.pointee.isMade = 1 }
 
-  /// Forgets a request: a library that trains twice in one process begins anew.
+  /// Withdraws a request, for a library that trains twice in one process.
   public static func withdraw() { memory.pointee.isMade = 0 }
 
-  /// Tells whoever gave the ranks a time to stop in that the run was saved after it was asked to: an
-  /// empty file appears where `UNROLL_SAVE_MARK` says.
+  /// Tells a supervisor that the run was saved after the request: creates an empty file at the path
+  /// in `UNROLL_SAVE_MARK`.
   static func noteSave() {
     guard isMade, let mark = getenv("UNROLL_SAVE_MARK") else { return }
     let descriptor = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)

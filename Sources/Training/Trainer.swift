@@ -5,22 +5,23 @@ internal import LinearAlgebra
 public import Optimization
 public import Recurrence
 
-/// How a run ended.
+/// The outcome of a run.
 public enum Outcome: Equatable, Sendable {
   /// Every step was taken, or validation stopped improving.
   case complete
-  /// Somebody asked for an early end; the run can be resumed.
+  /// A stop was requested; the run can be resumed.
   case interrupted
   /// The loss or the gradient was not finite at this step.
   case diverged(step: Int)
-  /// Every step was taken, and the model is worse than it was before the first, and than guessing.
+  /// Every step was taken, and the model is worse than before the first step, and worse than
+  /// guessing.
   case worseThanGuessing
 }
 
 /// Trains a language model on one rank of a world.
 ///
-/// `step` is the whole method: a window of this rank's streams goes forward and backward, the
-/// gradients of all ranks are summed, and every rank makes the same update.
+/// `step` is the whole method: forward and backward pass over a window of this rank's streams, an
+/// all-reduce of the gradient, and the same update on every rank.
 public final class Trainer {
   public let model: any Model
   public let weights: ParameterVector
@@ -38,35 +39,35 @@ public final class Trainer {
   private let clipper: Clipper
   private let validation: Evaluation?
   private let carriesState: Bool
-  /// What fits the output layer in place of steps down the gradient; nil where it is learnt.
+  /// The readout, which fits the output layer without gradients; nil for training by gradients.
   private let readout: Readout?
 
-  /// The predictions fed to steps in place of targets; nil where targets alone are.
+  /// The scheduled sampling; nil for teacher forcing only.
   private let predictions: FedPredictions?
 
-  /// Where a run looks at its gradients now and then.
+  /// The gradient diagnosis; nil for none.
   private var diagnosis: GradientMonitor?
 
-  /// Something that watches a run: the console, the metrics file, the checkpoints. Only the root's
-  /// does anything with the world.
+  /// The observer of the run, for console, metrics and checkpoints. Only the root's has any effect.
   let observer: any Observer
-  /// Whether somebody wants this rank to stop; asked at every step, and now and then in an evaluation.
+  /// Returns true if this rank was asked to stop; called at every step, and from time to time in an
+  /// evaluation.
   package var isAskedToStop: () -> Bool = { StopRequest.isMade }
-  /// Whether it is asked in the midst of a step.
+  /// True while a step is computed.
   package private(set) var isTakingStep = false
-  /// The time after which the ranks ask each other again in an evaluation.
+  /// The time between votes of the ranks in an evaluation.
   package var stopInterval = Duration.milliseconds(500)
   /// The memory of the windows.
   var tape: Tape { method.tape }
-  /// Where steps report how long their parts take; nil costs nothing.
+  /// The profile that records the time of the parts of a step; nil for none.
   var profile: Profile? {
     get { tape.profile }
     set { tape.profile = newValue }
   }
 
-  /// Sets up everything that a run needs; the weights are those of the seed.
-  /// - Parameter every: how many steps lie between two diagnoses of gradients; nil for none.
-  /// - Throws: `DataError` where streams and data do not fit; `ScheduleError`.
+  /// Prepares everything that a run needs, with initial weights.
+  /// - Parameter every: The number of steps between gradient diagnoses; nil for none.
+  /// - Throws: `DataError` if streams and data do not fit; `ScheduleError`.
   public init(
     _ options: RunOptions, dataset: Dataset, world: any Communicator,
     observer: any Observer = SilentObserver(), diagnosingEvery every: Int? = nil
@@ -112,11 +113,11 @@ public final class Trainer {
     readout = options.training.readout.flatMap { [model] readout in
       (model as? SequenceModel).map { Readout(readout, of: $0) }
     }
-    // What a stream's states are must not depend on the streams beside it, which other ranks have.
+    // The states of a stream must not depend on the other streams of this rank.
     weights.rowsAreIndependent = readout != nil
   }
 
-  /// Takes in one window of the pass that a readout is fitted in, and fits it after the last.
+  /// Reads one window of the pass that fits a readout; fits it after the last window.
   private func fit(_ readout: Readout) throws -> StepReport {
     var watch = Stopwatch()
     let epoch = coordinator.state.epoch
@@ -140,7 +141,7 @@ public final class Trainer {
       verdict: .update, time: watch, gradients: nil)
   }
 
-  /// Takes one step and says what it did.
+  /// Takes one step and reports its results.
   package func step() throws -> StepReport {
     isTakingStep = true
     defer { isTakingStep = false }
@@ -195,7 +196,7 @@ public final class Trainer {
       gradients: found)
   }
 
-  /// Takes steps until the run is complete, or somebody asks for an early end.
+  /// Takes steps until the run is complete, or a stop is requested.
   public func run() throws -> Outcome {
     // From here on there is something to save before the process ends.
     StopRequest.waitForSteps()
@@ -205,19 +206,19 @@ public final class Trainer {
     }
     while !coordinator.isComplete {
       let report = try step()
-      // The windows of a readout's pass have no loss to show.
+      // The windows of a readout's pass have no loss to report.
       if readout == nil { observer.observe(report, coordinator) }
       if report.verdict == .diverged { return .diverged(step: report.step) }
       if coordinator.isEvaluationDue || coordinator.isCheckpointDue { try checkAgreement() }
       if coordinator.isEvaluationDue, try !evaluate() {
-        // What was learnt is kept; whoever resumes begins with this evaluation.
+        // The weights are saved; a resumed run begins with this evaluation.
         coordinator.leaveEvaluationOpen()
         try save()
         return .interrupted
       }
       if coordinator.isCheckpointDue {
         try save()
-        // Saving takes long where models are large.
+        // Saving takes long for large models.
         if !coordinator.isComplete, try isAnyAskedToStop() { return .interrupted }
       }
       if coordinator.isInterrupted { return .interrupted }
@@ -225,8 +226,8 @@ public final class Trainer {
     return .complete
   }
 
-  /// Scores the validation text with the averaged weights where there is an average.
-  /// - Returns: false where somebody asked for an early end before it was done.
+  /// Scores the validation data, with the averaged weights if there is an average.
+  /// - Returns: False if a stop was requested before it was done.
   private func evaluate() throws -> Bool {
     guard let validation else { preconditionFailure("an evaluation without validation data") }
     guard
@@ -237,7 +238,7 @@ public final class Trainer {
     return true
   }
 
-  /// Requests to stop while ranks are at work of their own.
+  /// The votes on requests to stop while each rank works on its own.
   var votes: StopVotes { StopVotes(of: world, every: stopInterval, isAsked: isAskedToStop) }
 
   private func isAnyAskedToStop() throws(CommunicationError) -> Bool {
@@ -257,7 +258,7 @@ public final class Trainer {
     return sums
   }
 
-  /// Hands the run as it stands to the observer. Collective.
+  /// Passes a snapshot of the run to the observer. Collective.
   func save() throws {
     try observer.save(try snapshot(), isBest: coordinator.isBest)
   }

@@ -3,7 +3,7 @@ internal import Configuration
 internal import Datasets
 
 extension TrainingOptions {
-  /// How a rank reads the training data.
+  /// Returns the request with which a rank reads the training data.
   func loaderRequest(seed: UInt64, in world: any Communicator) -> LoaderRequest {
     LoaderRequest(
       batchSize: batchSize, bptt: givenStride ?? givenBptt, batchTokens: batchTokens,

@@ -1,20 +1,21 @@
 internal import LinearAlgebra
 
-/// Backpropagation through a window in segments, each computed again before it is taken back:
-/// memory for the steps of one segment and for a few states in place of all steps.
+/// Activation checkpointing: backpropagation through a window in segments, each of which is
+/// computed again before its backward pass. It needs memory for the steps of one segment and for a
+/// few states, not for all steps.
 ///
-/// The layers run through the window and leave the states before some segments. Then, from the last
+/// The layers run through the window and store the states before some segments. Then, from the last
 /// segment to the first, a segment is computed once more from the state before it, with its loss,
-/// and taken back; the derivative of that state is handed to the segment before. With room for the
-/// state before every segment each is computed twice at most: √T steps and √T states for T steps
-/// (Chen 2016). With fewer, a state that is not kept is computed anew from the last one that is, in
-/// the order that computes least (`RecomputationSchedule`).
+/// and goes through the backward pass; the gradient of that state goes to the segment before. If
+/// the states before all segments are stored, each segment is computed twice at most: √T steps and
+/// √T states for T steps (Chen 2016). With fewer states, a state that is not stored is computed
+/// again from the last stored one before it, in the order with the fewest computations
+/// (`RecomputationSchedule`).
 ///
-/// A segment, not a step, is what is computed again, because the input's product, the weights'
-/// gradients and the head take all steps of a segment in one product each. Every segment is a
-/// window of the whole model, so layers that need all steps at once, such as bidirectional ones,
-/// cannot be taken back like that. The result has the bits of the same segments with everything
-/// stored.
+/// Segments have several steps because the input product, the weights' gradients and the head take
+/// all steps of a segment in one product each. Every segment is a window of the whole model, so
+/// layers that need all steps at once, such as bidirectional ones, cannot be used. The result has
+/// the same bits as the same segments with everything stored.
 public final class ActivationCheckpointing: GradientMethod {
   /// A request for windows in segments.
   public struct Request: GradientMethodRequest {
@@ -24,9 +25,9 @@ public final class ActivationCheckpointing: GradientMethod {
     private let states: Int?
 
     /// - Parameters:
-    ///   - window: the size of the longest and widest window.
-    ///   - length: the steps of a segment.
-    ///   - states: the most states that are kept; nil for that before every segment.
+    ///   - window: The size of the longest and widest window.
+    ///   - length: The number of steps of a segment.
+    ///   - states: The most states to store; nil for the state before every segment.
     public init(_ windows: [WindowSize], of window: WindowSize, length: Int, states: Int?) {
       self.windows = windows
       self.window = window
@@ -50,23 +51,22 @@ public final class ActivationCheckpointing: GradientMethod {
     }
   }
 
-  /// The steps of a segment, but of the last, which may be shorter.
+  /// The number of steps of a segment; the last one may be shorter.
   public let length: Int
   public let tape: Tape
   private let batch: Batch
-  /// The kept states: those before the window, and before the segments that wait to be computed
-  /// again.
+  /// The stored states: those before the window, and before segments that will be computed again.
   private var kept: [Buffer<Real>] = []
-  /// The states at the window's end, and the derivative that is handed to the segment before.
+  /// The states at the window's end, and the gradient that goes to the segment before.
   private let end, handed: Buffer<Real>
   private var (sum, targets, correct) = (0.0, 0, 0)
 
   /// - Parameters:
-  ///   - window: the size of the whole window.
-  ///   - length: at least as long as the furthest step that a state is read.
-  ///   - states: how many states are kept at most, those before the window among them and those at
-  ///     its end not; nil for that before every segment.
-  ///   - tape: with room for `length` steps.
+  ///   - window: The size of the whole window.
+  ///   - length: The number of steps of a segment, at least as many as the largest lag of a state.
+  ///   - states: The most states to store, including those before the window but not those at its
+  ///     end; nil for the state before every segment.
+  ///   - tape: A tape with memory for `length` steps.
   public init(
     of window: WindowSize, length: Int, states: Int? = nil, on tape: Tape, for plan: Plan,
     widths: Batch.Widths
@@ -83,13 +83,13 @@ public final class ActivationCheckpointing: GradientMethod {
     handed = Buffer(count: tape.states.count)
   }
 
-  /// The segment length that needs the least memory for windows of so many steps where the states
-  /// before all segments are kept: ⌈√T⌉.
+  /// Returns the segment length with the least memory for windows of `steps` steps if the states
+  /// before all segments are stored: ⌈√T⌉.
   public static func squareRoot(of steps: Int) -> Int {
     Int(Double(steps).squareRoot().rounded(.up))
   }
 
-  /// What is computed of a window of this size, in a sentence; nil where it is one segment.
+  /// Returns a sentence about the recomputation in a window of this size; nil if it is one segment.
   public static func words(of window: WindowSize, length: Int, states: Int? = nil) -> String? {
     let count = (window.steps - 1) / length + 1
     guard count > 1 else { return nil }
@@ -101,14 +101,15 @@ public final class ActivationCheckpointing: GradientMethod {
       + "once, and each is computed \(times) times on average."
   }
 
-  /// The states that are kept: more than those before all segments but the last are of no use,
-  /// since the last is reached once.
+  /// Returns the number of states to store. More than those before all segments but the last are
+  /// useless, because the last segment is reached only once.
   private static func states(of window: WindowSize, length: Int, atMost states: Int?) -> Int {
     let count = (window.steps - 1) / length + 1
     return min(states ?? count, max(count - 1, 1))
   }
 
-  /// The bytes that states take besides the tape: the kept ones, those at the end and a derivative.
+  /// Returns the bytes that states take besides the tape: the stored ones, those at the end and a
+  /// gradient.
   public static func bytes(
     _ plan: Plan, of window: WindowSize, length: Int, states: Int? = nil
   ) -> Double {
@@ -116,8 +117,9 @@ public final class ActivationCheckpointing: GradientMethod {
     return Double(Self.states(of: window, length: length, atMost: states) + 2) * Double(carried)
   }
 
-  /// Runs a model over a window, there and back. Afterwards the tape carries what it carried
-  /// before; `turn` goes on to the window's end. The tape's loss is that of the window.
+  /// Runs the forward and backward pass of a model over a window. Afterwards the tape carries the
+  /// same states as before; `carryStates` advances to the window's end. The tape's loss is that of
+  /// the window.
   public func differentiate(
     _ model: any Model, _ window: Batch, weights: ParameterVector, gradient: ParameterVector
   ) {
@@ -138,9 +140,9 @@ public final class ActivationCheckpointing: GradientMethod {
     let gradient: ParameterVector
   }
 
-  /// Takes back some segments, behind which nothing is left to be taken back; the tape carries the
-  /// states before the first of them, then and afterwards.
-  /// - Parameter used: how many of the kept states others wait for.
+  /// Runs the backward pass over some segments; that over later segments is already done. The tape
+  /// carries the states before the first of these segments, before and after the call.
+  /// - Parameter used: The number of stored states that are still needed by others.
   private func takeBack(_ segments: Range<Int>, _ work: Work, used: Int) {
     var left = segments
     if left.count > 1 { tape.states.store(in: kept[used]) }
@@ -158,7 +160,7 @@ public final class ActivationCheckpointing: GradientMethod {
     differentiate(left.lowerBound, work)
   }
 
-  /// Computes one segment with its loss and takes it back.
+  /// Computes one segment with its loss, and its backward pass.
   private func differentiate(_ segment: Int, _ work: Work) {
     let pass = begin(segment, work)
     let isLast = (segment + 1) * length >= work.window.steps
@@ -181,7 +183,7 @@ public final class ActivationCheckpointing: GradientMethod {
 }
 
 extension Batch {
-  /// Becomes some of the steps of another batch.
+  /// Copies some of the steps of another batch.
   func copy(_ range: Range<Int>, of window: Batch) {
     precondition(widths == window.widths, "a part of a batch of other widths")
     begin(steps: range.count, streams: window.streams)

@@ -10,7 +10,7 @@ public protocol GradientMethod: AnyObject {
   /// the window's loss in the tape's.
   func differentiate(
     _ model: any Model, _ batch: Batch, weights: ParameterVector, gradient: ParameterVector)
-  /// Carries the states at the window's end into the next one.
+  /// Carries the states at the window's end into the next window.
   func carryStates()
   /// Leaves the window out, as where an update is skipped: the next one follows the states before it.
   func discard()

@@ -1,16 +1,17 @@
 internal import LinearAlgebra
 
-/// Truncated backpropagation through time in windows that overlap: an update reads k₁ new steps, whose
-/// loss alone counts, and its gradient reaches back over the last k₂ (Williams & Peng 1990, BPTT(h; h′)).
+/// Truncated backpropagation through time with overlapping windows: an update reads k₁ new steps,
+/// and only their loss counts; its gradient reaches back over the last k₂ steps (Williams & Peng
+/// 1990, BPTT(h; h′)).
 ///
-/// What the layers computed of the k₂ − k₁ steps before is kept and not computed again with newer weights.
-/// The tape is laid out for all steps; the forward pass runs on a view of it that begins at the first new
-/// step and finds the kept ones before it, as it finds what is carried before any window; the backward pass
-/// runs over all of it. Rows of a table that layers look symbols up in are weights and are read as they are
-/// now.
+/// The activations of the k₂ − k₁ steps before are kept, and not computed again with newer weights.
+/// The tape is laid out for all steps. The forward pass runs on a view of it that begins at the
+/// first new step; it finds the kept steps before it, as any window finds the carried states. The
+/// backward pass runs over all steps. The rows of an embedding are weights, and are read with their
+/// present values.
 ///
-/// Steps see earlier ones through copies in every window, so that what they saw is kept like everything
-/// else, also where streams start anew.
+/// Steps read earlier ones through copies in every window, so that the values they have read are
+/// kept too, also where streams start anew.
 public final class OverlappingWindows: GradientMethod {
   /// A request for windows of k₁ new steps after up to `keptSteps` = k₂ − k₁ kept ones.
   public struct Request: GradientMethodRequest {
@@ -51,20 +52,20 @@ public final class OverlappingWindows: GradientMethod {
   private let window: Batch
   /// The numbers of one step of one stream.
   private let width: Int
-  /// What the layers computed of the kept steps, activation by activation, and of the steps that are kept
+  /// The activations of the kept steps, one after another, and those of the steps that are kept
   /// from this window on.
   private var values, coming: Buffer<Real>
-  /// What was read at the kept steps.
+  /// The inputs of the kept steps.
   private let inputs: Buffer<Int32>
   private let resets: Buffer<UInt8>
-  /// States before the steps that are kept from this window on, and at the window's end; the end of the
-  /// window before.
+  /// The states before the steps that are kept from this window on, the states at the window's end,
+  /// and those at the end of the window before.
   private let first, last, before: Buffer<Real>
 
   /// - Parameters:
   ///   - most: k₂ − k₁.
-  ///   - window: k₂ steps of all streams, which the tape has room for.
-  ///   - tape: made for streams that may start anew inside a window.
+  ///   - window: The size of k₂ steps of all streams, which must fit on the tape.
+  ///   - tape: A tape for streams that may start anew inside a window.
   public init(_ most: Int, of window: WindowSize, on tape: Tape) {
     precondition(most >= 0 && most < window.steps, "\(most) of \(window.steps) steps kept")
     precondition(tape.canReset, "kept steps on a tape without copies of what steps see")
@@ -88,8 +89,8 @@ public final class OverlappingWindows: GradientMethod {
     return 2 * Double(width) * Double(most) * Double(streams) * Double(MemoryLayout<Real>.stride)
   }
 
-  /// Runs a model forward over the new steps and backward over the kept ones too; the tape's loss is that of
-  /// the new ones.
+  /// Runs a model forward over the new steps, and backward over the kept steps too. The tape's loss
+  /// is that of the new steps.
   public func differentiate(
     _ model: any Model, _ batch: Batch, weights: ParameterVector, gradient: ParameterVector
   ) {
@@ -109,7 +110,7 @@ public final class OverlappingWindows: GradientMethod {
     model.backward(tape.pass(over: window, weights: weights, gradient: gradient))
   }
 
-  /// Goes on to the next steps.
+  /// Advances to the next steps.
   public func carryStates() {
     count = min(most, window.steps)
     swap(&values, &coming)
@@ -127,13 +128,13 @@ public final class OverlappingWindows: GradientMethod {
     count = 0
   }
 
-  /// Forgets everything: streams start anew.
+  /// Clears everything: streams start anew.
   public func clear() {
     count = 0
     tape.clearCarried()
   }
 
-  /// Puts the kept steps and the new ones one behind the other.
+  /// Puts the kept steps and the new ones one after another.
   private func read(_ batch: Batch) {
     let streams = batch.streams
     window.begin(steps: count + batch.steps, streams: streams)
@@ -159,8 +160,8 @@ public final class OverlappingWindows: GradientMethod {
   }
 }
 
-// What a checkpoint holds. The states at the place in the data have the same names whether windows overlap
-// or not, so that a run may go on either way.
+// The tensors in a checkpoint. The states at the position in the data have the same names with and
+// without overlapping windows, so that a run can resume either way.
 extension OverlappingWindows {
   public var keptSteps: Int { count }
   public var maximumKeptSteps: Int { most }

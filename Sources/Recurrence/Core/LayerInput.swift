@@ -1,21 +1,21 @@
 internal import LinearAlgebra
 
-/// What a layer reads at every step.
+/// The input of a layer at every step.
 public enum LayerInput: Sendable {
-  /// What another layer has computed.
+  /// The output of another layer.
   case activation(Activation)
-  /// A row of a table for every symbol, which the layer may read once per different symbol.
+  /// A row of a table per symbol, which the layer can read once per distinct symbol.
   case lookup(Lookup)
-  /// A symbol itself, as a row of zeros with a 1 in its place: `x W` is then a row of W.
+  /// A symbol as a one-hot row: `x W` is then a row of W.
   case symbols(Int)
-  /// A frame of numbers of the batch.
+  /// A frame of numbers in the batch.
   case frames(Int)
-  /// Nothing.
+  /// No input.
   case nothing
 }
 
 extension LayerInput {
-  /// True of the data themselves, through no weights.
+  /// True for data that comes through no weights.
   var isData: Bool {
     switch self {
     case .frames, .symbols, .nothing: true
@@ -23,7 +23,7 @@ extension LayerInput {
     }
   }
 
-  /// True of symbols, by themselves or through a table.
+  /// True for symbols, as they are or through a table.
   var isSymbols: Bool {
     switch self {
     case .symbols, .lookup: true
@@ -33,7 +33,7 @@ extension LayerInput {
 }
 
 extension Plan {
-  /// The width of what is read.
+  /// Returns the width of an input.
   public func width(_ source: LayerInput) -> Int {
     switch source {
     case .activation(let x): width(x)
@@ -45,14 +45,16 @@ extension Plan {
   }
 }
 
-/// A row of a matrix for every symbol: `x(t) = E[symbol(t)]`, E of vocabulary × width.
+/// An embedding lookup, a row of a matrix per symbol: `x(t) = E[symbol(t)]`, E of vocabulary ×
+/// width.
 public struct Lookup: Sendable {
   /// E; a tied output layer uses the same parameter.
   public let table: Parameter
   public let vocabulary: Int
   public let width: Int
 
-  /// - Parameter isTied: the output layer reads the table too, so that its gradient is dense.
+  /// - Parameter isTied: True if the output layer uses the table too, so that its gradient is
+  ///   dense.
   public init(vocabulary: Int, width: Int, isTied: Bool, in plan: inout Plan) {
     table = plan.parameter(
       "encoder.weight", from: width, to: vocabulary, pytorch: .normal(1), isRowSparse: !isTied)
@@ -60,12 +62,12 @@ public struct Lookup: Sendable {
     self.width = width
   }
 
-  /// The rows of the window's different symbols, in their order, into `x`.
+  /// Copies the rows of the window's distinct symbols, in their order, to `x`.
   func read(into x: Matrix, _ pass: Pass) {
     x.gather(pass[table].matrix, at: pass.batch.distinct.symbols)
   }
 
-  /// Adds `dx`, a row for each different symbol, to the gradient of the table.
+  /// Adds `dx`, one row per distinct symbol, to the gradient of the table.
   func add(_ dx: Matrix, _ pass: Pass) {
     pass.d.addScattered(dx, at: pass.batch.distinct.symbols, to: table)
   }

@@ -14,12 +14,12 @@ public struct Pass {
   /// The steps and streams of the axis that the pass walks along.
   public let steps: Int
   public let streams: Int
-  /// Dropout is applied and derivatives are taken.
+  /// True if dropout is applied and gradients are computed.
   public let isTraining: Bool
-  /// The derivative of the loss with respect to whatever it is asked for.
+  /// The gradients of the loss.
   public let d: Derivatives
 
-  /// Views of a tape that is laid out for a batch; `Tape.begin` makes them.
+  /// Makes views of a tape that is laid out for a batch; called by `Tape.begin`.
   init(
     _ batch: Batch, on tape: Tape, weights: ParameterVector, _ products: WeightProducts,
     gradient: ParameterVector?
@@ -35,7 +35,7 @@ public struct Pass {
     d = Derivatives(slots: tape.slots, gradient: gradient, products: products)
   }
 
-  /// The same pass on another axis.
+  /// Makes the same pass along another axis.
   private init(_ pass: Pass, along axis: Axis) {
     slots = pass.slots
     tape = pass.tape
@@ -82,8 +82,8 @@ public struct Pass {
     return slots[copy].value(t)
   }
 
-  /// The value of a state `lag` steps earlier, as step t sees it: the initial state where the
-  /// stream is younger than that.
+  /// The value of a state `lag` steps earlier, as step t sees it: the initial state if the stream
+  /// began after that step.
   public func before(_ h: Activation, _ t: Int, lag: Int) -> Matrix {
     let slot = slots[h.index]
     precondition(
@@ -126,10 +126,11 @@ public struct Pass {
   /// True if each row of a product depends on that row alone, to the bit.
   var rowsAreIndependent: Bool { products.rowsAreIndependent }
 
-  /// Releases the packed copies of the weights that were used so far; no more products with them follow.
+  /// Releases the packed copies of the weights used so far. No more products with these weights may
+  /// follow in this pass.
   func releasePackedWeights() { products.releasePackedWeights() }
 
-  /// Memory of the layer that asked for it.
+  /// The temporary memory of a layer.
   public func scratch(_ scratch: Scratch) -> Buffer<Real> { tape.scratches[scratch.index] }
 }
 
@@ -159,10 +160,10 @@ public struct Derivatives {
     gradient![p][row].add(terms)
   }
 
-  /// The derivative with respect to the value at one step.
+  /// The gradient with respect to the value at one step.
   public subscript(x: Activation, t: Int) -> Matrix { slots[x.index].derivative(t) }
 
-  /// The derivatives at all steps.
+  /// The gradients at all steps.
   public subscript(x: Activation) -> Matrix { slots[x.index].derivatives() }
 
   /// True if two steps of the gradient take turns.

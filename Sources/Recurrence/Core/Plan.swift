@@ -1,12 +1,12 @@
 internal import LinearAlgebra
 
-/// A learnt matrix or vector: an index into every `ParameterVector` of the plan it comes from.
+/// A trainable matrix or vector: an index into every `ParameterVector` of its plan.
 public struct Parameter: Hashable, Sendable { public let index: Int }
 
-/// Something computed and remembered at every time step: an index into every `Tape` of its plan.
+/// A value that is computed and stored at every time step: an index into every `Tape` of its plan.
 public struct Activation: Hashable, Sendable { let index: Int }
 
-/// Memory of one layer, not cleared, the same for every window.
+/// Temporary memory of one layer, not cleared, the same for every window.
 public struct Scratch: Hashable, Sendable { let index: Int }
 
 /// A sequence of time steps of its own: an encoder and its decoder run on two axes of one tape, and vectors
@@ -23,7 +23,8 @@ public struct Axis: Hashable, Sendable {
 
 /// The memory of an activation's gradient.
 public enum GradientStorage: Sendable {
-  /// Every step, from zero in each window; whoever reads the activation adds to it.
+  /// Every step; it starts at zero in each window, and every layer that reads the activation adds
+  /// to it.
   case added
   /// None of its own: the owner, which alone reads the activation, overwrites the values with their
   /// gradient in the backward pass.
@@ -35,8 +36,8 @@ public enum GradientStorage: Sendable {
   case none
 }
 
-/// What a model needs to be computed: its parameters, the activations it remembers and the states
-/// it carries from window to window.
+/// The memory layout of a model: its parameters, its activations, and the states that it carries
+/// from window to window.
 ///
 /// Building a model only fills in a plan. Two allocations follow from it, a `ParameterVector` and a
 /// `Tape`; after that a training step allocates nothing.
@@ -47,7 +48,7 @@ public struct Plan: Sendable {
     let axis: Axis
     /// The steps of its gradient that a tape holds.
     let gradient: GradientStorage
-    /// The layer that asked for it.
+    /// The layer that owns the activation.
     let layer: String
     var kind: ActivationKind
 
@@ -55,7 +56,7 @@ public struct Plan: Sendable {
     var carriedSteps: Int { kind.carriedSteps }
   }
 
-  /// One parameter as it was asked for.
+  /// The record of one parameter.
   struct ParameterShape: Sendable {
     let name: String
     let layer: String
@@ -65,12 +66,12 @@ public struct Plan: Sendable {
     let initial: InitialValue
     let rateFactor: Double
     let isRowSparse: Bool
-    /// What a constant is made from; nil for what is learnt.
+    /// The rule for the values of a constant; nil for a trainable parameter.
     let constant: ConstantValue?
   }
 
   private(set) var parameters: [ParameterShape] = []
-  /// What the numbers of constants come from, with their names.
+  /// The seed of constants; each constant also uses its name.
   public var seed: UInt64 = 0
   private(set) var activations: [ActivationShape] = []
   let axes = ["time", "stream", "source"]
@@ -78,29 +79,30 @@ public struct Plan: Sendable {
   /// The names of states, and of parameters with their indices.
   private var names: [String: Int] = [:]
 
-  /// What surrounds the names and values of the parameters asked for next; set by the model.
+  /// The settings for the parameters and activations that are added next; set by the model.
   public var scope = Scope()
 
-  /// The layer that asks: its name, how its parameters are called, drawn and learnt.
+  /// The layer to which parameters and activations are added: its name, and how its parameters are
+  /// named, initialised and trained.
   public struct Scope: Sendable {
-    /// The layer as the configuration counts it, such as `layer 1`: also the key of its random
-    /// numbers.
+    /// The layer as the configuration counts it, such as `layer 1`. It is also the key of the
+    /// layer's random numbers.
     public var layer = "model"
-    /// Put before and after every parameter's name, as in `rnn.` weight_hh `_l0`.
+    /// The text before and after every parameter's name, as in `rnn.` weight_hh `_l0`.
     public var prefix = ""
     public var suffix = ""
     public var initializer = Initializer.pytorch
-    /// Replaces `initializer` in vectors.
+    /// The initializer of vectors; nil for `initializer`.
     public var vectorInitializer: Initializer?
-    /// Factor on the learning rate; 0 freezes the layer.
+    /// The factor on the learning rate; 0 freezes the layer.
     public var rateFactor = 1.0
-    /// Where activations lie unless they are asked for on another axis.
+    /// The default axis of activations.
     public var axis = Axis.time
-    /// What the model is asked for at a step, and may be fed at the next; nil where there is
-    /// nothing.
+    /// The output of the model at a step, which target feedback reads at the next step; nil for
+    /// none.
     public var outputs: TaskSignature.Output?
-    /// Layers are made once more over other activations: a parameter that is asked for is the one
-    /// of that name, and states have names of their own.
+    /// True to build layers a second time over other activations: an existing parameter of the same
+    /// name is used again, and states have names of their own.
     var sharesParameters = false
 
     public init() {}
@@ -108,11 +110,12 @@ public struct Plan: Sendable {
 
   public init() {}
 
-  /// A learnt matrix from `from` inputs to `to` outputs, stored `[to, from]` as PyTorch does.
+  /// Adds a trainable matrix from `from` inputs to `to` outputs, stored as `[to, from]` like
+  /// PyTorch's.
   /// - Parameters:
-  ///   - gates: how many square blocks are stacked in it; each is initialised by itself.
-  ///   - fallback: how PyTorch draws it, used when the model's initializer is `pytorch`.
-  ///   - isRowSparse: a window touches few rows of its gradient, as with an embedding.
+  ///   - gates: The number of square blocks stacked in it; each is initialised by itself.
+  ///   - fallback: PyTorch's distribution, used if the model's initializer is `pytorch`.
+  ///   - isRowSparse: True if a window touches few rows of its gradient, as in an embedding.
   public mutating func parameter(
     _ name: String, from: Int, to: Int, gates: Int = 1, pytorch fallback: Distribution,
     isRowSparse: Bool = false
@@ -123,9 +126,9 @@ public struct Plan: Sendable {
       isRowSparse: isRowSparse)
   }
 
-  /// A learnt vector, such as a bias.
-  /// - Parameter parts: values that replace what was drawn, part k of n of the vector; a forget
-  ///   bias.
+  /// Adds a trainable vector, such as a bias.
+  /// - Parameter parts: Values for part k of n of the vector that replace the random ones, such as
+  ///   a forget bias.
   public mutating func vector(
     _ name: String, count: Int, pytorch fallback: Distribution,
     parts: [InitialValue.Part] = []
@@ -138,8 +141,8 @@ public struct Plan: Sendable {
       isRowSparse: false)
   }
 
-  /// A matrix that is never learnt: made from the plan's seed and its name wherever it is needed,
-  /// so that no checkpoint holds it and no sum over ranks takes it along.
+  /// Adds a constant matrix. It is generated from the plan's seed and its name wherever it is
+  /// needed, so no checkpoint stores it and no all-reduce includes it.
   public mutating func constant(
     _ name: String, rows: Int, columns: Int, _ value: ConstantValue
   ) -> Parameter {
@@ -173,7 +176,7 @@ public struct Plan: Sendable {
       names.updateValue(index, forKey: name) == nil, "two states or parameters called \(name)")
   }
 
-  /// Room for `width` numbers at every step of every stream.
+  /// Adds an activation of `width` numbers for every step of every stream.
   public mutating func activation(
     _ width: Int, on axis: Axis? = nil, derivative: GradientStorage = .added
   ) -> Activation {
@@ -183,8 +186,8 @@ public struct Plan: Sendable {
         kind: .value))
   }
 
-  /// Room for `width` numbers of every stream at one step: what step t leaves in it is gone after
-  /// that step, forward or backward.
+  /// Adds an activation of `width` numbers per stream for one step: the values of step t are lost
+  /// after that step of the forward or backward pass.
   public mutating func stepTemporary(_ width: Int, on axis: Axis? = nil) -> Activation {
     append(
       ActivationShape(
@@ -192,11 +195,12 @@ public struct Plan: Sendable {
         kind: .stepTemporary))
   }
 
-  /// An activation whose last steps are carried into the next window.
+  /// Adds an activation whose last steps are carried into the next window.
   /// - Parameters:
-  ///   - name: what checkpoints call it inside its layer, such as `c`.
-  ///   - lags: which earlier steps are read, rising from 1; as many as the last are carried.
-  ///   - derivative: `added` where others read the state, `rolling` where only its cell does,
+  ///   - name: The name in checkpoints inside its layer, such as `c`.
+  ///   - lags: The earlier steps that are read, rising from 1. The largest one is the number of
+  ///     carried steps.
+  ///   - derivative: `added` if other layers read the state, `rolling` if only its cell does,
   ///     `none` for a count.
   public mutating func state(
     _ width: Int, named name: String = "h", lags: [Int] = [1], on axis: Axis? = nil,
@@ -241,14 +245,14 @@ public struct Plan: Sendable {
     activations[state.index].kind = .state(shape)
   }
 
-  /// A state that holds the target of each step: numbers, or one more than a symbol and 0 for none.
+  /// Adds a state that holds the target of each step: numbers, or a symbol plus one and 0 for none.
   mutating func targetState(_ width: Int, named name: String) -> Activation {
     let state = state(width, named: name, derivative: .none)
     changeState(state) { $0.holdsTarget = true }
     return state
   }
 
-  /// Has products read a state's earlier steps through copies in training, so that they may be
+  /// Makes products read a state's earlier steps through copies in training, so that they can be
   /// masked.
   mutating func maskReads(of state: Activation) {
     let shape = activations[state.index]
@@ -257,8 +261,8 @@ public struct Plan: Sendable {
     changeState(state) { $0.maskedCopies = copies }
   }
 
-  /// What is carried and shown in place of a state that is changed after its cell has computed it;
-  /// its earlier steps are seen through copies.
+  /// Adds the state that replaces another one, which is changed after its cell has computed it. It
+  /// is carried, and its earlier steps are read through copies.
   mutating func held(of state: Activation) -> Activation {
     keepPasts(of: state)
     let shape = activations[state.index]
@@ -270,8 +274,8 @@ public struct Plan: Sendable {
         kind: .state(StateShape(name: name, carriedSteps: shape.carriedSteps, copies: 0..<0))))
   }
 
-  /// Has a step see a state's earlier steps through copies in every window, so that they may be
-  /// changed.
+  /// Makes steps read a state's earlier steps through copies in every window, so that the copies
+  /// can be changed.
   mutating func keepPasts(of state: Activation) {
     for index in activations[state.index].kind.state?.copies ?? 0..<0 {
       guard let lag = activations[index].kind.copiedLag else { continue }
@@ -279,10 +283,11 @@ public struct Plan: Sendable {
     }
   }
 
-  /// Room for `count` numbers that nobody reads after the layer that asks has returned.
+  /// Adds temporary memory of `count` numbers, valid until the layer that uses it returns.
   public mutating func scratch(_ count: Int) -> Scratch { scratch(count, rows: .fixed(1)) }
 
-  /// Rows of `width` numbers that nobody reads after the layer that asks has returned.
+  /// Adds temporary memory with rows of `width` numbers, valid until the layer that uses it
+  /// returns.
   public mutating func scratch(_ width: Int, rows: ScratchRows) -> Scratch {
     scratches.append((width, rows))
     return Scratch(index: scratches.count - 1)
@@ -293,7 +298,7 @@ public struct Plan: Sendable {
     return Activation(index: activations.count - 1)
   }
 
-  /// The learnt vector that a state starts from: zeros at first, whatever the layer's initializer.
+  /// Adds the learnt initial value of a state: zeros at first, whatever the layer's initializer.
   mutating func initialVector(of state: Activation) -> Parameter {
     let shape = activations[state.index]
     return add(
@@ -301,7 +306,7 @@ public struct Plan: Sendable {
       InitialValue(.pytorch, .zero, isVector: true, blocks: 1), isRowSparse: false)
   }
 
-  /// What the layer that is being made calls a state of its own, such as `c`.
+  /// Returns the name of a state inside the layer being built, such as `c`.
   func ownName(of state: Activation) -> String {
     let full = name(of: state)
     return String(full.dropFirst(scope.prefix.count).dropLast(scope.suffix.count))

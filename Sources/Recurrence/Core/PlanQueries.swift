@@ -1,6 +1,6 @@
-// What can be asked of a plan that is filled in.
+// Properties of a complete plan.
 extension Plan {
-  /// The most steps back that a state is read.
+  /// The largest number of steps back that a state is read.
   public var longestLag: Int { activations.reduce(1) { max($0, $1.carriedSteps) } }
 
   /// The axis of an activation.
@@ -9,9 +9,9 @@ extension Plan {
   /// The width of an activation.
   public func width(_ x: Activation) -> Int { activations[x.index].width }
 
-  /// Numbers that a tape keeps for every step of every stream, layer by layer; what lasts for a
-  /// step or two, and logits, of which there are blocks, are left out.
-  /// - Parameter resets: whether documents may begin inside a window.
+  /// Returns the numbers that a tape stores per step of every stream, layer by layer. Memory for
+  /// one or two steps, and logits, which exist in blocks only, are left out.
+  /// - Parameter resets: True if documents may begin inside a window.
   public func numbersPerToken(
     resets: Bool
   ) -> [(layer: String, values: Int, derivatives: Int)] {
@@ -25,7 +25,7 @@ extension Plan {
     return result
   }
 
-  /// Whether steps are fed the targets of the steps before.
+  /// True if steps read the targets of the steps before.
   public var feedsTargets: Bool { activations.contains { $0.kind.state?.holdsTarget == true } }
 
   /// Returns true if a state holds the target of each step.
@@ -33,37 +33,37 @@ extension Plan {
     activations[state.index].kind.state?.holdsTarget == true
   }
 
-  /// Numbers that the states of one stream carry from window to window.
+  /// The numbers that the states of one stream carry from window to window.
   public var carriedNumbers: Int { activations.reduce(0) { $0 + $1.carriedSteps * $1.width } }
 
-  /// How many earlier steps of a state are carried.
+  /// Returns the number of earlier steps of a state that are carried.
   public func lag(of state: Activation) -> Int { activations[state.index].carriedSteps }
 
-  /// Which earlier steps of a state are read, rising from 1.
+  /// Returns the earlier steps of a state that are read, rising from 1.
   func lags(of state: Activation) -> [Int] {
     (activations[state.index].kind.state?.copies ?? 0..<0).compactMap {
       activations[$0].kind.copiedLag
     }
   }
 
-  /// Whether steps read earlier ones of an activation; what is held in place of a state is none
-  /// itself.
+  /// Returns true if steps read earlier steps of an activation. The activation that replaces a
+  /// state is not a state itself.
   func isState(_ x: Activation) -> Bool {
     activations[x.index].kind.state?.copies.isEmpty == false
   }
 
-  /// Whether others than its cell may read a state.
+  /// Returns true if layers besides its cell may read a state.
   func isShown(_ x: Activation) -> Bool { activations[x.index].gradient == .added }
 
-  /// Whether a derivative is taken of an activation.
+  /// Returns true if the gradient of an activation is computed.
   package func isDifferentiated(_ x: Activation) -> Bool { activations[x.index].gradient != .none }
 
-  /// What checkpoints call a state, such as `rnn.c_l0`.
+  /// Returns the name of a state in checkpoints, such as `rnn.c_l0`.
   public func name(of state: Activation) -> String {
     activations[state.index].kind.state?.name ?? ""
   }
 
-  /// The states in the order in which they were asked for.
+  /// The states, in the order in which they were added.
   public var states: [Activation] {
     activations.indices.filter { activations[$0].carriedSteps > 0 }.map { Activation(index: $0) }
   }

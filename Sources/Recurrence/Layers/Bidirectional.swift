@@ -1,44 +1,45 @@
 internal import LinearAlgebra
 
-/// A layer that reads a sequence forwards beside another that reads it backwards (Schuster & Paliwal
-/// 1997): `y(t) = [→h(t), ←h(t)]`, or their sum.
+/// A layer that reads a sequence forwards, beside another one that reads it backwards (Schuster &
+/// Paliwal 1997): `y(t) = [→h(t), ←h(t)]`, or their sum.
 ///
-/// The second layer is an ordinary one that reads the sequence turned round within its true length L,
-/// x(L−1), …, x(0), so that padding stays behind its end. Its step k belongs to place L−1−k, and aligned
-/// outputs put it there. A *summary* differs in its last step alone: y(L−1) is the forward state at the
-/// last step beside the backward state at the first, each having read everything.
+/// The second layer is an ordinary layer that reads the sequence reversed within its true length L,
+/// x(L−1), …, x(0), so that padding stays after its end. Its step k belongs to position L−1−k, and
+/// aligned outputs have it there. A *summary* differs in its last step only: y(L−1) is the forward
+/// state at the last step beside the backward state at the first step, so that both have read the
+/// whole sequence.
 ///
-/// Symbols are not made an activation of: both directions read the same different ones of a window, the
-/// second at places that are turned round.
+/// Symbols need no activation: both directions use the same distinct symbols of a window, the
+/// second one with reversed indices.
 public struct Bidirectional: Layer {
-  /// What becomes of the two directions.
+  /// The way to combine the two directions.
   public enum Combination: String, Codable, CaseIterable, Sendable {
     case concat, sum
   }
 
-  /// The outputs that others read.
+  /// The outputs that other layers read.
   public enum Shown: Sendable {
-    /// Every step, both directions at their places.
+    /// Every step, with both directions at their positions.
     case aligned
-    /// Every step, of which the last of each sequence is a summary of it.
+    /// Every step; the last step of each sequence is its summary.
     case summary
-    /// Every step as `output`, and the summary besides.
+    /// Every step as `output`, and the summary separately.
     case both
   }
 
-  /// Aligned, or where the summary alone is shown, that.
+  /// The aligned output; with `summary`, its last step is the summary.
   public let output: Activation
-  /// The summary, where it is shown besides.
+  /// The summary as a separate output; nil unless `shown` is `both`.
   let summary: Activation?
   private let forwards, backwards: any Layer
-  /// The input of the first direction and the same turned round; nil of symbols.
+  /// The input of the first direction, and the same reversed; nil for symbols.
   private let input, turned: Activation?
   private let combination: Combination
   private let shown: Shown
 
   /// - Parameters:
-  ///   - source: the input of both directions: an activation or symbols.
-  ///   - make: makes one direction; told what it reads and whether it is the second, which reads
+  ///   - source: The input of both directions: an activation or symbols.
+  ///   - make: Makes one direction, given its input and true for the second one, which reads
   ///     symbols from the end of each stream to its beginning.
   public init(
     _ combination: Combination, reading source: LayerInput, shown: Shown = .aligned,
@@ -58,7 +59,8 @@ public struct Bidirectional: Layer {
     summary = shown == .both ? plan.activation(width) : nil
   }
 
-  /// The forward direction alone: of the other, lags would count from the wrong end.
+  /// The probes of the forward direction only: in the other one, lags would count from the wrong
+  /// end.
   public var probes: [Probe] { forwards.probes }
 
   public func forward(_ pass: Pass) {
@@ -103,12 +105,12 @@ public struct Bidirectional: Layer {
     eachPlace(isSummary: isSummary, pass) { place, step in dx[step].add(second[place]) }
   }
 
-  /// y(L−1−t) += x(t) within each stream's length, y(t) += x(t) behind it.
+  /// y(L−1−t) += x(t) within each stream's length, y(t) += x(t) after it.
   private func addTurned(_ x: Matrix, to y: Matrix, _ pass: Pass) {
     eachPlace(isSummary: false, pass) { place, step in y[place].add(x[step]) }
   }
 
-  /// Visits the row of each place with the row of the second layer's step that is shown there.
+  /// Calls `visit` with each row and the second layer's row that belongs there.
   private func eachPlace(isSummary: Bool, _ pass: Pass, _ visit: (Int, Int) -> Void) {
     let lengths = pass.batch.lengths.elements(count: pass.streams)
     for t in 0..<pass.steps {
@@ -121,7 +123,7 @@ public struct Bidirectional: Layer {
     }
   }
 
-  /// Whether a stream starts anew before its end.
+  /// Returns true if a stream starts anew before its end.
   private func hasRestarts(_ batch: Batch) -> Bool {
     guard batch.hasResets else { return false }
     let lengths = batch.lengths.elements(count: batch.streams)

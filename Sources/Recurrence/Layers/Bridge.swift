@@ -1,15 +1,15 @@
 internal import LinearAlgebra
 
-/// From what is known of each stream to the state that a layer begins with: `s = z W`, or `tanh(z W)`
-/// where the state is one that lies between −1 and 1.
+/// A map from a vector per stream to the initial state of a layer: `s = z W`, or `tanh(z W)` for a
+/// state between −1 and 1.
 struct Bridge: Layer {
-  /// On the axis of streams.
+  /// The initial states, on the axis of streams.
   let output: Activation
   private let input: Activation
   private let weight: Parameter
   private let isBounded: Bool
 
-  /// - Parameter name: of W.
+  /// - Parameter name: The name of W.
   init(
     from input: Activation, to width: Int, named name: String, isBounded: Bool,
     in plan: inout Plan
@@ -30,7 +30,7 @@ struct Bridge: Layer {
 
   func backward(_ pass: Pass) {
     let (s, ds) = (pass[output], pass.d[output])
-    // Everybody who begins with it is done: its derivative becomes that of z W.
+    // All readers of the state are done: its gradient becomes that of z W.
     if isBounded { unbound(s, ds) }
     pass.d[weight].addProduct(ds.transposed, pass[input])
     pass.d[input].addProduct(ds, pass[weight].transposed)
@@ -41,7 +41,7 @@ struct Bridge: Layer {
 func bound(_ y: Matrix) {
   for i in 0..<y.rows { bound(y[i]) }
 }
-/// ∂y becomes ∂y ∘ (1 − y²)
+/// Replaces ∂y with ∂y ∘ (1 − y²)
 func unbound(_ y: Matrix, _ dy: Matrix) {
   for i in 0..<y.rows { unbound(y[i], dy[i]) }
 }

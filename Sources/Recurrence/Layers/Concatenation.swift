@@ -1,7 +1,7 @@
 internal import LinearAlgebra
 
-/// Activations side by side: `y = [a, b, …]`. A product with y is the sum of products with each: a
-/// shortcut from the input to the output layer.
+/// Activations side by side: `y = [a, b, …]`. A product with y is the sum of products with each, as
+/// in a shortcut from the input to the output layer.
 public struct Concatenation: Layer {
   public let output: Activation
   private let inputs: [Activation]

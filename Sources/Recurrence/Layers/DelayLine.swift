@@ -2,20 +2,20 @@ internal import LinearAlgebra
 
 /// The inputs of some earlier steps, side by side: `y(t) = [x(t − d₁), x(t − d₂), …]`.
 ///
-/// The inputs of the last steps are carried from window to window, and are zero where a stream starts
-/// anew.
+/// The inputs of the last steps are carried from window to window, and are zero where a stream
+/// starts anew.
 struct DelayLine: Layer {
   let output: Activation
   private let delays: [Int]
-  /// Makes an activation of what is read, each row by itself, since a row of y is no longer a function
-  /// of one symbol.
+  /// The layer that makes an activation of the input, with one row per step, because a row of y
+  /// does not depend on a single symbol.
   private let reader: (any Layer)?
   private let input: Activation
-  /// [x(t), x(t − 1), …], as many as the longest delay.
+  /// [x(t), x(t − 1), …], up to the longest delay.
   private let line: Activation
   private let carriedState: CarriedState
 
-  /// - Parameter delays: d, at least one of them above zero.
+  /// - Parameter delays: The delays d; at least one of them is above zero.
   init(_ delays: [Int], reading source: LayerInput, in plan: inout Plan) {
     let width = plan.width(source)
     let longest = delays.max() ?? 0

@@ -1,12 +1,12 @@
 internal import LinearAlgebra
 
-/// Sets each number to zero with probability `rate` while training, and scales the others by
-/// 1/(1 − rate): `y = m ∘ x / (1 − rate)`, on connections that are not recurrent (Zaremba 2014).
+/// Sets each number to zero with probability `rate` in training, and scales the others by 1/(1 −
+/// rate): `y = m ∘ x / (1 − rate)`, on connections that are not recurrent (Zaremba 2014).
 ///
-/// A mask is never stored: it is a function of the seed, the layer and (epoch, position in the stream,
-/// global stream, unit), so it is made again on the way back, after a resume and on any number of
-/// ranks. Variational dropout keeps one mask for all steps of a window of a stream, and of a sequence
-/// that has an end (Gal 2016).
+/// A mask is never stored. It is a function of the seed, the layer and (epoch, position in the
+/// stream, global stream, unit), so it is the same in the backward pass, after a resume and for any
+/// world size. Variational dropout keeps one mask for all steps of a window of a stream, or of a
+/// sequence (Gal 2016).
 public struct Dropout: Layer {
   public let output: Activation
   let input: Activation
@@ -14,7 +14,7 @@ public struct Dropout: Layer {
   let isVariational: Bool
   let random: Philox
 
-  /// - Parameter name: tells this layer's random numbers from those of others under the same seed.
+  /// - Parameter name: The key of this layer's random numbers, besides the seed.
   public init(
     _ rate: Double, variational: Bool, seed: UInt64, name: String, reading input: Activation,
     in plan: inout Plan

@@ -1,9 +1,9 @@
 internal import LinearAlgebra
 
-/// Looks up a row of a matrix for every symbol: `x(t) = E[symbol(t)]`, E of vocabulary × width.
+/// An embedding, a row of a matrix per symbol: `x(t) = E[symbol(t)]`, E of vocabulary × width.
 ///
-/// Needed where something other than a layer's products reads x, such as dropout; a layer right above
-/// reads the `Lookup` itself and needs no x.
+/// It is needed if x is read otherwise than by a layer's input product, such as by dropout. A layer
+/// directly above reads the `Lookup` itself and needs no x.
 public struct Embedding: Layer {
   public let output: Activation
   let lookup: Lookup
@@ -16,7 +16,8 @@ public struct Embedding: Layer {
     output = plan.activation(lookup.width)
   }
 
-  /// - Parameter isTied: the output layer reads the table too, so that its gradient is dense.
+  /// - Parameter isTied: True if the output layer uses the table too, so that its gradient is
+  ///   dense.
   public init(vocabulary: Int, width: Int, isTied: Bool, in plan: inout Plan) {
     self.init(Lookup(vocabulary: vocabulary, width: width, isTied: isTied, in: &plan), in: &plan)
   }

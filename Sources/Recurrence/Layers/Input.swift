@@ -1,14 +1,14 @@
 internal import LinearAlgebra
 
-/// What a window holds, as an activation: frames as they are, symbols as rows of zeros with a single 1.
+/// The input of a window as an activation: frames as they are, symbols as one-hot rows.
 ///
-/// Needed where something other than a layer's products reads it, such as a shortcut; a layer right
-/// above reads the batch itself.
+/// It is needed if the input is read otherwise than by a layer's input product, such as by a
+/// shortcut. A layer directly above reads the batch itself.
 public struct Input: Layer {
   public let output: Activation
   private let source: LayerInput
 
-  /// - Parameter source: frames, symbols, or nothing, which is rows without a number.
+  /// - Parameter source: Frames, symbols, or no input, which gives empty rows.
   public init(_ source: LayerInput, in plan: inout Plan) {
     output = plan.activation(plan.width(source))
     self.source = source
@@ -30,18 +30,18 @@ public struct Input: Layer {
 ///
 ///     z = [E₁[c₁], E₂[c₂], …, x]
 ///
-/// c are the classes and x the numbers. Without an embedding E is the identity: a class is a row of
-/// zeros with a single 1.
+/// c are the classes and x the numbers. Without an embedding E is the identity: a class is a
+/// one-hot row.
 public struct ConditionInput: Layer {
   public let output: Activation
   private let tables: [Parameter]
-  /// The widths of what each class becomes.
+  /// The width of each class's vector.
   private let widths: [Int]
 
   /// - Parameters:
-  ///   - numbers: how many there are.
-  ///   - classes: of each class, how many there are to tell apart.
-  ///   - embedding: the width of the vectors of classes; nil for rows with a single 1.
+  ///   - numbers: The number of numbers.
+  ///   - classes: The number of values of each class.
+  ///   - embedding: The width of the embedding of classes; nil for one-hot rows.
   public init(
     _ numbers: Int, classes: [Int] = [], embedding: Int? = nil,
     initializer: Initializer = .pytorch, in plan: inout Plan

@@ -1,43 +1,44 @@
 internal import LinearAlgebra
 
-/// The affine map that a layer begins with, for all steps of a window at once: `y = x W + b + b′`, and
-/// `+ z R` at every step where a vector z is known of the whole stream.
+/// The affine map of a layer's input, for all steps of a window at once: `y = x W + b + b′`, plus
+/// `z R` for a condition z of the stream.
 ///
-/// Where x is looked up, y depends on the symbol alone. With S the matrix that picks for each row its
-/// symbol among the window's D different ones, and E their D rows of the table,
+/// If x is an embedding lookup, y depends on the symbol only. Let S be the matrix that selects for
+/// each row its symbol among the window's D distinct ones, and E the D rows of the table:
 ///
 ///     P = E W + b + b′,   y = S P
 ///     ∂P = Sᵀ ∂y,   ∂W += Eᵀ ∂P,   ∂b += Σ ∂P,   ∂E += ∂P Wᵀ
-///
-/// so that the three products have D rows instead of one for each step of each stream. Where x is the
+/// The three products then have D rows instead of one per step of each stream. If x is the symbol
+/// itself, as a one-hot row, E W are D rows of W.
 /// symbol itself, a row with a single 1, E W are D rows of W.
 struct InputProjection: Sendable {
   private let source: LayerInput
   /// True if streams are read from their ends; of symbols only.
   private let isReversed: Bool
   let weight: Parameter?
-  /// Of the last columns of y; nil for none.
+  /// The bias of the last columns of y; nil for none.
   private let bias: Parameter?
   /// b′, where a cell only adds it to the preactivation: both are summed before the loop and get the same
   /// gradient.
   private let secondBias: Parameter?
-  /// Whether W and b are constants.
+  /// True if W and b are constants.
   private let isFixed: Bool
   private let conditions: [Condition]
   private let length: LengthProjection?
   private let sums: Scratch
-  /// E and P, or their derivatives, where symbols are read.
+  /// E and P, or their gradients, if symbols are read.
   private let rows, projected: Scratch?
 
   /// - Parameters:
-  ///   - names: what W and b are called.
-  ///   - gates: how many equal blocks are stacked in W.
-  ///   - biasedGates: how many of them, the last ones, have a bias.
-  ///   - secondBias: b′, a parameter of somebody else.
-  ///   - fixed: what W and b are made from where they are constants.
-  ///   - isTurned: whether the symbols of each stream are read from its end to its beginning.
-  ///   - conditions: each a z, on the axis of streams; R is called like W with the name of z behind it.
-  ///   - length: what is read of the length of each sequence, through a matrix of the same kind.
+  ///   - names: The names of W and b.
+  ///   - gates: The number of equal blocks stacked in W.
+  ///   - biasedGates: The number of blocks, counted from the last, that have a bias.
+  ///   - secondBias: b′, a parameter of the caller.
+  ///   - fixed: The rules for W and b if they are constants.
+  ///   - isTurned: True if the symbols of each stream are read from its end to its beginning.
+  ///   - conditions: The vectors z, on the axis of streams. R is named like W, with the name of z
+  ///     appended.
+  ///   - length: The length input, which has a matrix of the same kind.
   init(
     _ width: Int, reading source: LayerInput, isReversed: Bool = false,
     names: (weight: String, bias: String), gates: Int = 1, biasedGates: Int? = nil,
@@ -107,7 +108,7 @@ struct InputProjection: Sendable {
     length?.forward(into: y, pass)
   }
 
-  /// Adds to the derivatives of the parameters and of what is read.
+  /// Accumulates the gradients of the parameters and of the input.
   func backward(from dy: Matrix, _ pass: Pass) {
     for condition in conditions { condition.backward(from: dy, pass) }
     length?.backward(from: dy, pass)
@@ -124,7 +125,7 @@ struct InputProjection: Sendable {
       dp.addScattered(dy, at: places(pass))
       lookup.read(into: e, pass)
       accumulate(dp, e, pass)
-      // E is not needed any more: its derivative takes its place.
+      // E is not needed any more, so its gradient replaces it.
       e.setProduct(dp, pass[weight!].transposed)
       pass.mark(.input)
       lookup.add(e, pass)
@@ -181,13 +182,13 @@ struct InputProjection: Sendable {
   }
 }
 
-/// A vector z that a layer knows of each stream as a whole.
+/// A condition z of each stream that enters a layer.
 public struct StreamCondition: Sendable {
   /// z, on the axis of streams.
   public let vector: Activation
-  /// Whether it is read at the first step of a sequence alone, not at every one.
+  /// True if it enters at the first step of a sequence only.
   public let isAtStart: Bool
-  /// Behind the name of the matrix that it is read through.
+  /// The suffix of the name of its matrix.
   let name: String
 
   public init(_ vector: Activation, named name: String = "condition", isAtStart: Bool = false) {

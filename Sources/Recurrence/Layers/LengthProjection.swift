@@ -1,18 +1,18 @@
 internal import LinearAlgebra
 
-/// What a first layer reads of how long its sequence is, through a matrix R of its own:
+/// The length input of a first layer, through a matrix R of its own:
 ///
 ///     z(t) R,   z(t) = ln(1 + τ − t) or ln(1 + τ)
 ///
-/// with τ the number of the sequence's outputs. The logarithm keeps z between 0 and 7 for up to a thousand
-/// outputs and tells small numbers apart best, where the end is near.
+/// τ is the number of the sequence's outputs. The logarithm keeps z between 0 and 7 for up to a
+/// thousand outputs, and distinguishes small numbers best, where the end is near.
 struct LengthProjection: Sendable {
   private let isRemaining: Bool
   private let weight: Parameter
   /// z of every step.
   private let numbers: Scratch
 
-  /// - Parameter name: of R.
+  /// - Parameter name: The name of R.
   init?(
     _ input: LengthInput, _ width: Int, name: String, gates: Int, _ spread: Distribution,
     in plan: inout Plan

@@ -1,6 +1,6 @@
 internal import LinearAlgebra
 
-/// An affine map of every step by itself: `y(t) = x(t) W + b`.
+/// An affine map of each step: `y(t) = x(t) W + b`.
 public struct Linear: Layer {
   public let output: Activation
   private let projection: InputProjection

@@ -1,12 +1,12 @@
 internal import LinearAlgebra
 
-/// A shortcut around a layer: `y = x + layer(x)`, where both have one width (He 2015).
+/// A residual connection around a layer: `y = x + layer(x)`, with both of the same width (He 2015).
 public struct Residual: Layer {
   public let output: Activation
   let inner: any Layer
   let input: Activation
 
-  /// - Parameter inner: a layer that reads `input` and computes something of the same width.
+  /// - Parameter inner: A layer that reads `input` and has the same width.
   public init(around inner: any Layer, reading input: Activation, in plan: inout Plan) {
     let width = plan.width(inner.output)
     precondition(

@@ -1,4 +1,4 @@
-/// Layers that walk along what an encoder reads, with steps of their own.
+/// The layers of the encoder, which run along the axis of the source.
 struct SourceLayers: Layer {
   let output: Activation
   private let layers: [any Layer]

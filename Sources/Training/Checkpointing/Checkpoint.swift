@@ -1,18 +1,19 @@
 public import Formats
 
-/// A checkpoint on disk whose every byte is what was written, and whose numbers can be those of a run.
+/// A checkpoint on disk whose bytes have all been verified, and whose numbers are plausible for a
+/// run.
 public struct Checkpoint: Sendable {
   /// The name of the file that holds everything but tensors.
   public static let stateFile = "state.json"
 
-  /// Its folder.
+  /// The folder of the checkpoint.
   public let path: String
   public let state: CheckpointState
-  /// The parts of the state, checked.
+  /// The decoded and checked parts of the state.
   let content: CheckpointContent
 
-  /// Opens a checkpoint and reads every file of it once, to compare sizes and checksums; every number
-  /// of its state is checked before anything is made of it.
+  /// Opens a checkpoint and reads every file of it once, to compare sizes and checksums. Checks
+  /// every number of its state before using any.
   public init(verifying path: String) throws(FileError) {
     state = try Checkpoint.state(of: path)
     self.path = path
@@ -20,17 +21,17 @@ public struct Checkpoint: Sendable {
     content = try CheckpointContent(of: state, in: path)
   }
 
-  /// One of its files, by name, such as `vocabulary.json`.
+  /// Reads one of its files by name, such as `vocabulary.json`.
   public func bytes(of file: String) throws(FileError) -> [UInt8] {
     try readFile(path + "/" + file)
   }
 
-  /// One of its files of tensors, by name, such as `model.safetensors`.
+  /// Opens one of its files of tensors by name, such as `model.safetensors`.
   public func tensors(of file: String) throws(FileError) -> SafetensorsFile {
     try SafetensorsFile(path + "/" + file)
   }
 
-  /// Everything that is wrong with the checkpoint in a folder; nothing if it is whole.
+  /// Returns all problems of the checkpoint in a folder; empty if it is whole.
   public static func verify(_ path: String) -> [FileError] {
     do throws(FileError) {
       let state = try state(of: path)
@@ -51,12 +52,12 @@ public struct Checkpoint: Sendable {
     return try CheckpointState(decoding: readFile(file), path: file)
   }
 
-  /// - Parameter sizesOnly: looks no file into, for lists.
+  /// - Parameter sizesOnly: True to compare sizes without reading the files, for lists.
   static func problems(
     of state: CheckpointState, in path: String, sizesOnly: Bool = false
   ) -> [FileError] {
     var problems: [FileError] = []
-    // What is not listed has no checksum, and could be anything.
+    // A file that is not listed has no checksum and could contain anything.
     let listed = Set(state.files.map(\.name))
     for file in CheckpointFile.Name.all.sorted() where !listed.contains(file) {
       let isThere = FileKind(path + "/" + file) != .nothing
@@ -95,12 +96,12 @@ public struct Checkpoint: Sendable {
   }
 }
 
-/// A file of a checkpoint that is to be saved: its name and what writes it.
+/// A file to be saved in a checkpoint: its name and the code that writes it.
 public struct CheckpointFile {
   public let name: String
   let write: (FileWriter) throws(FileError) -> Void
 
-  /// A file with any content.
+  /// Makes a file with any content.
   public init(
     _ name: String, write: @escaping (FileWriter) throws(FileError) -> Void
   ) {
@@ -111,34 +112,34 @@ public struct CheckpointFile {
     self.write = write
   }
 
-  /// A file of tensors.
+  /// Makes a file of tensors.
   public init(_ name: String, tensors: [Tensor], metadata: [String: String] = [:]) {
     self.init(name) { (file) throws(FileError) in
       try Safetensors.write(tensors, metadata: metadata, to: file)
     }
   }
 
-  /// A file with these bytes.
+  /// Makes a file with these bytes.
   public init(_ name: String, bytes: [UInt8]) {
     self.init(name) { (file) throws(FileError) in try file.write(bytes) }
   }
 }
 
 extension CheckpointFile {
-  /// Names of a checkpoint's files.
+  /// The names of a checkpoint's files.
   enum Name {
     static let model = "model.safetensors"
     static let optimizer = "optimizer.safetensors"
     static let average = "average.safetensors"
     static let hidden = "hidden.safetensors"
     static let vocabulary = "vocabulary.json"
-    /// Of what is predicted and of what is encoded, where these are other symbols.
+    /// The vocabularies of outputs and of the source, if they differ from that of inputs.
     static let outputs = "outputs.json"
     static let source = "source.json"
-    /// Of what is known of whole sequences.
+    /// The parts of conditions.
     static let conditions = "conditions.json"
 
-    /// Those that every checkpoint has, and all that one may have.
+    /// The files that every checkpoint has, and all files that one may have.
     static let always: Set = [model, optimizer, hidden, vocabulary]
     static let all = always.union([average, outputs, source, conditions])
   }

@@ -5,11 +5,11 @@ internal import Foundation
 internal import Optimization
 internal import Recurrence
 
-/// The parts of a checkpoint that belong to other modules, decoded, and checked before anything is made
-/// of them: each number can be that of a run, they agree with each other, and the tensors are those of the
-/// model. What only the data knows is checked by the run that goes on with it.
+/// The decoded parts of a checkpoint that belong to other modules. Before they are used, they are
+/// checked: each number is plausible for a run, the parts agree with each other, and the tensors
+/// are those of the model. Checks that need the data are made by the run that resumes.
 struct CheckpointContent: Sendable {
-  /// The place where the run stands.
+  /// The position at which the run stands.
   struct Progress {
     let coordinator: CoordinatorState
     let cursor: StreamCursor
@@ -40,7 +40,7 @@ private struct CheckpointReader {
   let state: CheckpointState
   let path: String
 
-  /// An error that says what is wrong with the state.
+  /// Makes an error that says what is wrong with the state.
   func refuse(_ what: String) -> FileError {
     let file = path + "/" + Checkpoint.stateFile
     return FileError(.damaged, file, "\(file) says that \(what): use another checkpoint")
@@ -80,7 +80,7 @@ private struct CheckpointReader {
     for (name, value, range) in ranges where !range.contains(value) {
       throw refuse("\(name) is \(value)")
     }
-    // What stands in two places.
+    // Values that are stored in two places.
     let same = [
       ("step", state.step == coordinator.step),
       ("epoch", state.epoch == coordinator.epoch && cursor.epoch == coordinator.epoch),
@@ -136,7 +136,7 @@ private struct CheckpointReader {
       source: try vocabulary(CheckpointFile.Name.source), conditions: try conditions())
   }
 
-  /// The parts of conditions; nil where the run's data knew none.
+  /// Returns the parts of conditions; nil if the run's data has none.
   private func conditions() throws(FileError) -> ConditionFields? {
     let file = CheckpointFile.Name.conditions
     guard state.files.contains(where: { $0.name == file }) else { return nil }
@@ -151,7 +151,7 @@ private struct CheckpointReader {
     }
   }
 
-  /// The inputs and outputs of the model, of the symbols that there are.
+  /// Returns the inputs and outputs of the model, which must fit the vocabularies.
   func interface(
     _ vocabularies: Dataset.Vocabularies, _ options: RunOptions
   ) throws(FileError) -> TaskSignature {
@@ -199,7 +199,7 @@ private struct CheckpointReader {
     return interface
   }
 
-  /// Compares names and shapes in all files of tensors with what the model has.
+  /// Compares names and shapes in all files of tensors with those of the model.
   func checkTensors(
     of model: any Model, _ progress: CheckpointContent.Progress, _ options: RunOptions
   ) throws(FileError) {
@@ -216,7 +216,7 @@ private struct CheckpointReader {
           : "it has no average of the weights, and its configuration one")
     }
     if isAveraged { try file(CheckpointFile.Name.average).places(of: [("", layout)]) }
-    // Each moment of an optimizer is as long as the weights, under a name before theirs.
+    // Each moment of an optimizer is as long as the weights; its names have a prefix before theirs.
     let moments = try file(CheckpointFile.Name.optimizer)
     let names = Set(moments.tensors.map { String($0.name.prefix { $0 != "." }) + "." })
     try moments.places(of: names.map { ($0, layout) })
@@ -240,11 +240,12 @@ private struct CheckpointReader {
   }
 }
 
-/// More than any run counts, few enough for every number to be exact in a Double and for sums of some.
+/// An upper limit for counters of a run, small enough that such numbers and sums of a few are exact
+/// in a Double.
 let largestTotal = 1 << 53
 
 extension CoordinatorState {
-  /// The first thing that no run can have decided; nil where all of it is possible.
+  /// The first value that is impossible in any run; nil if all are possible.
   var incompatibility: String? {
     let totals = 0...largestTotal
     let steps = 0...max(step, 0)
@@ -271,7 +272,7 @@ extension CoordinatorState {
   }
 }
 
-/// The complaint of a decoder, such as `schedule.step has the wrong type`.
+/// Returns a decoder's complaint, such as `schedule.step has the wrong type`.
 func complaint(_ error: any Error, in part: String? = nil) -> String {
   guard let error = error as? DecodingError else { return "\(error)" }
   func name(_ path: [any CodingKey]) -> String {

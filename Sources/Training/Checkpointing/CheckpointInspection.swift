@@ -3,14 +3,14 @@ public import Formats
 internal import Foundation
 internal import Recurrence
 
-/// What `unroll checkpoint inspect` says of one checkpoint.
+/// The description of one checkpoint by `unroll checkpoint inspect`.
 public struct CheckpointInspection: Encodable {
   /// One parameter.
   public struct Parameter: Encodable, Sendable {
     public let name: String
     public let shape: [Int]
     public let type: String
-    /// The root of the sum of squares; NaN or infinite where a number is.
+    /// The Euclidean norm; NaN or infinite if any number is.
     public let norm: Double
   }
 
@@ -34,7 +34,7 @@ public struct CheckpointInspection: Encodable {
   private let training: String
   private let data: String
 
-  /// Reads a checkpoint whose model this program knows.
+  /// Reads a checkpoint of a model that this program supports.
   /// - Throws: `FileError`.
   public init(_ checkpoint: Checkpoint) throws {
     let state = checkpoint.state

@@ -1,7 +1,7 @@
 public import Formats
 internal import Foundation
 
-/// What `unroll checkpoint list` and `unroll checkpoint verify` say of a run's checkpoints.
+/// The list of a run's checkpoints for `unroll checkpoint list` and `unroll checkpoint verify`.
 public struct CheckpointList: Sendable {
   public let store: CheckpointStore
   public let summaries: [CheckpointStore.Summary]
@@ -35,7 +35,7 @@ public struct CheckpointList: Sendable {
     }
   }
 
-  /// A table, a line for each checkpoint.
+  /// The list as a table, one line per checkpoint.
   public var words: String {
     let rows =
       [["step", "saved", "size", "marks", "state"]]
@@ -71,8 +71,8 @@ public struct CheckpointList: Sendable {
     }
   }
 
-  /// Reads every byte of a checkpoint, or of all those of a run.
-  /// - Returns: the folders that are whole, and what is wrong with the others.
+  /// Reads every byte of a checkpoint, or of all checkpoints of a run.
+  /// - Returns: The folders that are whole, and the problems of the others.
   public static func verify(
     _ path: String
   ) throws(FileError) -> (whole: [String], problems: [FileError]) {
@@ -98,7 +98,7 @@ public struct CheckpointList: Sendable {
     return (whole, problems)
   }
 
-  /// What is wrong with the file `latest`, from which a run goes on.
+  /// The problem with the file `latest`, from which a run resumes; nil if there is none.
   private var pointerProblem: FileError? {
     let file = store.directory + "/latest"
     guard let latest = store.latest else {

@@ -5,33 +5,32 @@ public import LinearAlgebra
 public import Recurrence
 
 extension Checkpoint {
-  /// The weights to be used: the averaged ones where the run kept an average.
+  /// The weights to use: the averaged weights if the run kept an average.
   public var bestWeights: SafetensorsFile {
     get throws(FileError) {
       return try tensors(of: hasAverage ? CheckpointFile.Name.average : CheckpointFile.Name.model)
     }
   }
 
-  /// Whether the run kept an average of its weights.
+  /// True if the run kept an average of its weights.
   public var hasAverage: Bool { state.files.contains { $0.name == CheckpointFile.Name.average } }
 
-  /// The symbols that the model reads.
+  /// Returns the vocabulary of the model's inputs.
   public func vocabulary() throws -> Vocabulary { content.vocabularies.inputs }
 
-  /// The symbols of the run: those that are read, predicted and encoded, and what is known of
-  /// sequences.
+  /// Returns the vocabularies of the run: inputs, outputs, source and conditions.
   public func vocabularies() throws -> Dataset.Vocabularies { content.vocabularies }
 
-  /// The options of the run that made it.
+  /// Returns the options of the run that made the checkpoint.
   public func options() throws -> RunOptions { content.options }
 
-  /// What the model reads and predicts.
+  /// Returns the inputs and outputs of the model.
   public func interface() throws -> TaskSignature { content.interface }
 
-  /// The model with its weights, whatever it is.
+  /// Returns the model, of any kind, with its weights.
   /// - Parameters:
-  ///   - raw: the weights as trained, also where the run kept an average of them.
-  ///   - precision: the number format of its products; nil for that of the run.
+  ///   - raw: True for the weights as trained, even if the run kept an average.
+  ///   - precision: The number format of products; nil for that of the run.
   public func anyModel(
     raw: Bool = false, precision: Precision? = nil
   ) throws -> (model: any Model, weights: ParameterVector) {
@@ -63,8 +62,9 @@ extension Checkpoint {
 }
 
 extension Model {
-  /// Tells apart models that compute different things: by the names and shapes of their parameters and
-  /// by what their parts are. How they are drawn, dropped and learnt may change from run to run.
+  /// A description that tells models apart that compute different things: the names and shapes of
+  /// their parameters and their parts. Initialisation, dropout and learning rates are not included,
+  /// because they may change from run to run.
   var identity: String {
     let parameters = ParameterLayout(plan).entries.map { "\($0.name)\($0.shape)" }
     return (structure + parameters).joined(separator: " ")

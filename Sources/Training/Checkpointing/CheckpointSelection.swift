@@ -1,33 +1,33 @@
 public import Formats
 internal import Glibc
 
-// Which checkpoints there are, which one a run goes on from, and which are deleted.
+// Lists the checkpoints, chooses the one to resume from, and deletes old ones.
 extension CheckpointStore {
-  /// What a list shows of one checkpoint.
+  /// One checkpoint in a list.
   public struct Summary: Sendable {
     public let step: Int
     public let path: String
     /// The size of all its files in bytes.
     public let size: Int
-    /// When it was saved, in ISO 8601; nil if its state cannot be read.
+    /// The time when it was saved, in ISO 8601; nil if its state cannot be read.
     public let time: String?
     public let isLatest: Bool
     public let isBest: Bool
-    /// What is wrong with it, as far as sizes and the state tell; `Checkpoint.verify` reads every byte.
+    /// The problems that sizes and the state show; `Checkpoint.verify` reads every byte.
     public let problems: [FileError]
     public var isComplete: Bool { problems.isEmpty }
   }
 
-  /// Where a run goes on.
+  /// The checkpoint to resume from.
   public struct Resumption: Sendable {
     public let checkpoint: Checkpoint
-    /// Why it is not the checkpoint that `latest` names, in one sentence.
+    /// The reason, in one sentence, if it is not the checkpoint that `latest` names.
     public let warning: String?
   }
 
   enum Pointer: String { case latest, best }
 
-  /// All checkpoints, by step.
+  /// Returns all checkpoints, by step.
   public func list() throws(FileError) -> [Summary] {
     let latest = target(of: .latest)
     let best = target(of: .best)
@@ -61,16 +61,16 @@ extension CheckpointStore {
   /// The step that `best` names.
   public var best: Int? { target(of: .best) }
 
-  /// The folder of a step's checkpoint.
+  /// Returns the folder of a step's checkpoint.
   public func path(ofStep step: Int) -> String {
     directory + "/" + CheckpointStore.name(ofStep: step)
   }
 
-  /// The checkpoint that `latest` names if it is whole, otherwise the newest that is; nil if there is
-  /// none at all.
+  /// Returns the checkpoint that `latest` names if it is whole, otherwise the newest whole one; nil
+  /// if there are no checkpoints.
   ///
-  /// Reads every byte of the one it chooses. Throws if there are checkpoints but all are damaged, so
-  /// that a run never begins again from nothing without being told to.
+  /// Reads every byte of the chosen checkpoint. Throws if there are checkpoints but all are
+  /// damaged, so that a run never starts from scratch unless it is told to.
   public func resume() throws(FileError) -> Resumption? {
     guard FileKind(directory) != .nothing else { return nil }
     let latest = target(of: .latest)
@@ -148,7 +148,7 @@ extension CheckpointStore {
       "\(path) holds no checkpoint: give a folder such as checkpoints/step-00001000")
   }
 
-  /// The checkpoint that `latest` or `best` names.
+  /// Returns the checkpoint that `latest` or `best` names.
   private func named(_ pointer: Pointer) throws(FileError) -> String {
     let file = directory + "/" + pointer.rawValue
     if FileKind(file) == .nothing {
@@ -173,19 +173,19 @@ extension CheckpointStore {
     return path(ofStep: step)
   }
 
-  /// The steps that have a folder, in order.
+  /// Returns the steps that have a folder, in order.
   private func steps() throws(FileError) -> [Int] {
     try names(in: directory).compactMap(CheckpointStore.step(ofName:)).sorted()
   }
 
-  /// Newest first; those beyond `latest` last. They are of a run that was rolled back to an earlier
-  /// step and has since gone another way.
+  /// Sorts steps newest first, but puts those after `latest` last. They are left from a run that
+  /// went back to an earlier step and has since continued differently.
   private func preferred(_ steps: [Int], latest: Int?) -> [Int] {
     let latest = latest ?? Int.max
     return steps.filter { $0 <= latest }.reversed() + steps.filter { $0 > latest }.reversed()
   }
 
-  /// The step that a small file names, if it is one.
+  /// Returns the step that a small file names; nil if it names none.
   private func target(of pointer: Pointer) -> Int? {
     let path = directory + "/" + pointer.rawValue
     // No name of a checkpoint is longer.
@@ -194,7 +194,7 @@ extension CheckpointStore {
     return CheckpointStore.step(ofName: line.hasSuffix("\n") ? String(line.dropLast()) : line)
   }
 
-  /// Makes `best` name the checkpoint of a step, or nothing where there is no such checkpoint.
+  /// Makes `best` name the checkpoint of a step, or nothing if there is no such checkpoint.
   func setBest(_ step: Int?) throws(FileError) {
     if step == best { return }
     if let step, try steps().contains(step) {
@@ -209,7 +209,7 @@ extension CheckpointStore {
     if step != latest { try point(.latest, to: CheckpointStore.name(ofStep: step)) }
   }
 
-  /// Whether a checkpoint is one of this folder, under the name of its step.
+  /// Returns true if a checkpoint is in this folder, under the name of its step.
   func holds(_ checkpoint: Checkpoint) -> Bool {
     isSameFile(path(ofStep: checkpoint.state.step), checkpoint.path)
   }
@@ -221,7 +221,8 @@ extension CheckpointStore {
     ) { (file) throws(FileError) in try file.write(Array((name + "\n").utf8)) }
   }
 
-  /// Deletes all but the last `keep` whole checkpoints and the best; returns what went wrong.
+  /// Deletes all but the last `keep` whole checkpoints and the best; returns messages about
+  /// failures.
   func prune() -> [String] {
     do throws(FileError) {
       let latest = target(of: .latest)
@@ -230,12 +231,13 @@ extension CheckpointStore {
       for step in preferred(try steps(), latest: latest) {
         let path = path(ofStep: step)
         if whole < keep {
-          // A damaged one among the last is no reason to delete an older whole one.
+          // A damaged checkpoint among the last ones is no reason to delete an older whole one.
           let state = try? Checkpoint.state(of: path)
           let problems = state.map { Checkpoint.problems(of: $0, in: path, sizesOnly: true) }
           if problems?.isEmpty == true { whole += 1 }
         } else if step != best && step != latest {
-          // Under another name first: a folder called `step-…` is whole, also while it is deleted.
+          // The folder is renamed first: a folder called `step-…` must be whole, also while it is
+          // being deleted.
           let doomed =
             directory + "/" + CheckpointStore.temporary + CheckpointStore.name(ofStep: step) + "-"
             + nonce()

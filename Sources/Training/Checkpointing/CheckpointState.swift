@@ -2,11 +2,11 @@ public import Formats
 internal import Foundation
 public import Recurrence
 
-/// Everything a run needs to go on besides its tensors; `state.json` of a checkpoint.
+/// Everything besides tensors that a run needs to resume: the file `state.json` of a checkpoint.
 ///
-/// Parts that belong to other modules are plain JSON here; Doubles come back with the bits they had.
+/// Parts that belong to other modules are plain JSON here. Doubles are restored to the same bits.
 public struct CheckpointState: Codable, Equatable, Sendable {
-  /// The newest format this program reads; it writes no other.
+  /// The newest format that this program reads; it writes no other.
   public static let format = 1
 
   /// One file of the checkpoint, as it was written.
@@ -17,7 +17,7 @@ public struct CheckpointState: Codable, Equatable, Sendable {
     public var crc32: String
   }
 
-  /// Fingerprints of what must be the same for a run to go on.
+  /// Fingerprints of everything that must be the same when a run resumes.
   public struct Hashes: Codable, Equatable, Sendable {
     public var configuration: String
     public var model: String
@@ -33,15 +33,15 @@ public struct CheckpointState: Codable, Equatable, Sendable {
   }
 
   public private(set) var format = CheckpointState.format
-  /// Steps taken so far, those that were skipped too.
+  /// The number of steps so far, including skipped ones.
   public var step: Int
   public var epoch: Int
-  /// Targets seen so far, over all epochs.
+  /// The number of targets so far, over all epochs.
   public var tokens: Int
   public var seed: UInt64
-  /// Where the streams stand in the data; they advance together.
+  /// The position of the streams in the data; they advance together.
   public var streams: JSONValue
-  /// Counters of the random numbers drawn so far.
+  /// The counters of the random numbers used so far.
   public var random: JSONValue
   public var schedule: JSONValue
   public var plateau: JSONValue
@@ -53,13 +53,13 @@ public struct CheckpointState: Codable, Equatable, Sendable {
   /// The configuration with every default filled in.
   public var configuration: JSONValue
   public var hashes: Hashes
-  /// What the model reads and predicts; nil for the next symbol of a text.
+  /// The inputs and outputs of the model; nil for the next symbol of a text.
   public var interface: TaskSignature?
-  /// Every other file of the checkpoint; filled in when it is saved.
+  /// All other files of the checkpoint; filled in when it is saved.
   public internal(set) var files: [File] = []
   /// The program and its version.
   public var software: String
-  /// When it was saved, in ISO 8601.
+  /// The time when it was saved, in ISO 8601.
   public var time: String
 
   enum CodingKeys: String, CodingKey {
@@ -98,15 +98,16 @@ public struct CheckpointState: Codable, Equatable, Sendable {
   }
 }
 
-// `state.json` guards the other files with their checksums and itself with the one in its first
-// member: the CRC-32 of the file with that checksum's eight digits replaced by zeros.
+// `state.json` protects the other files with their checksums, and itself with the one in its first
+// member: the CRC-32 of the file with the eight digits of that checksum replaced by zeros.
 extension CheckpointState {
   private static let opening = Array("{\n  \"crc32\" : \"".utf8)
   private static let zeros = Array("00000000".utf8)
 
-  /// The text of `state.json`.
+  /// Returns the text of `state.json`.
   func encoded() -> [UInt8] {
-    // The only value that JSON cannot hold, a Double that is no number, is written as a string.
+    // The only value that JSON cannot represent, a Double that is NaN or infinite, is written as a
+    // string.
     guard let body = try? JSONValue.encoder(pretty: true).encode(self) else {
       preconditionFailure("a state that is no JSON")
     }

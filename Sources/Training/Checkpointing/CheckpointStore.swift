@@ -1,19 +1,20 @@
 public import Formats
 internal import Glibc
 
-/// The checkpoints of a run: one folder for each, and two small files that name the latest and the best.
+/// The checkpoints of a run: one folder for each, and two small files that name the latest and the
+/// best.
 ///
-/// Only one process writes. A checkpoint is written under a temporary name, brought to the disk and
-/// renamed; `latest` follows last. So a folder called `step-…` is whole, and after a crash at any
-/// moment `resume` finds a checkpoint no older than the last that `save` returned from.
+/// Only one process writes. A checkpoint is written under a temporary name, synced to the disk and
+/// renamed; `latest` is updated last. So a folder called `step-…` is whole, and after a crash at
+/// any moment `resume` finds a checkpoint no older than the last that `save` returned from.
 public struct CheckpointStore: Sendable {
   /// The folder of all checkpoints.
   public let directory: String
-  /// How many of the last checkpoints are kept, besides the best; never below 2, because the last one
+  /// The number of latest checkpoints to keep, besides the best. At least 2, because the last one
   /// may turn out to be damaged.
   public let keep: Int
 
-  /// The checkpoints in a folder, which need not exist yet.
+  /// Refers to the checkpoints in a folder, which need not exist yet.
   public init(_ directory: String, keep: Int = 3) {
     self.directory = directory
     self.keep = max(keep, 2)
@@ -22,13 +23,13 @@ public struct CheckpointStore: Sendable {
   /// A checkpoint that was saved.
   public struct Saved: Sendable {
     public let path: String
-    /// Sentences about old checkpoints that could not be deleted.
+    /// Messages about old checkpoints that could not be deleted.
     public let warnings: [String]
   }
 
-  /// Makes the folder, and clears away what a killed run left half-written in it.
+  /// Creates the folder, and removes half-written files of a killed run.
   ///
-  /// To be called once at the start of a run by the process that writes, before `resume`.
+  /// Called once at the start of a run, before `resume`, by the process that writes.
   public func prepare() throws(FileError) {
     try createFolders(directory)
     for name in try names(in: directory) {
@@ -36,7 +37,8 @@ public struct CheckpointStore: Sendable {
       if name.hasPrefix(CheckpointStore.temporary) {
         try removeTree(path)
       } else if name.hasPrefix(CheckpointStore.replaced) {
-        // Killed between the two renames of `commit`, so the old checkpoint goes back to its place.
+        // The process was killed between the two renames of `commit`, so the old checkpoint is
+        // moved back.
         let place = directory + "/" + name.dropFirst(CheckpointStore.replaced.count)
         if FileKind(place) == .nothing {
           try rename(path, to: place)
@@ -50,9 +52,9 @@ public struct CheckpointStore: Sendable {
 
   /// Writes a checkpoint and returns once it is on the disk, whole and named by `latest`.
   ///
-  /// A checkpoint of the same step is replaced, and is there until the new one is whole. If anything fails, what was half-written
-  /// is deleted and everything that was there before is as it was.
-  /// - Parameter isBest: `best` shall name it too.
+  /// A checkpoint of the same step is replaced; it stays until the new one is whole. If anything
+  /// fails, the half-written files are deleted and the folder is as it was before.
+  /// - Parameter isBest: True if `best` should name it too.
   public func save(
     _ state: CheckpointState, files: [CheckpointFile], isBest: Bool = false
   ) throws(FileError) -> Saved {
@@ -70,7 +72,7 @@ public struct CheckpointStore: Sendable {
       throw error
     }
     try syncFolder(directory)
-    // The best first: were it last, a crash between the two would lose it.
+    // `best` is updated first. If it were last, a crash between the two would lose it.
     if isBest { try point(.best, to: name) }
     try point(.latest, to: name)
     try? removeTree(aside)
@@ -95,8 +97,9 @@ public struct CheckpointStore: Sendable {
     try writer.finish()
   }
 
-  /// Gives a written folder its name. What had the name is put aside first, because a folder cannot be
-  /// renamed over another; `prepare` puts it back if the process is killed between the two renames.
+  /// Renames a written folder to its final name. A folder with that name is moved aside first,
+  /// because a folder cannot be renamed over another; `prepare` moves it back if the process is
+  /// killed between the two renames.
   private func commit(
     _ temporary: String, as path: String, aside: String
   ) throws(FileError) {
@@ -115,7 +118,7 @@ public struct CheckpointStore: Sendable {
     }
   }
 
-  /// The name of a checkpoint's folder.
+  /// Returns the name of a checkpoint's folder.
   public static func name(ofStep step: Int) -> String {
     precondition(step >= 0, "a checkpoint of step \(step)")
     let digits = String(step)

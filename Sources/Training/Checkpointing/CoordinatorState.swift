@@ -1,43 +1,43 @@
 public import Optimization
 
-/// What a checkpoint keeps of the decisions so far.
+/// The decisions so far, as a checkpoint stores them.
 public struct CoordinatorState: Codable, Equatable, Sendable {
-  /// Steps taken, those that were skipped too.
+  /// The number of steps so far, including skipped ones.
   public package(set) var step = 0
-  /// The windows of an epoch, of which the steps were.
+  /// The number of windows per epoch in these steps.
   var stepsPerEpoch: Int?
-  /// Where a run that is measured in epochs was resumed with windows of another length.
+  /// The counts after a run measured in epochs was resumed with windows of another length.
   var recount: Recount?
-  /// The epoch that the next window belongs to, from 1.
+  /// The epoch of the next window, from 1.
   public package(set) var epoch = 1
-  /// Targets seen over all epochs.
+  /// The number of targets over all epochs.
   public package(set) var tokens = 0
-  /// Steps in a row whose loss or gradient was not finite.
+  /// The number of consecutive steps whose loss or gradient was not finite.
   public package(set) var skipped = 0
   /// The step after which the model was last evaluated.
   public package(set) var evaluatedAt = 0
-  /// The epoch of the last step, where a run was stopped in the evaluation after it, which a resumed
-  /// run begins with.
+  /// The epoch of the last step, if the run was stopped in the evaluation after it; a resumed run
+  /// starts with this evaluation.
   var openEvaluation: Int?
   public package(set) var plateau = Plateau()
   public package(set) var earlyStopping = EarlyStopping()
   /// The last validation loss, in nats per target.
   public package(set) var validationLoss: Double?
-  /// The step of the checkpoint whose validation loss is the best; nil if there is none any more.
+  /// The step of the checkpoint with the best validation loss; nil if it no longer exists.
   public package(set) var bestStep: Int?
   /// The loss of guessing in the last evaluation, in nats per target.
   public package(set) var guess: Double?
-  /// The loss of the first window, which nothing was learnt before.
+  /// The loss of the first window, before any learning.
   var untrained: Double?
   /// The loss of the last windows, for runs without validation.
   var recent: RecentLoss?
 
-  /// Steps as they are counted after a change of windows.
+  /// The counts of steps after a change of the window length.
   struct Recount: Codable, Equatable, Sendable {
-    /// The steps so far, in windows of the new length.
+    /// The number of steps so far, in windows of the new length.
     var runStep: Int
-    /// The step of the schedule, and by how many steps the schedule is longer than the run: so that
-    /// what is left of one takes as long as what is left of the other.
+    /// The step of the schedule, and the number of steps by which the schedule is longer than the
+    /// run, so that the rest of the schedule takes as long as the rest of the run.
     var scheduleStep: Int
     var surplus: Int
   }
@@ -45,15 +45,15 @@ public struct CoordinatorState: Codable, Equatable, Sendable {
   package init() {}
 }
 
-/// The loss of the last windows, the older ones weighing less.
+/// An average of the losses of the last windows, in which older ones weigh less.
 struct RecentLoss: Codable, Equatable, Sendable {
   var nats = 0.0
   var targets = 0.0
 
-  /// Their mean, in nats per target.
+  /// The average, in nats per target.
   var mean: Double { nats / max(targets, 1) }
 
-  /// With one window more; 50 windows back counts a third.
+  /// Returns the average with one more window; a window 50 steps back has a weight of one third.
   func adding(_ nats: Double, _ targets: Double) -> RecentLoss {
     RecentLoss(nats: 0.98 * self.nats + nats, targets: 0.98 * self.targets + targets)
   }

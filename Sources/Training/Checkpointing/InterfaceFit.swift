@@ -3,7 +3,7 @@ internal import Formats
 internal import Recurrence
 
 extension TaskSignature {
-  /// Says whether data of such a configuration can have this interface.
+  /// Returns true if data of this configuration can have this signature.
   func fits(_ data: DataOptions, _ vocabularies: Dataset.Vocabularies) -> Bool {
     let inputs = vocabularies.inputs
     guard let reader = data.reader else {
@@ -22,22 +22,22 @@ extension TaskSignature {
         return false
       }
     }
-    // Where outputs are symbols, one of them says the end.
+    // If outputs are symbols, one of them is end-of-sequence.
     return ends == nil || ends?.symbol == (readsItsOutputs ? inputs.end.map { Int($0) } : nil)
   }
 
-  /// Says whether files that say so of sequences lead to this interface's conditions.
+  /// Returns true if these condition options lead to the conditions of this signature.
   private func knows(_ options: ConditionOptions?, _ found: ConditionFields?) -> Bool {
     guard let options, let found else {
       return options == nil && found == nil && !isConditioned
     }
     guard found.classes.count == options.classes.count else { return false }
-    // Of a table without named columns, all are numbers.
+    // In a table without named columns, all columns are numbers.
     return options.classes.isEmpty && options.numbers.isEmpty
       || condition == options.numbers.count
   }
 
-  /// Says whether such a source leads to frames of this interface's width, or to none.
+  /// Returns true if this source leads to frames of this signature's width, or to none.
   private func encodes(_ source: SourceOptions?) -> Bool {
     switch source?.frames {
     case .table(let columns): sourceFrames == columns.inputs.count

@@ -3,8 +3,8 @@ internal import LinearAlgebra
 public import Recurrence
 
 extension ParameterVector {
-  /// Every parameter as a tensor under its name, where it lies in memory.
-  /// - Parameter prefix: put before each name, such as `exp_avg.` for a moment of Adam.
+  /// Returns every parameter as a tensor that refers to the parameter's own memory.
+  /// - Parameter prefix: The prefix of each name, such as `exp_avg.` for a moment of Adam.
   public func tensors(prefix: String = "") -> [Tensor] {
     layout.entries.map {
       Tensor(prefix + $0.name, shape: $0.shape, buffer, from: $0.offset)
@@ -13,15 +13,15 @@ extension ParameterVector {
 }
 
 extension SafetensorsFile {
-  /// Fills vectors from the tensors of the file; all of them, or none if any name or shape is
+  /// Fills vectors from the tensors of the file: all of them, or none if any name or shape is
   /// wrong.
   ///
-  /// Numbers of the same precision arrive with the bits they had; those of a half, bfloat16 or
+  /// Numbers of the same precision are restored to the same bits; those of a half, bfloat16 or
   /// double precision file are converted.
   /// - Parameters:
-  ///   - vectors: each with what stands before its names in the file.
-  ///   - others: names that may be in the file besides.
-  ///   - otherNames: for a name that is not in the file, the one to look under.
+  ///   - vectors: Each vector with the prefix of its names in the file.
+  ///   - others: Further names that may be in the file.
+  ///   - otherNames: For a name that is not in the file, the name to use instead.
   public func load(
     into vectors: [(prefix: String, vector: ParameterVector)], besides others: Set<String> = [],
     otherNames: [String: String] = [:]
@@ -38,7 +38,8 @@ extension SafetensorsFile {
     }
   }
 
-  /// The names in the file of the parameters of vectors, as `load` takes them; every shape is right.
+  /// Returns the names in the file of the vectors' parameters, as `load` uses them, and checks all
+  /// shapes.
   @discardableResult
   func places(
     of vectors: [(prefix: String, layout: ParameterLayout)], besides others: Set<String> = [],
@@ -69,13 +70,13 @@ extension SafetensorsFile {
   }
 }
 
-/// What keeps a file from being a model's weights.
+/// The differences between a file and a model's weights.
 struct Misfits {
   var missing: [String] = []
   var wrong: [String] = []
   var unexpected: [String] = []
 
-  /// All of it in one sentence; nil where there is nothing.
+  /// Returns all differences in one sentence; nil if there are none.
   func error(_ path: String) -> FileError? {
     let complaints =
       [
@@ -93,7 +94,7 @@ struct Misfits {
   }
 }
 
-/// The first few of many things.
+/// Lists the first few of many things.
 private func list(_ things: [String]) -> String {
   things.count <= 4
     ? things.joined(separator: ", ")

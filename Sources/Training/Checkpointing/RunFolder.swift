@@ -14,17 +14,17 @@ public struct RunFolder: Sendable {
   public var resolvedConfiguration: String { path + "/config.json" }
   public var metrics: String { path + "/metrics.jsonl" }
   public var checkpoints: String { path + "/checkpoints" }
-  /// Encoded texts, unless the configuration names a folder for them.
+  /// The folder of encoded texts, unless the configuration names another.
   public var cache: String { path + "/data" }
 
-  /// Whether a run was begun here.
+  /// True if a run was begun here.
   public var isUsed: Bool {
     FileManager.default.fileExists(atPath: metrics)
       || (try? CheckpointStore(checkpoints).list())?.isEmpty == false
   }
 
-  /// Makes the folder and writes the configuration into it.
-  /// - Parameter given: the text of the configuration.
+  /// Creates the folder and writes the configuration into it.
+  /// - Parameter given: The text of the configuration.
   func prepare(given: String, resolved: [UInt8]) throws(FileError) {
     try createFolders(path)
     for (file, text) in [
@@ -46,8 +46,8 @@ extension RunFolder {
     let file = path + "/.lock"
     let descriptor = open(file, O_CREAT | O_RDWR | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw FileError.writing(file) }
-    // The kernel gives the lock back when the process ends, however it ends. A file system without
-    // locks is no reason to refuse.
+    // The kernel releases the lock when the process ends, however it ends. A file system without
+    // locks is accepted.
     if flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK {
       close(descriptor)
       throw FolderInUse(path: path)
@@ -56,7 +56,7 @@ extension RunFolder {
   }
 }
 
-/// A run's folder in which another process trains.
+/// The error for a run's folder in which another process trains.
 public struct FolderInUse: Error, CustomStringConvertible {
   public let path: String
 
@@ -65,12 +65,13 @@ public struct FolderInUse: Error, CustomStringConvertible {
   }
 }
 
-/// A lock on a run's folder, given back when it is gone.
+/// A lock on a run's folder, released when the object is destroyed.
 final class FolderLock {
   private let descriptor: Int32
   fileprivate init(_ descriptor: Int32) { self.descriptor = descriptor }
   deinit {
-    // Closing is not enough while a process that this one has just forked still holds the file.
+    // Closing is not enough while a process that this one has just forked still holds the file
+    // open.
     flock(descriptor, LOCK_UN)
     close(descriptor)
   }

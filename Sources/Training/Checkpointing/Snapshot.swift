@@ -4,18 +4,18 @@ internal import Foundation
 internal import LinearAlgebra
 internal import Recurrence
 
-/// Everything a run needs to go on, gathered on the root: what a checkpoint is written from.
+/// Everything a run needs to resume, gathered on the root to be written as a checkpoint.
 ///
-/// Tensors lie where the trainer has them; a snapshot is to be written before the next step.
+/// Tensors refer to the trainer's memory, so a snapshot must be written before the next step.
 public struct Snapshot {
-  /// Updates made so far. Everything random is a function of the seed and of the place in the data,
-  /// so no other counter is needed.
+  /// The number of updates so far. All random numbers depend on the seed and the position in the
+  /// data only, so no other counter is needed.
   struct Counters: Codable, Sendable {
     var optimizer = 0
     var average = 0
-    /// Steps before the place in the data whose values are kept, of windows that overlap.
+    /// The number of kept steps before the position in the data, for overlapping windows.
     var kept: Int?
-    /// What these values are.
+    /// The layout of the kept values.
     var keptLayout: String?
   }
 
@@ -24,7 +24,7 @@ public struct Snapshot {
   let counters: Counters
   let tensors: [(file: String, tensors: [Tensor], metadata: [String: String])]
 
-  /// The files of tensors of a checkpoint.
+  /// The tensor files of a checkpoint.
   var files: [CheckpointFile] {
     tensors.map { CheckpointFile($0.file, tensors: $0.tensors, metadata: $0.metadata) }
   }

@@ -20,7 +20,7 @@ extension StreamTensor {
     case .state(let state), .stateBeforeKept(let state):
       guard model.plan.holdsTarget(state), case .symbols(let count) = model.interface.output
       else { break }
-      // One more than a symbol, and 0 for none.
+      // A symbol plus one, or 0 for none.
       return try bytes(from: file, streams) { (number: Float, _) in
         number >= 0 && number <= Float(count) && number == number.rounded()
       }
@@ -53,6 +53,6 @@ extension Plan {
 }
 
 extension TaskSignature.Input {
-  /// The number of symbols to read; none where no symbols are read.
+  /// The number of symbols in the vocabulary of inputs; 0 if inputs are not symbols.
   var symbols: Int { if case .symbols(let count) = self { count } else { 0 } }
 }

@@ -1,12 +1,12 @@
 internal import LinearAlgebra
 internal import Recurrence
 
-/// The weights of one layer with a cell, in the two forms that a file may have: W, U and their
-/// biases, or one matrix M = [W | U] with a = M [x, h₋] + c.
+/// The weights of one layer with a cell, in the two forms of a file: W, U and their biases, or one
+/// matrix M = [W | U] with a = M [x, h₋] + c.
 ///
-/// c is b + b′ wherever both are only added. The candidate of a `gru` is tanh(Wₙ x + bₙ + r ∘ (Uₙ
-/// h₋ + b′ₙ)), so that its rows of M are two products, its c is bₙ, and b′ₙ stays a vector of its
-/// own. That of `gru-reset-before` has r ∘ h₋ in place of h₋, that of an `update-gru` with
+/// c is b + b′ if both are only added. The candidate of a `gru` is tanh(Wₙ x + bₙ + r ∘ (Uₙ h₋ +
+/// b′ₙ)); its rows of M are two separate products, its c is bₙ, and b′ₙ stays a separate vector.
+/// The candidate of `gru-reset-before` has r ∘ h₋ in place of h₋, that of an `update-gru` with
 /// `gate_candidate` Γ ∘ c₋.
 struct CellWeights {
   private enum Kind { case plain, gru, gruResetBefore }
@@ -16,14 +16,14 @@ struct CellWeights {
   /// The lengths of x and of h₋, and the number of rows of M.
   private let (read, past, rows): (Int, Int, Int)
   private let hasSecondBias: Bool
-  /// Whether the candidate's rows of U, which read something else, are a matrix of their own.
+  /// True if the candidate's rows of U, which read another vector, are a matrix of their own.
   private let hasOwnCandidate: Bool
-  /// What stands before and behind the names of this layer.
+  /// The prefix and the suffix of this layer's names.
   private let (prefix, suffix): (String, String)
 
   /// - Parameters:
-  ///   - input: W, whose name those of the others are made from.
-  ///   - options: of the layer with that matrix.
+  ///   - input: W, whose name gives the names of the other parameters.
+  ///   - options: The options of the layer.
   init?(
     _ input: ParameterLayout.Entry, of options: LayerOptions, in layout: ParameterLayout
   ) {
@@ -47,7 +47,7 @@ struct CellWeights {
     hasSecondBias = layout.entry(named: prefix + "bias_hh" + suffix) != nil
   }
 
-  /// Whether there is an update gate.
+  /// True if there is an update gate.
   var isGRU: Bool { kind != .plain }
 
   private func name(_ own: String) -> String { prefix + own + suffix }
@@ -63,7 +63,7 @@ struct CellWeights {
   /// The names of all parts of both forms.
   var names: [String] { separateNames + ["weight", "bias", "bias_hn"].map(name) }
 
-  /// Turns the sign of the update gate's rows wherever they are.
+  /// Negates the update gate's rows wherever they are.
   func flipUpdateGate(_ tensors: inout [String: NamedTensor]) {
     let names = ["weight", "bias", "weight_ih", "weight_hh", "bias_ih", "bias_hh"].map(name)
     for name in names {
@@ -73,7 +73,7 @@ struct CellWeights {
     }
   }
 
-  /// Puts M and c in place of what they are made of.
+  /// Replaces W, U and the biases with M and c.
   func join(_ tensors: inout [String: NamedTensor]) {
     let parts = separateNames.map { tensors.removeValue(forKey: $0) }
     let third = hasOwnCandidate ? parts[2]!.values : []
@@ -96,7 +96,7 @@ struct CellWeights {
     }
   }
 
-  /// What is wrong with M, c and b′ₙ as a file has them.
+  /// Finds errors in M, c and b′ₙ of a file.
   func findMisfits(_ tensors: [String: NamedTensor], _ misfits: inout Misfits) {
     check(joinedName, [rows, read + past], tensors, &misfits)
     check(name("bias"), [rows], tensors, &misfits)
@@ -116,8 +116,8 @@ struct CellWeights {
     if found.shape != shape { misfits.wrong.append("\(name) as \(found.shape) and not \(shape)") }
   }
 
-  /// Puts W, U and the biases in place of M, c and b′ₙ, which fit. All of c is b; b′ is zero but
-  /// for b′ₙ.
+  /// Replaces M, c and b′ₙ, which must fit, with W, U and the biases. All of c becomes b; b′ is
+  /// zero except for b′ₙ.
   func split(_ tensors: inout [String: NamedTensor]) {
     let joined = tensors.removeValue(forKey: joinedName)!.values
     func columns(_ range: Range<Int>, rows: Range<Int>) -> NamedTensor {
@@ -143,7 +143,7 @@ struct CellWeights {
   }
 }
 
-/// The numbers of a tensor while they are put in another form.
+/// The numbers of a tensor while its form is changed.
 struct NamedTensor {
   let shape: [Int]
   var values: [Float]
@@ -155,7 +155,7 @@ struct NamedTensor {
 }
 
 extension SequenceModel {
-  /// The layers that have more than one form, by the place of W in the layout.
+  /// The layers that have more than one form, by the index of W in the layout.
   var cellWeights: [CellWeights] {
     let layout = ParameterLayout(plan)
     return layout.entries.compactMap { entry in

@@ -4,14 +4,14 @@ internal import Foundation
 internal import LinearAlgebra
 internal import Recurrence
 
-/// A checkpoint's weights as PyTorch's `load_state_dict(strict=True)` takes them, or in another
-/// form.
+/// A checkpoint's weights in the form that PyTorch's `load_state_dict(strict=True)` takes, or in
+/// another form.
 ///
-/// Names, shapes and the order of gates are PyTorch's already. A tied matrix is there under both of
-/// its names, and a bias that the model was made without is zero.
+/// Names, shapes and the order of gates are PyTorch's already. A tied matrix is written under both
+/// of its names, and a bias that the model lacks as zeros.
 public struct PyTorchExport {
   public let tensors: [Tensor]
-  /// What the file says of itself: the program, the step, which weights, and the model's options.
+  /// The metadata of the file: the program, the step, the kind of weights, and the model's options.
   public let metadata: [String: String]
   private let vocabularies: Dataset.Vocabularies
 
@@ -50,7 +50,7 @@ public struct PyTorchExport {
     self.metadata = metadata
   }
 
-  /// The tensors with those of cells in another form.
+  /// Returns the tensors with the weights of cells in another form.
   private static func change(
     _ tensors: [Tensor], of model: SequenceModel, to form: WeightForm
   ) -> [Tensor] {
@@ -68,9 +68,10 @@ public struct PyTorchExport {
       + changed.map { Tensor($0.key, shape: $0.value.shape, copying: $0.value.values) }
   }
 
-  /// Writes the vocabularies beside a file of weights, as a checkpoint holds them: of `name.safetensors`
-  /// `name.vocabulary.json`, and `name.outputs.json` where the symbols that are predicted are others.
-  /// - Returns: the files and the number of symbols of each; nothing of a model without symbols.
+  /// Writes the vocabularies beside a file of weights, as a checkpoint stores them: for
+  /// `name.safetensors` `name.vocabulary.json`, and `name.outputs.json` if the outputs have other
+  /// symbols.
+  /// - Returns: The files and the number of symbols in each; empty for a model without symbols.
   public func saveVocabularies(beside path: String) throws -> [(file: String, symbols: Int)] {
     let suffix = ".safetensors"
     let stem = path.hasSuffix(suffix) ? String(path.dropLast(suffix.count)) : path
@@ -85,7 +86,7 @@ public struct PyTorchExport {
     }
   }
 
-  /// Writes the file in one step: it is whole under its name, or what was there before still is.
+  /// Writes the file in one step: it is complete under its name, or the old file is still there.
   public func save(to path: String) throws(FileError) {
     let folder = parent(of: path)
     func refuse(_ reason: String) -> FileError {
@@ -108,8 +109,7 @@ public struct PyTorchExport {
     do {
       try Safetensors.save(tensors, metadata: metadata, to: path)
     } catch {
-      // Of a file that was to be replaced in the end, the reader knows the name and not the
-      // temporary.
+      // The reader of the message knows the name of the file, not that of the temporary file.
       throw FileError(
         error.kind, path, error.description.replacing(error.path, with: path))
     }

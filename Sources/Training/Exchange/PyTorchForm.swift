@@ -1,12 +1,12 @@
 internal import LinearAlgebra
 internal import Recurrence
 
-// What PyTorch's modules have that a model here may lack, and the other way round.
+// The parts of PyTorch's modules that a model here may lack, and the reverse.
 extension SequenceModel {
-  /// The first part of the model that a form of weights cannot say, such as
-  /// `layer 1 has peepholes, which nn.LSTM lacks`; nil if it says all of it.
+  /// Returns the first part of the model that a form of weights cannot represent, such as `layer 1
+  /// has peepholes, which nn.LSTM lacks`; nil if it represents the whole model.
   ///
-  /// Dropout and shortcuts have no numbers: whoever writes the modules adds them.
+  /// Dropout and shortcuts have no parameters, so the author of the PyTorch modules must add them.
   func part(outside form: WeightForm) -> String? {
     if options.encoder != nil {
       return "the model has an encoder, which no module of PyTorch holds"
@@ -46,7 +46,7 @@ extension SequenceModel {
     return nil
   }
 
-  /// Why PyTorch has no module for a cell.
+  /// Returns why PyTorch has no module for a cell.
   private static func reasonAgainstModule(_ cell: String, _ options: any CellOptions) -> String? {
     switch options {
     case let options as LSTM.Options where cell == "lstm":
@@ -62,7 +62,7 @@ extension SequenceModel {
     }
   }
 
-  /// Why a cell has one form only.
+  /// Returns why a cell has only one form.
   private static func reasonAgainstForms(_ cell: String, _ options: any CellOptions) -> String? {
     switch cell {
     case "elman", "gru", "gru-reset-before", "update-gru": nil
@@ -79,7 +79,7 @@ extension SequenceModel {
 }
 
 extension Model {
-  /// Biases that PyTorch's modules always have and that this model was made without: zero there.
+  /// The biases that PyTorch's modules always have and this model lacks; they are zero there.
   var biasesLeftOut: [(name: String, count: Int)] {
     let layout = ParameterLayout(plan)
     var leftOut: [(name: String, count: Int)] = []

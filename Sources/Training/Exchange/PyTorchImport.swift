@@ -18,7 +18,7 @@ extension SafetensorsFile {
     try separated(for: model, updateGate: updateGate).fill(weights, of: model)
   }
 
-  /// The file with the weights of all cells in the form that models have here.
+  /// Returns the file with the weights of all cells in the form of this program's models.
   private func separated(
     for model: any Model, updateGate given: UpdateGate?
   ) throws(FileError) -> SafetensorsFile {
@@ -64,7 +64,7 @@ extension SafetensorsFile {
       with: changed.map { Tensor($0.key, shape: $0.value.shape, copying: $0.value.values) })
   }
 
-  /// Fills a model's weights from tensors that have its names.
+  /// Fills a model's weights from tensors with its names.
   private func fill(
     _ weights: ParameterVector, of model: any Model
   ) throws(FileError) {
@@ -102,7 +102,7 @@ extension SafetensorsFile {
 }
 
 extension Tensor {
-  /// Whether another tensor has the same type, shape and bytes.
+  /// Returns true if another tensor has the same type, shape and bytes.
   fileprivate func hasSameElements(as other: Tensor) -> Bool {
     guard type == other.type, shape == other.shape else { return false }
     guard let first = memory.baseAddress, let second = other.memory.baseAddress else { return true }

@@ -4,12 +4,12 @@ internal import Formats
 internal import Foundation
 
 extension Communicator {
-  /// Opens data on every rank, and does on one what the others can take over. Collective.
+  /// Opens data on every rank, and does expensive work on one rank for the others. Collective.
   ///
-  /// Files of sequences are parsed by the root, which hands over what it has found. Texts are encoded by
-  /// the root, then by one rank of each machine that does not see the root's folder; the others open
-  /// what is there.
-  /// - Parameter folder: the folder for encoded texts; made where it is missing.
+  /// The root parses files of sequences and sends the result. Texts are encoded by the root, then
+  /// by one rank of each machine that does not see the root's folder; the other ranks open the
+  /// encoded files.
+  /// - Parameter folder: The folder for encoded texts; created if missing.
   func open(
     _ options: DataOptions, _ vocabularies: Dataset.Vocabularies?, folder: String, seed: UInt64
   ) throws -> Dataset {
@@ -33,7 +33,7 @@ extension Communicator {
     return opened
   }
 
-  /// Does something with a new folder of the same path on every rank, which is removed after it.
+  /// Runs `body` with a new folder that has the same path on every rank, and removes it afterwards.
   func withTemporaryFolder<Value>(_ body: (String) throws -> Value) throws -> Value {
     let name = try share(isRoot ? nonce() : "")
     let path = FileManager.default.temporaryDirectory.path + "/unroll-\(name)"

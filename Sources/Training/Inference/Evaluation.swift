@@ -4,17 +4,17 @@ public import Datasets
 internal import Foundation
 public import Recurrence
 
-/// The result of running a model over data: sums over all targets, not means of means.
+/// The result of running a model over data, as sums over all targets, not means of means.
 public struct Score: Codable, Equatable, Sendable {
   /// The loss summed over all targets: −ln p in nats, or squared errors.
   public var lossSum: Double
   /// The number of targets.
   public var targets: Int
-  /// How many of them had the greatest probability, where symbols are predicted.
+  /// The number of targets with the largest probability, if targets are symbols.
   public var correct: Int
-  /// Of trees, the targets of roots, and those of them that had the greatest probability.
+  /// For trees: the number of roots with a target, and of those predicted correctly.
   public var (roots, correctRoots) = (0, 0)
-  /// Of numbers, the loss of whoever always predicts their mean; nil of anything else.
+  /// For numbers: the loss of always predicting their mean; nil for other targets.
   public var guess: Double?
 
   public init(lossSum: Double, targets: Int, correct: Int = 0) {
@@ -23,27 +23,27 @@ public struct Score: Codable, Equatable, Sendable {
     self.correct = correct
   }
 
-  /// The part of the targets that had the greatest probability.
+  /// The fraction of the targets that have the largest probability.
   public var accuracy: Double { Double(correct) / Double(max(targets, 1)) }
-  /// Nats, or squared errors, per target.
+  /// The loss per target, in nats or squared errors.
   public var loss: Double { lossSum / Double(max(targets, 1)) }
-  /// Of trees, the part of the targets of roots that had the greatest probability.
+  /// For trees: the fraction of the roots that are predicted correctly.
   public var rootAccuracy: Double? {
     roots > 0 ? Double(correctRoots) / Double(roots) : nil
   }
   /// exp(loss)
   public var perplexity: Double { exp(loss) }
-  /// Bits per target: per character or byte where these are the symbols.
+  /// Bits per target: per character or byte if these are the symbols.
   public var bits: Double { loss / log(2) }
 }
 
-/// Runs a model over a held-out text with carried state, on a tape of its own, so that training
-/// goes on as if nothing had happened.
+/// Runs a model over a held-out text with carried state. It uses a tape of its own and leaves the
+/// state of training unchanged.
 ///
-/// Every symbol but each stream's first is scored once; documents reset the state as in training.
-/// Where layers are fed targets that are not read anyway, such as tags, the loss is that of the
-/// given ones, and what is predicted right is counted in a second run over each window, fed with
-/// predictions.
+/// Every symbol except the first of each stream is scored once; documents reset the state as in
+/// training. For layers with target feedback whose targets are not inputs anyway, such as tags, the
+/// loss is computed with the given targets. Correct predictions are counted in a second run over
+/// each window, in which predictions are fed back.
 public final class Evaluation {
   private let loader: any BatchLoader
   private let windows: WindowRunner?
@@ -52,14 +52,14 @@ public final class Evaluation {
   private let batch: Batch
   private let world: any Communicator
 
-  /// - Throws: `DataError` where the text is too short for so many streams.
+  /// - Throws: `DataError` if the text is too short for the streams.
   public init(
     _ part: Split, plan: Plan, _ options: EvaluationOptions, world: any Communicator
   ) throws(DataError) {
     let loader = try part.loader(options.loaderRequest(in: world))
     self.loader = loader
     batch = loader.makeBatch()
-    // A rank that has nothing of it to read only waits for the others.
+    // A rank without anything to read only waits for the others.
     func makeWindows() -> WindowRunner? {
       loader.windowSizes.isEmpty
         ? nil : WindowRunner(plan, fitting: loader.windowSizes, resets: loader.mayReset)
@@ -79,8 +79,8 @@ public final class Evaluation {
     return score
   }
 
-  /// Scores the whole text, unless a rank is asked to stop before.
-  /// - Returns: nil where one was, on every rank.
+  /// Scores the whole text, unless a rank is asked to stop before the end.
+  /// - Returns: The score; nil on every rank if any rank was asked to stop.
   func run(
     _ model: any Model, weights: ParameterVector, votes: StopVotes?
   ) throws(CommunicationError) -> Score? {
@@ -111,7 +111,7 @@ public final class Evaluation {
     return score
   }
 
-  /// Scores this rank's part of the next window; the one after the last is the first.
+  /// Scores this rank's part of the next window; after the last window comes the first.
   private func next(
     _ model: any Model, weights: ParameterVector, _ windows: WindowRunner
   ) -> Loss {
@@ -136,9 +136,9 @@ public final class Evaluation {
   }
 }
 
-// For measurements.
+// For benchmarks.
 extension Evaluation {
-  /// Where windows report how long their parts take; nil costs nothing.
+  /// The profile that records the time of each part; nil for none.
   var profile: Profile? {
     get { windows?.tape.profile }
     set { windows?.tape.profile = newValue }

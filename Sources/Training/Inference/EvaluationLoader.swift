@@ -3,10 +3,10 @@ package import Configuration
 package import Datasets
 
 extension EvaluationOptions {
-  /// How a rank reads the data to evaluate on.
+  /// Returns the request with which a rank reads the data to evaluate.
   ///
-  /// Where a budget cuts batches, sequences of like lengths come together, and one that exceeds it is a
-  /// batch by itself.
+  /// With `batchTokens`, sequences of similar lengths are batched together, and a longer sequence
+  /// is a batch by itself.
   package func loaderRequest(in world: any Communicator) -> LoaderRequest {
     var request = LoaderRequest(
       batchSize: batchSize, bptt: givenBptt, batchTokens: batchTokens,

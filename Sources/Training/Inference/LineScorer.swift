@@ -2,8 +2,8 @@ public import Datasets
 internal import LinearAlgebra
 public import Recurrence
 
-/// The log-probability of single lines: each is read from a state of zero, after the end of a line, or, by
-/// a model of sequences, as a sequence with its end.
+/// Computes the log-probability of single lines. Each line is read from the zero state after an end
+/// of line or, by a model of sequences, as a sequence with its end.
 public final class LineScorer {
   private let model: SequenceModel
   private let weights: ParameterVector
@@ -11,11 +11,11 @@ public final class LineScorer {
   private let windows: WindowRunner
   private let batch: Batch
   private let lineEnd: [Int32]
-  /// Of a model of sequences.
+  /// The decoder, for a model of sequences.
   private let sequences: SequenceDecoder?
   private static let window = 64
 
-  /// - Throws: `DataError` where the vocabulary has no end of line.
+  /// - Throws: `DataError` if the vocabulary has no end of line.
   public init(
     _ model: SequenceModel, weights: ParameterVector, vocabulary: Vocabulary
   ) throws(DataError) {
@@ -43,8 +43,9 @@ public final class LineScorer {
     }
   }
 
-  /// −ln p of each line's symbols and of its end; lines that are sequences are read side by side.
-  /// - Parameter given: what is known of each line; nothing of the lines of a text.
+  /// Returns −ln p of each line's symbols and of its end; lines that are sequences are scored in
+  /// parallel.
+  /// - Parameter given: The condition of each line; empty for the lines of a text.
   public func score(_ lines: [String], given: [DecoderInput]) -> [Score] {
     guard let sequences else { return lines.map(score) }
     let symbols = lines.map { vocabulary.encode($0) }
@@ -53,7 +54,7 @@ public final class LineScorer {
     }
   }
 
-  /// −ln p of a line of a text.
+  /// Returns −ln p of a line of a text.
   private func score(_ line: String) -> Score {
     let symbols = lineEnd + vocabulary.encode(line + "\n")
     var score = Score(lossSum: 0, targets: 0)

@@ -2,13 +2,13 @@ internal import Datasets
 internal import Formats
 internal import Recurrence
 
-/// The unit in which a person reads a loss.
+/// The unit in which a loss is displayed.
 enum Unit {
   case bitsPerCharacter, bitsPerByte, perplexity, accuracy, nats, squaredError
-  /// Squared errors of numbers and nats of ends together.
+  /// Squared errors of numbers plus nats of ends.
   case mixed
 
-  /// - Parameter hasEnds: whether ends of sequences are predicted by an output of their own.
+  /// - Parameter hasEnds: True if a separate output predicts the ends of sequences.
   init(_ dataset: Dataset, hasEnds: Bool) {
     switch dataset.interface.output {
     case .numbers: self = hasEnds ? .mixed : .squaredError
@@ -24,7 +24,7 @@ enum Unit {
     }
   }
 
-  /// What the loss itself is measured in.
+  /// The unit of the loss itself.
   var lossWords: String {
     switch self {
     case .squaredError: "squared error"
@@ -33,7 +33,8 @@ enum Unit {
     }
   }
 
-  /// The loss in this unit, such as `2.113 bits per character`; nil where it is the loss itself.
+  /// Returns the loss in this unit, such as `2.113 bits per character`; nil if the unit is that of
+  /// the loss itself.
   func words(_ score: Score) -> String? {
     switch self {
     case .nats, .squaredError, .mixed: nil
@@ -46,6 +47,6 @@ enum Unit {
 }
 
 extension Score {
-  /// Of trees, the accuracy at roots.
+  /// For trees: the accuracy at the roots.
   var rootWords: String? { rootAccuracy.map { "of roots \(fixed(100 * $0, 2)) %" } }
 }

@@ -1,13 +1,13 @@
 internal import LinearAlgebra
 internal import Recurrence
 
-/// Sums of the numbers that are asked for, and of their squares.
+/// The sums of the target numbers and of their squares.
 struct NumberMoments {
-  /// Of each output the sum and the sum of squares, and the number of rows.
+  /// For each output the sum and the sum of squares, and the number of rows.
   var sums: [Double]
   private let width: Int
 
-  /// Nil for a model that does not predict numbers, or ends besides them.
+  /// Makes zero sums; nil for a model that does not predict numbers, or that also predicts ends.
   init?(of model: any Model) {
     guard let model = model as? SequenceModel, case .numbers(let width) = model.interface.output,
       model.options.end == .symbol

@@ -4,8 +4,8 @@ internal import Datasets
 internal import LinearAlgebra
 internal import Recurrence
 
-/// A run of a model on its own: how many steps of each sequence it is told, and how many it then
-/// predicts, each from the one before.
+/// The lengths of a free run: the number of given steps of each sequence, and the number of steps
+/// that the model then predicts from its own outputs.
 public struct FreeSteps: Sendable {
   public var told: Int
   public var predicted: Int
@@ -16,13 +16,13 @@ public struct FreeSteps: Sendable {
   }
 }
 
-/// How far numbers that a model predicts are from those asked for, over a part of the data.
+/// Measures the predicted numbers of a model against the targets, over a part of the data.
 struct NumberScore {
   let model: SequenceModel
   let weights: ParameterVector
   let world: any Communicator
 
-  /// The NRMSE of each output over all that is asked for. Collective.
+  /// Returns the NRMSE of each output over all targets. Collective.
   func errors(
     on part: Split, _ request: LoaderRequest
   ) throws -> [(name: String, value: Double)] {
@@ -41,9 +41,9 @@ struct NumberScore {
     return try named("nrmse", NRMSE.sums(errors, over: world))
   }
 
-  /// The NRMSE of each output at the last of the steps that the model predicts on its own, by the
-  /// standard deviation of all of the sequences' frames. Collective.
-  /// - Throws: `UsageError` where a sequence is too short.
+  /// Returns the NRMSE of each output at the last step of free runs, relative to the standard
+  /// deviation of all frames of the sequences. Collective.
+  /// - Throws: `UsageError` if a sequence is too short.
   func freeErrors(
     on set: any ExampleSet, _ steps: FreeSteps, batchSize: Int
   ) throws -> [(name: String, value: Double)] {
@@ -55,7 +55,7 @@ struct NumberScore {
       for first in stride(from: 0, to: own.count, by: batchSize) {
         let examples = own[first..<min(first + batchSize, own.count)]
           .map { set.example($0, epoch: 1) }
-        // What the last step asks for is a frame too.
+        // The target of the last step is a frame too.
         if let short = examples.first(where: { $0.values.count < (steps.count - 1) * width }) {
           throw UsageError(
             "a series has \(short.values.count / width + 1) steps, and \(steps.count) are to be "
@@ -76,12 +76,12 @@ struct NumberScore {
     }
     try world.sum(&squares)
     var errors = try NRMSE.sums(spread, over: world)
-    // One error of each sequence, and many frames.
+    // One error per sequence, but many frames.
     for j in 0..<width { errors[j].errors = squares[j] / Double(set.count) * errors[j].count }
     return named("nrmse_free_\(steps.predicted)", errors)
   }
 
-  /// The last frames that the model predicts of series side by side.
+  /// Returns the last frames that the model predicts for series in parallel.
   private func predict(_ examples: [Example], _ steps: FreeSteps) -> [Real] {
     let series = examples.map(\.frames)
     let width = model.interface.output.width
@@ -95,8 +95,8 @@ struct NumberScore {
     return free.next()
   }
 
-  /// One figure, or one for each output by its number from 1; none of an output whose truth is
-  /// always the same number.
+  /// Names one value, or one for each output by its number from 1; leaves out outputs whose truth
+  /// is constant.
   private func named(_ name: String, _ errors: [NRMSE]) -> [(name: String, value: Double)] {
     errors.enumerated().filter(\.element.value.isFinite)
       .map { (errors.count == 1 ? name : "\(name)_\($0 + 1)", $1.value) }
@@ -104,6 +104,6 @@ struct NumberScore {
 }
 
 extension FreeSteps {
-  /// The steps of a series that are looked at.
+  /// The number of steps used of a series.
   fileprivate var count: Int { told + predicted }
 }

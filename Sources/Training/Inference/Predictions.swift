@@ -2,18 +2,19 @@ public import Datasets
 public import LinearAlgebra
 public import Recurrence
 
-/// What a model predicts at every step of a part of the data, window by window, without a loss.
+/// The predictions of a model at every step of a part of the data, window by window, without a
+/// loss.
 ///
-/// Where layers are fed what was asked for a step earlier, and it is not read anyway, they are fed
-/// what the model has predicted there.
+/// Layers with target feedback read the model's own predictions, unless the targets are inputs
+/// anyway.
 public struct Predictions {
   private let model: SequenceModel
   private let weights: ParameterVector
   private let loader: any BatchLoader
   private let feedsPredictions: Bool
 
-  /// - Parameter request: which windows; those of one rank of several are its share.
-  /// - Throws: `DataError` where the data has no such windows.
+  /// - Parameter request: The windows; with several ranks, those of the rank's share.
+  /// - Throws: `DataError` if the data has no such windows.
   public init(
     of model: SequenceModel, weights: ParameterVector, on part: Split, _ request: LoaderRequest
   ) throws(DataError) {
@@ -23,8 +24,8 @@ public struct Predictions {
     feedsPredictions = model.plan.feedsTargets && !part.readsItsTargets
   }
 
-  /// Hands over the outputs of every stream, streams × width, at each step of each window in turn:
-  /// logits of symbols or labels, or numbers. They last until the next call.
+  /// Calls `body` with the outputs of all streams, streams × width, at each step of each window:
+  /// logits of symbols or labels, or numbers. They are valid until the next call.
   public func forEach(_ body: (_ batch: Batch, _ t: Int, _ outputs: Matrix) -> Void) {
     guard !loader.windowSizes.isEmpty else { return }
     let batch = loader.makeBatch()

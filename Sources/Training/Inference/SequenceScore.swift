@@ -6,15 +6,14 @@ internal import Foundation
 public import LinearAlgebra
 internal import Recurrence
 
-/// What `unroll evaluate` says of sequences: those of a file in the model's format, or a part of
-/// the data that the model was trained with.
+/// The result of `unroll evaluate` for sequences: those of files in the model's format, or a part
+/// of the data that the model was trained with.
 public struct SequenceScore: Sendable {
-  /// Which sequences are scored.
+  /// The sequences to score.
   public enum Selection: Sendable {
-    /// Files in the format of the run's data; sources of pairs, and tables of what is known, beside
-    /// them.
+    /// Files in the format of the run's data, with the files of their sources and conditions.
     case files([String], source: String?, conditions: String? = nil)
-    /// The part of the run's own data.
+    /// A part of the run's own data.
     case part(Part)
   }
 
@@ -22,23 +21,23 @@ public struct SequenceScore: Sendable {
     case valid, test
   }
 
-  /// Sums over everything that is asked for.
+  /// The sums over all targets.
   public let score: Score
-  /// What else such data is measured by: entities of tags, what is said of a source.
+  /// Further measures for some data: entities of tags, BLEU of decoded outputs.
   public let measures: [(name: String, value: Double)]
-  /// The symbols that the model does not know.
+  /// The symbols that are not in the model's vocabulary.
   public let unknown: UnknownSymbols
   private let unit: Unit
 
   /// Scores sequences with a checkpoint's model. Collective.
   /// - Parameters:
-  ///   - path: a checkpoint, or the folder of a run.
-  ///   - batchSize: sequences of a batch; nil for one, or for the budget of the run.
-  ///   - batchTokens: the most steps × sequences of a batch, in place of `batchSize`; nil for the run's,
-  ///     unless there is a batch size.
-  ///   - beam: hypotheses side by side, of what is said of a source; 0 measures the loss alone.
-  ///   - free: asks of a model of series also for what it predicts on its own.
-  ///   - precision: the number format of the products; nil for that of the run.
+  ///   - path: A checkpoint, or the folder of a run.
+  ///   - batchSize: The number of sequences in a batch; nil for one, or for `batchTokens`.
+  ///   - batchTokens: The most steps × sequences in a batch, in place of `batchSize`; nil for the
+  ///     run's value, unless a batch size is given.
+  ///   - beam: The width of beam search, for models with an encoder; 0 computes the loss only.
+  ///   - free: The lengths of free runs, for models of series; nil for none.
+  ///   - precision: The number format of the products; nil for that of the run.
   public init(
     of selection: Selection, with path: String, batchSize: Int? = nil, batchTokens: Int? = nil,
     beam: Int = 1, free: FreeSteps? = nil, precision: Precision? = nil, world: any Communicator
@@ -74,7 +73,7 @@ public struct SequenceScore: Sendable {
       }
       return data
     }
-    // Of encoded texts nothing is kept but what is open.
+    // Nothing of the encoded texts is kept after they are closed.
     let opened = try world.withTemporaryFolder { folder in
       try world.open(data, vocabularies, folder: data.cache ?? folder, seed: options.seed)
     }
@@ -89,7 +88,7 @@ public struct SequenceScore: Sendable {
       }
       switch selection {
       case .files:
-        // Where a model answers once, what it says before the end was never asked for.
+        // A model with one target per sequence was never trained on outputs before the end.
         guard !model.interface.asksOnce || dataset.train.asksAtEnds else {
           throw UsageError(
             "the model gives one answer a sequence, at its end, and \(dataset.train.name) asks at "
@@ -138,7 +137,7 @@ public struct SequenceScore: Sendable {
     }
   }
 
-  /// Precision, recall and F1 of the entities that tags stand for.
+  /// Returns precision, recall and F1 of the entities that tags describe.
   private static func entities(
     _ model: SequenceModel, _ weights: ParameterVector, _ tags: Vocabulary, _ part: Split,
     _ windows: EvaluationOptions, _ world: any Communicator
@@ -168,7 +167,7 @@ public struct SequenceScore: Sendable {
     return [("precision", all.precision), ("recall", all.recall), ("f1", all.f1)]
   }
 
-  /// How near what the model says of each source is to what is given.
+  /// Compares the decoded output of each source with the target.
   private static func decoded(
     _ model: SequenceModel, _ weights: ParameterVector, _ symbols: Vocabulary,
     _ set: any ExampleSet, _ beam: Int, _ world: any Communicator
@@ -178,7 +177,7 @@ public struct SequenceScore: Sendable {
       model, weights: weights, start: start, end: end,
       excluded: Set([start, symbols.unknown].compactMap(\.self)))
     var (right, wrong, bleu) = (Ratio(part: 0, whole: 0), Ratio(part: 0, whole: 0), BLEU())
-    // The same groups on any number of ranks, so that what is said is the same to the bit.
+    // The groups are the same for any world size, so that decoded outputs are the same to the bit.
     let groups = SequenceDecoder.groups(
       ofSources: (0..<set.count).map { set.steps(of: $0, epoch: 1).source }, hypotheses: beam)
     for number in stride(from: world.rank, to: groups.count, by: world.size) {
@@ -212,7 +211,7 @@ public struct SequenceScore: Sendable {
   public var words: String {
     let loss = "loss \(fixed(score.loss, 6)) \(unit.lossWords)"
     let more = measures.map { name, value in
-      // An error of a free run may be a thousandth.
+      // The error of a free run may be below a thousandth.
       let figure = value < 0.01 ? String(format: "%.3g", value) : fixed(value, 4)
       return "\(name.replacing("_", with: " ")) \(figure)"
     }
@@ -226,7 +225,7 @@ public struct SequenceScore: Sendable {
       struct Line: Encodable {
         let loss: Double
         let accuracy: Double?
-        /// Of trees.
+        /// For trees.
         let root_accuracy: Double?
         let measures: [String: Double]?
         let targets: Int
@@ -244,7 +243,8 @@ public struct SequenceScore: Sendable {
 }
 
 extension TaskSignature {
-  /// Says whether data of another interface has what a model of this one reads and is asked for.
+  /// True if a model of this signature can read the inputs and predict the targets of data with
+  /// another.
   fileprivate func takes(_ data: TaskSignature) -> Bool {
     var data = data
     (data.asksOnce, data.isRunning, data.ends) = (asksOnce, isRunning, ends)

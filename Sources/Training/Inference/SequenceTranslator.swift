@@ -4,12 +4,13 @@ internal import Foundation
 public import LinearAlgebra
 public import Recurrence
 
-/// Says what an encoder–decoder makes of sources: of lines, or of frames by their names.
+/// Decodes outputs for sources with an encoder–decoder model; sources are lines, or frames with
+/// names.
 public struct SequenceTranslator {
   private let decoder: SequenceDecoder
   private let symbols: Vocabulary
   private let source: Vocabulary?
-  /// The format of frames, where an encoder reads them.
+  /// The format of frames, if the encoder reads frames.
   private let frames: FrameOptions?
   private let width: Int
 
@@ -38,10 +39,10 @@ public struct SequenceTranslator {
       excluded: Set([start, symbols.unknown].compactMap(\.self)))
   }
 
-  /// Says whether sources are frames, by names, and no lines.
+  /// True if sources are frames with names, not lines.
   public var readsFrames: Bool { frames != nil }
 
-  /// The frames of files in the format of the model's data, each sequence with its name.
+  /// Returns the frames of files in the format of the model's data, each sequence with its name.
   public func sources(in path: String) throws -> [(name: String, given: DecoderInput)] {
     let table = try table(path)
     return table.ids.map { ($0, DecoderInput(frames: table[$0]!)) }
@@ -58,7 +59,7 @@ public struct SequenceTranslator {
     return table
   }
 
-  /// Lines that the names of frames lead, as what is given and what is said of it.
+  /// Splits lines that begin with the name of their frames into source and target.
   public func pairs(
     _ lines: [String], of path: String, from name: String
   ) throws -> (given: [DecoderInput], said: [String]) {
@@ -78,28 +79,28 @@ public struct SequenceTranslator {
     return (given, said)
   }
 
-  /// A line that an encoder reads.
+  /// Returns a line as the input of the encoder.
   public func given(_ line: String) -> DecoderInput {
     guard let source else { preconditionFailure("a line for an encoder of frames") }
     return DecoderInput(source: source.encode(line) + [source.end].compactMap(\.self))
   }
 
-  /// The best of the hypotheses of a beam for each source.
+  /// Returns the best output of beam search for each source.
   public func search(
     _ given: [DecoderInput], beam: Int, normalisation: LengthNormalisation
   ) -> [String] {
     decoder.search(given, beam: beam, normalisation: normalisation).map { text($0.first) }
   }
 
-  /// A drawn sequence for each source.
-  /// - Parameter first: the number of the first source, which what is drawn depends on.
+  /// Samples an output for each source.
+  /// - Parameter first: The number of the first source, on which samples depend.
   public func sample(
     _ given: [DecoderInput], from first: Int = 0, _ sampling: Sampling, seed: UInt64
   ) -> [String] {
     decoder.sample(given, sampling, seed: seed, first: first).map { text($0) }
   }
 
-  /// −ln p of each line and of its end, given its source.
+  /// Returns −ln p of each line and of its end, given its source.
   public func score(_ lines: [String], of given: [DecoderInput]) -> [Score] {
     let said = lines.map { symbols.encode($0) }
     return zip(said, decoder.logLikelihoods(of: said, given: given)).map {
@@ -107,12 +108,12 @@ public struct SequenceTranslator {
     }
   }
 
-  /// The symbols of lines that the model does not know.
+  /// Counts the symbols of lines that are not in the vocabulary.
   public func unknown(in lines: some Sequence<String>) -> UnknownSymbols {
     lines.reduce(into: UnknownSymbols()) { $0.add(symbols.encode($1), symbols) }
   }
 
-  /// The symbols of sources that the encoder does not know; of frames there are none.
+  /// Counts the symbols of sources that are not in the encoder's vocabulary; none for frames.
   public func unknown(inSources given: some Sequence<DecoderInput>) -> UnknownSymbols {
     guard let source else { return UnknownSymbols() }
     return given.reduce(into: UnknownSymbols()) { $0.add($1.source, source) }

@@ -3,14 +3,14 @@ internal import Datasets
 public import LinearAlgebra
 public import Recurrence
 
-/// What `unroll generate` says for a model that reads frames: series that go on on their own.
+/// The continuation of series by `unroll generate`, for a model that reads frames.
 public struct SeriesContinuation {
   private let model: SequenceModel
   private let weights: ParameterVector
   private let format: SeriesFormat
 
-  /// - Parameter precision: the number format of the products; nil for that of the run.
-  /// - Throws: `UsageError` where the model predicts anything but what it reads next, too.
+  /// - Parameter precision: The number format of the products; nil for that of the run.
+  /// - Throws: `UsageError`, also if the model's outputs are not its next inputs.
   public init(_ checkpoint: Checkpoint, precision: Precision? = nil) throws {
     let (model, weights) = try checkpoint.anyModel(precision: precision)
     guard let model = model as? SequenceModel,
@@ -29,13 +29,13 @@ public struct SeriesContinuation {
     self.format = format
   }
 
-  /// Goes on with each series of a file, or with a series from nothing but a frame of zeros, which
-  /// is then left out.
+  /// Continues each series of a file, or one that starts from a frame of zeros, which is left out
+  /// of the result.
   /// - Parameters:
-  ///   - path: the series, as the model's data has them.
-  ///   - given: what is known of each, for a model that asks for that.
-  ///   - length: how many frames are added to each; fewer where the model says that a series ends.
-  /// - Returns: the series with what was added, as the model's data has them.
+  ///   - path: The series, in the format of the model's data.
+  ///   - given: The condition of each series, for a conditioned model.
+  ///   - length: The number of frames to add to each; fewer if the model predicts an end.
+  /// - Returns: The series with their continuations, in the format of the model's data.
   public func text(
     after path: String?, given: DecoderInput = DecoderInput(), length: Int, temperature: Double,
     seed: UInt64
@@ -55,8 +55,8 @@ public struct SeriesContinuation {
       })
   }
 
-  /// How many outputs a series has at least that begins with so many frames, where the model
-  /// predicts how many: the first frame is none.
+  /// Returns the fewest outputs of a series that begins with `frames` frames, for models with
+  /// length prediction. The first frame is not an output.
   private func fewestOutputs(after frames: Int) throws -> Int {
     guard let longest = model.longestPredicted else { return 0 }
     guard frames <= longest + 1 else {

@@ -4,17 +4,17 @@ internal import Foundation
 internal import Recurrence
 
 extension Communicator {
-  /// The root's value, on every rank.
+  /// Returns the root's value on every rank.
   func share<Value: Codable>(_ value: Value) throws -> Value {
     let bytes = isRoot ? Array(try JSONValue.encoder().encode(value)) : []
     return try JSONValue.decoder.decode(Value.self, from: Data(try broadcast(bytes)))
   }
 
-  /// Gives every rank the root's numbers.
+  /// Copies the root's numbers to every rank.
   func share(_ vector: ParameterVector) throws(CommunicationError) {
     guard size > 1 else { return }
     let memory = UnsafeMutableRawBufferPointer(vector.buffer.elements())
-    // In pieces, because what is under way is a copy.
+    // In pieces, because the numbers in transit are a copy.
     let piece = 64 << 20
     for start in Swift.stride(from: 0, to: memory.count, by: piece) {
       let part = UnsafeMutableRawBufferPointer(

@@ -1,11 +1,11 @@
 internal import Collectives
 
-/// Requests to stop that all ranks hear at once while each is at work of its own, such as its part of a
-/// validation text.
+/// Votes by which all ranks learn of a request to stop at the same time while each works on its
+/// own, such as on its part of the validation data.
 ///
-/// Every so often all ranks meet and tell each other who was asked to stop and who is still at work. A
-/// rank that is done goes on meeting the others until all are, so that every rank takes part in every
-/// meeting, however much it has to do. Nothing that is computed depends on when they meet.
+/// From time to time all ranks take part in a vote: who was asked to stop, and who is still
+/// working. A rank that has finished takes part in further votes until all have finished, so that
+/// every rank takes part in every vote. No computed result depends on the times of the votes.
 struct StopVotes {
   private let world: any Communicator
   private let isAsked: () -> Bool
@@ -14,8 +14,8 @@ struct StopVotes {
   private var met: ContinuousClock.Instant
 
   /// - Parameters:
-  ///   - interval: the time from one meeting to the next.
-  ///   - isAsked: whether somebody wants this rank to stop.
+  ///   - interval: The time from one vote to the next.
+  ///   - isAsked: Returns true if this rank was asked to stop.
   init(
     of world: any Communicator, every interval: Duration = .milliseconds(500),
     isAsked: @escaping () -> Bool
@@ -26,15 +26,15 @@ struct StopVotes {
     met = clock.now
   }
 
-  /// Meets the other ranks if it is time, in the middle of this rank's work.
-  /// - Returns: whether a rank was asked to stop, so that all leave their work as it is.
+  /// Takes part in a vote if it is time, in the middle of this rank's work.
+  /// - Returns: True if any rank was asked to stop, so that all ranks abandon their work.
   mutating func endWork() throws(CommunicationError) -> Bool {
     guard clock.now - met >= interval else { return false }
     return try meet(isWorking: true).asked
   }
 
-  /// Meets the other ranks until all are done with their work.
-  /// - Returns: whether a rank was asked to stop before.
+  /// Takes part in votes until all ranks have finished their work.
+  /// - Returns: True if any rank was asked to stop before.
   mutating func finish() throws(CommunicationError) -> Bool {
     while true {
       let (asked, isWorking) = try meet(isWorking: false)

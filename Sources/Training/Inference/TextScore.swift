@@ -6,20 +6,20 @@ internal import Foundation
 public import LinearAlgebra
 internal import Recurrence
 
-/// What `unroll evaluate` says of a text.
+/// The result of `unroll evaluate` for a text.
 public struct TextScore: Sendable {
-  /// Sums over all symbols of the text but each stream's first.
+  /// The sums over all symbols of the text except the first of each stream.
   public let score: Score
-  /// Nats over ln 2 and over the characters that the scored symbols stand for. Of words these are the
-  /// text's characters in the proportion of the symbols that were scored.
+  /// Bits per character of the scored symbols. For words, the number of characters is that of the
+  /// text, scaled by the fraction of its symbols that were scored.
   public let bitsPerCharacter: Double
-  /// The symbols of the text that the model does not know.
+  /// The symbols of the text that are not in the model's vocabulary.
   public let unknown: UnknownSymbols
 
-  /// Scores texts with a checkpoint's model; documents begin where they did in training. Collective.
+  /// Scores texts with a checkpoint's model; documents begin as they did in training. Collective.
   /// - Parameters:
-  ///   - path: a checkpoint, or the folder of a run.
-  ///   - precision: the number format of the products; nil for that of the run.
+  ///   - path: A checkpoint, or the folder of a run.
+  ///   - precision: The number format of the products; nil for that of the run.
   public init(
     of texts: [String], with path: String, batchSize: Int, bptt: Int, precision: Precision? = nil,
     world: any Communicator
@@ -28,7 +28,7 @@ public struct TextScore: Sendable {
       let checkpoint = try Checkpoint(verifying: CheckpointStore.locate(path))
       return (try checkpoint.options(), try checkpoint.model(precision: precision))
     }
-    // Of the encoded text nothing is kept but what is open.
+    // Nothing of the encoded text is kept after it is closed.
     let dataset = try world.withTemporaryFolder { folder in
       try world.open(
         DataOptions(train: Paths(texts), document: options.data.document),

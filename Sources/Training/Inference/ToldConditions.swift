@@ -3,7 +3,7 @@ internal import Datasets
 internal import LinearAlgebra
 public import Recurrence
 
-/// The conditions that a command is told: the same of all, or a row of a file for each.
+/// The conditions given to a command: one for all sequences, or a row of a file for each.
 public struct ToldConditions {
   private let fields: ConditionFields
   private let told: Told
@@ -11,15 +11,16 @@ public struct ToldConditions {
   private enum Told {
     case ofAll(DecoderInput)
     case ofEach([DecoderInput], file: String)
-    /// Fields lead each line of what is read.
+    /// The condition stands in fields at the start of each line.
     case byLines
   }
 
   /// - Parameters:
-  ///   - words: the classes and numbers of a condition, in the model's order; none for a model that
-  ///     knows no condition.
-  ///   - file: a row for each sequence, in the format of the model's data.
-  ///   - readsLines: whether what leads each line will do, where the model's data has it there.
+  ///   - words: The classes and numbers of a condition, in the model's order; empty for a model
+  ///     without conditions.
+  ///   - file: A file with one row per sequence, in the format of the model's data.
+  ///   - readsLines: True if the condition may stand at the start of each line, if it does so in
+  ///     the model's data.
   public init(
     _ checkpoint: Checkpoint, words: [String] = [], file: String? = nil, readsLines: Bool = false
   ) throws {
@@ -47,7 +48,7 @@ public struct ToldConditions {
       try fields.read(file, as: reader?.condition).map { DecoderInput($0) }, file: file)
   }
 
-  /// Adds what is known of some sequences to what else is given of them.
+  /// Adds the conditions to the sources of some sequences.
   public func add(to given: [DecoderInput], of name: String) throws -> [DecoderInput] {
     zip(given, try read(given.map { _ in "" }, of: name).known).map { given, known in
       DecoderInput(
@@ -56,7 +57,7 @@ public struct ToldConditions {
     }
   }
 
-  /// The conditions of some lines, and the lines themselves.
+  /// Returns the conditions of some lines, and the lines without them.
   public func read(_ lines: [String], of name: String) throws -> (
     known: [DecoderInput], lines: [String]
   ) {
@@ -79,7 +80,7 @@ public struct ToldConditions {
     }
   }
 
-  /// The condition of a single sequence.
+  /// Returns the condition of a single sequence.
   public func one() throws -> DecoderInput { try read([""], of: "the prompt").known[0] }
 }
 
@@ -90,7 +91,7 @@ extension DecoderInput {
 }
 
 extension Checkpoint {
-  /// The parts of the model's conditions.
+  /// Returns the parts of the model's conditions.
   func conditions() throws -> ConditionFields {
     try vocabularies().conditions ?? ConditionFields(numbers: interface().condition)
   }

@@ -5,7 +5,7 @@ internal import Foundation
 internal import Recurrence
 
 extension TaskSignature {
-  /// What a run's targets are to a person who reads how many it takes a second.
+  /// The name of targets in displayed speeds.
   var targetWord: String {
     if isTree { return "labels" }
     if asksOnce { return "sequences" }
@@ -13,7 +13,7 @@ extension TaskSignature {
     return "frames"
   }
 
-  /// What is read.
+  /// A description of the inputs.
   var inputWords: String {
     switch input {
     case .symbols(let count): "\(count) symbol\(count == 1 ? "" : "s")"
@@ -23,24 +23,25 @@ extension TaskSignature {
   }
 }
 
-/// Shows a run while it trains: one line drawn over and over where a person is watching, otherwise a
-/// line now and then.
+/// Displays the progress of a run: one redrawn line on a terminal, otherwise a line from time to
+/// time.
 final class Console {
   private let style: ConsoleOptions.Progress
   private let every: Interval
   private let unit: Unit
-  /// What targets are called.
+  /// The name of targets.
   private let targets: String
   private let clock = ContinuousClock()
   private var begun: ContinuousClock.Instant
   private var shown: ContinuousClock.Instant
   private var firstStep = 0
-  /// Since the last line: loss and targets, so that the figures shown are means and not single windows.
+  /// The sums of loss and targets since the last line, so that displayed values are means over
+  /// several windows.
   private var recent = Score(lossSum: 0, targets: 0)
-  /// What these steps took, without evaluations and checkpoints.
+  /// The time of these steps, without evaluations and checkpoints.
   private var recentSeconds = 0.0
   private var drawn = 0
-  /// Says whether a new line was begun after a request to stop.
+  /// True if a new line was begun after a request to stop.
   private var hasLeftLine = false
 
   init(
@@ -71,7 +72,7 @@ final class Console {
 
   func show(_ report: StepReport, _ coordinator: Coordinator) {
     guard style != .none else { return }
-    // A step that was skipped says nothing of the loss.
+    // A skipped step has no valid loss.
     if report.score.lossSum.isFinite {
       recent.lossSum += report.score.lossSum
       recent.targets += report.score.targets
@@ -84,7 +85,7 @@ final class Console {
     let left =
       (now - begun) / .seconds(1) / Double(max(done, 1))
       * Double(coordinator.totalSteps - report.step)
-    // Most important first: what does not fit on a narrow terminal is left out from the end.
+    // The most important first: if the terminal is narrow, the last ones are left out.
     let figures = [
       "step \(report.step)/\(coordinator.totalSteps)",
       "loss \(fixed(recent.loss, 4))", unit.words(recent), "left \(duration(left))",
@@ -126,7 +127,7 @@ final class Console {
     if style == .lines { line("saved \(path)") }
   }
 
-  /// Makes room for a line that somebody else writes.
+  /// Clears the progress line, so that another line can be written.
   func clear() {
     let width = min(drawn, TerminalWidth.current() - 1)
     if drawn > 0 { write("\r" + String(repeating: " ", count: max(0, width)) + "\r") }
@@ -138,14 +139,14 @@ final class Console {
     drawn = 0
   }
 
-  /// Replaces the line under the cursor.
+  /// Replaces the current line.
   private func draw(_ figures: [String], bar: String) {
-    // The terminal has shown ^C behind the line, which stays as it is.
+    // The terminal has printed ^C after the line, which is left as it is.
     if StopRequest.isMade && !hasLeftLine {
       hasLeftLine = true
       end()
     }
-    // The window may have changed since the last line.
+    // The window may have been resized since the last line.
     let width = TerminalWidth.current()
     let text = ProgressLine.text(figures, bar: bar, width: width)
     let rest = max(0, min(drawn, width - 1) - text.count)
@@ -153,7 +154,7 @@ final class Console {
     drawn = text.count
   }
 
-  /// Writes a line of its own.
+  /// Writes a separate line.
   private func line(_ text: String) {
     clear()
     write(text + "\n")
@@ -164,7 +165,7 @@ final class Console {
 
 private func short(_ value: Double) -> String { String(format: "%.3g", value) }
 
-/// Hours, minutes and seconds.
+/// Formats hours, minutes and seconds.
 private func duration(_ seconds: Double) -> String {
   guard seconds >= 0, seconds < 1e9 else { return "?" }
   let whole = Int(seconds)

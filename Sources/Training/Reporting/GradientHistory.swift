@@ -2,15 +2,15 @@ internal import Configuration
 internal import Formats
 internal import Foundation
 
-/// The diagnoses of gradients in the metrics of a run, and what is said of one.
+/// The gradient diagnoses in the metrics of a run, and their description.
 public struct GradientHistory: Sendable {
   /// The run's folder as it was given.
   public let run: String
-  /// In the order of steps; at least one.
+  /// The reports in the order of steps; at least one.
   public let reports: [GradientReport]
 
   /// Reads the metrics of a run.
-  /// - Throws: `UsageError` where there is no diagnosis.
+  /// - Throws: `UsageError` if there is no diagnosis.
   public init(_ run: String) throws {
     let path = RunFolder(run).metrics
     guard let data = try? readFile(path) else {
@@ -29,8 +29,8 @@ public struct GradientHistory: Sendable {
     }
   }
 
-  /// The diagnosis of a step, or the last.
-  /// - Throws: `UsageError` where that step was not looked at.
+  /// Returns the diagnosis of a step, or the last one.
+  /// - Throws: `UsageError` if that step has no diagnosis.
   public func report(step: Int?) throws -> GradientReport {
     guard let step else { return reports[reports.count - 1] }
     guard let found = reports.first(where: { $0.step == step }) else {
@@ -40,7 +40,7 @@ public struct GradientHistory: Sendable {
     return found
   }
 
-  /// A table of one diagnosis, a line for each layer.
+  /// Returns a table of one diagnosis, one line per layer.
   public func words(step: Int?) throws -> String {
     let report = try report(step: step)
     var rows = [
@@ -64,7 +64,7 @@ public struct GradientHistory: Sendable {
     return (["\(run), step \(report.step)"] + lines).joined(separator: "\n")
   }
 
-  /// The first lag whose norm is below a part of that of lag 0.
+  /// Returns the first lag whose norm is below a fraction of that of lag 0.
   private func reach(_ layer: GradientReport.Layer, _ part: Double) -> String {
     guard let lags = layer.lags, let first = lags.first else { return "–" }
     return lags.firstIndex { $0 < part * first }.map { "lag \($0)" } ?? "never"

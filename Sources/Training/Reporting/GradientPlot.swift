@@ -1,8 +1,8 @@
 internal import Configuration
 internal import Foundation
 
-/// A picture of how far gradients reach back: the norm against the lag, a line for each recurrent layer of
-/// each run, on a scale of powers of ten.
+/// A plot of how far gradients reach back: the norm against the lag on a logarithmic scale, one
+/// line per recurrent layer of each run.
 public struct GradientPlot: Sendable {
   package struct Line: Sendable {
     let name: String
@@ -17,17 +17,17 @@ public struct GradientPlot: Sendable {
   private let lines: [Line]
   private let width = 760.0
   private let height = 440.0
-  /// Around the axes; the legend is above them.
+  /// The margins around the axes; the legend is above them.
   private let left = 78.0
   private let right = 20.0
   private let below = 54.0
   private var above: Double { 44 + 20 * Double((lines.count + 1) / 2) }
-  /// Told apart by the colour-blind too (Okabe & Ito 2008).
+  /// Colours that colour-blind readers can tell apart (Okabe & Ito 2008).
   private let colours = [
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
   ]
 
-  /// - Throws: `UsageError` where there is nothing to draw.
+  /// - Throws: `UsageError` if there is nothing to plot.
   public init(_ histories: [GradientHistory], step: Int? = nil) throws {
     var lines: [Line] = []
     for history in histories {
@@ -48,7 +48,7 @@ public struct GradientPlot: Sendable {
     self.lines = lines
   }
 
-  /// The picture as an SVG document.
+  /// The plot as an SVG document.
   public var svg: String {
     let norms = lines.flatMap(\.norms).filter { $0 > 0 && $0.isFinite }
     let lowest = log10(norms.min() ?? 1).rounded(.down)
@@ -84,7 +84,7 @@ public struct GradientPlot: Sendable {
       let colour = colours[k % colours.count]
       let dash = k < colours.count ? "" : " stroke-dasharray=\"6 3\""
       let stroke = "fill=\"none\" stroke=\"\(colour)\" stroke-width=\"2\"\(dash)"
-      // What is zero or no number has no place on this scale: the line has a gap there.
+      // Zero and NaN have no place on a logarithmic scale; the line has a gap there.
       var (path, isDrawing) = ("", false)
       for (lag, norm) in line.norms.enumerated() {
         let isSeen = norm > 0 && norm.isFinite
@@ -101,7 +101,7 @@ public struct GradientPlot: Sendable {
     return parts.joined(separator: "\n") + "\n</svg>\n"
   }
 
-  /// Round numbers from one to another, at most so many.
+  /// Returns at most `count` round numbers in a range.
   private func marks(_ first: Double, _ last: Double, atMost count: Int) -> [Double] {
     let sizes = (0...).lazy.flatMap { power in [1, 2, 5].map { $0 * pow(10, Double(power)) } }
     let size = sizes.first { (last - first) / $0 <= Double(count) } ?? 1

@@ -2,24 +2,25 @@ package import Formats
 internal import Foundation
 internal import Glibc
 
-/// `metrics.jsonl` of a run: one JSON object a line, appended as it happens.
+/// The `metrics.jsonl` of a run: one JSON object per line, appended as it happens.
 ///
-/// Steps never fall from one line to the next, so the place where a resumed run goes on is found by
-/// looking at a few lines, however many there are.
+/// Steps never decrease from line to line, so the position for a resumed run is found by reading a
+/// few lines, however many there are.
 package final class MetricsFile {
   private let handle: FileHandle
   private let path: String
   private let encoder = JSONEncoder()
 
-  /// Opens the file of a run that has taken `step` steps, and removes what a later step wrote: a resumed
-  /// run writes these lines again. The lines before are left where they lie.
+  /// Opens the file of a run that has taken `step` steps, and removes the lines of later steps,
+  /// which a resumed run writes again. The lines before are kept.
   package init(_ path: String, keepingThrough step: Int) throws(FileError) {
     self.path = path
     encoder.outputFormatting = [.sortedKeys]
-    // JSON has no such numbers, and a diverging run has to be able to say so.
+    // JSON cannot represent these values, but a diverging run must be able to report them.
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
       positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    // Reading and writing, so that a pipe without a reader is found and not waited for.
+    // Opened for reading and writing, so that a pipe without a reader is detected instead of
+    // blocking.
     let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw Self.unwritable(path) }
     handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
@@ -40,7 +41,7 @@ package final class MetricsFile {
     }
   }
 
-  /// Appends a line, with the time at which it is written.
+  /// Appends a line with the current time.
   package func append(_ values: some Encodable) throws(FileError) {
     do {
       var line = try encoder.encode(TimedLine(values: values))
@@ -54,12 +55,12 @@ package final class MetricsFile {
   private func write(_ line: Data) throws {
     let begin = try handle.offset()
     try handle.write(contentsOf: line)
-    // Of a file that may not grow, Foundation writes what fits, and says nothing.
+    // If a file cannot grow any further, Foundation writes what fits and reports no error.
     guard try handle.offset() == begin + UInt64(line.count) else { throw Self.unwritable(path) }
   }
 
-  /// Appends the line of a step. It is written out here, because a JSON encoder takes longer than many a
-  /// step does, while the other ranks wait.
+  /// Appends the line of a step. It is formatted here, because a JSON encoder can take longer than
+  /// the step itself, while the other ranks wait.
   func append(step report: StepReport) throws(FileError) {
     var line = "{\"communication_seconds\":\(Self.json(report.time.communication))"
     line += ",\"compute_seconds\":\(Self.json(report.time.compute)),\"epoch\":\(report.epoch)"
@@ -77,7 +78,7 @@ package final class MetricsFile {
     }
   }
 
-  /// A number with as many digits as it takes to get it back, as a JSON encoder writes it.
+  /// Formats a number with the digits needed to restore it, as a JSON encoder does.
   private static func json(_ number: Double) -> String {
     guard number.isFinite else {
       return number.isNaN ? "\"nan\"" : number > 0 ? "\"inf\"" : "\"-inf\""
@@ -92,7 +93,8 @@ package final class MetricsFile {
   }
 
   private static func unwritable(_ path: String) -> FileError {
-    // The system's own reason is lost on the way: a file as long as files may be says it.
+    // The system's own reason is lost here; the length of the file shows whether it reached the
+    // limit.
     var limit = rlimit()
     if getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0,
       limit.rlim_cur <= rlim_t(fileSize(path) ?? 0)
@@ -108,7 +110,7 @@ package final class MetricsFile {
   }
 }
 
-/// A line, and the `time` of now.
+/// A line with the current `time`.
 private struct TimedLine<Values: Encodable>: Encodable {
   let values: Values
 
@@ -130,7 +132,7 @@ struct EvaluationLine: Encodable {
   let validPerplexity: Double
   let validBits: Double
   let validAccuracy: Double?
-  /// Of trees.
+  /// For trees.
   let validRootAccuracy: Double?
   let best: Bool
 

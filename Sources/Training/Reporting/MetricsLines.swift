@@ -1,6 +1,6 @@
 internal import Foundation
 
-/// The lines of a file of metrics as they lie on the disk, found without reading those before them.
+/// The lines of a metrics file on disk, found without reading those before them.
 struct MetricsLines {
   private let handle: FileHandle
   private let size: UInt64
@@ -13,13 +13,13 @@ struct MetricsLines {
 
   private struct Line {
     var place: Range<UInt64>
-    /// nil where it is no whole line of metrics.
+    /// The step of the line; nil if it is not a whole line of metrics.
     var step: Int?
     var isTest = false
   }
 
-  /// The place behind the last line of a step up to `step`, without a line of the test: that comes again
-  /// at the end of the run.
+  /// Returns the end of the last line of a step up to `step`, without a line of the test, which is
+  /// written again at the end of the run.
   func end(through step: Int) throws -> UInt64 {
     var end = try start(after: step)
     while end > 0 {
@@ -30,18 +30,18 @@ struct MetricsLines {
     return end
   }
 
-  /// The place of the first line of a step beyond `step`, by bisection.
+  /// Returns the position of the first line of a step beyond `step`, by bisection.
   private func start(after step: Int) throws -> UInt64 {
-    // Lines that begin before `low` are of steps up to `step`; the one at `high`, or the end, is not.
+    // Lines that begin before `low` have steps up to `step`; the one at `high`, if any, does not.
     var (low, high) = (UInt64(0), size)
     while low < high {
       var found = try line(at: try lineStart(before: low + (high - low) / 2))
-      // What a killed run left half-written says nothing.
+      // A line that a killed run left half-written has no step.
       while found.step == nil, found.place.upperBound < high {
         found = try line(at: found.place.upperBound)
       }
       guard let number = found.step else {
-        // Nothing but such until `high`: look before it.
+        // There are only such lines until `high`: search before them.
         high = try lineStart(before: low + (high - low) / 2)
         continue
       }
@@ -54,7 +54,7 @@ struct MetricsLines {
     return high
   }
 
-  /// The start of the line that a place lies in.
+  /// Returns the start of the line that contains a position.
   private func lineStart(before place: UInt64) throws -> UInt64 {
     var end = place
     while end > 0 {

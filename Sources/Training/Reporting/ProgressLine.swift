@@ -1,8 +1,8 @@
 internal import Foundation
 
-/// The line that shows a run where a person is watching.
+/// The progress line on a terminal.
 package enum ProgressLine {
-  /// A bar of ten places.
+  /// Returns a bar of ten characters.
   package static func bar(_ step: Int, of total: Int) -> String {
     let width = 10
     let full = min(step * width / max(total, 1), width)
@@ -10,12 +10,13 @@ package enum ProgressLine {
       + "]"
   }
 
-  /// The number of figures that are worth more than the bar.
+  /// The number of figures that are more important than the bar.
   private static let important = 5
 
-  /// The bar and the figures behind it up to the first that does not fit, shorter than the window, so
-  /// that the cursor stays in the line. The bar gives way to the important figures.
-  /// - Parameter figures: most important first.
+  /// Returns the bar and the figures after it, up to the first that does not fit. The line is
+  /// shorter than the window, so that the cursor stays in it. The bar is left out if important
+  /// figures need its place.
+  /// - Parameter figures: The figures, the most important first.
   package static func text(_ figures: [String], bar: String, width: Int) -> String {
     func fitted(_ parts: [String]) -> (text: String, count: Int) {
       var (text, count) = ("", 0)
@@ -33,10 +34,10 @@ package enum ProgressLine {
   }
 }
 
-/// The columns of the window in which progress is shown, asked for anew each time.
+/// The current number of columns of the window that displays progress.
 enum TerminalWidth {
-  /// Those of the terminal on standard error; under a launcher, which puts a pipe in its place, of the
-  /// terminal that UNROLL_TERMINAL names; otherwise COLUMNS, or 80.
+  /// The columns of the terminal on standard error. Under a launcher, which replaces standard error
+  /// by a pipe, those of the terminal that UNROLL_TERMINAL names. Otherwise COLUMNS, or 80.
   static func current() -> Int {
     if let width = columns(of: STDERR_FILENO) { return width }
     let environment = ProcessInfo.processInfo.environment

@@ -6,7 +6,8 @@ internal import LinearAlgebra
 internal import Logging
 internal import Recurrence
 
-/// The root's observer: shows the run on the console, writes its metrics and saves its checkpoints.
+/// The root's observer: displays the run on the console, writes its metrics and saves its
+/// checkpoints.
 final class Recorder: Observer {
   private let options: RunOptions
   private let folder: RunFolder
@@ -18,7 +19,7 @@ final class Recorder: Observer {
   private var metrics: MetricsFile?
   private var lastCheckpoint = ContinuousClock.now
   private lazy var symbols = SavedSymbols(of: dataset)
-  /// What the model is; known once the model is made.
+  /// The identity of the model; set once the model is made.
   var modelIdentity = ""
 
   init(
@@ -37,13 +38,13 @@ final class Recorder: Observer {
       targets: dataset.interface.targetWord)
   }
 
-  /// Warns without disturbing what is drawn on the console.
+  /// Prints a warning without disturbing the progress line.
   func warn(_ sentence: String) {
     console.clear()
     log.warning("\(sentence)")
   }
 
-  /// Refuses a checkpoint of another run, and says what else has changed since.
+  /// Refuses a checkpoint of another run, and reports other changes since.
   func check(_ checkpoint: Checkpoint) throws {
     let state = checkpoint.state
     func refuse(_ what: String, _ advice: String) -> FileError {
@@ -88,13 +89,13 @@ final class Recorder: Observer {
     }
   }
 
-  /// The keys of the configuration that are not as they were, such as `model.layers.0.hidden`.
+  /// Returns the keys of the configuration that have changed, such as `model.layers.0.hidden`.
   private func changedKeys(since checkpoint: Checkpoint) throws -> [String] {
     try checkpoint.state.configuration.differences(from: JSONValue(encoding: options))
   }
 
-  /// The first of the keys that say how sequences are cut into windows which has changed inside an
-  /// epoch: the place in the data is a number of windows. A place in a text is not.
+  /// Returns the first changed key that decides how sequences are cut into windows, if the run is
+  /// inside an epoch. There the position in the data is a number of windows; in a text it is not.
   private func changedCut(since checkpoint: Checkpoint) throws -> String? {
     let place = checkpoint.content.progress.cursor
     guard !dataset.interface.isRunning, place.position > 0 else { return nil }
@@ -104,15 +105,15 @@ final class Recorder: Observer {
     return before.isBucketed == now.isBucketed ? nil : "training.bucket"
   }
 
-  /// Opens the metrics of a run that stands where `state` says, and makes `best` name the checkpoint that
-  /// was the best by then: a run that went back to an earlier step must not keep the best of a future
-  /// that did not happen.
+  /// Opens the metrics of a run that stands at `state`, and makes `best` name the best checkpoint
+  /// up to that step. A run that went back to an earlier step must not keep the best checkpoint of
+  /// later steps.
   func open(at state: CoordinatorState) throws {
     metrics = try MetricsFile(folder.metrics, keepingThrough: state.step)
     try store.setBest(state.bestStep)
   }
 
-  /// Says what is about to be trained.
+  /// Reports what will be trained.
   func announce(_ trainer: Trainer, _ warning: String?) {
     if let warning { log.warning("\(warning)") }
     let coordinator = trainer.coordinator
@@ -187,7 +188,7 @@ final class Recorder: Observer {
     console.show(score, isBest: isBest, coordinator)
   }
 
-  /// The part of the symbols that was predicted right; nil where numbers are.
+  /// Returns the fraction of correctly predicted symbols; nil for numbers.
   private func accuracy(_ score: Score) -> Double? {
     if case .symbols = dataset.interface.output { score.accuracy } else { nil }
   }
@@ -199,7 +200,7 @@ final class Recorder: Observer {
     do {
       try line(metrics)
     } catch {
-      // Numbers that cannot be kept are no reason to lose the run that makes them.
+      // A run is not ended because its metrics cannot be written.
       warn("\(error); the run goes on without its metrics.")
       self.metrics = nil
     }
@@ -236,8 +237,8 @@ final class Recorder: Observer {
     console.saved(saved.path)
   }
 
-  /// Says how the run ended.
-  /// - Parameter inTest: whether every step was taken, and the test text was to be scored.
+  /// Reports how the run ended.
+  /// - Parameter inTest: True if every step was taken and the test data was to be scored.
   func conclude(_ outcome: Outcome, _ test: Score?, inTest: Bool, _ trainer: Trainer) {
     console.end()
     let state = trainer.coordinator.state
@@ -254,7 +255,7 @@ final class Recorder: Observer {
           """)
       }
     case .interrupted:
-      // Also where it was saved just before somebody asked.
+      // Also if it was saved just before the request.
       if store.latest == state.step { StopRequest.noteSave() }
       log.info(
         inTest
@@ -282,7 +283,8 @@ final class Recorder: Observer {
   }
 }
 
-/// What every checkpoint of a run says of its data, made at the first one: a vocabulary may be large.
+/// The description of the data in all checkpoints of a run. It is computed once, because a
+/// vocabulary may be large.
 private struct SavedSymbols {
   let data, vocabulary: String
   let files: [(name: String, bytes: [UInt8])]
@@ -310,7 +312,7 @@ private struct TestLine: Encodable {
   let testLoss: Double
   let testPerplexity: Double
   let testAccuracy: Double?
-  /// Of trees.
+  /// For trees.
   let testRootAccuracy: Double?
 
   enum CodingKeys: String, CodingKey {

@@ -1,9 +1,10 @@
 public import Formats
 public import Foundation
 
-/// Standard error and standard output, which may be gone or full.
+/// Standard error and standard output, which may be closed or full.
 public enum StandardStreams {
-  /// Tells whoever watches. What cannot be written is lost: no run ends for want of a reader.
+  /// Writes a message to standard error. Failures are ignored: no run ends because its messages
+  /// cannot be written.
   public static func tell(_ text: String) {
     try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
   }

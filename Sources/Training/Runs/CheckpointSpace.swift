@@ -2,13 +2,13 @@ internal import Configuration
 package import Formats
 internal import LinearAlgebra
 
-/// The room that checkpoints need on their disk, so that a run which cannot save ends before its first
-/// step and not after its first hour.
+/// The disk space that checkpoints need, so that a run that cannot save ends before its first step,
+/// not after its first hour.
 package struct CheckpointSpace {
-  /// Bytes of the vectors of one checkpoint: weights, moments, an average. Carried states are not
+  /// The bytes of one checkpoint's vectors: weights, moments, an average. Carried states are not
   /// counted.
   let ofCheckpoint: Double
-  /// Checkpoints that lie side by side at the most: those that are kept, the best, and a new one.
+  /// The most checkpoints that exist at once: those that are kept, the best, and a new one.
   let most: Int
 
   package init(ofCheckpoint: Double, keep: Int) {
@@ -44,7 +44,7 @@ package struct CheckpointSpace {
     try check(folder, saved: (try? store.list())?.count ?? 0)
   }
 
-  /// The free bytes of the disk of a folder, or of the nearest folder above it that there is.
+  /// Returns the free bytes of the disk of a folder, or of its nearest existing parent.
   private static func freeBytes(_ folder: String) -> Double? {
     var folder = folder
     while FileKind(folder) == .nothing, folder != ".", folder != "/" {
@@ -59,7 +59,7 @@ package struct CheckpointSpace {
 }
 
 extension Trainer {
-  /// The room that the run's checkpoints need.
+  /// The space that the run's checkpoints need.
   var checkpointSpace: CheckpointSpace {
     let vectors = 1 + optimizer.moments.count + (average == nil ? 0 : 1)
     return CheckpointSpace(

@@ -1,7 +1,7 @@
 internal import Formats
 internal import Glibc
 
-/// The size of a file system and what is free of it, in bytes.
+/// The size and the free space of a file system, in bytes.
 public struct DiskSpace: Codable, Equatable, Sendable {
   public var size: Int
   public var free: Int
@@ -11,11 +11,11 @@ public struct DiskSpace: Codable, Equatable, Sendable {
     self.free = free
   }
 
-  /// The space of the file system that holds a path; nil where there is none.
+  /// Measures the file system that contains a path; nil if there is none.
   init?(of path: String) {
     var info = statvfs()
     guard statvfs(path, &info) == 0 else { return nil }
-    // Some file systems say "without end" by the largest numbers.
+    // Some file systems report unlimited space by the largest numbers.
     func bytes(_ blocks: fsblkcnt_t) -> Int {
       let (bytes, isMore) = Int(clamping: blocks).multipliedReportingOverflow(
         by: Int(clamping: info.f_frsize))

@@ -7,19 +7,19 @@ internal import LinearAlgebra
 internal import Recurrence
 
 /// The memory that the ranks of one machine need, so that a run too large for it is refused with a
-/// sentence and not ended by the kernel.
+/// message, not killed by the kernel.
 package struct MemoryEstimate {
-  /// Bytes of the numbers of one rank: weights, gradient, moments, an average, packed copies of weights,
-  /// and the tapes of training, of the validation and of the test.
+  /// The bytes of one rank: weights, gradient, moments, an average, packed copies of weights, and
+  /// the tapes of training, validation and test.
   package let ofRank: Double
-  /// The part of it that one window takes.
+  /// The part of these bytes for one window.
   package let ofTape: Double
-  /// The part of it that evaluations take: their tapes, and the weights that are tested.
+  /// The part of these bytes for evaluations: their tapes, and the weights that are tested.
   package let ofEvaluations: Double
-  /// The part of it that copies of weights take.
+  /// The part of these bytes for copies of weights.
   package let ofCopies: Double
   let ranks: Int
-  /// How often windows are computed anew; nil where everything is kept.
+  /// A description of recomputation; nil if all activations are stored.
   private var recomputed: String?
   private let layers: [(layer: String, values: Int, derivatives: Int)]
 
@@ -52,7 +52,7 @@ package struct MemoryEstimate {
           plan, fitting: method.windows, atMost: method.stepsAtOnce,
           derivatives: training.readout == nil, resets: resets)
     recomputed = method.recomputation
-    // Trained with, validated on and tested on: each has a tape of its own until the end.
+    // Training, validation and test each have a tape of their own until the end.
     let measured = [dataset.valid, dataset.test].compactMap { part -> Double? in
       guard let part, let loader = try? part.loader(options.evaluation.loaderRequest(in: world)),
         !loader.windowSizes.isEmpty
@@ -71,13 +71,13 @@ package struct MemoryEstimate {
     layers = plan.numbersPerToken(resets: resets)
   }
 
-  /// The vectors that the optimizer remembers.
+  /// Returns the number of moments of the optimizer.
   private static func moments(_ options: RunOptions) -> Int {
     options.training.optimizer.makeOptimizer(for: ParameterLayout(Plan())).moments.count
   }
 
-  /// What packed copies of weights and rounded factors take: in training large copies of a layer take
-  /// turns with those of others, in evaluations each has a place of its own.
+  /// Returns the bytes of packed copies of weights and rounded factors. In training, layers share
+  /// the memory for large copies; in evaluations each copy has its own.
   private static func bytesOfCopies(
     _ layout: ParameterLayout, _ sizes: [WindowSize], _ precision: Precision, isEvaluated: Bool
   ) -> Double {
@@ -102,8 +102,8 @@ package struct MemoryEstimate {
   }
 
   /// - Parameters:
-  ///   - present: the bytes that this process has already: the program, and data in memory.
-  /// - Throws: `UsageError` where the ranks need more than they may have.
+  ///   - present: The bytes that this process uses already: the program, and data in memory.
+  /// - Throws: `UsageError` if the ranks need more than they may have.
   package func check(_ limits: MemoryLimits? = nil, present: Double? = nil) throws {
     let limits = limits ?? .current
     let present = present ?? Double(System.residentBytes)
@@ -120,7 +120,8 @@ package struct MemoryEstimate {
         "a rank needs about \(gibibytes(ofRank + present)) of memory under \(limit.source) "
           + "\(gibibytes(limit.bytes)): raise the limit, \(remedy)")
     }
-    // What the system would refuse anyway is better known now than after the first hour.
+    // If the system would refuse the memory anyway, it is better to find out now than after the
+    // first hour.
     guard ofRank < 0x1p46, ofRank >= 1 else { return }
     let length = Int(ofRank)
     let protection = PROT_READ | PROT_WRITE
@@ -135,7 +136,8 @@ package struct MemoryEstimate {
 
   private func gibibytes(_ bytes: Double) -> String { fixed(bytes / 0x1p30, 1) + " GiB" }
 
-  /// What a rank needs, and what each layer keeps of a token from the forward to the backward pass.
+  /// The memory of a rank, and the numbers that each layer stores per token from the forward to the
+  /// backward pass.
   var table: String {
     func blank(_ count: Int) -> String { String(repeating: " ", count: max(count, 1)) }
     func row(_ name: String, _ values: String, _ derivatives: String) -> String {

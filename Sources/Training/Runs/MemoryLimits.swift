@@ -2,13 +2,13 @@ internal import Formats
 internal import Foundation
 internal import Glibc
 
-/// How much memory the ranks of one machine may have together, and each of them by itself.
+/// The limits on the memory of the ranks of one machine together, and of each rank.
 ///
-/// A container or a batch system grants less than the machine has: the control groups that the process
-/// is in, and all groups around them, each have a limit of their own. Whoever goes beyond is ended by
-/// the kernel without a word, or slowed down to nothing (`memory.high`).
+/// A container or a batch system grants less than the machine has: the control groups of the
+/// process, and all groups that contain them, each have a limit of their own. The kernel kills a
+/// process beyond a limit without a message, or slows it down extremely (`memory.high`).
 package struct MemoryLimits {
-  /// A limit and who sets it, as a sentence calls it.
+  /// A limit and its origin, in words for messages.
   package struct Limit: Equatable {
     package var bytes: Double
     package var source: String
@@ -19,9 +19,9 @@ package struct MemoryLimits {
     }
   }
 
-  /// Of all ranks of the machine together; the least of several.
+  /// The limit of all ranks of the machine together; the smallest of several.
   package var ofMachine: Limit
-  /// Of one process, by `ulimit`; nil where there is none.
+  /// The limit of one process, by `ulimit`; nil if there is none.
   package var ofProcess: Limit?
 
   package init(ofMachine: Limit, ofProcess: Limit? = nil) {
@@ -29,7 +29,7 @@ package struct MemoryLimits {
     self.ofProcess = ofProcess
   }
 
-  /// What holds for this process.
+  /// The limits of this process.
   static var current: MemoryLimits {
     let installed = Double(sysconf(Int32(_SC_PHYS_PAGES))) * Double(sysconf(Int32(_SC_PAGESIZE)))
     var limits = MemoryLimits(
@@ -49,8 +49,8 @@ package struct MemoryLimits {
 
   // MARK: Control groups
 
-  /// The least limit of the control groups that this process is in, of either version.
-  /// - Parameter root: what stands before every path, for tests.
+  /// Returns the smallest limit of the control groups of this process, of either version.
+  /// - Parameter root: The prefix of every path, for tests.
   package static func groupLimit(root: String = "") -> Limit? {
     let memberships = lines(root + "/proc/self/cgroup").map {
       $0.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false).map(String.init)
@@ -69,7 +69,7 @@ package struct MemoryLimits {
       while true {
         for file in files {
           let path = folder + "/" + file
-          // Without a limit `memory.max` is a word, and `limit_in_bytes` more than there can be.
+          // Without a limit, `memory.max` is a word and `limit_in_bytes` exceeds any memory.
           guard let text = lines(root + path).first, let bytes = Double(text), bytes < 0x1p62,
             bytes < least?.bytes ?? .infinity
           else { continue }
@@ -82,15 +82,15 @@ package struct MemoryLimits {
     return least
   }
 
-  /// Where a hierarchy of groups is mounted.
+  /// The mount point of a hierarchy of groups.
   private struct Mount {
-    /// The group that is seen at `point`: not the topmost one inside of a container.
+    /// The group that is mounted at `point`; inside of a container it is not the topmost one.
     let root: String
     let point: String
-    /// Whether it is of version 2, in which one hierarchy has all.
+    /// True for version 2, in which a single hierarchy has all controllers.
     let isUnified: Bool
 
-    /// Reads a line of `mountinfo`; nil where it is no hierarchy that limits memory.
+    /// Parses a line of `mountinfo`; nil if it is not a hierarchy that limits memory.
     init?(_ line: String) {
       let fields = line.split(separator: " ").map(String.init)
       guard let end = fields.firstIndex(of: "-"), end >= 5, fields.count >= end + 4 else {
@@ -105,14 +105,14 @@ package struct MemoryLimits {
       point = Self.unescaped(fields[4])
     }
 
-    /// The path below `point` of a group; empty for one that is not below it.
+    /// Returns the path of a group below `point`; empty if it is not below it.
     func path(of group: String) -> String {
       if group == "/" || group == root { return "" }
       if root == "/" { return group.hasPrefix("/..") ? "" : group }
       return group.hasPrefix(root + "/") ? String(group.dropFirst(root.count)) : ""
     }
 
-    /// Blanks in a path are written `\040`.
+    /// Blanks in a path are written as `\040`.
     private static func unescaped(_ text: String) -> String {
       guard text.contains("\\") else { return text }
       var bytes: [UInt8] = []

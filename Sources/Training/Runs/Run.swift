@@ -7,32 +7,33 @@ internal import LinearAlgebra
 public import Logging
 internal import Recurrence
 
-/// Where a run begins.
+/// The starting point of a run.
 public enum Resume: Equatable, Sendable {
-  /// At the latest checkpoint of its folder, if there is one.
+  /// The latest checkpoint of its folder, if there is one.
   case auto
-  /// At the beginning, in an unused folder.
+  /// The beginning, in an unused folder.
   case none
-  /// At this checkpoint.
+  /// The given checkpoint.
   case path(String)
 }
 
-/// What is to be run.
+/// A request for a run.
 public struct RunRequest: Sendable {
   public var options: RunOptions
   /// The text of the configuration, kept in the run's folder.
   public var given: String
   public var folder: RunFolder
   public var resume: Resume
-  /// A checkpoint or a file of tensors whose weights the run starts from.
+  /// The checkpoint or file of tensors from whose weights the run starts.
   public var initFrom: String?
-  /// What the update gates in such a file multiply; nil for what it says, or else the past.
+  /// The factor of the update gates in such a file; nil for the value in the file, or else the
+  /// past.
   public var updateGate: UpdateGate?
   public var progress: ConsoleOptions.Progress
-  /// Everything is opened and checked, and nothing is written into the run's folder but encoded
-  /// texts.
+  /// True to open and check everything without training. Only encoded texts are written into the
+  /// run's folder.
   public var isRehearsal: Bool
-  /// How many steps lie between two diagnoses of gradients; nil for none.
+  /// The number of steps between gradient diagnoses; nil for none.
   public var diagnosingEvery: Int?
 
   public init(
@@ -55,8 +56,8 @@ public struct RunRequest: Sendable {
 
 /// A run from its folder to its outcome, on one rank of a world.
 ///
-/// Whatever may go wrong before the first step is agreed on by all ranks; only the root touches the
-/// run's folder, decides what is resumed, and speaks.
+/// All ranks agree on any error before the first step. Only the root uses the run's folder, decides
+/// what is resumed, and prints messages.
 public final class Run {
   public let trainer: Trainer
   public let dataset: Dataset
@@ -67,10 +68,10 @@ public final class Run {
   private let log: Logger
   private let lock: FolderLock?
   private let need: MemoryEstimate
-  /// What a rank needs of memory, and each layer of it, as `--check` prints it.
+  /// The memory that a rank and each layer needs, as `--check` prints it.
   public var memory: String { need.table }
 
-  /// Opens the data, makes the model and takes up the checkpoint, if any. Collective.
+  /// Opens the data, makes the model and restores the checkpoint, if any. Collective.
   public init(_ request: RunRequest, world: any Communicator, log: Logger) throws {
     self.request = request
     self.world = world
@@ -79,7 +80,7 @@ public final class Run {
     store = CheckpointStore(request.folder.checkpoints, keep: options.checkpoint.keep)
     let resolved = Array(try ResolvedConfiguration.json(options))
 
-    // The root looks at the folder and at the weights to start from.
+    // The root reads the folder and the weights to start from.
     let (folder, store) = (request.folder, store)
     var lock: FolderLock?
     let start = try world.unanimous { () throws -> Start? in
@@ -133,7 +134,7 @@ public final class Run {
         options, dataset: dataset, world: world, observer: recorder ?? SilentObserver(),
         diagnosingEvery: request.diagnosingEvery)
     }
-    // Data to test on that cannot be read is no news for the end of a run.
+    // Test data that cannot be read should be reported now, not at the end of the run.
     try world.unanimous {
       _ = try dataset.test?.loader(options.evaluation.loaderRequest(in: world))
     }
@@ -141,7 +142,7 @@ public final class Run {
     try Self.agree(resolved, dataset, trainer.model, world)
     try trainer.begin(from: start?.weights, updateGate: request.updateGate)
 
-    // Nothing has been written until everything is known to fit.
+    // Nothing is written until everything is known to fit.
     let checkpoint = start?.checkpoint
     let resumes = try world.share(checkpoint != nil)
     if resumes {
@@ -150,7 +151,7 @@ public final class Run {
     }
     let space = trainer.checkpointSpace
     let scarcity = try world.unanimous {
-      // A run that is complete saves nothing more, unless its last evaluation is open.
+      // A complete run saves nothing more, unless its last evaluation was interrupted.
       let saves = !trainer.coordinator.isComplete || trainer.coordinator.hasOpenEvaluation
       return try world.isRoot && saves ? space.check(folder.checkpoints, store) : nil
     }
@@ -165,9 +166,10 @@ public final class Run {
     recorder?.announce(trainer, start?.warning)
   }
 
-  /// Makes `latest` name the checkpoint that the run was told to go on from, before anything of a later
-  /// course is cut: wherever the run is killed, `--resume auto` goes on from there. A checkpoint of
-  /// another folder is saved in this one first. Collective; only the root passes the checkpoint.
+  /// Makes `latest` name the checkpoint that the run was told to resume from, before anything of
+  /// later steps is removed. Wherever the run is killed, `--resume auto` then resumes from this
+  /// checkpoint. A checkpoint of another folder is first saved in this one. Collective; only the
+  /// root passes the checkpoint.
   private func goBack(to checkpoint: Checkpoint?) throws {
     guard case .path = request.resume else { return }
     let isOwn = try world.share(checkpoint.map { store.holds($0) } ?? true)
@@ -193,11 +195,11 @@ public final class Run {
     return outcome
   }
 
-  /// Saves a checkpoint of the run as it stands, before its first step too. Collective.
+  /// Saves a checkpoint of the run in its present state, also before the first step. Collective.
   public func save() throws { try trainer.save() }
 
-  /// Scores the test text with the best checkpoint's weights. Collective.
-  /// - Returns: nil where somebody asked for an early end before it was done.
+  /// Scores the test data with the best checkpoint's weights. Collective.
+  /// - Returns: The score; nil if a stop was requested before it was done.
   private func scoreTest() throws -> Score? {
     guard let part = dataset.test else { return nil }
     let evaluation = request.options.evaluation
@@ -208,7 +210,7 @@ public final class Run {
     weights.precision = trainer.weights.precision
     try world.unanimous {
       guard world.isRoot else { return }
-      // Where nothing was validated, and after a best checkpoint that is lost, those of now.
+      // Without validation, or if the best checkpoint is lost, the current weights are used.
       let now = trainer.average?.vector ?? trainer.weights
       weights.update { $0.buffer.copy(from: now.buffer) }
       guard let step = store.best else { return }
@@ -223,7 +225,7 @@ public final class Run {
     return try scorer.run(trainer.model, weights: weights, votes: trainer.votes)
   }
 
-  /// Opens the data, whose sequences end as the model says. Collective.
+  /// Opens the data, whose sequences end as the model's options say. Collective.
   private static func open(
     _ options: RunOptions, _ vocabularies: Dataset.Vocabularies?, cache: String,
     _ world: any Communicator
@@ -237,7 +239,7 @@ public final class Run {
     }
   }
 
-  /// Refuses to train where ranks see different configurations, data or models.
+  /// Refuses to train if ranks have different configurations, data or models.
   private static func agree(
     _ resolved: [UInt8], _ dataset: Dataset, _ model: any Model, _ world: any Communicator
   ) throws {
@@ -259,7 +261,7 @@ public final class Run {
   }
 }
 
-/// What the root found to begin with.
+/// The state from which the root starts the run.
 private struct Start {
   var checkpoint: Checkpoint?
   var weights: SafetensorsFile?
@@ -277,7 +279,7 @@ private struct Start {
     }
     guard let source = request.initFrom else { return }
     if let checkpoint {
-      // What began with the symbols of other weights goes on with them, whatever its own text has.
+      // A run that began with another run's vocabulary keeps it, whatever symbols its own text has.
       vocabularies = try checkpoint.vocabularies()
       return
     }

@@ -1,6 +1,6 @@
 internal import Foundation
 
-/// What Linux tells of the machine in files.
+/// Facts about the machine from Linux's files.
 enum System {
   /// The processor's name, such as `AMD EPYC 7763`.
   static var processorName: String {
@@ -8,7 +8,7 @@ enum System {
       .map { "ARM part \($0)" } ?? "unknown processor"
   }
 
-  /// The processors that the scheduler may put this process on.
+  /// The processors that the scheduler may run this process on.
   static var allowedProcessors: [Int] {
     numbers(line(of: "/proc/self/status", named: "Cpus_allowed_list") ?? "")
   }
@@ -18,13 +18,13 @@ enum System {
     return count > 0 ? count : ProcessInfo.processInfo.activeProcessorCount
   }
 
-  /// A name that all processors of one core share.
+  /// Returns a name that all processors of one core share.
   static func core(of processor: Int) -> String {
     let folder = "/sys/devices/system/cpu/cpu\(processor)/topology"
     return text(folder + "/thread_siblings_list") ?? String(processor)
   }
 
-  /// Processors' worth of time that a control group allows.
+  /// The limit on processor time of the control group, in processors.
   static var quota: Double? {
     let words = (text("/sys/fs/cgroup/cpu.max") ?? "").split(separator: " ").compactMap {
       Double($0)
@@ -32,7 +32,7 @@ enum System {
     return words.count == 2 && words[1] > 0 ? words[0] / words[1] : nil
   }
 
-  /// Numbers written as in `0-3,8,10-11`.
+  /// Parses numbers in the form `0-3,8,10-11`.
   static func numbers(_ list: String) -> [Int] {
     list.split(separator: ",").flatMap { part -> [Int] in
       let ends = part.split(separator: "-").compactMap { Int($0) }
@@ -41,7 +41,7 @@ enum System {
     }
   }
 
-  /// The path of a program that the shell would find.
+  /// Returns the path of a program that the shell would find.
   static func program(_ name: String) -> String? {
     let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
     return folders.map { "\($0)/\(name)" }.first {
@@ -49,7 +49,7 @@ enum System {
     }
   }
 
-  /// The first line that a program prints when asked for its version.
+  /// Returns the first line that a program prints with --version.
   static func version(of program: String) -> String? {
     let process = Process()
     let output = Pipe()
@@ -68,7 +68,7 @@ enum System {
     return String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
   }
 
-  /// What stands after the colon in the first line of a name.
+  /// Returns the text after the colon in the first line with a name.
   private static func line(of path: String, named name: String) -> String? {
     for line in (text(path) ?? "").split(separator: "\n") where line.hasPrefix(name) {
       guard let colon = line.firstIndex(of: ":") else { continue }
@@ -78,16 +78,16 @@ enum System {
   }
 }
 
-// What this process has used so far.
+// The resources that this process has used so far.
 extension System {
-  /// The bytes of memory that the process has at this moment.
+  /// The resident memory at this moment, in bytes.
   static var residentBytes: Int { kibibytes("VmRSS") * 1024 }
-  /// The most that it has had.
+  /// The peak of the resident memory, in bytes.
   static var peakResidentBytes: Int { kibibytes("VmHWM") * 1024 }
 
   /// Seconds since the process was started, to a hundredth.
   static var secondsSinceStart: Double {
-    // The name of the program, in parentheses, may have blanks; times are counted from its end.
+    // The name of the program, in parentheses, may contain blanks; fields are counted from its end.
     let fields = (text("/proc/self/stat") ?? "").split(separator: ")").last?.split(separator: " ")
     guard let fields, fields.count > 19, let ticks = Double(fields[19]) else { return .nan }
     var now = timespec()

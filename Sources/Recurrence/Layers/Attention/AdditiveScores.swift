@@ -2,17 +2,17 @@ internal import LinearAlgebra
 
 /// The scores `s(t, j) = v · tanh(q(t) W + k(j))` (Bahdanau 2014).
 ///
-/// The hyperbolic tangents, one for each pair of steps and unit, are not kept: the way back takes them
-/// again.
+/// The hyperbolic tangents, one per pair of steps and unit, are not stored: the backward pass
+/// computes them again.
 struct AdditiveScores: Sendable {
   private let query: Activation
-  /// q W; its derivative takes its place.
+  /// q W; in the backward pass its gradient replaces it.
   private let projected: Activation
   private let weight, vector: Parameter
-  /// A row of tangents, and ∂(q W) at one step and ∂k of one stream.
+  /// A row of tangents, and ∂(q W) of one step and ∂k of one stream.
   private let tangents, stepSum, sourceSums: Scratch
 
-  /// - Parameter names: of W and v.
+  /// - Parameter names: The names of W and v.
   init(
     of query: Activation, names: (weight: String, vector: String) = ("weight_query", "v"),
     in plan: inout Plan
@@ -28,7 +28,7 @@ struct AdditiveScores: Sendable {
     sourceSums = plan.scratch(n, rows: .sourceSteps)
   }
 
-  /// Before the scores of any stream are taken.
+  /// Computes q W before the scores of any stream.
   func begin(_ pass: Pass) { pass[projected].setProduct(pass[query], pass[weight]) }
 
   func forward(_ scores: Matrix, _ keys: Matrix, _ stream: Stream, _ pass: Pass) {
@@ -36,7 +36,7 @@ struct AdditiveScores: Sendable {
     for t in 0..<scores.rows { score(scores[t], q[t], keys, stream, pass) }
   }
 
-  /// The scores of one step.
+  /// Computes the scores of one step.
   func score(_ scores: Row, _ q: Row, _ keys: Matrix, _ stream: Stream, _ pass: Pass) {
     let (v, x) = (pass[vector].row, row(tangents, pass))
     for j in 0..<stream.length {
@@ -54,7 +54,7 @@ struct AdditiveScores: Sendable {
     keys.copy(dk)
   }
 
-  /// The way back of one step, whose q becomes ∂(q W).
+  /// Runs the backward pass of one step and replaces its q with ∂(q W).
   func differentiate(
     _ ds: Row, _ q: Row, _ keys: Matrix, _ dk: Matrix, _ stream: Stream, _ pass: Pass
   ) {
@@ -64,14 +64,14 @@ struct AdditiveScores: Sendable {
     q.copy(dq)
   }
 
-  /// After the way back of all streams.
+  /// Accumulates the gradients of W and q, after the backward pass of all streams.
   func finish(_ pass: Pass) {
     let dq = pass.d[projected]
     pass.d[weight].addProduct(dq.transposed, pass[query])
     pass.d[query].addProduct(dq, pass[weight].transposed)
   }
 
-  /// The same, step by step, where each query follows from the step before.
+  /// Computes q W of one step, if each query depends on the step before.
   func begin(_ t: Int, from query: Matrix, _ pass: Pass) {
     pass[projected, t].setProduct(query, pass[weight])
   }
@@ -79,7 +79,7 @@ struct AdditiveScores: Sendable {
   func finish(_ t: Int, into dQuery: Matrix, _ pass: Pass) {
     dQuery.addProduct(pass.d[projected, t], pass[weight].transposed)
   }
-  /// - Parameter query: at all steps.
+  /// - Parameter query: The queries of all steps.
   func accumulate(from query: Matrix, _ pass: Pass) {
     pass.d[weight].addProduct(pass.d[projected].transposed, query)
   }

@@ -1,17 +1,17 @@
 internal import LinearAlgebra
 
-/// What a decoder compares its state with, for every step of the source: `k = e W`.
+/// The keys of attention, one per step of the source: `k = e W`.
 struct AttentionKeys: Layer {
-  /// On the axis of the source.
+  /// The keys, on the axis of the source.
   let output: Activation
   /// e
   let source: Activation
   private let weight: Parameter
 
   /// - Parameters:
-  ///   - width: that of what is compared.
-  ///   - derivative: whether it takes the place of the keys.
-  ///   - prefix: before the name of W.
+  ///   - width: The width of the queries.
+  ///   - derivative: The memory of the keys' gradient.
+  ///   - prefix: The prefix of the name of W.
   init(
     _ kind: AttentionKind, of source: Activation, width: Int,
     derivative: GradientStorage = .overwrites, prefix: String = "", in plan: inout Plan
@@ -33,23 +33,24 @@ struct AttentionKeys: Layer {
   }
 }
 
-/// Looks back at every step of the source (Bahdanau 2014, Luong 2015):
+/// Attention over every step of the source (Bahdanau 2014, Luong 2015):
 ///
 ///     s(t, j) = q(t) · k(j)   or   v · tanh(q(t) W + k(j))
 ///     α(t, ·) = softmax of s(t, ·) over the true steps of the source
 ///     c(t) = Σⱼ α(t, j) e(j),   h̃(t) = tanh(c(t) C + q(t) H)
 ///
-/// with k = e U. Of each stream, all steps are taken at once: its scores are one matrix, steps ×
-/// steps of the source. Several streams in a row may share a source: the hypotheses of a search.
+/// with k = e U. All steps of a stream are computed at once: its scores are one matrix, steps ×
+/// steps of the source. Several consecutive streams can share a source, as the hypotheses of beam
+/// search do.
 struct Attention: Layer {
   /// h̃
   let output: Activation
   private let query, keys, source: Activation
-  /// c; its derivative takes its place.
+  /// c; in the backward pass its gradient replaces it.
   private let context: Activation
   private let weightContext, weightOutput: Parameter
   private let comparison: Comparison
-  /// α of all streams, kept until the way back, and the derivatives of one.
+  /// α of all streams, stored for the backward pass, and the gradients of one stream.
   private let weights, derivatives: Scratch
 
   init(_ kind: AttentionKind, from query: Activation, to keys: AttentionKeys, in plan: inout Plan) {
@@ -98,7 +99,7 @@ struct Attention: Layer {
 
   func backward(_ pass: Pass) {
     let dy = pass.d[output]
-    // Everybody who reads it is done: its derivative becomes that of what the tanh is taken of.
+    // All readers of the output are done: its gradient becomes that of the argument of tanh.
     unbound(pass[output], dy)
     pass.d[weightContext].addProduct(dy.transposed, pass[context])
     pass.d[weightOutput].addProduct(dy.transposed, pass[query])
@@ -125,7 +126,7 @@ struct Attention: Layer {
     }
   }
 
-  /// α of one stream, steps × steps of the source.
+  /// Returns α of one stream, steps × steps of the source.
   private func weights(of s: Int, _ pass: Pass) -> Matrix {
     let columns = pass.along(.source).steps
     return Matrix(
@@ -133,11 +134,11 @@ struct Attention: Layer {
   }
 }
 
-/// Where the steps of one stream and of its source lie.
+/// The rows of one stream and of its source.
 struct Stream {
   private let index, count: Int
   private let sourceIndex, sourceCount: Int
-  /// The true steps of the source.
+  /// The true length of the source.
   let length: Int
 
   init(_ s: Int, _ pass: Pass) {
@@ -152,7 +153,7 @@ struct Stream {
   func sourceSteps(_ x: Matrix) -> Matrix { x.every(sourceCount, from: sourceIndex) }
 }
 
-/// s becomes its softmax over the first elements, and 0 behind them.
+/// Replaces s with the softmax over its first elements, and 0 after them.
 func normalise(_ s: Row, upTo count: Int) {
   let seen = s[0..<count]
   let total = seen.exponentiate(minus: seen.maximum)

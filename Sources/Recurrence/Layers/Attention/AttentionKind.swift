@@ -1,4 +1,4 @@
-/// How a decoder compares its state with each step of the source.
+/// The function that scores each step of the source against a decoder state.
 public enum AttentionKind: String, Codable, CaseIterable, Sendable {
   case none
   /// vᵀ tanh(q W + e U) (Bahdanau 2014)
@@ -7,15 +7,16 @@ public enum AttentionKind: String, Codable, CaseIterable, Sendable {
   case multiplicative
 }
 
-/// Where a decoder looks back.
+/// The place of attention in the decoder.
 public enum AttentionPlace: String, Codable, CaseIterable, Sendable {
-  /// From the state of a step, for the output layer of the same step (Luong 2015).
+  /// Before the output layer, from the state of the same step (Luong 2015).
   case output
-  /// From the state of the step before, for the next one of the decoder's first layer (Bahdanau 2014).
+  /// Before each step of the decoder's first layer, from the state of the step before (Bahdanau
+  /// 2014).
   case input
 }
 
-/// Attention that a recurrent layer takes before each step.
+/// A request for attention before each step of a recurrent layer.
 struct StepAttentionRequest {
   let kind: AttentionKind
   let keys: AttentionKeys

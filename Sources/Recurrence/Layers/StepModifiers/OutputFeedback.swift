@@ -24,8 +24,8 @@ struct OutputMapping: Sendable {
   private let nonlinearity: Nonlinearity
 
   /// - Parameters:
-  ///   - names: what V, c and y are called.
-  ///   - isState: whether the next step reads y.
+  ///   - names: The names of V, c and y.
+  ///   - isState: True if the next step reads y.
   init(
     _ options: FeedbackOptions, from width: Int, isState: Bool,
     names: (weight: String, bias: String, output: String) = ("weight_hy", "bias_y", "y"),
@@ -54,7 +54,7 @@ struct OutputMapping: Sendable {
     return dz
   }
 
-  /// - Parameter h: at all steps.
+  /// - Parameter h: The outputs of all steps.
   func accumulate(_ h: Matrix, _ pass: Pass) {
     let dz = pass.d[preactivation]
     pass.d[weight].addProduct(dz.transposed, h)

@@ -1,10 +1,10 @@
 internal import LinearAlgebra
 
-/// Dropout on what the products of a step read of a state, with one mask for all steps of a window of
-/// a stream, and of a sequence that has an end (Gal 2016): `m ∘ h(t−1) / (1 − rate)`.
+/// Dropout on the state that the products of a step read, with one mask for all steps of a window
+/// of a stream, or of a sequence (Gal 2016): `m ∘ h(t−1) / (1 − rate)`.
 ///
-/// What a cell carries over without a product, as a GRU does, is not masked: over many steps the factor
-/// 1/(1 − rate) would grow without bound.
+/// A state that a cell carries over without a product, as a GRU does, is not masked: over many
+/// steps the factor 1/(1 − rate) would grow without bound.
 struct RecurrentDropout: Sendable {
   private let rate: Double
   private let random: Philox

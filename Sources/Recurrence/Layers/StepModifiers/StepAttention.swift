@@ -5,8 +5,8 @@ internal import LinearAlgebra
 ///
 ///     c(t) = Σⱼ α(t, j) e(j),   α(t, ·) = softmax of the scores of h(t−1)
 ///
-/// Each step takes the scores of its own; what does not flow from step to step waits for the end, where
-/// all steps of a stream are taken at once.
+/// Each step computes its own scores. Gradients that do not flow from step to step are computed at
+/// the end, for all steps of a stream at once.
 struct StepAttention: StepModifier {
   private let state, preactivation, keys, source: Activation
   /// c
@@ -14,10 +14,10 @@ struct StepAttention: StepModifier {
   /// R
   private let weight: Parameter
   private let additive: AdditiveScores?
-  /// α and ∂ of the scores, of all streams.
+  /// α and the gradient of the scores, of all streams.
   private let weights, derivatives: Scratch
 
-  /// - Parameter request: keys as wide as the state, with a gradient of their own.
+  /// - Parameter request: The keys, as wide as the state, with a gradient of their own.
   init(_ request: StepAttentionRequest, around cell: ModifiedCell, in plan: inout Plan) {
     precondition(plan.isState(cell.output), "attention from an output that is no state")
     let (kind, keys) = (request.kind, request.keys)
@@ -95,7 +95,7 @@ struct StepAttention: StepModifier {
     additive?.accumulate(from: past, pass)
   }
 
-  /// What belongs to the steps of one stream and those of its source.
+  /// Returns the part of a memory for the steps of one stream and those of its source.
   private func matrix(_ scratch: Scratch, _ s: Int, _ pass: Pass) -> Matrix {
     let columns = pass.batch.on(.source).steps
     return Matrix(

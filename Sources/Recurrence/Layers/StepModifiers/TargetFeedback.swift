@@ -11,15 +11,15 @@ internal import LinearAlgebra
 struct TargetFeedback: StepModifier {
   /// a
   private let input: Activation
-  /// y in a state; of symbols one more than the symbol, and 0 for none.
+  /// y, stored as a state; for symbols the symbol plus one, and 0 for none.
   private let target: Activation
   /// R: a row for each symbol, or a matrix.
   private let weight: Parameter
   private let isSymbol: Bool
 
   /// - Parameters:
-  ///   - names: what R and y are called.
-  ///   - gates: how many blocks a has.
+  ///   - names: The names of R and y.
+  ///   - gates: The number of blocks of a.
   init(
     into preactivation: Activation, names: (weight: String, target: String), gates: Int = 1,
     spread: Distribution, in plan: inout Plan

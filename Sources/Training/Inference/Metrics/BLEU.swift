@@ -1,16 +1,17 @@
 internal import Foundation
 
-/// What corpus BLEU is made of (Papineni 2002):
+/// The counts of corpus BLEU (Papineni 2002):
 ///
 ///     BLEU = 100 · min(1, e^(1 − r/h)) · (p₁ p₂ p₃ p₄)^¼
 ///
-/// pₙ is the part of all runs of n words that occur in the reference too, each at most as often as there;
-/// h and r are the numbers of words. The k-th pₙ without a match is 1/(2ᵏ · runs).
+/// pₙ is the fraction of n-grams that occur in the reference too, each counted at most as often as
+/// there. h and r are the numbers of words in hypotheses and references. The k-th pₙ without a
+/// match is 1/(2ᵏ · n-grams).
 public struct BLEU: Equatable, Sendable {
-  /// The longest runs.
+  /// The longest n-grams.
   static let order = 4
 
-  /// Runs of 1, 2, 3 and 4 words that match, and all of them.
+  /// The numbers of matching and of all n-grams, n from 1 to 4.
   public var matches = [Int](repeating: 0, count: order)
   public var runs = [Int](repeating: 0, count: order)
   /// h and r
@@ -30,7 +31,7 @@ public struct BLEU: Equatable, Sendable {
     return sum
   }
 
-  /// From 0 to 100.
+  /// BLEU, from 0 to 100.
   public var score: Double {
     guard matches.contains(where: { $0 > 0 }), !runs.contains(0) else { return 0 }
     var logarithms = 0.0
@@ -50,8 +51,8 @@ public struct BLEU: Equatable, Sendable {
 }
 
 extension Measures {
-  /// BLEU of translations with one reference each, over words as they are given: what `sacrebleu
-  /// --tokenize none --force` finds (Post 2018).
+  /// Returns BLEU of translations with one reference each, over given words, as `sacrebleu
+  /// --tokenize none --force` computes it (Post 2018).
   public static func bleu<Word: Hashable>(_ predicted: [[Word]], references: [[Word]]) -> BLEU {
     precondition(
       predicted.count == references.count,

@@ -1,4 +1,4 @@
-/// How many entities were found, and how many of them are right in first word, last word and kind.
+/// The number of entities found, and of those with the right first word, last word and kind.
 public struct EntityScore: Equatable, Sendable {
   public var right: Int
   public var found: Int
@@ -10,9 +10,9 @@ public struct EntityScore: Equatable, Sendable {
     self.present = present
   }
 
-  /// The right ones of those found; 0 where none was found.
+  /// The correct fraction of the found entities; 0 if none was found.
   public var precision: Double { Ratio(part: right, whole: found).value }
-  /// The right ones of those present; 0 where none is.
+  /// The found fraction of the present entities; 0 if there are none.
   public var recall: Double { Ratio(part: right, whole: present).value }
   /// F₁ = 2 P R / (P + R)
   public var f1: Double { Ratio(part: 2 * right, whole: found + present).value }
@@ -24,11 +24,11 @@ public struct EntityScore: Equatable, Sendable {
 }
 
 extension Measures {
-  /// Entities in sentences of tags such as `I-PER`, `B-PER` and `O`, counted as conlleval does (Tjong Kim
-  /// Sang & De Meulder 2003).
+  /// Scores the entities in sentences of tags such as `I-PER`, `B-PER` and `O`, as conlleval does
+  /// (Tjong Kim Sang & De Meulder 2003).
   ///
-  /// An entity begins at every B, and at an I whose kind is not that of the tag before; so IOB1, where a B
-  /// stands only between neighbours of one kind, and IOB2 are both read.
+  /// An entity begins at every B, and at an I whose kind differs from that of the tag before. So
+  /// both IOB1, which writes B only between neighbours of the same kind, and IOB2 can be read.
   public static func entities(_ predicted: [[String]], truth: [[String]]) -> EntityScore {
     precondition(predicted.count == truth.count, "\(predicted.count) sentences for \(truth.count)")
     return zip(predicted, truth).reduce(EntityScore()) { sum, pair in

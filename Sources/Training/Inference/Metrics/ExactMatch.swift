@@ -1,5 +1,5 @@
 extension Measures {
-  /// How many of all sequences are right in every symbol.
+  /// Returns the fraction of sequences that are right in every symbol.
   public static func exactMatch<Symbol: Equatable>(
     _ predicted: [[Symbol]], truth: [[Symbol]]
   ) -> Ratio {

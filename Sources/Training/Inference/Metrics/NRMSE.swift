@@ -1,16 +1,16 @@
 internal import Collectives
 
-/// Squared errors beside the squared deviations of the truth from its mean.
+/// Sums of squared errors and of squared deviations of the truth from its mean.
 public struct NRMSE: Equatable, Sendable {
   var count = 0.0
   var errors = 0.0
   var mean = 0.0
   var deviations = 0.0
 
-  /// √(Σ (y − ŷ)² / Σ (y − ȳ)²): 1 for whoever predicts the mean.
+  /// √(Σ (y − ŷ)² / Σ (y − ȳ)²): 1 for constant prediction of the mean.
   public var value: Double { (errors / deviations).squareRoot() }
 
-  /// Of two parts together (Chan 1983).
+  /// Combines two parts (Chan 1983).
   public static func + (a: NRMSE, b: NRMSE) -> NRMSE {
     guard a.count > 0 else { return b }
     guard b.count > 0 else { return a }
@@ -20,7 +20,7 @@ public struct NRMSE: Equatable, Sendable {
       deviations: a.deviations + b.deviations + difference * difference * a.count * b.count / count)
   }
 
-  /// Takes in one more number (Welford 1962).
+  /// Adds one number (Welford 1962).
   mutating func add(_ predicted: Float, truth: Float) {
     let (y, error) = (Double(truth), Double(truth) - Double(predicted))
     let deviation = y - mean
@@ -30,14 +30,14 @@ public struct NRMSE: Equatable, Sendable {
     errors += error * error
   }
 
-  /// Those of all ranks, each with the others' of its place. Collective.
+  /// Combines the parts of all ranks, place by place. Collective.
   static func sums(
     _ parts: [NRMSE], over world: any Communicator
   ) throws(CommunicationError) -> [NRMSE] {
     var totals = parts.flatMap { [$0.count, $0.count * $0.mean, $0.errors] }
     try world.sum(&totals)
     let means = parts.indices.map { totals[3 * $0 + 1] / max(totals[3 * $0], 1) }
-    // By the mean of all: squares of numbers that lie far from 0 would leave no digits.
+    // With the mean over all ranks; otherwise squares of numbers far from 0 would lose all digits.
     var deviations = zip(parts, means).map { part, mean in
       part.deviations + part.count * (part.mean - mean) * (part.mean - mean)
     }
@@ -51,7 +51,7 @@ public struct NRMSE: Equatable, Sendable {
 }
 
 extension Measures {
-  /// The root of the mean squared error, as a part of the truth's standard deviation.
+  /// Returns the root mean squared error, divided by the standard deviation of the truth.
   public static func nrmse(_ predicted: [Float], truth: [Float]) -> NRMSE {
     precondition(predicted.count == truth.count, "\(predicted.count) numbers for \(truth.count)")
     var result = NRMSE()

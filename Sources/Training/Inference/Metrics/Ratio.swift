@@ -1,9 +1,9 @@
-/// Measures of what a model predicts, as functions of predictions and truths alone.
+/// Measures of predictions, as functions of predictions and truths.
 ///
-/// What they return can be added up: the sum over parts of the data is the measure of all of it.
+/// Their results can be added: the sum over parts of the data is the measure of the whole.
 public enum Measures {}
 
-/// A part of a whole; a sum of ratios has the sum of the parts and that of the wholes.
+/// A fraction; a sum of ratios has the sum of the parts and the sum of the wholes.
 public struct Ratio: Equatable, Sendable {
   public var part: Int
   public var whole: Int
@@ -13,7 +13,7 @@ public struct Ratio: Equatable, Sendable {
     self.whole = whole
   }
 
-  /// part / whole; 0 of nothing.
+  /// part / whole; 0 if whole is 0.
   public var value: Double { whole == 0 ? 0 : Double(part) / Double(whole) }
 
   public static func + (a: Ratio, b: Ratio) -> Ratio {

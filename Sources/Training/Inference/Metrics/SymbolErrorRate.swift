@@ -1,6 +1,6 @@
 extension Measures {
-  /// The symbols that have to be put in, taken out or replaced to make each truth of its prediction, of
-  /// all symbols of the truths; may exceed 1.
+  /// Returns the number of insertions, deletions and replacements that turn each prediction into
+  /// its truth, divided by the number of symbols of the truths; may exceed 1.
   public static func symbolErrorRate<Symbol: Equatable>(
     _ predicted: [[Symbol]], truth: [[Symbol]]
   ) -> Ratio {
@@ -10,9 +10,10 @@ extension Measures {
     }
   }
 
-  /// The fewest insertions, deletions and replacements between two sequences (Levenshtein 1966).
+  /// Returns the smallest number of insertions, deletions and replacements between two sequences
+  /// (Levenshtein 1966).
   static func distance<Symbol: Equatable>(_ a: [Symbol], _ b: [Symbol]) -> Int {
-    // Distances from the symbols of a so far to each beginning of b.
+    // Distances from the symbols of `a` so far to each prefix of `b`.
     var row = Array(0...b.count)
     for (i, x) in a.enumerated() {
       var diagonal = row[0]

@@ -3,7 +3,7 @@ internal import Foundation
 internal import Recurrence
 
 extension BenchReport {
-  /// The report for people: a line for each thing that was measured.
+  /// The report as text, one line per measurement.
   public var words: String {
     var lines = [
       ("model", "\(model), \(grouped(vocabulary)) symbols, \(grouped(parameters)) parameters"),
@@ -51,7 +51,7 @@ extension BenchReport {
       + "\(fixed(stepMilliseconds.median, digits)) ms a step, \(steps) steps"
   }
 
-  /// One line for each phase that took any time, the longest first.
+  /// One line per phase that took any time, the longest first.
   private var phaseLines: [(String, String)] {
     let total = max(phases.values.reduce(0, +), 1e-9)
     let shown = phases.filter { $0.value > 0.0005 * total }
@@ -69,7 +69,7 @@ extension BenchReport {
   private func mebibytes(_ bytes: Int) -> String { fixed(Double(bytes) / 0x1p20, 1) + " MiB" }
 }
 
-/// A whole number with its digits in threes.
+/// Returns a whole number with its digits in groups of three.
 func grouped(_ number: Int) -> String {
   let digits = Array(String(number.magnitude))
   var text = number < 0 ? "-" : ""

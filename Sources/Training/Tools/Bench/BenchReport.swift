@@ -4,16 +4,16 @@ internal import Foundation
 internal import LinearAlgebra
 internal import Recurrence
 
-/// What `unroll bench` found.
+/// The results of `unroll bench`.
 public struct BenchReport: Encodable, Sendable {
-  /// How long steps took, in milliseconds; of several ranks, on the slowest.
+  /// The times of steps, in milliseconds; with several ranks, those of the slowest rank.
   public struct Times: Encodable, Sendable {
     public let median, lowerQuartile, upperQuartile, shortest, longest: Double
 
-    /// - Parameter seconds: one number a step.
+    /// - Parameter seconds: The time of each step.
     init(_ seconds: [Double]) {
       let sorted = seconds.sorted().map { 1000 * $0 }
-      /// Between neighbours where a place is not whole.
+      /// Interpolates between neighbours.
       func quantile(_ share: Double) -> Double {
         let place = share * Double(sorted.count - 1)
         let (low, high) = (Int(place), min(Int(place) + 1, sorted.count - 1))
@@ -38,39 +38,40 @@ public struct BenchReport: Encodable, Sendable {
   }
 
   public let task: BenchRequest.Task
-  /// The model in words.
+  /// A description of the model.
   public let model: String
   public let parameters: Int
   public let vocabulary: Int
-  /// Streams of one rank; of a batch that does not divide, of the first.
+  /// The number of streams of one rank; of the first rank if the batch does not divide evenly.
   public let batchSize: Int
   public let bptt: Int
   public let precision: String
   public let ranks: Int
   public let steps: Int
-  /// Targets of all ranks in a second, at the median and at the quartiles of the step's time.
+  /// Targets per second over all ranks, at the median and at the quartiles of the step time.
   public let tokensPerSecond, tokensPerSecondLow, tokensPerSecondHigh: Double
   public let stepMilliseconds: Times
-  /// Multiplications and additions of the plain network for one target.
+  /// Multiplications and additions of the plain network per target.
   public let operationsPerToken: Double
-  /// 10⁹ of them a second, all ranks together.
+  /// 10⁹ such operations per second, over all ranks.
   public let gflops: Double
-  /// The best product's, all ranks together, and the share of it that was reached.
+  /// The speed of the fastest product over all ranks, and the fraction of it that was reached.
   public let peakGflops, fractionOfPeak: Double
-  /// The products that were tried on the first rank.
+  /// The products that were measured on the first rank.
   let products: [Machine.Product]
-  /// Milliseconds a step on the first rank.
+  /// Milliseconds per step of each phase, on the first rank.
   public let phases: [String: Double]
-  /// The most memory of a rank above what it had at the start, and that, in bytes.
+  /// The peak memory of a rank above its memory at the start, and the memory at the start, in
+  /// bytes.
   public let peakMemory, startMemory: Int
-  /// From the start of the process until the model could take its first step.
+  /// The time from the start of the process until the model could take its first step.
   public let setupSeconds: Double
-  /// Nats per target of the first and of the last step; 0 where nothing is scored.
+  /// The loss per target of the first and of the last step, in nats; 0 if nothing is scored.
   public let firstLoss, lastLoss: Double
-  /// 10⁹ bytes a second that a rank reads from memory at best.
+  /// The highest memory bandwidth of a rank, in 10⁹ bytes per second.
   public let readGigabytesPerSecond: Double
-  /// Bytes of weights for one symbol of one stream, and 10⁹ of them a second on one rank: what
-  /// limits drawing.
+  /// The bytes of weights read per symbol of one stream, and 10⁹ such bytes per second on one rank;
+  /// they limit the speed of sampling.
   public let weightBytes: Int
   public let weightGigabytesPerSecond: Double
   let kernels: String
@@ -97,7 +98,7 @@ public struct BenchReport: Encodable, Sendable {
     case weightGigabytesPerSecond = "weight_gigabytes_per_second"
   }
 
-  /// Brings the ranks' measurements together. Collective.
+  /// Combines the measurements of all ranks. Collective.
   init(
     _ request: BenchRequest, layout: ParameterLayout, world: any Communicator, times: [Double],
     phases: [Double], losses: (first: Score, last: Score), products: [Machine.Product],
@@ -144,28 +145,29 @@ public struct BenchReport: Encodable, Sendable {
     kernels = ProductLibrary.kernels
   }
 
-  /// One line of JSON.
+  /// The report as one line of JSON.
   public var json: String {
     get throws { String(decoding: try JSONValue.encoder().encode(self), as: UTF8.self) }
   }
 }
 
 extension ParameterLayout {
-  /// Multiplications with weights for one symbol of one stream, as the equations say: every matrix
-  /// once, but the embedding, of which a row is looked up, and constants, which may be sparse.
+  /// The multiplications with weights per symbol of one stream, from the equations: every matrix
+  /// counts once, except the embedding, of which a row is looked up, and constants, which may be
+  /// sparse.
   package var multiplyAdds: Int {
     entries.reduce(0) { $0 + ($1.isVector || $1.isRowSparse ? 0 : $1.count) }
   }
 
-  /// The bytes of all weights, in single precision, that one symbol of one stream needs: of the
-  /// embedding, one row.
+  /// The bytes of weights, in single precision, that one symbol of one stream needs; one row of the
+  /// embedding.
   package var bytesReadPerSymbol: Int {
     entries.reduce(0) { $0 + ($1.isRowSparse ? $1.columns : $1.count) } * MemoryLayout<Real>.stride
   }
 }
 
 extension Phase {
-  /// What the report calls it.
+  /// The name in the report.
   var name: String {
     switch self {
     case .input: "input_projection"

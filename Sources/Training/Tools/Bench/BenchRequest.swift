@@ -6,26 +6,28 @@ internal import LinearAlgebra
 internal import Optimization
 internal import Recurrence
 
-/// What `unroll bench` is to measure: a model and a task, from flags, a configuration, or both.
+/// The measurement that `unroll bench` makes: a model and a task, from flags, a configuration, or
+/// both.
 public struct BenchRequest: Sendable {
-  /// What one step is.
+  /// The kind of step that is measured.
   public enum Task: String, Codable, CaseIterable, Sendable {
-    /// Forward, backward, the sum over ranks, clipping and the update: `Trainer.step`.
+    /// Forward pass, backward pass, all-reduce, clipping and update: `Trainer.step`.
     case train
-    /// A window forward with its loss: what `Evaluation` does.
+    /// The forward pass over a window with its loss, as in `Evaluation`.
     case evaluate
-    /// One symbol drawn and read by one stream: `Generator.next`.
+    /// One symbol, sampled and read by one stream: `Generator.next`.
     case generate
   }
 
-  /// The numbers that a shape is made of; what is nil comes from the configuration, or is a default.
+  /// The sizes of the model and its windows; nil takes the value of the configuration, or a
+  /// default.
   public struct Shape: Sendable {
     public var cell: String?
     public var layers: Int?
     public var hidden: Int?
     public var embedding: Int?
     public var vocabulary: Int?
-    /// Streams of each rank.
+    /// The number of streams per rank.
     public var batchSize: Int?
     public var bptt: Int?
     public var precision: String?
@@ -34,19 +36,21 @@ public struct BenchRequest: Sendable {
   }
 
   public var task: Task
-  /// Streams over all ranks stand in `options.training.batchSize`.
+  /// The options; `options.training.batchSize` counts streams over all ranks.
   public var options: RunOptions
   public var vocabulary: Int
-  /// nil for about ten seconds.
+  /// The number of timed steps; nil for about ten seconds of steps.
   public var steps: Int?
-  /// Steps before the timed ones.
+  /// The number of steps before the timed ones.
   public var warmUp: Int
-  /// Where to write the symbols and the first weights, for another program to do the same with.
+  /// The files for the symbols and the initial weights, so that another program can run the same
+  /// benchmark.
   public var textPath, weightsPath: String?
 
-  /// A model of equal layers trained by SGD at rate 1 with its gradient's norm below 0.25, or the model
-  /// and the training of a configuration, with what the shape has in place of theirs.
-  /// - Throws: `UsageError` where a number is impossible or is nowhere to be found.
+  /// Makes a model of equal layers, trained by SGD with learning rate 1 and the gradient norm
+  /// clipped to 0.25; or takes model and training from a configuration, with the values of `shape`
+  /// in place of its own.
+  /// - Throws: `UsageError` if a number is impossible or missing.
   public init(
     _ task: Task, _ shape: Shape, configuration: RunOptions? = nil, steps: Int? = nil,
     warmUp: Int = 2, ranks: Int
@@ -106,7 +110,7 @@ public struct BenchRequest: Sendable {
     }
   }
 
-  /// The configuration behind the flags; its layers are replaced.
+  /// The default configuration; its layers are replaced.
   private static var plain: RunOptions {
     var training = TrainingOptions()
     training.length = .steps(1)
@@ -117,7 +121,7 @@ public struct BenchRequest: Sendable {
     return RunOptions(data: DataOptions(tokenizer: .word), model: model, training: training)
   }
 
-  /// Equal layers and an embedding as wide as they are.
+  /// Makes equal layers, and an embedding of the same width.
   private static func replaceLayers(
     of model: inout ModelOptions, _ shape: Shape
   ) throws(UsageError) {

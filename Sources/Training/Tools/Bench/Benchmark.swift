@@ -6,31 +6,33 @@ internal import Foundation
 internal import LinearAlgebra
 internal import Recurrence
 
-/// Measures steps of a model on a generated text, through the code that trains, evaluates and draws.
+/// Measures steps of a model on a generated text, with the code that trains, evaluates and samples.
 ///
-/// Some steps warm up; the timed steps follow; then a few more with a `Profile` tell where time goes, so
-/// that looking does not disturb the figures; then the machine's own limits are measured.
+/// First come steps for warm-up, then the timed steps. A few more steps with a `Profile` then show
+/// the time of each phase, so that profiling does not disturb the timing. Finally the limits of the
+/// machine are measured.
 public struct Benchmark: Sendable {
   public let request: BenchRequest
-  /// Every rank makes the same.
+  /// The text, which is the same on every rank.
   private let text: GeneratedText
-  /// Resident bytes before anything was made.
+  /// The resident memory in bytes before anything was allocated.
   private let memoryAtStart: Int
 
-  /// Draws the text; memory is counted from here on.
+  /// Generates the text; memory is counted from here on.
   public init(_ request: BenchRequest) {
     memoryAtStart = System.residentBytes
     self.request = request
     let training = request.options.training
-    // As many windows as a short run takes, but few enough to be drawn in an instant.
+    // As many windows as a short run takes, but few enough to be generated quickly.
     let windows = max(4, 200_000 / (training.batchSize * training.bptt))
     text = GeneratedText(
       count: training.batchSize * (windows * training.bptt + 1),
       vocabulary: request.vocabulary, seed: request.options.seed)
   }
 
-  /// Runs and measures. Collective; the report is that of the whole world, phases are this rank's.
-  /// - Throws: `UsageError` where the machine has too little memory.
+  /// Runs and measures. Collective; the report covers the whole world, except that phases are those
+  /// of this rank.
+  /// - Throws: `UsageError` if the machine has too little memory.
   public func run(in world: any Communicator) throws -> BenchReport {
     let subject = try world.unanimous { try self.subject(in: world) }
     let setup = System.secondsSinceStart
@@ -75,17 +77,17 @@ public struct Benchmark: Sendable {
     return ((clock.now - start) / .seconds(1), score)
   }
 
-  /// Steps for about ten seconds, the same on every rank.
+  /// Returns the number of steps for about ten seconds, the same on every rank.
   private func agreedSteps(_ seconds: Double, _ world: any Communicator) throws -> Int {
     var slowest = [seconds]
     try world.max(&slowest)
     return min(max(Int(10 / slowest[0]), 5), 100_000)
   }
 
-  /// Makes the model and what runs it.
+  /// Makes the model and the object that runs its steps.
   private func subject(in world: any Communicator) throws -> any BenchSubject {
     let options = request.options
-    // In memory where there is such a folder; the file lives for a moment only.
+    // In memory if there is such a folder; the file exists for a moment only.
     let shared = "/dev/shm"
     let isShared = FileManager.default.isWritableFile(atPath: shared)
     let dataset = try text.dataset(
@@ -99,7 +101,7 @@ public struct Benchmark: Sendable {
   }
 }
 
-/// Something whose steps are measured.
+/// An object whose steps are measured.
 protocol BenchSubject {
   var weights: ParameterVector { get }
   func step() throws -> Score

@@ -1,13 +1,13 @@
 internal import LinearAlgebra
 
-/// What the processor and the memory of this rank can do at best, measured here and now.
+/// The limits of the processor and the memory of this rank, measured on the spot.
 enum Machine {
-  /// One product, C of rows × columns = A of rows × inner times a weight of inner × columns.
+  /// One product: a matrix of rows × inner times a weight of inner × columns.
   struct Product: Codable, Equatable, Sendable {
     let rows: Int
     let columns: Int
     let inner: Int
-    /// 10⁹ multiplications and additions a second, at best.
+    /// The highest speed, in 10⁹ multiplications and additions per second.
     var gflops = 0.0
 
     init(_ rows: Int, _ columns: Int, _ inner: Int) {
@@ -18,13 +18,14 @@ enum Machine {
     var words: String { "\(rows) × \(columns) × \(inner)" }
   }
 
-  /// Products such as training takes: of whole windows, and of one step inside the loop.
+  /// Typical products of training: over whole windows, and over one step inside the loop.
   static let products = [
     Product(700, 2600, 650), Product(20, 2600, 650), Product(64, 2048, 512),
     Product(512, 2048, 512), Product(700, 10_000, 650),
   ]
 
-  /// The products with the best rate of each: through `LinearAlgebra`, as layers take them.
+  /// Returns the products with the highest speed of each, measured through `LinearAlgebra` as
+  /// layers use it.
   static func measured(_ precision: Precision, _ products: [Product] = products) -> [Product] {
     products.map { product in
       let a = Buffer<Real>(count: product.rows * product.inner)
@@ -32,7 +33,8 @@ enum Machine {
       let c = Buffer<Real>(count: product.rows * product.columns)
       for memory in [a, w] {
         let row = Matrix(memory, rows: 1, columns: memory.count)[0]
-        // Ordinary numbers: zeros or denormals could be faster or slower than those of a network.
+        // Ordinary numbers, because zeros or denormals could be faster or slower than those of a
+        // network.
         for j in 0..<row.count { row[j] = Real(j % 251) / 251 - 0.5 }
       }
       let left = Matrix(a, rows: product.rows, columns: product.inner)
@@ -50,20 +52,23 @@ enum Machine {
     }
   }
 
-  /// 10⁹ bytes a second that one rank reads from memory, one after the other, at best.
+  /// Measures the highest speed of sequential reads from memory by one rank, in 10⁹ bytes per
+  /// second.
   static func readBandwidth(bytes: Int = 1 << 28) -> Double {
     let words = Buffer<UInt64>(count: bytes / 8)
-    // Written, because memory that never was is one page of zeros over and over.
+    // The memory is written first, because untouched memory is the same page of zeros over and
+    // over.
     let elements = words.elements()
     for j in 0..<elements.count { elements[j] = UInt64(j) }
     var checksum: UInt64 = 0
     let seconds = fastest { checksum ^= exclusiveOr(words) }
-    // Asking keeps the reading from being left out.
+    // Using the result keeps the compiler from removing the reads.
     precondition(checksum == 0, "words that do not cancel out")
     return Double(bytes) * 1e-9 / seconds
   }
 
-  /// The shortest time of a body in seconds, of at least four runs and 80 ms after a first one.
+  /// Returns the shortest time of `body` in seconds, over at least four runs and 80 ms, after a
+  /// first run.
   private static func fastest(_ body: () -> Void) -> Double {
     body()
     let clock = ContinuousClock()
@@ -78,7 +83,7 @@ enum Machine {
   }
 }
 
-/// ⊕ of all words: addition of integers and logic become vector instructions, unlike sums of floats.
+/// Returns the exclusive or of all words. Unlike a sum of floats, it becomes vector instructions.
 @inline(never) private func exclusiveOr(_ words: Buffer<UInt64>) -> UInt64 {
   let elements = words.elements()
   var result: UInt64 = 0

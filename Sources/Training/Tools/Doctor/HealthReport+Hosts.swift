@@ -1,9 +1,10 @@
 internal import Collectives
 internal import Formats
 
-// What concerns the hosts and how ranks are spread over them; functions of what the ranks report.
+// The findings about the hosts and the distribution of ranks over them, computed from the facts of
+// the ranks.
 extension HealthReport {
-  /// The ranks of each host, in the order of their lowest ranks.
+  /// Returns the ranks of each host, in the order of their lowest ranks.
   private static func hosts(_ ranks: [RankFacts]) -> [(name: String, ranks: [RankFacts])] {
     var order: [String] = []
     for rank in ranks where !order.contains(rank.host) { order.append(rank.host) }
@@ -27,7 +28,7 @@ extension HealthReport {
     return findings
   }
 
-  /// How ranks are spread over hosts and cores.
+  /// Describes how ranks are distributed over hosts and cores.
   static func layout(_ ranks: [RankFacts]) -> [Finding] {
     let hosts = hosts(ranks)
     let spread = hosts.map { "\($0.ranks.count) on \($0.name)" }.joined(separator: ", ")
@@ -48,14 +49,14 @@ extension HealthReport {
     return findings
   }
 
-  /// More ranks than cores, ranks bound to one core, or cores that nobody uses.
+  /// Finds more ranks than cores, ranks bound to the same core, or unused cores.
   private static func crowding(_ ranks: [RankFacts], _ host: String) -> Finding? {
     let cores = Set(ranks.flatMap(\.cores))
     let count = min(cores.count, ranks[0].quota.map { max(1, Int($0)) } ?? .max)
     func warning(_ value: String, _ advice: String) -> Finding {
       .warning("cores", "\(host): \(value)", advice)
     }
-    // Of ranks that may go to several cores the scheduler keeps each on its own.
+    // A rank that may use several cores is moved by the scheduler to a free one.
     let bound = ranks.filter { $0.processors.count < $0.onlineProcessors }
     for (index, first) in bound.enumerated() {
       for second in bound[(index + 1)...] {
@@ -83,7 +84,7 @@ extension HealthReport {
   static func sharedMemory(_ ranks: [RankFacts]) -> [Finding] {
     var findings: [Finding] = []
     for (host, ranks) in hosts(ranks) {
-      // Open MPI's transport between ranks of one host takes a segment of 4 MiB for each of them.
+      // Open MPI's transport between ranks of one host takes a segment of 4 MiB per rank.
       let needed = ranks.count * 4 << 20
       guard let space = ranks[0].sharedMemory else {
         findings.append(
@@ -124,7 +125,7 @@ extension HealthReport {
     return findings
   }
 
-  /// Numbers as in `0-3, 8`.
+  /// Formats numbers as in `0-3, 8`.
   static func list(_ numbers: [Int]) -> String {
     var parts: [ClosedRange<Int>] = []
     for number in numbers.sorted() {

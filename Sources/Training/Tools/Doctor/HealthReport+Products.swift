@@ -1,7 +1,7 @@
 internal import LinearAlgebra
 
 extension HealthReport {
-  /// What multiplies matrices, and whether every rank has the same.
+  /// Describes the libraries for matrix products, and whether every rank has the same.
   static func products(_ ranks: [RankFacts]) -> [Finding] {
     let library = ProductLibrary.description.split(separator: " ").prefix(2).joined(separator: " ")
     let kernels = Set(ranks.map(\.kernels)).sorted()
@@ -33,7 +33,7 @@ extension HealthReport {
     return findings.isEmpty ? [.fine("products", value)] : findings
   }
 
-  /// What `precision: bfloat16` would gain.
+  /// Describes the benefit of `precision: bfloat16`.
   static func bfloat16(_ ranks: [RankFacts]) -> [Finding] {
     let others = ranks.filter { !$0.usesOwnTiles }
     guard let other = others.first else {

@@ -3,19 +3,19 @@ internal import Formats
 internal import Foundation
 internal import LinearAlgebra
 
-/// What `unroll doctor` has found: whether this machine, or the hosts of this job, can train.
+/// The findings of `unroll doctor` about whether this machine, or the hosts of this job, can train.
 public struct HealthReport: Sendable {
   public enum Severity: Comparable, Sendable {
     case fine
-    /// It could do more.
+    /// A possible improvement.
     case note
-    /// It works, but not as well as it could.
+    /// A problem that makes training slower or less reliable.
     case warning
-    /// It does not work.
+    /// A problem that prevents training.
     case failure
   }
 
-  /// One line: what, how it is, and what to do where something is wrong.
+  /// One line of the report: the subject, its state, and advice if something is wrong.
   public struct Finding: Equatable, Sendable {
     public let what: String
     public let value: String
@@ -37,13 +37,13 @@ public struct HealthReport: Sendable {
 
   public let findings: [Finding]
 
-  /// Whether training would work.
+  /// True if training would work.
   public var isUsable: Bool { findings.allSatisfy { $0.severity < .failure } }
 
-  /// Asks every rank about its machine. Collective; nil but on the root.
+  /// Collects the facts of every rank. Collective; returns nil except on the root.
   /// - Parameters:
-  ///   - builtFor: the instruction set of the program.
-  ///   - folder: where runs would be written.
+  ///   - builtFor: The instruction set of the program.
+  ///   - folder: The folder for runs.
   public static func make(
     in world: any Communicator, launch: Launch, builtFor: String, folder: String
   ) throws -> HealthReport? {
@@ -56,7 +56,7 @@ public struct HealthReport: Sendable {
     return HealthReport(of: ranks, launch: launch, builtFor: builtFor, folder: folder)
   }
 
-  /// Judges what the ranks of a world report.
+  /// Judges the facts of all ranks.
   package init(of ranks: [RankFacts], launch: Launch, builtFor: String, folder: String) {
     let program = Finding.fine("program", "unroll \(Version.number), built for \(builtFor)")
     findings =
@@ -64,7 +64,7 @@ public struct HealthReport: Sendable {
       + Self.products(ranks) + Self.bfloat16(ranks) + Self.sharedMemory(ranks) + [Self.disk(folder)]
   }
 
-  /// The findings, a line each, with an indented line where there is something to do.
+  /// The findings, one per line, with an indented line of advice where there is any.
   public var words: String {
     let width = findings.map(\.what.count).max() ?? 0
     var lines: [String] = []
@@ -96,7 +96,7 @@ extension HealthReport {
       case .srun: "started by srun"
       }
     var findings = [Finding.fine("message passing", "\(library), \(launcher)")]
-    // Who was started by it need not look for it.
+    // A process that a launcher started need not look for one.
     guard launch.launcher == .none else { return findings }
     if let path = System.program("mpirun") {
       let version = System.version(of: path) ?? ""

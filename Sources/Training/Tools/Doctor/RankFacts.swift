@@ -2,31 +2,31 @@ public import Collectives
 internal import Glibc
 internal import LinearAlgebra
 
-/// What a rank finds out about the machine it runs on.
+/// The facts that a rank finds about its machine.
 public struct RankFacts: Codable, Equatable, Sendable {
   public var rank: Int
   public var host: String
   public var processorName: String
-  /// The processors that this process may use, by number.
+  /// The numbers of the processors that this process may use.
   public var processors: [Int]
-  /// For each of them the core it belongs to: processors of one core share its arithmetic.
+  /// The core of each of these processors; processors of one core share its arithmetic units.
   public var cores: [String]
-  /// The processors of the machine.
+  /// The number of processors of the machine.
   public var onlineProcessors: Int
-  /// Processors' worth of time that a container is given, where it is limited.
+  /// The container's limit on processor time, in processors; nil for no limit.
   public var quota: Double?
-  /// The kernels that the product library has chosen.
+  /// The kernels that the product library chose.
   public var kernels: String
   public var productThreads: Int
-  /// oneDNN as it was found, or nil and why it is not used.
+  /// The version of oneDNN; nil if it is not used, for the given reason.
   public var oneDNN: String?
   public var oneDNNProblem: String?
-  /// Whether the processor multiplies bfloat16 numbers itself.
+  /// True if the processor has bfloat16 multiplication.
   public var hasBFloat16: Bool
-  /// Whether it does so in the tiles of AMX by this program's own kernels.
+  /// True if bfloat16 products use this program's own kernels for AMX tiles.
   public var usesOwnTiles: Bool
   public var sharedMemory: DiskSpace?
-  /// Whether ranks may read each other's memory.
+  /// True if ranks may read each other's memory.
   public var canReadAcross: Bool
 
   public init(
@@ -52,7 +52,7 @@ public struct RankFacts: Codable, Equatable, Sendable {
     self.canReadAcross = canReadAcross
   }
 
-  /// Looks around.
+  /// Collects the facts.
   public init(of world: any Communicator) {
     rank = world.rank
     host = world.hostName

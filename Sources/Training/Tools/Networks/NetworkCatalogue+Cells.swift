@@ -3,14 +3,14 @@ internal import Formats
 internal import Foundation
 internal import Recurrence
 
-// A cell of the registry tells everything about itself: its options by how they are written, its
-// parameters by what it asks a plan for.
+// A registered cell needs no description of its own: its options are found by encoding them, its
+// parameters by planning it.
 extension NetworkCatalogue.Network {
   public typealias Option = NetworkCatalogue.Option
   public typealias Parameter = NetworkCatalogue.Parameter
 
   init<Cell: RecurrentCell>(cell: Cell.Type, name: String) {
-    // Options may ask for a multiple of something.
+    // Some options need a multiple of a number.
     let hidden =
       (Sizes.hidden..<Sizes.hidden + 16).first {
         defaultOptions(Cell.Options.self, hidden: $0) != nil
@@ -24,14 +24,14 @@ extension NetworkCatalogue.Network {
       standard = members
     }
 
-    // The union of the keys: what is nil by default is not written.
+    // The union of the keys, because options that are nil by default are not encoded.
     let keys = Set(variants.flatMap(\.keys)).union(standard.keys).subtracting(["hidden"])
     var options = [Option(key: "hidden", standard: nil, others: [])]
     for key in keys.sorted() {
       let value = standard[key] ?? .null
       var others: [JSONValue] = []
       for case let other? in variants.map({ $0[key] }) where other != value {
-        // Whatever number of units a variant has stands for all of them.
+        // A variant's number of units stands for any number.
         let shown: JSONValue =
           switch key {
           case "projection", "outputs": .string("units")
@@ -70,8 +70,7 @@ extension NetworkCatalogue.Network {
     example = Self.example(of: cell)
   }
 
-  /// Numbers that no product of the others comes near, so that a dimension tells what it is made
-  /// of.
+  /// Sizes that no product of the others comes near, so that a dimension shows its factors.
   private enum Sizes {
     case symbols
     static let input = 100_003
@@ -87,7 +86,7 @@ extension NetworkCatalogue.Network {
       case hidden * hidden: return "hidden·hidden"
       case let size where size.isMultiple(of: Self.input): return "\(size / Self.input)·input"
       default:
-        // A module of several has a fraction of the units.
+        // One of several modules has a fraction of the units.
         guard let parts = (1...8).first(where: { (size * $0).isMultiple(of: hidden) }) else {
           return String(size)
         }
@@ -97,7 +96,7 @@ extension NetworkCatalogue.Network {
     }
   }
 
-  /// A width as a multiple of the units.
+  /// Returns a width as a multiple of the units.
   private static func words(_ width: JSONValue, hidden: Int) -> String {
     guard case .integer(let width) = width else { return width.plain }
     return Sizes.symbols.words(width, hidden: hidden, projection: nil)
@@ -111,7 +110,7 @@ extension NetworkCatalogue.Network {
     let read = plan.activation(input)
     _ = Recurrent<Cell>(options, reading: read, in: &plan)
     return ParameterLayout(plan).entries.sorted {
-      // Matrices before vectors, and what the input meets before what the state meets.
+      // Matrices before vectors, and weights of the input before weights of the state.
       ($0.isVector ? 1 : 0, $0.name.hasSuffix("_ih") ? 0 : 1, $0.name)
         < ($1.isVector ? 1 : 0, $1.name.hasSuffix("_ih") ? 0 : 1, $1.name)
     }

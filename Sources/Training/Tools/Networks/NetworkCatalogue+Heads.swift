@@ -1,8 +1,8 @@
-// What has no registry: there is one of each.
+// Networks without a registry: there is one of each.
 extension NetworkCatalogue.Network {
   static var heads: [Self] { outputs + ends }
 
-  /// Of what is predicted at a step.
+  /// The heads for the outputs of a step.
   private static var outputs: [Self] {
     let bias = Option("output_bias", true, false)
     let initializer = Option("output_initializer", .null, "{uniform: 0.1}")
@@ -42,7 +42,7 @@ extension NetworkCatalogue.Network {
     ]
   }
 
-  /// Of where a sequence ends, beside one of the others.
+  /// The heads for the end of a sequence, beside one of the others.
   private static var ends: [Self] {
     [
       Self(

@@ -1,5 +1,5 @@
 extension NetworkCatalogue.Option {
-  /// Keys of a layer, beside those of its cell.
+  /// The keys of a layer, beside those of its cell.
   static var ofEveryLayer: [Self] {
     [
       Self("dropout", .null, 0.2), Self("residual", false, true),
@@ -14,11 +14,11 @@ extension NetworkCatalogue.Option {
   }
 }
 
-// What has no registry: there is one of each.
+// Networks without a registry: there is one of each.
 extension NetworkCatalogue.Network {
   static var layers: [Self] { parts + surroundings + wholes + trees }
 
-  /// What a stack is made of, beside cells.
+  /// The parts of a stack, beside cells.
   private static var parts: [Self] {
     [
       Self(
@@ -49,7 +49,7 @@ extension NetworkCatalogue.Network {
     ]
   }
 
-  /// What goes around one layer.
+  /// The options around one layer.
   private static var surroundings: [Self] {
     [
       Self(
@@ -105,7 +105,7 @@ extension NetworkCatalogue.Network {
     ]
   }
 
-  /// What goes around a whole stack.
+  /// The options around a whole stack.
   private static var wholes: [Self] {
     [
       Self(

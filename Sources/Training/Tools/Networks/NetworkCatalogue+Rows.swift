@@ -1,6 +1,6 @@
 internal import Formats
 
-// How tables of networks that have no registry are written.
+// Shorthand for tables of networks without a registry.
 extension NetworkCatalogue.Network {
   init(
     _ name: String, _ source: String, _ equations: [String], options: [Option] = [],
@@ -13,7 +13,7 @@ extension NetworkCatalogue.Network {
 }
 
 extension NetworkCatalogue.Option {
-  /// A key, what it is unless set, or nil where it must be given, and other values.
+  /// Makes an option from a key, its default (nil if it is required), and other values.
   init(_ key: String, _ standard: JSONValue?, _ others: JSONValue...) {
     self.init(key: key, standard: standard, others: others)
   }

@@ -1,7 +1,7 @@
 internal import Datasets
 internal import Formats
 
-// A task of the registry tells everything about itself: its options by how they are written.
+// A registered task needs no description of its own: its options are found by encoding them.
 extension NetworkCatalogue.Task {
   static var all: [Self] {
     Datasets.tasks.sorted { $0.key < $1.key }.map { Self($1, name: $0) }
@@ -11,7 +11,7 @@ extension NetworkCatalogue.Task {
     self.name = name
     summary = Task.summary
     source = Task.source
-    // No task has a key that must be given.
+    // No task has a required key.
     let standard = try? JSONValue(encoding: JSONValue.object([:]).decode(Task.self))
     guard case .object(let members)? = standard else {
       preconditionFailure("the task \(name) has no options of its own accord")

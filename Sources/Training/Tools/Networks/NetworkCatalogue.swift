@@ -2,15 +2,15 @@ public import Formats
 internal import Foundation
 internal import Recurrence
 
-/// What models can be made of, as `unroll networks` shows it: every cell of the registry, the
-/// layers around them, the heads, and the tasks that make up data.
+/// The parts of models, as `unroll networks` shows them: every registered cell, the layers around
+/// cells, the heads, and the generated tasks.
 public struct NetworkCatalogue: Encodable, Sendable {
-  /// A key of a configuration with what it is unless set.
+  /// A key of a configuration with its default.
   public struct Option: Encodable, Sendable {
     public let key: String
-    /// `null` for nothing; nil where a value must be given.
+    /// The default; `null` for none, nil for a required key.
     public let standard: JSONValue?
-    /// Other values that say what may be chosen.
+    /// Other values, which show the possible choices.
     public let others: [JSONValue]
 
     enum CodingKeys: String, CodingKey {
@@ -43,13 +43,13 @@ public struct NetworkCatalogue: Encodable, Sendable {
     public let source: String
     public let options: [Option]
     public let parameters: [Parameter]
-    /// Parameters that an option brings: `peephole: gers`.
+    /// The parameters that an option adds, such as `peephole: gers`.
     public var further: [String: [Parameter]] = [:]
-    /// Its size for an example, in words.
+    /// The number of parameters of an example, in words.
     public let example: String
   }
 
-  /// A task whose examples are made up.
+  /// A task with generated examples.
   public struct Task: Encodable, Sendable {
     public let name: String
     public let summary: String
@@ -61,7 +61,7 @@ public struct NetworkCatalogue: Encodable, Sendable {
   public let layers: [Network]
   public let heads: [Network]
   public let tasks: [Task]
-  /// Keys that every layer may have.
+  /// The keys that every layer can have.
   public let layerOptions: [Option]
 
   enum CodingKeys: String, CodingKey {
