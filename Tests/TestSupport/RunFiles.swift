@@ -1,5 +1,7 @@
 internal import Foundation
-package import Training
+internal import Configuration
+package import Formats
+internal import Training
 
 /// The contents of a checkpoint, all but times and names of processes.
 package struct Kept: Equatable, Sendable {

@@ -1,4 +1,6 @@
 internal import Collectives
+internal import Configuration
+internal import Formats
 internal import Training
 
 // What must hold of any run, whatever its model and its data.

@@ -5,6 +5,7 @@ import NumericalTestSupport
 import Optimization
 import Recurrence
 import Testing
+import Formats
 import Training
 
 /// `docs/configuration.md` and the configurations in `configs/` against what the program decodes.

@@ -3,6 +3,7 @@ import Foundation
 import LinearAlgebra
 import Testing
 import TestSupport
+import Configuration
 import Training
 
 @Suite struct `Safetensors files` {

@@ -3,6 +3,7 @@ import Foundation
 import Recurrence
 import Testing
 import TestSupport
+import Configuration
 import Training
 
 @Suite struct `Checkpoints of a run, seen by people` {

@@ -1,6 +1,8 @@
 import Collectives
 import Foundation
 import Testing
+import Configuration
+import Formats
 import Training
 
 @Suite struct `The doctor` {

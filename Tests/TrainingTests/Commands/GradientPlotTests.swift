@@ -3,6 +3,7 @@ import Foundation
 import Testing
 import TestSupport
 
+import Formats
 import Training
 
 @Suite struct `The picture of gradients` {

@@ -3,6 +3,8 @@ import Foundation
 import NumericalTestSupport
 import Recurrence
 import Testing
+import Configuration
+import Formats
 import Training
 
 @Suite struct `The catalogue of networks` {

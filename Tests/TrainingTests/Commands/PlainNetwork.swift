@@ -1,6 +1,7 @@
 import Formats
 import Foundation
 import Recurrence
+import Configuration
 import Training
 
 /// A language model in plain loops in Double, from a file whose layers have joined matrices: what

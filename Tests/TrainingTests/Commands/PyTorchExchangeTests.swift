@@ -4,6 +4,7 @@ import LinearAlgebra
 import Recurrence
 import Testing
 import TestSupport
+import Configuration
 import Training
 
 @Suite struct `Weights to PyTorch and back` {

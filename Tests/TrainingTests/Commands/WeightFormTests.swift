@@ -3,6 +3,7 @@ import LinearAlgebra
 import Recurrence
 import Testing
 import TestSupport
+import Configuration
 import Training
 
 @Suite struct `Weights in other forms` {

@@ -2,6 +2,7 @@ import Configuration
 import Foundation
 import Testing
 import TestSupport
+import Formats
 import Training
 
 @Suite struct `Files and assignments` {

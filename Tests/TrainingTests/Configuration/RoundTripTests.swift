@@ -1,6 +1,7 @@
 import Configuration
 import Foundation
 import Testing
+import Formats
 import Training
 
 private struct Everything: Codable, Equatable {

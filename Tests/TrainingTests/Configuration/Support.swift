@@ -1,6 +1,7 @@
 import Configuration
 import Foundation
 import Testing
+import Formats
 import Training
 
 /// Decodes options from YAML written in a test; messages call it `a.yaml`.

@@ -1,4 +1,6 @@
 import Testing
+import Configuration
+import Formats
 import Training
 
 @Suite struct `YAML as it is written` {

@@ -1,5 +1,6 @@
 import Configuration
 import Testing
+import Formats
 import Training
 
 private struct Values: Decodable, Equatable {

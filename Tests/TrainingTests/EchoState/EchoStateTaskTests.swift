@@ -4,6 +4,8 @@ import LinearAlgebra
 import NumericalTestSupport
 import Recurrence
 import Testing
+import Configuration
+import Formats
 import Training
 
 /// What an echo state network reaches on the tasks it is known for.

@@ -3,6 +3,7 @@ import Configuration
 import Datasets
 import LinearAlgebra
 import Recurrence
+import Formats
 import Training
 
 /// A model whose readout is fitted, made from a configuration.

@@ -4,6 +4,8 @@ import LinearAlgebra
 import Recurrence
 import Testing
 import TestSupport
+import Configuration
+import Formats
 import Training
 
 /// Models learn where sequences end, in each of the three ways.

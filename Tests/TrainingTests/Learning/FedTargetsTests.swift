@@ -3,6 +3,8 @@ import Foundation
 import Recurrence
 import Testing
 import TestSupport
+import Configuration
+import Formats
 import Training
 
 /// Layers that are fed the last tag learn to rely on it, and are measured without being told it.

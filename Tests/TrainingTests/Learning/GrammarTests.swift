@@ -4,6 +4,7 @@ import Foundation
 import LinearAlgebra
 import Recurrence
 import Testing
+import Formats
 import Training
 
 /// Networks learn grammars: what is published of them is reached.

@@ -4,6 +4,7 @@ import Datasets
 import Foundation
 import LinearAlgebra
 import Recurrence
+import Formats
 import Training
 
 /// A task that a network is to learn: a configuration, trained in this process without a folder.

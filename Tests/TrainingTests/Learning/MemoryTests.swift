@@ -3,6 +3,8 @@ import Foundation
 import LinearAlgebra
 import Recurrence
 import Testing
+import Configuration
+import Formats
 import Training
 
 /// Networks learn what has to be remembered for many steps.

@@ -3,6 +3,8 @@ import Datasets
 import Foundation
 import Testing
 import TestSupport
+import Configuration
+import Formats
 import Training
 
 /// The configurations of the Japanese Vowels, on generated utterances of the same shape.

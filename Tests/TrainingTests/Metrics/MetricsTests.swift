@@ -1,6 +1,8 @@
 import Foundation
 import NumericalTestSupport
 import Testing
+import Configuration
+import Formats
 import Training
 
 @Suite struct `Metrics of predictions` {

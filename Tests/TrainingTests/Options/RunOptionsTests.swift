@@ -5,6 +5,7 @@ import Foundation
 import Optimization
 import Recurrence
 import Testing
+import Formats
 import Training
 
 /// The one section without which there is no run; on a line of its own, so that positions in the first

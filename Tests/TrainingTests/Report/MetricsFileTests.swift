@@ -2,6 +2,7 @@ import Formats
 import Foundation
 import Testing
 import TestSupport
+import Configuration
 import Training
 
 @Suite struct `The file of metrics` {

@@ -1,5 +1,6 @@
 import Formats
 import Testing
+import Configuration
 import Training
 
 @Suite struct `The room that checkpoints need` {

@@ -4,6 +4,7 @@ import Datasets
 import Foundation
 import Testing
 import TestSupport
+import Formats
 import Training
 
 @Suite struct `What memory a run may have, and needs` {

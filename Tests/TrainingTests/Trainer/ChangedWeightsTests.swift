@@ -4,6 +4,7 @@ import Optimization
 import Recurrence
 import Testing
 import TestSupport
+import Configuration
 import Training
 
 /// Products use copies of the weights: transposed, packed, rounded. Whatever changes a weight has to be

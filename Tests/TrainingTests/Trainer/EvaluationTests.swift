@@ -5,6 +5,7 @@ import LinearAlgebra
 import Recurrence
 import Testing
 import TestSupport
+import Formats
 import Training
 
 extension TrainerTests {

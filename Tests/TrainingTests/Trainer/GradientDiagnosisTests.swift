@@ -3,6 +3,8 @@ import Foundation
 import Testing
 import TestSupport
 
+import Configuration
+import Formats
 import Training
 
 extension TrainerTests {

@@ -3,6 +3,8 @@ import LinearAlgebra
 import Recurrence
 import Testing
 import TestSupport
+import Configuration
+import Formats
 import Training
 
 extension TrainerTests {

@@ -1,6 +1,8 @@
 import Collectives
 import Testing
 import TestSupport
+import Configuration
+import Formats
 import Training
 
 extension TrainerTests {
