@@ -1,5 +1,6 @@
 import Datasets
 internal import Foundation
+internal import TestSupport
 import Testing
 
 /// A tokenizer of the kind that merges need: its symbols and merges are in a file, and it has to see a
