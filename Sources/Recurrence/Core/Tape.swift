@@ -21,10 +21,10 @@ public final class Tape: @unchecked Sendable {
     let gradientSteps: GradientSteps
     var steps = 0
     var streams = 0
-    /// Of a state, the first of the slots of its copies, in the order of their lags; nil where steps read
+    /// The first slot of a state's copies, in the order of their lags; nil where steps read
     /// the state itself.
     var copies: Int?
-    /// Of a state, the first of the slots of the copies that products read; nil where products read what
+    /// The first slot of the copies of a state that products read; nil where products read what
     /// steps read.
     var maskedCopies: Int?
     /// The lag of a copy, or the number of steps of a state that are carried.
@@ -36,7 +36,7 @@ public final class Tape: @unchecked Sendable {
     var streams = 0
     let values: Buffer<Real>
     let derivatives: Buffer<Real>
-    /// How much of `derivatives` the current layout uses.
+    /// The count of numbers in `derivatives` that the current layout uses.
     var used = 0
   }
 

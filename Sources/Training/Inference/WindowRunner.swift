@@ -3,8 +3,8 @@ package import Recurrence
 
 /// Runs a model forward over the windows of some data, with states carried from one to the next.
 ///
-/// Evaluating, scoring, predicting and fitting a readout are loops over such windows; each says alone what
-/// it does with the pass.
+/// Evaluating, scoring lines and predicting are loops over such windows; each says alone what it does with
+/// the pass.
 package final class WindowRunner {
   package let tape: Tape
 

@@ -33,8 +33,7 @@ struct CarriedStates: StepModifier {
       return InitialStateSource(initial, of: state, isShown: isOutput, in: &plan)
     }
     areZero = sources.allSatisfy(\.isZero)
-    // Where streams start from zero and one step back is read, carried states need no more than
-    // clearing.
+    // Clearing the carried states is enough for streams that start from zero and read one step back.
     let furthest = states.reduce(1) { max($0, plan.lag(of: $1)) }
     let sinceReset =
       !states.isEmpty && (!areZero || furthest > 1)
