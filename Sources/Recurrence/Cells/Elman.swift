@@ -69,3 +69,13 @@ public struct Elman: RecurrentCell {
       pass.d[preactivation].transposed, pass.read(output, lag: 1))
   }
 }
+
+extension Elman: PortableCell {
+  public static var pytorchModule: String? { "nn.RNN" }
+
+  public static func moduleObstacle(_ options: Options) -> String? {
+    if options.nonlinearity == .tanh || options.nonlinearity == .relu { return nil }
+    return
+      "has the nonlinearity \(options.nonlinearity.rawValue), and nn.RNN has tanh and relu only"
+  }
+}

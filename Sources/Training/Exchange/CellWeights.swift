@@ -9,9 +9,10 @@ internal import Recurrence
 /// The candidate of `gru-reset-before` has r ∘ h₋ in place of h₋, that of an `update-gru` with
 /// `gate_candidate` Γ ∘ c₋.
 struct CellWeights {
-  private enum Kind { case plain, gru, gruResetBefore }
-
-  private let kind: Kind
+  /// The index of the update gate among the blocks of `hidden` rows; nil if there is none.
+  private let updateGate: Int?
+  /// True if the candidate's second bias stays a vector of its own in the joined form.
+  private let keepsCandidateBias: Bool
   private let hidden: Int
   /// The lengths of x and of h₋, and the number of rows of M.
   private let (read, past, rows): (Int, Int, Int)
@@ -31,12 +32,9 @@ struct CellWeights {
       input.name[place.upperBound...].first?.isNumber == true,
       case .recurrent(let cell, let options) = options.kind
     else { return nil }
-    switch cell {
-    case "elman", "lstm", "update-gru", "leaky": kind = .plain
-    case "gru": kind = .gru
-    case "gru-reset-before": kind = .gruResetBefore
-    default: return nil
-    }
+    guard let cell = cells[cell] as? any PortableCell.Type else { return nil }
+    updateGate = cell.updateGate
+    keepsCandidateBias = cell.keepsCandidateBias
     hidden = options.hidden
     (read, rows) = (input.columns, input.rows)
     prefix = String(input.name[..<place.lowerBound])
@@ -47,8 +45,7 @@ struct CellWeights {
     hasSecondBias = layout.entry(named: prefix + "bias_hh" + suffix) != nil
   }
 
-  /// True if there is an update gate.
-  var isGRU: Bool { kind != .plain }
+  var hasUpdateGate: Bool { updateGate != nil }
 
   private func name(_ own: String) -> String { prefix + own + suffix }
 
@@ -65,11 +62,15 @@ struct CellWeights {
 
   /// Negates the update gate's rows wherever they are.
   func flipUpdateGate(_ tensors: inout [String: NamedTensor]) {
+    guard let updateGate else { return }
+    let rows = updateGate * hidden..<(updateGate + 1) * hidden
     let names = ["weight", "bias", "weight_ih", "weight_hh", "bias_ih", "bias_hh"].map(name)
     for name in names {
-      guard let tensor = tensors[name], tensor.shape.first ?? 0 >= 2 * hidden else { continue }
+      guard let tensor = tensors[name], tensor.shape.first ?? 0 >= rows.upperBound else { continue }
       let width = tensor.shape.dropFirst().reduce(1, *)
-      for i in hidden * width..<2 * hidden * width { tensors[name]!.values[i].negate() }
+      for i in rows.lowerBound * width..<rows.upperBound * width {
+        tensors[name]!.values[i].negate()
+      }
     }
   }
 
@@ -86,11 +87,11 @@ struct CellWeights {
       joined += u[row * past..<(row + 1) * past]
     }
     tensors[joinedName] = NamedTensor([rows, read + past], joined)
-    let added = kind == .gru ? 2 * hidden : rows
+    let added = keepsCandidateBias ? rows - hidden : rows
     var sum = b
     for i in 0..<added { sum[i] += second?[i] ?? 0 }
     tensors[name("bias")] = NamedTensor([rows], sum)
-    if kind == .gru {
+    if keepsCandidateBias {
       let zeros = [Float](repeating: 0, count: hidden)
       tensors[name("bias_hn")] = NamedTensor([hidden], second.map { Array($0[added...]) } ?? zeros)
     }
@@ -102,7 +103,7 @@ struct CellWeights {
     check(name("bias"), [rows], tensors, &misfits)
     misfits.unexpected += separateNames.filter { tensors[$0] != nil }
     let own = name("bias_hn")
-    guard kind == .gru, hasSecondBias || tensors[own] != nil else { return }
+    guard keepsCandidateBias, hasSecondBias || tensors[own] != nil else { return }
     check(own, [hidden], tensors, &misfits)
     if !hasSecondBias, tensors[own]?.values.contains(where: { $0 != 0 }) == true {
       misfits.wrong.append("\(own) other than zero (set the layer's biases to 2)")

@@ -62,7 +62,7 @@ public struct PyTorchExport {
     }
     for layer in layers {
       if form.isJoined { layer.join(&changed) }
-      if form.updateGate == .candidate, layer.isGRU { layer.flipUpdateGate(&changed) }
+      if form.updateGate == .candidate, layer.hasUpdateGate { layer.flipUpdateGate(&changed) }
     }
     return tensors.filter { !names.contains($0.name) }
       + changed.map { Tensor($0.key, shape: $0.value.shape, copying: $0.value.values) }

@@ -35,46 +35,38 @@ extension SequenceModel {
         return
           "layer \(index) has zoneout, which mixes states in evaluation too; PyTorch's modules lack it"
       }
-      let reason =
-        form.isOfModules
-        ? Self.reasonAgainstModule(cell, options) : Self.reasonAgainstForms(cell, options)
+      let reason = Self.obstacle(to: form, cell, options)
       if let reason { return "layer \(index) \(reason)" }
     }
-    if form.updateGate == .candidate, !cellWeights.contains(where: \.isGRU) {
-      return "no layer is a gru or a gru-reset-before, and others have no update gate of two signs"
+    if form.updateGate == .candidate, !cellWeights.contains(where: \.hasUpdateGate) {
+      let names = Self.portableCells { $0.updateGate != nil }.joined(separator: " or a ")
+      return "no layer is a \(names), and others have no update gate of two signs"
     }
     return nil
   }
 
-  /// Returns why PyTorch has no module for a cell.
-  private static func reasonAgainstModule(_ cell: String, _ options: any CellOptions) -> String? {
-    switch options {
-    case let options as LSTM.Options where cell == "lstm":
-      if options.peephole != .none { return "has peepholes, which nn.LSTM lacks" }
-      if options.coupled { return "has coupled gates, which nn.LSTM lacks" }
-      return options.layerNorm ? "has layer normalisation, which nn.LSTM lacks" : nil
-    case is GRU.Options where cell == "gru": return nil
-    case let options as Elman.Options where cell == "elman":
-      if options.nonlinearity == .tanh || options.nonlinearity == .relu { return nil }
-      return "has the nonlinearity \(options.nonlinearity.rawValue), and nn.RNN "
-        + "has tanh and relu only"
-    default: return "is a \(cell), for which PyTorch has no module"
+  /// Returns why a cell does not have this form, or nil if it has.
+  private static func obstacle(
+    to form: WeightForm, _ name: String, _ options: any CellOptions
+  ) -> String? {
+    func ask<Cell: PortableCell>(_ cell: Cell.Type) -> String? {
+      guard let options = options as? Cell.Options else {
+        preconditionFailure("options of another cell than \(name)")
+      }
+      if !form.isOfModules { return cell.joiningObstacle(options) }
+      return cell.pytorchModule == nil
+        ? "is a \(name), for which PyTorch has no module" : cell.moduleObstacle(options)
     }
+    if let cell = cells[name] as? any PortableCell.Type { return ask(cell) }
+    if form.isOfModules { return "is a \(name), for which PyTorch has no module" }
+    let names = portableCells { _ in true }
+    return "is a \(name), and only \(names.dropLast().joined(separator: ", ")) and "
+      + "\(names.last!) have another form"
   }
 
-  /// Returns why a cell has only one form.
-  private static func reasonAgainstForms(_ cell: String, _ options: any CellOptions) -> String? {
-    switch cell {
-    case "elman", "gru", "gru-reset-before", "update-gru": nil
-    case "leaky":
-      (options as? Leaky.Options)?.recurrent == false
-        ? "is a leaky without U, and so has no two matrices" : nil
-    case "lstm":
-      (options as? LSTM.Options)?.layerNorm == true
-        ? "has layer normalisation, which takes each of the two products by itself" : nil
-    default:
-      "is a \(cell), and only elman, lstm, gru, gru-reset-before, update-gru and leaky have another form"
-    }
+  /// Returns the names of the cells in the registry that adopt `PortableCell` and meet a condition.
+  private static func portableCells(where meets: (any PortableCell.Type) -> Bool) -> [String] {
+    cells.filter { ($1 as? any PortableCell.Type).map(meets) ?? false }.keys.sorted()
   }
 }
 

@@ -55,7 +55,7 @@ extension SafetensorsFile {
     var misfits = Misfits()
     for layer in joined { layer.findMisfits(changed, &misfits) }
     if let error = misfits.error(path) { throw error }
-    for layer in layers where form.updateGate == .candidate && layer.isGRU {
+    for layer in layers where form.updateGate == .candidate && layer.hasUpdateGate {
       layer.flipUpdateGate(&changed)
     }
     for layer in joined { layer.split(&changed) }

@@ -164,3 +164,9 @@ public struct Leaky: RecurrentCell {
     dp[j] += dh[j] * (past[j] - v[j]) * (alpha[j] * (1 - alpha[j]))
   }
 }
+
+extension Leaky: PortableCell {
+  public static func joiningObstacle(_ options: Options) -> String? {
+    options.recurrent ? nil : "is a leaky without U, and so has no two matrices"
+  }
+}

@@ -177,3 +177,9 @@ public struct GRU: RecurrentCell {
     ur[j] = dr
   }
 }
+
+extension GRU: PortableCell {
+  public static var pytorchModule: String? { "nn.GRU" }
+  public static var updateGate: Int? { 1 }
+  public static var keepsCandidateBias: Bool { true }
+}

@@ -130,3 +130,7 @@ public struct GRUResetBefore: RecurrentCell {
     r[j] = dKept[j] * past[j] * (gate * (1 - gate))
   }
 }
+
+extension GRUResetBefore: PortableCell {
+  public static var updateGate: Int? { 1 }
+}

@@ -199,3 +199,5 @@ public struct UpdateGRU: RecurrentCell {
     gate[j] = (dGate[j] + dKept[j] * past[j]) * (open * (1 - open))
   }
 }
+
+extension UpdateGRU: PortableCell {}

@@ -206,3 +206,18 @@ public struct LSTM: RecurrentCell {
       : (p.part(0, of: 3), p.part(1, of: 3), p.part(2, of: 3))
   }
 }
+
+extension LSTM: PortableCell {
+  public static var pytorchModule: String? { "nn.LSTM" }
+
+  public static func moduleObstacle(_ options: Options) -> String? {
+    if options.peephole != .none { return "has peepholes, which nn.LSTM lacks" }
+    if options.coupled { return "has coupled gates, which nn.LSTM lacks" }
+    return options.layerNorm ? "has layer normalisation, which nn.LSTM lacks" : nil
+  }
+
+  public static func joiningObstacle(_ options: Options) -> String? {
+    options.layerNorm
+      ? "has layer normalisation, which takes each of the two products by itself" : nil
+  }
+}
