@@ -60,16 +60,46 @@ let trainer: [Target] = [
       .product(name: "Yams", package: "Yams"),
     ]),
   module(
+    "Checkpointing",
+    ["LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Formats", "Configuration"]),
+  module("Exchange", ["LinearAlgebra", "Recurrence", "Datasets", "Formats", "Checkpointing"]),
+  module(
+    "Inference",
+    [
+      "LinearAlgebra", "Recurrence", "Datasets", "Collectives", "Formats", "Configuration",
+      "Checkpointing",
+    ]),
+  module(
     "Training",
     [
       "LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Collectives", "Formats",
-      "Configuration", .product(name: "Logging", package: "swift-log"),
+      "Configuration", "Checkpointing", "Exchange", "Inference",
+    ]),
+  module(
+    "Reporting",
+    [
+      "LinearAlgebra", "Recurrence", "Datasets", "Formats", "Configuration", "Checkpointing",
+      "Inference", "Training", .product(name: "Logging", package: "swift-log"),
+    ]),
+  module(
+    "Runs",
+    [
+      "LinearAlgebra", "Recurrence", "Datasets", "Collectives", "Formats", "Configuration",
+      "Checkpointing", "Exchange", "Inference", "Training", "Reporting",
+      .product(name: "Logging", package: "swift-log"),
+    ]),
+  module(
+    "Tools",
+    [
+      "LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Collectives", "Formats",
+      "Configuration", "Checkpointing", "Inference", "Training", "Runs",
     ]),
   .executableTarget(
     name: "unroll",
     dependencies: [
-      "ProcessorCheck", "CFileFaults", "LinearAlgebra", "Recurrence", "Optimization", "Datasets",
-      "Collectives", "Formats", "Configuration", "Training",
+      "ProcessorCheck", "CFileFaults", "LinearAlgebra", "Recurrence", "Datasets", "Collectives",
+      "Formats", "Configuration", "Checkpointing", "Exchange", "Inference", "Training",
+      "Reporting", "Runs", "Tools",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
       .product(name: "Logging", package: "swift-log"),
     ],
@@ -77,8 +107,8 @@ let trainer: [Target] = [
   support(
     "TestSupport",
     [
-      "Collectives", "Formats", "Configuration", "Training",
-      .product(name: "Logging", package: "swift-log"),
+      "Collectives", "Formats", "Configuration", "Checkpointing", "Exchange", "Inference",
+      "Training", "Reporting", "Runs", "Tools", .product(name: "Logging", package: "swift-log"),
     ]),
   tests(
     "Optimization", ["LinearAlgebra", "Recurrence", "Optimization", "NumericalTestSupport"]),
@@ -88,7 +118,8 @@ let trainer: [Target] = [
     "Training",
     [
       "LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Collectives", "Formats",
-      "Configuration", "Training", "NumericalTestSupport", "TestSupport",
+      "Configuration", "Checkpointing", "Exchange", "Inference", "Training", "Reporting", "Runs",
+      "Tools", "NumericalTestSupport", "TestSupport",
       .product(name: "Logging", package: "swift-log"),
     ]),
 ]
@@ -96,7 +127,8 @@ let trainer: [Target] = [
 // Each is a product of its own, and all of them together are another.
 let modules = [
   "LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Collectives", "Formats",
-  "Configuration", "Training",
+  "Configuration", "Checkpointing", "Exchange", "Inference", "Training", "Reporting", "Runs",
+  "Tools",
 ]
 
 let package = Package(

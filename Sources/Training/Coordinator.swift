@@ -1,4 +1,5 @@
-internal import Configuration
+public import Checkpointing
+package import Configuration
 internal import Optimization
 
 /// Decides the learning rate, whether a step counts, and when to evaluate, to save and to stop.
@@ -9,7 +10,7 @@ public struct Coordinator: Sendable {
   public internal(set) var state = CoordinatorState()
   let training: TrainingOptions
   let evaluation: EvaluationOptions?
-  let checkpoint: CheckpointOptions
+  package let checkpoint: CheckpointOptions
   private var schedule: Schedule
   /// The length of the run if all of its windows had the current length.
   private let scheduledSteps: Int
@@ -24,7 +25,7 @@ public struct Coordinator: Sendable {
   private var improved = false
   private var epochEnded = false
   /// The epoch of the last step.
-  private(set) var lastEpoch = 1
+  package private(set) var lastEpoch = 1
 
   /// - Parameters:
   ///   - evaluation: The options of evaluation; nil without validation data.
@@ -113,7 +114,7 @@ public struct Coordinator: Sendable {
   }
 
   /// The decision about a step once its sums are known.
-  enum Verdict: Equatable {
+  package enum Verdict: Equatable {
     /// The weights are updated.
     case update
     /// No update, because there was no target.
@@ -172,7 +173,7 @@ public struct Coordinator: Sendable {
 
   /// Continues from a checkpoint of another folder: forgets the best step unless it is this one,
   /// because the best checkpoint stays in the other folder.
-  mutating func forgetOtherBest() {
+  package mutating func forgetOtherBest() {
     if state.bestStep != state.step { state.bestStep = nil }
   }
 
@@ -198,7 +199,7 @@ public struct Coordinator: Sendable {
   var isInterrupted: Bool { stopAsked && !isComplete }
 
   /// True if the run was stopped in the evaluation after its last step.
-  var hasOpenEvaluation: Bool { evaluation != nil && state.openEvaluation != nil }
+  package var hasOpenEvaluation: Bool { evaluation != nil && state.openEvaluation != nil }
 
   /// Records that the evaluation after this step is left to the resumed run.
   mutating func leaveEvaluationOpen() { state.openEvaluation = lastEpoch }

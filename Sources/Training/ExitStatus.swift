@@ -1,3 +1,4 @@
+internal import Checkpointing
 internal import Collectives
 internal import Configuration
 internal import Datasets

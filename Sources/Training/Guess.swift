@@ -27,7 +27,7 @@ extension ModelOptions {
 extension Coordinator {
   /// True if the last validation loss is above the loss of guessing, as before any learning and
   /// after divergence.
-  var isWorseThanGuessing: Bool {
+  package var isWorseThanGuessing: Bool {
     guard let guess = state.guess, let loss = state.validationLoss else { return false }
     return !(loss <= guess)
   }
@@ -49,7 +49,7 @@ extension Coordinator {
   private var finalLoss: Double? { state.validationLoss ?? state.recent?.mean }
 
   /// The message for a run that has diverged.
-  var divergenceSentence: String {
+  package var divergenceSentence: String {
     let loss = state.validationLoss == nil ? "loss of the last steps" : "validation loss"
     let best =
       state.earlyStopping.best.map { $0 <= state.guess ?? guess ?? 0 } == true

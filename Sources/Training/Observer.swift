@@ -1,3 +1,6 @@
+public import Checkpointing
+public import Inference
+
 /// Observes a run from outside. The root's observer displays, writes and saves; those of other
 /// ranks do nothing.
 public protocol Observer: AnyObject {

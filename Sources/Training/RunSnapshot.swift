@@ -1,5 +1,7 @@
+public import Checkpointing
 public import Collectives
 internal import Datasets
+public import Exchange
 public import Formats
 internal import Foundation
 internal import LinearAlgebra

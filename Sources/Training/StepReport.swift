@@ -1,3 +1,5 @@
+public import Inference
+
 /// The results of one step, the same on every rank except for times.
 public struct StepReport: Sendable {
   /// The number of steps so far, including this one.
@@ -10,8 +12,8 @@ public struct StepReport: Sendable {
   public let learningRate: Double
   /// The norm of the gradient before clipping.
   public let gradientNorm: Double
-  let verdict: Coordinator.Verdict
-  let time: Stopwatch
+  package let verdict: Coordinator.Verdict
+  package let time: Stopwatch
   /// The gradient diagnosis of this step; nil if there was none, and on every rank except the root.
   public let gradients: GradientReport?
 
@@ -22,16 +24,16 @@ public struct StepReport: Sendable {
 }
 
 /// Measures the seconds that the parts of a step take on this rank.
-struct Stopwatch: Sendable {
+package struct Stopwatch: Sendable {
   private let clock = ContinuousClock()
   private var last: ContinuousClock.Instant
-  var compute = 0.0
-  var communication = 0.0
+  package var compute = 0.0
+  package var communication = 0.0
   var update = 0.0
 
   init() { last = clock.now }
 
-  var total: Double { compute + communication + update }
+  package var total: Double { compute + communication + update }
 
   /// Skips the seconds since the last lap.
   mutating func restart() { last = clock.now }

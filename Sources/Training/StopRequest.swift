@@ -77,7 +77,7 @@ public enum StopRequest {
 
   /// Tells a supervisor that the run was saved after the request: creates an empty file at the path
   /// in `UNROLL_SAVE_MARK`.
-  static func noteSave() {
+  package static func noteSave() {
     guard isMade, let mark = getenv("UNROLL_SAVE_MARK") else { return }
     let descriptor = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
     if descriptor >= 0 { close(descriptor) }

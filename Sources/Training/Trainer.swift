@@ -1,6 +1,7 @@
 public import Collectives
 public import Configuration
 public import Datasets
+package import Inference
 internal import LinearAlgebra
 public import Optimization
 public import Recurrence
@@ -28,7 +29,7 @@ public final class Trainer {
   public let optimizer: any Optimizer
   public let average: WeightAverage?
   public let loader: any BatchLoader
-  public internal(set) var coordinator: Coordinator
+  public package(set) var coordinator: Coordinator
 
   let world: any Communicator
   /// The way to find the gradient of a window, with what it keeps between windows.
@@ -60,7 +61,7 @@ public final class Trainer {
   /// The memory of the windows.
   var tape: Tape { method.tape }
   /// The profile that records the time of the parts of a step; nil for none.
-  var profile: Profile? {
+  package var profile: Profile? {
     get { tape.profile }
     set { tape.profile = newValue }
   }
@@ -239,7 +240,7 @@ public final class Trainer {
   }
 
   /// The votes on requests to stop while each rank works on its own.
-  var votes: StopVotes { StopVotes(of: world, every: stopInterval, isAsked: isAskedToStop) }
+  package var votes: StopVotes { StopVotes(of: world, every: stopInterval, isAsked: isAskedToStop) }
 
   private func isAnyAskedToStop() throws(CommunicationError) -> Bool {
     var asked: [Int32] = [isAskedToStop() ? 1 : 0]
@@ -259,7 +260,7 @@ public final class Trainer {
   }
 
   /// Passes a snapshot of the run to the observer. Collective.
-  func save() throws {
+  package func save() throws {
     try observer.save(try snapshot(), isBest: coordinator.isBest)
   }
 }

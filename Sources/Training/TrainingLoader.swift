@@ -1,10 +1,10 @@
-internal import Collectives
+package import Collectives
 internal import Configuration
-internal import Datasets
+package import Datasets
 
 extension TrainingOptions {
   /// Returns the request with which a rank reads the training data.
-  func loaderRequest(seed: UInt64, in world: any Communicator) -> LoaderRequest {
+  package func loaderRequest(seed: UInt64, in world: any Communicator) -> LoaderRequest {
     LoaderRequest(
       batchSize: batchSize, bptt: givenStride ?? givenBptt, batchTokens: batchTokens,
       isBucketed: isBucketed, seed: seed, rank: world.rank, world: world.size,

@@ -2,8 +2,10 @@ public import ArgumentParser
 internal import Collectives
 internal import Configuration
 internal import Foundation
+internal import Inference
 internal import Recurrence
-public import Training
+internal import Tools
+internal import Training
 
 extension BenchRequest.Task: ExpressibleByArgument {}
 

@@ -1,5 +1,7 @@
 internal import ArgumentParser
+internal import Checkpointing
 internal import Datasets
+internal import Reporting
 internal import Training
 
 /// The argument that names the checkpoint a command reads.

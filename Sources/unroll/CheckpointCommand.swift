@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Checkpointing
 internal import Training
 
 struct CheckpointCommand: ParsableCommand {

@@ -1,4 +1,6 @@
 internal import ArgumentParser
+internal import Checkpointing
+internal import Inference
 internal import Training
 
 /// Options for the conditions of sequences.

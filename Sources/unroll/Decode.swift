@@ -1,7 +1,9 @@
 internal import ArgumentParser
+internal import Checkpointing
 internal import Configuration
 internal import Datasets
 internal import Foundation
+internal import Inference
 internal import Recurrence
 internal import Training
 

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Formats
 internal import Foundation
+internal import Reporting
 internal import Training
 
 struct Diagnose: ParsableCommand {

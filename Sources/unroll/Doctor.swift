@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Collectives
 internal import ProcessorCheck
+internal import Tools
 internal import Training
 
 struct Doctor: ParsableCommand {

@@ -1,8 +1,10 @@
 public import ArgumentParser
+internal import Checkpointing
 internal import Collectives
 internal import Configuration
 internal import Datasets
 internal import Foundation
+internal import Inference
 internal import Training
 
 extension SequenceScore.Part: ExpressibleByArgument {}

@@ -1,5 +1,7 @@
 internal import ArgumentParser
+internal import Checkpointing
 internal import Configuration
+internal import Exchange
 internal import Training
 
 struct Export: ParsableCommand {

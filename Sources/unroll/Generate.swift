@@ -1,8 +1,11 @@
 internal import ArgumentParser
+internal import Checkpointing
 internal import Configuration
 internal import Datasets
 internal import Foundation
+internal import Inference
 internal import Recurrence
+internal import Reporting
 internal import Training
 
 struct Generate: ParsableCommand {

@@ -1,9 +1,12 @@
 internal import ArgumentParser
+internal import Checkpointing
 internal import Collectives
 internal import Configuration
+internal import Exchange
 internal import Formats
 internal import Foundation
 internal import Logging
+internal import Runs
 internal import Training
 
 struct Import: ParsableCommand {

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Tools
 internal import Training
 
 struct Networks: ParsableCommand {

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Collectives
 internal import Foundation
 internal import Logging
+internal import Reporting
 internal import Training
 
 /// Ends the process with an error: one sentence from one rank, and the documented exit code.

@@ -1,8 +1,10 @@
 public import ArgumentParser
+internal import Checkpointing
 internal import Collectives
 internal import Configuration
 internal import Foundation
 internal import Logging
+internal import Runs
 internal import Training
 
 extension ConsoleOptions.Progress: ExpressibleByArgument {}

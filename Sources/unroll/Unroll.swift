@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import CFileFaults
+internal import Checkpointing
 internal import Collectives
 internal import Configuration
 internal import Formats

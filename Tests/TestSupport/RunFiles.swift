@@ -1,6 +1,7 @@
-internal import Foundation
+internal import Checkpointing
 internal import Configuration
 package import Formats
+internal import Foundation
 internal import Training
 
 /// The contents of a checkpoint, all but times and names of processes.

@@ -1,7 +1,9 @@
+internal import Checkpointing
 package import Collectives
 package import Configuration
 internal import Formats
 internal import Foundation
+package import Runs
 package import Training
 
 /// A run of a small model on a generated text: a configuration with some keys changed.
@@ -62,7 +64,7 @@ package struct Trial: Sendable {
     _ world: any Communicator, _ folder: String, run name: String = "run", resume: Resume = .auto,
     initFrom: String? = nil, rehearsal: Bool = false, journal: Journal = Journal(),
     diagnosingEvery every: Int? = nil
-  ) throws -> Training.Run {
+  ) throws -> Runs.Run {
     if world.isRoot {
       for (name, text) in texts {
         let file = URL(filePath: folder + "/" + name)
@@ -75,7 +77,7 @@ package struct Trial: Sendable {
     let request = RunRequest(
       try options(folder), given: yaml, folder: RunFolder(folder + "/" + name), resume: resume,
       initFrom: initFrom, isRehearsal: rehearsal, diagnosingEvery: every)
-    return try Training.Run(request, world: world, log: journal.logger)
+    return try Runs.Run(request, world: world, log: journal.logger)
   }
 
   /// Trains in a folder, to the end or until a rank is asked to stop. Collective.

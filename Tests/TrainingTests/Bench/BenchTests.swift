@@ -4,8 +4,9 @@ import Formats
 import Foundation
 import LinearAlgebra
 import Recurrence
-import Testing
 import TestSupport
+import Testing
+import Tools
 import Training
 
 @Suite struct `Benchmarks` {

@@ -1,8 +1,9 @@
+import Checkpointing
 import Configuration
 import Formats
 import Foundation
-import Testing
 import TestSupport
+import Testing
 import Training
 
 #if canImport(Glibc)

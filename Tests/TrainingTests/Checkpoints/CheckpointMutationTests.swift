@@ -1,12 +1,16 @@
+import Checkpointing
 import Collectives
 import Configuration
 import Datasets
+import Exchange
 import Formats
 import Foundation
+import Inference
 import Logging
 import Recurrence
-import Testing
+import Runs
 import TestSupport
+import Testing
 import Training
 
 /// States with right checksums and one wrong value. A process that ends in a trap fails every test.
@@ -61,10 +65,10 @@ import Training
 
   private static func open(
     _ options: RunOptions, in folder: String, _ resume: Resume = .none, isRehearsal: Bool = true
-  ) throws -> Training.Run {
+  ) throws -> Runs.Run {
     let request = RunRequest(
       options, folder: RunFolder(folder + "/run"), resume: resume, isRehearsal: isRehearsal)
-    return try Training.Run(
+    return try Runs.Run(
       request, world: SingleProcess(), log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
   }
 

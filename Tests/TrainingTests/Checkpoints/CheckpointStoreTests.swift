@@ -1,9 +1,10 @@
+import Checkpointing
 import Configuration
 import Datasets
 import Formats
 import Foundation
-import Testing
 import TestSupport
+import Testing
 import Training
 
 @Suite struct `A store of checkpoints` {

@@ -1,9 +1,10 @@
+import Checkpointing
+import Configuration
 import Formats
 import Foundation
 import Recurrence
-import Testing
 import TestSupport
-import Configuration
+import Testing
 import Training
 
 @Suite struct `Checkpoints of a run, seen by people` {

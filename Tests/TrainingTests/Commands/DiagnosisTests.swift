@@ -1,8 +1,9 @@
 import Collectives
-import Foundation
-import Testing
 import Configuration
 import Formats
+import Foundation
+import Testing
+import Tools
 import Training
 
 @Suite struct `The doctor` {

@@ -1,9 +1,9 @@
 import Configuration
-import Foundation
-import Testing
-import TestSupport
-
 import Formats
+import Foundation
+import Reporting
+import TestSupport
+import Testing
 import Training
 
 @Suite struct `The picture of gradients` {

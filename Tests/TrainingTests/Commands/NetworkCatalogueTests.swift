@@ -1,10 +1,11 @@
+import Configuration
 import Datasets
+import Formats
 import Foundation
 import NumericalTestSupport
 import Recurrence
 import Testing
-import Configuration
-import Formats
+import Tools
 import Training
 
 @Suite struct `The catalogue of networks` {

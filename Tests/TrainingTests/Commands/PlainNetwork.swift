@@ -1,7 +1,8 @@
+import Configuration
+import Exchange
 import Formats
 import Foundation
 import Recurrence
-import Configuration
 import Training
 
 /// A language model in plain loops in Double, from a file whose layers have joined matrices: what

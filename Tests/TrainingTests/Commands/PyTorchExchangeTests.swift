@@ -1,10 +1,12 @@
+import Checkpointing
+import Configuration
+import Exchange
 import Formats
 import Foundation
 import LinearAlgebra
 import Recurrence
-import Testing
 import TestSupport
-import Configuration
+import Testing
 import Training
 
 @Suite struct `Weights to PyTorch and back` {

@@ -1,3 +1,4 @@
+import Checkpointing
 import Collectives
 import Configuration
 import Formats
@@ -5,6 +6,7 @@ import Foundation
 import LinearAlgebra
 import Logging
 import Recurrence
+import Runs
 import TestSupport
 import Training
 
@@ -36,11 +38,11 @@ struct SmallRun {
   }
 
   func open(_ name: String = "run", from file: String? = nil, resume: Resume = .auto) throws
-    -> Training.Run
+    -> Runs.Run
   {
     let request = RunRequest(
       options, folder: RunFolder(home + "/" + name), resume: resume, initFrom: file)
-    return try Training.Run(
+    return try Runs.Run(
       request, world: SingleProcess(), log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
   }
 

@@ -1,9 +1,11 @@
+import Checkpointing
+import Configuration
+import Exchange
 import Formats
 import LinearAlgebra
 import Recurrence
-import Testing
 import TestSupport
-import Configuration
+import Testing
 import Training
 
 @Suite struct `Weights in other forms` {

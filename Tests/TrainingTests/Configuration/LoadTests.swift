@@ -1,8 +1,9 @@
 import Configuration
-import Foundation
-import Testing
-import TestSupport
 import Formats
+import Foundation
+import Runs
+import TestSupport
+import Testing
 import Training
 
 @Suite struct `Files and assignments` {

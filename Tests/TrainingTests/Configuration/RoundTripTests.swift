@@ -1,7 +1,8 @@
 import Configuration
-import Foundation
-import Testing
 import Formats
+import Foundation
+import Runs
+import Testing
 import Training
 
 private struct Everything: Codable, Equatable {

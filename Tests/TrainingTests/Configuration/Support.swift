@@ -1,7 +1,8 @@
 import Configuration
-import Foundation
-import Testing
 import Formats
+import Foundation
+import Runs
+import Testing
 import Training
 
 /// Decodes options from YAML written in a test; messages call it `a.yaml`.

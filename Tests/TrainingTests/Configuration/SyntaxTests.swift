@@ -1,6 +1,7 @@
-import Testing
 import Configuration
 import Formats
+import Runs
+import Testing
 import Training
 
 @Suite struct `YAML as it is written` {

@@ -1,5 +1,6 @@
 import Configuration
 import Formats
+import Runs
 import Testing
 import Training
 

@@ -1,6 +1,7 @@
 import Configuration
-import Testing
 import Formats
+import Runs
+import Testing
 import Training
 
 private struct Values: Decodable, Equatable {

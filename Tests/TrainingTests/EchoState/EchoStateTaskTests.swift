@@ -1,11 +1,12 @@
+import Configuration
 import Datasets
+import Formats
 import Foundation
+import Inference
 import LinearAlgebra
 import NumericalTestSupport
 import Recurrence
 import Testing
-import Configuration
-import Formats
 import Training
 
 /// What an echo state network reaches on the tasks it is known for.

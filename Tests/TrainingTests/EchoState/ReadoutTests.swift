@@ -1,12 +1,14 @@
+import Checkpointing
 import Collectives
 import Configuration
 import Datasets
+import Formats
 import Foundation
+import Inference
 import LinearAlgebra
 import Recurrence
-import Testing
 import TestSupport
-import Formats
+import Testing
 import Training
 
 extension TrainerTests {

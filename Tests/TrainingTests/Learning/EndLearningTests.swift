@@ -1,11 +1,12 @@
+import Configuration
 import Datasets
+import Formats
 import Foundation
+import Inference
 import LinearAlgebra
 import Recurrence
-import Testing
 import TestSupport
-import Configuration
-import Formats
+import Testing
 import Training
 
 /// Models learn where sequences end, in each of the three ways.

@@ -1,10 +1,11 @@
 import Configuration
 import Datasets
+import Formats
 import Foundation
+import Inference
 import LinearAlgebra
 import Recurrence
 import Testing
-import Formats
 import Training
 
 /// Networks learn grammars: what is published of them is reached.

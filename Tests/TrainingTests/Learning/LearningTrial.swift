@@ -1,10 +1,11 @@
 import Collectives
 import Configuration
 import Datasets
+import Formats
 import Foundation
+import Inference
 import LinearAlgebra
 import Recurrence
-import Formats
 import Training
 
 /// A task that a network is to learn: a configuration, trained in this process without a folder.

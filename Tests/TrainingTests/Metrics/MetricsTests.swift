@@ -1,8 +1,9 @@
-import Foundation
-import NumericalTestSupport
-import Testing
 import Configuration
 import Formats
+import Foundation
+import Inference
+import NumericalTestSupport
+import Testing
 import Training
 
 @Suite struct `Metrics of predictions` {

@@ -1,11 +1,12 @@
 import Collectives
 import Configuration
 import Datasets
+import Formats
 import Foundation
+import Inference
 import Optimization
 import Recurrence
 import Testing
-import Formats
 import Training
 
 /// The one section without which there is no run; on a line of its own, so that positions in the first

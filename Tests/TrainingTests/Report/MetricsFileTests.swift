@@ -1,8 +1,9 @@
+import Configuration
 import Formats
 import Foundation
-import Testing
+import Reporting
 import TestSupport
-import Configuration
+import Testing
 import Training
 
 @Suite struct `The file of metrics` {

@@ -1,6 +1,7 @@
-import Testing
 import Configuration
 import Formats
+import Reporting
+import Testing
 import Training
 
 @Suite struct `The progress line` {

@@ -1,6 +1,7 @@
-import Formats
-import Testing
 import Configuration
+import Formats
+import Runs
+import Testing
 import Training
 
 @Suite struct `The room that checkpoints need` {

@@ -1,10 +1,12 @@
+import Checkpointing
 import Collectives
 import Configuration
 import Datasets
-import Foundation
-import Testing
-import TestSupport
 import Formats
+import Foundation
+import Runs
+import TestSupport
+import Testing
 import Training
 
 @Suite struct `What memory a run may have, and needs` {

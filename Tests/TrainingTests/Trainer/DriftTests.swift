@@ -1,8 +1,9 @@
+import Checkpointing
 import Collectives
-import Testing
-import TestSupport
 import Configuration
 import Formats
+import TestSupport
+import Testing
 import Training
 
 extension TrainerTests {

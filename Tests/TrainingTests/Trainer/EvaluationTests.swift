@@ -1,11 +1,13 @@
+import Checkpointing
 import Collectives
 import Configuration
 import Datasets
+import Formats
+import Inference
 import LinearAlgebra
 import Recurrence
-import Testing
 import TestSupport
-import Formats
+import Testing
 import Training
 
 extension TrainerTests {

@@ -1,10 +1,10 @@
 import Collectives
-import Foundation
-import Testing
-import TestSupport
-
 import Configuration
 import Formats
+import Foundation
+import Reporting
+import TestSupport
+import Testing
 import Training
 
 extension TrainerTests {

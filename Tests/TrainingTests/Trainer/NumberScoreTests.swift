@@ -1,10 +1,11 @@
 import Configuration
 import Datasets
+import Formats
+import Inference
 import LinearAlgebra
 import Recurrence
-import Testing
 import TestSupport
-import Formats
+import Testing
 import Training
 
 extension TrainerTests {

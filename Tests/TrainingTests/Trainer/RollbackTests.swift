@@ -1,9 +1,10 @@
+import Checkpointing
 import Collectives
-import Foundation
-import Testing
-import TestSupport
 import Configuration
 import Formats
+import Foundation
+import TestSupport
+import Testing
 import Training
 
 extension TrainerTests {

@@ -1,10 +1,11 @@
+import Checkpointing
 import Collectives
-import Datasets
-import Foundation
-import Testing
-import TestSupport
 import Configuration
+import Datasets
 import Formats
+import Foundation
+import TestSupport
+import Testing
 import Training
 
 extension TrainerTests {

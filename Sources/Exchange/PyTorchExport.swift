@@ -1,0 +1,118 @@
+public import Checkpointing
+internal import Datasets
+public import Formats
+internal import Foundation
+internal import LinearAlgebra
+internal import Recurrence
+
+/// A checkpoint's weights in the form that PyTorch's `load_state_dict(strict=True)` takes, or in
+/// another form.
+///
+/// Names, shapes and the order of gates are PyTorch's already. A tied matrix is written under both
+/// of its names, and a bias that the model lacks as zeros.
+public struct PyTorchExport {
+  public let tensors: [Tensor]
+  /// The metadata of the file: the program, the step, the kind of weights, and the model's options.
+  public let metadata: [String: String]
+  private let vocabularies: Dataset.Vocabularies
+
+  /// - Parameter raw: the weights as trained, also where the run kept an average of them.
+  /// - Throws: `FileError` where the checkpoint cannot be read, or the form cannot say the
+  ///   model.
+  public init(
+    _ checkpoint: Checkpoint, raw: Bool = false, form: WeightForm = WeightForm()
+  ) throws {
+    let (model, weights, _) = try checkpoint.model(raw: raw)
+    vocabularies = try checkpoint.vocabularies()
+    if let part = model.part(outside: form) {
+      throw FileError(
+        .damaged, checkpoint.path,
+        "\(checkpoint.path) cannot be exported, because \(part): use its model.safetensors as it is"
+      )
+    }
+    var tensors = weights.tensors()
+    for (other, name) in model.tiedNames {
+      guard let entry = weights.layout.entry(named: name) else { continue }
+      tensors.append(Tensor(other, shape: entry.shape, weights.buffer, from: entry.offset))
+    }
+    for bias in model.biasesLeftOut {
+      tensors.append(Tensor(bias.name, shape: [bias.count], Buffer<Real>(count: bias.count)))
+    }
+    self.tensors = form.isOfModules ? tensors : Self.change(tensors, of: model, to: form)
+    let options = try JSONValue.encoder().encode(model.options)
+    var metadata = [
+      "format": "pt",
+      "software": checkpoint.state.software,
+      "step": String(checkpoint.state.step),
+      "weights": checkpoint.hasAverage && !raw ? "averaged" : "as trained",
+      "model": String(decoding: options, as: UTF8.self),
+    ]
+    if form.updateGate != .past { metadata[UpdateGate.key] = form.updateGate.rawValue }
+    self.metadata = metadata
+  }
+
+  /// Returns the tensors with the weights of cells in another form.
+  private static func change(
+    _ tensors: [Tensor], of model: SequenceModel, to form: WeightForm
+  ) -> [Tensor] {
+    let layers = model.cellWeights
+    let names = Set(layers.flatMap(\.names))
+    var changed: [String: NamedTensor] = [:]
+    for tensor in tensors where names.contains(tensor.name) {
+      changed[tensor.name] = NamedTensor(tensor.shape, Array(tensor.view(as: Float.self)!))
+    }
+    for layer in layers {
+      if form.isJoined { layer.join(&changed) }
+      if form.updateGate == .candidate, layer.hasUpdateGate { layer.flipUpdateGate(&changed) }
+    }
+    return tensors.filter { !names.contains($0.name) }
+      + changed.map { Tensor($0.key, shape: $0.value.shape, copying: $0.value.values) }
+  }
+
+  /// Writes the vocabularies beside a file of weights, as a checkpoint stores them: for
+  /// `name.safetensors` `name.vocabulary.json`, and `name.outputs.json` if the outputs have other
+  /// symbols.
+  /// - Returns: The files and the number of symbols in each; empty for a model without symbols.
+  public func saveVocabularies(beside path: String) throws -> [(file: String, symbols: Int)] {
+    let suffix = ".safetensors"
+    let stem = path.hasSuffix(suffix) ? String(path.dropLast(suffix.count)) : path
+    var files: [(String, Vocabulary)] = []
+    if !vocabularies.inputs.isEmpty { files.append(("vocabulary", vocabularies.inputs)) }
+    if let outputs = vocabularies.outputs, !outputs.isEmpty, outputs != vocabularies.inputs {
+      files.append(("outputs", outputs))
+    }
+    return try files.map { name, vocabulary in
+      try vocabulary.write(to: "\(stem).\(name).json")
+      return ("\(stem).\(name).json", vocabulary.count)
+    }
+  }
+
+  /// Writes the file in one step: it is complete under its name, or the old file is still there.
+  public func save(to path: String) throws(FileError) {
+    let folder = parent(of: path)
+    func refuse(_ reason: String) -> FileError {
+      FileError(.cannotCreate, path, "cannot create \(path) because \(reason)")
+    }
+    switch FileKind(folder) {
+    case .folder: break
+    case .nothing: throw refuse("there is no folder \(folder): make it first")
+    case .file, .other: throw refuse("\(folder) is no folder: choose another path")
+    }
+    switch FileKind(path) {
+    case .nothing, .file: break
+    case .folder: throw refuse("it is a folder: give the path of a file in it")
+    // A device or a pipe would be replaced by the file.
+    case .other: throw refuse("it is no regular file: give another path")
+    }
+    if FileKind(folder + "/" + Checkpoint.stateFile) == .file {
+      throw refuse("\(folder) is a checkpoint, which stays as it is: choose another folder")
+    }
+    do {
+      try Safetensors.save(tensors, metadata: metadata, to: path)
+    } catch {
+      // The reader of the message knows the name of the file, not that of the temporary file.
+      throw FileError(
+        error.kind, path, error.description.replacing(error.path, with: path))
+    }
+  }
+}

@@ -1,0 +1,153 @@
+public import Collectives
+public import Configuration
+public import Datasets
+internal import Foundation
+public import Recurrence
+
+/// The result of running a model over data, as sums over all targets, not means of means.
+public struct Score: Codable, Equatable, Sendable {
+  /// The loss summed over all targets: −ln p in nats, or squared errors.
+  public var lossSum: Double
+  /// The number of targets.
+  public var targets: Int
+  /// The number of targets with the largest probability, if targets are symbols.
+  public var correct: Int
+  /// For trees: the number of roots with a target, and of those predicted correctly.
+  public var (roots, correctRoots) = (0, 0)
+  /// For numbers: the loss of always predicting their mean; nil for other targets.
+  public var guess: Double?
+
+  public init(lossSum: Double, targets: Int, correct: Int = 0) {
+    self.lossSum = lossSum
+    self.targets = targets
+    self.correct = correct
+  }
+
+  /// The fraction of the targets that have the largest probability.
+  public var accuracy: Double { Double(correct) / Double(max(targets, 1)) }
+  /// The loss per target, in nats or squared errors.
+  public var loss: Double { lossSum / Double(max(targets, 1)) }
+  /// For trees: the fraction of the roots that are predicted correctly.
+  public var rootAccuracy: Double? {
+    roots > 0 ? Double(correctRoots) / Double(roots) : nil
+  }
+  /// exp(loss)
+  public var perplexity: Double { exp(loss) }
+  /// Bits per target: per character or byte if these are the symbols.
+  public var bits: Double { loss / log(2) }
+}
+
+/// Runs a model over a held-out text with carried state. It uses a tape of its own and leaves the
+/// state of training unchanged.
+///
+/// Every symbol except the first of each stream is scored once; documents reset the state as in
+/// training. For layers with target feedback whose targets are not inputs anyway, such as tags, the
+/// loss is computed with the given targets. Correct predictions are counted in a second run over
+/// each window, in which predictions are fed back.
+public final class Evaluation {
+  private let loader: any BatchLoader
+  private let windows: WindowRunner?
+  /// The windows fed with predictions, with carried states of their own.
+  private let fedWindows: WindowRunner?
+  private let batch: Batch
+  private let world: any Communicator
+
+  /// - Throws: `DataError` if the text is too short for the streams.
+  public init(
+    _ part: Split, plan: Plan, _ options: EvaluationOptions, world: any Communicator
+  ) throws(DataError) {
+    let loader = try part.loader(options.loaderRequest(in: world))
+    self.loader = loader
+    batch = loader.makeBatch()
+    // A rank without anything to read only waits for the others.
+    func makeWindows() -> WindowRunner? {
+      loader.windowSizes.isEmpty
+        ? nil : WindowRunner(plan, fitting: loader.windowSizes, resets: loader.mayReset)
+    }
+    windows = makeWindows()
+    fedWindows = plan.feedsTargets && !part.readsItsTargets ? makeWindows() : nil
+    self.world = world
+  }
+
+  /// Scores the whole text.
+  public func run(
+    _ model: any Model, weights: ParameterVector
+  ) throws(CommunicationError) -> Score {
+    guard let score = try run(model, weights: weights, votes: nil) else {
+      preconditionFailure("an evaluation that nobody could stop was stopped")
+    }
+    return score
+  }
+
+  /// Scores the whole text, unless a rank is asked to stop before the end.
+  /// - Returns: The score; nil on every rank if any rank was asked to stop.
+  package func run(
+    _ model: any Model, weights: ParameterVector, votes: StopVotes?
+  ) throws(CommunicationError) -> Score? {
+    var votes = votes
+    var sums = [0.0, 0.0, 0.0, 0.0, 0.0]
+    var numbers = NumberMoments(of: model)
+    if let windows {
+      loader.rewind()
+      for _ in 0..<loader.windowsPerEpoch {
+        let loss = next(model, weights: weights, windows)
+        sums[0] += loss.sum
+        sums[1] += Double(loss.targets)
+        sums[2] += Double(loss.correct)
+        sums[3] += Double(loss.roots)
+        sums[4] += Double(loss.correctRoots)
+        numbers?.add(batch)
+        if try votes?.endWork() == true { return nil }
+      }
+    }
+    if try votes?.finish() == true { return nil }
+    try world.sum(&sums)
+    var score = Score(lossSum: sums[0], targets: Int(sums[1]), correct: Int(sums[2]))
+    (score.roots, score.correctRoots) = (Int(sums[3]), Int(sums[4]))
+    if var numbers {
+      try world.sum(&numbers.sums)
+      score.guess = numbers.variance
+    }
+    return score
+  }
+
+  /// Scores this rank's part of the next window; after the last window comes the first.
+  private func next(
+    _ model: any Model, weights: ParameterVector, _ windows: WindowRunner
+  ) -> Loss {
+    let (loss, profile) = (windows.tape.loss, windows.tape.profile)
+    if loader.startsAnew {
+      windows.clear()
+      fedWindows?.clear()
+    }
+    profile?.start()
+    loader.next(into: batch)
+    profile?.mark(.data)
+    guard batch.streams > 0 else {
+      loss.clear()
+      return loss
+    }
+    windows.run(batch, weights: weights) { model.forward($0) }
+    if let fedWindows, let model = model as? SequenceModel {
+      loss.correct = fedWindows.run(batch, weights: weights) { model.predict($0) }
+    }
+    profile?.mark(.other)
+    return loss
+  }
+}
+
+// For benchmarks.
+extension Evaluation {
+  /// The profile that records the time of each part; nil for none.
+  package var profile: Profile? {
+    get { windows?.tape.profile }
+    set { windows?.tape.profile = newValue }
+  }
+
+  /// Scores this rank's part of the next window, as `run` does.
+  package func next(_ model: any Model, weights: ParameterVector) -> Score {
+    guard let windows else { return Score(lossSum: 0, targets: 0) }
+    let loss = next(model, weights: weights, windows)
+    return Score(lossSum: loss.sum, targets: loss.targets)
+  }
+}

@@ -1,0 +1,70 @@
+public import Checkpointing
+internal import Configuration
+internal import Datasets
+public import LinearAlgebra
+public import Recurrence
+
+/// The continuation of series by `unroll generate`, for a model that reads frames.
+public struct SeriesContinuation {
+  private let model: SequenceModel
+  private let weights: ParameterVector
+  private let format: SeriesFormat
+
+  /// - Parameter precision: The number format of the products; nil for that of the run.
+  /// - Throws: `UsageError`, also if the model's outputs are not its next inputs.
+  public init(_ checkpoint: Checkpoint, precision: Precision? = nil) throws {
+    let (model, weights) = try checkpoint.anyModel(precision: precision)
+    guard let model = model as? SequenceModel,
+      let format = SeriesFormat(
+        try checkpoint.options().data, readsItsOutputs: model.interface.ends != nil),
+      model.interface.input == .frames(format.width),
+      [.numbers(format.width), .labels(format.width)].contains(model.interface.output)
+    else {
+      throw UsageError(
+        "\(checkpoint.path) was trained on frames without being asked for the next one (of a table, "
+          + "targets: next, or columns that hold what the next row reads), so it cannot go on on its "
+          + "own: use unroll evaluate")
+    }
+    self.model = model
+    self.weights = weights
+    self.format = format
+  }
+
+  /// Continues each series of a file, or one that starts from a frame of zeros, which is left out
+  /// of the result.
+  /// - Parameters:
+  ///   - path: The series, in the format of the model's data.
+  ///   - given: The condition of each series, for a conditioned model.
+  ///   - length: The number of frames to add to each; fewer if the model predicts an end.
+  /// - Returns: The series with their continuations, in the format of the model's data.
+  public func text(
+    after path: String?, given: DecoderInput = DecoderInput(), length: Int, temperature: Double,
+    seed: UInt64
+  ) throws -> String {
+    let series = try path.map { (path) throws in try format.read(path) } ?? [[]]
+    let width = format.width
+    let run = SeriesGenerator(model, weights: weights, seed: seed, temperature: temperature)
+    return format.text(
+      try series.map { frames in
+        let least = try fewestOutputs(after: frames.count / width)
+        run.restart(atLeast: least, knowing: model.interface.isConditioned ? [given] : [])
+        if frames.isEmpty { run.read(Array(repeating: 0, count: width)) }
+        for start in stride(from: 0, to: frames.count, by: width) {
+          run.read(Array(frames[start..<start + width]))
+        }
+        return frames + run.untilEnds(atMost: length)[0]
+      })
+  }
+
+  /// Returns the fewest outputs of a series that begins with `frames` frames, for models with
+  /// length prediction. The first frame is not an output.
+  private func fewestOutputs(after frames: Int) throws -> Int {
+    guard let longest = model.longestPredicted else { return 0 }
+    guard frames <= longest + 1 else {
+      throw UsageError(
+        "a series to go on from has \(frames) frames, and the model predicts at most "
+          + "\(longest + 1): give a shorter one")
+    }
+    return max(frames - 1, 0)
+  }
+}

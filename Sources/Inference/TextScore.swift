@@ -1,0 +1,75 @@
+internal import Checkpointing
+public import Collectives
+internal import Configuration
+public import Datasets
+internal import Formats
+internal import Foundation
+public import LinearAlgebra
+internal import Recurrence
+
+/// The result of `unroll evaluate` for a text.
+public struct TextScore: Sendable {
+  /// The sums over all symbols of the text except the first of each stream.
+  public let score: Score
+  /// Bits per character of the scored symbols. For words, the number of characters is that of the
+  /// text, scaled by the fraction of its symbols that were scored.
+  public let bitsPerCharacter: Double
+  /// The symbols of the text that are not in the model's vocabulary.
+  public let unknown: UnknownSymbols
+
+  /// Scores texts with a checkpoint's model; documents begin as they did in training. Collective.
+  /// - Parameters:
+  ///   - path: A checkpoint, or the folder of a run.
+  ///   - precision: The number format of the products; nil for that of the run.
+  public init(
+    of texts: [String], with path: String, batchSize: Int, bptt: Int, precision: Precision? = nil,
+    world: any Communicator
+  ) throws {
+    let (options, (model, weights, vocabulary)) = try world.unanimous {
+      let checkpoint = try Checkpoint(verifying: CheckpointStore.locate(path))
+      return (try checkpoint.options(), try checkpoint.model(precision: precision))
+    }
+    // Nothing of the encoded text is kept after it is closed.
+    let dataset = try world.withTemporaryFolder { folder in
+      try world.open(
+        DataOptions(train: Paths(texts), document: options.data.document),
+        Dataset.Vocabularies(inputs: vocabulary), folder: folder, seed: options.seed)
+    }
+    var windows = EvaluationOptions()
+    windows.batchSize = batchSize
+    windows.bptt = bptt
+    let (evaluation, counted) = try world.unanimous {
+      (
+        try Evaluation(dataset.train, plan: model.plan, windows, world: world),
+        world.isRoot ? try TextFiles(texts).characterCount() : 0
+      )
+    }
+    let characters = Double(try world.share(counted)) / Double(dataset.train.count)
+    unknown = world.isRoot ? UnknownSymbols(dataset.train, of: dataset) : UnknownSymbols()
+    score = try evaluation.run(model, weights: weights)
+    bitsPerCharacter =
+      vocabulary.tokenizer.unit == .bitsPerCharacter ? score.bits : score.bits / characters
+  }
+
+  public var words: String {
+    "loss \(fixed(score.loss, 6)) nats, perplexity \(fixed(score.perplexity, 3)), "
+      + "\(fixed(bitsPerCharacter, 4)) bits per character, \(score.targets) targets"
+      + (unknown.words.map { ", \($0)" } ?? "")
+  }
+
+  public var json: String {
+    get throws {
+      struct Line: Encodable {
+        let loss: Double
+        let perplexity: Double
+        let bits_per_character: Double
+        let targets: Int
+        let unknown: Int
+      }
+      let line = Line(
+        loss: score.loss, perplexity: score.perplexity, bits_per_character: bitsPerCharacter,
+        targets: score.targets, unknown: unknown.count)
+      return String(decoding: try JSONValue.encoder().encode(line), as: UTF8.self)
+    }
+  }
+}

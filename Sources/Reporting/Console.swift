@@ -1,0 +1,177 @@
+internal import Configuration
+internal import Datasets
+internal import Formats
+internal import Foundation
+internal import Inference
+internal import Recurrence
+internal import Training
+
+extension TaskSignature {
+  /// The name of targets in displayed speeds.
+  var targetWord: String {
+    if isTree { return "labels" }
+    if asksOnce { return "sequences" }
+    if case .symbols = input { return "symbols" }
+    return "frames"
+  }
+
+  /// A description of the inputs.
+  var inputWords: String {
+    switch input {
+    case .symbols(let count): "\(count) symbol\(count == 1 ? "" : "s")"
+    case .frames(let width): "frames of \(width) \(width == 1 ? "number" : "numbers")"
+    case .nothing: "nothing to read"
+    }
+  }
+}
+
+/// Displays the progress of a run: one redrawn line on a terminal, otherwise a line from time to
+/// time.
+final class Console {
+  private let style: ConsoleOptions.Progress
+  private let every: Interval
+  private let unit: ScoreUnit
+  /// The name of targets.
+  private let targets: String
+  private let clock = ContinuousClock()
+  private var begun: ContinuousClock.Instant
+  private var shown: ContinuousClock.Instant
+  private var firstStep = 0
+  /// The sums of loss and targets since the last line, so that displayed values are means over
+  /// several windows.
+  private var recent = Score(lossSum: 0, targets: 0)
+  /// The time of these steps, without evaluations and checkpoints.
+  private var recentSeconds = 0.0
+  private var drawn = 0
+  /// True if a new line was begun after a request to stop.
+  private var hasLeftLine = false
+
+  init(
+    _ style: ConsoleOptions.Progress, every: Interval, unit: ScoreUnit, targets: String
+  ) {
+    self.style = style
+    self.every = every
+    self.unit = unit
+    self.targets = targets
+    begun = clock.now
+    shown = clock.now
+  }
+
+  func words(_ score: Score) -> String {
+    let loss = "\(fixed(score.loss, 4)) \(unit.lossWords)"
+    let figures = [
+      loss, score.targets == 1 && unit == .accuracy ? nil : unit.words(score), score.rootWords,
+    ]
+    return figures.compactMap(\.self).joined(separator: ", ")
+      + (score.targets == 1 ? "" : " on \(score.targets) targets")
+  }
+
+  func begin(_ coordinator: Coordinator) {
+    begun = clock.now
+    shown = clock.now
+    firstStep = coordinator.state.step
+  }
+
+  func show(_ report: StepReport, _ coordinator: Coordinator) {
+    guard style != .none else { return }
+    // A skipped step has no valid loss.
+    if report.score.lossSum.isFinite {
+      recent.lossSum += report.score.lossSum
+      recent.targets += report.score.targets
+      recent.correct += report.score.correct
+    }
+    recentSeconds += report.time.total
+    guard isDue(report, coordinator) else { return }
+    let now = clock.now
+    let done = report.step - firstStep
+    let left =
+      (now - begun) / .seconds(1) / Double(max(done, 1))
+      * Double(coordinator.totalSteps - report.step)
+    // The most important first: if the terminal is narrow, the last ones are left out.
+    let figures = [
+      "step \(report.step)/\(coordinator.totalSteps)",
+      "loss \(fixed(recent.loss, 4))", unit.words(recent), "left \(duration(left))",
+      "\(Int(Double(recent.targets) / max(recentSeconds, 1e-9))) \(targets)/s",
+      "epoch \(report.epoch)", "rate \(short(report.learningRate))",
+      "|g| \(fixed(report.gradientNorm, 3))",
+    ].compactMap(\.self)
+    if style == .bar {
+      draw(figures, bar: ProgressLine.bar(report.step, of: coordinator.totalSteps))
+    } else {
+      line(figures.joined(separator: "  "))
+    }
+    shown = now
+    recent = Score(lossSum: 0, targets: 0)
+    recentSeconds = 0
+  }
+
+  private func isDue(_ report: StepReport, _ coordinator: Coordinator) -> Bool {
+    if report.step == coordinator.totalSteps || report.step == firstStep + 1 { return true }
+    let since = clock.now - shown
+    if style == .bar { return since > .milliseconds(200) }
+    return switch every {
+    case .seconds(let seconds): since > .seconds(seconds)
+    case .steps(let steps): report.step.isMultiple(of: steps)
+    case .epoch: report.step.isMultiple(of: coordinator.stepsPerEpoch)
+    }
+  }
+
+  func show(_ score: Score, isBest: Bool, _ coordinator: Coordinator) {
+    guard style != .none else { return }
+    let verdict =
+      coordinator.isWorseThanGuessing
+      ? ", worse than guessing (\(fixed(coordinator.state.guess ?? 0, 4)))"
+      : isBest ? ", the best so far" : ""
+    line("step \(coordinator.state.step): validation \(words(score))\(verdict)")
+  }
+
+  func saved(_ path: String) {
+    if style == .lines { line("saved \(path)") }
+  }
+
+  /// Clears the progress line, so that another line can be written.
+  func clear() {
+    let width = min(drawn, TerminalWidth.current() - 1)
+    if drawn > 0 { write("\r" + String(repeating: " ", count: max(0, width)) + "\r") }
+    drawn = 0
+  }
+
+  func end() {
+    if drawn > 0 { write("\n") }
+    drawn = 0
+  }
+
+  /// Replaces the current line.
+  private func draw(_ figures: [String], bar: String) {
+    // The terminal has printed ^C after the line, which is left as it is.
+    if StopRequest.isMade && !hasLeftLine {
+      hasLeftLine = true
+      end()
+    }
+    // The window may have been resized since the last line.
+    let width = TerminalWidth.current()
+    let text = ProgressLine.text(figures, bar: bar, width: width)
+    let rest = max(0, min(drawn, width - 1) - text.count)
+    write("\r" + text + String(repeating: " ", count: rest))
+    drawn = text.count
+  }
+
+  /// Writes a separate line.
+  private func line(_ text: String) {
+    clear()
+    write(text + "\n")
+  }
+
+  private func write(_ text: String) { StandardStreams.tell(text) }
+}
+
+private func short(_ value: Double) -> String { String(format: "%.3g", value) }
+
+/// Formats hours, minutes and seconds.
+private func duration(_ seconds: Double) -> String {
+  guard seconds >= 0, seconds < 1e9 else { return "?" }
+  let whole = Int(seconds)
+  return whole >= 3600
+    ? String(format: "%d:%02d:%02d", whole / 3600, whole / 60 % 60, whole % 60)
+    : String(format: "%d:%02d", whole / 60, whole % 60)
+}

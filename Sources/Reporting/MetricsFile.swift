@@ -1,0 +1,148 @@
+package import Formats
+internal import Foundation
+internal import Glibc
+internal import Training
+
+/// The `metrics.jsonl` of a run: one JSON object per line, appended as it happens.
+///
+/// Steps never decrease from line to line, so the position for a resumed run is found by reading a
+/// few lines, however many there are.
+package final class MetricsFile {
+  private let handle: FileHandle
+  private let path: String
+  private let encoder = JSONEncoder()
+
+  /// Opens the file of a run that has taken `step` steps, and removes the lines of later steps,
+  /// which a resumed run writes again. The lines before are kept.
+  package init(_ path: String, keepingThrough step: Int) throws(FileError) {
+    self.path = path
+    encoder.outputFormatting = [.sortedKeys]
+    // JSON cannot represent these values, but a diverging run must be able to report them.
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    // Opened for reading and writing, so that a pipe without a reader is detected instead of
+    // blocking.
+    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else { throw Self.unwritable(path) }
+    handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw Self.unwritable(path) }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw FileError(
+        .cannotCreate, path,
+        "\(path) is no regular file, to which lines could be added: move it away, or choose another "
+          + "--run folder")
+    }
+    do {
+      let end = try MetricsLines(handle, size: UInt64(status.st_size)).end(through: step)
+      if end < status.st_size { try handle.truncate(atOffset: end) }
+      try handle.seek(toOffset: end)
+    } catch {
+      throw Self.unwritable(path)
+    }
+  }
+
+  /// Appends a line with the current time.
+  package func append(_ values: some Encodable) throws(FileError) {
+    do {
+      var line = try encoder.encode(TimedLine(values: values))
+      line.append(UInt8(ascii: "\n"))
+      try write(line)
+    } catch {
+      throw Self.unwritable(path)
+    }
+  }
+
+  private func write(_ line: Data) throws {
+    let begin = try handle.offset()
+    try handle.write(contentsOf: line)
+    // If a file cannot grow any further, Foundation writes what fits and reports no error.
+    guard try handle.offset() == begin + UInt64(line.count) else { throw Self.unwritable(path) }
+  }
+
+  /// Appends the line of a step. It is formatted here, because a JSON encoder can take longer than
+  /// the step itself, while the other ranks wait.
+  func append(step report: StepReport) throws(FileError) {
+    var line = "{\"communication_seconds\":\(Self.json(report.time.communication))"
+    line += ",\"compute_seconds\":\(Self.json(report.time.compute)),\"epoch\":\(report.epoch)"
+    line += ",\"gradient_norm\":\(Self.json(report.gradientNorm))"
+    line += ",\"learning_rate\":\(Self.json(report.learningRate))"
+    line += ",\"loss\":\(Self.json(report.score.loss)),\"step\":\(report.step)"
+    line += ",\"step_seconds\":\(Self.json(report.time.total))"
+    line += ",\"time\":\(Self.json(Self.now)),\"tokens\":\(report.tokens)"
+    line += ",\"tokens_per_second\":\(Self.json(report.tokensPerSecond))"
+    line += report.isUpdate ? "}\n" : ",\"updated\":false}\n"
+    do {
+      try write(Data(line.utf8))
+    } catch {
+      throw Self.unwritable(path)
+    }
+  }
+
+  /// Formats a number with the digits needed to restore it, as a JSON encoder does.
+  private static func json(_ number: Double) -> String {
+    guard number.isFinite else {
+      return number.isNaN ? "\"nan\"" : number > 0 ? "\"inf\"" : "\"-inf\""
+    }
+    let text = number.description
+    return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
+  }
+
+  /// Seconds since 1970 (UTC), to a millisecond.
+  fileprivate static var now: Double {
+    (Date().timeIntervalSince1970 * 1000).rounded() / 1000
+  }
+
+  private static func unwritable(_ path: String) -> FileError {
+    // The system's own reason is lost here; the length of the file shows whether it reached the
+    // limit.
+    var limit = rlimit()
+    if getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0,
+      limit.rlim_cur <= rlim_t(fileSize(path) ?? 0)
+    {
+      return FileError(
+        .cannotWrite, path,
+        "\(path) has reached the largest size that the shell allows files: raise it with ulimit -f "
+          + "and start again")
+    }
+    return FileError(
+      .cannotWrite, path,
+      "\(path) cannot be written: free some space or choose another --run folder")
+  }
+}
+
+/// A line with the current `time`.
+private struct TimedLine<Values: Encodable>: Encodable {
+  let values: Values
+
+  enum CodingKeys: CodingKey { case time }
+
+  func encode(to encoder: any Encoder) throws {
+    try values.encode(to: encoder)
+    var keys = encoder.container(keyedBy: CodingKeys.self)
+    try keys.encode(MetricsFile.now, forKey: .time)
+  }
+}
+
+/// The line of an evaluation.
+struct EvaluationLine: Encodable {
+  let step: Int
+  let epoch: Int
+  let tokens: Int
+  let validLoss: Double
+  let validPerplexity: Double
+  let validBits: Double
+  let validAccuracy: Double?
+  /// For trees.
+  let validRootAccuracy: Double?
+  let best: Bool
+
+  enum CodingKeys: String, CodingKey {
+    case step, epoch, tokens, best
+    case validLoss = "valid_loss"
+    case validPerplexity = "valid_perplexity"
+    case validBits = "valid_bits"
+    case validAccuracy = "valid_accuracy"
+    case validRootAccuracy = "valid_root_accuracy"
+  }
+}

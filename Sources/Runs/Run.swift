@@ -1,0 +1,299 @@
+public import Checkpointing
+public import Collectives
+public import Configuration
+public import Datasets
+public import Exchange
+internal import Formats
+internal import Foundation
+internal import Inference
+internal import LinearAlgebra
+public import Logging
+internal import Recurrence
+internal import Reporting
+public import Training
+
+/// The starting point of a run.
+public enum Resume: Equatable, Sendable {
+  /// The latest checkpoint of its folder, if there is one.
+  case auto
+  /// The beginning, in an unused folder.
+  case none
+  /// The given checkpoint.
+  case path(String)
+}
+
+/// A request for a run.
+public struct RunRequest: Sendable {
+  public var options: RunOptions
+  /// The text of the configuration, kept in the run's folder.
+  public var given: String
+  public var folder: RunFolder
+  public var resume: Resume
+  /// The checkpoint or file of tensors from whose weights the run starts.
+  public var initFrom: String?
+  /// The factor of the update gates in such a file; nil for the value in the file, or else the
+  /// past.
+  public var updateGate: UpdateGate?
+  public var progress: ConsoleOptions.Progress
+  /// True to open and check everything without training. Only encoded texts are written into the
+  /// run's folder.
+  public var isRehearsal: Bool
+  /// The number of steps between gradient diagnoses; nil for none.
+  public var diagnosingEvery: Int?
+
+  public init(
+    _ options: RunOptions, given: String = "", folder: RunFolder, resume: Resume = .auto,
+    initFrom: String? = nil, updateGate: UpdateGate? = nil,
+    progress: ConsoleOptions.Progress = .none,
+    isRehearsal: Bool = false, diagnosingEvery: Int? = nil
+  ) {
+    self.options = options
+    self.given = given
+    self.folder = folder
+    self.resume = resume
+    self.initFrom = initFrom
+    self.updateGate = updateGate
+    self.progress = progress
+    self.isRehearsal = isRehearsal
+    self.diagnosingEvery = diagnosingEvery
+  }
+}
+
+/// A run from its folder to its outcome, on one rank of a world.
+///
+/// All ranks agree on any error before the first step. Only the root uses the run's folder, decides
+/// what is resumed, and prints messages.
+public final class Run {
+  public let trainer: Trainer
+  public let dataset: Dataset
+  private let request: RunRequest
+  private let world: any Communicator
+  private let store: CheckpointStore
+  private let recorder: Recorder?
+  private let log: Logger
+  private let lock: FolderLock?
+  private let need: MemoryEstimate
+  /// The memory that a rank and each layer needs, as `--check` prints it.
+  public var memory: String { need.table }
+
+  /// Opens the data, makes the model and restores the checkpoint, if any. Collective.
+  public init(_ request: RunRequest, world: any Communicator, log: Logger) throws {
+    self.request = request
+    self.world = world
+    self.log = log
+    let options = request.options
+    store = CheckpointStore(request.folder.checkpoints, keep: options.checkpoint.keep)
+    let resolved = Array(try ResolvedConfiguration.json(options))
+
+    // The root reads the folder and the weights to start from.
+    let (folder, store) = (request.folder, store)
+    var lock: FolderLock?
+    let start = try world.unanimous { () throws -> Start? in
+      guard world.isRoot else { return nil }
+      if let idle = options.idleSettings.first { throw UsageError(idle.sentence) }
+      if request.resume == .none && folder.isUsed {
+        throw UsageError(
+          "\(folder.path) holds a run already and --resume is none: choose another --run folder, or "
+            + "resume with --resume auto")
+      }
+      if !request.isRehearsal {
+        lock = try folder.lock()
+        try store.prepare()
+      }
+      return try Start(request, store)
+    }
+    self.lock = lock
+    let vocabularies = try world.share(start?.vocabularies)
+    dataset = try Self.open(options, vocabularies, cache: folder.cache, world)
+    let recorder =
+      world.isRoot
+      ? Recorder(
+        options, in: folder, store, dataset, world.size, progress: request.progress, log: log)
+      : nil
+    self.recorder = recorder
+    let dataset = dataset
+    if world.isRoot { for note in dataset.notes { log.warning("\(note)") } }
+    try world.unanimous {
+      if let sentence = options.model.incompatibility(with: dataset.interface) {
+        throw UsageError("the model does not fit the data: \(sentence)")
+      }
+      if !dataset.interface.isConditioned, options.model.condition != .everyStep {
+        throw UsageError(
+          "model.condition would do nothing, because nothing is known of a whole sequence of this "
+            + "data; remove it")
+      }
+      if request.diagnosingEvery != nil, options.training.recompute != .none {
+        throw UsageError(
+          "a diagnosis of gradients needs every step of a window: set training.recompute to none")
+      }
+      if request.diagnosingEvery != nil, options.training.keptSteps > 0 {
+        throw UsageError(
+          "a diagnosis of gradients needs windows that do not overlap: remove training.stride")
+      }
+    }
+    let need = MemoryEstimate(options, dataset, world)
+    self.need = need
+    try world.unanimous { try need.check() }
+    trainer = try world.unanimous {
+      try Trainer(
+        options, dataset: dataset, world: world, observer: recorder ?? SilentObserver(),
+        diagnosingEvery: request.diagnosingEvery)
+    }
+    // Test data that cannot be read should be reported now, not at the end of the run.
+    try world.unanimous {
+      _ = try dataset.test?.loader(options.evaluation.loaderRequest(in: world))
+    }
+    recorder?.modelIdentity = trainer.model.identity
+    try Self.agree(resolved, dataset, trainer.model, world)
+    try trainer.begin(from: start?.weights, updateGate: request.updateGate)
+
+    // Nothing is written until everything is known to fit.
+    let checkpoint = start?.checkpoint
+    let resumes = try world.share(checkpoint != nil)
+    if resumes {
+      try world.unanimous { try checkpoint.map { try recorder?.check($0) } }
+      try trainer.restore(checkpoint)
+    }
+    let space = trainer.checkpointSpace
+    let scarcity = try world.unanimous {
+      // A complete run saves nothing more, unless its last evaluation was interrupted.
+      let saves = !trainer.coordinator.isComplete || trainer.coordinator.hasOpenEvaluation
+      return try world.isRoot && saves ? space.check(folder.checkpoints, store) : nil
+    }
+    if let scarcity { log.warning("\(scarcity)") }
+    if request.isRehearsal { return }
+    try world.unanimous {
+      if world.isRoot { try folder.prepare(given: request.given, resolved: resolved) }
+    }
+    try goBack(to: checkpoint)
+    let state = trainer.coordinator.state
+    try world.unanimous { try recorder?.open(at: state) }
+    recorder?.announce(trainer, start?.warning)
+  }
+
+  /// Makes `latest` name the checkpoint that the run was told to resume from, before anything of
+  /// later steps is removed. Wherever the run is killed, `--resume auto` then resumes from this
+  /// checkpoint. A checkpoint of another folder is first saved in this one. Collective; only the
+  /// root passes the checkpoint.
+  private func goBack(to checkpoint: Checkpoint?) throws {
+    guard case .path = request.resume else { return }
+    let isOwn = try world.share(checkpoint.map { store.holds($0) } ?? true)
+    if !isOwn {
+      trainer.coordinator.forgetOtherBest()
+      try world.unanimous { try trainer.save() }
+    } else {
+      try world.unanimous { try checkpoint.map { try store.setLatest($0.state.step) } }
+    }
+  }
+
+  /// Trains until the run is complete, interrupted or diverged. Collective.
+  public func train() throws -> Outcome {
+    var outcome = try trainer.run()
+    var test: Score?
+    let tests = outcome == .complete && dataset.test != nil
+    if tests {
+      test = try scoreTest()
+      if test == nil { outcome = .interrupted }
+    }
+    if outcome == .complete, trainer.coordinator.hasDiverged { outcome = .worseThanGuessing }
+    recorder?.conclude(outcome, test, inTest: tests, trainer)
+    return outcome
+  }
+
+  /// Saves a checkpoint of the run in its present state, also before the first step. Collective.
+  public func save() throws { try trainer.save() }
+
+  /// Scores the test data with the best checkpoint's weights. Collective.
+  /// - Returns: The score; nil if a stop was requested before it was done.
+  private func scoreTest() throws -> Score? {
+    guard let part = dataset.test else { return nil }
+    let evaluation = request.options.evaluation
+    let scorer = try world.unanimous {
+      try Evaluation(part, plan: trainer.model.plan, evaluation, world: world)
+    }
+    let weights = ParameterVector(trainer.weights.layout)
+    weights.precision = trainer.weights.precision
+    try world.unanimous {
+      guard world.isRoot else { return }
+      // Without validation, or if the best checkpoint is lost, the current weights are used.
+      let now = trainer.average?.vector ?? trainer.weights
+      weights.update { $0.buffer.copy(from: now.buffer) }
+      guard let step = store.best else { return }
+      do throws(FileError) {
+        try Checkpoint(verifying: store.path(ofStep: step)).bestWeights.load(into: [("", weights)])
+      } catch {
+        weights.update { $0.buffer.copy(from: now.buffer) }
+        recorder?.warn("\(error); the test is of the last weights, not of the best.")
+      }
+    }
+    try world.share(weights)
+    return try scorer.run(trainer.model, weights: weights, votes: trainer.votes)
+  }
+
+  /// Opens the data, whose sequences end as the model's options say. Collective.
+  private static func open(
+    _ options: RunOptions, _ vocabularies: Dataset.Vocabularies?, cache: String,
+    _ world: any Communicator
+  ) throws -> Dataset {
+    let dataset = try world.open(
+      options.data, vocabularies, folder: options.data.cache ?? cache, seed: options.seed)
+    return try world.unanimous {
+      try dataset.ending(
+        by: options.model.end, longest: options.model.longest,
+        checking: (world.rank, world.size))
+    }
+  }
+
+  /// Refuses to train if ranks have different configurations, data or models.
+  private static func agree(
+    _ resolved: [UInt8], _ dataset: Dataset, _ model: any Model, _ world: any Communicator
+  ) throws {
+    let digests: [(String, [UInt8])] = [
+      ("configuration", resolved),
+      ("data", Array(String(dataset.hash).utf8)),
+      ("model", Array(model.identity.utf8)),
+    ]
+    for (what, digest) in digests {
+      if case .dissent(let rank) = try world.agree(on: digest) {
+        try world.unanimous {
+          guard world.rank == rank else { return }
+          throw UsageError(
+            "Rank \(rank) on \(world.hostName) has another \(what) than rank 0: give every machine "
+              + "the same files")
+        }
+      }
+    }
+  }
+}
+
+/// The state from which the root starts the run.
+private struct Start {
+  var checkpoint: Checkpoint?
+  var weights: SafetensorsFile?
+  var vocabularies: Dataset.Vocabularies?
+  var warning: String?
+
+  init(_ request: RunRequest, _ store: CheckpointStore) throws {
+    switch request.resume {
+    case .none: break
+    case .path(let path): checkpoint = try Checkpoint(verifying: CheckpointStore.locate(path))
+    case .auto:
+      let found = try store.resume()
+      checkpoint = found?.checkpoint
+      warning = found?.warning
+    }
+    guard let source = request.initFrom else { return }
+    if let checkpoint {
+      // A run that began with another run's vocabulary keeps it, whatever symbols its own text has.
+      vocabularies = try checkpoint.vocabularies()
+      return
+    }
+    if FileKind(source) == .file || source.hasSuffix(".safetensors") {
+      weights = try SafetensorsFile(source)
+    } else {
+      let other = try Checkpoint(verifying: CheckpointStore.locate(source))
+      weights = try other.bestWeights
+      vocabularies = try other.vocabularies()
+    }
+  }
+}

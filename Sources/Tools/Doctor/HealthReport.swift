@@ -1,0 +1,149 @@
+internal import Checkpointing
+public import Collectives
+internal import Formats
+internal import Foundation
+internal import LinearAlgebra
+internal import Runs
+
+/// The findings of `unroll doctor` about whether this machine, or the hosts of this job, can train.
+public struct HealthReport: Sendable {
+  public enum Severity: Comparable, Sendable {
+    case fine
+    /// A possible improvement.
+    case note
+    /// A problem that makes training slower or less reliable.
+    case warning
+    /// A problem that prevents training.
+    case failure
+  }
+
+  /// One line of the report: the subject, its state, and advice if something is wrong.
+  public struct Finding: Equatable, Sendable {
+    public let what: String
+    public let value: String
+    public let severity: Severity
+    public let advice: String?
+
+    static func fine(_ what: String, _ value: String) -> Finding {
+      Finding(what: what, value: value, severity: .fine, advice: nil)
+    }
+
+    static func warning(_ what: String, _ value: String, _ advice: String) -> Finding {
+      Finding(what: what, value: value, severity: .warning, advice: advice)
+    }
+
+    static func failure(_ what: String, _ value: String, _ advice: String) -> Finding {
+      Finding(what: what, value: value, severity: .failure, advice: advice)
+    }
+  }
+
+  public let findings: [Finding]
+
+  /// True if training would work.
+  public var isUsable: Bool { findings.allSatisfy { $0.severity < .failure } }
+
+  /// Collects the facts of every rank. Collective; returns nil except on the root.
+  /// - Parameters:
+  ///   - builtFor: The instruction set of the program.
+  ///   - folder: The folder for runs.
+  public static func make(
+    in world: any Communicator, launch: Launch, builtFor: String, folder: String
+  ) throws -> HealthReport? {
+    let own = try JSONValue.encoder().encode(RankFacts(of: world))
+    let gathered = try world.gather(Array(own))
+    guard world.isRoot else { return nil }
+    let ranks = try gathered.map {
+      try JSONValue.decoder.decode(RankFacts.self, from: Data($0))
+    }
+    return HealthReport(of: ranks, launch: launch, builtFor: builtFor, folder: folder)
+  }
+
+  /// Judges the facts of all ranks.
+  package init(of ranks: [RankFacts], launch: Launch, builtFor: String, folder: String) {
+    let program = Finding.fine("program", "unroll \(Version.number), built for \(builtFor)")
+    findings =
+      [program] + Self.processors(ranks) + Self.messagePassing(launch) + Self.layout(ranks)
+      + Self.products(ranks) + Self.bfloat16(ranks) + Self.sharedMemory(ranks) + [Self.disk(folder)]
+  }
+
+  /// The findings, one per line, with an indented line of advice where there is any.
+  public var words: String {
+    let width = findings.map(\.what.count).max() ?? 0
+    var lines: [String] = []
+    for finding in findings {
+      let gap = String(repeating: " ", count: width - finding.what.count)
+      lines.append("\(finding.what)\(gap)  \(finding.value)")
+      guard let advice = finding.advice else { continue }
+      let mark =
+        switch finding.severity {
+        case .fine, .note: ""
+        case .warning: "warning: "
+        case .failure: "FAILS: "
+        }
+      lines.append(String(repeating: " ", count: width + 2) + mark + advice)
+    }
+    return lines.joined(separator: "\n")
+  }
+}
+
+extension HealthReport {
+  static func messagePassing(_ launch: Launch) -> [Finding] {
+    let library = MPI.libraryVersion
+    let launcher =
+      switch launch.launcher {
+      case .none: "not started by a launcher"
+      case .mpirun: "started by mpirun"
+      case .pmix: "started through PMIx"
+      case .pmi: "started through PMI"
+      case .srun: "started by srun"
+      }
+    var findings = [Finding.fine("message passing", "\(library), \(launcher)")]
+    // A process that a launcher started need not look for one.
+    guard launch.launcher == .none else { return findings }
+    if let path = System.program("mpirun") {
+      let version = System.version(of: path) ?? ""
+      findings.append(
+        version.contains("Open MPI") || version.contains("OpenRTE")
+          ? .fine("mpirun", "\(path), \(version)")
+          : .warning(
+            "mpirun", "\(path), \(version)",
+            "it is not Open MPI's, so its ranks would not find each other: put Open MPI's first in "
+              + "PATH"))
+    } else {
+      findings.append(
+        .warning(
+          "mpirun", "not found",
+          "one process trains without it; for more install openmpi-bin, or add its folder to PATH"))
+    }
+    return findings
+  }
+
+  static func disk(_ folder: String) -> Finding {
+    let probe = folder + "/.unroll-doctor-" + nonce()
+    defer { try? removeTree(probe) }
+    guard FileKind(folder) == .folder else {
+      return .failure("disk", "there is no folder \(folder)", "make it, or give another --folder")
+    }
+    do {
+      try createFolder(probe)
+      let writer = try FileWriter(creating: probe + "/file")
+      try writer.write([UInt8](repeating: 1, count: 4096))
+      try writer.finish()
+      try rename(probe + "/file", to: probe + "/renamed")
+      try syncFolder(probe)
+    } catch {
+      return .failure(
+        "disk", "checkpoints cannot be written in \(folder)",
+        error.description.replacing(error.path, with: folder))
+    }
+    guard let space = DiskSpace(of: folder) else {
+      return .fine("disk", "\(folder) can be written and synced")
+    }
+    let value =
+      "\(folder) can be written and synced, \(bytes(space.free)) free of "
+      + bytes(space.size)
+    return space.free < 1 << 30
+      ? .warning("disk", value, "a run keeps several checkpoints: free some space")
+      : .fine("disk", value)
+  }
+}

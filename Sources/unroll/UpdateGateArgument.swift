@@ -1,0 +1,5 @@
+public import ArgumentParser
+internal import Exchange
+internal import Training
+
+extension UpdateGate: ExpressibleByArgument {}
