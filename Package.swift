@@ -114,13 +114,48 @@ let trainer: [Target] = [
     "Optimization", ["LinearAlgebra", "Recurrence", "Optimization", "NumericalTestSupport"]),
   tests("Datasets", ["LinearAlgebra", "Recurrence", "Datasets", "TestSupport"]),
   tests("Collectives", ["LinearAlgebra", "Collectives", "TestSupport"]),
+  tests("Formats", ["LinearAlgebra", "Formats", "TestSupport"]),
+  tests(
+    "Configuration",
+    [
+      "Recurrence", "Optimization", "Datasets", "Collectives", "Formats", "Configuration",
+      "NumericalTestSupport", "TestSupport",
+    ]),
+  tests(
+    "Checkpointing",
+    [
+      "LinearAlgebra", "Recurrence", "Datasets", "Collectives", "Formats", "Configuration",
+      "Checkpointing", "Exchange", "Inference", "Training", "Runs", "TestSupport",
+      .product(name: "Logging", package: "swift-log"),
+    ]),
+  tests(
+    "Exchange",
+    [
+      "LinearAlgebra", "Recurrence", "Formats", "Configuration", "Checkpointing", "Exchange",
+      "TestSupport",
+    ]),
+  tests("Inference", ["Formats", "Configuration", "Inference", "NumericalTestSupport"]),
   tests(
     "Training",
     [
       "LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Collectives", "Formats",
-      "Configuration", "Checkpointing", "Exchange", "Inference", "Training", "Reporting", "Runs",
+      "Configuration", "Checkpointing", "Inference", "Training", "Reporting",
+      "NumericalTestSupport", "TestSupport",
+    ]),
+  tests(
+    "Reporting",
+    ["Formats", "Configuration", "Training", "Reporting", "TestSupport"]),
+  tests(
+    "Runs",
+    [
+      "Datasets", "Collectives", "Formats", "Configuration", "Checkpointing", "Training", "Runs",
+      "TestSupport",
+    ]),
+  tests(
+    "Tools",
+    [
+      "LinearAlgebra", "Recurrence", "Datasets", "Collectives", "Formats", "Configuration",
       "Tools", "NumericalTestSupport", "TestSupport",
-      .product(name: "Logging", package: "swift-log"),
     ]),
 ]
 

@@ -5,7 +5,6 @@ import Recurrence
 import Testing
 import TestSupport
 import Configuration
-import Training
 
 @Suite struct `Weights from PyTorch` {
   static let tied = ModelOptions(

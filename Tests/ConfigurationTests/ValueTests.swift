@@ -1,8 +1,6 @@
 import Configuration
 import Formats
-import Runs
 import Testing
-import Training
 
 private struct Values: Decodable, Equatable {
   var bool: Bool?

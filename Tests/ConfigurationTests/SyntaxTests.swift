@@ -1,8 +1,6 @@
 import Configuration
 import Formats
-import Runs
 import Testing
-import Training
 
 @Suite struct `YAML as it is written` {
   @Test func `Text that is no YAML is refused with its position`() {

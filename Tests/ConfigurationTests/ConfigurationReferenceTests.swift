@@ -6,7 +6,6 @@ import Optimization
 import Recurrence
 import Testing
 import Formats
-import Training
 
 /// `docs/configuration.md` and the configurations in `configs/` against what the program decodes.
 @Suite struct `The reference of the configuration` {

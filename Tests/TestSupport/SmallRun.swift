@@ -1,25 +1,22 @@
-import Checkpointing
-import Collectives
-import Configuration
-import Formats
-import Foundation
-import LinearAlgebra
-import Logging
-import Recurrence
-import Runs
-import TestSupport
-import Training
+package import Checkpointing
+internal import Collectives
+package import Configuration
+package import Formats
+internal import Foundation
+internal import LinearAlgebra
+internal import Logging
+package import Runs
 
 /// A run of a few steps on generated text.
-struct SmallRun {
+package struct SmallRun {
   /// The folder that holds the text and the runs.
-  let home: String
-  let options: RunOptions
+  package let home: String
+  package let options: RunOptions
 
   /// - Parameters:
   ///   - model: the section `model`, in YAML on one line.
   ///   - training: further keys of the section `training`.
-  init(in home: String, model: String, training: String = "", steps: Int = 7) throws {
+  package init(in home: String, model: String, training: String = "", steps: Int = 7) throws {
     self.home = home
     var state: UInt32 = 12_345
     let text = (0..<700).map { place -> Character in
@@ -37,7 +34,7 @@ struct SmallRun {
     ).decode(RunOptions.self)
   }
 
-  func open(_ name: String = "run", from file: String? = nil, resume: Resume = .auto) throws
+  package func open(_ name: String = "run", from file: String? = nil, resume: Resume = .auto) throws
     -> Runs.Run
   {
     let request = RunRequest(
@@ -47,17 +44,17 @@ struct SmallRun {
   }
 
   /// Trains to the end and returns the last checkpoint.
-  func train(_ name: String = "run") throws -> Checkpoint {
+  package func train(_ name: String = "run") throws -> Checkpoint {
     _ = try open(name).train()
     return try latest(name)
   }
 
-  func latest(_ name: String) throws -> Checkpoint {
+  package func latest(_ name: String) throws -> Checkpoint {
     try Checkpoint(verifying: CheckpointStore.locate(home + "/" + name))
   }
 
   /// Models that PyTorch's modules hold, one for each of their peculiarities.
-  static let exportable = [
+  package static let exportable = [
     "{embedding: 4, layers: [{cell: lstm, hidden: 5, dropout: 0.2}, {cell: lstm, hidden: 5}]}",
     "{embedding: 4, layers: [{cell: lstm, hidden: 7, projection: 3}, {cell: gru, hidden: 5}]}",
     "{embedding: 4, layers: [{cell: gru, hidden: 5, biases: 1}], output_bias: false}",
@@ -67,6 +64,6 @@ struct SmallRun {
 }
 
 /// The bytes of every tensor by its name.
-func contents(of tensors: [Tensor]) -> [String: [UInt8]] {
+package func contents(of tensors: [Tensor]) -> [String: [UInt8]] {
   Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, Array($0.memory)) })
 }

@@ -3,7 +3,6 @@ import Exchange
 import Formats
 import Foundation
 import Recurrence
-import Training
 
 /// A language model in plain loops in Double, from a file whose layers have joined matrices: what
 /// course notes write as `a = M [x, h₋] + c`.

@@ -6,7 +6,6 @@ import NumericalTestSupport
 import Recurrence
 import Testing
 import Tools
-import Training
 
 @Suite struct `The catalogue of networks` {
   let catalogue = NetworkCatalogue()

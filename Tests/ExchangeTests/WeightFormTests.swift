@@ -6,7 +6,6 @@ import LinearAlgebra
 import Recurrence
 import TestSupport
 import Testing
-import Training
 
 @Suite struct `Weights in other forms` {
   struct Model: CustomTestStringConvertible, Sendable {

@@ -7,7 +7,6 @@ import LinearAlgebra
 import Recurrence
 import TestSupport
 import Testing
-import Training
 
 @Suite struct `Weights to PyTorch and back` {
   @Test(arguments: SmallRun.exportable)

@@ -1,8 +1,6 @@
 import Configuration
 import Formats
-import Runs
 import Testing
-import Training
 
 @Suite struct `Keys nobody asked for` {
   @Test func `An unknown key is refused with its position, its section and the nearest key`() {

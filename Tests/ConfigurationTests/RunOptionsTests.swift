@@ -1,13 +1,11 @@
-import Collectives
 import Configuration
+import Collectives
 import Datasets
 import Formats
 import Foundation
-import Inference
 import Optimization
 import Recurrence
 import Testing
-import Training
 
 /// The one section without which there is no run; on a line of its own, so that positions in the first
 /// line are those of what is tested.

@@ -3,8 +3,6 @@ import Foundation
 import LinearAlgebra
 import Testing
 import TestSupport
-import Configuration
-import Training
 
 @Suite struct `Safetensors files` {
   /// The tensors that safetensors_check.py compares, in another order than they are written in.

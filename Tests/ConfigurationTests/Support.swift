@@ -1,9 +1,7 @@
 import Configuration
 import Formats
 import Foundation
-import Runs
 import Testing
-import Training
 
 /// Decodes options from YAML written in a test; messages call it `a.yaml`.
 func decode<Options: Decodable>(

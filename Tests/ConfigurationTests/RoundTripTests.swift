@@ -1,9 +1,7 @@
 import Configuration
 import Formats
 import Foundation
-import Runs
 import Testing
-import Training
 
 private struct Everything: Codable, Equatable {
   var doubles: [Double] = [

@@ -4,7 +4,6 @@ import Foundation
 import Inference
 import NumericalTestSupport
 import Testing
-import Training
 
 @Suite struct `Metrics of predictions` {
   /// The numbers that `Oracles/metrics.py` made with sacrebleu and seqeval.

@@ -1,10 +1,8 @@
 import Configuration
 import Formats
 import Foundation
-import Runs
 import TestSupport
 import Testing
-import Training
 
 @Suite struct `Files and assignments` {
   /// The decoded run, or the message, with the folder's name taken out.

@@ -4,7 +4,6 @@ import Formats
 import Foundation
 import Testing
 import Tools
-import Training
 
 @Suite struct `The doctor` {
   private static let alone = Launch { _ in nil }

@@ -3,7 +3,6 @@ import Foundation
 import NumericalTestSupport
 import Testing
 import Formats
-import Training
 
 /// Every key of docs/configuration.md: read in whatever run may have it, or refused where nothing reads
 /// it.

@@ -7,7 +7,6 @@ import Recurrence
 import TestSupport
 import Testing
 import Tools
-import Training
 
 @Suite struct `Benchmarks` {
   /// Embedding, hidden, vocabulary, streams and steps are different numbers.
