@@ -47,7 +47,9 @@ public struct Checkpoint: Sendable {
     let file = path + "/" + stateFile
     if FileKind(path) == .folder && FileKind(file) == .nothing {
       throw FileError(
-        .damaged, path, "\(path) holds no \(stateFile) and is no checkpoint: use another one")
+        .damaged, path,
+        "\(path) has no \(stateFile), so it is not a checkpoint: give the folder "
+          + "of a checkpoint")
     }
     return try CheckpointState(decoding: readFile(file), path: file)
   }

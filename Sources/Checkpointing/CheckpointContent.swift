@@ -55,7 +55,8 @@ private struct CheckpointReader {
       let file = path + "/" + Checkpoint.stateFile
       throw FileError(
         .damaged, file,
-        "\(file) is no state of a checkpoint, \(complaint(error, in: name)): use another checkpoint"
+        "\(file) is not the state of a checkpoint, \(complaint(error, in: name)): use another "
+          + "checkpoint"
       )
     }
   }
@@ -90,7 +91,7 @@ private struct CheckpointReader {
       ("best_loss", state.bestLoss == coordinator.earlyStopping.best),
     ]
     if let other = same.first(where: { !$0.1 }) {
-      throw refuse("\(other.0) is one thing there and another in schedule or streams")
+      throw refuse("\(other.0) differs from its value in schedule or streams")
     }
     return CheckpointContent.Progress(
       coordinator: coordinator, cursor: cursor, counters: counters)
@@ -121,7 +122,7 @@ private struct CheckpointReader {
       } catch {
         throw FileError(
           .damaged, path + "/" + file,
-          "\(path)/\(file) is no vocabulary, \(complaint(error)): use another checkpoint")
+          "\(path)/\(file) is not a vocabulary, \(complaint(error)): use another checkpoint")
       }
     }
     guard let inputs = try vocabulary(CheckpointFile.Name.vocabulary) else {
@@ -129,7 +130,7 @@ private struct CheckpointReader {
     }
     if state.hashes.vocabulary != hexadecimal(inputs.hash) {
       throw refuse(
-        "the hash of the vocabulary is another than that of \(CheckpointFile.Name.vocabulary)")
+        "the hash of the vocabulary differs from that of \(CheckpointFile.Name.vocabulary)")
     }
     return Dataset.Vocabularies(
       inputs: inputs, outputs: try vocabulary(CheckpointFile.Name.outputs) ?? inputs,
@@ -146,7 +147,7 @@ private struct CheckpointReader {
     } catch {
       throw FileError(
         .damaged, path + "/" + file,
-        "\(path)/\(file) does not say what conditions are made of, \(complaint(error)): use another "
+        "\(path)/\(file) does not describe conditions, \(complaint(error)): use another "
           + "checkpoint")
     }
   }
@@ -188,10 +189,10 @@ private struct CheckpointReader {
     ]
     if let wrong = parts.first(where: { !$0.1 }) {
       throw refuse(
-        "interface.\(wrong.0) is something that does not go with the symbols in its folder")
+        "interface.\(wrong.0) does not fit the vocabularies in its folder")
     }
     guard interface.fits(options.data, vocabularies) else {
-      throw refuse("its interface is not that of its data")
+      throw refuse("its interface does not match its data")
     }
     if let sentence = options.model.incompatibility(with: interface) {
       throw refuse("its model is for other data (\(sentence))")
@@ -212,8 +213,8 @@ private struct CheckpointReader {
     guard isAveraged == (options.training.average != nil) else {
       throw refuse(
         isAveraged
-          ? "it has an average of the weights, and its configuration none"
-          : "it has no average of the weights, and its configuration one")
+          ? "it has averaged weights, but its configuration has no training.average"
+          : "it has no averaged weights, but its configuration has training.average")
     }
     if isAveraged { try file(CheckpointFile.Name.average).places(of: [("", layout)]) }
     // Each moment of an optimizer is as long as the weights; its names have a prefix before theirs.

@@ -27,7 +27,7 @@ public struct CheckpointList: Sendable {
     switch FileKind(path) {
     case .nothing: throw FileError(.missing, path, "there is no \(path): check the path")
     case .file, .other:
-      throw FileError(.missing, path, "\(path) is no folder: give the folder of a run")
+      throw FileError(.missing, path, "\(path) is not a folder: give the folder of a run")
     case .folder:
       throw FileError(
         .missing, path,
@@ -104,14 +104,14 @@ public struct CheckpointList: Sendable {
     guard let latest = store.latest else {
       return FileError(
         .damaged, file,
-        "\(file) is missing or names no checkpoint: a run goes on at the newest whole one and writes "
-          + "it again")
+        "\(file) is missing or names no checkpoint: a run resumes from the newest whole one and "
+          + "writes it again")
     }
     guard summaries.contains(where: { $0.step == latest }) else {
       return FileError(
         .damaged, file,
-        "\(file) names \(CheckpointStore.name(ofStep: latest)), which is gone: a run goes on at the "
-          + "newest whole one")
+        "\(file) names \(CheckpointStore.name(ofStep: latest)), which is gone: a run resumes from "
+          + "the newest whole one")
     }
     return nil
   }

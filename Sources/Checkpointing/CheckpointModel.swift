@@ -54,7 +54,8 @@ extension Checkpoint {
     else {
       throw FileError(
         .damaged, path,
-        "\(path) is no language model, which predicts the symbols that it reads: use unroll evaluate"
+        "\(path) is not a language model, which predicts the symbols that it reads: use unroll "
+          + "evaluate"
       )
     }
     return (model, weights, try vocabulary())

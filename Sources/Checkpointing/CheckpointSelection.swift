@@ -87,7 +87,7 @@ extension CheckpointStore {
         let checkpoint = try Checkpoint(verifying: path(ofStep: step))
         return Resumption(
           checkpoint: checkpoint,
-          warning: reason.map { "\($0): going on from \(checkpoint.path), the newest whole one." })
+          warning: reason.map { "\($0): resuming from \(checkpoint.path), the newest whole one." })
       } catch {
         first = first ?? error
         reason = reason ?? "\(path(ofStep: step)) is damaged"
@@ -96,8 +96,8 @@ extension CheckpointStore {
     guard let first else { return nil }
     throw FileError(
       .damaged, directory,
-      "no checkpoint in \(directory) is whole (first problem: \(first.path)): bring one back from a "
-        + "copy, or start anew in another folder with --run")
+      "no checkpoint in \(directory) is whole (first problem: \(first.path)): restore one from a "
+        + "copy, or start a new run in another folder with --run")
   }
 
   /// The folder of a checkpoint for what a user names: it, a folder of checkpoints, a run's folder, or
@@ -111,7 +111,7 @@ extension CheckpointStore {
       guard !best else {
         throw FileError(
           .missing, path,
-          "\(path) is one checkpoint already: give the run's folder with --best, or leave --best out"
+          "\(path) is a single checkpoint: give the run's folder with --best, or leave --best out"
         )
       }
       return path
@@ -140,8 +140,8 @@ extension CheckpointStore {
     if let run = runs.first {
       throw FileError(
         .missing, path,
-        "\(path) holds \(runs.count) run\(runs.count == 1 ? "" : "s") and is none "
-          + "itself: name one, such as \(run)")
+        "\(path) holds \(runs.count) run\(runs.count == 1 ? "" : "s") but is not a run itself: "
+          + "give one of them, such as \(run)")
     }
     throw FileError(
       .missing, path,
@@ -155,8 +155,8 @@ extension CheckpointStore {
       throw FileError(
         .missing, file,
         pointer == .best
-          ? "\(directory) has no best checkpoint, for nothing was validated or it was lost: take the "
-            + "latest, or one that unroll checkpoint list shows"
+          ? "\(directory) has no best checkpoint, because nothing was validated or it was "
+            + "deleted: use the latest, or one that unroll checkpoint list shows"
           : "\(file) does not exist: give the folder of a run or of a checkpoint")
     }
     guard let step = target(of: pointer) else {

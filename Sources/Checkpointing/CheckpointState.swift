@@ -127,7 +127,7 @@ extension CheckpointState {
     }
     let digits = opening.count..<opening.count + 8
     guard bytes.starts(with: opening), bytes.count > digits.upperBound else {
-      throw damaged("does not begin as the state of a checkpoint does")
+      throw damaged("does not begin like the state of a checkpoint")
     }
     var blank = bytes
     blank.replaceSubrange(digits, with: CheckpointState.zeros)
@@ -148,7 +148,7 @@ extension CheckpointState {
     } catch let error as FileError {
       throw error
     } catch {
-      throw damaged("is no state of a checkpoint, \(complaint(error))")
+      throw damaged("is not the state of a checkpoint, \(complaint(error))")
     }
     for file in files where file.name.contains("/") || file.name.hasPrefix(".") || file.name.isEmpty
     {

@@ -39,7 +39,8 @@ extension StreamTensor {
     guard elements.indices.allSatisfy({ isRight(elements[$0], $0) }) else {
       throw FileError(
         .damaged, file.path,
-        "\(file.path) holds symbols in \(name) that there are not: use another checkpoint")
+        "\(file.path) holds symbols in \(name) that are not in the vocabulary: use another "
+          + "checkpoint")
     }
     return Array(UnsafeRawBufferPointer(elements))
   }

@@ -99,7 +99,7 @@ public struct Configuration: Sendable {
         case .nothing: "there is no such file; check the path"
         case .folder: "is a directory; name a YAML file"
         // The file is read by each process, and more than once.
-        case .other: "is no regular file; name a YAML file"
+        case .other: "is not a regular file; name a YAML file"
         case .file: "cannot be read; check its permissions"
         }
       throw ConfigurationError(at: .file(file), problem)

@@ -53,7 +53,7 @@ extension RunOptions {
         "encoder.dropout", because: overridden)
     }
     refuse(
-      model.variational && !hasDropout, "variational", because: "nothing is dropped",
+      model.variational && !hasDropout, "variational", because: "there is no dropout",
       or: "set model.dropout")
     refuse(
       model.recurrent
@@ -81,7 +81,7 @@ extension RunOptions {
         && model.end == .symbol && !isConditioned
         && (model.embedding == nil || model.embeddingInitializer != nil) && isOutputTaken
         && model.layers.allSatisfy { $0.initializer != nil || $0.learnsNothing },
-      "initializer", because: "whatever is drawn has an initializer of its own")
+      "initializer", because: "every parameter has an initializer of its own")
     guard model.tree != nil else { return idle }
     let overTime = "it is for layers over time, and this model reads trees"
     refuse(model.encoder != nil, "encoder", because: overTime)

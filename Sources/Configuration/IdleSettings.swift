@@ -74,7 +74,7 @@ extension RunOptions {
         idle.append(
           IdleSetting(
             "data.source.\(key)",
-            because: "it stands beside files in data.\(key), and there are none",
+            because: "it belongs to the files in data.\(key), and there are none",
             or: "name them"))
       }
     }
@@ -86,7 +86,7 @@ extension RunOptions {
         idle.append(
           IdleSetting(
             "data.condition.\(key)",
-            because: "it stands beside files in data.\(key), and there are none",
+            because: "it belongs to the files in data.\(key), and there are none",
             or: "name them"))
       }
     }
@@ -187,7 +187,7 @@ extension RunOptions {
     }
     return given.filter(\.isGiven).map {
       IdleSetting(
-        $0.key, because: "a readout is fitted in one pass and nothing is learnt by gradients",
+        $0.key, because: "a readout is fitted in one pass, without gradients",
         or: "remove training.readout")
     }
   }

@@ -44,7 +44,7 @@ extension ModelOptions {
       [(model.embedding.map { "embedding \($0)" } ?? "input") + dropped(model.dropoutOfInput)]
         + model.layers.map { words($0, model.dropout) }
     }
-    let looks = attentionPlace == .input ? ", looking back (\(attention.rawValue))" : ""
+    let looks = attentionPlace == .input ? ", input attention (\(attention.rawValue))" : ""
     let attention =
       attention == .none || attentionPlace == .input
       ? [] : ["attention \(attention.rawValue)" + dropped(dropout)]

@@ -64,7 +64,7 @@ extension Recomputation: Codable {
       let states = try container.decode(Int.self, forKey: .states)
       try container.require(
         (1...largestCount).contains(states), .states,
-        "states must be from 1 to \(largestCount): that before the window is one of them")
+        "states must be from 1 to \(largestCount), including the state before the window")
       self = .states(
         states, steps: try container.decode(.steps, default: Self.steps, from: 1...largestCount))
       return

@@ -57,7 +57,7 @@ public struct RunOptions: Codable, Equatable, Sendable {
       "a readout is fitted over steps, and a tree has none; remove training.readout")
     try container.require(
       model.end == .symbol || training.readout == nil, .model,
-      "a readout fits the output layer alone, and no end; set model.end to symbol")
+      "a readout fits only the output layer and cannot predict ends; set model.end to symbol")
     try container.require(
       !name.isEmpty && !name.contains("/") && !name.hasPrefix("."), .name,
       "name becomes the name of a folder; write it without a slash or a leading point")

@@ -108,16 +108,16 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     }
     try container.require(
       givenStride ?? 1 <= bptt, .stride,
-      "stride is the part of bptt (\(bptt)) that is new: at most as many steps")
+      "stride is the number of new steps in a window of \(bptt) (bptt): set it to at most that")
     try container.require(
       keptSteps == 0 || recompute == .none, .stride,
-      "windows that overlap keep what was computed: remove stride, or set recompute to none")
+      "overlapping windows keep their activations: remove stride, or set recompute to none")
     try container.require(
       keptSteps == 0 || carryState, .stride,
-      "windows that overlap carry their state: remove stride, or set carry_state to true")
+      "overlapping windows carry their state: remove stride, or set carry_state to true")
     try container.require(
       keptSteps == 0 || scheduledSampling == nil, .stride,
-      "windows that overlap keep what was read: remove stride or scheduled_sampling")
+      "overlapping windows keep their inputs: remove stride or scheduled_sampling")
     try container.require(
       (0..<1).contains(objective.labelSmoothing), .labelSmoothing,
       "label_smoothing must be at least 0 and below 1")
@@ -183,12 +183,12 @@ extension TrainingOptions {
     }
     guard keptSteps > 0 else { return nil }
     if model.variational || model.recurrent {
-      return "windows that overlap have no masks of their own, which model.variational and "
-        + "model.recurrent make; set them to false, or remove training.stride"
+      return "model.variational and model.recurrent need a dropout mask for each window, which "
+        + "overlapping windows do not have; set them to false, or remove training.stride"
     }
     if model.layers.contains(where: { $0.bidirectional != nil }) {
       return
-        "windows that overlap are read in one direction; remove bidirectional or training.stride"
+        "overlapping windows cannot be read backwards; remove bidirectional or training.stride"
     }
     return nil
   }

@@ -95,14 +95,14 @@ public struct PyTorchExport {
     }
     switch FileKind(folder) {
     case .folder: break
-    case .nothing: throw refuse("there is no folder \(folder): make it first")
-    case .file, .other: throw refuse("\(folder) is no folder: choose another path")
+    case .nothing: throw refuse("there is no folder \(folder): create it first")
+    case .file, .other: throw refuse("\(folder) is not a folder: choose another path")
     }
     switch FileKind(path) {
     case .nothing, .file: break
     case .folder: throw refuse("it is a folder: give the path of a file in it")
     // A device or a pipe would be replaced by the file.
-    case .other: throw refuse("it is no regular file: give another path")
+    case .other: throw refuse("it is not a regular file: give another path")
     }
     if FileKind(folder + "/" + Checkpoint.stateFile) == .file {
       throw refuse("\(folder) is a checkpoint, which stays as it is: choose another folder")

@@ -9,15 +9,15 @@ extension SequenceModel {
   /// Dropout and shortcuts have no parameters, so the author of the PyTorch modules must add them.
   func part(outside form: WeightForm) -> String? {
     if options.encoder != nil {
-      return "the model has an encoder, which no module of PyTorch holds"
+      return "the model has an encoder, which no module of PyTorch has"
     }
     if interface.isConditioned {
-      return "the model is conditioned on a vector, which PyTorch's modules are not"
+      return "the model reads a condition, which no module of PyTorch does"
     }
     if options.end != .symbol {
       return
-        "the model says by an output of its own where a sequence ends (\(options.end.rawValue)), "
-        + "which PyTorch's modules do not"
+        "the model predicts where a sequence ends (\(options.end.rawValue)), which no module of "
+        + "PyTorch does"
     }
     for (index, layer) in options.layers.enumerated() {
       guard case .recurrent(let cell, let options) = layer.kind else { continue }
@@ -29,7 +29,7 @@ extension SequenceModel {
         return "layer \(index) feeds back its output, which no module of PyTorch does"
       }
       if layer.surroundings.feedsTargets {
-        return "layer \(index) is fed the last target, which no module of PyTorch is"
+        return "layer \(index) reads the last target, which no module of PyTorch does"
       }
       if layer.surroundings.zoneout > 0 {
         return
@@ -40,7 +40,7 @@ extension SequenceModel {
     }
     if form.updateGate == .candidate, !cellWeights.contains(where: \.hasUpdateGate) {
       let names = Self.portableCells { $0.updateGate != nil }.joined(separator: " or a ")
-      return "no layer is a \(names), and others have no update gate of two signs"
+      return "no layer is a \(names), the only cells for --update-gate"
     }
     return nil
   }

@@ -78,7 +78,9 @@ extension SafetensorsFile {
       guard try values(bias.name, as: Float.self).allSatisfy({ $0 == 0 }) else {
         let key =
           bias.name == "decoder.bias" ? "model.output_bias to true" : "the layer's biases to 2"
-        throw refuse("holds a \(bias.name) other than zero, which the model is without; set \(key)")
+        throw refuse(
+          "holds a \(bias.name) other than zero, which this model does not have; set "
+            + "\(key)")
       }
       others.insert(tensor.name)
     }

@@ -66,13 +66,13 @@ public struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
     case EEXIST, ENOTDIR, EISDIR:
       FileError(
         .cannotCreate, path,
-        "cannot create \(path) because a file or folder of another kind has a name on that path: "
+        "cannot create \(path) because a part of that path is a file or folder of another kind: "
           + "move it away, or choose another folder")
     case ENOENT:
       FileError(
         .cannotCreate, path,
-        "cannot create \(path) because its folder is gone: make it again, or choose "
-          + "another folder")
+        "cannot create \(path) because its folder is gone: create it again, or choose another "
+          + "folder")
     default:
       FileError(
         .cannotWrite, path,

@@ -92,7 +92,7 @@ func openRegularFile(_ path: String) throws(FileError) -> Int32 {
   if fstat(descriptor, &info) == 0, info.st_mode & S_IFMT == S_IFREG { return descriptor }
   close(descriptor)
   throw FileError(
-    .damaged, path, "\(path) is no regular file: give the path of a file, or move it away")
+    .damaged, path, "\(path) is not a regular file: give the path of a file, or move it away")
 }
 
 /// Reads a whole small file.

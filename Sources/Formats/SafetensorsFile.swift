@@ -32,7 +32,7 @@ public struct SafetensorsFile: Sendable {
     do {
       let text = UnsafeRawBufferPointer(rebasing: bytes[8..<start])
       guard case .object(let members) = try StrictJSON.parse(text) else {
-        throw damaged("its header is no object")
+        throw damaged("its header is not an object")
       }
       header = members
     } catch let error as StrictJSON.Failure {
@@ -45,10 +45,14 @@ public struct SafetensorsFile: Sendable {
 
     var metadata: [String: String] = [:]
     if let value = header.removeValue(forKey: "__metadata__"), value != .null {
-      guard case .object(let members) = value else { throw damaged("its metadata is no object") }
+      guard case .object(let members) = value else {
+        throw damaged(
+          "its metadata is not an "
+            + "object")
+      }
       for (key, value) in members {
         guard case .string(let text) = value else {
-          throw damaged("its metadata \(key) is no string")
+          throw damaged("its metadata \(key) is not a string")
         }
         metadata[key] = text
       }

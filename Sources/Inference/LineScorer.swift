@@ -28,7 +28,7 @@ public final class LineScorer {
       guard let start = vocabulary.begin, let end = vocabulary.end, model.interface.encoded == nil
       else {
         throw DataError(
-          "the model knows no sequences that lines could be: score files with unroll evaluate")
+          "lines are not sequences of this model: score files with unroll evaluate")
       }
       sequences = SequenceDecoder(model, weights: weights, start: start, end: end)
       lineEnd = []

@@ -58,8 +58,8 @@ struct NumberScore {
         // The target of the last step is a frame too.
         if let short = examples.first(where: { $0.values.count < (steps.count - 1) * width }) {
           throw UsageError(
-            "a series has \(short.values.count / width + 1) steps, and \(steps.count) are to be "
-              + "told and predicted: ask for fewer with --free and --after")
+            "a series has \(short.values.count / width + 1) steps, and --free and --after "
+              + "together ask for \(steps.count): lower one of them")
         }
         let found = predict(examples, steps)
         for (s, example) in examples.enumerated() {

@@ -65,8 +65,8 @@ public struct SequenceScore: Sendable {
         if hasTable != (known != nil) {
           throw UsageError(
             hasTable
-              ? "what is known of each sequence is in a table: give its file with --conditions"
-              : "no table says what is known of these sequences: remove --conditions")
+              ? "the conditions of the sequences are in a table: give its file with --conditions"
+              : "the conditions of these sequences are not in a table: remove --conditions")
         }
         if data.reader?.format == .pairs, source == nil {
           throw UsageError("pairs have sources: give their file with --source")
@@ -84,7 +84,7 @@ public struct SequenceScore: Sendable {
       guard model.interface.takes(dataset.interface) else {
         throw FileError(
           .damaged, path,
-          "\(path) reads or predicts other things than \(dataset.train.name) has: give data like that "
+          "\(path) has other inputs or targets than \(dataset.train.name): give data like that "
             + "which it was trained on")
       }
       switch selection {
@@ -92,8 +92,8 @@ public struct SequenceScore: Sendable {
         // A model with one target per sequence was never trained on outputs before the end.
         guard !model.interface.asksOnce || dataset.train.asksAtEnds else {
           throw UsageError(
-            "the model gives one answer a sequence, at its end, and \(dataset.train.name) asks at "
-              + "other steps: give data like that which it was trained on")
+            "the model predicts once per sequence, at its end, and \(dataset.train.name) has "
+              + "targets at other steps: give data like that which it was trained on")
         }
         return (dataset, dataset.train)
       case .part(let part):
@@ -107,7 +107,7 @@ public struct SequenceScore: Sendable {
       let format = SeriesFormat(options.data, readsItsOutputs: model.interface.ends != nil)
       if free != nil, !dataset.interface.output.isOfNumbers || format == nil {
         throw UsageError(
-          "\(path) does not predict the numbers that it reads next, so it cannot go on on its own: "
+          "\(path) does not predict its own next inputs, so it cannot run on its own outputs: "
             + "remove --free and --after")
       }
     }

@@ -24,7 +24,7 @@ public struct SequenceTranslator {
     else {
       throw FileError(
         .damaged, checkpoint.path,
-        "\(checkpoint.path) has no encoder, so nothing can be made of a source: use unroll generate"
+        "\(checkpoint.path) has no encoder, so it cannot decode a source: use unroll generate"
       )
     }
     symbols = vocabularies.inputs

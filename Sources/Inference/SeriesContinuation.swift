@@ -21,9 +21,9 @@ public struct SeriesContinuation {
       [.numbers(format.width), .labels(format.width)].contains(model.interface.output)
     else {
       throw UsageError(
-        "\(checkpoint.path) was trained on frames without being asked for the next one (of a table, "
-          + "targets: next, or columns that hold what the next row reads), so it cannot go on on its "
-          + "own: use unroll evaluate")
+        "\(checkpoint.path) does not predict its own next frame (in a table, targets: next, or "
+          + "targets that are the inputs of the next row), so it cannot continue a series: use "
+          + "unroll evaluate")
     }
     self.model = model
     self.weights = weights
@@ -62,7 +62,7 @@ public struct SeriesContinuation {
     guard let longest = model.longestPredicted else { return 0 }
     guard frames <= longest + 1 else {
       throw UsageError(
-        "a series to go on from has \(frames) frames, and the model predicts at most "
+        "a series to continue has \(frames) frames, and the model predicts at most "
           + "\(longest + 1): give a shorter one")
     }
     return max(frames - 1, 0)

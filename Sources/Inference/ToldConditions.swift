@@ -40,10 +40,10 @@ public struct ToldConditions {
       return
     }
     guard words.isEmpty else {
-      throw UsageError("--condition tells the same of all, and --conditions of each: give one")
+      throw UsageError("--condition is for all sequences, --conditions for each: give one of them")
     }
     guard try checkpoint.interface().isConditioned else {
-      throw UsageError("\(checkpoint.path) knows no condition: remove --conditions")
+      throw UsageError("\(checkpoint.path) takes no condition: remove --conditions")
     }
     told = .ofEach(
       try fields.read(file, as: reader?.condition).map { DecoderInput($0) }, file: file)

@@ -49,7 +49,7 @@ extension KeyedDecodingContainer {
     let least = Double(Float.leastNormalMagnitude)
     return try decode(
       key, or: fallback,
-      "a number from 1e-37 on: without it, what never had a gradient becomes 0 / 0"
+      "a number of at least 1e-37: otherwise a weight that never had a gradient becomes 0 / 0"
     ) { $0 >= least && $0.isFinite }
   }
 

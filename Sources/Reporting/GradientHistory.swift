@@ -37,7 +37,7 @@ public struct GradientHistory: Sendable {
     guard let step else { return reports[reports.count - 1] }
     guard let found = reports.first(where: { $0.step == step }) else {
       let steps = reports.map { "\($0.step)" }.joined(separator: ", ")
-      throw UsageError("\(run) was not looked at in step \(step): choose one of \(steps)")
+      throw UsageError("\(run) has no diagnosis of step \(step): choose one of \(steps)")
     }
     return found
   }

@@ -43,7 +43,7 @@ public struct GradientPlot: Sendable {
 
   package init(_ lines: [Line]) throws {
     guard lines.contains(where: { $0.norms.contains { $0 > 0 && $0.isFinite } }) else {
-      throw UsageError("nothing to draw: no layer of these runs shows a state with a gradient")
+      throw UsageError("nothing to plot: no layer of these runs has a state with a gradient")
     }
     self.lines = lines
   }

@@ -30,7 +30,8 @@ package final class MetricsFile {
     guard status.st_mode & S_IFMT == S_IFREG else {
       throw FileError(
         .cannotCreate, path,
-        "\(path) is no regular file, to which lines could be added: move it away, or choose another "
+        "\(path) is not a regular file, to which lines could be added: move it away, or choose "
+          + "another "
           + "--run folder")
     }
     do {

@@ -75,7 +75,7 @@ package
     }
     if let key = try changedCut(since: checkpoint) {
       throw refuse(
-        "\(key), in the middle of an epoch, which would go on at another place",
+        "\(key), in the middle of an epoch, which would continue at another position",
         "resume with its own, or from a checkpoint at the end of an epoch")
     }
     if state.seed != options.seed {
@@ -88,8 +88,8 @@ package
     if state.worldSize != worldSize {
       log.info(
         """
-        Resuming on \(worldSize) \(worldSize == 1 ? "rank" : "ranks") what \(state.worldSize) began: \
-        the loss goes on to rounding.
+        Resuming on \(worldSize) \(worldSize == 1 ? "rank" : "ranks") a run of \
+        \(state.worldSize): the loss continues up to rounding.
         """)
     }
   }
@@ -164,7 +164,7 @@ package
       log.info(
         coordinator.isComplete
           ? "The run was complete at step \(coordinator.state.step)."
-          : "Going on after step \(coordinator.state.step), in epoch \(coordinator.state.epoch).")
+          : "Resuming after step \(coordinator.state.step), in epoch \(coordinator.state.epoch).")
     }
     lastCheckpoint = .now
     console.begin(coordinator)
@@ -178,7 +178,7 @@ package
       warn(
         """
         Step \(report.step) was skipped: its loss is \(report.score.loss) and the norm of its \
-        gradient \(report.gradientNorm); lower the learning rate or clip if this goes on.
+        gradient \(report.gradientNorm); lower the learning rate or clip if this continues.
         """)
     }
   }
@@ -206,7 +206,7 @@ package
       try line(metrics)
     } catch {
       // A run is not ended because its metrics cannot be written.
-      warn("\(error); the run goes on without its metrics.")
+      warn("\(error); the run continues without its metrics.")
       self.metrics = nil
     }
   }

@@ -150,7 +150,7 @@ package struct MemoryEstimate {
     return """
       A rank needs about \(mebibytes(ofRank)) of memory, of which a window takes \(mebibytes(ofTape)).
       \(recomputed.map { $0 + "\n" } ?? "")\
-      What each layer keeps of one token (a step of one stream or sequence), in numbers of 4 bytes:
+      Numbers of 4 bytes that each layer stores per token (a step of one stream or sequence):
       values for the backward pass, and derivatives of the loss.
       \(table.joined(separator: "\n"))
       """

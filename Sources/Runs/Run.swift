@@ -119,8 +119,8 @@ public final class Run {
       }
       if !dataset.interface.isConditioned, options.model.condition != .everyStep {
         throw UsageError(
-          "model.condition would do nothing, because nothing is known of a whole sequence of this "
-            + "data; remove it")
+          "model.condition would do nothing, because the sequences of this data have no "
+            + "condition; remove it")
       }
       if request.diagnosingEvery != nil, options.training.recompute != .none {
         throw UsageError(
@@ -223,7 +223,7 @@ public final class Run {
         try Checkpoint(verifying: store.path(ofStep: step)).bestWeights.load(into: [("", weights)])
       } catch {
         weights.update { $0.buffer.copy(from: now.buffer) }
-        recorder?.warn("\(error); the test is of the last weights, not of the best.")
+        recorder?.warn("\(error); the test uses the last weights, not the best.")
       }
     }
     try world.share(weights)

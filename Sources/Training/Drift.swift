@@ -23,8 +23,8 @@ extension Trainer {
       throw DriftError(
         description:
           "Rank \(other) on \(world.hostName) no longer has the weights of rank \(like) after step "
-          + "\(coordinator.state.step), and nothing was saved of it: the memory or the processor of "
-          + "one of the two is at fault, so go on from the last checkpoint without that machine")
+          + "\(coordinator.state.step), and this step was not saved: the memory or the processor "
+          + "of one of the two is faulty, so resume from the last checkpoint without that machine")
     }
   }
 

@@ -19,7 +19,7 @@ struct FedPredictions {
       UsageError("training.scheduled_sampling\(key) would do nothing, because \(reason)")
     }
     if case .numbers = interface.output, given.choice != nil {
-      throw refuse(".choice", "numbers are fed as they are predicted; remove it")
+      throw refuse(".choice", "numbers are fed as predicted; remove it")
     }
     let readsBackwards = options.model.layers.contains { $0.bidirectional != nil }
     // For most data the signature tells whether targets are the next inputs; other data must be
@@ -31,8 +31,8 @@ struct FedPredictions {
     guard let model = model as? SequenceModel, readsTargets || model.plan.feedsTargets else {
       throw refuse(
         "",
-        "no step of this model is fed what the step before asks for; give a layer "
-          + "feedback: target, or remove it")
+        "no step of this model reads the target of the step before; give a layer feedback: "
+          + "target, or remove it")
     }
     schedule = given.schedule
     sampling = ScheduledSampling(

@@ -53,7 +53,7 @@ extension Coordinator {
     let loss = state.validationLoss == nil ? "loss of the last steps" : "validation loss"
     let best =
       state.earlyStopping.best.map { $0 <= state.guess ?? guess ?? 0 } == true
-      ? state.bestStep.map { ", or go on from the best checkpoint, of step \($0)" } ?? "" : ""
+      ? state.bestStep.map { ", or resume from the best checkpoint, of step \($0)" } ?? "" : ""
     return
       "Diverged: after \(state.step) steps the \(loss) is \(fixed(finalLoss ?? .nan, 4)), above the "
       + "\(fixed(state.guess ?? guess ?? .nan, 4)) of guessing: lower the learning rate or clip the "

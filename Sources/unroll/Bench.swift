@@ -13,7 +13,7 @@ struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measures the speed and memory of a model, alone or under mpirun.",
     discussion: """
-      The model comes from flags, or from configuration files whose values the flags replace; the \
+      The model comes from flags, or from configuration files whose values the flags override; the \
       text is generated. Training without a configuration uses SGD with gradient norm clipping. \
       Results: docs/performance.md.
       """)

@@ -13,7 +13,7 @@ struct CheckpointArgument: ParsableArguments {
       """, completion: .directory)
   var checkpoint: String
 
-  @Flag(help: "The best checkpoint of the run in place of the latest.")
+  @Flag(help: "The best checkpoint of the run instead of the latest.")
   var best = false
 
   /// Returns the folder of the checkpoint.

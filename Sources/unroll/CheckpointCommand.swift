@@ -30,9 +30,9 @@ struct CheckpointCommand: ParsableCommand {
 
   struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Reads every byte of a checkpoint, or of all those of a run.",
+      abstract: "Reads every byte of one checkpoint, or of all checkpoints of a run.",
       discussion: """
-        Compares sizes and checksums with those that were written. Each problem is a line on \
+        Compares sizes and checksums with those in state.json. Each problem is a line on \
         standard error; with any problem the exit code is 65.
         """)
 

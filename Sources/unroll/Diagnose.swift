@@ -11,8 +11,7 @@ struct Diagnose: ParsableCommand {
     discussion: """
       A table of each run: the norm of each layer's gradient, the spectral radius of its recurrent \
       weights, the lags at which the gradient of a loss has fallen to a tenth and a thousandth, \
-      and how many gates are shut (below 0.1) or wide open (above 0.9). --svg draws the norms by \
-      lag.
+      and how many gates are closed (below 0.1) or open (above 0.9). --svg plots the norms by lag.
       """)
 
   @Argument(help: "The folders of runs.", completion: .directory)
@@ -22,7 +21,7 @@ struct Diagnose: ParsableCommand {
   var step: Int?
 
   @Option(
-    help: "Draw the runs in one picture into this file.", completion: .file(extensions: ["svg"]))
+    help: "Plot all runs into this file.", completion: .file(extensions: ["svg"]))
   var svg: String?
 
   func run() throws {

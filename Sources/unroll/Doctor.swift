@@ -6,13 +6,14 @@ internal import Training
 
 struct Doctor: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Checks the machine, or under mpirun the hosts of a job, and says what to do.",
+    abstract: "Checks the machine, or under mpirun the hosts of a job, and prints advice.",
     discussion: """
-      Looked at are processors, Open MPI, how ranks are spread over hosts and cores, the product \
-      library, shared memory and the disk. Exit code 0 when training would work, 70 otherwise.
+      Checks processors, Open MPI, how ranks are spread over hosts and cores, the library for \
+      matrix products, shared memory and the disk. The exit code is 0 if training would work, 70 \
+      otherwise.
       """)
 
-  @Option(help: "The folder that runs would be written to.", completion: .directory)
+  @Option(help: "The folder for runs, whose disk is checked.", completion: .directory)
   var folder = "."
 
   func run() throws {

@@ -30,7 +30,7 @@ struct Evaluate: ParsableCommand {
     completion: .file())
   var conditions: String?
 
-  @Option(help: "valid or test: a part of the data that the run was made with.")
+  @Option(help: "valid or test: a split of the run's own data.")
   var part: SequenceScore.Part?
 
   @Option(
@@ -41,7 +41,7 @@ struct Evaluate: ParsableCommand {
 
   @Option(
     help: """
-      For sequences, in place of --batch-size: the most steps × sequences in a batch; \
+      For sequences, instead of --batch-size: the most steps × sequences in a batch; \
       evaluation.batch_tokens of the run unless one of the two is given.
       """)
   var batchTokens: Int?
@@ -84,11 +84,11 @@ struct Evaluate: ParsableCommand {
       throw ValidationError("--free and --after go together; both must be from 1 to a billion.")
     }
     guard data.isEmpty != (part == nil) else {
-      throw ValidationError("Give files with --data, or a part of the run's data with --part.")
+      throw ValidationError("Give files with --data, or a split of the run's data with --part.")
     }
     guard part == nil || source == nil && conditions == nil else {
       throw ValidationError(
-        "--source and --conditions go with --data; a part of the run's data has its own.")
+        "--source and --conditions belong to --data; a split of the run's data has its own.")
     }
   }
 

@@ -8,11 +8,11 @@ struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Writes a checkpoint's weights as a file that PyTorch loads.",
     discussion: """
-      The vocabulary is written beside out.safetensors as out.vocabulary.json, and the vocabulary \
+      The vocabulary is written next to out.safetensors as out.vocabulary.json, and the vocabulary \
       of outputs as out.outputs.json if it differs from that of inputs.
 
       The file has the names, shapes and order of gates of PyTorch's modules, so that \
-      load_state_dict(strict=True) takes it: encoder, rnn and decoder of the word_language_model \
+      load_state_dict(strict=True) accepts it: encoder, rnn and decoder of the word_language_model \
       example if all layers fit one module, otherwise layers.0, layers.1 and so on. A tied matrix \
       is written under both names, and a bias that the model lacks as zeros.
 
@@ -40,7 +40,7 @@ struct Export: ParsableCommand {
 
   @Flag(
     help: """
-      One matrix for each layer in place of two, such as rnn.weight_l0 = [W | U] of [x, h], and \
+      One matrix for each layer instead of two, such as rnn.weight_l0 = [W | U] of [x, h], and \
       one bias rnn.bias_l0 = b + b'; the candidate of a gru keeps its own b' as rnn.bias_hn_l0.
       """)
   var joined = false
@@ -48,16 +48,16 @@ struct Export: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       """
-      What the update gates of gru and gru-reset-before layers multiply: past, as in PyTorch, or \
-      candidate, as in course notes, where the rows of the gate have the other sign.
+      The factor of the update gates of gru and gru-reset-before layers: past, as in PyTorch, or \
+      candidate, as in course notes, where the rows of the gate have the opposite sign.
       """, valueName: "past|candidate"))
   var updateGate = UpdateGate.past
 
   func run() throws {
     guard output.hasSuffix(".safetensors") else {
       throw UsageError(
-        "\(output) would be a safetensors file, the one form that export writes: give a name that ends "
-          + "with .safetensors")
+        "\(output) does not end with .safetensors, the only format that export writes: give such "
+          + "a name")
     }
     let path = try from.locate()
     let export = try PyTorchExport(

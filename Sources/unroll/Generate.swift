@@ -57,7 +57,7 @@ struct Generate: ParsableCommand {
       return from.tell(path)
     }
     guard prime == nil else {
-      throw UsageError("\(from.checkpoint) reads symbols: give --prompt TEXT in place of --prime")
+      throw UsageError("\(from.checkpoint) reads symbols: give --prompt TEXT instead of --prime")
     }
     let (model, weights, vocabulary) = try loaded.model(precision: format.precision)
     guard model.interface.encoded == nil else {
@@ -70,8 +70,8 @@ struct Generate: ParsableCommand {
     unknown.add(start, vocabulary)
     guard unknown.count == 0 || !unknown.isAll else {
       throw UsageError(
-        "the model knows no symbol of the prompt \"\(prompt)\": give a --prompt of symbols that its "
-          + "training text has")
+        "no symbol of the prompt \"\(prompt)\" is in the model's vocabulary: give a --prompt of "
+          + "symbols that its training text has")
     }
     if let longest = model.longestPredicted, start.count > longest {
       throw UsageError(
@@ -107,7 +107,7 @@ struct Generate: ParsableCommand {
   private func goOn(_ loaded: Checkpoint) throws {
     let continuation = try SeriesContinuation(loaded, precision: format.precision)
     guard prompt.isEmpty else {
-      throw UsageError("\(from.checkpoint) reads frames: give --prime FILE in place of --prompt")
+      throw UsageError("\(from.checkpoint) reads frames: give --prime FILE instead of --prompt")
     }
     guard drawing.choosesAll else {
       throw UsageError("\(from.checkpoint) samples no symbols: remove --top-k and --top-p")

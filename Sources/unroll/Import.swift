@@ -46,8 +46,8 @@ struct Import: ParsableCommand {
     var isFolder: ObjCBool = false
     if FileManager.default.fileExists(atPath: input, isDirectory: &isFolder), isFolder.boolValue {
       throw UsageError(
-        "\(input) is a folder: give a .safetensors file, or begin with a checkpoint's weights by "
-          + "unroll train --init-from")
+        "\(input) is a folder: give a .safetensors file, or start from a checkpoint's weights "
+          + "with unroll train --init-from")
     }
     if RunFolder(folder).isUsed {
       throw UsageError("\(folder) holds a run already: choose another --run folder")

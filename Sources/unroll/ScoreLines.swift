@@ -12,10 +12,11 @@ struct ScoreLines: ParsableCommand {
     commandName: "score",
     abstract: "Prints the log-probability of each line of a text, in nats.",
     discussion: """
-      Each line is scored by itself: the state is zero before it, it follows the end of a line, \
-      and its own end counts. For a model of sequences a line is a sequence, whose end counts too; \
+      Each line is scored by itself: the initial state is zero, the first input is the end of a \
+      line, and its own end counts. For a model of sequences a line is a sequence, whose end \
+      counts too; \
       for a model with an encoder it is the target of the same line of --source. The condition of \
-      a line stands in front of it as in the model's data, or is given by --condition or \
+      a line is at its beginning as in the model's data, or is given by --condition or \
       --conditions. Prints log-probability, number of symbols and line, separated by tabs.
       """)
 

@@ -15,7 +15,7 @@ enum DiagnosisKind: String, CaseIterable, ExpressibleByArgument { case gradients
 /// The files and assignments that form a configuration.
 struct ConfigurationArguments: ParsableArguments {
   @Argument(
-    help: "Configuration files; later ones are laid over earlier ones.",
+    help: "Configuration files; values in later ones override earlier ones.",
     completion: .file(extensions: ["yaml", "yml"]))
   var configurations: [String]
 

@@ -75,7 +75,7 @@ import Training
     try withTemporaryFolder { folder in
       try put([1], at: folder + "/file")
       for (path, reason) in [
-        (folder + "/none", "there is no"), (folder + "/file", "is no folder"),
+        (folder + "/none", "there is no"), (folder + "/file", "is not a folder"),
         (folder, "holds no checkpoint"), (folder + "/step-00000003", "there is no"),
       ] {
         for attempt in [

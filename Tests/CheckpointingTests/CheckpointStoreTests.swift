@@ -78,7 +78,7 @@ import Training
       let parent = #expect(throws: FileError.self) {
         try CheckpointStore.locate(String(run.dropLast("/run".count)))
       }
-      #expect(parent?.description.contains("name one, such as \(run)") == true)
+      #expect(parent?.description.contains("give one of them, such as \(run)") == true)
     }
   }
 
@@ -181,7 +181,7 @@ import Training
         #expect(resumption.checkpoint.state.step == 3)
         #expect(
           resumption.warning
-            == "\(folder)/latest is missing or names no checkpoint: going on from "
+            == "\(folder)/latest is missing or names no checkpoint: resuming from "
             + "\(folder)/step-00000003, the newest whole one.")
       }
       try put(Array("step-00000009\n".utf8), at: pointer)

@@ -55,7 +55,7 @@ import Training
         let configuration = #expect(throws: ConfigurationError.self) {
           try Configuration.load(files: [path])
         }
-        #expect(configuration.map { "\($0)" }?.contains("is no regular file") == true)
+        #expect(configuration.map { "\($0)" }?.contains("is not a regular file") == true)
       }
     }
   }

@@ -70,7 +70,7 @@ internal import TestSupport
     let one = "run,speaker,age,room,x,y\n1,eva,31,hall,1,2\n2,adam,1,hall,1,2\n"
     #expect(
       refusal(json, ["t.csv": one, "v.csv": unknown]).contains(
-        "v.csv, line 2 has 'ida' for speaker, which no sequence to train on has; there are adam, eva"
+        "v.csv, line 2 has 'ida' for speaker, which no training sequence has; there are adam, eva"
       ))
     let word = "run,speaker,age,room,x,y\n1,eva,old,hall,1,2\n"
     #expect(
@@ -215,7 +215,10 @@ internal import TestSupport
     (#""format": "lines""#, #"{"classes": [1], "numbers": [1]}"#, "twice"),
     (#""format": "lines""#, "{}", "the condition is empty"),
     (#""format": "lines""#, #"{"valid": "v.csv", "numbers": [1]}"#, "train is missing"),
-    (#""format": "csv", "columns": {"inputs": [1]}"#, #"{"train": "k.csv"}"#, "columns of its own"),
+    (
+      #""format": "csv", "columns": {"inputs": [1]}"#, #"{"train": "k.csv"}"#,
+      "has its condition in columns"
+    ),
   ])
   func `what cannot be read is refused`(format: String, condition: String, why: String) {
     let json = #"{\#(format), "train": "t.txt", "condition": \#(condition)}"#

@@ -34,7 +34,7 @@ import TestSupport
     do throws(DataError) {
       corpus = try Corpus(contentsOf: path, vocabulary: vocabulary)
     } catch {
-      #expect(error.message.contains("is made again from the text"), "\(error)")
+      #expect(error.message.contains("is written again from the text"), "\(error)")
       return false
     }
     for i in 0..<corpus.count {
@@ -111,7 +111,7 @@ import TestSupport
         let text = try TextFiles([folder.path + "/a.txt", folder.path + "/b.txt"])
         let corpus = try Corpus(
           text, vocabulary: vocabulary, document: .line, cache: folder.cache, writing: true)
-        #expect(corpus.note?.contains("made anew") == true)
+        #expect(corpus.note?.contains("written again") == true)
         #expect(folder.read(folder.cached(".tokens")) == bytes)
       }
     }
@@ -135,7 +135,7 @@ import TestSupport
     close(file)
     #expect(try #require(status(path)).st_mtim.tv_nsec == times.st_mtim.tv_nsec)
     usleep(40_000)
-    #expect(try open().note?.contains("made anew") == true)
+    #expect(try open().note?.contains("written again") == true)
     #expect(folder.read(folder.cached(".tokens")) == bytes)
     // With a mark of its own, the wrong byte is not looked for.
     var changed = bytes

@@ -107,7 +107,7 @@ private func documents(
     folder.write(name, bytes)
     folder.write("text.txt", "grown since: some text, long enough")
     let error = #expect(throws: DataError.self) { try open(.bytes, path, writing: false) }
-    #expect(try #require(error).message.contains("another state of"))
+    #expect(try #require(error).message.contains("an earlier version of"))
   }
 
   @Test func `A corpus of another vocabulary is refused`() throws {

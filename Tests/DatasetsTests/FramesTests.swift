@@ -89,9 +89,9 @@ internal import TestSupport
       (npy(header("<f4", "(6,)"), numbers), "has the shape (6)"),
       (npy(header("<f4", "(0, 3)"), []), "has the shape (0, 3)"),
       (npy(header("<f4", "(9223372036854775807, 9)"), numbers), "do not hold the shape"),
-      (npy(header("<f4", "(99999999999999999999, 9)"), numbers), "no dictionary"),
-      (npy("{'descr': '<f4', 'shape': (2, 3)}", numbers), "no dictionary"),
-      (npy("{'descr': '<f4'", numbers), "no dictionary"), (npy("", numbers), "no dictionary"),
+      (npy(header("<f4", "(99999999999999999999, 9)"), numbers), "not a dictionary"),
+      (npy("{'descr': '<f4', 'shape': (2, 3)}", numbers), "not a dictionary"),
+      (npy("{'descr': '<f4'", numbers), "not a dictionary"), (npy("", numbers), "not a dictionary"),
       (npy(header(), floats([1, 2, 3, 4, .nan, 6])), "too large a number in row 2"),
       (npy(header("<f8", "(1, 1)"), doubles([1e300])), "too large a number in row 1"),
     ] {
@@ -176,7 +176,7 @@ internal import TestSupport
     let good = "a\tno\n"
     #expect(
       refusal(["t.txt": "a\tno\nd\toh\n", "v.txt": good, "f.csv": Self.rows]).contains(
-        "t.txt, line 2 is of 'd', and"))
+        "t.txt, line 2 names the frames 'd', but"))
     #expect(
       refusal(["t.txt": "a no\n", "v.txt": good, "f.csv": Self.rows]).contains(
         "t.txt, line 1 does not name its frames"))

@@ -27,7 +27,7 @@ extension `Readers of examples` {
     )
     #expect(
       refusal("csv", ["train": "1,2,a\n", "valid": "1,2,c\n"], asked)
-        .contains("has the label 'c', which no sequence to train on has"))
+        .contains("has the label 'c', which no training sequence has"))
   }
 
   @Test func `A column has the class of each row, or an empty cell where nothing is asked`() throws
@@ -39,7 +39,8 @@ extension `Readers of examples` {
     #expect(names(data.outputs) == ["down", "up"])
     #expect(try examples(data.train).map(\.targets) == [[1, Batch.noTarget, 0], [1]])
     #expect(
-      refusal("csv", ["train": "run;x;state\n1;2;\n"], more).contains("has no class in any row"))
+      refusal("csv", ["train": "run;x;state\n1;2;\n"], more).contains(
+        "has no class in any training row"))
   }
 
   @Test func `Where no column is read there is nothing to read`() throws {

@@ -154,7 +154,7 @@ private func symbols(_ vocabulary: Vocabulary) -> [String] {
         TextFiles([folder.write("a.txt", "O x\n")]), vocabulary: v, document: .none,
         cache: folder.cache, writing: true)
     }
-    #expect(try #require(error).message.contains("'x' is not among the 3 names"))
+    #expect(try #require(error).message.contains("'x' is not among the 3 known names"))
   }
 
   @Test func `A list of words numbers them by lines and adds the special ones`() throws {
@@ -176,9 +176,9 @@ private func symbols(_ vocabulary: Vocabulary) -> [String] {
     #expect(refusal("a\n\nb\n").contains("v.txt, line 2 is blank"))
     #expect(refusal("a\nb c\n").contains("v.txt, line 2 has more than one word"))
     #expect(refusal("").contains("v.txt is empty"))
-    #expect(refusal("{", "v.json").contains("v.json is no vocabulary"))
+    #expect(refusal("{", "v.json").contains("v.json is not a vocabulary"))
     let twice = #"{"version": 1, "kind": "word", "symbols": ["<unk>", "<eos>", "a", "a"]}"#
-    #expect(refusal(twice, "v.json").contains("'a' is there twice"))
+    #expect(refusal(twice, "v.json").contains("'a' occurs twice"))
     let none = #"{"version": 1, "kind": "character", "symbols": ["a"]}"#
     #expect(refusal(none, "v.json").contains("'<unk>' is missing"))
     #expect(refusal(#"{"version": 2}"#, "v.json").contains("newer version"))

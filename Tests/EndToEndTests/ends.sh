@@ -129,5 +129,5 @@ refused 64 "this data is a running text" train training.yaml --set 'data={train:
   --set 'model={embedding: 6, layers: [{cell: gru, hidden: 9}], end: halt}' --run never
 refused 65 "raise model.longest" train lines.yaml training.yaml --set model.end=length --set model.longest=4 --run never
 refused 64 "at most 7: give a" generate lines-length --prompt ABCDABCD
-refused 65 "PyTorch's modules do not" export lines-halt lines.safetensors
+refused 65 "no module of PyTorch does" export lines-halt lines.safetensors
 pass "what cannot be said of an end is refused in one sentence"

@@ -108,19 +108,19 @@ for special in "$work/pipe" /dev/zero; do
   link=$work/special-$(basename "$special")
   cp -r "$good" "$link"
   ln -sf "$special" "$(latest "$link")/state.json"
-  refused 65 "is no regular file" evaluate "$(latest "$link")" --data "$work/valid.txt"
+  refused 65 "is not a regular file" evaluate "$(latest "$link")" --data "$work/valid.txt"
   code=0
   under 1 checkpoint verify "$(latest "$link")" >"$work/out" 2>"$work/err" || code=$?
-  [ "$code" -eq 65 ] && grep -q "is no regular file" "$work/err" || die "verify: $code $(cat "$work/err")"
+  [ "$code" -eq 65 ] && grep -q "is not a regular file" "$work/err" || die "verify: $code $(cat "$work/err")"
   rm -r "$link/checkpoints" && cp -r "$good/checkpoints" "$link"
   ln -sf "$special" "$link/checkpoints/latest"
   under 2 train "$work/config.yaml" --run "$link" --set training.steps=21 2>"$work/err" || die "latest is $special: $(cat "$work/err")"
   grep -q '^warning: .*latest is missing' "$work/err" || die "$(cat "$work/err")"
-  refused 64 "is no regular file" train "$special"
+  refused 64 "is not a regular file" train "$special"
   refused 65 "$special" $(train) --set data.train="$special"
   ln -sf "$special" "$work/words.txt"
   refused 65 "words.txt" $(train) --set data.tokenizer="$work/words.txt"
-  refused 65 "is no regular file" import "$special" "$work/config.yaml" --run "$work/imported"
+  refused 65 "is not a regular file" import "$special" "$work/config.yaml" --run "$work/imported"
 done
 
 # An encoded text that is cut short while it is trained on: one sentence with its name, and at the next
@@ -139,7 +139,7 @@ for ranks in 1 2; do
   step=$(basename "$(latest "$run")")
   under "$ranks" train "$work/config.yaml" --run "$run" --set data.train="$work/long.txt" --set training.steps=$((10#${step#step-} + 5)) 2>"$work/err" ||
     die "$(cat "$work/err")"
-  [ "$(grep -c '^warning: .*made anew' "$work/err")" -eq 1 ] || die "$(cat "$work/err")"
+  [ "$(grep -c '^warning: .*written again' "$work/err")" -eq 1 ] || die "$(cat "$work/err")"
 done
 pass "74  an encoded text that is cut short while it is trained on"
 

@@ -34,7 +34,7 @@ for attempt in {1..12}; do
   under 2 train "$work/config.yaml" --run "$run" 2>"$work/log" || die "after the kill: $(cat "$work/log")"
   same "$run" "$work/whole" "rank $victim killed about step $step"
   if grep -q "^The run was complete" "$work/log"; then continue; fi
-  grep -q "^Going on after step" "$work/log" || [ "$step" -lt 12 ] || die "began anew: $(cat "$work/log")"
+  grep -q "^Resuming after step" "$work/log" || [ "$step" -lt 12 ] || die "began anew: $(cat "$work/log")"
   pass "rank $victim killed about step $step, resumed: the same bytes and metrics"
   killed=$((killed + 1))
   [ "$killed" -lt 3 ] || exit 0

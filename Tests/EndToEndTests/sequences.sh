@@ -133,22 +133,22 @@ grep -q '"targets":6}' line || die "not one answer for each of 6 series: $(cat l
 grep -q ' sequences/s' log || die "series that ask once are not counted as such: $(cat log)"
 code=0
 under 1 evaluate last-1 --data some.csv 2>log || code=$?
-[ $code -eq 64 ] && grep -q "gives one answer a sequence" log || die "other rows: $code, $(cat log)"
+[ $code -eq 64 ] && grep -q "predicts once per sequence" log || die "other rows: $code, $(cat log)"
 pass "evaluate: numbers asked for in some rows or in the last, on one and two processes"
 
 echo 'data: {format: csv, train: rows.csv, columns: {inputs: [x], targets: [y], id: run, separator: ;}}' >other.yaml
 run 1 other.yaml --set "$reservoir" --set 'training={batch_size: 4, readout: {ridge: 1e-4}}' --run fit-other
-refused 64 "without being asked for the next one" generate fit-other
+refused 64 "does not predict its own next frame" generate fit-other
 code=0
 under 2 evaluate fit-other --data rows.csv --free 1 --after 1 >said 2>log || code=$?
-[ $code -eq 64 ] && [ ! -s said ] && [ "$(grep -c "cannot go on" log)" -eq 1 ] ||
+[ $code -eq 64 ] && [ ! -s said ] && [ "$(grep -c "cannot run on its own outputs" log)" -eq 1 ] ||
   die "evaluate --free on two processes: $code, $(cat said log)"
 refused 64 "give --prime FILE" generate fit-numbers --prompt a
 refused 64 "give --prompt TEXT" generate fit-symbols --prime rows.csv
 refused 64 "remove --top-k" generate fit-labels --top-k 3
 refused 65 "names no column 'y'" generate fit-numbers --prime lines.txt
 refused 65 "does not exist" generate fit-numbers --prime nowhere.csv
-pass "generate: what cannot go on is refused in one sentence"
+pass "generate: what cannot run on its own outputs is refused in one sentence"
 
 # Pairs whose answers are as long as their sources: what a line is decoded to depends on that line alone.
 draw 300 4 'm = 1 + pick(9); if (i % 40 == 3) m += 20; for (j = 0; j < m; j++) printf "%s%s", j ? " " : "", substr("abcdef", 1 + pick(6), 1); print ""' >source.txt

@@ -82,7 +82,7 @@ grep -q "of 1500 symbols unknown" said || die "$(cat said)"
 [ "$(grep -c "warning: in the text are" log)" -eq 1 ] || die "$(cat log)"
 under 1 evaluate "$run" --data valid.txt >said 2>log
 ! grep -q unknown said log || die "all is known: $(cat said log)"
-refused 64 "knows no symbol of the prompt" generate "$run" --prompt "ééé"
+refused 64 "no symbol of the prompt" generate "$run" --prompt "ééé"
 under 1 generate "$run" --prompt "éab" --length 5 >said 2>log
 grep -q "1 of 3 symbols unknown (33.3 %)" log || die "$(cat log)"
 printf '\357\273\277abc\r\n' | under 1 score "$run" >said 2>log
@@ -116,6 +116,6 @@ code=0
 under 1 generate "$run" --temperature -1 >said 2>log || code=$?
 [ "$code" -eq 64 ] && grep -q "must not be negative" log || die "$code, $(cat log)"
 mkdir runs && cp -r "$run" runs/mine
-refused 65 "name one, such as runs/mine" generate runs
+refused 65 "give one of them, such as runs/mine" generate runs
 "$root/launch/local" --help | grep -q "^Usage: launch/local" || die "launch/local --help"
 pass "a new user's mistakes are told as what they are"

@@ -92,8 +92,8 @@ import Configuration
       expecting: source)
     #expect(
       try Self.refusal(tensors + [bias("rnn.bias_hh_l0", 20, 0.5)], by: Self.single)
-        == "FILE does not fit this model: it holds a rnn.bias_hh_l0 other than zero, which the model "
-        + "is without; set the layer's biases to 2")
+        == "FILE does not fit this model: it holds a rnn.bias_hh_l0 other than zero, which this model "
+        + "does not have; set the layer's biases to 2")
     #expect(
       try Self.refusal(tensors + [bias("decoder.bias", 9, 1)], by: Self.single)
         .hasSuffix("set model.output_bias to true"))

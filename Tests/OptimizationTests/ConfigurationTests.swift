@@ -63,24 +63,24 @@ import Testing
       ),
       (
         #"{"rule": "adam", "epsilon": -1}"#,
-        "epsilon: epsilon is -1.0; write a number from 1e-37 on: without it, what never had a gradient"
-          + " becomes 0 / 0"
+        "epsilon: epsilon is -1.0; write a number of at least 1e-37: "
+          + "otherwise a weight that never had a gradient becomes 0 / 0"
       ),
       (
         #"{"rule": "adamw", "epsilon": 0}"#,
-        "epsilon: epsilon is 0.0; write a number from 1e-37 on: without it, what never had a gradient"
-          + " becomes 0 / 0"
+        "epsilon: epsilon is 0.0; write a number of at least 1e-37: "
+          + "otherwise a weight that never had a gradient becomes 0 / 0"
       ),
       (
         #"{"rule": "rmsprop", "epsilon": 0}"#,
-        "epsilon: epsilon is 0.0; write a number from 1e-37 on: without it, what never had a gradient"
-          + " becomes 0 / 0"
+        "epsilon: epsilon is 0.0; write a number of at least 1e-37: "
+          + "otherwise a weight that never had a gradient becomes 0 / 0"
       ),
       (
         // In single precision it would be 0.
         #"{"rule": "adagrad", "epsilon": 1e-50}"#,
-        "epsilon: epsilon is 1e-50; write a number from 1e-37 on: without it, what never had a gradient"
-          + " becomes 0 / 0"
+        "epsilon: epsilon is 1e-50; write a number of at least 1e-37: "
+          + "otherwise a weight that never had a gradient becomes 0 / 0"
       ),
       (
         #"{"rule": "adamw", "decay": "biases"}"#,

@@ -87,7 +87,7 @@ import Testing
       _ = try schedule(#""shape": "wsd""#)
     } catch let error as ScheduleError {
       #expect(
-        "\(error)" == "the schedule wsd cannot tell when it ends; write steps under schedule, "
+        "\(error)" == "the schedule wsd needs its length; write steps under schedule, "
           + "or give the run a number of steps or epochs")
     }
   }

@@ -85,7 +85,7 @@ import Training
         _ = try MetricsFile(path, keepingThrough: 0)
       }
       #expect(error?.exitCode == 73)
-      #expect(error?.description.contains("no regular file") == true)
+      #expect(error?.description.contains("not a regular file") == true)
     }
   }
 }

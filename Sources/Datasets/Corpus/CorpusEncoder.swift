@@ -27,7 +27,9 @@ extension Corpus {
         }
       } catch {
         if isThere {
-          note = "\(path) was damaged or of another version, and is made anew from \(text.name)."
+          note =
+            "\(path) was damaged or of another version, and is written again from "
+            + "\(text.name)."
         }
       }
       try Self.encode(text, vocabulary, document, to: path, expected)
@@ -36,8 +38,8 @@ extension Corpus {
     self.note = note
     guard file.header.sourceSizes == text.sizes else {
       throw DataError(
-        "\(path) was encoded from another state of \(text.name): start again, the text is then "
-          + "encoded anew")
+        "\(path) was encoded from an earlier version of \(text.name): start again, and the text "
+          + "is encoded again")
     }
   }
 

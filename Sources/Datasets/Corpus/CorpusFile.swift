@@ -47,7 +47,7 @@ final class CorpusFile: Sendable {
 
   private func check(_ greatestToken: Int, _ symbols: Int) throws(DataError) {
     guard header.tokenCount == 0 || greatestToken < symbols else {
-      throw damaged("it has the symbol \(greatestToken), and the vocabulary \(symbols)")
+      throw damaged("it has the symbol \(greatestToken), but the vocabulary has \(symbols) symbols")
     }
     var last = 0
     for entry in 0..<header.fileCount + header.documentCount {
@@ -64,7 +64,7 @@ final class CorpusFile: Sendable {
   }
 
   private func damaged(_ what: String) -> DataError {
-    DataError("\(path) is damaged (\(what)): remove it, it is made again from the text")
+    DataError("\(path) is damaged (\(what)): remove it, and it is written again from the text")
   }
 
   /// Hands over the memory of the tokens in pieces that stay in the cache.

@@ -42,16 +42,18 @@ struct CorpusHeader: Equatable {
       UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
     }
     guard bytes.count >= Self.size, bytes.prefix(8).elementsEqual(Self.magic) else {
-      throw DataError("\(path) is no encoded corpus: remove it, it is made again from the text")
+      throw DataError(
+        "\(path) is not an encoded corpus: remove it, and it is written again from "
+          + "the text")
     }
     guard word(8) == Self.version else {
       throw DataError(
-        "\(path) was encoded by another version: remove it, it is made again from the text")
+        "\(path) was encoded by another version: remove it, and it is written again from the text")
     }
     func damaged() -> DataError {
       DataError(
-        "\(path) is damaged or incomplete (\(bytes.count) bytes): remove it, it is made again from "
-          + "the text")
+        "\(path) is damaged or incomplete (\(bytes.count) bytes): remove it, and it is written "
+          + "again from the text")
     }
     // Checked before anything is computed with them: no file has more tokens, files or documents than
     // bytes.

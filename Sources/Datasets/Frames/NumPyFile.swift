@@ -33,7 +33,7 @@ struct NumPyFile {
       throw damaged("a header of \(length) bytes in a file of \(bytes.count)")
     }
     var header = Header(Array((8 + width..<start).map { bytes[$0] }))
-    guard header.parse() else { throw damaged("its header is no dictionary of type and shape") }
+    guard header.parse() else { throw damaged("its header is not a dictionary of type and shape") }
     guard header.type == "<f4" || header.type == "<f8" else {
       throw DataError(
         "\(path) has numbers of the type \(header.type ?? ""): save float32 or float64, such as "

@@ -108,7 +108,7 @@ public struct ColumnOptions: Codable, Sendable, Equatable {
         guard word == Self.nextRow else {
           throw DecodingError.dataCorruptedError(
             in: value,
-            debugDescription: "'\(word)' is no list of columns: write [\(word)], or next")
+            debugDescription: "'\(word)' is not a list of columns: write [\(word)], or next")
         }
         answer = .next
       } else {

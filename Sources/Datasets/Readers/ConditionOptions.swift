@@ -54,7 +54,9 @@ public struct ConditionOptions: Codable, Sendable, Equatable {
       }
       if valid != nil || test != nil {
         throw keys.refusal(
-          valid != nil ? .valid : .test, "train is missing: name the table beside data.train")
+          valid != nil ? .valid : .test,
+          "train is missing: name the table that belongs to "
+            + "data.train")
       }
       if columns.isEmpty {
         throw keys.refusal(
@@ -89,7 +91,7 @@ public struct ConditionOptions: Codable, Sendable, Equatable {
       return "sequences of the format \(format.rawValue) cannot have a condition; remove condition"
     case .csv:
       return train == nil
-        ? nil : "the condition of a table stands in columns of its own; remove train"
+        ? nil : "a table of sequences has its condition in columns; remove train"
     case .pairs, .tags:
       return train == nil
         ? "lines of the format \(format.rawValue) cannot hold a condition; name a table with a row "
@@ -100,8 +102,8 @@ public struct ConditionOptions: Codable, Sendable, Equatable {
       // The order that prompts to a trained model use too.
       return columns == (1...columns.count).map { Column.number($0) }
         ? nil
-        : "a condition begins its line, a tab after each field, classes before numbers; number the "
-          + "fields from 1 in that order without a gap"
+        : "a condition is at the beginning of its line, with a tab after each field, classes "
+          + "before numbers; number the fields from 1 in that order without a gap"
     }
   }
 }

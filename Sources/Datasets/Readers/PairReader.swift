@@ -42,7 +42,8 @@ struct PairReader {
       let id = trimmed(string(text, line.content.lowerBound..<tab))
       guard let found = frames[id] else {
         throw records.refusal(
-          "is of '\(id)', and \(frames.name) has no frames of that name: remove the line or give them"
+          "names the frames '\(id)', but \(frames.name) has none of that name: remove the line or "
+            + "add the frames"
         )
       }
       var record = Records.Record()
@@ -60,7 +61,7 @@ struct PairReader {
   ) throws(DataError) {
     var record = Records.Record()
     guard !fill(&record, &records) else {
-      throw records.refusal("is blank, and a pair has two sides: remove it and its other side")
+      throw records.refusal("is blank: remove it and the other line of its pair")
     }
     records.append(record)
   }

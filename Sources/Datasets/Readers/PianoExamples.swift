@@ -86,8 +86,8 @@ public struct PianoExamples: ExampleSet {
           piece.append(Chord(0, 0))
         default:
           throw places.refusal(
-            "has '\(string(text, i..<i + characterLength(text[i])))': write keys parted by commas, and "
-              + "steps by |")
+            "has '\(string(text, i..<i + characterLength(text[i])))': separate keys by commas, "
+              + "and steps by |")
         }
       }
       try finish()

@@ -63,7 +63,7 @@ extension Dataset {
       )
     }
     guard asksForLabels || reader.columns?.classes == nil else {
-      throw DataError("\(files.name) has no class in any row to train on: write some")
+      throw DataError("\(files.name) has no class in any training row: write some")
     }
     let needsEnds = reader.format == .lines || reader.format == .pairs
     guard

@@ -69,8 +69,8 @@ extension SequenceFiles {
     guard let number = numbers.labels[Int(label)] else {
       let name = String(decoding: records.labels[Int(label)], as: UTF8.self)
       throw DataError(
-        "\(records.place(record)) has the label '\(name)', which no sequence to train on has: remove "
-          + "the line or train on such a one")
+        "\(records.place(record)) has the label '\(name)', which no training sequence has: remove "
+          + "the line, or add such a training sequence")
     }
     return number
   }
@@ -83,9 +83,9 @@ extension SequenceFiles {
       let name = records.classes[number][Int(known)]
       guard let found = field.symbols.id(of: name) else {
         throw DataError(
-          "\(records.place(record)) has '\(String(decoding: name, as: UTF8.self))' for \(field.name), "
-            + "which no sequence to train on has; there are \(field.names): remove the sequence or train "
-            + "on such a one")
+          "\(records.place(record)) has '\(String(decoding: name, as: UTF8.self))' for "
+            + "\(field.name), which no training sequence has; there are \(field.names): remove "
+            + "the sequence, or add such a training sequence")
       }
       example.classes.append(found)
     }

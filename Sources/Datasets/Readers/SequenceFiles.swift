@@ -76,7 +76,9 @@ struct SequenceFiles {
       try TableReader(columns: reader.columns!, condition: reader.condition).read(text, &records)
     case .pairs:
       guard let source else {
-        throw DataError("data.source.\(key) is missing for \(text.name): give the files beside it")
+        throw DataError(
+          "data.source.\(key) is missing for \(text.name): give the sources that "
+            + "belong to it")
       }
       let pairs = PairReader(
         tokenizer: options.sequenceTokenizer, sourceTokenizer: reader.source!.sequenceTokenizer)
@@ -95,7 +97,7 @@ struct SequenceFiles {
   ) throws(DataError) {
     guard sourceWidth == 0 || frames.width == sourceWidth else {
       throw DataError(
-        "\(frames.name) has frames of \(frames.width) numbers, and those to train on have "
+        "\(frames.name) has frames of \(frames.width) numbers, and the training frames have "
           + "\(sourceWidth): give frames of one width")
     }
     sourceWidth = frames.width
@@ -108,7 +110,9 @@ struct SequenceFiles {
   ) throws(DataError) {
     guard let condition = reader.condition, condition.train != nil else { return }
     guard let paths else {
-      throw DataError("data.condition.\(key) is missing for \(name): give the table beside it")
+      throw DataError(
+        "data.condition.\(key) is missing for \(name): give the table that belongs "
+          + "to it")
     }
     let text = try TextFiles(paths.paths)
     let known = try ConditionReader(options: condition).read(text, into: &records)

@@ -101,7 +101,7 @@ struct TableReader {
     guard known == record.known else {
       throw records.refusal(
         "has another condition (\(places.map { cells[$0] }.joined(separator: ", "))) than the row that "
-          + "its sequence began with: part sequences by a blank line or by data.columns.id")
+          + "its sequence began with: separate sequences by a blank line or by data.columns.id")
     }
   }
 
@@ -125,8 +125,8 @@ struct TableReader {
       guard label == first else {
         let other = String(decoding: records.labels[Int(first)], as: UTF8.self)
         throw records.refusal(
-          "has the label '\(name)' in a sequence that began with '\(other)': part sequences by a blank "
-            + "line or by data.columns.id, or name a tag for each row")
+          "has the label '\(name)' in a sequence that began with '\(other)': separate sequences "
+            + "by a blank line or by data.columns.id, or name a tag for each row")
       }
     } else {
       record.labels.append(label)

@@ -5,7 +5,7 @@
 /// predicts everything but the letters has a loss of S ln 8/(T + 2S) nats per step, with S symbols
 /// and the delay T. Hochreiter & Schmidhuber 1997, in the form of Arjovsky, Shah & Bengio 2016.
 public struct Copying: GeneratedTask {
-  public static let summary = "symbols said again after a pause, blanks before"
+  public static let summary = "blanks, and after a pause the symbols again"
   public static let source = "Arjovsky, Shah & Bengio 2016"
 
   public var symbols, delay: Int

@@ -89,8 +89,8 @@ private func encodeWords(
   while let word = words.next(in: text) {
     guard let id = vocabulary.id(of: text, word) ?? vocabulary.unknown else {
       throw DataError(
-        "'\(string(text, word))' is not among the \(vocabulary.count) names that there are: write one "
-          + "of them")
+        "'\(string(text, word))' is not among the \(vocabulary.count) known names: write one of "
+          + "them")
     }
     try emit(id)
   }

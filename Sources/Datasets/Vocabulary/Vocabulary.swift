@@ -52,7 +52,7 @@ public struct Vocabulary: Sendable {
   public init(_ tokenizer: any Tokenizer, symbols: [String]) {
     var table = SymbolTable()
     for symbol in symbols {
-      precondition(table.insert(symbol.utf8).isNew, "the symbol '\(symbol)' is there twice")
+      precondition(table.insert(symbol.utf8).isNew, "the symbol '\(symbol)' occurs twice")
     }
     self.init(tokenizer, table: table)
   }

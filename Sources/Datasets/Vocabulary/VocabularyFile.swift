@@ -37,7 +37,7 @@ extension Vocabulary: Codable {
       guard table.insert(symbol.utf8).isNew else {
         throw DecodingError.dataCorruptedError(
           forKey: .symbols, in: values,
-          debugDescription: "the symbol '\(symbol)' is there twice: remove one")
+          debugDescription: "the symbol '\(symbol)' occurs twice: remove one")
       }
     }
     if tokenizer is any CountedTokenizer, table.find(Self.unknownSymbol) == nil {
@@ -89,7 +89,7 @@ extension Vocabulary: Codable {
   public init(contentsOf path: String) throws(DataError) {
     let file = try MappedFile(path)
     guard file.count > 0 else {
-      throw DataError("\(path) is empty: give a vocabulary, a word a line")
+      throw DataError("\(path) is empty: give a vocabulary, one word per line")
     }
     for (_, tokenizer) in tokenizers.sorted(by: { $0.key < $1.key }) {
       let found = try file.withText { (text) throws(DataError) in
@@ -107,7 +107,7 @@ extension Vocabulary: Codable {
       do {
         self = try JSONDecoder().decode(Vocabulary.self, from: json)
       } catch {
-        throw DataError("\(path) is no vocabulary (\(Self.reason(error))): restore the file")
+        throw DataError("\(path) is not a vocabulary (\(Self.reason(error))): restore the file")
       }
       return
     }
@@ -127,7 +127,7 @@ extension Vocabulary: Codable {
         throw DataError("\(path), line \(number) is blank: remove it or write a word there")
       }
       guard words.next(in: text) == nil else {
-        throw DataError("\(path), line \(number) has more than one word: write one word a line")
+        throw DataError("\(path), line \(number) has more than one word: write one word per line")
       }
       let (symbol, isNew) = table.insert(text, word)
       guard isNew else {
@@ -142,13 +142,13 @@ extension Vocabulary: Codable {
   }
 
   private static func reason(_ error: any Error) -> String {
-    guard let error = error as? DecodingError else { return "it is no JSON" }
+    guard let error = error as? DecodingError else { return "it is not JSON" }
     switch error {
     case .dataCorrupted(let context): return context.debugDescription
     case .keyNotFound(let key, _): return "the key \(key.stringValue) is missing"
     case .typeMismatch(_, let context), .valueNotFound(_, let context):
       return context.codingPath.map(\.stringValue).joined(separator: ".") + " has the wrong type"
-    @unknown default: return "it is no vocabulary"
+    @unknown default: return "it is not a vocabulary"
     }
   }
 }

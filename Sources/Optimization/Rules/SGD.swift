@@ -46,7 +46,7 @@ public final class SGD: Optimizer {
   public init(_ options: Options, layout: ParameterLayout) {
     precondition(
       !options.nesterov || (options.momentum > 0 && options.dampening == 0),
-      "Nesterov's look-ahead needs a momentum above 0 and no dampening")
+      "Nesterov momentum needs a momentum above 0 and no dampening")
     self.options = options
     momentum = options.momentum > 0 ? ParameterVector(layout) : nil
   }

@@ -64,8 +64,8 @@ public struct Schedule: Sendable, Equatable {
     let rest = totalSteps.map { max($0 - options.warmup, 1) }
     guard let shape = options.shape.over(steps: rest) else {
       throw ScheduleError(
-        description: "the schedule \(options.shape.name) cannot tell when it ends; "
-          + "write steps under schedule, or give the run a number of steps or epochs")
+        description: "the schedule \(options.shape.name) needs its length; write steps under "
+          + "schedule, or give the run a number of steps or epochs")
     }
     self.options = options
     self.shape = shape

@@ -52,7 +52,7 @@ public struct TargetSchedule: Codable, Sendable, Equatable {
         throw DecodingError.dataCorruptedError(
           forKey: .from, in: container,
           debugDescription:
-            "from is 1, and a constant 1 feeds targets alone, as without scheduled_sampling; write "
+            "from is 1, and a constant 1 feeds only targets, as without scheduled_sampling; write "
             + "a number below 1, or remove scheduled_sampling")
       }
       self.init(constant: from)

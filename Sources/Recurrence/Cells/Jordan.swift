@@ -54,9 +54,9 @@ public struct Jordan: RecurrentCell {
   }
 
   public static let equations = """
-    h = f(x W + b + y₋ R); y = g(h V + c), which is what the layer shows; \
+    h = f(x W + b + y₋ R); y = g(h V + c), the layer's output; \
     f and g = tanh, relu, sigmoid or identity; \
-    teacher_forcing: y₋ is the last target, of a symbol 1 there and 0 elsewhere
+    teacher_forcing: y₋ is the target of the step before, one-hot for a symbol
     """
   public static let citation = "Jordan 1986"
   public static let gates = 1

@@ -109,7 +109,7 @@ extension ModelOptions {
     }
     if context.beginsStates, !layers.contains(where: \.hasState) {
       return
-        "no layer of the decoder has a state that the encoder's final states could begin; set "
+        "no layer of the decoder has a state that could start from the encoder's final states; set "
         + "model.context to every_step"
     }
     if attention != .none, attentionPlace == .input,
@@ -123,7 +123,7 @@ extension ModelOptions {
       let index = layers.firstIndex(where: { $0.surroundings.initialState != .zero })
     {
       return
-        "layer \(index) begins with the encoder's final states and cannot have an initial_state; "
+        "layer \(index) starts from the encoder's final states and cannot have an initial_state; "
         + "remove it, or set model.context to every_step"
     }
     return nil
@@ -137,7 +137,7 @@ extension ModelOptions {
     let remedy = "teacher_forcing and feedback: target"
     if case .symbols(let count) = interface.output, count > TaskSignature.mostSymbolsFed {
       return
-        "\(what), which is kept as a number that is exact up to \(TaskSignature.mostSymbolsFed), "
+        "\(what), which is stored as a number that is exact up to \(TaskSignature.mostSymbolsFed), "
         + "and this data has \(count) symbols; set data.vocabulary.size, or remove \(remedy)"
     }
     if interface.asksOnce {
@@ -170,16 +170,16 @@ extension ModelOptions {
     guard condition == .initialState else { return nil }
     guard let first = layers.first(where: \.hasState) else {
       return
-        "no layer has a state that could begin with the condition of the sequence; set "
+        "no layer has a state that could start from the condition of the sequence; set "
         + "model.condition to every_step"
     }
     if first.surroundings.initialState != .zero {
       return
-        "the first layer with a state begins with the condition of the sequence and cannot have an "
+        "the first layer with a state starts from the condition of the sequence and cannot have an "
         + "initial_state; remove it, or set model.condition to every_step"
     }
     if encoder != nil, context.beginsStates {
-      return "the first layer cannot begin with both the encoder's final states and the condition; "
+      return "the first layer cannot start from both the encoder's final states and the condition; "
         + "set model.condition or model.context to every_step"
     }
     return nil

@@ -30,7 +30,7 @@ extension ModelOptions {
     }
     if interface.isTree { return "\(what) is for sequences, and this data is trees; remove it" }
     if interface.asksOnce {
-      return "\(what) is for sequences of outputs, and this data has one target a sequence; "
+      return "\(what) is for sequences of outputs, and this data has one target per sequence; "
         + "remove it"
     }
     guard interface.ends != nil else {

@@ -85,7 +85,7 @@ public struct LayerOptions: Codable, Equatable, Sendable {
     if bidirectional != nil, linear != nil {
       throw DecodingError.dataCorruptedError(
         forKey: .bidirectional, in: keys,
-        debugDescription: "a linear layer has no direction; remove bidirectional")
+        debugDescription: "a linear layer cannot be bidirectional; remove bidirectional")
     }
     initializer = try keys.decodeIfPresent(Initializer.self, forKey: .initializer)
     frozen = try keys.decodeIfPresent(Bool.self, forKey: .frozen) ?? false

@@ -253,8 +253,8 @@ extension ModelOptions {
       }
     if read == 0, readsRows(interface.input) {
       return
-        "this data has nothing to read, so the first layer can have no shortcut, no dropout before "
-        + "it and only one direction; remove them"
+        "this data has no inputs, so the first layer can have no shortcut, no dropout before it "
+        + "and only one direction; remove them"
     }
     if layers[0].residual, layers[0].width != read {
       return "layer 0 is residual, so its width (\(layers[0].width)) must be that of its input "

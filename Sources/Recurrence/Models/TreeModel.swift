@@ -124,12 +124,12 @@ extension ModelOptions {
   func treeIncompatibility(to interface: TaskSignature) -> String? {
     if interface.isTree {
       return tree == nil
-        ? "this data's examples are trees, which no layer over time reads; give model.tree in place of "
-          + "model.layers, or set data.view to root or phrases" : nil
+        ? "this data's examples are trees, which no layer over time reads; give model.tree "
+          + "instead of model.layers, or set data.view to root or phrases" : nil
     }
     return tree == nil
       ? nil
       : "model.tree reads trees, and this data has none; set data.format to trees and data.view to "
-        + "nodes, or give model.layers in place of it"
+        + "nodes, or give model.layers instead of it"
   }
 }

@@ -76,8 +76,8 @@ public struct BenchRequest: Sendable {
     options = configuration ?? Self.plain
     if options.model.tree != nil {
       throw UsageError(
-        "unroll bench measures networks over time: give a configuration with model.layers in place of "
-          + "model.tree")
+        "unroll bench measures networks over time: give a configuration with model.layers instead "
+          + "of model.tree")
     }
     if configuration == nil || shape.cell != nil || shape.layers != nil || shape.hidden != nil {
       try Self.replaceLayers(of: &options.model, shape)
@@ -159,7 +159,7 @@ public struct BenchRequest: Sendable {
     if let fixed = data.tokenizer.fixedVocabulary { return fixed.count }
     if let size = data.vocabulary.size { return size }
     throw UsageError(
-      "how many symbols the configuration comes to is known only from its text: give --vocabulary")
+      "the configuration does not tell its number of symbols: give --vocabulary")
   }
 }
 

@@ -122,7 +122,7 @@ extension HealthReport {
     let probe = folder + "/.unroll-doctor-" + nonce()
     defer { try? removeTree(probe) }
     guard FileKind(folder) == .folder else {
-      return .failure("disk", "there is no folder \(folder)", "make it, or give another --folder")
+      return .failure("disk", "there is no folder \(folder)", "create it, or give another --folder")
     }
     do {
       try createFolder(probe)

@@ -98,13 +98,13 @@ extension HealthReport {
         findings.append(
           .failure(
             "shared memory", value,
-            "\(ranks.count) ranks need \(bytes(needed)), or die of SIGBUS: in Docker give "
+            "\(ranks.count) ranks need \(bytes(needed)), or end with SIGBUS: in Docker give "
               + "--shm-size=1g"))
       } else if ranks.count == 1 ? space.free < needed : space.free == 0 {
         findings.append(
           .warning(
             "shared memory", value,
-            "a rank needs 4 MiB: delete what killed jobs left there (vader_segment.*)"))
+            "a rank needs 4 MiB: delete the files that killed jobs left there (vader_segment.*)"))
       } else if space.size <= 64 << 20 {
         findings.append(
           .warning(

@@ -21,18 +21,18 @@ extension NetworkCatalogue.Network {
         ],
         example: "65 symbols reading 200 have \(65 * 201) parameters, tied 65"),
       Self(
-        "squared error", "where data asks for numbers",
-        ["y = h W + b", "loss = 1/n Σⱼ (yⱼ − vⱼ)² of the n numbers v asked for at a step"],
+        "squared error", "for targets that are numbers",
+        ["y = h W + b", "loss = 1/n Σⱼ (yⱼ − vⱼ)² for the n target numbers v of a step"],
         options: [bias, initializer, drawnBias, rate],
         parameters: [
           Parameter("decoder.weight", "numbers", "input"), Parameter("decoder.bias", "numbers"),
         ],
         example: "12 numbers reading 200 have \(12 * 201) parameters"),
       Self(
-        "logistic", "where data asks which of several labels hold",
+        "logistic", "for targets of several labels, each of which may hold",
         [
           "p = σ(h W + b), one for each label",
-          "loss = −Σⱼ ln pⱼ of labels that hold, and ln(1 − pⱼ) of others, in nats",
+          "loss = −Σⱼ ln pⱼ for labels that hold, ln(1 − pⱼ) for others, in nats",
         ],
         options: [bias, initializer, drawnBias, rate],
         parameters: [
@@ -49,7 +49,7 @@ extension NetworkCatalogue.Network {
         "halt", "Goodfellow, Bengio & Courville 2016, 10.2.3",
         [
           "p(end at t) = σ(h(t) w + b), before the output of t",
-          "loss = −ln p(end), or −ln(1 − p(end)) beside that of the output",
+          "loss = −ln p(end), or −ln(1 − p(end)) in addition to that of the output",
         ],
         options: [Option("end", "symbol", "halt")],
         parameters: [Parameter("halt.weight", "1", "input"), Parameter("halt.bias", "1")],
@@ -57,8 +57,8 @@ extension NetworkCatalogue.Network {
       Self(
         "length", "Goodfellow, Bengio & Courville 2016, 10.2.3",
         [
-          "p(τ) = softmax(v W + b) of the number of outputs τ = 0 … the most to train on",
-          "v: what an encoder has read and a condition, where there are such; loss = −ln p(τ)",
+          "p(τ) = softmax(v W + b), τ = 0 … the largest number of outputs in training",
+          "v: the encoder's result and the condition, if there are any; loss = −ln p(τ)",
           "ln(1 + τ − t) R, or ln(1 + τ) R, is added to the x W + b of the first layer with a cell",
         ],
         options: [
@@ -69,7 +69,7 @@ extension NetworkCatalogue.Network {
           Parameter("length.weight", "lengths", "v"), Parameter("length.bias", "lengths"),
           Parameter("weight_ih_length", "x W + b", "1"),
         ],
-        example: "lengths up to 30 of which nothing is known have 31 parameters"),
+        example: "lengths up to 30 without v have 31 parameters"),
     ]
   }
 }

@@ -22,7 +22,7 @@ extension NetworkCatalogue.Network {
   private static var parts: [Self] {
     [
       Self(
-        "embedding", "Bengio 2003", ["x = E[symbol]; without, a row with a single 1"],
+        "embedding", "Bengio 2003", ["x = E[symbol]; without an embedding, x is one-hot"],
         options: [
           Option("embedding", .null, 200),
           Option("embedding_initializer", .null, "{uniform: 0.1}"),
@@ -40,7 +40,8 @@ extension NetworkCatalogue.Network {
         [
           "y = m∘x / (1 − p) in training with m = 0 at the rate p, otherwise y = x",
           "variational: m is the same for all steps of a window of a text, and of a sequence",
-          "recurrent: also on the states that products read, m the same for as many steps",
+          "recurrent: also on the states that are multiplied with weights, m the same for as many "
+            + "steps",
         ],
         options: [
           Option("dropout", 0, 0.2), Option("input_dropout", .null, 0.1),
@@ -60,17 +61,17 @@ extension NetworkCatalogue.Network {
         [
           "→h(t) of x(1), …, x(t); ←h(t) of x(L), …, x(t), L the sequence's true length",
           "concat: y(t) = [→h(t), ←h(t)]", "sum: y(t) = →h(t) + ←h(t)",
-          "of the last layer, where a sequence asks for one answer: →h(L) and ←h(1)",
-          "each direction has the layer's parameters, those of ←h with _reverse behind their names",
+          "last layer, if a sequence has a single target: →h(L) and ←h(1)",
+          "each direction has the layer's parameters, those of ←h with _reverse after their names",
         ],
         options: [Option("bidirectional", .null, "concat", "sum")],
         example: "lstm 100 reading 200 has \(2 * 400 * 302) parameters"),
       Self(
-        "initial_state", "e0: Giles 1992; zero: what streams begin with unless told",
+        "initial_state", "zero is the default; e0: Giles 1992",
         [
-          "s₀ of each state s where a stream begins", "zero: s₀ = 0",
-          "learnt: s₀ = v, one vector for all streams, zero at first",
-          "e0: s₀ = e₀ = (1, 0, …, 0) of the state that the layer shows, 0 of others",
+          "s₀ is the value of a state s where a stream begins", "zero: s₀ = 0",
+          "learnt: s₀ = v, one vector for all streams, initially zero",
+          "e0: s₀ = e₀ = (1, 0, …, 0) for the output state, 0 for others",
         ],
         options: [Option("initial_state", "zero", "learnt", "e0")],
         parameters: [Parameter("initial_h", "hidden"), Parameter("initial_c", "hidden")],
@@ -83,11 +84,11 @@ extension NetworkCatalogue.Network {
         ],
         options: [Option("zoneout", 0, 0.1)]),
       Self(
-        "feedback", "Jordan 1986 beside Elman 1990",
+        "feedback", "Jordan 1986 in addition to Elman 1990",
         [
-          "y = g(h V + c) of a cell that shows h, which is what the layer shows",
+          "y = g(h V + c) for a cell with the output h; y is the layer's output",
           "y₋ R is added to the cell's x W + b", "g = tanh, relu, sigmoid or identity",
-          "target: y₋ is the last target, and the layer shows h",
+          "target: y₋ is the target of the step before, and h is the layer's output",
         ],
         options: [
           Option("feedback", "none", "output", "target"), Option("feedback_width", .null, 100),
@@ -110,7 +111,7 @@ extension NetworkCatalogue.Network {
     [
       Self(
         "shortcut", "Elman networks with shortcuts; the [1, u, x] of echo state networks",
-        ["the head reads [h, x], h of the last layer and x what the first one reads"],
+        ["the head reads [h, x], the output of the last layer and the input of the first"],
         options: [Option("shortcut", false, true)],
         parameters: [Parameter("decoder.weight", "outputs", "h + input")],
         example: "10 symbols reading 20 numbers have 200 parameters more"),
@@ -150,7 +151,7 @@ extension NetworkCatalogue.Network {
           ]
         ]),
       Self(
-        "condition", "z is known of a whole sequence",
+        "condition", "z is the condition of a whole sequence",
         [
           "every_step, first_input: z R is added to x W + b at every step or the first",
           "initial_state: h₀ = z R",

@@ -86,10 +86,10 @@ public struct NetworkCatalogue: Encodable, Sendable {
       ("HEADS", heads.map(\.words)), ("TASKS", tasks.map(\.words)),
     ].map { title, entries in "\(title)\n\n" + entries.joined(separator: "\n\n") }
     let notes = """
-      x is what a layer reads, h its output, h₋ and c₋ the values of the step before, ∘ the product of \
-      elements.
+      x is the input of a layer, h its output, h₋ and c₋ the values of the step before, ∘ the \
+      elementwise product.
       Every layer may also have: \(layerOptions.map(\.words).joined(separator: ", ")).
-      Every task may also have: train_size, valid_size and test_size, its numbers of examples.
+      Every task may also have: train_size, valid_size and test_size, the numbers of its examples.
       """
     return groups.joined(separator: "\n\n") + "\n\n" + notes
   }

@@ -89,7 +89,7 @@ extension TrainerTests {
         try world.barrier()
         let warnings = journal.lines.filter { $0.hasPrefix("warning") }
         if warnings.count != (world.isRoot ? 1 : 0) { found.append("\(warnings)") }
-        if !warnings.allSatisfy({ $0.contains("of the last weights") }) { found.append("words") }
+        if !warnings.allSatisfy({ $0.contains("uses the last weights") }) { found.append("words") }
         if try Metrics(folder).steps("test_loss") != [23] { found.append("test") }
         return found
       }

@@ -11,7 +11,7 @@ internal import LinearAlgebra
 public struct EchoState: RecurrentCell {
   public static let equations = """
     x̃ = tanh([1,u] W_in + x₋ W), x = (1−a) x₋ + a x̃; \
-    W_in and W are drawn once and never learnt, W sparse and scaled to a spectral radius
+    W_in and W are random and never learnt; W is sparse and scaled to a spectral radius
     """
   public static let citation = "Jaeger 2001, 2007"
   public static let gates = 1

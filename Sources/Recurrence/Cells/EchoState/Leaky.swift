@@ -51,7 +51,7 @@ public struct Leaky: RecurrentCell {
   public static let equations = """
     h = α∘h₋ + (1−α)∘f(x W + h₋ U + b), f = tanh, relu, sigmoid or identity; \
     alpha: learnt: α = σ(p), or a number, or [low, high] spread over the units; \
-    recurrent: false: without h₋ U; input_delay: 1: x₋ in place of x
+    recurrent: false: without h₋ U; input_delay: 1: x₋ instead of x
     """
   public static let citation = "Mozer 1992, Jaeger 2007"
   public static let gates = 1

@@ -19,7 +19,8 @@ internal import LinearAlgebra
 public struct LSTM: RecurrentCell {
   public static let equations = """
     i,f,o = σ(x W + b + h₋ U + b′); g = tanh(…); c = f∘c₋ + i∘g; h = o∘tanh c; \
-    peephole: gers: i,f see c₋ and o sees c, previous: all see c₋; projection: h = (o∘tanh c) P; \
+    peephole: gers: i,f read c₋ and o reads c, previous: all read c₋; projection: h = (o∘tanh c) \
+    P; \
     coupled: f = 1−i; layer_norm: … = LN(x W) + LN(h₋ U) + b + b′, h = o∘tanh LN(c); \
     chrono: T: f's b starts from ln U(1, T−1), i's from its negative
     """
