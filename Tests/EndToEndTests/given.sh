@@ -44,7 +44,7 @@ echo abcd | under 1 score told-1 --conditions known | cut -f 1 >two
 cmp one two && cmp one <(head -n 1 scored | cut -f 1) || die "three ways, three figures: $(cat one two scored)"
 printf 'sideways\t4\n' >known
 refused 65 "there are down, up" score told-1 --conditions known told.txt
-refused 65 "conditioned on" export told-1 x.safetensors
+refused 65 "reads a condition" export told-1 x.safetensors
 pass "score: conditions lead lines, or are told for all or in a table"
 
 # A name of each frame's course, for an encoder that reads frames; and who speaks beside.
