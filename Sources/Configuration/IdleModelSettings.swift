@@ -5,7 +5,7 @@ internal import Recurrence
 extension RunOptions {
   private var stacks: [(layers: [LayerOptions], key: String)] {
     [(model.layers, "model.layers")]
-      + (model.encoder.map { [($0.layers, "model.encoder.layers")] } ?? [])
+      + (model.sequence?.encoder.map { [($0.layers, "model.encoder.layers")] } ?? [])
   }
 
   /// Returns true if the model's dropout applies to some output of a stack.
@@ -20,8 +20,8 @@ extension RunOptions {
     data.task?.task.widths.condition ?? 0 > 0 || data.reader?.condition != nil
   }
 
-  private var hasDropout: Bool {
-    if model.dropoutOfInput > 0 || model.tree != nil && model.dropout > 0 { return true }
+  private func hasDropout(_ model: SequenceModelOptions) -> Bool {
+    if model.dropoutOfInput > 0 { return true }
     if model.layers.contains(where: { $0.dropout ?? model.dropout > 0 }) { return true }
     guard let encoder = model.encoder else { return false }
     let rate = encoder.dropout ?? model.dropout
@@ -30,6 +30,7 @@ extension RunOptions {
   }
 
   var idleModel: [IdleSetting] {
+    guard let model = model.sequence else { return [] }
     var idle: [IdleSetting] = []
     func refuse(
       _ isGiven: Bool, _ key: String, because reason: String, or remedy: String? = nil
@@ -37,23 +38,20 @@ extension RunOptions {
       if isGiven { idle.append(IdleSetting("model.\(key)", because: reason, or: remedy)) }
     }
     let overridden = "every place where it would act has a dropout of its own"
-    if model.tree == nil {
-      let inDecoder = hasOwnPlace(
-        model.embedding, model.layers, isInputTaken: model.inputDropout != nil)
-      let inEncoder =
-        model.encoder.map {
-          $0.dropout == nil && hasOwnPlace($0.embedding, $0.layers, isInputTaken: false)
-        } ?? false
-      refuse(
-        model.dropout > 0 && !inDecoder && !inEncoder, "dropout", because: overridden)
-    }
+    let inDecoder = hasOwnPlace(
+      model.embedding, model.layers, isInputTaken: model.inputDropout != nil)
+    let inEncoder =
+      model.encoder.map {
+        $0.dropout == nil && hasOwnPlace($0.embedding, $0.layers, isInputTaken: false)
+      } ?? false
+    refuse(model.dropout > 0 && !inDecoder && !inEncoder, "dropout", because: overridden)
     if let encoder = model.encoder, encoder.dropout != nil {
       refuse(
         !hasOwnPlace(encoder.embedding, encoder.layers, isInputTaken: false),
         "encoder.dropout", because: overridden)
     }
     refuse(
-      model.variational && !hasDropout, "variational", because: "there is no dropout",
+      model.variational && !hasDropout(model), "variational", because: "nothing is dropped",
       or: "set model.dropout")
     refuse(
       model.recurrent
@@ -67,29 +65,21 @@ extension RunOptions {
     refuse(
       model.embeddingRate != 1 && !hasEmbedding, "embedding_rate", because: none,
       or: "set model.embedding")
-    let isBiasTaken = !model.outputBias || model.outputBiasInitializer != nil
+    let isBiasTaken = model.output.bias != .learnt()
     let tied = "the output layer's matrix is the embedding's"
     refuse(
-      model.tied && isBiasTaken && model.outputInitializer != nil, "output_initializer",
+      model.tied && isBiasTaken && model.output.initializer != nil, "output_initializer",
       because: tied)
     refuse(
-      model.tied && !model.outputBias && model.outputRate != 1, "output_rate", because: tied)
+      model.tied && !model.output.hasBias && model.output.rate != 1, "output_rate", because: tied)
     let isOutputTaken =
-      training.readout != nil || model.outputInitializer != nil || model.tied && isBiasTaken
+      training.readout != nil || model.output.initializer != nil || model.tied && isBiasTaken
     refuse(
-      model.initializer != .pytorch && model.tree == nil && model.encoder == nil
+      model.initializer != .pytorch && model.encoder == nil
         && model.end == .symbol && !isConditioned
         && (model.embedding == nil || model.embeddingInitializer != nil) && isOutputTaken
         && model.layers.allSatisfy { $0.initializer != nil || $0.learnsNothing },
-      "initializer", because: "every parameter has an initializer of its own")
-    guard model.tree != nil else { return idle }
-    let overTime = "it is for layers over time, and this model reads trees"
-    refuse(model.encoder != nil, "encoder", because: overTime)
-    refuse(model.context != .initialState, "context", because: overTime)
-    refuse(model.attention != .none, "attention", because: overTime)
-    refuse(model.attentionPlace != .output, "attention_place", because: overTime)
-    refuse(model.lengthInput != .remaining, "length_input", because: overTime)
-    refuse(model.longest != nil, "longest", because: overTime)
+      "initializer", because: "whatever is drawn has an initializer of its own")
     return idle
   }
 
@@ -108,8 +98,7 @@ extension RunOptions {
         refuse(layer.rate != 1 && layer.frozen, "rate", because: "the layer is frozen")
         // An input from outside the layer comes through a trained matrix.
         let isAlone =
-          model.encoder == nil && model.end == .symbol
-          && !isConditioned
+          model.sequence?.encoder == nil && model.end == .symbol && !isConditioned
         guard isAlone, layer.learnsNothing else { continue }
         let reservoir = "nothing in the layer is learnt"
         refuse(layer.rate != 1, "rate", because: reservoir)

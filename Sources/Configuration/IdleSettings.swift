@@ -171,13 +171,17 @@ extension RunOptions {
       (evaluation.every != EvaluationOptions().every, "evaluation.every"),
       (checkpoint.every != CheckpointOptions().every, "checkpoint.every"),
       (checkpoint.keep != CheckpointOptions().keep, "checkpoint.keep"),
-      (model.dropout > 0, "model.dropout"),
-      (model.inputDropout ?? 0 > 0, "model.input_dropout"),
-      (model.outputInitializer != nil, "model.output_initializer"),
-      (model.outputBiasInitializer != nil, "model.output_bias_initializer"),
-      (model.embeddingRate != 1, "model.embedding_rate"),
-      (model.outputRate != 1, "model.output_rate"),
     ]
+    if let model = model.sequence {
+      given += [
+        (model.dropout > 0, "model.dropout"),
+        (model.inputDropout ?? 0 > 0, "model.input_dropout"),
+        (model.output.initializer != nil, "model.output_initializer"),
+        (model.output.biasInitializer != nil, "model.output_bias_initializer"),
+        (model.embeddingRate != 1, "model.embedding_rate"),
+        (model.output.rate != 1, "model.output_rate"),
+      ]
+    }
     for (index, layer) in model.layers.enumerated() {
       given += [
         (layer.rate != 1, "model.layers.\(index).rate"),

@@ -17,44 +17,67 @@ extension ModelOptions {
   /// Returns the model in one line: `embedding 200 → lstm 200, dropout 0.2 → gru 160 → softmax,
   /// tied`.
   package func words(predicting outputs: TaskSignature.Output) -> String {
-    func dropped(_ rate: Double) -> String { rate > 0 ? ", dropout \(rate)" : "" }
-    func words(_ layer: LayerOptions, _ dropout: Double) -> String {
-      let kind =
-        switch layer.kind {
-        case .linear(let width): "linear \(width)"
-        case .recurrent(let cell, let options): "\(cell) \(options.hidden)" + self.details(options)
-        }
-      return kind + layer.surroundings.words
-        + (layer.bidirectional.map { ", bidirectional \($0.rawValue)" } ?? "")
-        + (layer.residual ? ", residual" : "") + (layer.frozen ? ", frozen" : "")
-        + dropped(layer.dropout ?? dropout)
+    switch self {
+    case .sequence(let options): options.words(predicting: outputs)
+    case .tree(let options): options.words(predicting: outputs)
     }
-    let trees = tree.map { ["tree \($0.cell.rawValue) \($0.hidden)" + dropped(dropout)] } ?? []
-    var ends: String {
+  }
+}
+
+extension TreeModelOptions {
+  fileprivate func words(predicting outputs: TaskSignature.Output) -> String {
+    [
+      "embedding \(cell.embedding)" + dropped(dropoutOfInput),
+      "tree \(cell.name) \(cell.hidden)" + dropped(dropout),
+      outputs.head + (output.hasBias ? "" : ", no bias"),
+    ].joined(separator: " → ")
+  }
+}
+
+private func dropped(_ rate: Double) -> String { rate > 0 ? ", dropout \(rate)" : "" }
+
+extension SequenceModelOptions {
+  /// Returns the model in one line.
+  package func words(predicting outputs: TaskSignature.Output) -> String {
+    let ends =
       switch end {
       case .symbol: ""
       case .halt: ", halting"
-      case .length: ", length predicted and read (\(lengthInput.rawValue))"
+      case .length(let input, _): ", length predicted and read (\(input.rawValue))"
+      }
+    let head =
+      outputs.head + (shortcut ? " with shortcut" : "") + (tied ? ", tied" : "")
+      + (output.hasBias ? "" : ", no bias") + ends
+    guard let encoder else { return (stackWords + [head]).joined(separator: " → ") }
+    var looks = ""
+    var attending: [String] = []
+    if let attention = encoder.attention {
+      switch attention.place {
+      case .input: looks = ", looking back (\(attention.kind.rawValue))"
+      case .output: attending = ["attention \(attention.kind.rawValue)" + dropped(dropout)]
       }
     }
-    let output =
-      outputs.head + (shortcut ? " with shortcut" : "") + (tied ? ", tied" : "")
-      + (outputBias ? "" : ", no bias") + ends
-    func words(_ model: ModelOptions) -> [String] {
-      [(model.embedding.map { "embedding \($0)" } ?? "input") + dropped(model.dropoutOfInput)]
-        + model.layers.map { words($0, model.dropout) }
-    }
-    let looks = attentionPlace == .input ? ", input attention (\(attention.rawValue))" : ""
-    let attention =
-      attention == .none || attentionPlace == .input
-      ? [] : ["attention \(attention.rawValue)" + dropped(dropout)]
-    let main = words(self) + trees + attention + [output]
-    let source = encoder.map { encoder in
-      "source: "
-        + words(encoderOptions(encoder)).joined(separator: " → ")
-        + "; context \(context.rawValue)\(looks): "
-    }
-    return (source ?? "") + main.joined(separator: " → ")
+    return "source: " + encoderOptions(encoder).stackWords.joined(separator: " → ")
+      + "; context \(encoder.context.rawValue)\(looks): "
+      + (stackWords + attending + [head]).joined(separator: " → ")
+  }
+
+  /// The input and the layers.
+  private var stackWords: [String] {
+    [(embedding.map { "embedding \($0)" } ?? "input") + dropped(dropoutOfInput)]
+      + layers.map(words)
+  }
+
+  private func words(_ layer: LayerOptions) -> String {
+    let kind =
+      switch layer.kind {
+      case .linear(let width): "linear \(width)"
+      case .recurrent(let cell, let options): "\(cell) \(options.hidden)" + details(options)
+      }
+    return kind + layer.surroundings.words
+      + (layer.bidirectional.map { ", bidirectional \($0.rawValue)" } ?? "")
+      + (layer.residual ? ", residual" : "") + (layer.frozen ? ", frozen" : "")
+      + dropped(layer.dropout ?? dropout)
   }
 
   /// Returns the options of a cell, besides its width, that differ from the defaults.

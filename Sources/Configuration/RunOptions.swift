@@ -50,7 +50,7 @@ public struct RunOptions: Codable, Equatable, Sendable {
       from: container.superDecoder(forKey: .evaluation), like: training)
     console = try container.section(.console)
     try container.require(
-      !model.tied || training.readout == nil, .model,
+      model.sequence?.tied != true || training.readout == nil, .model,
       "a readout has weights of its own; set model.tied to false")
     try container.require(
       model.tree == nil || training.readout == nil, .model,

@@ -172,7 +172,7 @@ extension TrainingOptions {
         "training.stride is for windows of a running text, and this data is sequences; remove it"
     }
     let needsAllSteps =
-      model.layers.contains(where: { $0.bidirectional != nil }) || model.encoder != nil
+      model.layers.contains(where: { $0.bidirectional != nil }) || model.sequence?.encoder != nil
     if recompute != .none, needsAllSteps {
       return "steps are computed again in segments, and a bidirectional layer or an encoder needs "
         + "all of them at once; set training.recompute to none"
@@ -182,9 +182,9 @@ extension TrainingOptions {
         + "evaluation.bptt"
     }
     guard keptSteps > 0 else { return nil }
-    if model.variational || model.recurrent {
-      return "model.variational and model.recurrent need a dropout mask for each window, which "
-        + "overlapping windows do not have; set them to false, or remove training.stride"
+    if model.sequence?.variational == true || model.sequence?.recurrent == true {
+      return "windows that overlap have no masks of their own, which model.variational and "
+        + "model.recurrent make; set them to false, or remove training.stride"
     }
     if model.layers.contains(where: { $0.bidirectional != nil }) {
       return

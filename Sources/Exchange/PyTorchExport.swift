@@ -39,7 +39,7 @@ public struct PyTorchExport {
       tensors.append(Tensor(bias.name, shape: [bias.count], Buffer<Real>(count: bias.count)))
     }
     self.tensors = form.isOfModules ? tensors : Self.change(tensors, of: model, to: form)
-    let options = try JSONValue.encoder().encode(model.options)
+    let options = try JSONValue.encoder().encode(ModelOptions.sequence(model.options))
     var metadata = [
       "format": "pt",
       "software": checkpoint.state.software,

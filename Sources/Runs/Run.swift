@@ -117,7 +117,9 @@ public final class Run {
       if let sentence = options.model.incompatibility(with: dataset.interface) {
         throw UsageError("the model does not fit the data: \(sentence)")
       }
-      if !dataset.interface.isConditioned, options.model.condition != .everyStep {
+      if !dataset.interface.isConditioned, let model = options.model.sequence,
+        model.condition != .everyStep
+      {
         throw UsageError(
           "model.condition would do nothing, because the sequences of this data have no "
             + "condition; remove it")
@@ -238,9 +240,7 @@ public final class Run {
     let dataset = try world.open(
       options.data, vocabularies, folder: options.data.cache ?? cache, seed: options.seed)
     return try world.unanimous {
-      try dataset.ending(
-        by: options.model.end, longest: options.model.longest,
-        checking: (world.rank, world.size))
+      try dataset.ending(by: options.model.end, checking: (world.rank, world.size))
     }
   }
 

@@ -100,7 +100,7 @@ import Training
       #expect(inspection.step == 7 && inspection.tokens == 7 * 15 && inspection.epoch == 1)
       #expect(
         inspection.model == "embedding 4 → lstm 5, projection 3, dropout 0.2 → softmax")
-      let model = SequenceModel(run.options.model, vocabulary: 9, seed: 1)
+      let model = SequenceModel(run.options.model.sequence!, vocabulary: 9, seed: 1)
       #expect(inspection.parameters == ParameterLayout(model.plan).learnt)
       let file = try checkpoint.tensors(of: "model.safetensors")
       for tensor in inspection.tensors {

@@ -33,7 +33,7 @@ func state(step: Int, bestLoss: Double? = 1.25, numbers: Int = 300) -> Checkpoin
 
 /// The files of a checkpoint whose numbers depend on the step.
 func files(step: Int, numbers: Int = 300) -> [CheckpointFile] {
-  let model = SequenceModel(options(numbers).model, vocabulary: symbols.count, seed: 1)
+  let model = SequenceModel(options(numbers).model.sequence!, vocabulary: symbols.count, seed: 1)
   var next = 0
   let tensors = ParameterLayout(model.plan).entries.map { entry in
     next += entry.count
@@ -62,10 +62,11 @@ private func options(_ numbers: Int) -> RunOptions {
   training.batchSize = 2
   return RunOptions(
     name: "a \"test\" é", seed: .max - 4, data: DataOptions(train: ["text.txt"]),
-    model: ModelOptions(
-      embedding: nil,
-      layers: [
-        LayerOptions(.recurrent(cell: "elman", Elman.Options(hidden: 1))),
-        LayerOptions(.linear(numbers / 4)),
-      ]), training: training)
+    model: .sequence(
+      SequenceModelOptions(
+        embedding: nil,
+        layers: [
+          LayerOptions(.recurrent(cell: "elman", Elman.Options(hidden: 1))),
+          LayerOptions(.linear(numbers / 4)),
+        ])), training: training)
 }

@@ -266,7 +266,7 @@ private struct ReferencePage {
       "Schedule `\(options.training.schedule.shape.name)`",
     ]
     if let task = options.data.task { headings.insert("Task `\(task.name)`") }
-    let layers = options.model.layers + (options.model.encoder?.layers ?? [])
+    let layers = options.model.layers + (options.model.sequence?.encoder?.layers ?? [])
     for case .recurrent(let cell, _) in layers.map(\.kind) {
       headings.insert("Cell `\(cell)`")
     }

@@ -36,7 +36,17 @@ import Formats
   @Test(arguments: SettingUse.cases)
   func `A key is refused with a sentence in a run that does not read it`(_ row: SettingUse) throws {
     for settings in row.idle {
-      let found = try options(settings + [row.given]).idleSettings
+      let found: [IdleSetting]
+      do {
+        found = try options(settings + [row.given]).idleSettings
+      } catch let error as ConfigurationError {
+        // A model of trees has no place for a key of layers over time.
+        let key = error.message.prefix { $0 != " " }
+        #expect(key == row.key || row.key.hasPrefix(key + "."))
+        #expect(error.message.hasPrefix(key + " would do nothing, because "))
+        #expect(error.message.hasSuffix("remove it") && !error.message.contains("\n"))
+        continue
+      }
       let refused = found.first { idle in
         let key = idle.key.replacing(".0.", with: ".*.")
         return key == row.key || row.key.hasPrefix(key + ".")

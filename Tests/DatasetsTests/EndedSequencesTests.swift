@@ -35,7 +35,7 @@ import TestSupport
     }
   }
 
-  @Test(arguments: [EndOfSequence.halt, .length])
+  @Test(arguments: [EndOfSequence.halt, .length()])
   func `do so in place of a symbol`(end: EndOfSequence) throws {
     let data = try lines("b a b\na\n", valid: "a b\n")
     let ended = try data.ending(by: end)
@@ -75,13 +75,13 @@ import TestSupport
 
   @Test func `are refused where they could have no probability`() throws {
     let longer = try lines("b a b\na\n", valid: "a b a b\n")
-    let error = #expect(throws: DataError.self) { try longer.ending(by: .length) }
+    let error = #expect(throws: DataError.self) { try longer.ending(by: .length()) }
     #expect(error?.message.contains("a sequence of 4 outputs") == true)
     #expect(error?.message.contains("at most 3") == true)
-    #expect(try longer.ending(by: .length, longest: 9).interface.ends?.longest == 9)
-    #expect(throws: DataError.self) { try longer.ending(by: .length, longest: 2) }
+    #expect(try longer.ending(by: .length(longest: 9)).interface.ends?.longest == 9)
+    #expect(throws: DataError.self) { try longer.ending(by: .length(longest: 2)) }
     _ = try longer.ending(by: .halt)
-    _ = try longer.ending(by: .length, known: TaskSignature.Ends(symbol: 2, longest: 4))
+    _ = try longer.ending(by: .length(), known: TaskSignature.Ends(symbol: 2, longest: 4))
     let inside = try lines("b a b\na </s> b\n", valid: "a b\n")
     let second = #expect(throws: DataError.self) { try inside.ending(by: .halt) }
     #expect(second?.message.contains("sequence 2 of") == true)
@@ -95,7 +95,7 @@ import TestSupport
   }
 
   @Test func `tell their whole number of outputs in every window`() throws {
-    let data = try lines("a b a b a\nb\na b a\n", valid: "a\n").ending(by: .length)
+    let data = try lines("a b a b a\nb\na b a\n", valid: "a\n").ending(by: .length())
     let loader = try data.train.loader(LoaderRequest(batchSize: 3, bptt: 2, isBucketed: false))
     let batch = loader.makeBatch()
     var ends: [Int32: Int] = [:]

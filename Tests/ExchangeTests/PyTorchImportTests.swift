@@ -7,16 +7,17 @@ import TestSupport
 import Configuration
 
 @Suite struct `Weights from PyTorch` {
-  static let tied = ModelOptions(
+  static let tied = SequenceModelOptions(
     embedding: 6, layers: [LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 6)))],
     tied: true)
-  static let single = ModelOptions(
+  static let single = SequenceModelOptions(
     embedding: 4,
     layers: [LayerOptions(.recurrent(cell: "lstm", LSTM.Options(hidden: 5, biases: 1)))],
-    outputBias: false)
+    output: OutputOptions(bias: .none))
 
-  static func weights(_ options: ModelOptions, seed: UInt64 = 3) -> (SequenceModel, ParameterVector)
-  {
+  static func weights(_ options: SequenceModelOptions, seed: UInt64 = 3) -> (
+    SequenceModel, ParameterVector
+  ) {
     let model = SequenceModel(options, vocabulary: 9, seed: 1)
     let weights = ParameterVector(ParameterLayout(model.plan))
     weights.initialize(seed: seed)
@@ -25,7 +26,7 @@ import Configuration
 
   /// Writes tensors, reads them into a fresh model, and compares with the weights they came from.
   static func load(
-    _ tensors: [Tensor], into options: ModelOptions, expecting source: ParameterVector?,
+    _ tensors: [Tensor], into options: SequenceModelOptions, expecting source: ParameterVector?,
     tolerance: Float = 0, metadata: [String: String] = [:]
   ) throws {
     try withTemporaryFolder { folder in
@@ -42,7 +43,7 @@ import Configuration
   }
 
   /// The sentence with which a file is refused.
-  static func refusal(_ tensors: [Tensor], by options: ModelOptions) throws -> String {
+  static func refusal(_ tensors: [Tensor], by options: SequenceModelOptions) throws -> String {
     try withTemporaryFolder { folder in
       let path = folder + "/weights.safetensors"
       try Safetensors.save(tensors, to: path)

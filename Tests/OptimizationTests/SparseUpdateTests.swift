@@ -7,7 +7,7 @@ import Testing
 @Suite struct `Sparse updates` {
   static let vocabulary = 90
   static let model = SequenceModel(
-    ModelOptions(
+    SequenceModelOptions(
       embedding: 5, layers: [LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 7)))]),
     vocabulary: vocabulary, seed: 1)
   static let layout = ParameterLayout(model.plan)

@@ -30,7 +30,7 @@ import Tools
 
   static func layout(_ request: BenchRequest) -> ParameterLayout {
     ParameterLayout(
-      SequenceModel(request.options.model, vocabulary: request.vocabulary, seed: 1).plan)
+      SequenceModel(request.options.model.sequence!, vocabulary: request.vocabulary, seed: 1).plan)
   }
 
   /// Multiplications a symbol: the first layer reads 5, the second 7, the output layer 7.

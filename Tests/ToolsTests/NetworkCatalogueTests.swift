@@ -109,7 +109,7 @@ import Tools
     #expect(Set(types) == Set(names.keys))
     #expect(catalogue.heads.map(\.name).sorted() == names.values.sorted())
     #expect(catalogue.heads.allSatisfy { !$0.equations.isEmpty && !$0.parameters.isEmpty })
-    let options = ModelOptions(
+    let options = SequenceModelOptions(
       embedding: nil, layers: [LayerOptions(.recurrent(cell: "lstm", LSTM.Options(hidden: 5)))])
     for output: TaskSignature.Output in [.symbols(3), .numbers(4), .labels(6)] {
       let interface = TaskSignature(input: .frames(2), output: output)
@@ -119,7 +119,7 @@ import Tools
     }
   }
 
-  @Test func `tells every key of a model and of a layer`() {
+  @Test func `tells every key of a model and of a layer`() throws {
     /// The stored properties of a value, as configurations write them.
     func keys(_ value: Any) -> Set<String> {
       Set(
@@ -133,10 +133,21 @@ import Tools
       .subtracting(["feeds_targets"])  // which configurations write as `feedback: target`
     #expect(Set(catalogue.layerOptions.map(\.key)) == layer)
     let told = Set((catalogue.layers + catalogue.heads).flatMap(\.options).map(\.key))
-    let trees = keys(TreeOptions(.plain, hidden: 3)).map { "tree.\($0)" }
+    /// The keys that a section `model` asks for, and those of its tree.
+    func asked(_ yaml: String) throws -> Set<String> {
+      let decoder = ConfigurationDecoder(try Configuration(yaml: yaml, file: "model"))
+      _ = try decoder.decode(ModelOptions.self)
+      return Set(
+        decoder.recordedKeys.compactMap { path in
+          !path.contains(".") || path.hasPrefix("tree.") ? path : nil
+        })
+    }
     // What all the rest stands below, and a key of every layer too.
-    let model = keys(ModelOptions(embedding: 3, layers: []))
-      .subtracting(["tree", "layers", "initializer"]).union(trees)
+    let model = try asked("{embedding: 3, tree: {cell: plain, hidden: 3}}")
+      .subtracting(["tree", "layers", "initializer"])
+    #expect(
+      try asked("{layers: [{linear: 3}]}").subtracting(["tree", "layers", "initializer"])
+        == model.filter { !$0.contains(".") })
     #expect(model.subtracting(told).isEmpty, "left out: \(model.subtracting(told))")
     let more = told.subtracting(model).subtracting(layer)
     #expect(more == ["linear"])

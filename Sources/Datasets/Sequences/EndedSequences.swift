@@ -49,8 +49,6 @@ extension Dataset {
   ///
   /// Data without ends to predict is returned unchanged; a model refuses it.
   /// - Parameters:
-  ///   - longest: The greatest length that the model predicts; nil for that of the longest training
-  ///     sequence.
   ///   - known: The ends that an existing model can predict; nil for a model that is made for this
   ///     data.
   ///   - share: The rank that calls and the world size; each rank checks its share of the
@@ -58,7 +56,7 @@ extension Dataset {
   /// - Throws: `DataError` if a sequence has no probability: if it is longer than the model can
   ///   predict, or has an end-of-sequence symbol before its end.
   public func ending(
-    by end: EndOfSequence, longest: Int? = nil, known: TaskSignature.Ends? = nil,
+    by end: EndOfSequence, known: TaskSignature.Ends? = nil,
     checking share: (rank: Int, world: Int) = (0, 1)
   ) throws(DataError) -> Dataset {
     guard end != .symbol else { return self }
@@ -70,11 +68,12 @@ extension Dataset {
       }
       return self
     }
-    let longest = known?.longest ?? longest ?? ends.longest
+    var longest = known?.longest ?? ends.longest
+    if known == nil, case .length(_, let given?) = end { longest = given }
     func ended(_ part: Split) throws(DataError) -> Split {
       guard let set = part.examples else { return part }
       let most = set.longest.steps - (ends.symbol == nil ? 0 : 1)
-      guard end != .length || most <= longest else {
+      guard !end.isLength || most <= longest else {
         throw DataError(
           "\(set.name) has a sequence of \(most) outputs, and model.end: length predicts at most "
             + "\(longest): leave it out, train on longer ones, or raise model.longest")
@@ -85,12 +84,12 @@ extension Dataset {
         if let symbol = ends.symbol, example.targets.dropLast().contains(Int32(symbol)) {
           throw DataError(
             "sequence \(index + 1) of \(set.name) has an end-of-sequence symbol inside, which "
-              + "model.end: \(end.rawValue) never predicts there: remove it")
+              + "model.end: \(end.name) never predicts there: remove it")
         }
         guard example.values.isEmpty || example.readsItsValues else {
           throw DataError(
             "sequence \(index + 1) of \(set.name) has inputs that are not the targets of the step "
-              + "before, so model.end: \(end.rawValue) cannot predict its end: remove it")
+              + "before, so model.end: \(end.name) cannot predict its end: remove it")
         }
       }
       return .examples(EndedSequences(set, hasSymbol: ends.symbol != nil))

@@ -13,38 +13,35 @@ public enum ContextPlace: String, Codable, CaseIterable, Sendable {
 }
 
 /// The encoder: a stack of layers that reads the source, symbols or frames of numbers, before the
-/// model predicts anything.
+/// model predicts anything; and the ways in which its output enters the decoder.
 ///
 ///     encoder: {embedding: 200, layers: [{cell: gru, hidden: 100, bidirectional: concat}]}
-public struct EncoderOptions: Codable, Equatable, Sendable {
+///     context: every_step
+///     attention: additive
+public struct EncoderOptions: Equatable, Sendable {
   /// The width of the embedding. With nil, symbols are read as one-hot rows, and frames as they
   /// are.
   public var embedding: Int?
   public var layers: [LayerOptions]
   /// The dropout in the encoder; nil for the model's dropout.
   public var dropout: Double?
+  /// The way in which the encoder's final states and summary enter.
+  public var context: ContextPlace
+  /// The attention over the source; nil for none.
+  public var attention: AttentionOptions?
 
-  public init(embedding: Int?, layers: [LayerOptions], dropout: Double? = nil) {
+  public init(
+    embedding: Int?, layers: [LayerOptions], dropout: Double? = nil,
+    context: ContextPlace = .initialState, attention: AttentionOptions? = nil
+  ) {
     self.embedding = embedding
     self.layers = layers
     self.dropout = dropout
+    self.context = context
+    self.attention = attention
   }
 
-  enum CodingKeys: String, CodingKey { case embedding, layers, dropout }
-
-  public init(from decoder: any Decoder) throws {
-    let keys = try decoder.container(keyedBy: CodingKeys.self)
-    embedding = try keys.decodeIfPresent(Int.self, forKey: .embedding).map {
-      try keys.checkedWidth($0, .embedding)
-    }
-    layers = try keys.decode([LayerOptions].self, forKey: .layers)
-    dropout = try keys.dropoutRate(.dropout)
-    if let problem {
-      throw DecodingError.dataCorruptedError(
-        forKey: .layers, in: keys, debugDescription: problem)
-    }
-  }
-
+  /// The first contradiction between the encoder's layers; nil if there is none.
   var problem: String? {
     guard layers.contains(where: \.isRecurrent) else {
       return "an encoder needs at least one layer with a cell"
@@ -54,23 +51,11 @@ public struct EncoderOptions: Codable, Equatable, Sendable {
         "an encoder predicts nothing, so no target can be fed to a layer of it; remove "
         + "teacher_forcing and feedback: target"
     }
-    return ModelOptions(embedding: embedding, layers: layers).problem?.sentence
+    return SequenceModelOptions(embedding: embedding, layers: layers).incompatibility
   }
 }
 
-extension LayerOptions {
-  var isRecurrent: Bool { if case .recurrent = kind { true } else { false } }
-}
-
-extension ModelOptions {
-  /// Returns the encoder as the options of a model of its own.
-  package func encoderOptions(_ encoder: EncoderOptions) -> ModelOptions {
-    ModelOptions(
-      embedding: encoder.embedding, layers: encoder.layers, dropout: encoder.dropout ?? dropout,
-      variational: variational, initializer: initializer,
-      embeddingInitializer: embeddingInitializer, embeddingRate: embeddingRate)
-  }
-
+extension SequenceModelOptions {
   /// Returns why the encoder does not fit the source of some data, or nil if it fits.
   func incompatibility(withSourceOf interface: TaskSignature) -> String? {
     guard let encoder else {
@@ -100,26 +85,26 @@ extension ModelOptions {
     if !layers.contains(where: \.isRecurrent) {
       return "a decoder needs at least one layer with a cell"
     }
-    if context == .initialState, attention == .none, end != .length,
+    if encoder.context == .initialState, encoder.attention == nil, !end.isLength,
       encoder.layers.contains(where: \.hasState), encoder.layers.last?.hasState == false
     {
       return
         "the top layer of model.encoder has no final state, and nothing else reads its output; set "
         + "model.context to every_step or both, or remove the layer"
     }
-    if context.beginsStates, !layers.contains(where: \.hasState) {
+    if encoder.context.beginsStates, !layers.contains(where: \.hasState) {
       return
         "no layer of the decoder has a state that could start from the encoder's final states; set "
         + "model.context to every_step"
     }
-    if attention != .none, attentionPlace == .input,
+    if encoder.attention?.place == .input,
       let index = layers.firstIndex(where: \.isRecurrent), !layers[index].cellHasState
     {
       return
         "layer \(index) has no state that attention could read; set model.attention_place to "
         + "output, or begin the decoder with another cell"
     }
-    if context.beginsStates,
+    if encoder.context.beginsStates,
       let index = layers.firstIndex(where: { $0.surroundings.initialState != .zero })
     {
       return
@@ -178,8 +163,8 @@ extension ModelOptions {
         "the first layer with a state starts from the condition of the sequence and cannot have an "
         + "initial_state; remove it, or set model.condition to every_step"
     }
-    if encoder != nil, context.beginsStates {
-      return "the first layer cannot start from both the encoder's final states and the condition; "
+    if encoder?.context.beginsStates == true {
+      return "the first layer cannot begin with both the encoder's final states and the condition; "
         + "set model.condition or model.context to every_step"
     }
     return nil

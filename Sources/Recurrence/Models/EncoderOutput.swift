@@ -12,7 +12,7 @@ struct EncoderOutput {
   let summary: Activation
 
   init(
-    _ encoder: EncoderOptions, of model: ModelOptions, reading input: TaskSignature.Input,
+    _ encoder: EncoderOptions, of model: SequenceModelOptions, reading input: TaskSignature.Input,
     seed: UInt64, in plan: inout Plan
   ) {
     let scope = plan.scope
@@ -29,7 +29,7 @@ struct EncoderOutput {
       stack.source = source
     }
     stack.add(
-      options.layers[...], shown: model.attention == .none ? .summary : .both, in: &plan)
+      options.layers[...], shown: encoder.attention == nil ? .summary : .both, in: &plan)
     output = stack.output
     finals = stack.finals
     guard let summary = stack.summary else { preconditionFailure("an encoder without layers") }

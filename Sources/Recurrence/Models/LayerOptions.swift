@@ -120,6 +120,49 @@ public struct LayerOptions: Codable, Equatable, Sendable {
   }
 }
 
+extension LayerOptions {
+  /// True if steps read earlier steps of the layer.
+  package var hasState: Bool { surroundings.feedback != nil || cellHasState }
+
+  /// True if the layer by itself has no parameters: a reservoir without feedback.
+  package var learnsNothing: Bool {
+    guard case .recurrent(_, let options) = kind, options is EchoState.Options else { return false }
+    return surroundings.feedback == nil && !surroundings.feedsTargets
+      && surroundings.initialState != .learnt
+  }
+
+  /// True if the output of the cell is a state.
+  var cellHasState: Bool {
+    if case .recurrent(_, let options) = kind { options.hasState } else { false }
+  }
+
+  /// The delays, in steps, with which the layer reads its input.
+  var inputDelays: [Int] {
+    guard case .recurrent(let name, let options) = kind, let type = cells[name] else { return [0] }
+    func delays<Cell: RecurrentCell>(_ cell: Cell.Type) -> [Int] {
+      (options as? Cell.Options).map(Cell.inputDelays) ?? [0]
+    }
+    return delays(type)
+  }
+
+  /// True if a step reads the target of the step before.
+  var feedsTargets: Bool {
+    guard case .recurrent(_, let options) = kind else { return false }
+    return options.feedsTargets || surroundings.feedsTargets
+  }
+
+  /// The width of the layer's output.
+  public var width: Int {
+    switch kind {
+    case .linear(let width): width
+    case .recurrent(_, let options):
+      (surroundings.feedback?.width ?? options.output) * (bidirectional == .concat ? 2 : 1)
+    }
+  }
+
+  var isRecurrent: Bool { if case .recurrent = kind { true } else { false } }
+}
+
 extension KeyedDecodingContainer {
   /// Decodes a factor on the learning rate; 1 by default.
   func rateFactor(_ key: Key) throws -> Double {

@@ -9,7 +9,7 @@ public import LinearAlgebra
 /// Otherwise, if widths or kinds differ, there is one module per layer (`layers.0.weight_ih_l0`).
 public struct SequenceModel: Model {
   public let plan: Plan
-  public let options: ModelOptions
+  public let options: SequenceModelOptions
   public let interface: TaskSignature
   public let head: any Head
   /// The head, if it is a halting probability.
@@ -26,11 +26,10 @@ public struct SequenceModel: Model {
   ///   - seed: The key of dropout; `ParameterVector.initialize` samples initial weights.
   ///   - objective: The terms that training adds to the cross-entropy.
   public init(
-    _ options: ModelOptions, interface: TaskSignature, seed: UInt64,
+    _ options: SequenceModelOptions, interface: TaskSignature, seed: UInt64,
     objective: TrainingObjective = TrainingObjective()
   ) {
     if let problem = options.incompatibility(with: interface) { preconditionFailure(problem) }
-    precondition(options.tree == nil, "a model of sequences with a cell for trees")
     var plan = Plan()
     plan.seed = seed
     var stack = Stack(options, seed: seed)
@@ -48,10 +47,11 @@ public struct SequenceModel: Model {
       stack.source = source
     }
     let input = stack.layers.last?.output
-    if let encoded {
-      stack.read(encoded, as: options.context)
-      if options.attentionPlace == .input {
-        stack.stepAttention(options.attention, to: encoded.output)
+    let attention = options.encoder?.attention
+    if let encoded, let encoder = options.encoder {
+      stack.read(encoded, as: encoder.context)
+      if let attention, attention.place == .input {
+        stack.stepAttention(attention.kind, to: encoded.output)
       }
     }
     var known = encoded.map { [$0.summary] } ?? []
@@ -63,11 +63,11 @@ public struct SequenceModel: Model {
       stack.read(condition: vector.output, at: options.condition)
       known.append(vector.output)
     }
-    if options.end == .length { stack.read(length: options.lengthInput) }
+    if case .length(let input, _) = options.end { stack.read(length: input) }
     stack.add(
       options.layers[...], shown: interface.asksOnce ? .summary : .aligned, in: &plan)
-    if let encoded, options.attentionPlace == .output {
-      stack.addAttention(options.attention, to: encoded.output, in: &plan)
+    if let encoded, let attention, attention.place == .output {
+      stack.addAttention(attention.kind, to: encoded.output, in: &plan)
     }
     if options.shortcut, let input {
       plan.scope.layer = "shortcut"
@@ -77,26 +77,26 @@ public struct SequenceModel: Model {
 
     plan.scope = Plan.Scope()
     plan.scope.layer = "output"
-    plan.scope.rateFactor = options.outputRate
-    plan.scope.initializer = options.outputInitializer ?? options.initializer
-    plan.scope.vectorInitializer = options.outputBiasInitializer
+    plan.scope.rateFactor = options.output.rate
+    plan.scope.initializer = options.output.initializer ?? options.initializer
+    plan.scope.vectorInitializer = options.output.biasInitializer
     let end = options.end == .symbol ? nil : interface.ends?.symbol
     let outputs: any Head =
       switch interface.output {
       case .symbols(let count):
         SoftmaxCrossEntropy(
           vocabulary: count, reading: stack.output, tied: options.tied ? table : nil,
-          bias: options.outputBias, excluding: end, objective: objective, in: &plan)
+          bias: options.output.hasBias, excluding: end, objective: objective, in: &plan)
       case .numbers(let width):
-        SquaredError(width, reading: stack.output, bias: options.outputBias, in: &plan)
+        SquaredError(width, reading: stack.output, bias: options.output.hasBias, in: &plan)
       case .labels(let width):
-        Logistic(width, reading: stack.output, bias: options.outputBias, in: &plan)
+        Logistic(width, reading: stack.output, bias: options.output.hasBias, in: &plan)
       }
     halting =
       options.end == .halt
       ? Halting(beside: outputs, end: end, reading: stack.output, in: &plan) : nil
     var length: PredictedLength?
-    if options.end == .length, let ends = interface.ends {
+    if options.end.isLength, let ends = interface.ends {
       if known.count > 1 { stack.before.append(Self.join(known, in: &plan)) }
       length = PredictedLength(
         upTo: ends.longest, beside: outputs, end: end,
@@ -115,7 +115,7 @@ public struct SequenceModel: Model {
 
   /// Makes a language model, which predicts the next of `vocabulary` symbols.
   public init(
-    _ options: ModelOptions, vocabulary: Int, seed: UInt64,
+    _ options: SequenceModelOptions, vocabulary: Int, seed: UInt64,
     objective: TrainingObjective = TrainingObjective()
   ) {
     self.init(
@@ -124,7 +124,7 @@ public struct SequenceModel: Model {
 
   /// Returns the input of the first layer, and the table of the embedding if there is one.
   static func source(
-    _ options: ModelOptions, _ input: TaskSignature.Input, named name: String,
+    _ options: SequenceModelOptions, _ input: TaskSignature.Input, named name: String,
     in plan: inout Plan
   ) -> (LayerInput, Parameter?) {
     plan.scope.layer = name
@@ -177,19 +177,25 @@ extension SequenceModel {
     let source = options.encoder.map { encoder in
       ["source"] + encoder.layers.map(words)
         + [
-          "context " + options.context.rawValue,
-          "attention " + options.attention.rawValue + " " + options.attentionPlace.rawValue,
+          "context " + encoder.context.rawValue,
+          "attention " + (encoder.attention?.kind.rawValue ?? "none") + " "
+            + (encoder.attention?.place ?? .output).rawValue,
         ]
     }
+    let ends =
+      switch options.end {
+      case .symbol: [String]()
+      case .halt: ["end halt"]
+      case .length(let input, _): ["end length", "length input " + input.rawValue]
+      }
     return options.layers.map(words) + (options.shortcut ? ["shortcut"] : [])
       + (interface.isConditioned ? [options.condition.rawValue] : [])
       + (source ?? [])
-      + (options.end == .symbol ? [] : ["end " + options.end.rawValue])
-      + (options.end == .length ? ["length input " + options.lengthInput.rawValue] : [])
+      + ends
   }
 }
 
-extension ModelOptions {
+extension SequenceModelOptions {
   /// True if one PyTorch module can hold all layers: the same cell and options in each, and nothing
   /// between them.
   public var fitsOneModule: Bool {
@@ -211,9 +217,12 @@ extension ModelOptions {
 
   /// Returns why these options do not fit data with the given signature, or nil if they fit.
   public func incompatibility(with interface: TaskSignature) -> String? {
-    if let problem { return problem.sentence }
-    if let sentence = treeIncompatibility(to: interface) { return sentence }
-    if tree != nil { return incompatibility(withEndsOf: interface) }
+    if let incompatibility { return incompatibility }
+    if interface.isTree {
+      return
+        "this data's examples are trees, which no layer over time reads; give model.tree in place of "
+        + "model.layers, or set data.view to root or phrases"
+    }
     if layers.contains(where: { $0.bidirectional != nil }) {
       if interface.isRunning {
         return

@@ -1,6 +1,6 @@
 /// A builder of a model's layers, from bottom to top.
 struct Stack {
-  private let options: ModelOptions
+  private let options: SequenceModelOptions
   private let seed: UInt64
   var layers: [any Layer] = []
   /// The layers that run once per sequence, before its first step.
@@ -49,7 +49,10 @@ struct Stack {
   /// - Parameters:
   ///   - label: The prefix of the names of layers and, with a point, of parameters.
   ///   - givesFinalStates: True if the stack collects the final states of its layers.
-  init(_ options: ModelOptions, seed: UInt64, label: String = "", givesFinalStates: Bool = false) {
+  init(
+    _ options: SequenceModelOptions, seed: UInt64, label: String = "",
+    givesFinalStates: Bool = false
+  ) {
     self.options = options
     self.seed = seed
     self.label = label
@@ -66,7 +69,7 @@ struct Stack {
 
   /// Adds attention over the encoder's output inside the first recurrent layer.
   mutating func stepAttention(_ kind: AttentionKind, to source: Activation) {
-    if kind != .none { stepAttention = (kind, source) }
+    stepAttention = (kind, source)
   }
 
   /// Lets the condition of each sequence enter the first recurrent layer.
@@ -202,7 +205,6 @@ struct Stack {
   mutating func addAttention(
     _ kind: AttentionKind, to source: Activation, in plan: inout Plan
   ) {
-    guard kind != .none else { return }
     plan.scope = Plan.Scope()
     plan.scope.layer = "attention"
     plan.scope.prefix = "attention."

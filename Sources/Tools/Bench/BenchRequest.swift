@@ -74,18 +74,19 @@ public struct BenchRequest: Sendable {
     try check(shape.batchSize, "--batch-size")
     try check(shape.bptt, "--bptt")
     options = configuration ?? Self.plain
-    if options.model.tree != nil {
+    guard var model = options.model.sequence else {
       throw UsageError(
         "unroll bench measures networks over time: give a configuration with model.layers instead "
           + "of model.tree")
     }
     if configuration == nil || shape.cell != nil || shape.layers != nil || shape.hidden != nil {
-      try Self.replaceLayers(of: &options.model, shape)
+      try Self.replaceLayers(of: &model, shape)
     }
-    if let embedding = shape.embedding { options.model.embedding = embedding }
-    if let sentence = options.model.incompatibility {
+    if let embedding = shape.embedding { model.embedding = embedding }
+    if let sentence = model.incompatibility {
       throw UsageError("the flags do not fit the configuration: \(sentence)")
     }
+    options.model = .sequence(model)
     if let bptt = shape.bptt { options.training.bptt = bptt }
     if let streams = shape.batchSize {
       options.training.batchSize = streams * ranks
@@ -117,13 +118,14 @@ public struct BenchRequest: Sendable {
     training.optimizer = OptimizerConfiguration(SGD.self)
     training.schedule = ScheduleOptions(learningRate: 1)
     training.clip = ClipOptions(norm: 0.25)
-    let model = ModelOptions(embedding: 650, layers: [])
-    return RunOptions(data: DataOptions(tokenizer: .word), model: model, training: training)
+    let model = SequenceModelOptions(embedding: 650, layers: [])
+    return RunOptions(
+      data: DataOptions(tokenizer: .word), model: .sequence(model), training: training)
   }
 
   /// Makes equal layers, and an embedding of the same width.
   private static func replaceLayers(
-    of model: inout ModelOptions, _ shape: Shape
+    of model: inout SequenceModelOptions, _ shape: Shape
   ) throws(UsageError) {
     var (cell, hidden) = ("lstm", model.embedding ?? 650)
     if let first = model.layers.first(where: { $0.isRecurrent }),

@@ -129,8 +129,7 @@ private struct EvaluationSubject: BenchSubject {
   let evaluation: Evaluation
 
   init(_ options: RunOptions, _ dataset: Dataset, _ world: any Communicator) throws {
-    model = SequenceModel(
-      options.model, vocabulary: dataset.vocabulary.count, seed: options.seed)
+    model = options.sequenceModel(vocabulary: dataset.vocabulary.count)
     weights = ParameterVector(ParameterLayout(model.plan))
     weights.precision = options.training.precision
     weights.initialize(seed: options.seed)
@@ -147,8 +146,7 @@ private struct DrawingSubject: BenchSubject {
   let generator: Generator
 
   init(_ options: RunOptions, _ dataset: Dataset) {
-    let model = SequenceModel(
-      options.model, vocabulary: dataset.vocabulary.count, seed: options.seed)
+    let model = options.sequenceModel(vocabulary: dataset.vocabulary.count)
     weights = ParameterVector(ParameterLayout(model.plan))
     weights.precision = options.training.precision
     weights.initialize(seed: options.seed)
@@ -163,4 +161,12 @@ private struct DrawingSubject: BenchSubject {
   }
 
   func report(to profile: Profile?) { generator.profile = profile }
+}
+
+extension RunOptions {
+  /// Returns the model of sequences, which `BenchRequest` has checked that these options have.
+  fileprivate func sequenceModel(vocabulary: Int) -> SequenceModel {
+    guard let options = model.sequence else { preconditionFailure("a benchmark of trees") }
+    return SequenceModel(options, vocabulary: vocabulary, seed: seed)
+  }
 }

@@ -49,7 +49,7 @@ import Testing
       for resets in [[], [(3, 0), (4, 1), (9, 0)]] {
         var layer = LayerOptions(.recurrent(cell: name, options), dropout: 0.3)
         layer.surroundings.initialState = .learnt
-        let model = ModelOptions(
+        let model = SequenceModelOptions(
           embedding: WindowTrial.input, layers: [layer, LayerOptions(.linear(3), residual: false)],
           variational: name == "gru", recurrent: ["elman", "lstm", "skip"].contains(name))
         let whole = stored(WindowTrial(model, steps: Self.steps), resets: resets)
@@ -98,7 +98,7 @@ import Testing
 
   /// The same segments with everything stored: each on a tape of its own, computed once.
   private func kept(
-    _ model: ModelOptions, length: Int, resets: [(Int, Int)], firstStream: Int
+    _ model: SequenceModelOptions, length: Int, resets: [(Int, Int)], firstStream: Int
   ) -> [Real] {
     let count = (Self.steps - 1) / length + 1
     let parts = (0..<count).map { _ in WindowTrial(model, steps: length) }
@@ -152,7 +152,7 @@ import Testing
       for (firstStream, resets) in [(0, []), (3, [(1, 1), (3, 0), (4, 1), (10, 0)])] {
         var layer = layer
         layer.dropout = 0.3
-        let model = ModelOptions(
+        let model = SequenceModelOptions(
           embedding: WindowTrial.input, layers: [layer, LayerOptions(.linear(3), residual: false)],
           variational: firstStream > 0)
         let lag = WindowTrial(model).model.plan.longestLag
@@ -192,7 +192,7 @@ import Testing
 
   @Test func `keeps the memory of a segment and of so many states`() {
     let model = WindowTrial(
-      ModelOptions(
+      SequenceModelOptions(
         embedding: 3, layers: [LayerOptions(.recurrent(cell: "lstm", LSTM.Options(hidden: 16)))])
     ).model
     // Besides numbers there are targets, losses and the objects themselves.

@@ -46,7 +46,7 @@
     }
 
     @Test func `of stacks of different widths and kinds agree`() {
-      let options = ModelOptions(
+      let options = SequenceModelOptions(
         embedding: 3,
         layers: [
           LayerOptions(.recurrent(cell: "lstm", LSTM.Options(hidden: 5))),
@@ -59,7 +59,7 @@
     }
 
     @Test func `of tied embeddings add both uses`() {
-      let options = ModelOptions(
+      let options = SequenceModelOptions(
         embedding: 4, layers: [LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 4)))],
         tied: true)
       expectAgreement(WindowTrial(options), "tied")
@@ -67,7 +67,7 @@
 
     @Test(arguments: [false, true])
     func `with dropout are those of the masked network`(variational: Bool) {
-      let options = ModelOptions(
+      let options = SequenceModelOptions(
         embedding: 3,
         layers: [
           LayerOptions(.recurrent(cell: "lstm", LSTM.Options(hidden: 5)), dropout: 0.3),
@@ -78,14 +78,14 @@
 
     @Test func `of every cell with dropout on the state read are those of the masked network`() {
       forEveryLayer { what, layer in
-        let options = ModelOptions(
+        let options = SequenceModelOptions(
           embedding: WindowTrial.input, layers: [layer], dropout: 0.2, recurrent: true)
         expectAgreement(WindowTrial(options), what, resets: [(0, 1), (2, 0)])
       }
     }
 
     @Test func `leave out rows without a target`() {
-      let options = ModelOptions(
+      let options = SequenceModelOptions(
         embedding: 3, layers: [LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 5)))])
       let trial = WindowTrial(options)
       expectAgreement(trial, "missing targets") { batch in

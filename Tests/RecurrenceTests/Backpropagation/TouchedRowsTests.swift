@@ -80,7 +80,7 @@ import Testing
   @Test func `are those of the window's symbols, whether or not dropout lies between`() {
     for dropout in [0, 0.5] {
       let trial = WindowTrial(
-        ModelOptions(
+        SequenceModelOptions(
           embedding: 3, layers: [LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 5)))],
           dropout: dropout))
       let table = trial.model.plan.table

@@ -60,7 +60,7 @@ import Testing
       ? MinGRU.Options(hidden: n, candidate: candidate)
       : MinLSTM.Options(hidden: n, candidate: candidate)
     let trial = WindowTrial(
-      ModelOptions(
+      SequenceModelOptions(
         embedding: WindowTrial.input, layers: [LayerOptions(.recurrent(cell: cell, options))]),
       steps: 6)
     let state = try #require(trial.model.plan.states.first)
@@ -96,7 +96,7 @@ import Testing
   @Test func `min-lstm stays finite where both gates are shut`() throws {
     let n = WindowTrial.hidden
     let trial = WindowTrial(
-      ModelOptions(
+      SequenceModelOptions(
         embedding: WindowTrial.input,
         layers: [LayerOptions(.recurrent(cell: "min-lstm", MinLSTM.Options(hidden: n)))]))
     let bias = try #require(trial.weights.layout.entry(named: "rnn.bias_ih_l0"))

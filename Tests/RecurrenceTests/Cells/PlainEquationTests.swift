@@ -18,7 +18,7 @@ import Testing
     let options = EchoState.Options(hidden: n, spectralRadius: 1.1, leak: leak, connections: 3)
     let trial = SequenceTrial(
       SequenceModel(
-        ModelOptions(
+        SequenceModelOptions(
           embedding: nil, layers: [LayerOptions(.recurrent(cell: "echo-state", options))]),
         interface: TaskSignature(input: .frames(m), output: .numbers(2)), seed: 4))
     trial.run(training: false)
@@ -58,7 +58,7 @@ import Testing
   @Test func `a tree-LSTM's equations at every node`() throws {
     let options = `A model of trees`.options[1]
     let trial = `A model of trees`.WindowTrial(options)
-    let (n, m) = (options.tree!.hidden, options.embedding!)
+    let (n, m) = (options.cell.hidden, options.cell.embedding)
     let labels = `A model of trees`.labels
     trial.run()
     let table = try numbers(trial.weights, "encoder.weight")

@@ -19,7 +19,7 @@ import Testing
         surroundings: surroundings)
       let trial = SequenceTrial(
         SequenceModel(
-          ModelOptions(embedding: nil, layers: [layer]),
+          SequenceModelOptions(embedding: nil, layers: [layer]),
           interface: TaskSignature(input: .frames(SequenceTrial.frame), output: .numbers(2)),
           seed: 1))
       for (parameter, error, size) in trial.errors() {

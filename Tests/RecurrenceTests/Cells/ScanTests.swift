@@ -159,7 +159,7 @@ private struct ScannedNetwork {
       ? MinGRU.Options(hidden: WindowTrial.hidden, candidate: candidate)
       : MinLSTM.Options(hidden: WindowTrial.hidden, candidate: candidate)
     let trial = WindowTrial(
-      ModelOptions(
+      SequenceModelOptions(
         embedding: WindowTrial.input, layers: [LayerOptions(.recurrent(cell: cell, options))]),
       steps: steps, spread: 1.5)
     let state = try #require(trial.model.plan.states.first)

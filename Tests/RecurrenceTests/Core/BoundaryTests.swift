@@ -193,7 +193,7 @@ import Testing
     for combination in [Bidirectional.Combination.concat, .sum] {
       var layer = LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: WindowTrial.hidden)))
       layer.bidirectional = combination
-      let options = ModelOptions(embedding: WindowTrial.input, layers: [layer])
+      let options = SequenceModelOptions(embedding: WindowTrial.input, layers: [layer])
       let interface = TaskSignature(
         input: .symbols(SequenceTrial.symbols), output: .symbols(SequenceTrial.symbols))
       func trial() -> SequenceTrial {
@@ -224,7 +224,7 @@ import Testing
   }
 
   @Test func `dropout depends on the stream's global index and position, not on the rank`() {
-    var options = ModelOptions(
+    var options = SequenceModelOptions(
       embedding: 3, layers: [LayerOptions(.recurrent(cell: "lstm", LSTM.Options(hidden: 5)))])
     options.dropout = 0.5
     let both = WindowTrial(options)

@@ -4,7 +4,7 @@ import Recurrence
 import Testing
 
 @Suite struct `First weights` {
-  private static let options = ModelOptions(
+  private static let options = SequenceModelOptions(
     embedding: 6,
     layers: [
       LayerOptions(.recurrent(cell: "lstm", LSTM.Options(hidden: 40, forgetBias: 1.5))),
@@ -13,7 +13,7 @@ import Testing
 
   private func weights(
     _ initializer: Initializer, seed: UInt64 = 4,
-    changing change: (inout ModelOptions) -> Void = { _ in }
+    changing change: (inout SequenceModelOptions) -> Void = { _ in }
   ) -> [String: [Double]] {
     var options = Self.options
     options.initializer = initializer
@@ -152,8 +152,8 @@ import Testing
   @Test func `of a layer, the embedding or the output may be drawn in a way of their own`() throws {
     let w = weights(.pytorch) {
       $0.embeddingInitializer = .uniform(0.01)
-      $0.outputInitializer = .normal(0.001)
-      $0.outputBiasInitializer = .uniform(0.4)
+      $0.output.initializer = .normal(0.001)
+      $0.output.bias = .learnt(.uniform(0.4))
       $0.layers[1].initializer = .uniform(0)
     }
     #expect(try #require(w["encoder.weight"]).allSatisfy { abs($0) <= 0.01 })

@@ -8,7 +8,7 @@ import Testing
   func `have outputs at every step`(output: TaskSignature.Output) {
     let streams = 1100
     let model = SequenceModel(
-      ModelOptions(
+      SequenceModelOptions(
         embedding: nil, layers: [LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 2)))]),
       interface: TaskSignature(input: .frames(1), output: output), seed: 1)
     let weights = ParameterVector(ParameterLayout(model.plan))

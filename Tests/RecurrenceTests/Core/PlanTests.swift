@@ -162,7 +162,7 @@ import Testing
 
   @Test func `parameters lie on cache lines, the output layer first, the embedding last`() {
     let model = SequenceModel(
-      ModelOptions(
+      SequenceModelOptions(
         embedding: 3, layers: [LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 5)))]),
       vocabulary: 7, seed: 1)
     let layout = ParameterLayout(model.plan)

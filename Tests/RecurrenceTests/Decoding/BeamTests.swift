@@ -12,7 +12,7 @@ import Testing
   init() {
     let gru = LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 5)))
     model = SequenceModel(
-      ModelOptions(embedding: 3, layers: [gru], condition: .initialState),
+      SequenceModelOptions(embedding: 3, layers: [gru], condition: .initialState),
       interface: TaskSignature(
         input: .symbols(Self.symbols), output: .symbols(Self.symbols), condition: 2), seed: 1)
     weights = ParameterVector(ParameterLayout(model.plan))

@@ -18,7 +18,7 @@ import Testing
   static let taught = layer(5, Jordan.Options(hidden: 5, teacherForcing: true), "jordan")
 
   static var models:
-    [(name: String, options: ModelOptions, condition: Int, source: Int, frames: Int)]
+    [(name: String, options: SequenceModelOptions, condition: Int, source: Int, frames: Int)]
   {
     ofSymbols.map { ($0, $1, $2, $3, 0) }
       + ofSymbols.filter { $0.source > 0 }.map { name, options, condition, _ in
@@ -28,49 +28,55 @@ import Testing
       }
   }
 
-  private static var ofSymbols: [(name: String, options: ModelOptions, condition: Int, source: Int)]
+  private static var ofSymbols:
+    [(name: String, options: SequenceModelOptions, condition: Int, source: Int)]
   {
     let source = EncoderOptions(embedding: 3, layers: [gru])
     var both = source
     both.layers[0].bidirectional = .concat
     return [
       (
-        "initial states", ModelOptions(embedding: 3, layers: [lstm, skip], encoder: source), 0, 6
+        "initial states",
+        SequenceModelOptions(embedding: 3, layers: [lstm, skip], encoder: source), 0, 6
       ),
       (
         "additive attention",
-        ModelOptions(
-          embedding: 3, layers: [lstm], encoder: both, context: .both, attention: .additive), 0, 6
+        SequenceModelOptions(
+          embedding: 3, layers: [lstm],
+          encoder: both.entering(context: .both, attention: AttentionOptions(.additive))), 0, 6
       ),
       (
         "multiplicative attention and a condition",
-        ModelOptions(
-          embedding: 3, layers: [gru, lstm], condition: .firstInput, encoder: both,
-          context: .everyStep, attention: .multiplicative), 2, 6
+        SequenceModelOptions(
+          embedding: 3, layers: [gru, lstm], condition: .firstInput,
+          encoder: both.entering(context: .everyStep, attention: AttentionOptions(.multiplicative))),
+        2, 6
       ),
       (
         "attention before each step",
-        ModelOptions(
-          embedding: 3, layers: [lstm, skip], encoder: both, attention: .additive,
-          attentionPlace: .input), 0, 6
+        SequenceModelOptions(
+          embedding: 3, layers: [lstm, skip],
+          encoder: both.entering(attention: AttentionOptions(.additive, at: .input))), 0, 6
       ),
       (
         "a condition alone",
-        ModelOptions(embedding: 3, layers: [gru, taught], condition: .initialState), 2, 0
+        SequenceModelOptions(embedding: 3, layers: [gru, taught], condition: .initialState), 2, 0
       ),
       (
-        "halting", ModelOptions(embedding: 3, layers: [lstm, skip], encoder: source, end: .halt),
+        "halting",
+        SequenceModelOptions(embedding: 3, layers: [lstm, skip], encoder: source, end: .halt),
         0, 6
       ),
       (
         "a length predicted from a source and a condition",
-        ModelOptions(
-          embedding: 3, layers: [skip, lstm], encoder: source, attention: .additive, end: .length),
+        SequenceModelOptions(
+          embedding: 3, layers: [skip, lstm],
+          encoder: source.entering(attention: AttentionOptions(.additive)), end: .length()),
         2, 6
       ),
       (
         "a length known to be",
-        ModelOptions(embedding: 3, layers: [taught], end: .length, lengthInput: .total), 2, 0
+        SequenceModelOptions(embedding: 3, layers: [taught], end: .length(input: .total)), 2, 0
       ),
     ]
   }

@@ -16,21 +16,21 @@ import Testing
   }
 
   /// Layers that are fed targets, alone, above and below others, for outputs of every kind.
-  static let cases: [(name: String, options: ModelOptions, interface: TaskSignature)] = [
+  static let cases: [(name: String, options: SequenceModelOptions, interface: TaskSignature)] = [
     (
-      "jordan, tags", ModelOptions(embedding: 3, layers: [jordan(5)]),
+      "jordan, tags", SequenceModelOptions(embedding: 3, layers: [jordan(5)]),
       TaskSignature(input: symbols, output: .symbols(6))
     ),
     (
       "jordan above both directions, tags",
-      ModelOptions(
+      SequenceModelOptions(
         embedding: 3,
         layers: [LayerOptions(`Models of sequences`.gru(4), bidirectional: .concat), jordan(5)]),
       TaskSignature(input: symbols, output: .symbols(6))
     ),
     (
       "a gru below an lstm, tags",
-      ModelOptions(
+      SequenceModelOptions(
         embedding: 3,
         layers: [
           fed(`Models of sequences`.gru(5)), LayerOptions(`Models of sequences`.lstm(4)),
@@ -38,17 +38,17 @@ import Testing
     ),
     (
       "two layers, tags",
-      ModelOptions(
+      SequenceModelOptions(
         embedding: 3, layers: [jordan(5), fed(`Models of sequences`.lstm(4))], shortcut: true),
       TaskSignature(input: symbols, output: .symbols(6))
     ),
     (
-      "jordan, numbers", ModelOptions(embedding: nil, layers: [jordan(5)]),
+      "jordan, numbers", SequenceModelOptions(embedding: nil, layers: [jordan(5)]),
       TaskSignature(input: frames, output: .numbers(3))
     ),
     (
       "a gru, labels",
-      ModelOptions(embedding: nil, layers: [fed(`Models of sequences`.gru(5))]),
+      SequenceModelOptions(embedding: nil, layers: [fed(`Models of sequences`.gru(5))]),
       TaskSignature(input: frames, output: .labels(3))
     ),
   ]
@@ -76,7 +76,7 @@ import Testing
       .recurrent(cell: "jordan", Jordan.Options(hidden: 4, teacherForcing: true)))
     for layer in [fed, jordan] {
       func incompatibility(_ symbols: Int) -> String? {
-        ModelOptions(embedding: 3, layers: [layer]).incompatibility(
+        SequenceModelOptions(embedding: 3, layers: [layer]).incompatibility(
           with: TaskSignature(vocabulary: symbols))
       }
       #expect(incompatibility(1 << 24) == nil)
@@ -85,7 +85,7 @@ import Testing
     }
     let plain = LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 4)))
     #expect(
-      ModelOptions(embedding: 3, layers: [plain]).incompatibility(
+      SequenceModelOptions(embedding: 3, layers: [plain]).incompatibility(
         with: TaskSignature(vocabulary: (1 << 24) + 1)) == nil)
   }
 
@@ -148,7 +148,7 @@ import Testing
   func `a series on its own is fed what it has predicted`(layer: LayerOptions) {
     let width = SequenceTrial.frame
     let model = SequenceModel(
-      ModelOptions(embedding: nil, layers: [layer]),
+      SequenceModelOptions(embedding: nil, layers: [layer]),
       interface: TaskSignature(input: Self.frames, output: .numbers(width)), seed: 2)
     let weights = drawWeights(model.plan, spread: 1)
     let run = SeriesGenerator(model, weights: weights)
@@ -176,7 +176,7 @@ import Testing
     let once = TaskSignature(input: Self.symbols, output: .symbols(6), asksOnce: true)
     let tags = TaskSignature(input: Self.symbols, output: .symbols(6))
     func incompatibility(_ layers: [LayerOptions], _ interface: TaskSignature) -> String? {
-      ModelOptions(embedding: 3, layers: layers).incompatibility(with: interface)
+      SequenceModelOptions(embedding: 3, layers: layers).incompatibility(with: interface)
     }
     var both = Self.jordan(5)
     both.bidirectional = .concat
@@ -187,7 +187,7 @@ import Testing
     #expect(incompatibility([above, Self.jordan(5)], tags) == nil)
     let encoder = EncoderOptions(
       embedding: 4, layers: [Self.fed(`Models of sequences`.gru(5))])
-    let options = ModelOptions(
+    let options = SequenceModelOptions(
       embedding: 3, layers: [LayerOptions(`Models of sequences`.gru(5))], encoder: encoder)
     #expect(options.incompatibility?.contains("feedback: target") == true)
   }

@@ -151,7 +151,7 @@ import Testing
 
   @Test func `a generator draws with numbers of 53 bits`() throws {
     let trial = WindowTrial(
-      ModelOptions(
+      SequenceModelOptions(
         embedding: 3, layers: [LayerOptions(.recurrent(cell: "elman", Elman.Options(hidden: 5)))]),
       spread: 0.5)
     let generator = Generator(trial.model, weights: trial.weights, seed: 3)
@@ -179,7 +179,8 @@ import Testing
     let layer = LayerOptions(
       .recurrent(cell: "jordan", Jordan.Options(hidden: 5, teacherForcing: true)))
     let trial = WindowTrial(
-      ModelOptions(embedding: 3, layers: [layer], outputBias: false), spread: 1.5)
+      SequenceModelOptions(embedding: 3, layers: [layer], output: OutputOptions(bias: .none)),
+      spread: 1.5)
     // So that what is fed back decides.
     trial.weights.update { weights in
       for entry in weights.layout.entries where entry.name.contains("weight_yh") {

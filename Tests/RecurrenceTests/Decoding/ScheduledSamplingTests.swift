@@ -4,7 +4,7 @@ import Testing
 
 /// Training that feeds steps what the model itself predicts, in place of the targets.
 @Suite struct `Scheduled sampling` {
-  typealias Case = (name: String, options: ModelOptions, interface: TaskSignature)
+  typealias Case = (name: String, options: SequenceModelOptions, interface: TaskSignature)
 
   private static func gru(_ hidden: Int, isFed: Bool = false) -> LayerOptions {
     LayerOptions(
@@ -16,15 +16,16 @@ import Testing
       input: symbols, output: .symbols(SequenceTrial.symbols), condition: condition, source: source,
       ends: TaskSignature.Ends(symbol: 2, longest: 8))
   }
-  private static func pairs(_ attention: AttentionKind, _ place: AttentionPlace) -> Case {
+  private static func pairs(_ attention: AttentionOptions?) -> Case {
     var encoded = gru(3)
     encoded.bidirectional = .concat
     return (
-      "pairs, attention \(attention.rawValue) at \(place.rawValue)",
-      ModelOptions(
+      "pairs, attention \(attention?.kind.rawValue ?? "none")",
+      SequenceModelOptions(
         embedding: 3, layers: [gru(5), LayerOptions(`Models of sequences`.lstm(4))],
-        encoder: EncoderOptions(embedding: 4, layers: [encoded]), context: .both,
-        attention: attention, attentionPlace: place),
+        encoder: EncoderOptions(
+          embedding: 4, layers: [encoded], context: .both,
+          attention: attention)),
       lines(source: 6)
     )
   }
@@ -32,17 +33,18 @@ import Testing
   /// Models whose steps read what the step before asks for.
   private static let readers: [Case] = [
     (
-      "lines", ModelOptions(embedding: 3, layers: [gru(5), LayerOptions(.linear(4))]), lines()
+      "lines", SequenceModelOptions(embedding: 3, layers: [gru(5), LayerOptions(.linear(4))]),
+      lines()
     ),
     (
       "symbols themselves, fed to a layer above too",
-      ModelOptions(
+      SequenceModelOptions(
         embedding: nil, layers: [LayerOptions(`Models of sequences`.lstm(5)), gru(4, isFed: true)],
         shortcut: true), lines(condition: 2)
     ),
     (
       "several steps back",
-      ModelOptions(
+      SequenceModelOptions(
         embedding: 3,
         layers: [
           LayerOptions(
@@ -51,15 +53,16 @@ import Testing
           LayerOptions(.recurrent(cell: "dense", Dense.Options(hidden: 4, taps: 3))),
         ]), lines()
     ),
-    ("halting", ModelOptions(embedding: 3, layers: [gru(5)], end: .halt), lines()),
-    pairs(.none, .output), pairs(.additive, .output), pairs(.multiplicative, .input),
+    ("halting", SequenceModelOptions(embedding: 3, layers: [gru(5)], end: .halt), lines()),
+    pairs(nil), pairs(AttentionOptions(.additive)),
+    pairs(AttentionOptions(.multiplicative, at: .input)),
     (
-      "numbers", ModelOptions(embedding: nil, layers: [gru(5)]),
+      "numbers", SequenceModelOptions(embedding: nil, layers: [gru(5)]),
       TaskSignature(
         input: .frames(4), output: .numbers(4), ends: TaskSignature.Ends(longest: 8))
     ),
     (
-      "labels", ModelOptions(embedding: nil, layers: [gru(5, isFed: true)]),
+      "labels", SequenceModelOptions(embedding: nil, layers: [gru(5, isFed: true)]),
       TaskSignature(
         input: .frames(4), output: .labels(4), ends: TaskSignature.Ends(longest: 8))
     ),
@@ -229,7 +232,7 @@ import Testing
 
   @Test func `feeds predictions as often as it is told, drawn as they are likely, never an end`() {
     let model = SequenceModel(
-      ModelOptions(embedding: 3, layers: [Self.gru(5)]), interface: Self.lines(), seed: 1)
+      SequenceModelOptions(embedding: 3, layers: [Self.gru(5)]), interface: Self.lines(), seed: 1)
     let weights = ParameterVector(ParameterLayout(model.plan))
     weights.update { weights in
       // The probabilities of all steps are those of the bias.

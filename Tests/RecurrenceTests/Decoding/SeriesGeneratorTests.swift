@@ -8,7 +8,7 @@ import Testing
     _ output: (Int) -> TaskSignature.Output
   ) -> (model: SequenceModel, weights: ParameterVector) {
     let model = SequenceModel(
-      ModelOptions(
+      SequenceModelOptions(
         embedding: nil, layers: [LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 7)))]),
       interface: TaskSignature(input: .frames(3), output: output(3)), seed: 5)
     let weights = ParameterVector(ParameterLayout(model.plan))

@@ -5,6 +5,7 @@ import Testing
 /// Where sequences end: what is trained is a distribution over all sequences, and what is drawn follows
 /// it.
 @Suite struct `Ends of sequences` {
+  static let ends = [EndOfSequence.symbol, .halt, .length()]
   private static let start: Int32 = 0
   private static let end: Int32 = 1
   private static let symbols: [Int32] = [0, 2, 3]
@@ -12,7 +13,7 @@ import Testing
 
   /// A model with weights so large that sequences differ much in likelihood.
   private func make(
-    _ options: ModelOptions, _ interface: TaskSignature, spread: Double = 2
+    _ options: SequenceModelOptions, _ interface: TaskSignature, spread: Double = 2
   ) -> (SequenceModel, ParameterVector) {
     let model = SequenceModel(options, interface: interface, seed: 1)
     return (model, drawWeights(model.plan, spread: spread))
@@ -23,7 +24,7 @@ import Testing
   ) -> (SequenceModel, ParameterVector) {
     let layer = LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 5)))
     return make(
-      ModelOptions(embedding: 3, layers: [layer], end: end),
+      SequenceModelOptions(embedding: 3, layers: [layer], end: end),
       TaskSignature(
         input: .symbols(4), output: .symbols(4), condition: condition,
         ends: TaskSignature.Ends(symbol: Int(Self.end), longest: Self.longest)))
@@ -52,7 +53,7 @@ import Testing
     (0..<length).reduce([[]]) { all, _ in all.flatMap { past in Self.symbols.map { past + [$0] } } }
   }
 
-  @Test(arguments: EndOfSequence.allCases)
+  @Test(arguments: ends)
   func `give all sequences probabilities that sum to 1`(end: EndOfSequence) {
     let (model, weights) = ofSymbols(end)
     var sum = 0.0
@@ -65,7 +66,7 @@ import Testing
     }
     // Of the longer ones, those that begin alike have together the probability of the beginning.
     var longer = 0.0
-    if end != .length {
+    if !end.isLength {
       for beginning in sequences(of: Self.longest + 1) {
         longer += Double(exp(Real(-loss(of: beginning, ends: false, model, weights).nats)))
       }
@@ -75,7 +76,7 @@ import Testing
     #expect(abs(sum + longer - 1) < 1e-5, "\(end): \(sum) and \(longer)")
   }
 
-  @Test(arguments: EndOfSequence.allCases)
+  @Test(arguments: ends)
   func `have the likelihood in decoding that training maximises`(end: EndOfSequence) {
     let (model, weights) = ofSymbols(end)
     let decoder = SequenceDecoder(model, weights: weights, start: Self.start, end: Self.end)
@@ -88,7 +89,7 @@ import Testing
   }
 
   @Test func `never come where they have no probability`() {
-    let (model, weights) = ofSymbols(.length)
+    let (model, weights) = ofSymbols(.length())
     let decoder = SequenceDecoder(model, weights: weights, start: Self.start, end: Self.end)
     let none = [DecoderInput](repeating: DecoderInput(), count: 2)
     let found = decoder.logLikelihoods(of: [[2, 3, 2, 3], [2, 3]], given: none)
@@ -100,7 +101,7 @@ import Testing
       second.logLikelihoods(of: [[2, Self.end, 3]], given: [DecoderInput()])[0] == -.infinity)
   }
 
-  @Test(arguments: EndOfSequence.allCases)
+  @Test(arguments: ends)
   func `are drawn symbol by symbol as often as they are likely`(end: EndOfSequence) {
     let (model, weights) = ofSymbols(end)
     let generator = Generator(model, weights: weights, seed: 4)
@@ -120,11 +121,11 @@ import Testing
       let share = Real(counts[sequence] ?? 0) / Real(draws)
       #expect(abs(share - p) < 0.03, "\(end), \(sequence): \(share) drawn, probability \(p)")
     }
-    if end == .length { #expect(counts.keys.allSatisfy { $0.count <= Self.longest }) }
+    if end.isLength { #expect(counts.keys.allSatisfy { $0.count <= Self.longest }) }
   }
 
   @Test func `come after what a start has already`() {
-    let (model, weights) = ofSymbols(.length)
+    let (model, weights) = ofSymbols(.length())
     let generator = Generator(model, weights: weights, seed: 4)
     var counts = [0, 0, 0, 0]
     for _ in 0..<1000 {
@@ -149,7 +150,7 @@ import Testing
   private func ofNumbers(_ end: EndOfSequence) -> (SequenceModel, ParameterVector) {
     let layer = LayerOptions(.recurrent(cell: "lstm", LSTM.Options(hidden: 4)))
     return make(
-      ModelOptions(embedding: nil, layers: [layer], end: end),
+      SequenceModelOptions(embedding: nil, layers: [layer], end: end),
       TaskSignature(
         input: .frames(2), output: .numbers(2), ends: TaskSignature.Ends(longest: 6)),
       spread: 0.8)
@@ -172,7 +173,7 @@ import Testing
     return tape.loss.sum
   }
 
-  @Test(arguments: [EndOfSequence.halt, .length])
+  @Test(arguments: [EndOfSequence.halt, .length()])
   func `stop series of numbers as often as they are likely to`(end: EndOfSequence) {
     let (model, weights) = ofNumbers(end)
     let (start, draws) = ([Real(0.3), -0.7], 1000)
@@ -183,7 +184,7 @@ import Testing
     for length in 0...5 {
       let alike = series.filter { $0.count == 2 * length }
       let share = Double(alike.count) / Double(draws)
-      guard let one = alike.first, end == .length || Set(alike).count == 1 else { continue }
+      guard let one = alike.first, end.isLength || Set(alike).count == 1 else { continue }
       let p = Double(exp(Real(-loss(ofSeries: one, after: start, model, weights))))
       #expect(abs(share - p) < 0.04, "\(end), \(length) outputs: \(share), probability \(p)")
       left -= p
@@ -205,7 +206,7 @@ import Testing
         goingOn -= Double(logarithm(Real(1 - p)))
       }
     }
-    if end == .length {
+    if end.isLength {
       let losses = (0...6).map { length -> Double in
         // Any series of the length does: that of a free run differs with the length it knows of.
         let forced = SeriesGenerator(model, weights: weights, temperature: 0)
@@ -222,7 +223,7 @@ import Testing
   @Test func `leave their symbol no part of a smoothed target`() {
     let layer = LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 5)))
     let model = SequenceModel(
-      ModelOptions(embedding: 3, layers: [layer], end: .halt),
+      SequenceModelOptions(embedding: 3, layers: [layer], end: .halt),
       interface: EndCases.all[0].interface, seed: 1,
       objective: TrainingObjective(labelSmoothing: 0.3))
     let trial = SequenceTrial(model)

@@ -24,7 +24,8 @@ import Testing
     #expect(oracle.cases.count == 4)
     for entry in oracle.cases {
       let model = SequenceModel(
-        ModelOptions(embedding: oracle.embedding, layers: [LayerOptions(.linear(oracle.width))]),
+        SequenceModelOptions(
+          embedding: oracle.embedding, layers: [LayerOptions(.linear(oracle.width))]),
         vocabulary: oracle.vocabulary, seed: 1,
         objective: TrainingObjective(labelSmoothing: entry.label_smoothing, zLoss: entry.z_loss))
       let layout = ParameterLayout(model.plan)
@@ -63,7 +64,7 @@ import Testing
   }
 
   @Test func `changes no loss, in training or evaluation`() {
-    let options = ModelOptions(
+    let options = SequenceModelOptions(
       embedding: 3, layers: [LayerOptions(.recurrent(cell: "elman", Elman.Options(hidden: 5)))])
     let plain = WindowTrial(options)
     let smoothed = WindowTrial(
@@ -82,9 +83,9 @@ import Testing
       objective: (Double, Double), bias: Bool
     ) {
       let (smoothing, z) = objective
-      var options = ModelOptions(
+      var options = SequenceModelOptions(
         embedding: 3, layers: [LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 5)))])
-      options.outputBias = bias
+      options.output.bias = bias ? .learnt() : .none
       let trial = WindowTrial(
         options, objective: TrainingObjective(labelSmoothing: smoothing, zLoss: z))
       trial.fill(window: 0)

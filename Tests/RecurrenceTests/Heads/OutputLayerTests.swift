@@ -4,7 +4,7 @@ import Testing
 
 /// The softmax and its cross-entropy, taken in blocks of rows.
 @Suite struct `The output layer` {
-  private let options = ModelOptions(
+  private let options = SequenceModelOptions(
     embedding: 3, layers: [LayerOptions(.recurrent(cell: "elman", Elman.Options(hidden: 5)))])
 
   /// One step of many streams; targets are missing here and there, and from `silent` altogether.
@@ -12,7 +12,7 @@ import Testing
     _ streams: Range<Int>, silent: Range<Int>, bias: Bool
   ) -> (loss: Double, rows: [Real], gradient: [Real]) {
     var options = options
-    options.outputBias = bias
+    options.output.bias = bias ? .learnt() : .none
     let trial = WindowTrial(options, streams: streams.count, steps: 1)
     trial.fill(window: 0, streams: streams.count, steps: 1, firstStream: streams.lowerBound)
     for s in streams where s % 7 == 3 || silent.contains(s) {
@@ -54,7 +54,7 @@ import Testing
   @Test(arguments: [false, true])
   func `of equal logits only the first is right`(bias: Bool) {
     var options = options
-    options.outputBias = bias
+    options.output.bias = bias ? .learnt() : .none
     let trial = WindowTrial(options, streams: 7, steps: 5)
     trial.fill(window: 0, streams: 7, steps: 5, firstStream: 0)
     trial.weights.update { $0.buffer.clear() }

@@ -77,7 +77,7 @@ import Testing
       var losses: [[Double]] = []
       for recurrent in [false, true] {
         let trial = WindowTrial(
-          ModelOptions(embedding: WindowTrial.input, layers: [layer], recurrent: recurrent))
+          SequenceModelOptions(embedding: WindowTrial.input, layers: [layer], recurrent: recurrent))
         trial.fill(window: 0)
         losses.append([trial.run(training: false), trial.run(training: true)])
       }
@@ -93,7 +93,7 @@ import Testing
     let cell = LayerOptions(
       .recurrent(cell: "elman", Elman.Options(hidden: Self.width)), dropout: 0.4)
     let trial = WindowTrial(
-      ModelOptions(embedding: WindowTrial.input, layers: [cell, cell], recurrent: true))
+      SequenceModelOptions(embedding: WindowTrial.input, layers: [cell, cell], recurrent: true))
     trial.fill(window: 0, firstStream: firstStream)
     (trial.batch.position, trial.batch.origin) = (position, origin)
     trial.batch.epoch = epoch
@@ -138,7 +138,7 @@ import Testing
       -> Double
     {
       let layer = LayerOptions(.recurrent(cell: "elman", Elman.Options(hidden: 5)), dropout: 0)
-      let options = ModelOptions(
+      let options = SequenceModelOptions(
         embedding: embedding, layers: [layer], dropout: all, inputDropout: read)
       let interface = TaskSignature(input: input, output: .numbers(2))
       return SequenceTrial(SequenceModel(options, interface: interface, seed: 1)).run()

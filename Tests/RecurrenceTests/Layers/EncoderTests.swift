@@ -21,9 +21,9 @@ import Testing
     let encoder = EncoderOptions(embedding: 4, layers: [gru])
     let interface = EncoderCases.interface
     func incompatibility(
-      _ change: (inout ModelOptions) -> Void, to interface: TaskSignature = interface
+      _ change: (inout SequenceModelOptions) -> Void, to interface: TaskSignature = interface
     ) -> String? {
-      var options = ModelOptions(embedding: 3, layers: [gru], encoder: encoder)
+      var options = SequenceModelOptions(embedding: 3, layers: [gru], encoder: encoder)
       change(&options)
       return options.incompatibility(with: interface)
     }
@@ -39,7 +39,7 @@ import Testing
     #expect(
       incompatibility {
         $0.layers[0].surroundings.initialState = .learnt
-        $0.context = .everyStep
+        $0.encoder!.context = .everyStep
       } == nil)
     #expect(incompatibility { $0.layers = [LayerOptions(.linear(3))] }?.contains("cell") == true)
     #expect(
@@ -51,16 +51,23 @@ import Testing
     #expect(
       incompatibility {
         $0.layers = [dense]
-        $0.context = .everyStep
-        ($0.attention, $0.attentionPlace) = (.additive, .input)
+        $0.encoder!.context = .everyStep
+        $0.encoder!.attention = AttentionOptions(.additive, at: .input)
       }?.contains("attention_place") == true)
     var conditioned = interface
     conditioned.condition = 2
     #expect(
       incompatibility({ $0.condition = .initialState }, to: conditioned)?.contains("both") == true)
-    var plain = ModelOptions(embedding: 3, layers: [gru], attention: .additive)
-    #expect(plain.incompatibility?.contains("attention") == true)
-    plain = ModelOptions(embedding: 3, layers: [gru], context: .both)
-    #expect(plain.incompatibility?.contains("context") == true)
+    for (given, key) in [
+      (#""attention": "additive""#, "attention"), (#""context": "both""#, "context"),
+      (
+        #""encoder": {"layers": [{"cell": "gru", "hidden": 4}]}, "attention_place": "input""#,
+        "attention_place"
+      ),
+    ] {
+      let refused = refusal(ofModel: #"{"layers": [{"cell": "gru", "hidden": 5}], \#(given)}"#)
+      #expect(refused?.key == key)
+      #expect(refused?.sentence.hasPrefix("\(key) needs a") == true)
+    }
   }
 }

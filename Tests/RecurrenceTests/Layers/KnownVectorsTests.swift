@@ -32,17 +32,18 @@ import Testing
     }
   }
 
-  @Test(arguments: [AttentionKind.none, .additive, .multiplicative])
-  func `an encoder reads frames as it reads vectors of symbols`(attention: AttentionKind) throws {
+  @Test(arguments: [nil, AttentionKind.additive, .multiplicative])
+  func `an encoder reads frames as it reads vectors of symbols`(attention: AttentionKind?) throws {
     var both = Self.gru
     both.bidirectional = .concat
     func trial(_ embedding: Int?, _ source: Int, _ frames: Int) -> SequenceTrial {
       SequenceTrial(
         SequenceModel(
-          ModelOptions(
+          SequenceModelOptions(
             embedding: 3, layers: [Self.gru],
-            encoder: EncoderOptions(embedding: embedding, layers: [both]), context: .both,
-            attention: attention),
+            encoder: EncoderOptions(
+              embedding: embedding, layers: [both], context: .both,
+              attention: attention.map { AttentionOptions($0) })),
           interface: TaskSignature(
             input: Self.symbols, output: .symbols(SequenceTrial.symbols),
             source: source, sourceFrames: frames), seed: 1))
@@ -73,7 +74,7 @@ import Testing
     func trial(_ interface: TaskSignature, _ embedding: Int?) -> SequenceTrial {
       SequenceTrial(
         SequenceModel(
-          ModelOptions(
+          SequenceModelOptions(
             embedding: 3, layers: [Self.gru], condition: place, conditionEmbedding: embedding),
           interface: interface, seed: 1))
     }
@@ -111,14 +112,13 @@ import Testing
 
   @Test func `say which parts do not fit the data`() {
     let plain = TaskSignature(input: Self.symbols, output: .symbols(7))
-    var options = ModelOptions(embedding: 3, layers: [Self.gru], conditionEmbedding: 4)
+    var options = SequenceModelOptions(embedding: 3, layers: [Self.gru], conditionEmbedding: 4)
     #expect(options.incompatibility(with: plain)?.contains("model.condition_embedding") == true)
     var known = plain
     known.classes = [3]
     #expect(options.incompatibility(with: known) == nil)
-    options = ModelOptions(
-      embedding: 3, layers: [Self.gru],
-      encoder: EncoderOptions(embedding: 4, layers: [Self.gru]))
+    options = SequenceModelOptions(
+      embedding: 3, layers: [Self.gru], encoder: EncoderOptions(embedding: 4, layers: [Self.gru]))
     var framed = plain
     framed.sourceFrames = 4
     #expect(options.incompatibility(with: framed)?.contains("model.encoder.embedding") == true)

@@ -156,7 +156,7 @@ private func makeWindows() -> [(String, [Batch])] {
     let taps = LayerOptions(
       .recurrent(cell: "dense", Dense.Options(hidden: 5, taps: 2)), bidirectional: .concat)
     func bytes(_ layer: LayerOptions, embedding: Int?, _ input: TaskSignature.Input) -> Double {
-      let options = ModelOptions(embedding: embedding, layers: [layer])
+      let options = SequenceModelOptions(embedding: embedding, layers: [layer])
       let interface = TaskSignature(input: input, output: .symbols(6))
       return Tape.bytes(
         SequenceModel(options, interface: interface, seed: 1).plan, steps: 1000, streams: 2,
@@ -173,7 +173,7 @@ private func makeWindows() -> [(String, [Batch])] {
       Tape.bytes(plan, steps: 1000, streams: 2, derivatives: true)
     }
     forEveryCell(hidden: Route.width) { name, cell, options in
-      var model = ModelOptions(
+      var model = SequenceModelOptions(
         embedding: Route.width, layers: [LayerOptions(.recurrent(cell: name, options))])
       func plan() -> Plan { SequenceModel(model, vocabulary: vocabulary, seed: 1).plan }
       func route(gathered: Bool) -> Plan {

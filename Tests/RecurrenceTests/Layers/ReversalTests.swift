@@ -17,9 +17,9 @@ import Testing
     var encoder = EncoderOptions(embedding: 12, layers: [gru(16)])
     encoder.layers[0].bidirectional = .concat
     let model = SequenceModel(
-      ModelOptions(
-        embedding: 12, layers: [gru(32)], encoder: encoder, attention: .multiplicative,
-        attentionPlace: place),
+      SequenceModelOptions(
+        embedding: 12, layers: [gru(32)],
+        encoder: encoder.entering(attention: AttentionOptions(.multiplicative, at: place))),
       interface: TaskSignature(
         input: .symbols(Self.symbols), output: .symbols(Self.symbols), source: Self.symbols),
       seed: 1)

@@ -5,7 +5,7 @@ import Testing
 /// Models with layers above a bidirectional one, of which one answer a sequence is asked or which are
 /// encoders.
 enum SummaryCases {
-  typealias Case = (name: String, options: ModelOptions, interface: TaskSignature)
+  typealias Case = (name: String, options: SequenceModelOptions, interface: TaskSignature)
 
   private static func both(
     _ kind: LayerOptions.Kind, _ combination: Bidirectional.Combination = .concat,
@@ -49,7 +49,7 @@ enum SummaryCases {
     ]
     return (stacks + recurrent).map { name, layers in
       (
-        "one answer, \(name)", ModelOptions(embedding: 4, layers: layers),
+        "one answer, \(name)", SequenceModelOptions(embedding: 4, layers: layers),
         TaskSignature(
           input: .symbols(SequenceTrial.symbols), output: .symbols(6), asksOnce: true)
       )
@@ -61,15 +61,16 @@ enum SummaryCases {
       let contexts: [ContextPlace] = index.isMultiple(of: 2) ? [.everyStep] : [.both]
       return contexts.flatMap { context in
         [
-          (AttentionKind.none, AttentionPlace.output), (.additive, .output),
-          (.multiplicative, .input),
-        ].map { attention, place in
+          nil, AttentionOptions(.additive), AttentionOptions(.multiplicative, at: .input),
+        ].map { attention in
           (
-            "encoder, \(stack.name), context \(context.rawValue), attention \(attention.rawValue)",
-            ModelOptions(
+            "encoder, \(stack.name), context \(context.rawValue), "
+              + "attention \(attention?.kind.rawValue ?? "none")",
+            SequenceModelOptions(
               embedding: 3, layers: [LayerOptions(gru(5))],
-              encoder: EncoderOptions(embedding: 4, layers: stack.layers), context: context,
-              attention: attention, attentionPlace: place), EncoderCases.interface
+              encoder: EncoderOptions(
+                embedding: 4, layers: stack.layers, context: context,
+                attention: attention)), EncoderCases.interface
           )
         }
       }
@@ -118,7 +119,7 @@ enum SummaryCases {
     let above = LayerOptions(.linear(5))
     func model(_ layers: [LayerOptions]) -> SequenceModel {
       SequenceModel(
-        ModelOptions(embedding: 4, layers: layers, initializer: .uniform(0.7)),
+        SequenceModelOptions(embedding: 4, layers: layers, initializer: .uniform(0.7)),
         interface: interface,
         seed: 1)
     }

@@ -12,7 +12,8 @@ import Testing
       .recurrent(cell: "lstm", LSTM.Options(hidden: Self.hidden)),
       surroundings: RecurrentLayerOptions(zoneout: Self.rate))
     return WindowTrial(
-      ModelOptions(embedding: WindowTrial.input, layers: Array(repeating: layer, count: layers)),
+      SequenceModelOptions(
+        embedding: WindowTrial.input, layers: Array(repeating: layer, count: layers)),
       steps: Self.steps)
   }
 

@@ -16,11 +16,11 @@ import Testing
     let testDescription: String
     let need: Need
     let interface: TaskSignature
-    let options: @Sendable (LayerOptions) -> ModelOptions
+    let options: @Sendable (LayerOptions) -> SequenceModelOptions
 
     init(
       _ name: String, _ interface: TaskSignature, needs need: Need = .nothing,
-      _ options: @escaping @Sendable (LayerOptions) -> ModelOptions
+      _ options: @escaping @Sendable (LayerOptions) -> SequenceModelOptions
     ) {
       (testDescription, self.need, self.interface, self.options) = (name, need, interface, options)
     }
@@ -45,83 +45,87 @@ import Testing
 
   static let places: [Place] = [
     Place("both directions side by side", tags, needs: .noTarget) {
-      ModelOptions(embedding: 3, layers: [turned($0, .concat)])
+      SequenceModelOptions(embedding: 3, layers: [turned($0, .concat)])
     },
     Place(
       "a summary of both directions",
       TaskSignature(input: frames, output: .symbols(6), asksOnce: true), needs: .noTarget
-    ) { ModelOptions(embedding: nil, layers: [turned($0, .sum)]) },
+    ) { SequenceModelOptions(embedding: nil, layers: [turned($0, .sum)]) },
     Place("a shortcut around it", tags) {
       var layer = $0
       layer.residual = true
-      return ModelOptions(embedding: $0.width, layers: [layer])
+      return SequenceModelOptions(embedding: $0.width, layers: [layer])
     },
     Place("the encoder, to the initial state", sourced, needs: .noTarget) {
-      ModelOptions(
+      SequenceModelOptions(
         embedding: 3, layers: [lstm], encoder: EncoderOptions(embedding: 4, layers: [$0]))
     },
     Place("the encoder in both directions, both contexts", sourced, needs: .noTarget) {
-      ModelOptions(
+      SequenceModelOptions(
         embedding: 3, layers: [gru, lstm],
-        encoder: EncoderOptions(embedding: 4, layers: [turned($0, .concat)]), context: .both)
+        encoder: EncoderOptions(embedding: 4, layers: [turned($0, .concat)], context: .both))
     },
     Place("below an encoder's gru, with attention", sourced, needs: .noTarget) {
-      ModelOptions(
+      SequenceModelOptions(
         embedding: 3, layers: [lstm],
-        encoder: EncoderOptions(embedding: 4, layers: [$0, gru]), context: .both,
-        attention: .additive)
+        encoder: EncoderOptions(
+          embedding: 4, layers: [$0, gru], context: .both, attention: AttentionOptions(.additive)))
     },
     Place("above an encoder's gru", sourced, needs: .noTarget) {
-      ModelOptions(
+      SequenceModelOptions(
         embedding: 3, layers: [lstm],
-        encoder: EncoderOptions(embedding: 3, layers: [gru, $0]), context: .both)
+        encoder: EncoderOptions(embedding: 3, layers: [gru, $0], context: .both))
     },
     Place("the decoder, from the initial state", sourced, needs: .state) {
-      ModelOptions(
+      SequenceModelOptions(
         embedding: 3, layers: [$0], encoder: EncoderOptions(embedding: 4, layers: [lstm]))
     },
     Place("the decoder, reading the context", sourced) {
-      ModelOptions(
-        embedding: 3, layers: [$0], encoder: EncoderOptions(embedding: 4, layers: [gru]),
-        context: .everyStep, attention: .multiplicative)
+      SequenceModelOptions(
+        embedding: 3, layers: [$0],
+        encoder: EncoderOptions(
+          embedding: 4, layers: [gru], context: .everyStep,
+          attention: AttentionOptions(.multiplicative)))
     },
     Place("the decoder, looking back", sourced, needs: .state) {
-      ModelOptions(
-        embedding: 3, layers: [$0], encoder: EncoderOptions(embedding: 4, layers: [gru]),
-        context: .everyStep, attention: .additive, attentionPlace: .input)
+      SequenceModelOptions(
+        embedding: 3, layers: [$0],
+        encoder: EncoderOptions(
+          embedding: 4, layers: [gru], context: .everyStep,
+          attention: AttentionOptions(.additive, at: .input)))
     },
     Place("a condition at every step", conditioned) {
-      ModelOptions(embedding: 3, layers: [$0], condition: .everyStep)
+      SequenceModelOptions(embedding: 3, layers: [$0], condition: .everyStep)
     },
     Place("a condition at the first step", conditioned) {
-      ModelOptions(embedding: 3, layers: [$0], condition: .firstInput)
+      SequenceModelOptions(embedding: 3, layers: [$0], condition: .firstInput)
     },
     Place("a condition as the initial state", conditioned, needs: .state) {
-      ModelOptions(embedding: 3, layers: [$0], condition: .initialState)
+      SequenceModelOptions(embedding: 3, layers: [$0], condition: .initialState)
     },
     Place("a condition as the initial state, below a gru", conditioned) {
-      ModelOptions(embedding: 3, layers: [$0, gru], condition: .initialState)
+      SequenceModelOptions(embedding: 3, layers: [$0, gru], condition: .initialState)
     },
     Place("nothing to read but a condition", autonomous) {
-      ModelOptions(embedding: nil, layers: [$0], condition: .everyStep)
+      SequenceModelOptions(embedding: nil, layers: [$0], condition: .everyStep)
     },
     Place("a length that remains", ended) {
-      ModelOptions(embedding: 3, layers: [$0], end: .length)
+      SequenceModelOptions(embedding: 3, layers: [$0], end: .length())
     },
     Place("a length, with an output fed back", ended) {
       var layer = $0
       layer.surroundings.feedback = FeedbackOptions(width: 3)
-      return ModelOptions(embedding: 3, layers: [layer], end: .length, lengthInput: .total)
+      return SequenceModelOptions(embedding: 3, layers: [layer], end: .length(input: .total))
     },
     Place("targets fed back", tags) {
       var layer = $0
       layer.surroundings.feedsTargets = true
-      return ModelOptions(embedding: 3, layers: [layer])
+      return SequenceModelOptions(embedding: 3, layers: [layer])
     },
     Place("labels fed back", TaskSignature(input: frames, output: .labels(6))) {
       var layer = $0
       layer.surroundings.feedsTargets = true
-      return ModelOptions(embedding: nil, layers: [layer])
+      return SequenceModelOptions(embedding: nil, layers: [layer])
     },
   ]
 
@@ -135,7 +139,8 @@ import Testing
 
   /// Calls `body` with a model of every cell and every variant of its options in a place.
   private func forEveryModel(
-    _ place: Place, _ body: (String, ModelOptions, [(name: String, isReached: Bool)]) throws -> Void
+    _ place: Place,
+    _ body: (String, SequenceModelOptions, [(name: String, isReached: Bool)]) throws -> Void
   ) rethrows {
     try forEveryCell(hidden: WindowTrial.hidden) { cell, _, options in
       let what = "\(cell) \(options)"

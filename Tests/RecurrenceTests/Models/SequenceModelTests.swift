@@ -16,40 +16,41 @@ import Testing
   }
 
   /// Options and interfaces that between them use every way of putting a model together.
-  static let cases: [(name: String, options: ModelOptions, interface: TaskSignature)] =
+  static let cases: [(name: String, options: SequenceModelOptions, interface: TaskSignature)] =
     [
       (
         "symbols without an embedding",
-        ModelOptions(embedding: nil, layers: [LayerOptions(gru(5))]),
+        SequenceModelOptions(embedding: nil, layers: [LayerOptions(gru(5))]),
         TaskSignature(input: symbols, output: .symbols(6))
       ),
       (
-        "frames and numbers", ModelOptions(embedding: nil, layers: [LayerOptions(lstm(5))]),
+        "frames and numbers", SequenceModelOptions(embedding: nil, layers: [LayerOptions(lstm(5))]),
         TaskSignature(input: frames, output: .numbers(3))
       ),
       (
         "frames and labels, one answer a sequence",
-        ModelOptions(
+        SequenceModelOptions(
           embedding: nil, layers: [LayerOptions(.linear(3)), LayerOptions(gru(5))],
-          outputBias: false),
+          output: OutputOptions(bias: .none)),
         TaskSignature(input: frames, output: .labels(6), asksOnce: true)
       ),
       (
-        "nothing to read", ModelOptions(embedding: nil, layers: [LayerOptions(lstm(5))]),
+        "nothing to read", SequenceModelOptions(embedding: nil, layers: [LayerOptions(lstm(5))]),
         TaskSignature(input: .nothing, output: .numbers(1), condition: 2)
       ),
       (
-        "shortcut", ModelOptions(embedding: 3, layers: [LayerOptions(lstm(5))], shortcut: true),
+        "shortcut",
+        SequenceModelOptions(embedding: 3, layers: [LayerOptions(lstm(5))], shortcut: true),
         TaskSignature(input: symbols, output: .symbols(6))
       ),
       (
         "shortcut of frames",
-        ModelOptions(embedding: nil, layers: [LayerOptions(gru(5))], shortcut: true),
+        SequenceModelOptions(embedding: nil, layers: [LayerOptions(gru(5))], shortcut: true),
         TaskSignature(input: frames, output: .labels(6))
       ),
       (
         "both directions side by side",
-        ModelOptions(
+        SequenceModelOptions(
           embedding: 3,
           layers: [
             LayerOptions(lstm(5), bidirectional: .concat),
@@ -59,13 +60,12 @@ import Testing
       ),
       (
         "both directions added",
-        ModelOptions(
-          embedding: nil, layers: [LayerOptions(gru(5), bidirectional: .sum)]),
+        SequenceModelOptions(embedding: nil, layers: [LayerOptions(gru(5), bidirectional: .sum)]),
         TaskSignature(input: symbols, output: .symbols(6))
       ),
       (
         "both directions of a tied embedding",
-        ModelOptions(
+        SequenceModelOptions(
           embedding: 5,
           layers: [
             LayerOptions(
@@ -77,7 +77,7 @@ import Testing
       ),
       (
         "a summary of both directions of symbols below others",
-        ModelOptions(
+        SequenceModelOptions(
           embedding: nil,
           layers: [
             LayerOptions(gru(3), dropout: 0.3, bidirectional: .concat),
@@ -87,7 +87,7 @@ import Testing
       ),
       (
         "a summary of both directions",
-        ModelOptions(
+        SequenceModelOptions(
           embedding: nil,
           layers: [
             LayerOptions(gru(6), bidirectional: .sum),
@@ -97,45 +97,45 @@ import Testing
       ),
       (
         "a condition at every step",
-        ModelOptions(embedding: 3, layers: [LayerOptions(gru(5)), LayerOptions(lstm(4))]),
+        SequenceModelOptions(embedding: 3, layers: [LayerOptions(gru(5)), LayerOptions(lstm(4))]),
         TaskSignature(input: symbols, output: .symbols(6), condition: 2)
       ),
       (
         "a condition at the first step",
-        ModelOptions(embedding: 3, layers: [LayerOptions(lstm(5))], condition: .firstInput),
+        SequenceModelOptions(embedding: 3, layers: [LayerOptions(lstm(5))], condition: .firstInput),
         TaskSignature(input: symbols, output: .symbols(6), condition: 2)
       ),
       (
         "a condition as the initial state",
-        ModelOptions(
+        SequenceModelOptions(
           embedding: 3, layers: [LayerOptions(lstm(5)), LayerOptions(gru(4))],
           condition: .initialState),
         TaskSignature(input: symbols, output: .symbols(6), condition: 2)
       ),
       (
         "a condition as the initial state of both directions",
-        ModelOptions(
+        SequenceModelOptions(
           embedding: nil, layers: [LayerOptions(gru(5), bidirectional: .concat)],
           condition: .initialState),
         TaskSignature(input: frames, output: .labels(6), condition: 2)
       ),
       (
         "classes through embeddings beside numbers",
-        ModelOptions(
-          embedding: 3, layers: [LayerOptions(gru(5)), LayerOptions(lstm(4))],
-          conditionEmbedding: 3),
+        SequenceModelOptions(
+          embedding: 3, layers: [LayerOptions(gru(5)), LayerOptions(lstm(4))], conditionEmbedding: 3
+        ),
         TaskSignature(input: symbols, output: .symbols(6), condition: 2, classes: [3, 4])
       ),
       (
         "classes as the initial state",
-        ModelOptions(
+        SequenceModelOptions(
           embedding: 3, layers: [LayerOptions(lstm(5))], condition: .initialState,
           conditionEmbedding: 2),
         TaskSignature(input: symbols, output: .symbols(6), classes: [3])
       ),
       (
         "a class as a row with a single 1, at the first step",
-        ModelOptions(embedding: 3, layers: [LayerOptions(gru(5))], condition: .firstInput),
+        SequenceModelOptions(embedding: 3, layers: [LayerOptions(gru(5))], condition: .firstInput),
         TaskSignature(input: symbols, output: .symbols(6), condition: 1, classes: [3])
       ),
     ] + SummaryCases.all + EncoderCases.all + EndCases.all
@@ -147,7 +147,7 @@ import Testing
       // Attention is nearly even where weights are small, and its derivatives next to nothing.
       let trial = SequenceTrial(
         SequenceModel(options, interface: interface, seed: 1),
-        spread: options.attention == .none ? 0.5 : 1.5)
+        spread: options.encoder?.attention == nil ? 0.5 : 1.5)
       for (parameter, error, size) in trial.errors(isOfFourthOrder: true) {
         #expect(size > 0, "\(name): \(parameter) has no gradient")
         #expect(error < 1e-6, "\(name): \(parameter) is off by \(error)")
@@ -240,7 +240,7 @@ import Testing
   @Test func `summarise with the backward state at the first place, not at the padded end`() {
     // With a sum as its only layer, the forward and the backward direction must be equal where a
     // sequence is the same from both ends and both have the same weights.
-    let options = ModelOptions(
+    let options = SequenceModelOptions(
       embedding: nil, layers: [LayerOptions(Self.gru(5), bidirectional: .concat)])
     let model = SequenceModel(
       options, interface: TaskSignature(input: Self.symbols, output: .symbols(6), asksOnce: true),
@@ -276,17 +276,19 @@ import Testing
   @Test func `say which parts do not fit the data`() {
     let layers = [LayerOptions(Self.gru(5))]
     let frames = TaskSignature(input: Self.frames, output: .numbers(1))
-    #expect(ModelOptions(embedding: 3, layers: layers).incompatibility(with: frames) != nil)
-    #expect(ModelOptions(embedding: nil, layers: layers).incompatibility(with: frames) == nil)
-    let tied = ModelOptions(embedding: 5, layers: layers, tied: true)
+    #expect(SequenceModelOptions(embedding: 3, layers: layers).incompatibility(with: frames) != nil)
+    #expect(
+      SequenceModelOptions(embedding: nil, layers: layers).incompatibility(with: frames) == nil)
+    let tied = SequenceModelOptions(embedding: 5, layers: layers, tied: true)
     #expect(
       tied.incompatibility(with: TaskSignature(input: Self.symbols, output: .symbols(6))) != nil)
     #expect(tied.incompatibility(with: TaskSignature(vocabulary: 7)) == nil)
     let nothing = TaskSignature(input: .nothing, output: .numbers(1))
     #expect(
-      ModelOptions(embedding: nil, layers: layers, shortcut: true).incompatibility(with: nothing)
+      SequenceModelOptions(embedding: nil, layers: layers, shortcut: true).incompatibility(
+        with: nothing)
         != nil)
-    let residual = ModelOptions(
+    let residual = SequenceModelOptions(
       embedding: nil, layers: [LayerOptions(Self.gru(5), residual: true)])
     #expect(residual.incompatibility(with: frames) != nil)
   }

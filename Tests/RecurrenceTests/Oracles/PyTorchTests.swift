@@ -41,9 +41,8 @@ import Testing
 }
 
 extension Oracle.Case {
-  fileprivate var options: ModelOptions {
-    ModelOptions(
-      embedding: embedding, layers: layers.map(\.options), tied: tied)
+  fileprivate var options: SequenceModelOptions {
+    SequenceModelOptions(embedding: embedding, layers: layers.map(\.options), tied: tied)
   }
 
   /// The states of each layer; where there is a memory, a plan has c before h.

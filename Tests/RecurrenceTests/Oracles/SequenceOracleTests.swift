@@ -8,7 +8,8 @@ import Testing
 /// `Tests/Oracles/sequences.json`, which the script beside it makes.
 struct SequenceOracle: Decodable, CustomTestStringConvertible {
   let name: String
-  let model: ModelOptions
+  private let model: ModelOptions
+  var options: SequenceModelOptions { model.sequence! }
   /// Whether a sequence asks for one answer, at its end.
   let once: Bool
   let symbols: Int
@@ -93,7 +94,7 @@ struct SequenceOracle: Decodable, CustomTestStringConvertible {
   func `finds the same outputs, losses and gradients of padded sequences`(
     oracle: SequenceOracle
   ) throws {
-    let model = SequenceModel(oracle.model, interface: oracle.interface, seed: 1)
+    let model = SequenceModel(oracle.options, interface: oracle.interface, seed: 1)
     let layout = ParameterLayout(model.plan)
     #expect(Set(layout.entries.map(\.name)) == Set(oracle.parameters.keys))
     let weights = try readWeights(model.plan, of: oracle.parameters)

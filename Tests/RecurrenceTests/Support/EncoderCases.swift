@@ -2,7 +2,7 @@ import Recurrence
 
 /// Models with an encoder that between them use every way of handing over what it has read.
 enum EncoderCases {
-  typealias Case = (name: String, options: ModelOptions, interface: TaskSignature)
+  typealias Case = (name: String, options: SequenceModelOptions, interface: TaskSignature)
 
   static let interface = TaskSignature(
     input: .symbols(SequenceTrial.symbols), output: .symbols(SequenceTrial.symbols),
@@ -71,9 +71,9 @@ enum EncoderCases {
       return places.map { place in
         (
           "\(name), context \(place.rawValue)",
-          ModelOptions(
-            embedding: 3, layers: decoder, encoder: EncoderOptions(embedding: 4, layers: encoder),
-            context: place), interface
+          SequenceModelOptions(
+            embedding: 3, layers: decoder,
+            encoder: EncoderOptions(embedding: 4, layers: encoder, context: place)), interface
         )
       }
     }
@@ -87,31 +87,35 @@ enum EncoderCases {
       return [
         (
           "attention \(kind.rawValue) before each step",
-          ModelOptions(
+          SequenceModelOptions(
             embedding: 3, layers: [gru(5)],
-            encoder: EncoderOptions(embedding: 4, layers: [both(lstm(4))]), attention: kind,
-            attentionPlace: .input), interface
+            encoder: EncoderOptions(
+              embedding: 4, layers: [both(lstm(4))], attention: AttentionOptions(kind, at: .input))),
+          interface
         ),
         (
           "attention \(kind.rawValue) before each step of two layers, the first held and fed back",
-          ModelOptions(
+          SequenceModelOptions(
             embedding: 3, layers: [held, lstm(4)],
-            encoder: EncoderOptions(embedding: 4, layers: [gru(4)]), context: .both,
-            attention: kind, attentionPlace: .input), interface
+            encoder: EncoderOptions(
+              embedding: 4, layers: [gru(4)], context: .both,
+              attention: AttentionOptions(kind, at: .input))), interface
         ),
         (
           "attention \(kind.rawValue)",
-          ModelOptions(
+          SequenceModelOptions(
             embedding: 3, layers: [gru(5)],
-            encoder: EncoderOptions(embedding: 4, layers: [both(gru(4))]), attention: kind),
+            encoder: EncoderOptions(
+              embedding: 4, layers: [both(gru(4))], attention: AttentionOptions(kind))),
           interface
         ),
         (
           "attention \(kind.rawValue) of two layers, with a shortcut",
-          ModelOptions(
+          SequenceModelOptions(
             embedding: 3, layers: [lstm(5), lstm(4)], shortcut: true,
-            encoder: EncoderOptions(embedding: nil, layers: [lstm(5)]), context: .everyStep,
-            attention: kind), interface
+            encoder: EncoderOptions(
+              embedding: nil, layers: [lstm(5)], context: .everyStep,
+              attention: AttentionOptions(kind))), interface
         ),
       ]
     }
@@ -122,10 +126,12 @@ enum EncoderCases {
       [[dense(4)], [dense(3), gru(4)], [gru(3), dense(4)]].map { layers in
         (
           "attention \(kind.rawValue) over \(layers.count) layers, one of them dense",
-          ModelOptions(
+          SequenceModelOptions(
             embedding: 3, layers: [lstm(5)],
-            encoder: EncoderOptions(embedding: 4, layers: layers), context: .both,
-            attention: kind, attentionPlace: layers.count == 1 ? .output : .input), interface
+            encoder: EncoderOptions(
+              embedding: 4, layers: layers, context: .both,
+              attention: AttentionOptions(kind, at: layers.count == 1 ? .output : .input))),
+          interface
         )
       }
     }
@@ -138,45 +144,58 @@ enum EncoderCases {
     return withoutStates + [
       (
         "zoneout and feedback",
-        ModelOptions(
+        SequenceModelOptions(
           embedding: 3, layers: [held], encoder: EncoderOptions(embedding: 4, layers: [fedBack])),
         interface
       ),
       (
         "zoneout in the encoder, a tied decoder",
-        ModelOptions(
+        SequenceModelOptions(
           embedding: 5, layers: [lstm(5)], tied: true,
-          encoder: EncoderOptions(embedding: 4, layers: [held]),
-          attention: .multiplicative), interface
+          encoder: EncoderOptions(
+            embedding: 4, layers: [held], attention: AttentionOptions(.multiplicative))), interface
       ),
       (
         "a linear layer on top and a residual one",
-        ModelOptions(
+        SequenceModelOptions(
           embedding: 4, layers: [residual, LayerOptions(.linear(3))],
-          encoder: EncoderOptions(embedding: 4, layers: [residual, LayerOptions(.linear(3))]),
-          context: .both, attention: .additive), interface
+          encoder: EncoderOptions(
+            embedding: 4, layers: [residual, LayerOptions(.linear(3))], context: .both,
+            attention: AttentionOptions(.additive))), interface
       ),
       (
         "dropout",
-        ModelOptions(
+        SequenceModelOptions(
           embedding: 3, layers: [gru(5)], dropout: 0.3,
-          encoder: EncoderOptions(embedding: 4, layers: [both(gru(4))], dropout: 0.4),
-          attention: .multiplicative), interface
+          encoder: EncoderOptions(
+            embedding: 4, layers: [both(gru(4))], dropout: 0.4,
+            attention: AttentionOptions(.multiplicative))), interface
       ),
       (
         "variational dropout",
-        ModelOptions(
+        SequenceModelOptions(
           embedding: 3, layers: [lstm(5)], dropout: 0.3, variational: true,
           encoder: EncoderOptions(embedding: 4, layers: [gru(4)])), interface
       ),
       (
         "a condition besides",
-        ModelOptions(
+        SequenceModelOptions(
           embedding: 3, layers: [gru(5)], condition: .initialState,
-          encoder: EncoderOptions(embedding: 4, layers: [gru(4)]), context: .everyStep),
+          encoder: EncoderOptions(embedding: 4, layers: [gru(4)], context: .everyStep)),
         TaskSignature(
           input: interface.input, output: interface.output, condition: 2, source: interface.source)
       ),
     ]
+  }
+}
+
+extension EncoderOptions {
+  /// The same encoder, whose output enters in another way.
+  func entering(
+    context: ContextPlace = .initialState, attention: AttentionOptions? = nil
+  ) -> EncoderOptions {
+    EncoderOptions(
+      embedding: embedding, layers: layers, dropout: dropout, context: context,
+      attention: attention)
   }
 }

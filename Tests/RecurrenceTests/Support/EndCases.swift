@@ -13,74 +13,75 @@ enum EndCases {
   /// Longer than any sequence of a trial.
   private static let longest = 8
 
-  static let all: [(name: String, options: ModelOptions, interface: TaskSignature)] = [
+  static let all: [(name: String, options: SequenceModelOptions, interface: TaskSignature)] = [
     (
       "halting after symbols",
-      ModelOptions(embedding: 3, layers: [gru(5), lstm(4)], end: .halt),
+      SequenceModelOptions(embedding: 3, layers: [gru(5), lstm(4)], end: .halt),
       TaskSignature(
         input: symbols, output: .symbols(7),
         ends: TaskSignature.Ends(symbol: 2, longest: longest))
     ),
     (
       "halting after symbols of a tied embedding",
-      ModelOptions(embedding: 5, layers: [gru(5)], tied: true, outputBias: false, end: .halt),
+      SequenceModelOptions(
+        embedding: 5, layers: [gru(5)], tied: true, output: OutputOptions(bias: .none), end: .halt),
       TaskSignature(
         input: symbols, output: .symbols(7),
         ends: TaskSignature.Ends(symbol: 2, longest: longest))
     ),
     (
-      "halting after numbers", ModelOptions(embedding: nil, layers: [lstm(5)], end: .halt),
+      "halting after numbers", SequenceModelOptions(embedding: nil, layers: [lstm(5)], end: .halt),
       TaskSignature(
         input: frames, output: .numbers(SequenceTrial.frame),
         ends: TaskSignature.Ends(longest: longest))
     ),
     (
       "halting after labels",
-      ModelOptions(embedding: nil, layers: [LayerOptions(.linear(3)), gru(5)], end: .halt),
+      SequenceModelOptions(embedding: nil, layers: [LayerOptions(.linear(3)), gru(5)], end: .halt),
       TaskSignature(
         input: frames, output: .labels(SequenceTrial.frame),
         ends: TaskSignature.Ends(longest: longest))
     ),
     (
       "halting with a source",
-      ModelOptions(
+      SequenceModelOptions(
         embedding: 3, layers: [gru(5)],
-        encoder: EncoderOptions(embedding: 2, layers: [lstm(3)]), context: .both, end: .halt),
+        encoder: EncoderOptions(embedding: 2, layers: [lstm(3)], context: .both), end: .halt),
       TaskSignature(
         input: symbols, output: .symbols(7), source: 8,
         ends: TaskSignature.Ends(symbol: 2, longest: longest))
     ),
     (
       "a length of symbols, of which nothing is known",
-      ModelOptions(embedding: 3, layers: [lstm(5), gru(4)], end: .length),
+      SequenceModelOptions(embedding: 3, layers: [lstm(5), gru(4)], end: .length()),
       TaskSignature(
         input: symbols, output: .symbols(7),
         ends: TaskSignature.Ends(symbol: 2, longest: longest))
     ),
     (
       "a length of numbers, told at every step",
-      ModelOptions(embedding: nil, layers: [gru(5)], end: .length, lengthInput: .total),
+      SequenceModelOptions(embedding: nil, layers: [gru(5)], end: .length(input: .total)),
       TaskSignature(
         input: frames, output: .numbers(SequenceTrial.frame),
         ends: TaskSignature.Ends(longest: longest))
     ),
     (
       "a length of labels under a condition",
-      ModelOptions(embedding: nil, layers: [lstm(5)], end: .length, lengthInput: .none),
+      SequenceModelOptions(embedding: nil, layers: [lstm(5)], end: .length(input: .none)),
       TaskSignature(
         input: frames, output: .labels(SequenceTrial.frame), condition: 2,
         ends: TaskSignature.Ends(longest: longest))
     ),
     (
       "a length of symbols after a source, under a condition",
-      ModelOptions(
+      SequenceModelOptions(
         embedding: 3, layers: [gru(5)],
         encoder: EncoderOptions(
           embedding: 2,
           layers: [
             LayerOptions(
               .recurrent(cell: "gru", GRU.Options(hidden: 3)), bidirectional: .concat)
-          ]), attention: .additive, end: .length),
+          ], attention: AttentionOptions(.additive)), end: .length()),
       TaskSignature(
         input: symbols, output: .symbols(7), condition: 2, source: 8,
         ends: TaskSignature.Ends(symbol: 2, longest: longest))

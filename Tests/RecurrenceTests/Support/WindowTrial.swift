@@ -17,7 +17,8 @@ struct WindowTrial {
   let batch: Batch
 
   init(
-    _ options: ModelOptions, streams: Int = WindowTrial.streams, steps: Int = WindowTrial.steps,
+    _ options: SequenceModelOptions, streams: Int = WindowTrial.streams,
+    steps: Int = WindowTrial.steps,
     spread: Double = 0.4, objective: TrainingObjective = TrainingObjective()
   ) {
     var options = options
@@ -50,7 +51,7 @@ struct WindowTrial {
   /// A model of one layer between an embedding and an output layer.
   init(_ layer: LayerOptions, streams: Int = WindowTrial.streams, steps: Int = WindowTrial.steps) {
     self.init(
-      ModelOptions(embedding: Self.input, layers: [layer]), streams: streams, steps: steps)
+      SequenceModelOptions(embedding: Self.input, layers: [layer]), streams: streams, steps: steps)
   }
 
   /// Fills the batch with the symbols of a window, `from` steps into it; resets are (step, stream).

@@ -10,8 +10,8 @@ import Testing
   static let words = 9
   static let labels = 4
   static let options = [
-    ModelOptions(embedding: 6, layers: [], tree: TreeOptions(.plain, hidden: 6)),
-    ModelOptions(embedding: 3, layers: [], tree: TreeOptions(.lstm, hidden: 5)),
+    TreeModelOptions(.plain(hidden: 6)),
+    TreeModelOptions(.lstm(embedding: 3, hidden: 5)),
   ]
 
   /// A leaf, a node with one child, a chain to either side, and trees of random shapes of which
@@ -69,12 +69,12 @@ import Testing
     let tape: Tape
     let batch: Batch
 
-    init(_ options: ModelOptions, rows: Int = nodes(trees)) {
+    init(_ options: TreeModelOptions, rows: Int = nodes(trees)) {
       var options = options
       options.initializer = .uniform(0.7)
       let interface = TaskSignature(
         input: .symbols(words), output: .symbols(labels), isTree: true)
-      model = options.makeModel(interface, seed: 3)
+      model = TreeModel(options, interface: interface, seed: 3)
       let layout = ParameterLayout(model.plan)
       weights = ParameterVector(layout)
       weights.initialize(seed: 5)
@@ -122,7 +122,7 @@ import Testing
   }
 
   @Test(arguments: options)
-  func `loses on a batch of trees what it loses on each alone`(_ options: ModelOptions) {
+  func `loses on a batch of trees what it loses on each alone`(_ options: TreeModelOptions) {
     let trial = WindowTrial(options)
     let together = trial.run()
     func gradient() -> [Double] {
@@ -184,7 +184,7 @@ import Testing
   }
 
   @Test(arguments: options)
-  func `draws dropout by tree and node, whichever trees are beside`(_ options: ModelOptions) {
+  func `draws dropout by tree and node, whichever trees are beside`(_ options: TreeModelOptions) {
     var options = options
     options.dropout = 0.4
     let trial = WindowTrial(options)
@@ -196,7 +196,7 @@ import Testing
   }
 
   @Test(arguments: options)
-  func `allocates nothing in a step`(_ options: ModelOptions) {
+  func `allocates nothing in a step`(_ options: TreeModelOptions) {
     var options = options
     options.dropout = 0.2
     let trial = WindowTrial(options)
@@ -215,30 +215,41 @@ import Testing
     let trees = TaskSignature(
       input: .symbols(9), output: .symbols(4), isTree: true)
     let text = TaskSignature(vocabulary: 9)
-    let layers = ModelOptions(embedding: 3, layers: [LayerOptions(.linear(3))])
-    var (tied, wide) = (Self.options[0], Self.options[0])
-    tied.tied = true
-    wide.embedding = 5
-    var both = Self.options[1]
-    both.layers = layers.layers
-    for (options, interface, words) in [
-      (layers, trees, "give model.tree"), (Self.options[0], text, "data.view to nodes"),
-      (tied, trees, "tied is for layers"), (wide, trees, "must be the same"),
-      (both, trees, "exclude each other"),
-      (
-        ModelOptions(embedding: nil, layers: [], tree: TreeOptions(.lstm, hidden: 5)), trees,
-        "set embedding"
-      ),
-    ] {
-      #expect(options.incompatibility(with: interface)?.contains(words) == true)
-    }
+    let layers = SequenceModelOptions(embedding: 3, layers: [LayerOptions(.linear(3))])
+    #expect(layers.incompatibility(with: trees)?.contains("give model.tree") == true)
+    #expect(Self.options[0].incompatibility(with: text)?.contains("data.view to nodes") == true)
     for options in Self.options { #expect(options.incompatibility(with: trees) == nil) }
+  }
+
+  @Test(arguments: [
+    (#""tied": true"#, "tied", "is for layers"),
+    (#""recurrent": true"#, "recurrent", "is for layers"),
+    (#""embedding": 5"#, "tree", "must be the same"),
+    (#""embedding": null"#, "tree", "set embedding"),
+    (#""layers": [{"linear": 3}]"#, "tree", "exclude each other"),
+    (#""encoder": {"layers": [{"cell": "gru", "hidden": 4}]}"#, "encoder", "would do nothing"),
+    (#""context": "both""#, "context", "would do nothing"),
+    (#""attention": "additive""#, "attention", "would do nothing"),
+    (#""attention_place": "input""#, "attention_place", "would do nothing"),
+    (#""length_input": "total""#, "length_input", "would do nothing"),
+    (#""longest": 3"#, "longest", "would do nothing"),
+    (#""condition": "first_input""#, "condition", "would do nothing"),
+    (#""condition_embedding": 3"#, "condition_embedding", "would do nothing"),
+  ])
+  func `has no keys of layers over time`(_ given: String, _ key: String, _ words: String) throws {
+    let tree = #""tree": {"cell": "plain", "hidden": 6}"#
+    #expect(try decodeModel(#"{"embedding": 6, \#(tree)}"#) == .tree(Self.options[0]))
+    let embedding =
+      given.contains("embedding\":") && !given.contains("condition") ? "" : #""embedding": 6, "#
+    let refused = refusal(ofModel: "{\(embedding)\(tree), \(given)}")
+    #expect(refused?.key == key)
+    #expect(refused?.sentence.contains(words) == true)
   }
 
   #if REAL_IS_DOUBLE
     @Test(arguments: options, [0, 0.3])
     func `has the derivatives that central differences find`(
-      _ options: ModelOptions, _ dropout: Double
+      _ options: TreeModelOptions, _ dropout: Double
     ) {
       var options = options
       options.dropout = dropout
@@ -269,7 +280,7 @@ import Testing
           let error = (difference / max(size, 1e-300)).squareRoot()
           #expect(
             error < 1e-6 || (!isReached && size == 0) || size < 1e-18,
-            "\(options.tree!.cell): \(entry.name) is off by \(error)")
+            "\(options.cell.name): \(entry.name) is off by \(error)")
         }
       }
     }

@@ -21,7 +21,7 @@ struct LearningTrial {
     options = try configuration.decode(RunOptions.self)
     let cache = FileManager.default.temporaryDirectory.path
     dataset = try Dataset(options.data, cache: cache, writing: false, seed: options.seed)
-      .ending(by: options.model.end, longest: options.model.longest)
+      .ending(by: options.model.end)
     trainer = try Trainer(options, dataset: dataset, world: SingleProcess())
   }
 

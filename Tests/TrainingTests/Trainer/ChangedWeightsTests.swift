@@ -18,7 +18,7 @@ import Training
     let batch: Batch
 
     init(_ precision: Precision) {
-      let options = ModelOptions(
+      let options = SequenceModelOptions(
         embedding: 6, layers: [LayerOptions(.recurrent(cell: "lstm", LSTM.Options(hidden: 260)))])
       model = SequenceModel(options, vocabulary: 9, seed: 1)
       weights = ParameterVector(ParameterLayout(model.plan))

@@ -1,0 +1,301 @@
+/// The section `model` of a configuration and of a checkpoint as it is written: one key for each
+/// option, in any combination.
+///
+/// Decoding refuses a combination that no model has, at the key at fault. What is left are the
+/// `options` of a model.
+struct ModelSection: Codable {
+  var embedding: Int?
+  var layers: [LayerOptions] = []
+  var tree: Tree?
+  var tied = false
+  var dropout = 0.0
+  var inputDropout: Double?
+  var variational = false
+  var recurrent = false
+  var initializer = Initializer.pytorch
+  var embeddingInitializer: Initializer?
+  var outputInitializer: Initializer?
+  var outputBiasInitializer: Initializer?
+  var outputBias = true
+  var shortcut = false
+  var condition = ConditionPlace.everyStep
+  var conditionEmbedding: Int?
+  var encoder: Encoding?
+  var context = ContextPlace.initialState
+  var attention = Attention.none
+  var attentionPlace = AttentionPlace.output
+  var end = End.symbol
+  var lengthInput = LengthInput.remaining
+  var longest: Int?
+  var embeddingRate = 1.0
+  var outputRate = 1.0
+
+  /// The words of `end`.
+  enum End: String, Codable, CaseIterable { case symbol, halt, length }
+
+  /// The words of `attention`.
+  enum Attention: String, Codable, CaseIterable { case none, additive, multiplicative }
+
+  /// The keys of `tree`.
+  struct Tree: Codable {
+    enum Cell: String, Codable, CaseIterable { case plain, lstm }
+
+    var cell: Cell
+    var hidden: Int
+  }
+
+  /// The keys of `encoder`.
+  struct Encoding: Codable {
+    var embedding: Int?
+    var layers: [LayerOptions]
+    var dropout: Double?
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case embedding, layers, tied, dropout, variational, recurrent, initializer, shortcut, condition
+    case tree, encoder, context, attention, end, longest
+    case inputDropout = "input_dropout"
+    case attentionPlace = "attention_place"
+    case conditionEmbedding = "condition_embedding"
+    case lengthInput = "length_input"
+    case embeddingInitializer = "embedding_initializer"
+    case outputInitializer = "output_initializer"
+    case outputBiasInitializer = "output_bias_initializer"
+    case outputBias = "output_bias"
+    case embeddingRate = "embedding_rate"
+    case outputRate = "output_rate"
+  }
+
+  init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    tree = try keys.decodeIfPresent(Tree.self, forKey: .tree)
+    layers =
+      tree == nil
+      ? try keys.decode([LayerOptions].self, forKey: .layers)
+      : try keys.decodeIfPresent([LayerOptions].self, forKey: .layers) ?? []
+    guard !layers.isEmpty || tree != nil else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .layers, in: keys, debugDescription: "a model needs at least one layer")
+    }
+    embedding = try keys.decodeIfPresent(Int.self, forKey: .embedding).map {
+      try keys.checkedWidth($0, .embedding)
+    }
+    tied = try keys.decodeIfPresent(Bool.self, forKey: .tied) ?? false
+    dropout = try keys.dropoutRate(.dropout) ?? 0
+    inputDropout = try keys.dropoutRate(.inputDropout)
+    variational = try keys.decodeIfPresent(Bool.self, forKey: .variational) ?? false
+    recurrent = try keys.decodeIfPresent(Bool.self, forKey: .recurrent) ?? false
+    initializer = try keys.decodeIfPresent(Initializer.self, forKey: .initializer) ?? .pytorch
+    embeddingInitializer =
+      try keys.decodeIfPresent(Initializer.self, forKey: .embeddingInitializer)
+    outputInitializer = try keys.decodeIfPresent(Initializer.self, forKey: .outputInitializer)
+    outputBiasInitializer =
+      try keys.decodeIfPresent(Initializer.self, forKey: .outputBiasInitializer)
+    outputBias = try keys.decodeIfPresent(Bool.self, forKey: .outputBias) ?? true
+    shortcut = try keys.decodeIfPresent(Bool.self, forKey: .shortcut) ?? false
+    condition = try keys.decodeIfPresent(ConditionPlace.self, forKey: .condition) ?? .everyStep
+    conditionEmbedding = try keys.decodeIfPresent(Int.self, forKey: .conditionEmbedding).map {
+      try keys.checkedWidth($0, .conditionEmbedding)
+    }
+    encoder = try keys.decodeIfPresent(Encoding.self, forKey: .encoder)
+    context = try keys.decodeIfPresent(ContextPlace.self, forKey: .context) ?? .initialState
+    attention = try keys.decodeIfPresent(Attention.self, forKey: .attention) ?? .none
+    attentionPlace =
+      try keys.decodeIfPresent(AttentionPlace.self, forKey: .attentionPlace) ?? .output
+    end = try keys.decodeIfPresent(End.self, forKey: .end) ?? .symbol
+    lengthInput = try keys.decodeIfPresent(LengthInput.self, forKey: .lengthInput) ?? .remaining
+    longest = try keys.decodeIfPresent(Int.self, forKey: .longest).map {
+      try keys.checkedWidth($0, .longest)
+    }
+    embeddingRate = try keys.rateFactor(.embeddingRate)
+    outputRate = try keys.rateFactor(.outputRate)
+    if let (key, problem) = problem {
+      throw DecodingError.dataCorruptedError(forKey: key, in: keys, debugDescription: problem)
+    }
+  }
+}
+
+extension ModelSection.Tree {
+  init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    cell = try keys.decode(Cell.self, forKey: .cell)
+    hidden = try keys.hiddenUnits(.hidden)
+  }
+}
+
+extension ModelSection.Encoding {
+  init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    embedding = try keys.decodeIfPresent(Int.self, forKey: .embedding).map {
+      try keys.checkedWidth($0, .embedding)
+    }
+    layers = try keys.decode([LayerOptions].self, forKey: .layers)
+    dropout = try keys.dropoutRate(.dropout)
+    if let problem = EncoderOptions(embedding: embedding, layers: layers).problem {
+      throw DecodingError.dataCorruptedError(
+        forKey: .layers, in: keys, debugDescription: problem)
+    }
+  }
+}
+
+// MARK: Combinations that no model has
+
+extension ModelSection {
+  /// The first contradiction between keys, and the key at fault; nil if there is none.
+  private var problem: (key: CodingKeys, sentence: String)? {
+    if !outputBias, outputBiasInitializer != nil {
+      return (
+        .outputBiasInitializer,
+        "output_bias_initializer needs an output bias; set output_bias to true"
+      )
+    }
+    if let tree { return problem(of: tree) }
+    let widths = SequenceModelOptions(embedding: embedding, layers: layers, tied: tied)
+    if let problem = widths.problemOfWidths { return problem }
+    if encoder == nil, attention != .none {
+      return (.attention, "attention needs an encoder; set model.encoder")
+    }
+    if attention == .none, attentionPlace != .output {
+      return (.attentionPlace, "attention_place needs attention; set attention")
+    }
+    if encoder == nil, context != .initialState {
+      return (.context, "context needs an encoder; set model.encoder")
+    }
+    if end != .length, lengthInput != .remaining {
+      return (.lengthInput, "length_input needs a predicted length; set end to length")
+    }
+    if end != .length, longest != nil {
+      return (.longest, "longest needs a predicted length; set end to length")
+    }
+    return nil
+  }
+
+  /// Returns the first contradiction between the keys of a model of trees, and the key at fault; nil
+  /// if there is none.
+  private func problem(of tree: Tree) -> (key: CodingKeys, sentence: String)? {
+    guard layers.isEmpty else {
+      return (.tree, "tree and layers exclude each other; remove one of them")
+    }
+    let reason = "is for layers over time, and this model reads trees; remove it"
+    for (isSet, key) in [
+      (tied, CodingKeys.tied), (shortcut, .shortcut), (variational, .variational),
+      (recurrent, .recurrent),
+    ] where isSet { return (key, "\(key.rawValue) \(reason)") }
+    guard let embedding else {
+      return (.tree, "the leaves of a tree are vectors of words; set embedding")
+    }
+    if tree.cell == .plain, embedding != tree.hidden {
+      return (
+        .tree,
+        "the leaves of a plain tree are the words' vectors themselves, so embedding (\(embedding)) and "
+          + "hidden (\(tree.hidden)) must be the same"
+      )
+    }
+    for (isSet, key) in [
+      (encoder != nil, CodingKeys.encoder), (context != .initialState, .context),
+      (attention != .none, .attention), (attentionPlace != .output, .attentionPlace),
+      (lengthInput != .remaining, .lengthInput), (longest != nil, .longest),
+      (condition != .everyStep, .condition), (conditionEmbedding != nil, .conditionEmbedding),
+      (end != .symbol, .end),
+    ] where isSet { return (key, "model.\(key.rawValue) would do nothing, because it \(reason)") }
+    return nil
+  }
+}
+
+// MARK: Options
+
+extension ModelSection {
+  /// The options of the model. The section must hold no contradiction.
+  var options: ModelOptions {
+    let output = OutputOptions(
+      bias: outputBias ? .learnt(outputBiasInitializer) : .none, initializer: outputInitializer,
+      rate: outputRate)
+    if let tree, let embedding {
+      let cell: TreeCell =
+        switch tree.cell {
+        case .plain: .plain(hidden: tree.hidden)
+        case .lstm: .lstm(embedding: embedding, hidden: tree.hidden)
+        }
+      return .tree(
+        TreeModelOptions(
+          cell, dropout: dropout, inputDropout: inputDropout, initializer: initializer,
+          embeddingInitializer: embeddingInitializer, embeddingRate: embeddingRate, output: output))
+    }
+    let kind = AttentionKind(rawValue: attention.rawValue)
+    let encoder = encoder.map {
+      EncoderOptions(
+        embedding: $0.embedding, layers: $0.layers, dropout: $0.dropout, context: context,
+        attention: kind.map { AttentionOptions($0, at: attentionPlace) })
+    }
+    let ending: EndOfSequence =
+      switch end {
+      case .symbol: .symbol
+      case .halt: .halt
+      case .length: .length(input: lengthInput, longest: longest)
+      }
+    return .sequence(
+      SequenceModelOptions(
+        embedding: embedding, layers: layers, tied: tied, dropout: dropout,
+        inputDropout: inputDropout, variational: variational, recurrent: recurrent,
+        initializer: initializer, embeddingInitializer: embeddingInitializer,
+        embeddingRate: embeddingRate, output: output, shortcut: shortcut, condition: condition,
+        conditionEmbedding: conditionEmbedding, encoder: encoder, end: ending))
+  }
+
+  init(_ options: ModelOptions) {
+    switch options {
+    case .sequence(let options): self.init(options)
+    case .tree(let options): self.init(options)
+    }
+  }
+
+  private init(_ options: SequenceModelOptions) {
+    embedding = options.embedding
+    layers = options.layers
+    tied = options.tied
+    dropout = options.dropout
+    inputDropout = options.inputDropout
+    variational = options.variational
+    recurrent = options.recurrent
+    initializer = options.initializer
+    embeddingInitializer = options.embeddingInitializer
+    embeddingRate = options.embeddingRate
+    shortcut = options.shortcut
+    condition = options.condition
+    conditionEmbedding = options.conditionEmbedding
+    if let encoder = options.encoder {
+      self.encoder = Encoding(
+        embedding: encoder.embedding, layers: encoder.layers, dropout: encoder.dropout)
+      context = encoder.context
+      attention = encoder.attention.flatMap { Attention(rawValue: $0.kind.rawValue) } ?? .none
+      attentionPlace = encoder.attention?.place ?? .output
+    }
+    switch options.end {
+    case .symbol: end = .symbol
+    case .halt: end = .halt
+    case .length(let input, let most): (end, lengthInput, longest) = (.length, input, most)
+    }
+    set(options.output)
+  }
+
+  private init(_ options: TreeModelOptions) {
+    embedding = options.cell.embedding
+    switch options.cell {
+    case .plain(let hidden): tree = Tree(cell: .plain, hidden: hidden)
+    case .lstm(_, let hidden): tree = Tree(cell: .lstm, hidden: hidden)
+    }
+    dropout = options.dropout
+    inputDropout = options.inputDropout
+    initializer = options.initializer
+    embeddingInitializer = options.embeddingInitializer
+    embeddingRate = options.embeddingRate
+    set(options.output)
+  }
+
+  private mutating func set(_ output: OutputOptions) {
+    outputBias = output.hasBias
+    outputBiasInitializer = output.biasInitializer
+    outputInitializer = output.initializer
+    outputRate = output.rate
+  }
+}

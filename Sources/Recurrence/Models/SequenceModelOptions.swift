@@ -1,0 +1,116 @@
+/// The place where the condition of a sequence enters a model.
+public enum ConditionPlace: String, Codable, CaseIterable, Sendable {
+  /// The first layer at every step, through a matrix of its own.
+  case everyStep = "every_step"
+  /// The first layer at the first step only (one to many).
+  case firstInput = "first_input"
+  /// The first layer's initial state, which is a linear map of the condition.
+  case initialState = "initial_state"
+}
+
+/// A model of sequences: layers over time, and an output layer.
+public struct SequenceModelOptions: Equatable, Sendable {
+  /// The width of the embedding. With nil, symbols are read as one-hot rows, and frames as they
+  /// are.
+  public var embedding: Int?
+  public var layers: [LayerOptions]
+  /// True if the output layer shares the embedding's matrix (Press & Wolf 2016, Inan 2016).
+  public var tied: Bool
+  /// The dropout on the embedding's output, between layers and before the output layer (Zaremba
+  /// 2014).
+  public var dropout: Double
+  /// The dropout on the input of the first layer. With nil it is `dropout` on an embedding's output
+  /// and 0 on frames and one-hot rows, where each dropped number loses a fact.
+  public var inputDropout: Double?
+  /// True for one dropout mask for all steps of a window of a stream (Gal 2016).
+  public var variational: Bool
+  /// True if the dropout of a layer also masks the states that its products read, with one mask per
+  /// window.
+  public var recurrent: Bool
+  public var initializer: Initializer
+  /// The initializer of embeddings; nil for `initializer`.
+  public var embeddingInitializer: Initializer?
+  /// The factor on the learning rate in embeddings; 0 freezes them.
+  public var embeddingRate: Double
+  public var output: OutputOptions
+  /// True if the output layer also reads the input (Elman with shortcuts).
+  public var shortcut: Bool
+  /// The place where the condition enters.
+  public var condition: ConditionPlace
+  /// The width of the embedding of each class of the condition; with nil, classes are read as
+  /// one-hot rows.
+  public var conditionEmbedding: Int?
+  /// The encoder and its attention; needed if the data has a source.
+  public var encoder: EncoderOptions?
+  /// The way in which the model predicts the end of a sequence.
+  public var end: EndOfSequence
+
+  public init(
+    embedding: Int?, layers: [LayerOptions], tied: Bool = false, dropout: Double = 0,
+    inputDropout: Double? = nil, variational: Bool = false, recurrent: Bool = false,
+    initializer: Initializer = .pytorch, embeddingInitializer: Initializer? = nil,
+    embeddingRate: Double = 1, output: OutputOptions = OutputOptions(), shortcut: Bool = false,
+    condition: ConditionPlace = .everyStep, conditionEmbedding: Int? = nil,
+    encoder: EncoderOptions? = nil, end: EndOfSequence = .symbol
+  ) {
+    self.embedding = embedding
+    self.layers = layers
+    self.tied = tied
+    self.dropout = dropout
+    self.inputDropout = inputDropout
+    self.variational = variational
+    self.recurrent = recurrent
+    self.initializer = initializer
+    self.embeddingInitializer = embeddingInitializer
+    self.embeddingRate = embeddingRate
+    self.output = output
+    self.shortcut = shortcut
+    self.condition = condition
+    self.conditionEmbedding = conditionEmbedding
+    self.encoder = encoder
+    self.end = end
+  }
+}
+
+extension SequenceModelOptions {
+  /// The dropout on the input of the first layer.
+  public var dropoutOfInput: Double { inputDropout ?? (embedding == nil ? 0 : dropout) }
+
+  /// Returns the encoder as the options of a model of its own.
+  package func encoderOptions(_ encoder: EncoderOptions) -> SequenceModelOptions {
+    SequenceModelOptions(
+      embedding: encoder.embedding, layers: encoder.layers, dropout: encoder.dropout ?? dropout,
+      variational: variational, initializer: initializer,
+      embeddingInitializer: embeddingInitializer, embeddingRate: embeddingRate)
+  }
+
+  /// The first contradiction between options; nil if there is none.
+  public var incompatibility: String? { problemOfWidths?.sentence ?? encoder?.problem }
+
+  /// The first width that does not fit the one before, and the key at fault; nil if all fit.
+  var problemOfWidths: (key: ModelSection.CodingKeys, sentence: String)? {
+    var width = embedding
+    for (index, layer) in layers.enumerated() {
+      if layer.residual, let width, layer.width != width {
+        return (
+          .layers,
+          "layer \(index) is residual, so its width (\(layer.width)) must be that of its input "
+            + "(\(width))"
+        )
+      }
+      width = layer.width
+    }
+    guard tied else { return nil }
+    guard let embedding else {
+      return (.tied, "tied uses the embedding's matrix, and there is none; set embedding")
+    }
+    if width != embedding {
+      return (
+        .tied,
+        "tied needs an embedding (\(embedding)) as wide as the last layer (\(layers.last!.width)); add "
+          + "a last layer {linear: \(embedding)} or change embedding"
+      )
+    }
+    return nil
+  }
+}
