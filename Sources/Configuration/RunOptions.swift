@@ -49,15 +49,11 @@ public struct RunOptions: Codable, Equatable, Sendable {
     evaluation = try EvaluationOptions(
       from: container.superDecoder(forKey: .evaluation), like: training)
     console = try container.section(.console)
-    try container.require(
-      model.sequence?.tied != true || training.readout == nil, .model,
-      "a readout has weights of its own; set model.tied to false")
-    try container.require(
-      model.tree == nil || training.readout == nil, .model,
-      "a readout is fitted over steps, and a tree has none; remove training.readout")
-    try container.require(
-      model.end == .symbol || training.readout == nil, .model,
-      "a readout fits only the output layer and cannot predict ends; set model.end to symbol")
+    if let violation = violations(at: .decoding).first {
+      throw DecodingError.dataCorruptedError(
+        forKey: CodingKeys(stringValue: violation.key) ?? .model, in: container,
+        debugDescription: violation.sentence)
+    }
     try container.require(
       !name.isEmpty && !name.contains("/") && !name.hasPrefix("."), .name,
       "name becomes the name of a folder; write it without a slash or a leading point")

@@ -163,36 +163,6 @@ extension TrainingOptions {
   /// The number of steps that a window of a text shares with the one before.
   public var keptSteps: Int { bptt - (givenStride ?? bptt) }
 
-  /// Returns why windows of a model cannot overlap, or nil if they can.
-  package func incompatibility(
-    with model: ModelOptions, isText: Bool, evaluation: EvaluationOptions
-  ) -> String? {
-    if givenStride != nil, !isText {
-      return
-        "training.stride is for windows of a running text, and this data is sequences; remove it"
-    }
-    let needsAllSteps =
-      model.layers.contains(where: { $0.bidirectional != nil }) || model.sequence?.encoder != nil
-    if recompute != .none, needsAllSteps {
-      return "steps are computed again in segments, and a bidirectional layer or an encoder needs "
-        + "all of them at once; set training.recompute to none"
-    }
-    if givenBptt != nil || evaluation.givenBptt != nil, !isText, needsAllSteps {
-      return "a bidirectional layer or an encoder reads whole sequences; remove training.bptt and "
-        + "evaluation.bptt"
-    }
-    guard keptSteps > 0 else { return nil }
-    if model.sequence?.variational == true || model.sequence?.recurrent == true {
-      return "windows that overlap have no masks of their own, which model.variational and "
-        + "model.recurrent make; set them to false, or remove training.stride"
-    }
-    if model.layers.contains(where: { $0.bidirectional != nil }) {
-      return
-        "overlapping windows cannot be read backwards; remove bidirectional or training.stride"
-    }
-    return nil
-  }
-
   /// The length of training.
   public enum Length: Equatable, Sendable {
     /// The number of passes over the training data.

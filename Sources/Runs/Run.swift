@@ -90,7 +90,9 @@ public final class Run {
     var lock: FolderLock?
     let start = try world.unanimous { () throws -> Start? in
       guard world.isRoot else { return nil }
-      if let idle = options.idleSettings.first { throw UsageError(idle.sentence) }
+      if let violation = options.violations(at: .start).first {
+        throw UsageError(violation.sentence)
+      }
       if request.resume == .none && folder.isUsed {
         throw UsageError(
           "\(folder.path) holds a run already and --resume is none: choose another --run folder, or "
@@ -114,15 +116,8 @@ public final class Run {
     let dataset = dataset
     if world.isRoot { for note in dataset.notes { log.warning("\(note)") } }
     try world.unanimous {
-      if let sentence = options.model.incompatibility(with: dataset.interface) {
-        throw UsageError("the model does not fit the data: \(sentence)")
-      }
-      if !dataset.interface.isConditioned, let model = options.model.sequence,
-        model.condition != .everyStep
-      {
-        throw UsageError(
-          "model.condition would do nothing, because the sequences of this data have no "
-            + "condition; remove it")
+      if let violation = options.violations(at: .data, data: dataset.interface).first {
+        throw UsageError(violation.sentence)
       }
       if request.diagnosingEvery != nil, options.training.recompute != .none {
         throw UsageError(

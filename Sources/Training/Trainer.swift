@@ -98,10 +98,8 @@ public final class Trainer {
       options.training.clip ?? ClipOptions(), output: Set(model.outputWeights))
     carriesState = options.training.carryState
     batch = loader.makeBatch()
-    if let sentence = options.training.incompatibility(
-      with: options.model, isText: dataset.interface.isRunning, evaluation: options.evaluation)
-    {
-      throw UsageError(sentence)
+    if let violation = options.violations(at: .data, data: dataset.interface).first {
+      throw UsageError(violation.sentence)
     }
     let request = options.training.gradientMethod(for: loader.windowSizes, model.plan)
     let tape = Tape(

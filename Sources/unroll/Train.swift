@@ -28,8 +28,8 @@ struct ConfigurationArguments: ParsableArguments {
   func load() throws -> RunOptions {
     let configuration = try Configuration.load(files: configurations, set: assignments)
     let options = try configuration.decode(RunOptions.self)
-    if let idle = options.idleSettings.first {
-      throw ConfigurationError(at: configuration.origin(of: idle.key), idle.sentence)
+    if let violation = options.violations(at: .start).first {
+      throw ConfigurationError(at: configuration.origin(of: violation.key), violation.sentence)
     }
     return options
   }

@@ -30,15 +30,15 @@ import Formats
 
   @Test(arguments: SettingUse.cases)
   func `A key is accepted in a run that reads it`(_ row: SettingUse) throws {
-    #expect(try options(row.read + [row.given]).idleSettings.map(\.sentence) == [])
+    #expect(try options(row.read + [row.given]).violations(at: .start).map(\.sentence) == [])
   }
 
   @Test(arguments: SettingUse.cases)
   func `A key is refused with a sentence in a run that does not read it`(_ row: SettingUse) throws {
     for settings in row.idle {
-      let found: [IdleSetting]
+      let found: [RuleViolation]
       do {
-        found = try options(settings + [row.given]).idleSettings
+        found = try options(settings + [row.given]).violations(at: .start)
       } catch let error as ConfigurationError {
         // A model of trees has no place for a key of layers over time.
         let key = error.message.prefix { $0 != " " }
@@ -63,7 +63,7 @@ import Formats
     let options = try options(row.read + [row.given])
     let json = String(decoding: try ResolvedConfiguration.json(options), as: UTF8.self)
     let again = try Configuration(yaml: json, file: "config.json").decode(RunOptions.self)
-    #expect(again.idleSettings.map(\.sentence) == [])
+    #expect(again.violations(at: .start).map(\.sentence) == [])
   }
 
   @Test func `Every configuration in configs is without them`() throws {
@@ -71,7 +71,7 @@ import Formats
     for file in try FileManager.default.contentsOfDirectory(atPath: folder)
     where file.hasSuffix(".yaml") {
       let options = try Configuration.decode(RunOptions.self, from: [folder + "/" + file])
-      #expect(options.idleSettings.map(\.sentence) == [], "\(file)")
+      #expect(options.violations(at: .start).map(\.sentence) == [], "\(file)")
     }
   }
 }

@@ -31,30 +31,3 @@ public enum LengthInput: String, Codable, CaseIterable, Sendable {
   case total
   case none
 }
-
-extension SequenceModelOptions {
-  /// Returns why the option `end` does not fit some data, or nil if it fits.
-  func incompatibility(withEndsOf interface: TaskSignature) -> String? {
-    guard end != .symbol else { return nil }
-    let what = "model.end: \(end.name)"
-    if interface.isRunning {
-      return "\(what) is for whole sequences, and this data is a running text; remove it, or set "
-        + "data.format to lines"
-    }
-    if interface.asksOnce {
-      return "\(what) is for sequences of outputs, and this data has one target per sequence; "
-        + "remove it"
-    }
-    guard interface.ends != nil else {
-      return
-        "\(what) is for outputs that the model reads back until the sequence ends, such as lines, "
-        + "pairs, piano rolls or the task conditioned; this data has no end to predict; remove it"
-    }
-    if case .length(let input, _) = end, input != .none, !layers.contains(where: \.isRecurrent) {
-      return
-        "model.length_input enters a layer with a cell, and model.layers has none; add one, or set "
-        + "length_input to none"
-    }
-    return nil
-  }
-}

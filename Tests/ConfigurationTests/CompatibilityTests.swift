@@ -1,0 +1,137 @@
+import Configuration
+import Foundation
+import NumericalTestSupport
+import Recurrence
+import Testing
+
+/// The list of rules across settings: what each refuses, and what the documentation says of it.
+@Suite struct `Rules across settings` {
+  static func options(_ settings: [String]) throws -> RunOptions {
+    var configuration = try Configuration(
+      yaml: "{data: {train: t.txt}, model: {layers: [{cell: elman, hidden: 5}]}}", file: "rules")
+    for setting in settings { try configuration.set(setting) }
+    return try configuration.decode(RunOptions.self)
+  }
+
+  private static let ends = TaskSignature.Ends(symbol: 2, longest: 8)
+  private static let text = TaskSignature(vocabulary: 7)
+  private static let tags = TaskSignature(input: .symbols(7), output: .symbols(4))
+  private static let lines = TaskSignature(input: .symbols(7), output: .symbols(7), ends: ends)
+  private static let labels = TaskSignature(
+    input: .symbols(7), output: .symbols(3), asksOnce: true)
+  private static let pairs = TaskSignature(
+    input: .symbols(7), output: .symbols(7), source: 6, ends: ends)
+  private static let translated = TaskSignature(
+    input: .symbols(7), output: .symbols(7), condition: 2, source: 6)
+  private static let described = TaskSignature(
+    input: .symbols(7), output: .symbols(7), sourceFrames: 4, ends: ends)
+  private static let told = TaskSignature(
+    input: .symbols(7), output: .symbols(7), condition: 2, ends: ends)
+  private static let frames = TaskSignature(input: .frames(3), output: .numbers(3))
+  private static let nothing = TaskSignature(input: .nothing, output: .numbers(1))
+  private static let trees = TaskSignature(
+    input: .symbols(9), output: .symbols(4), isTree: true)
+  private static let many = TaskSignature(input: .symbols(1 << 25), output: .symbols(1 << 25))
+
+  private static let turned = "model.layers.0.bidirectional=sum"
+  private static let encoder = "model.encoder={layers: [{cell: gru, hidden: 4}]}"
+  private static let dense = "model.layers.0={cell: dense, hidden: 5}"
+  private static let linear = "model.layers.0={linear: 4}"
+  private static let tied = ["model.embedding=5", "model.tied=true"]
+  private static let fed = "model.layers.0.feedback=target"
+
+  /// Settings and the data that they do not fit.
+  private static let misfits: [([String], TaskSignature)] = [
+    (SettingUse.tree, text), ([], trees), ([turned], text), ([turned], lines), (tied, tags),
+    (tied + ["model.shortcut=true"], text), (["model.embedding=5"], frames),
+    (["model.end=halt"], text), (["model.end=halt"], labels), (["model.end=halt"], tags),
+    ([linear, "model.end=length"], lines), ([fed], many), ([fed], labels), ([fed, turned], tags),
+    ([], pairs), ([encoder], text), ([encoder, "model.encoder.embedding=3"], described),
+    ([encoder, "model.encoder.layers.0.residual=true"], pairs), ([encoder, turned], pairs),
+    ([encoder, linear], pairs), ([encoder, dense], pairs),
+    (["model.encoder={layers: [{cell: gru, hidden: 4}, {cell: dense, hidden: 4}]}"], pairs),
+    (
+      [
+        encoder, dense, "model.context=every_step", "model.attention=additive",
+        "model.attention_place=input",
+      ], pairs
+    ),
+    ([encoder, "model.layers.0.initial_state=learnt"], pairs),
+    (["model.condition_embedding=3"], text), ([linear], told),
+    ([dense, "model.condition=initial_state"], told),
+    (["model.condition=initial_state", "model.layers.0.initial_state=learnt"], told),
+    ([encoder, "model.condition=initial_state"], translated),
+    (["model.shortcut=true"], nothing), (["model.layers.0.residual=true"], frames),
+    (["model.condition=first_input"], text), (["training.stride=3"], lines),
+    (["training.recompute=sqrt", turned], tags), (["training.bptt=9", turned], tags),
+    (["training.stride=3", "model.variational=true"], text), (["training.stride=3", turned], text),
+  ]
+
+  /// Options that no configuration decodes to.
+  private static func written() throws -> [RunOptions] {
+    let readout = try options(SettingUse.readout).training
+    var runs = try [tied, SettingUse.tree, ["model.end=halt"]].map(options)
+    for i in runs.indices { runs[i].training = readout }
+    var narrow = try options([])
+    narrow.model = .sequence(
+      SequenceModelOptions(embedding: 4, layers: narrow.model.layers, tied: true))
+    return runs + [narrow]
+  }
+
+  @Test func `Each refuses some run, with one sentence`() throws {
+    var runs = try Self.misfits.map { (options: try Self.options($0), data: $1) }
+    runs += try Self.written().map { ($0, Self.text) }
+    for row in SettingUse.cases {
+      for settings in row.idle where !settings.contains(SettingUse.tree[3]) {
+        runs.append((try Self.options(settings + [row.given]), Self.text))
+      }
+      for settings in row.idle where settings.contains(SettingUse.tree[3]) {
+        // A model of trees has no place for some of the keys.
+        if let options = try? Self.options(settings + [row.given]) {
+          runs.append((options, Self.trees))
+        }
+      }
+    }
+    for rule in compatibilityRules {
+      let found = runs.flatMap { rule.violations($0.options, data: $0.data) }
+      #expect(!found.isEmpty, "no run breaks the rule: \(rule.statement)")
+      for violation in found {
+        #expect(!violation.sentence.contains("\n") && !violation.sentence.hasSuffix("."))
+      }
+    }
+  }
+
+  @Test func `Settings that data does not fit are refused once the data is known`() throws {
+    for (settings, data) in Self.misfits {
+      let options = try Self.options(settings)
+      #expect(!options.violations(at: .data, data: data).isEmpty, "\(settings)")
+      #expect(options.violations(at: .data) == [], "without data nothing is said of it")
+    }
+  }
+
+  @Test func `Contradictions of a readout are refused while decoding`() throws {
+    for settings in [Self.tied, SettingUse.tree, ["model.end=halt"]] {
+      let error = #expect(throws: ConfigurationError.self) {
+        _ = try Self.options(settings + SettingUse.readout)
+      }
+      #expect(error?.message.contains("a readout") == true)
+    }
+  }
+
+  @Test func `Each is one sentence that names its keys`() {
+    for rule in compatibilityRules {
+      #expect(rule.statement.hasSuffix(".") && !rule.statement.contains("\n"))
+      #expect(!rule.keys.isEmpty)
+    }
+    #expect(Set(compatibilityRules.map(\.statement)).count == compatibilityRules.count)
+  }
+
+  @Test func `The documentation has the table of all of them`() throws {
+    let page = try String(
+      contentsOf: packageRoot.appending(path: "docs/configuration.md"), encoding: .utf8)
+    let table = CompatibilityRule.table
+    #expect(
+      page.contains("\n\n" + table + "\n\n"),
+      "the section \"Rules across keys\" of docs/configuration.md has to be\n\(table)")
+  }
+}
