@@ -81,6 +81,7 @@ import Testing
   @Test func `Each refuses some run, with one sentence`() throws {
     var runs = try Self.misfits.map { (options: try Self.options($0), data: $1) }
     runs += try Self.written().map { ($0, Self.text) }
+    runs.append((try Self.options(["training.clip={}"]), Self.text))
     for row in SettingUse.cases {
       for settings in row.idle where !settings.contains(SettingUse.tree[3]) {
         runs.append((try Self.options(settings + [row.given]), Self.text))
