@@ -178,7 +178,7 @@ private let readoutRules: [CompatibilityRule] = [
   .decoding(
     ["model.end", "training.readout"], at: "model",
     "A readout fits the output layer alone, so the end of a sequence is a symbol.",
-    refusal: "a readout fits the output layer alone, and no end; set model.end to symbol"
+    refusal: "a readout fits only the output layer and cannot predict ends; set model.end to symbol"
   ) { $0.training.readout == nil || $0.model.end == .symbol },
 ]
 
@@ -222,7 +222,7 @@ private let readoutBesideGradients = CompatibilityRule.idle(
   }
   return given.map {
     RuleViolation(
-      idle: $0, because: "a readout is fitted in one pass and nothing is learnt by gradients",
+      idle: $0, because: "a readout is fitted in one pass, without gradients",
       or: "remove training.readout")
   }
 }
@@ -263,7 +263,7 @@ private let dataRules: [CompatibilityRule] = [
       let name = key.hasSuffix("valid") ? "data.valid" : "data.test"
       return RuleViolation(
         idle: "data.\(key)",
-        because: "it stands beside files in \(name), and there are none", or: "name them")
+        because: "it belongs to the files in \(name), and there are none", or: "name them")
     }
   },
 ]
@@ -291,7 +291,7 @@ private let modelRules: [CompatibilityRule] = [
     return !hasPlaceForDropout(encoder.embedding, encoder.layers, isInputTaken: false)
   },
   .idleInModel(
-    "variational", "`model.variational` needs a dropout.", because: "nothing is dropped",
+    "variational", "`model.variational` needs a dropout.", because: "there is no dropout",
     or: "set model.dropout"
   ) { model, _ in model.variational && !hasDropout(model) },
   .idleInModel(
@@ -326,7 +326,7 @@ private let modelRules: [CompatibilityRule] = [
   .idleInModel(
     "initializer",
     "`model.initializer` needs parameters without an initializer of their own.",
-    because: "whatever is drawn has an initializer of its own"
+    because: "every parameter has an initializer of its own"
   ) { model, options in
     let isBiasTaken = model.output.bias != .learnt()
     let isOutputTaken =
@@ -551,8 +551,8 @@ private let fitRules: [CompatibilityRule] =
         return nil
       }
       return
-        "model.condition would do nothing, because nothing is known of a whole sequence of this "
-        + "data; remove it"
+        "model.condition would do nothing, because the sequences of this data have no "
+        + "condition; remove it"
     }
   ]
 
@@ -594,8 +594,8 @@ private let windowRules: [CompatibilityRule] = [
     guard options.training.keptSteps > 0, let model = options.model.sequence,
       model.variational || model.recurrent
     else { return nil }
-    return "windows that overlap have no masks of their own, which model.variational and "
-      + "model.recurrent make; set them to false, or remove training.stride"
+    return "model.variational and model.recurrent need a dropout mask for each window, which "
+      + "overlapping windows do not have; set them to false, or remove training.stride"
   },
   .data(
     ["training.stride", "model.layers.*.bidirectional"], at: "training.stride",
@@ -605,7 +605,7 @@ private let windowRules: [CompatibilityRule] = [
       options.model.layers.contains(where: { $0.bidirectional != nil })
     else { return nil }
     return
-      "windows that overlap are read in one direction; remove bidirectional or training.stride"
+      "overlapping windows cannot be read backwards; remove bidirectional or training.stride"
   },
 ]
 

@@ -53,7 +53,7 @@ extension SequenceModelOptions {
     var attending: [String] = []
     if let attention = encoder.attention {
       switch attention.place {
-      case .input: looks = ", looking back (\(attention.kind.rawValue))"
+      case .input: looks = ", input attention (\(attention.kind.rawValue))"
       case .output: attending = ["attention \(attention.kind.rawValue)" + dropped(dropout)]
       }
     }

@@ -16,8 +16,8 @@ extension SequenceModel {
     }
     if options.end != .symbol {
       return
-        "the model says by an output of its own where a sequence ends (\(options.end.name)), "
-        + "which PyTorch's modules do not"
+        "the model predicts where a sequence ends (\(options.end.name)), which no module of "
+        + "PyTorch does"
     }
     for (index, layer) in options.layers.enumerated() {
       guard case .recurrent(let cell, let options) = layer.kind else { continue }

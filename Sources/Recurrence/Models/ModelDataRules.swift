@@ -42,8 +42,8 @@ private let inputRules: [ModelDataRule] = [
     ["model.layers", "data.view"], "Layers over time read sequences; trees need `model.tree`."
   ) { _, data in
     data.isTree
-      ? "this data's examples are trees, which no layer over time reads; give model.tree in place of "
-        + "model.layers, or set data.view to root or phrases" : nil
+      ? "this data's examples are trees, which no layer over time reads; give model.tree "
+        + "instead of model.layers, or set data.view to root or phrases" : nil
   },
   ModelDataRule(
     ["model.layers.*.bidirectional", "data.format"],
@@ -100,7 +100,7 @@ private let endRules: [ModelDataRule] = [
     "An `end` other than `symbol` is for sequences with a target at each step."
   ) { model, data in
     model.end != .symbol && data.asksOnce
-      ? "model.end: \(model.end.name) is for sequences of outputs, and this data has one target a "
+      ? "model.end: \(model.end.name) is for sequences of outputs, and this data has one target per "
         + "sequence; remove it" : nil
   },
   ModelDataRule(
@@ -131,7 +131,7 @@ private let targetRules: [ModelDataRule] = [
       count > TaskSignature.mostSymbolsFed
     else { return nil }
     return
-      "\(fed.words), which is kept as a number that is exact up to \(TaskSignature.mostSymbolsFed), "
+      "\(fed.words), which is stored as a number that is exact up to \(TaskSignature.mostSymbolsFed), "
       + "and this data has \(count) symbols; set data.vocabulary.size, or remove \(fed.remedy)"
   },
   ModelDataRule(
@@ -223,7 +223,7 @@ private let sourceRules: [ModelDataRule] = [
       !model.layers.contains(where: \.hasState)
     else { return nil }
     return
-      "no layer of the decoder has a state that the encoder's final states could begin; set "
+      "no layer of the decoder has a state that could start from the encoder's final states; set "
       + "model.context to every_step"
   },
   ModelDataRule(
@@ -246,7 +246,7 @@ private let sourceRules: [ModelDataRule] = [
       let index = model.layers.firstIndex(where: { $0.surroundings.initialState != .zero })
     else { return nil }
     return
-      "layer \(index) begins with the encoder's final states and cannot have an initial_state; "
+      "layer \(index) starts from the encoder's final states and cannot have an initial_state; "
       + "remove it, or set model.context to every_step"
   },
 ]
@@ -272,7 +272,7 @@ private let conditionRules: [ModelDataRule] = [
   ) { model, data in
     data.isConditioned && model.condition == .initialState
       && !model.layers.contains(where: \.hasState)
-      ? "no layer has a state that could begin with the condition of the sequence; set "
+      ? "no layer has a state that could start from the condition of the sequence; set "
         + "model.condition to every_step" : nil
   },
   ModelDataRule(
@@ -283,7 +283,7 @@ private let conditionRules: [ModelDataRule] = [
       let first = model.layers.first(where: \.hasState), first.surroundings.initialState != .zero
     else { return nil }
     return
-      "the first layer with a state begins with the condition of the sequence and cannot have an "
+      "the first layer with a state starts from the condition of the sequence and cannot have an "
       + "initial_state; remove it, or set model.condition to every_step"
   },
   ModelDataRule(
@@ -292,7 +292,7 @@ private let conditionRules: [ModelDataRule] = [
   ) { model, data in
     data.isConditioned && model.condition == .initialState
       && model.encoder?.context.beginsStates == true
-      ? "the first layer cannot begin with both the encoder's final states and the condition; "
+      ? "the first layer cannot start from both the encoder's final states and the condition; "
         + "set model.condition or model.context to every_step" : nil
   },
 ]
@@ -307,8 +307,8 @@ private let firstLayerRules: [ModelDataRule] = [
       + "direction."
   ) { model, data in
     model.widthRead(of: data) == 0 && model.readsRows(data.input)
-      ? "this data has nothing to read, so the first layer can have no shortcut, no dropout before "
-        + "it and only one direction; remove them" : nil
+      ? "this data has no inputs, so the first layer can have no shortcut, no dropout before it "
+        + "and only one direction; remove them" : nil
   },
   ModelDataRule(
     ["model.layers.*.residual", "data"], "A residual first layer is as wide as its input."

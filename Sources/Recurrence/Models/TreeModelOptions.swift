@@ -39,7 +39,7 @@ public struct TreeModelOptions: Equatable, Sendable {
     interface.isTree
       ? nil
       : "model.tree reads trees, and this data has none; set data.format to trees and data.view to "
-        + "nodes, or give model.layers in place of it"
+        + "nodes, or give model.layers instead of it"
   }
 }
 
