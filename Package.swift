@@ -107,7 +107,8 @@ let trainer: [Target] = [
   support(
     "TestSupport",
     [
-      "Collectives", "Formats", "Configuration", "Checkpointing", "Exchange", "Inference",
+      "Recurrence", "Collectives", "Formats", "Configuration", "Checkpointing", "Exchange",
+      "Inference",
       "Training", "Reporting", "Runs", "Tools", .product(name: "Logging", package: "swift-log"),
     ]),
   tests(

@@ -134,6 +134,8 @@ extension CheckpointFile {
     package static let optimizer = "optimizer.safetensors"
     package static let average = "average.safetensors"
     package static let hidden = "hidden.safetensors"
+    /// The tensors that the sum of gradients keeps between steps, if it keeps any.
+    package static let reducer = "reducer.safetensors"
     package static let vocabulary = "vocabulary.json"
     /// The vocabularies of outputs and of the source, if they differ from that of inputs.
     package static let outputs = "outputs.json"
@@ -143,6 +145,6 @@ extension CheckpointFile {
 
     /// The files that every checkpoint has, and all files that one may have.
     static let always: Set = [model, optimizer, hidden, vocabulary]
-    static let all = always.union([average, outputs, source, conditions])
+    static let all = always.union([average, reducer, outputs, source, conditions])
   }
 }

@@ -217,10 +217,17 @@ private struct CheckpointReader {
           : "it has no averaged weights, but its configuration has training.average")
     }
     if isAveraged { try file(CheckpointFile.Name.average).places(of: [("", layout)]) }
-    // Each moment of an optimizer is as long as the weights; its names have a prefix before theirs.
-    let moments = try file(CheckpointFile.Name.optimizer)
-    let names = Set(moments.tensors.map { String($0.name.prefix { $0 != "." }) + "." })
-    try moments.places(of: names.map { ($0, layout) })
+    // Each moment of an optimizer, and each tensor of a reducer, is as long as the weights; its names have
+    // a prefix before theirs.
+    func checkVectors(_ name: String) throws(FileError) {
+      let vectors = try file(name)
+      let names = Set(vectors.tensors.map { String($0.name.prefix { $0 != "." }) + "." })
+      try vectors.places(of: names.map { ($0, layout) })
+    }
+    try checkVectors(CheckpointFile.Name.optimizer)
+    if state.files.contains(where: { $0.name == CheckpointFile.Name.reducer }) {
+      try checkVectors(CheckpointFile.Name.reducer)
+    }
     try checkStates(in: file(CheckpointFile.Name.hidden), of: model, progress)
   }
 

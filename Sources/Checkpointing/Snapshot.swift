@@ -28,15 +28,18 @@ public struct Snapshot {
     }
   }
 
+  /// The identity of the model.
+  package let model: String
   package let coordinator: CoordinatorState
   package let cursor: StreamCursor
   package let counters: Counters
   let tensors: [(file: String, tensors: [Tensor], metadata: [String: String])]
 
   package init(
-    coordinator: CoordinatorState, cursor: StreamCursor, counters: Counters,
+    model: String, coordinator: CoordinatorState, cursor: StreamCursor, counters: Counters,
     tensors: [(file: String, tensors: [Tensor], metadata: [String: String])]
   ) {
+    self.model = model
     self.coordinator = coordinator
     self.cursor = cursor
     self.counters = counters

@@ -63,6 +63,7 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
 
   public init() {}
 
+  // Long because every key has its lines.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     batchSize = try container.decode(.batchSize, default: batchSize, from: 1...largestCount)

@@ -46,6 +46,7 @@ public struct DataOptions: Codable, Sendable, Equatable {
     case train, valid, test, tokenizer, vocabulary, document, cache, format, task
   }
 
+  // Long because every key has its lines.
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: Key.self)
     func refuse(_ key: Key, _ reason: String) -> DecodingError {

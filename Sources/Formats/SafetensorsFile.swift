@@ -13,6 +13,7 @@ public struct SafetensorsFile: Sendable {
   private let places: [String: Int]
 
   /// Opens and checks a file.
+  /// - Throws: `FileError` if it cannot be read, or is no whole safetensors file.
   public init(_ path: String) throws(FileError) {
     let mapping = try FileMapping(path)
     self.path = path
@@ -22,50 +23,72 @@ public struct SafetensorsFile: Sendable {
         .damaged, path,
         "\(path) is not a whole safetensors file (\(what)): use another copy or checkpoint")
     }
-    guard bytes.count >= 8 else { throw damaged("\(bytes.count) bytes") }
-    let length = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
-    guard length <= Safetensors.longestHeader, Int(length) <= bytes.count - 8 else {
-      throw damaged("a header of \(length) bytes in a file of \(bytes.count)")
-    }
-    let start = 8 + Int(length)
-    var header: [String: JSONValue]
-    do {
-      let text = UnsafeRawBufferPointer(rebasing: bytes[8..<start])
-      guard case .object(let members) = try StrictJSON.parse(text) else {
-        throw damaged("its header is not an object")
+    do throws(Flaw) {
+      guard bytes.count >= 8 else { throw Flaw("\(bytes.count) bytes") }
+      let length = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
+      guard length <= Safetensors.longestHeader, Int(length) <= bytes.count - 8 else {
+        throw Flaw("a header of \(length) bytes in a file of \(bytes.count)")
       }
-      header = members
+      let start = 8 + Int(length)
+      var header = try Self.header(UnsafeRawBufferPointer(rebasing: bytes[8..<start]))
+      metadata = try Self.metadata(header.removeValue(forKey: "__metadata__"))
+      tensors = try Self.tensors(header, in: mapping, from: start)
+    } catch {
+      throw damaged(error.words)
+    }
+    places = Dictionary(
+      uniqueKeysWithValues: tensors.enumerated().map { ($1.name, $0) })
+  }
+
+  /// A fault of a file, in words for the middle of a sentence.
+  private struct Flaw: Error {
+    let words: String
+    init(_ words: String) { self.words = words }
+  }
+
+  private static func header(
+    _ text: UnsafeRawBufferPointer
+  ) throws(Flaw) -> [String: JSONValue] {
+    do {
+      guard case .object(let members) = try StrictJSON.parse(text) else {
+        throw Flaw("its header is not an object")
+      }
+      return members
     } catch let error as StrictJSON.Failure {
-      throw damaged("its header has \(error.reason) at byte \(8 + error.position)")
-    } catch let error as FileError {
+      throw Flaw("its header has \(error.reason) at byte \(8 + error.position)")
+    } catch let error as Flaw {
       throw error
     } catch {
-      throw damaged("\(error)")
+      throw Flaw("\(error)")
     }
+  }
 
+  private static func metadata(_ value: JSONValue?) throws(Flaw) -> [String: String] {
+    guard let value, value != .null else { return [:] }
+    guard case .object(let members) = value else { throw Flaw("its metadata is not an object") }
     var metadata: [String: String] = [:]
-    if let value = header.removeValue(forKey: "__metadata__"), value != .null {
-      guard case .object(let members) = value else {
-        throw damaged(
-          "its metadata is not an "
-            + "object")
+    for (key, value) in members {
+      guard case .string(let text) = value else {
+        throw Flaw("its metadata \(key) is not a string")
       }
-      for (key, value) in members {
-        guard case .string(let text) = value else {
-          throw damaged("its metadata \(key) is not a string")
-        }
-        metadata[key] = text
-      }
+      metadata[key] = text
     }
-    self.metadata = metadata
+    return metadata
+  }
 
+  /// Returns the tensors of a header, which must fill the data of the file without a gap.
+  /// - Parameter start: The position of the data.
+  private static func tensors(
+    _ header: [String: JSONValue], in mapping: FileMapping, from start: Int
+  ) throws(Flaw) -> [Tensor] {
+    let bytes = mapping.bytes
     var places: [(entry: HeaderEntry, name: String)] = []
     for (name, value) in header {
       guard let entry = HeaderEntry(value) else {
-        throw damaged("its tensor \(name) lacks a known type, a shape or its place")
+        throw Flaw("its tensor \(name) lacks a known type, a shape or its place")
       }
       guard entry.type.size(of: entry.shape) == entry.end - entry.begin else {
-        throw damaged("its tensor \(name) has a size that does not fit its shape")
+        throw Flaw("its tensor \(name) has a size that does not fit its shape")
       }
       places.append((entry, name))
     }
@@ -76,21 +99,19 @@ public struct SafetensorsFile: Sendable {
     var tensors: [Tensor] = []
     for (entry, name) in places {
       guard entry.begin == offset else {
-        throw damaged("its tensor \(name) begins at \(entry.begin) and not at \(offset)")
+        throw Flaw("its tensor \(name) begins at \(entry.begin) and not at \(offset)")
       }
       offset = entry.end
-      guard offset <= bytes.count - start else { throw damaged("it is cut off in tensor \(name)") }
+      guard offset <= bytes.count - start else { throw Flaw("it is cut off in tensor \(name)") }
       let memory = UnsafeRawBufferPointer(
         rebasing: bytes[start + entry.begin..<start + entry.end])
       tensors.append(
         Tensor(name, entry.type, shape: entry.shape, memory: memory, keeping: mapping))
     }
     guard offset == bytes.count - start else {
-      throw damaged("\(bytes.count - start - offset) bytes after the last tensor")
+      throw Flaw("\(bytes.count - start - offset) bytes after the last tensor")
     }
-    self.tensors = tensors
-    self.places = Dictionary(
-      uniqueKeysWithValues: tensors.enumerated().map { ($1.name, $0) })
+    return tensors
   }
 
   /// Makes a copy in which some tensors are replaced.

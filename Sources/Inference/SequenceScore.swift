@@ -50,30 +50,7 @@ public struct SequenceScore: Sendable {
         try checkpoint.anyModel(precision: precision)
       )
     }
-    let data = try world.unanimous { () throws -> DataOptions in
-      var data = options.data
-      if case .files(let paths, let source, let known) = selection {
-        guard options.data.reader != nil else {
-          throw UsageError(
-            "the run was trained on a generated task, which has no files: give --part valid or test"
-          )
-        }
-        data.train = Paths(paths)
-        (data.valid, data.test) = (nil, nil)
-        data.reader?.measure(source: source, known: known)
-        let hasTable = data.reader?.condition.map { !$0.leads } ?? false
-        if hasTable != (known != nil) {
-          throw UsageError(
-            hasTable
-              ? "the conditions of the sequences are in a table: give its file with --conditions"
-              : "the conditions of these sequences are not in a table: remove --conditions")
-        }
-        if data.reader?.format == .pairs, source == nil {
-          throw UsageError("pairs have sources: give their file with --source")
-        }
-      }
-      return data
-    }
+    let data = try world.unanimous { try Self.data(of: selection, options.data) }
     // Nothing of the encoded texts is kept after they are closed.
     let opened = try world.withTemporaryFolder { folder in
       try world.open(data, vocabularies, folder: data.cache ?? folder, seed: options.seed)
@@ -81,27 +58,7 @@ public struct SequenceScore: Sendable {
     let (dataset, part) = try world.unanimous { () throws -> (Dataset, Split) in
       let dataset = try opened.ending(
         by: options.model.end, known: model.interface.ends, checking: (world.rank, world.size))
-      guard model.interface.takes(dataset.interface) else {
-        throw FileError(
-          .damaged, path,
-          "\(path) has other inputs or targets than \(dataset.train.name): give data like that "
-            + "which it was trained on")
-      }
-      switch selection {
-      case .files:
-        // A model with one target per sequence was never trained on outputs before the end.
-        guard !model.interface.asksOnce || dataset.train.asksAtEnds else {
-          throw UsageError(
-            "the model predicts once per sequence, at its end, and \(dataset.train.name) has "
-              + "targets at other steps: give data like that which it was trained on")
-        }
-        return (dataset, dataset.train)
-      case .part(let part):
-        guard let chosen = part == .valid ? dataset.valid : dataset.test else {
-          throw UsageError("the run has no data.\(part.rawValue): give files with --data")
-        }
-        return (dataset, chosen)
-      }
+      return (dataset, try Self.part(selection, of: dataset, for: model, with: path))
     }
     try world.unanimous {
       let format = SeriesFormat(options.data, readsItsOutputs: model.interface.ends != nil)
@@ -135,6 +92,59 @@ public struct SequenceScore: Sendable {
     case _ where dataset.interface.encoded != nil && beam > 0:
       measures = try Self.decoded(model, weights, dataset.outputs, set, beam, world)
     default: measures = []
+    }
+  }
+
+  /// Returns the options of the data to score: those of the run, or the run's format with other files.
+  private static func data(
+    of selection: Selection, _ trained: DataOptions
+  ) throws -> DataOptions {
+    guard case .files(let paths, let source, let known) = selection else { return trained }
+    guard trained.reader != nil else {
+      throw UsageError(
+        "the run was trained on a generated task, which has no files: give --part valid or test")
+    }
+    var data = trained
+    data.train = Paths(paths)
+    (data.valid, data.test) = (nil, nil)
+    data.reader?.measure(source: source, known: known)
+    let hasTable = data.reader?.condition.map { !$0.leads } ?? false
+    if hasTable != (known != nil) {
+      throw UsageError(
+        hasTable
+          ? "the conditions of the sequences are in a table: give its file with --conditions"
+          : "the conditions of these sequences are not in a table: remove --conditions")
+    }
+    if data.reader?.format == .pairs, source == nil {
+      throw UsageError("pairs have sources: give their file with --source")
+    }
+    return data
+  }
+
+  /// Returns the part of the opened data to score, which must be for the model.
+  private static func part(
+    _ selection: Selection, of dataset: Dataset, for model: any Model, with path: String
+  ) throws -> Split {
+    guard model.interface.takes(dataset.interface) else {
+      throw FileError(
+        .damaged, path,
+        "\(path) has other inputs or targets than \(dataset.train.name): give data like that "
+          + "which it was trained on")
+    }
+    switch selection {
+    case .files:
+      // A model with one target per sequence was never trained on outputs before the end.
+      guard !model.interface.asksOnce || dataset.train.asksAtEnds else {
+        throw UsageError(
+          "the model predicts once per sequence, at its end, and \(dataset.train.name) has "
+            + "targets at other steps: give data like that which it was trained on")
+      }
+      return dataset.train
+    case .part(let part):
+      guard let chosen = part == .valid ? dataset.valid : dataset.test else {
+        throw UsageError("the run has no data.\(part.rawValue): give files with --data")
+      }
+      return chosen
     }
   }
 

@@ -1,10 +1,11 @@
-internal import Configuration
-internal import Datasets
+package import Configuration
+package import Datasets
 internal import Formats
 internal import Foundation
-internal import Inference
+package import Inference
+package import Logging
 internal import Recurrence
-internal import Training
+package import Training
 
 extension TaskSignature {
   /// The name of targets in displayed speeds.
@@ -27,12 +28,13 @@ extension TaskSignature {
 
 /// Displays the progress of a run: one redrawn line on a terminal, otherwise a line from time to
 /// time.
-final class Console {
+package final class Console: MetricsSink {
   private let style: ConsoleOptions.Progress
   private let every: Interval
   private let unit: ScoreUnit
   /// The name of targets.
   private let targets: String
+  private let log: Logger
   private let clock = ContinuousClock()
   private var begun: ContinuousClock.Instant
   private var shown: ContinuousClock.Instant
@@ -46,13 +48,14 @@ final class Console {
   /// True if a new line was begun after a request to stop.
   private var hasLeftLine = false
 
-  init(
-    _ style: ConsoleOptions.Progress, every: Interval, unit: ScoreUnit, targets: String
+  package init(
+    _ style: ConsoleOptions.Progress, _ options: RunOptions, _ dataset: Dataset, log: Logger
   ) {
     self.style = style
-    self.every = every
-    self.unit = unit
-    self.targets = targets
+    self.log = log
+    every = options.console.every
+    unit = ScoreUnit(dataset, hasEnds: options.model.end != .symbol)
+    targets = dataset.interface.targetWord
     begun = clock.now
     shown = clock.now
   }
@@ -66,13 +69,25 @@ final class Console {
       + (score.targets == 1 ? "" : " on \(score.targets) targets")
   }
 
-  func begin(_ coordinator: Coordinator) {
+  /// Starts to measure the time of the run.
+  package func begin(_ coordinator: Coordinator) {
     begun = clock.now
     shown = clock.now
     firstStep = coordinator.state.step
   }
 
-  func show(_ report: StepReport, _ coordinator: Coordinator) {
+  package func record(step report: StepReport, _ coordinator: Coordinator) {
+    show(report, coordinator)
+    if report.verdict == .skip {
+      warn(
+        """
+        Step \(report.step) was skipped: its loss is \(report.score.loss) and the norm of its \
+        gradient \(report.gradientNorm); lower the learning rate or clip if this continues.
+        """)
+    }
+  }
+
+  private func show(_ report: StepReport, _ coordinator: Coordinator) {
     guard style != .none else { return }
     // A skipped step has no valid loss.
     if report.score.lossSum.isFinite {
@@ -116,7 +131,7 @@ final class Console {
     }
   }
 
-  func show(_ score: Score, isBest: Bool, _ coordinator: Coordinator) {
+  package func record(evaluation score: Score, isBest: Bool, _ coordinator: Coordinator) {
     guard style != .none else { return }
     let verdict =
       coordinator.isWorseThanGuessing
@@ -125,18 +140,29 @@ final class Console {
     line("step \(coordinator.state.step): validation \(words(score))\(verdict)")
   }
 
-  func saved(_ path: String) {
+  package func record(checkpoint path: String) {
     if style == .lines { line("saved \(path)") }
   }
 
+  package func record(test score: Score, _ coordinator: Coordinator) {
+    log.info("Test: \(words(score)).")
+  }
+
+  /// Prints a warning without disturbing the progress line.
+  package func warn(_ sentence: String) {
+    clear()
+    log.warning("\(sentence)")
+  }
+
   /// Clears the progress line, so that another line can be written.
-  func clear() {
+  private func clear() {
     let width = min(drawn, TerminalWidth.current() - 1)
     if drawn > 0 { write("\r" + String(repeating: " ", count: max(0, width)) + "\r") }
     drawn = 0
   }
 
-  func end() {
+  /// Ends the progress line.
+  package func end() {
     if drawn > 0 { write("\n") }
     drawn = 0
   }

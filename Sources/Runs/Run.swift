@@ -8,7 +8,7 @@ internal import Foundation
 internal import Inference
 internal import LinearAlgebra
 public import Logging
-internal import Recurrence
+public import Recurrence
 internal import Reporting
 public import Training
 
@@ -69,7 +69,8 @@ public final class Run {
   private let request: RunRequest
   private let world: any Communicator
   private let store: CheckpointStore
-  private let recorder: Recorder?
+  /// The reports of the root; nil on every other rank.
+  private let reports: Reports?
   private let log: Logger
   private let lock: FolderLock?
   private let need: MemoryEstimate
@@ -77,95 +78,120 @@ public final class Run {
   public var memory: String { need.table }
 
   /// Opens the data, makes the model and restores the checkpoint, if any. Collective.
-  public init(_ request: RunRequest, world: any Communicator, log: Logger) throws {
+  /// - Parameters:
+  ///   - sinks: Further places for the results of the root, after the metrics file and the console.
+  ///   - makeReducer: Makes the sum of gradients over ranks.
+  public init(
+    _ request: RunRequest, world: any Communicator, log: Logger, sinks: [any MetricsSink] = [],
+    reducer makeReducer: (ParameterLayout, any Communicator) -> any GradientReducer =
+      makeGradientReducer
+  ) throws {
     self.request = request
     self.world = world
     self.log = log
     let options = request.options
     store = CheckpointStore(request.folder.checkpoints, keep: options.checkpoint.keep)
     let resolved = Array(try ResolvedConfiguration.json(options))
-
-    // The root reads the folder and the weights to start from.
-    let (folder, store) = (request.folder, store)
-    var lock: FolderLock?
-    let start = try world.unanimous { () throws -> Start? in
-      guard world.isRoot else { return nil }
-      if let violation = options.violations(at: .start).first {
-        throw UsageError(violation.sentence)
-      }
-      if request.resume == .none && folder.isUsed {
-        throw UsageError(
-          "\(folder.path) holds a run already and --resume is none: choose another --run folder, or "
-            + "resume with --resume auto")
-      }
-      if !request.isRehearsal {
-        lock = try folder.lock()
-        try store.prepare()
-      }
-      return try Start(request, store)
-    }
-    self.lock = lock
+    let start: Start?
+    (start, lock) = try Self.openFolder(request, store, world)
     let vocabularies = try world.share(start?.vocabularies)
-    dataset = try Self.open(options, vocabularies, cache: folder.cache, world)
-    let recorder =
+    let dataset = try Self.open(options, vocabularies, cache: request.folder.cache, world)
+    self.dataset = dataset
+    let reports =
       world.isRoot
-      ? Recorder(
-        options, in: folder, store, dataset, world.size, progress: request.progress, log: log)
-      : nil
-    self.recorder = recorder
-    let dataset = dataset
+      ? Reports(request, store, dataset, worldSize: world.size, log: log, further: sinks) : nil
+    self.reports = reports
     if world.isRoot { for note in dataset.notes { log.warning("\(note)") } }
-    try world.unanimous {
-      if let violation = options.violations(at: .data, data: dataset.interface).first {
-        throw UsageError(violation.sentence)
-      }
-      if request.diagnosingEvery != nil, options.training.recompute != .none {
-        throw UsageError(
-          "a diagnosis of gradients needs every step of a window: set training.recompute to none")
-      }
-      if request.diagnosingEvery != nil, options.training.keptSteps > 0 {
-        throw UsageError(
-          "a diagnosis of gradients needs windows that do not overlap: remove training.stride")
-      }
-    }
+    try world.unanimous { try Self.check(request, against: dataset) }
     let need = MemoryEstimate(options, dataset, world)
     self.need = need
     try world.unanimous { try need.check() }
     trainer = try world.unanimous {
       try Trainer(
-        options, dataset: dataset, world: world, observer: recorder ?? SilentObserver(),
+        options, dataset: dataset, world: world, sinks: reports?.sinks ?? [],
+        checkpoints: reports?.checkpoints, reducer: makeReducer,
         diagnosingEvery: request.diagnosingEvery)
     }
     // Test data that cannot be read should be reported now, not at the end of the run.
     try world.unanimous {
       _ = try dataset.test?.loader(options.evaluation.loaderRequest(in: world))
     }
-    recorder?.modelIdentity = trainer.model.identity
     try Self.agree(resolved, dataset, trainer.model, world)
     try trainer.begin(from: start?.weights, updateGate: request.updateGate)
 
     // Nothing is written until everything is known to fit.
-    let checkpoint = start?.checkpoint
-    let resumes = try world.share(checkpoint != nil)
-    if resumes {
-      try world.unanimous { try checkpoint.map { try recorder?.check($0) } }
-      try trainer.restore(checkpoint)
-    }
-    let space = trainer.checkpointSpace
-    let scarcity = try world.unanimous {
-      // A complete run saves nothing more, unless its last evaluation was interrupted.
-      let saves = !trainer.coordinator.isComplete || trainer.coordinator.hasOpenEvaluation
-      return try world.isRoot && saves ? space.check(folder.checkpoints, store) : nil
-    }
-    if let scarcity { log.warning("\(scarcity)") }
+    try resume(from: start?.checkpoint)
+    try checkSpace()
     if request.isRehearsal { return }
     try world.unanimous {
-      if world.isRoot { try folder.prepare(given: request.given, resolved: resolved) }
+      if world.isRoot { try request.folder.prepare(given: request.given, resolved: resolved) }
     }
-    try goBack(to: checkpoint)
+    try goBack(to: start?.checkpoint)
     let state = trainer.coordinator.state
-    try world.unanimous { try recorder?.open(at: state) }
-    recorder?.announce(trainer, start?.warning)
+    try world.unanimous { try reports?.open(at: state) }
+    reports?.begin(trainer, start?.warning)
+  }
+
+  /// Locks the folder, and reads the checkpoint or the weights to start from, on the root. Collective.
+  private static func openFolder(
+    _ request: RunRequest, _ store: CheckpointStore, _ world: any Communicator
+  ) throws -> (Start?, FolderLock?) {
+    try world.unanimous { () throws -> (Start?, FolderLock?) in
+      guard world.isRoot else { return (nil, nil) }
+      if let violation = request.options.violations(at: .start).first {
+        throw UsageError(violation.sentence)
+      }
+      let folder = request.folder
+      if request.resume == .none && folder.isUsed {
+        throw UsageError(
+          "\(folder.path) holds a run already and --resume is none: choose another --run folder, or "
+            + "resume with --resume auto")
+      }
+      var lock: FolderLock?
+      if !request.isRehearsal {
+        lock = try folder.lock()
+        try store.prepare()
+      }
+      return (try Start(request, store), lock)
+    }
+  }
+
+  /// Refuses a model or a diagnosis that the data does not allow.
+  private static func check(_ request: RunRequest, against dataset: Dataset) throws {
+    let options = request.options
+    if let violation = options.violations(at: .data, data: dataset.interface).first {
+      throw UsageError(violation.sentence)
+    }
+    if request.diagnosingEvery != nil, options.training.recompute != .none {
+      throw UsageError(
+        "a diagnosis of gradients needs every step of a window: set training.recompute to none")
+    }
+    if request.diagnosingEvery != nil, options.training.keptSteps > 0 {
+      throw UsageError(
+        "a diagnosis of gradients needs windows that do not overlap: remove training.stride")
+    }
+  }
+
+  /// Restores a checkpoint, which the root has read, if there is one. Collective.
+  private func resume(from checkpoint: Checkpoint?) throws {
+    guard try world.share(checkpoint != nil) else { return }
+    let check = ResumeCheck(
+      options: request.options, dataset: dataset, model: trainer.model, worldSize: world.size,
+      log: log)
+    try world.unanimous { try checkpoint.map { try check.check($0) } }
+    try trainer.restore(checkpoint)
+  }
+
+  /// Refuses to train if the disk has no room for the run's checkpoints; warns if there is little.
+  /// Collective.
+  private func checkSpace() throws {
+    // A complete run saves nothing more, unless its last evaluation was interrupted.
+    let saves = !trainer.coordinator.isComplete || trainer.coordinator.hasOpenEvaluation
+    let space = trainer.checkpointSpace
+    let scarcity = try world.unanimous {
+      try world.isRoot && saves ? space.check(request.folder.checkpoints, store) : nil
+    }
+    if let scarcity { log.warning("\(scarcity)") }
   }
 
   /// Makes `latest` name the checkpoint that the run was told to resume from, before anything of
@@ -193,7 +219,7 @@ public final class Run {
       if test == nil { outcome = .interrupted }
     }
     if outcome == .complete, trainer.coordinator.hasDiverged { outcome = .worseThanGuessing }
-    recorder?.conclude(outcome, test, inTest: tests, trainer)
+    reports?.conclude(outcome, test, inTest: tests, trainer)
     return outcome
   }
 
@@ -220,7 +246,7 @@ public final class Run {
         try Checkpoint(verifying: store.path(ofStep: step)).bestWeights.load(into: [("", weights)])
       } catch {
         weights.update { $0.buffer.copy(from: now.buffer) }
-        recorder?.warn("\(error); the test uses the last weights, not the best.")
+        reports?.console.warn("\(error); the test uses the last weights, not the best.")
       }
     }
     try world.share(weights)

@@ -24,8 +24,16 @@ extension Trainer {
     if let average {
       tensors.append((CheckpointFile.Name.average, average.vector.tensors(), model.tiedNames))
     }
+    let kept = reducer.stateTensors
+    if !kept.isEmpty {
+      tensors.append(
+        (
+          CheckpointFile.Name.reducer,
+          kept.flatMap { $0.vector.tensors(prefix: $0.name + ".") }, [:]
+        ))
+    }
     return Snapshot(
-      coordinator: coordinator.state, cursor: loader.cursor,
+      model: model.identity, coordinator: coordinator.state, cursor: loader.cursor,
       counters: .init(
         optimizer: optimizer.updates, average: average?.updates ?? 0,
         kept: keptSteps > 0 ? keptSteps : nil, keptLayout: keptSteps > 0 ? keptLayout : nil),
@@ -47,6 +55,7 @@ extension Trainer {
     try world.share(weights)
     for (_, vector) in optimizer.moments { try world.share(vector) }
     if let average { try world.share(average.vector) }
+    for (_, vector) in reducer.stateTensors { try world.share(vector) }
     let cursor = try world.share(found.cursor)
     try world.unanimous { try loader.seek(cursor) }
     try scatterStates(found.hidden, keptSteps: counters.kept ?? 0)
@@ -83,6 +92,12 @@ extension Trainer {
         state.files.contains { $0.name == CheckpointFile.Name.average }
         ? CheckpointFile.Name.average : CheckpointFile.Name.model
       try checkpoint.tensors(of: file).load(into: [("", average.vector)])
+    }
+    let kept = reducer.stateTensors
+    // A reducer that the run did not have so far starts anew.
+    if !kept.isEmpty, state.files.contains(where: { $0.name == CheckpointFile.Name.reducer }) {
+      try checkpoint.tensors(of: CheckpointFile.Name.reducer).load(
+        into: kept.map { ($0.name + ".", $0.vector) })
     }
     let file = try checkpoint.tensors(of: CheckpointFile.Name.hidden)
     let place = loader.cursor

@@ -35,13 +35,13 @@ public final class Trainer {
   /// The way to find the gradient of a window, with what it keeps between windows.
   let method: any GradientMethod
   private let gradient: ParameterVector
-  private let reducer: any GradientReducer
-  private let batch: Batch
+  let reducer: any GradientReducer
+  let batch: Batch
   private let clipper: Clipper
   private let validation: Evaluation?
-  private let carriesState: Bool
-  /// The readout, which fits the output layer without gradients; nil for training by gradients.
-  private let readout: Readout?
+  let carriesState: Bool
+  /// The fitter of the output layer; nil for training by gradients.
+  private let readout: ReadoutFitter?
 
   /// The scheduled sampling; nil for teacher forcing only.
   private let predictions: FedPredictions?
@@ -49,13 +49,15 @@ public final class Trainer {
   /// The gradient diagnosis; nil for none.
   private var diagnosis: GradientMonitor?
 
-  /// The observer of the run, for console, metrics and checkpoints. Only the root's has any effect.
-  let observer: any Observer
+  /// The places for the results of steps and evaluations.
+  private let sinks: [any MetricsSink]
+  /// The place for checkpoints; nil on every rank but the root, and for a run that saves none.
+  private let checkpoints: (any CheckpointWriter)?
   /// Returns true if this rank was asked to stop; called at every step, and from time to time in an
   /// evaluation.
   package var isAskedToStop: () -> Bool = { StopRequest.isMade }
   /// True while a step is computed.
-  package private(set) var isTakingStep = false
+  package internal(set) var isTakingStep = false
   /// The time between votes of the ranks in an evaluation.
   package var stopInterval = Duration.milliseconds(500)
   /// The memory of the windows.
@@ -67,15 +69,23 @@ public final class Trainer {
   }
 
   /// Prepares everything that a run needs, with initial weights.
-  /// - Parameter every: The number of steps between gradient diagnoses; nil for none.
+  /// - Parameters:
+  ///   - sinks: The places for the results; empty on every rank but the root.
+  ///   - checkpoints: The place for checkpoints; nil on every rank but the root.
+  ///   - makeReducer: Makes the sum of gradients over ranks.
+  ///   - every: The number of steps between gradient diagnoses; nil for none.
   /// - Throws: `DataError` if streams and data do not fit; `ScheduleError`.
   public init(
     _ options: RunOptions, dataset: Dataset, world: any Communicator,
-    observer: any Observer = SilentObserver(), diagnosingEvery every: Int? = nil
+    sinks: [any MetricsSink] = [], checkpoints: (any CheckpointWriter)? = nil,
+    reducer makeReducer: (ParameterLayout, any Communicator) -> any GradientReducer =
+      makeGradientReducer,
+    diagnosingEvery every: Int? = nil
   ) throws {
     self.world = world
     diagnosis = every.map { GradientMonitor(every: $0) }
-    self.observer = observer
+    self.sinks = sinks
+    self.checkpoints = checkpoints
     model = options.model.makeModel(
       dataset.interface, seed: options.seed, objective: options.training.objective)
     loader = try dataset.train.loader(options.training.loaderRequest(seed: options.seed, in: world))
@@ -91,7 +101,7 @@ public final class Trainer {
     weights.precision = options.training.precision
     weights.initialize(seed: options.seed)
     gradient = ParameterVector(layout)
-    reducer = makeGradientReducer(for: layout, over: world)
+    reducer = makeReducer(layout, world)
     optimizer = options.training.optimizer.makeOptimizer(for: layout)
     average = options.training.average.map { [weights] in WeightAverage($0, of: weights) }
     clipper = Clipper(
@@ -110,41 +120,17 @@ public final class Trainer {
     method = request.make(model.plan, on: tape, batch.widths)
     predictions = try FedPredictions(options, dataset, of: model, in: batch, on: tape)
     readout = options.training.readout.flatMap { [model] readout in
-      (model as? SequenceModel).map { Readout(readout, of: $0) }
+      (model as? SequenceModel).map { ReadoutFitter(readout, of: $0) }
     }
     // The states of a stream must not depend on the other streams of this rank.
     weights.rowsAreIndependent = readout != nil
   }
 
-  /// Reads one window of the pass that fits a readout; fits it after the last window.
-  private func fit(_ readout: Readout) throws -> StepReport {
-    var watch = Stopwatch()
-    let epoch = coordinator.state.epoch
-    if loader.startsAnew || !carriesState { method.clear() }
-    loader.next(into: batch)
-    tape.loss.clear()
-    var sums = vote(on: tape.loss)
-    if batch.streams > 0 {
-      sums.targets = readout.add(tape.begin(batch, weights: weights))
-      tape.carryStates()
-    }
-    watch.compute = watch.lap()
-    try world.sum(&sums.values)
-    watch.communication = watch.lap()
-    if loader.isAtEpochStart { try readout.finish(weights, world) }
-    coordinator.finish(sums, .update, epochEnds: loader.isAtEpochStart)
-    watch.update = watch.lap()
-    return StepReport(
-      step: coordinator.state.step, epoch: epoch, tokens: coordinator.state.tokens,
-      score: Score(lossSum: 0, targets: sums.targets), learningRate: 0, gradientNorm: 0,
-      verdict: .update, time: watch, gradients: nil)
-  }
-
-  /// Takes one step and reports its results.
+  /// Takes one step of training by gradients and reports its results.
   package func step() throws -> StepReport {
     isTakingStep = true
     defer { isTakingStep = false }
-    if let readout { return try fit(readout) }
+    precondition(readout == nil, "a step by gradients of a model whose readout is fitted")
     var watch = Stopwatch()
     let (rate, epoch) = (coordinator.rate, coordinator.state.epoch)
     if loader.startsAnew || !carriesState { method.clear() }
@@ -203,26 +189,35 @@ public final class Trainer {
       guard try evaluate() else { return .interrupted }
       try save()
     }
+    if let readout {
+      try fit(readout)
+      return try finishStep() ?? .complete
+    }
     while !coordinator.isComplete {
       let report = try step()
-      // The windows of a readout's pass have no loss to report.
-      if readout == nil { observer.observe(report, coordinator) }
+      for sink in sinks { sink.record(step: report, coordinator) }
       if report.verdict == .diverged { return .diverged(step: report.step) }
-      if coordinator.isEvaluationDue || coordinator.isCheckpointDue { try checkAgreement() }
-      if coordinator.isEvaluationDue, try !evaluate() {
-        // The weights are saved; a resumed run begins with this evaluation.
-        coordinator.leaveEvaluationOpen()
-        try save()
-        return .interrupted
-      }
-      if coordinator.isCheckpointDue {
-        try save()
-        // Saving takes long for large models.
-        if !coordinator.isComplete, try isAnyAskedToStop() { return .interrupted }
-      }
-      if coordinator.isInterrupted { return .interrupted }
+      if let outcome = try finishStep() { return outcome }
     }
     return .complete
+  }
+
+  /// Does what is due after a step: the check that ranks agree, an evaluation, a checkpoint.
+  /// - Returns: The outcome of a run that ends here before its last step; nil if it goes on.
+  private func finishStep() throws -> Outcome? {
+    if coordinator.isEvaluationDue || coordinator.isCheckpointDue { try checkAgreement() }
+    if coordinator.isEvaluationDue, try !evaluate() {
+      // The weights are saved; a resumed run begins with this evaluation.
+      coordinator.leaveEvaluationOpen()
+      try save()
+      return .interrupted
+    }
+    if coordinator.isCheckpointDue {
+      try save()
+      // Saving takes long for large models.
+      if !coordinator.isComplete, try isAnyAskedToStop() { return .interrupted }
+    }
+    return coordinator.isInterrupted ? .interrupted : nil
   }
 
   /// Scores the validation data, with the averaged weights if there is an average.
@@ -233,7 +228,7 @@ public final class Trainer {
       let score = try validation.run(model, weights: average?.vector ?? weights, votes: votes)
     else { return false }
     let isBest = coordinator.finish(evaluation: score.loss, guess: score.guess)
-    observer.observe(score, isBest: isBest, coordinator)
+    for sink in sinks { sink.record(evaluation: score, isBest: isBest, coordinator) }
     return true
   }
 
@@ -246,19 +241,21 @@ public final class Trainer {
     return asked[0] > 0
   }
 
-  private func vote(on loss: Loss) -> StepSums {
+  func vote(on loss: Loss) -> StepSums {
     var sums = StepSums()
     sums.loss = loss.sum
     sums.targets = loss.targets
     sums.correct = loss.correct
     sums.sequences = batch.sequences
     sums.stopVotes = isAskedToStop() ? 1 : 0
-    sums.clockVotes = observer.wantsCheckpoint(coordinator) ? 1 : 0
+    sums.clockVotes = checkpoints?.isDue == true ? 1 : 0
     return sums
   }
 
-  /// Passes a snapshot of the run to the observer. Collective.
+  /// Saves a checkpoint. Collective.
   package func save() throws {
-    try observer.save(try snapshot(), isBest: coordinator.isBest)
+    guard let snapshot = try snapshot(), let checkpoints else { return }
+    let path = try checkpoints.save(snapshot, isBest: coordinator.isBest)
+    for sink in sinks { sink.record(checkpoint: path) }
   }
 }

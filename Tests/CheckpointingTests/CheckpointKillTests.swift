@@ -12,11 +12,11 @@ import Training
 
 private let environment = ProcessInfo.processInfo.environment
 private let variable = "UNROLL_TEST_SAVING_PROCESS"
-/// Where to save, in the process that is to be killed.
+/// The folder to save in, in the process that will be killed.
 private let savingFolder = environment[variable]
 
-/// What the tests below let run in a process of its own: this suite again, told by its environment
-/// what to do.
+/// The part that the tests below run in a process of its own: this suite again, with its task in the
+/// environment.
 @Suite(.enabled(if: savingFolder != nil, "only inside of other tests")) struct SavingProcess {
   static let saves = [10, 20, 20, 30, 40]
 

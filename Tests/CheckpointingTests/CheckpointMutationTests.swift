@@ -147,7 +147,7 @@ import Training
     }
   }
 
-  /// What the commands do with a checkpoint.
+  /// Uses a checkpoint as the commands do.
   private func use(_ path: String, of options: RunOptions, _ folder: String) throws {
     let checkpoint = try Checkpoint(verifying: path)
     _ = try CheckpointInspection(checkpoint).words

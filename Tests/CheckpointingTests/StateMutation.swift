@@ -7,7 +7,7 @@ import Training
 struct StateMutation: CustomStringConvertible {
   /// Keys, and indices as text.
   let place: [String]
-  /// What is put there; nil where it is taken away.
+  /// The new value; nil if it is removed.
   let value: JSONValue?
 
   var description: String {

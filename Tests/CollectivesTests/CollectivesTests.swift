@@ -3,7 +3,7 @@ import LinearAlgebra
 import Testing
 import TestSupport
 
-/// What every world must do, whatever it is made of.
+/// Properties of every communicator.
 @Suite(.serialized) struct `Sums and other collectives` {
   static let floatsPerPiece = MPI.pieceBytes / 4
   static let sizes = [

@@ -27,7 +27,7 @@ import TestSupport
     return (vocabulary, folder.path + "/" + name, folder.read(name))
   }
 
-  /// Whether a file is opened; what is opened is read from end to end, as training does.
+  /// Returns true if a file can be opened; it is then read from end to end, as in training.
   func opens(_ bytes: [UInt8], _ path: String, _ vocabulary: Vocabulary) throws -> Bool {
     try Data(bytes).write(to: URL(fileURLWithPath: path))
     let corpus: Corpus

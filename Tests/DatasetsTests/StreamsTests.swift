@@ -5,7 +5,7 @@ import Recurrence
 import Testing
 internal import TestSupport
 
-/// What a window asks of a rank, copied out of the batch.
+/// The contents of a window of a rank, copied out of the batch.
 private struct Window: Equatable {
   var steps: Int, firstStream: Int, epoch: Int, position: Int
   var inputs: [[Int32]], targets: [[Int32]], resets: [[UInt8]]

@@ -191,7 +191,7 @@ extension `Readers of examples` {
 
   // MARK: Series
 
-  /// What a format reads of a text, and the text it makes of that.
+  /// Returns the numbers that a format reads from a text, and the text that it writes for them.
   private func copy(_ options: String, _ text: String) throws -> ([[Real]], String) {
     let format = try #require(SeriesFormat(decode(options)))
     let series = try format.read(folder.write("series.txt", text))

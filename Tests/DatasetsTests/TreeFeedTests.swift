@@ -30,7 +30,7 @@ internal import TestSupport
     return try Dataset(options, cache: folder.path, writing: true)
   }
 
-  /// What a rank reads of some batches: of each the epoch, the labels of the roots and the keys.
+  /// Returns the epoch, the labels of the roots and the keys of some batches of a rank.
   private func read(_ loader: any BatchLoader, _ count: Int) -> [[Int]] {
     let batch = loader.makeBatch()
     return (0..<count).map { _ in

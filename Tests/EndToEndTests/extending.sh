@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Compiles the examples of docs/extending.md: each block of Swift whose first line is a path becomes that
-# file in a copy of its module's sources, the indented line after it is added to the module's registry,
-# and the module is compiled.
+# file in a copy of its module's sources, the indented line after it is added to its registry, and the
+# module is compiled; so is that of the registry, if it is another one.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.bash"
 cd "$work"
@@ -25,43 +25,54 @@ modules=$scratch/release/Modules
 flags=(-swift-version 6 -O -package-name "$(basename "$root" | tr "[:upper:] " "[:lower:]_")" -enable-upcoming-feature InternalImportsByDefault
   -I "$modules" -Xcc "-march=$march")
 # SwiftPM names a package after its folder. The C modules are those that the Swift ones were built with.
-for map in "$scratch"/release/*.build/module.modulemap "$root"/Sources/*/module.modulemap; do
+for map in "$scratch"/release/*.build/module.modulemap "$root"/Sources/*/module.modulemap \
+  "$scratch"/checkouts/*/Sources/*/include/module.modulemap; do
   if [ -f "$map" ]; then flags+=(-Xcc "-fmodule-map-file=$map"); fi
 done
-for folder in "$root"/Sources/*/include; do flags+=(-Xcc -I -Xcc "$folder"); done
+for folder in "$root"/Sources/*/include "$scratch"/checkouts/*/Sources/*/include; do flags+=(-Xcc -I -Xcc "$folder"); done
 for package in openblas ompi-c zlib; do
   for flag in $(pkg-config --cflags-only-I "$package"); do flags+=("$flag"); done
 done
 
-# The file of a registry, and the entry that the new line goes before.
+# The module and the file of a registry, and the entry that the new line goes before.
 registry() {
   case $1 in
-    Datasets) echo "Tokenizers/TokenizerRegistry.swift ByteTokenizer()," ;;
-    LinearAlgebra) echo "Products/ProductBackend.swift OwnRows()," ;;
-    Optimization) echo "Optimizer.swift \"adagrad\": Adagrad.self," ;;
+    Datasets) echo "Datasets Tokenizers/TokenizerRegistry.swift ByteTokenizer()," ;;
+    LinearAlgebra) echo "LinearAlgebra Products/ProductBackend.swift OwnRows()," ;;
+    Optimization) echo "Optimization Optimizer.swift \"adagrad\": Adagrad.self," ;;
+    Training) echo "Training GradientReducer.swift layout.rowSparse.isEmpty" ;;
+    Reporting) echo "Runs Reports.swift metrics," ;;
     *) die "no registry of $1 is known" ;;
   esac
+}
+
+# Compiles a module of this folder, where it is there, and of the package otherwise.
+compile() {
+  local file=$1 module=$2
+  mapfile -t sources < <(find "$module" -name '*.swift')
+  swiftc -emit-module -emit-module-path "$work/modules/$module.swiftmodule" -module-name "$module" \
+    -I "$work/modules" "${flags[@]}" "${sources[@]}" 2>log || die "$file of docs/extending.md: $(cat log)"
 }
 
 count=0
 while read -r file; do
   module=$(cut -d/ -f2 <<<"$file")
   name=${file//\//@}
-  rm -rf "$module"
-  cp -r "$root/Sources/$module" "$module"
-  cp "text-$name" "${file#Sources/}"
   [ -f "line-$name" ] || die "$file has no line for a registry behind it"
-  read -r list entry < <(registry "$module")
-  grep -qF "$entry" "$module/$list" || die "$module/$list has no $entry"
+  read -r home list entry < <(registry "$module")
+  rm -rf "$module" "$home" modules
+  mkdir modules
+  for folder in "$module" "$home"; do cp -rn "$root/Sources/$folder" .; done
+  cp "text-$name" "${file#Sources/}"
+  grep -qF "$entry" "$home/$list" || die "$home/$list has no $entry"
   awk -v entry="$entry" -v line="$(cat "line-$name")" '
     index($0, entry) && !done { print "    " line; done = 1 }
     { print }
-  ' "$module/$list" >list
-  mv list "$module/$list"
-  mapfile -t sources < <(find "$module" -name '*.swift')
-  swiftc -typecheck -module-name "$module" "${flags[@]}" "${sources[@]}" 2>log ||
-    die "$file of docs/extending.md: $(cat log)"
+  ' "$home/$list" >list
+  mv list "$home/$list"
+  compile "$file" "$module"
+  if [ "$home" != "$module" ]; then compile "$file" "$home"; fi
   count=$((count + 1))
 done <files
-[ "$count" -ge 3 ] || die "$count examples in docs/extending.md, not 3"
+[ "$count" -ge 5 ] || die "$count examples in docs/extending.md, not 5"
 pass "$count examples of docs/extending.md compile"

@@ -17,7 +17,7 @@ import Testing
       let layers = cells.enumerated().map { "{cell: \($1), hidden: \(5 + $0)\(options)}" }
       return "{embedding: 4, layers: [\(layers.joined(separator: ", "))]}"
     }
-    /// Whether b + b′ is taken before anything else.
+    /// True if b + b′ is added before anything else.
     var addsBiasesFirst: Bool { !cells.contains("gru") }
     var isGRU: Bool { cells.contains { $0.hasPrefix("gru") } }
   }
@@ -45,7 +45,7 @@ import Testing
     }
   }
 
-  /// What the model itself says after each symbol.
+  /// Returns the model's own logits after each symbol.
   private func logits(_ checkpoint: Checkpoint, _ symbols: [Int32]) throws -> [[Float]] {
     let (model, weights) = try checkpoint.anyModel()
     let tape = Tape(model.plan, steps: symbols.count, streams: 1, derivatives: false)

@@ -25,7 +25,7 @@ struct FramedMatrix {
     }
   }
 
-  /// Whether no number around the matrix was overwritten.
+  /// True if no number around the matrix was overwritten.
   var frameIsIntact: Bool {
     let stride = matrix.columns + 2 * margin
     for k in 0..<buffer.count {

@@ -100,7 +100,7 @@ import Testing
 @Suite struct `Dropout's masks` {
   let random = Philox(seed: 3, name: "dropout")
 
-  /// What is left of a row of ones.
+  /// Returns a row of ones after a mask.
   func mask(
     _ count: Int, rate: Double, stream: Int = 0, position: Int = 0, epoch: Int = 1
   ) -> [Real] {

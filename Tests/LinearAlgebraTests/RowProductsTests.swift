@@ -2,7 +2,7 @@
   import LinearAlgebra
   import Testing
 
-  /// What fits a readout to the byte on any number of ranks: ranks have other numbers of rows.
+  /// Products that fit a readout to the same bits on any number of ranks, which have other numbers of rows.
   @Suite struct `Products of independent rows` {
     static let shapes = [
       WeightShape(24, 8, 300), WeightShape(21, 300, 43), WeightShape(40, 130, 67),

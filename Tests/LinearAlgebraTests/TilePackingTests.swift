@@ -2,7 +2,7 @@ import CTiles
 import LinearAlgebra
 import Testing
 
-/// What the products of `CTiles` read, on any processor with AVX-512; the products themselves need AMX.
+/// The packed operands of `CTiles`, on any processor with AVX-512; the products themselves need AMX.
 @Suite(.enabled(if: tiles_can_be_packed(), "no AVX-512"))
 struct `Factors in tiles` {
   struct Factor: CustomTestStringConvertible {

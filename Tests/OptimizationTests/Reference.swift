@@ -97,7 +97,7 @@ extension ParameterVector {
   }
 }
 
-/// What a piece of configuration says, or the sentence of its error and the key it is at.
+/// Decodes a part of a configuration; throws the message of its error and the key.
 func decode<Value: Decodable>(_: Value.Type, _ json: String) throws -> Value {
   try JSONDecoder().decode(Value.self, from: Data(json.utf8))
 }

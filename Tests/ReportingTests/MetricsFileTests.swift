@@ -12,7 +12,7 @@ import Training
     let loss: Double
   }
 
-  /// What is left of a text once a run that has taken `step` steps has opened it.
+  /// Returns the rest of a text after a run that has taken `step` steps has opened it.
   private func kept(_ text: String, through step: Int) throws -> String {
     try withTemporaryFolder { folder in
       let path = folder + "/metrics.jsonl"

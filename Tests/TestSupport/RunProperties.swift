@@ -5,8 +5,8 @@ internal import Training
 
 // What must hold of any run, whatever its model and its data.
 extension Trial {
-  /// What is not the same, on each rank, where the run is stopped and resumed: outcomes, weights, bytes of
-  /// checkpoints, metrics.
+  /// Returns the differences on each rank between a run that is stopped and resumed and one that is not:
+  /// outcomes, weights, bytes of checkpoints, metrics.
   package func differencesWhenStopped(at stops: [Int], in world: World) throws -> [[String]] {
     try world.run { world, folder in
       let whole = try train(world, folder, run: "whole")

@@ -3,6 +3,7 @@ package import Collectives
 package import Configuration
 internal import Formats
 internal import Foundation
+package import Recurrence
 package import Runs
 package import Training
 
@@ -33,6 +34,11 @@ package struct Trial: Sendable {
   package var settings: [String]
   /// Texts that are written into the folder first.
   package var texts = ["train.txt": text(403, seed: 1), "valid.txt": text(131, seed: 2)]
+
+  /// Makes the sum of gradients over ranks.
+  package var reducer: @Sendable (ParameterLayout, any Communicator) -> any GradientReducer = {
+    makeGradientReducer($0, $1)
+  }
 
   package init(_ settings: String...) { self.settings = settings }
 
@@ -77,7 +83,7 @@ package struct Trial: Sendable {
     let request = RunRequest(
       try options(folder), given: yaml, folder: RunFolder(folder + "/" + name), resume: resume,
       initFrom: initFrom, isRehearsal: rehearsal, diagnosingEvery: every)
-    return try Runs.Run(request, world: world, log: journal.logger)
+    return try Runs.Run(request, world: world, log: journal.logger, reducer: reducer)
   }
 
   /// Trains in a folder, to the end or until a rank is asked to stop. Collective.

@@ -21,7 +21,7 @@ import Tools
       sharedMemory: .init(size: sharedMemory, free: sharedMemory), canReadAcross: true)
   }
 
-  /// What is found about one subject.
+  /// Returns the findings about one subject.
   private static func findings(_ what: String, _ ranks: [RankFacts]) -> [HealthReport.Finding] {
     HealthReport(of: ranks, launch: alone, builtFor: "x", folder: NSTemporaryDirectory())
       .findings.filter { $0.what == what }

@@ -65,18 +65,7 @@ extension Dataset {
     guard asksForLabels || reader.columns?.classes == nil else {
       throw DataError("\(files.name) has no class in any training row: write some")
     }
-    let needsEnds = reader.format == .lines || reader.format == .pairs
-    guard
-      !reader.format.isText
-        || (vocabularies.inputs.unknown != nil
-          && (!needsEnds || vocabularies.inputs.begin != nil && vocabularies.inputs.end != nil)),
-      reader.format != .pairs || files.sourceWidth > 0
-        || vocabularies.source?.unknown != nil && vocabularies.source?.end != nil
-    else {
-      throw DataError(
-        "the model's vocabulary lacks the symbols that sequences in the format "
-          + "\(reader.format.rawValue) need: give data like that which the model was trained on")
-    }
+    try files.checkSpecialSymbols(of: vocabularies)
     func part(
       _ range: Range<Int>?, _ name: String, _ heldOut: HeldOut?
     ) throws(DataError) -> Split? {
@@ -106,16 +95,30 @@ extension Dataset {
     self.init(
       vocabulary: vocabularies.inputs,
       outputs: asksForLabels ? vocabularies.labels : vocabularies.inputs,
-      source: vocabularies.source,
-      conditions: conditions,
-      interface: interface,
-      train: train,
-      valid: valid,
-      test: test)
+      source: vocabularies.source, conditions: conditions, interface: interface, train: train,
+      valid: valid, test: test)
   }
 }
 
 extension SequenceFiles {
+  /// Refuses vocabularies of a model that lack the symbols which the format needs.
+  fileprivate func checkSpecialSymbols(
+    of vocabularies: (inputs: Vocabulary, labels: Vocabulary, source: Vocabulary?)
+  ) throws(DataError) {
+    let needsEnds = reader.format == .lines || reader.format == .pairs
+    guard
+      !reader.format.isText
+        || (vocabularies.inputs.unknown != nil
+          && (!needsEnds || vocabularies.inputs.begin != nil && vocabularies.inputs.end != nil)),
+      reader.format != .pairs || sourceWidth > 0
+        || vocabularies.source?.unknown != nil && vocabularies.source?.end != nil
+    else {
+      throw DataError(
+        "the model's vocabulary lacks the symbols that sequences in the format "
+          + "\(reader.format.rawValue) need: give data like that which the model was trained on")
+    }
+  }
+
   /// Returns the possible ends of sequences whose inputs are the targets of the step before; nil
   /// for other data.
   /// - Parameter symbol: The end-of-sequence symbol.

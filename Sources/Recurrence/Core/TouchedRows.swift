@@ -8,6 +8,14 @@ extension ParameterVector {
   /// Returns the rows of a row-sparse parameter that may not be zero; nil for any other parameter.
   public func touchedRows(_ p: Parameter) -> RowSet? { touched[p.index] }
 
+  /// Marks all rows as touched, before code that changes rows which no step has read.
+  public func touchAllRows() {
+    for entry in layout.rowSparse {
+      let rows = touchedRows(entry.parameter)!
+      for row in 0..<entry.rows { rows.insert(row) }
+    }
+  }
+
   /// Calls `body` with the ranges of a parameter's numbers that may not be zero: all of them, or
   /// each maximal range of touched rows of a row-sparse parameter.
   public func forEachTouched(

@@ -172,7 +172,7 @@ import Testing
     }
   }
 
-  /// What is allocated for windows of so many steps, as the allocator has seen it.
+  /// Returns the bytes that the allocator gave for windows of so many steps.
   private func allocated(
     _ model: SequenceModel, steps: Int, length: Int, states: Int?
   ) -> (bytes: Double, told: Double) {

@@ -3,7 +3,7 @@ import LinearAlgebra
 import Recurrence
 import Testing
 
-/// What single cells promise besides their derivatives.
+/// Properties of single cells besides their derivatives.
 @Suite struct `Cells` {
   /// Every activation of the layer's output in a window, row by row.
   private func outputs(_ trial: WindowTrial, _ state: Activation) -> [[Double]] {

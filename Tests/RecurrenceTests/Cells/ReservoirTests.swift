@@ -3,7 +3,7 @@ import Recurrence
 import Testing
 
 #if REAL_IS_DOUBLE
-  /// Whether a fixed layer that reads the data alone is still taken back where something around it learns.
+  /// Fixed layers, with and without learnt parameters around them.
   @Suite struct `Reservoirs` {
     static let surroundings = [
       RecurrentLayerOptions(initialState: .learnt),

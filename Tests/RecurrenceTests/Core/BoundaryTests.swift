@@ -3,7 +3,7 @@ import LinearAlgebra
 import Recurrence
 import Testing
 
-/// What happens at the edges of windows, streams and documents.
+/// Behaviour at the boundaries of windows, streams and documents.
 @Suite(.serialized) struct `Boundaries` {
   private func outputs(_ trial: WindowTrial) -> [Real] {
     Array(trial.tape.loss.rows.elements(count: trial.batch.rows))

@@ -2,7 +2,7 @@ import LinearAlgebra
 import Recurrence
 import Testing
 
-/// What is found step by step, with states that follow hypotheses, against what whole sequences have.
+/// Compares decoding step by step, in which states follow their hypotheses, with runs over whole sequences.
 @Suite struct `Decoding` {
   static let start: Int32 = 0
   static let end: Int32 = 1

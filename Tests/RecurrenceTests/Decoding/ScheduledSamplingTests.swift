@@ -161,7 +161,7 @@ import Testing
     }
   }
 
-  /// What is read in the end where each prediction of a whole window takes its place at the next step.
+  /// Returns the inputs of a window after each prediction has become the input of the next step.
   private func loop(_ row: (Case, readsTargets: Bool)) -> [Real] {
     let trial = trial(row)
     let (batch, model) = (trial.batch, trial.model as! SequenceModel)

@@ -2,8 +2,7 @@ import LinearAlgebra
 import Recurrence
 import Testing
 
-/// Where sequences end: what is trained is a distribution over all sequences, and what is drawn follows
-/// it.
+/// Ends of sequences: training fits a distribution over all sequences, and samples follow it.
 @Suite struct `Ends of sequences` {
   static let ends = [EndOfSequence.symbol, .halt, .length()]
   private static let start: Int32 = 0

@@ -281,7 +281,7 @@ import Testing
 }
 
 extension GradientDiagnosis {
-  /// What it finds in the window of a trial.
+  /// Returns the diagnosis of the window of a trial.
   func findings(_ trial: WindowTrial) -> [Layer] {
     let sums = measure(
       trial.model, trial.batch, on: trial.tape, weights: trial.weights, gradient: trial.gradient)

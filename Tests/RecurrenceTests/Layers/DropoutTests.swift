@@ -85,8 +85,8 @@ import Testing
     }
   }
 
-  /// What products read of the state by the state itself, layer by layer: row t · streams + s from step 1
-  /// on, where no state is zero.
+  /// Returns the state as products read it, divided by the state itself, layer by layer: row
+  /// t · streams + s from step 1 on, at which no state is zero.
   private func readMasks(
     position: Int = 0, origin: Int = 0, epoch: Int = 1, firstStream: Int = 0
   ) -> [[[Double]]] {

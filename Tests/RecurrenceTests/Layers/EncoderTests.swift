@@ -2,7 +2,7 @@ import AllocationCounter
 import Recurrence
 import Testing
 
-/// What is particular to models with an encoder; their derivatives are among those of all models of
+/// Properties of models with an encoder; their derivatives are among those of all models of
 /// sequences.
 @Suite struct `Encoders and decoders` {
   @Test func `a training window allocates nothing`() {

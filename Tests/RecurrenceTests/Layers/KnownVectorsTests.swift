@@ -2,7 +2,7 @@ import LinearAlgebra
 import Recurrence
 import Testing
 
-/// What is read as numbers against what is read through an embedding: with the embedding's own rows as
+/// Compares inputs that are numbers with inputs through an embedding: with the embedding's own rows as
 /// numbers, a model is the same.
 @Suite struct `Vectors in place of embeddings` {
   private static let gru = LayerOptions(`Models of sequences`.gru(5))

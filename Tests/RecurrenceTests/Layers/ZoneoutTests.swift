@@ -17,7 +17,7 @@ import Testing
       steps: Self.steps)
   }
 
-  /// What is carried, and what the cell computes, of each state after a run.
+  /// Returns, for each state, the carried value and the value that the cell computed.
   private func states(_ trial: WindowTrial, training: Bool) -> [(held: Matrix, computed: Matrix)] {
     trial.run(training: training)
     let plan = trial.model.plan

@@ -2,7 +2,7 @@ import LinearAlgebra
 import Recurrence
 import Testing
 
-/// What may be built around a layer, with every cell of the registry in its place.
+/// Everything that can be built around a layer, with every cell of the registry.
 @Suite struct `Every cell in every place` {
   static let symbols = TaskSignature.Input.symbols(SequenceTrial.symbols)
   static let frames = TaskSignature.Input.frames(SequenceTrial.frame)
@@ -25,7 +25,7 @@ import Testing
       (testDescription, self.need, self.interface, self.options) = (name, need, interface, options)
     }
 
-    /// Whether a layer cannot be there.
+    /// Returns true if a layer is refused there.
     func isRefused(_ cell: String, _ options: any CellOptions) -> Bool {
       let isFed = (options as? Jordan.Options)?.teacherForcing == true
       return switch need {

@@ -59,7 +59,7 @@ struct Oracle: Decodable {
     /// The state before the first and after the last step, one entry per layer from the lowest.
     let before: [State]
     let after: [State]
-    /// What the uppermost layer puts out.
+    /// The output of the uppermost layer.
     let outputs: Tensor
     /// Sum of the cross-entropies in nats.
     let loss: Double
@@ -91,7 +91,7 @@ struct Oracle: Decodable {
     }
   }
 
-  /// What an implementation makes of a window, to be compared with it.
+  /// The results of an implementation for a window, to be compared with the oracle's.
   struct Measured {
     var loss = 0.0
     var outputs: [Double] = []

@@ -10,7 +10,7 @@ struct SequenceOracle: Decodable, CustomTestStringConvertible {
   let name: String
   private let model: ModelOptions
   var options: SequenceModelOptions { model.sequence! }
-  /// Whether a sequence asks for one answer, at its end.
+  /// True if a sequence has one target, at its end.
   let once: Bool
   let symbols: Int
   /// The true lengths of the sequences; behind them there is padding.
@@ -22,10 +22,10 @@ struct SequenceOracle: Decodable, CustomTestStringConvertible {
   let sourceSymbols: Int
   let sourceLengths: [Int]
   let source: [Int32]
-  /// What is known of each sequence.
+  /// The condition of each sequence.
   let condition: Oracle.Tensor?
   let parameters: [String: Oracle.Tensor]
-  /// What the output layer reads where there is a target.
+  /// The input of the output layer at the steps with a target.
   let outputs: Oracle.Tensor
   /// Sum of the cross-entropies in nats.
   let loss: Double

@@ -34,7 +34,7 @@ enum EncoderCases {
     return layer
   }
 
-  /// What the plain context is tried with.
+  /// The layers that the plain context is tested with.
   private static let shapes: [(name: String, encoder: [LayerOptions], decoder: [LayerOptions])] = [
     ("lstm to lstm", [lstm(5)], [lstm(5)]),
     ("gru to lstm over a bridge", [gru(4)], [lstm(5)]),

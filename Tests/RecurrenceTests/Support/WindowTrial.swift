@@ -98,7 +98,7 @@ func forEveryCell(
   }
 }
 
-/// What may surround a cell.
+/// The settings of a layer around its cell.
 let settings: [(name: String, setting: @Sendable (inout LayerOptions) -> Void)] = [
   ("", { _ in }),
   ("from a learnt state", { $0.surroundings.initialState = .learnt }),

@@ -9,7 +9,7 @@ import Recurrence
 import Testing
 import Training
 
-/// What an echo state network reaches on the tasks it is known for.
+/// The results of echo state networks on the tasks they are known for.
 @Suite(.serialized) struct `Echo state networks` {
   /// The configuration of a folder of the checkout, as a user would run it.
   static func configuration(_ name: String) throws -> String {

@@ -30,13 +30,13 @@ struct Reservoir {
     return (0..<set.count).map { set.example($0, epoch: 1) }
   }
 
-  /// What the model predicts of one sequence of frames at every step.
+  /// Returns the model's predictions at every step of one sequence of frames.
   func outputs(_ example: Example) -> [[Double]] {
     TrainingTests.outputs(of: trainer.model as! SequenceModel, trainer.weights, for: example)
   }
 }
 
-/// What a model predicts of one sequence of frames at every step.
+/// Returns a model's predictions at every step of one sequence of frames.
 func outputs(
   of model: SequenceModel, _ weights: ParameterVector, for example: Example
 ) -> [[Double]] {

@@ -39,7 +39,7 @@ import Training
         let trial = try LearningTrial(
           yaml, "data.train=\(folder)/train.csv", "data.test=\(folder)/test.csv",
           seed: UInt64(seed))
-        while !trial.trainer.coordinator.isComplete { _ = try trial.trainer.step() }
+        #expect(try trial.trainer.run() == .complete)
         return try trial.test()
       }
     }

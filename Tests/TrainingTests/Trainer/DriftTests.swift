@@ -8,7 +8,7 @@ import Training
 
 extension TrainerTests {
   @Suite struct `Ranks that drift apart` {
-    /// What a rank's memory or processor may spoil.
+    /// The vector in which a number of one rank is changed.
     enum Fault: String, CaseIterable { case weight, moment, average }
 
     static let trial = Trial(

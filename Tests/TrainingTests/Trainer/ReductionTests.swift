@@ -7,6 +7,36 @@ import Configuration
 import Formats
 import Training
 
+/// A sum of gradients with a momentum of its own: v ← 0.5 v + Σ g, and v is the gradient.
+private final class MomentumReducer: GradientReducer {
+  private let sums: any GradientReducer
+  private let velocity: ParameterVector
+  private let isSaved: Bool
+
+  init(_ layout: ParameterLayout, _ world: any Communicator, isSaved: Bool = true) {
+    sums = makeGradientReducer(layout, world)
+    velocity = ParameterVector(layout)
+    self.isSaved = isSaved
+  }
+
+  func sum(_ gradient: ParameterVector) throws(CommunicationError) {
+    try sums.sum(gradient)
+    // Rows of an embedding that no rank has read move as well.
+    gradient.touchAllRows()
+    velocity.update { velocity in
+      let v = velocity.buffer.elements()
+      for (place, g) in gradient.buffer.elements().enumerated() {
+        v[place] = 0.5 * v[place] + g
+        gradient.buffer.elements()[place] = v[place]
+      }
+    }
+  }
+
+  var stateTensors: [(name: String, vector: ParameterVector)] {
+    isSaved ? [("velocity", velocity)] : []
+  }
+}
+
 extension TrainerTests {
   @Suite struct `The sum of a gradient` {
     static let rows = 130
@@ -40,7 +70,7 @@ extension TrainerTests {
         var found: [String] = []
         var sent: [Int] = []
         let reduction = makeGradientReducer(
-          for: Self.layout, over: Intercepted(world) { _, values in sent.append(values.count) })
+          Self.layout, Intercepted(world) { _, values in sent.append(values.count) })
         let gradient = ParameterVector(Self.layout)
         let entry = Self.layout.entry(named: "table")!
         let random = Philox(seed: 3, name: "rank \(world.rank)")
@@ -82,6 +112,20 @@ extension TrainerTests {
         return found
       }
       for found in results { #expect(found.isEmpty) }
+    }
+
+    @Test(arguments: World.all)
+    func `A sum with a state of its own goes on with it after a resume`(_ world: World) throws {
+      var trial = Trial("training.steps=23", "checkpoint={every: 1, keep: 1000}")
+      trial.reducer = { MomentumReducer($0, $1) }
+      for found in try trial.differencesWhenStopped(at: [5, 20], in: world) {
+        #expect(found.isEmpty)
+      }
+      // What is not named as a state is lost.
+      trial.reducer = { MomentumReducer($0, $1, isSaved: false) }
+      for found in try trial.differencesWhenStopped(at: [5], in: world) {
+        #expect(!found.isEmpty)
+      }
     }
 
     @Test(arguments: World.several)

@@ -10,7 +10,7 @@ import Training
 
 extension TrainerTests {
   @Suite struct `A run` {
-    /// What every rank says where a run is refused: one says it, the others know.
+    /// Returns the error of every rank for a run that is refused: one rank names it, the others know of it.
     static func refusal(
       _ world: World, _ body: @escaping @Sendable (any Communicator, String) throws -> Void
     ) throws -> [(message: String, speaks: Bool, code: Int32)] {

@@ -12,7 +12,7 @@ internal import Recurrence
 /// ‖B‖²` (Jaeger 2001). Sums are in double precision, separately for each stream's part of a
 /// window, and products with weights are computed separately for each row, so that they are the
 /// same for any world size.
-final class Readout {
+final class ReadoutFitter {
   private let options: ReadoutOptions
   private let model: SequenceModel
   private let sums: NormalSums
@@ -26,7 +26,8 @@ final class Readout {
       outputs: model.interface.output.width)
   }
 
-  /// Adds a window; returns how many of its steps count.
+  /// Adds a window.
+  /// - Returns: The number of its steps that count.
   func add(_ pass: Pass) -> Int {
     let before = sums.rows
     model.read(pass)
@@ -79,5 +80,30 @@ final class Readout {
       }
     }
     try world.share(weights)
+  }
+}
+
+extension Trainer {
+  /// Runs over the training data and fits the output layer, to the end or until a stop is requested.
+  /// Collective.
+  ///
+  /// The windows of this pass have no loss to report, and its partial sums are in no checkpoint: a run that
+  /// is stopped starts its pass again.
+  func fit(_ readout: ReadoutFitter) throws {
+    while !coordinator.isComplete, !coordinator.isInterrupted {
+      isTakingStep = true
+      defer { isTakingStep = false }
+      if loader.startsAnew || !carriesState { method.clear() }
+      loader.next(into: batch)
+      tape.loss.clear()
+      var sums = vote(on: tape.loss)
+      if batch.streams > 0 {
+        sums.targets = readout.add(tape.begin(batch, weights: weights))
+        tape.carryStates()
+      }
+      try world.sum(&sums.values)
+      if loader.isAtEpochStart { try readout.finish(weights, world) }
+      coordinator.finish(sums, .update, epochEnds: loader.isAtEpochStart)
+    }
   }
 }

@@ -1,0 +1,78 @@
+package import Checkpointing
+package import Inference
+package import Training
+
+/// Writes the results of a run to its metrics file.
+package final class MetricsFileSink: MetricsSink {
+  private let path: String
+  /// True if predictions are symbols, of which a fraction is correct.
+  private let hasAccuracy: Bool
+  private let warn: (String) -> Void
+  /// The open file; nil before the run starts, and after it could not be written.
+  private var file: MetricsFile?
+
+  package init(_ path: String, hasAccuracy: Bool, warn: @escaping (String) -> Void) {
+    self.path = path
+    self.hasAccuracy = hasAccuracy
+    self.warn = warn
+  }
+
+  /// Opens the file of a run that stands at `state`, and removes the lines of later steps.
+  /// - Throws: `FileError` if the file cannot be written.
+  package func open(at state: CoordinatorState) throws {
+    file = try MetricsFile(path, keepingThrough: state.step)
+  }
+
+  package func record(step report: StepReport, _ coordinator: Coordinator) {
+    write { try $0.append(step: report) }
+    if let gradients = report.gradients { write { try $0.append(gradients) } }
+  }
+
+  package func record(evaluation score: Score, isBest: Bool, _ coordinator: Coordinator) {
+    let state = coordinator.state
+    let line = EvaluationLine(
+      step: state.step, epoch: coordinator.lastEpoch, tokens: state.tokens, validLoss: score.loss,
+      validPerplexity: score.perplexity, validBits: score.bits, validAccuracy: accuracy(score),
+      validRootAccuracy: score.rootAccuracy, best: isBest)
+    write { try $0.append(line) }
+  }
+
+  package func record(test score: Score, _ coordinator: Coordinator) {
+    let line = TestLine(
+      step: coordinator.state.step, testLoss: score.loss, testPerplexity: score.perplexity,
+      testAccuracy: accuracy(score), testRootAccuracy: score.rootAccuracy)
+    write { try $0.append(line) }
+  }
+
+  /// Returns the fraction of correctly predicted symbols; nil for numbers.
+  private func accuracy(_ score: Score) -> Double? { hasAccuracy ? score.accuracy : nil }
+
+  private func write(_ line: (MetricsFile) throws -> Void) {
+    guard let file else { return }
+    do {
+      try line(file)
+    } catch {
+      // A run is not ended because its metrics cannot be written.
+      warn("\(error); the run continues without its metrics.")
+      self.file = nil
+    }
+  }
+}
+
+/// The line of the test at the end of a run.
+private struct TestLine: Encodable {
+  let step: Int
+  let testLoss: Double
+  let testPerplexity: Double
+  let testAccuracy: Double?
+  /// For trees.
+  let testRootAccuracy: Double?
+
+  enum CodingKeys: String, CodingKey {
+    case step
+    case testLoss = "test_loss"
+    case testPerplexity = "test_perplexity"
+    case testAccuracy = "test_accuracy"
+    case testRootAccuracy = "test_root_accuracy"
+  }
+}

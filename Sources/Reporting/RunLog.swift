@@ -1,0 +1,115 @@
+package import Configuration
+package import Checkpointing
+package import Datasets
+internal import Formats
+internal import Inference
+package import Logging
+internal import Recurrence
+package import Training
+
+/// The log lines at the beginning and at the end of a run.
+package struct RunLog {
+  private let options: RunOptions
+  private let folder: RunFolder
+  private let dataset: Dataset
+  private let worldSize: Int
+  private let console: Console
+  private let log: Logger
+
+  package init(
+    _ options: RunOptions, in folder: RunFolder, _ dataset: Dataset, worldSize: Int,
+    console: Console, log: Logger
+  ) {
+    self.options = options
+    self.folder = folder
+    self.dataset = dataset
+    self.worldSize = worldSize
+    self.console = console
+    self.log = log
+  }
+
+  /// Reports what will be trained.
+  package func announce(_ trainer: Trainer, _ warning: String?) {
+    if let warning { log.warning("\(warning)") }
+    let coordinator = trainer.coordinator
+    let streams = trainer.loader as? Streams
+    let ranks = "\(worldSize) \(worldSize == 1 ? "rank" : "ranks")"
+    let data =
+      streams.map {
+        "\(dataset.train.count) for training, \($0.batchSize) streams on \(ranks), "
+          + "\(coordinator.totalSteps) steps of \($0.bptt)"
+      }
+      ?? "\(dataset.train.count) \(dataset.interface.isTree ? "trees" : "sequences") for training "
+      + "on \(ranks), \(coordinator.totalSteps) steps"
+    log.info(
+      """
+      \(options.name): \(trainer.weights.layout.learnt) parameters, \
+      \(dataset.interface.inputWords), \(data), \(coordinator.stepsPerEpoch) an epoch, \
+      in \(folder.path)
+      """)
+    if let streams, streams.droppedCount > 0 {
+      let count = streams.droppedCount
+      log.info(
+        count == 1
+          ? "1 symbol at the end of the training text fills no stream."
+          : "\(count) symbols at the end of the training text fill no stream.")
+    }
+    for (part, name) in [(dataset.valid, "data.valid"), (dataset.test, "data.test")] {
+      guard let part else { continue }
+      if let warning = UnknownSymbols(part, of: dataset).warning(of: "\(name) (\(part.name))") {
+        log.warning("\(warning)")
+      }
+    }
+    if dataset.vocabulary.tokenizer is any CountedTokenizer,
+      dataset.vocabulary.id(of: "\r".utf8) != nil
+    {
+      log.warning(
+        """
+        the text has carriage returns, which the model learns as symbols of their own: if its lines end \
+        in CRLF, convert it with sed -i 's/\\r$//' FILE, or set data.tokenizer: word, which reads \
+        both alike
+        """)
+    }
+    if coordinator.state.step > 0 {
+      log.info(
+        coordinator.isComplete
+          ? "The run was complete at step \(coordinator.state.step)."
+          : "Resuming after step \(coordinator.state.step), in epoch \(coordinator.state.epoch).")
+    }
+  }
+
+  /// Reports how the run ended.
+  /// - Parameter inTest: True if every step was taken and the test data was to be scored.
+  package func conclude(_ outcome: Outcome, inTest: Bool, _ trainer: Trainer) {
+    let state = trainer.coordinator.state
+    switch outcome {
+    case .complete:
+      let reason =
+        trainer.coordinator.hasGivenUp ? "validation no longer improves" : "every step is taken"
+      log.info("Complete after \(state.step) steps, \(state.tokens) targets: \(reason).")
+      if let guess = state.guess, trainer.coordinator.isWorseThanGuessing {
+        console.warn(
+          """
+          The validation loss of \(fixed(state.validationLoss ?? .nan, 4)) is above the \
+          \(fixed(guess, 4)) of guessing: train longer, or with another learning rate.
+          """)
+      }
+    case .interrupted:
+      log.info(
+        inTest
+          ? "Stopped in the test after the last step as asked; the same command begins it again."
+          : "Stopped after step \(state.step) as asked; the same command resumes it.")
+    case .diverged(let step):
+      log.error(
+        """
+        The loss or the gradient was not finite at step \(step): lower the learning rate, clip the \
+        gradient, or resume from an earlier checkpoint.
+        """)
+    case .worseThanGuessing:
+      log.error("\(trainer.coordinator.divergenceSentence)")
+    }
+    if let best = state.earlyStopping.best, best <= state.guess ?? .infinity {
+      log.info("Best validation: \(console.words(Score(lossSum: best, targets: 1))).")
+    }
+  }
+}
