@@ -36,11 +36,13 @@ let numerical: [Target] = [
   .target(name: "CTiles"),
   .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
   module("LinearAlgebra", ["CArithmetic", "COpenBLAS", "COneDNN", "CTiles"]),
-  module("Recurrence", ["LinearAlgebra"]),
+  module("Sequences", ["LinearAlgebra"]),
+  module("Recurrence", ["LinearAlgebra", "Sequences"]),
   support("NumericalTestSupport", []),
   tests("LinearAlgebra", ["LinearAlgebra", "CTiles"]),
   tests(
-    "Recurrence", ["LinearAlgebra", "Recurrence", "AllocationCounter", "NumericalTestSupport"]),
+    "Recurrence",
+    ["LinearAlgebra", "Sequences", "Recurrence", "AllocationCounter", "NumericalTestSupport"]),
 ]
 
 let trainer: [Target] = [
@@ -50,41 +52,48 @@ let trainer: [Target] = [
   .target(name: "ProcessorCheck"),
   .target(name: "CFileFaults"),
   module("Optimization", ["LinearAlgebra", "Recurrence"]),
-  module("Datasets", ["LinearAlgebra", "Recurrence", "CZlib"]),
+  module("Datasets", ["LinearAlgebra", "Sequences", "CZlib"]),
   module("Collectives", ["LinearAlgebra", "COpenMPI"]),
   module("Formats", ["LinearAlgebra", "CZlib"]),
   module(
     "Configuration",
     [
-      "LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Formats",
+      "LinearAlgebra", "Sequences", "Recurrence", "Optimization", "Datasets", "Formats",
       .product(name: "Yams", package: "Yams"),
     ]),
   module(
     "Checkpointing",
-    ["LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Formats", "Configuration"]),
+    [
+      "LinearAlgebra", "Sequences", "Recurrence", "Optimization", "Datasets", "Formats",
+      "Configuration",
+    ]),
   module("Exchange", ["LinearAlgebra", "Recurrence", "Datasets", "Formats", "Checkpointing"]),
   module(
     "Inference",
     [
-      "LinearAlgebra", "Recurrence", "Datasets", "Collectives", "Formats", "Configuration",
+      "LinearAlgebra", "Sequences", "Recurrence", "Datasets", "Collectives", "Formats",
+      "Configuration",
       "Checkpointing",
     ]),
   module(
     "Training",
     [
-      "LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Collectives", "Formats",
+      "LinearAlgebra", "Sequences", "Recurrence", "Optimization", "Datasets", "Collectives",
+      "Formats",
       "Configuration", "Checkpointing", "Exchange", "Inference",
     ]),
   module(
     "Reporting",
     [
-      "LinearAlgebra", "Recurrence", "Datasets", "Formats", "Configuration", "Checkpointing",
+      "LinearAlgebra", "Sequences", "Recurrence", "Datasets", "Formats", "Configuration",
+      "Checkpointing",
       "Inference", "Training", .product(name: "Logging", package: "swift-log"),
     ]),
   module(
     "Runs",
     [
-      "LinearAlgebra", "Recurrence", "Datasets", "Collectives", "Formats", "Configuration",
+      "LinearAlgebra", "Sequences", "Recurrence", "Datasets", "Collectives", "Formats",
+      "Configuration",
       "Checkpointing", "Exchange", "Inference", "Training", "Reporting",
       .product(name: "Logging", package: "swift-log"),
     ]),
@@ -112,14 +121,16 @@ let trainer: [Target] = [
       "Training", "Reporting", "Runs", "Tools", .product(name: "Logging", package: "swift-log"),
     ]),
   tests(
-    "Optimization", ["LinearAlgebra", "Recurrence", "Optimization", "NumericalTestSupport"]),
-  tests("Datasets", ["LinearAlgebra", "Recurrence", "Datasets", "TestSupport"]),
+    "Optimization",
+    ["LinearAlgebra", "Sequences", "Recurrence", "Optimization", "NumericalTestSupport"]),
+  tests("Datasets", ["LinearAlgebra", "Sequences", "Recurrence", "Datasets", "TestSupport"]),
   tests("Collectives", ["LinearAlgebra", "Collectives", "TestSupport"]),
   tests("Formats", ["LinearAlgebra", "Formats", "TestSupport"]),
   tests(
     "Configuration",
     [
-      "Recurrence", "Optimization", "Datasets", "Collectives", "Formats", "Configuration",
+      "Sequences", "Recurrence", "Optimization", "Datasets", "Collectives", "Formats",
+      "Configuration",
       "NumericalTestSupport", "TestSupport",
     ]),
   tests(
@@ -132,14 +143,16 @@ let trainer: [Target] = [
   tests(
     "Exchange",
     [
-      "LinearAlgebra", "Recurrence", "Formats", "Configuration", "Checkpointing", "Exchange",
+      "LinearAlgebra", "Sequences", "Recurrence", "Formats", "Configuration", "Checkpointing",
+      "Exchange",
       "TestSupport",
     ]),
   tests("Inference", ["Formats", "Configuration", "Inference", "NumericalTestSupport"]),
   tests(
     "Training",
     [
-      "LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Collectives", "Formats",
+      "LinearAlgebra", "Sequences", "Recurrence", "Optimization", "Datasets", "Collectives",
+      "Formats",
       "Configuration", "Checkpointing", "Inference", "Training", "Reporting",
       "NumericalTestSupport", "TestSupport",
     ]),
@@ -155,14 +168,15 @@ let trainer: [Target] = [
   tests(
     "Tools",
     [
-      "LinearAlgebra", "Recurrence", "Datasets", "Collectives", "Formats", "Configuration",
+      "LinearAlgebra", "Sequences", "Recurrence", "Datasets", "Collectives", "Formats",
+      "Configuration",
       "Tools", "NumericalTestSupport", "TestSupport",
     ]),
 ]
 
 // Each is a product of its own, and all of them together are another.
 let modules = [
-  "LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Collectives", "Formats",
+  "LinearAlgebra", "Sequences", "Recurrence", "Optimization", "Datasets", "Collectives", "Formats",
   "Configuration", "Checkpointing", "Exchange", "Inference", "Training", "Reporting", "Runs",
   "Tools",
 ]

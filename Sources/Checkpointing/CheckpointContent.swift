@@ -1,3 +1,4 @@
+internal import Sequences
 internal import Configuration
 package import Datasets
 internal import Formats

@@ -3,6 +3,7 @@ public import Datasets
 public import Formats
 public import LinearAlgebra
 public import Recurrence
+public import Sequences
 
 extension Checkpoint {
   /// The weights to use: the averaged weights if the run kept an average.

@@ -1,6 +1,7 @@
 public import Formats
 internal import Foundation
-public import Recurrence
+internal import Recurrence
+public import Sequences
 
 /// Everything besides tensors that a run needs to resume: the file `state.json` of a checkpoint.
 ///

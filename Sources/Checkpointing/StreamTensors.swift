@@ -1,3 +1,4 @@
+internal import Sequences
 package import Formats
 internal import LinearAlgebra
 package import Recurrence

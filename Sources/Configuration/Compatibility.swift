@@ -1,6 +1,7 @@
 internal import Datasets
 internal import Optimization
-public import Recurrence
+internal import Recurrence
+public import Sequences
 
 /// A rule that several settings of a run keep together, often in different sections.
 ///

@@ -1,6 +1,7 @@
 package import Formats
 internal import Foundation
 package import Recurrence
+package import Sequences
 
 extension TaskSignature.Output {
   /// The name of the head that predicts this output.

@@ -1,5 +1,6 @@
 internal import Datasets
 package import Recurrence
+package import Sequences
 
 /// The part of a window that is kept from the forward pass for the backward pass: `recompute`.
 ///

@@ -1,4 +1,4 @@
-public import Recurrence
+public import Sequences
 
 /// A source of training windows for one rank: the streams of a running text, or batches of whole
 /// sequences.

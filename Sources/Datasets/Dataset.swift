@@ -1,4 +1,4 @@
-public import Recurrence
+public import Sequences
 
 /// The data of a run: for training, for validation and for the test.
 public struct Dataset: Sendable {

@@ -1,3 +1,4 @@
+internal import Sequences
 public import Datasets
 internal import LinearAlgebra
 public import Recurrence

@@ -1,6 +1,7 @@
 public import Datasets
 public import LinearAlgebra
 public import Recurrence
+public import Sequences
 
 /// The predictions of a model at every step of a part of the data, window by window, without a
 /// loss.

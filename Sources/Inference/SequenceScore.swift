@@ -1,3 +1,4 @@
+internal import Sequences
 internal import Checkpointing
 public import Collectives
 internal import Configuration

@@ -1,5 +1,6 @@
 internal import LinearAlgebra
 package import Recurrence
+package import Sequences
 
 /// Runs a model forward over the windows of some data, with states carried from one to the next.
 ///

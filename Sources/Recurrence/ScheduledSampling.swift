@@ -1,4 +1,5 @@
 internal import LinearAlgebra
+public import Sequences
 
 /// Scheduled sampling (Bengio, Vinyals, Jaitly & Shazeer 2015): in training, a step reads the
 /// target of the step before with probability ε, and otherwise the model's own prediction for that

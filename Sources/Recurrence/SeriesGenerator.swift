@@ -1,3 +1,4 @@
+internal import Sequences
 internal import Glibc
 public import LinearAlgebra
 

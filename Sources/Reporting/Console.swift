@@ -1,3 +1,4 @@
+internal import Sequences
 package import Configuration
 package import Datasets
 internal import Formats

@@ -1,3 +1,4 @@
+internal import Sequences
 internal import Configuration
 internal import Datasets
 internal import Optimization

@@ -1,3 +1,4 @@
+internal import Sequences
 internal import Collectives
 internal import LinearAlgebra
 internal import Recurrence

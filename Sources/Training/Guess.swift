@@ -1,3 +1,4 @@
+internal import Sequences
 internal import Datasets
 internal import Formats
 internal import Foundation

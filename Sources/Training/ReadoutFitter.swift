@@ -1,3 +1,4 @@
+internal import Sequences
 internal import Collectives
 internal import Configuration
 internal import LinearAlgebra

@@ -1,3 +1,4 @@
+internal import Sequences
 public import Collectives
 public import Configuration
 public import Datasets

@@ -1,3 +1,4 @@
+import Sequences
 import Datasets
 import Foundation
 import LinearAlgebra

@@ -1,3 +1,4 @@
+import Sequences
 import Datasets
 import LinearAlgebra
 import Recurrence

@@ -1,3 +1,4 @@
+import Sequences
 import Datasets
 internal import Foundation
 import LinearAlgebra

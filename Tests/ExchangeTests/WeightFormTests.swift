@@ -1,3 +1,4 @@
+import Sequences
 import Checkpointing
 import Configuration
 import Exchange

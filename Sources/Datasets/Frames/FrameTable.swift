@@ -1,5 +1,5 @@
 internal import LinearAlgebra
-public import Recurrence
+public import Sequences
 
 /// Sequences of frames, keyed by the names of their files, tensors or rows.
 public struct FrameTable: Sendable {

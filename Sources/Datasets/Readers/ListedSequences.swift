@@ -1,5 +1,4 @@
 internal import LinearAlgebra
-internal import Recurrence
 
 /// A set of sequences read from files.
 public struct ListedSequences: ExampleSet {

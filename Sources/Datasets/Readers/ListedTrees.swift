@@ -1,5 +1,5 @@
 internal import LinearAlgebra
-public import Recurrence
+public import Sequences
 
 /// A set of trees read from files, with labels at all nodes or at the roots only.
 public struct ListedTrees: ExampleSet {

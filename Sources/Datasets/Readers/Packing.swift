@@ -1,5 +1,4 @@
 internal import LinearAlgebra
-internal import Recurrence
 
 /// A writer of numbers and lists, one after another, for other ranks of the same program.
 struct Packing {

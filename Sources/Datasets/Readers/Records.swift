@@ -1,4 +1,4 @@
-internal import Recurrence
+internal import Sequences
 
 /// The parsed records of all files, before symbols have their final numbers.
 struct Records {

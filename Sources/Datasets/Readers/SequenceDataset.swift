@@ -1,4 +1,4 @@
-internal import Recurrence
+internal import Sequences
 
 extension Dataset {
   /// The vocabularies of a model, which replace those of the data; nil for a vocabulary that is

@@ -1,5 +1,4 @@
 public import LinearAlgebra
-internal import Recurrence
 
 /// The file format of series whose next frame a model predicts, so that the model can continue
 /// them: pieces for a piano, or rows of a table.

@@ -1,4 +1,4 @@
-internal import Recurrence
+internal import Sequences
 
 /// A reader of numbers in columns, one step per line. Some columns are inputs; the targets are
 /// other columns, the next row, or a class. A blank line, or a change in the value of a column,

@@ -1,5 +1,5 @@
 internal import LinearAlgebra
-public import Recurrence
+public import Sequences
 
 /// Sequences whose last step has end-of-sequence as its target, for models that do not predict it
 /// as a symbol. It replaces the end-of-sequence symbol or, without one, is a new step whose input

@@ -1,5 +1,5 @@
 public import LinearAlgebra
-public import Recurrence
+public import Sequences
 
 /// One training sequence.
 ///

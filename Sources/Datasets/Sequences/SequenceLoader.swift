@@ -1,5 +1,5 @@
 internal import LinearAlgebra
-public import Recurrence
+public import Sequences
 
 /// A loader of batches of whole sequences, each batch padded to its longest sequence.
 ///

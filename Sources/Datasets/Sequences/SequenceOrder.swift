@@ -1,5 +1,5 @@
 internal import LinearAlgebra
-internal import Recurrence
+internal import Sequences
 
 /// The division of sequences into batches, and the order of batches, over all ranks.
 ///

@@ -1,5 +1,5 @@
 internal import LinearAlgebra
-public import Recurrence
+public import Sequences
 
 /// A loader of batches of whole trees, whose nodes are the rows of a window of one step.
 ///

@@ -1,5 +1,5 @@
 internal import LinearAlgebra
-public import Recurrence
+public import Sequences
 
 /// A loader that cuts a text into parallel streams and reads them window by window.
 ///

@@ -1,5 +1,5 @@
 internal import LinearAlgebra
-public import Recurrence
+public import Sequences
 
 /// The sum of two marked numbers of a long sequence of numbers; the target is at its end.
 ///

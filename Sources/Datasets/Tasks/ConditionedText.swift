@@ -1,5 +1,5 @@
 internal import Glibc
-public import Recurrence
+public import Sequences
 
 /// The next symbol of texts of several classes. Each class is a Markov chain, and the class is the
 /// condition.

@@ -1,6 +1,5 @@
 internal import FoundationEssentials
 internal import LinearAlgebra
-internal import Recurrence
 
 /// A part of a generated task. Example i depends on the seed, the part, the epoch and i.
 public struct GeneratedExamples: ExampleSet {

@@ -1,4 +1,4 @@
-public import Recurrence
+public import Sequences
 
 /// A task with generated examples: its options, and the generation of an example.
 ///

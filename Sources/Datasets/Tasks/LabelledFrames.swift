@@ -1,6 +1,6 @@
 internal import Glibc
 internal import LinearAlgebra
-public import Recurrence
+public import Sequences
 
 /// The class of a noisy trajectory; the target is at its end.
 ///

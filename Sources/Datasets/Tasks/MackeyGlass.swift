@@ -1,5 +1,5 @@
-public import Recurrence
 internal import LinearAlgebra
+public import Sequences
 
 /// The next value of a chaotic series, which a delay differential equation defines.
 ///

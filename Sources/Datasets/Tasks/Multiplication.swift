@@ -1,4 +1,4 @@
-public import Recurrence
+public import Sequences
 
 /// The product of two marked numbers of a long sequence; the target is at its end.
 ///

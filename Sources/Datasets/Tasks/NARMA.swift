@@ -1,5 +1,5 @@
-public import Recurrence
 internal import LinearAlgebra
+public import Sequences
 
 /// A nonlinear autoregressive moving average of order 10: the system's next output, from the inputs
 /// so far.

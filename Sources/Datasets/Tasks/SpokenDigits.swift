@@ -1,6 +1,6 @@
 internal import Glibc
 internal import LinearAlgebra
-public import Recurrence
+public import Sequences
 
 /// Artificial speech: a string of digits from noisy frames of numbers.
 ///

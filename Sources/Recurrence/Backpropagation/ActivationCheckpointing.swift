@@ -1,4 +1,5 @@
 internal import LinearAlgebra
+public import Sequences
 
 /// Activation checkpointing: backpropagation through a window in segments, each of which is
 /// computed again before its backward pass. It needs memory for the steps of one segment and for a

@@ -1,3 +1,5 @@
+public import Sequences
+
 /// A way to find the gradient of a window's loss: backpropagation through the whole window, with
 /// activation checkpointing, or through windows that overlap.
 ///

@@ -1,4 +1,5 @@
 internal import LinearAlgebra
+public import Sequences
 
 /// Truncated backpropagation through time with overlapping windows: an update reads k₁ new steps,
 /// and only their loss counts; its gradient reaches back over the last k₂ steps (Williams & Peng

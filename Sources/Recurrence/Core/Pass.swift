@@ -1,4 +1,5 @@
 public import LinearAlgebra
+public import Sequences
 
 /// One pass of a model over one window: the views through which every layer and cell reads and writes.
 ///

@@ -1,4 +1,5 @@
 internal import LinearAlgebra
+public import Sequences
 
 /// A trainable matrix or vector: an index into every `ParameterVector` of its plan.
 public struct Parameter: Hashable, Sendable { public let index: Int }

@@ -1,3 +1,4 @@
+internal import Sequences
 internal import LinearAlgebra
 
 /// The number of rows of a layer's temporary memory.

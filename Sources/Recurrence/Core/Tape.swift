@@ -1,4 +1,5 @@
 public import LinearAlgebra
+public import Sequences
 
 /// The memory of one window: every activation at every time step, and the gradient of the loss with
 /// respect to it.

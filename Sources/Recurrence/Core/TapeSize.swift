@@ -1,18 +1,8 @@
 internal import LinearAlgebra
+public import Sequences
 
-/// How large a window is: `streams` of up to `steps` steps, which an encoder reads `sourceSteps`
-/// for.
-public struct WindowSize: Hashable, Sendable {
-  public var steps: Int
-  public var streams: Int
-  public var sourceSteps: Int
-
-  public init(steps: Int, streams: Int, sourceSteps: Int? = nil) {
-    self.steps = steps
-    self.streams = streams
-    self.sourceSteps = sourceSteps ?? steps
-  }
-
+extension WindowSize {
+  /// Returns the steps of an axis.
   func steps(on axis: Axis) -> Int {
     axis == .stream ? 1 : axis == .source ? sourceSteps : steps
   }

@@ -1,5 +1,6 @@
 internal import Glibc
 public import LinearAlgebra
+public import Sequences
 
 /// The inputs of one sequence that are known before decoding: its source and its condition.
 public struct DecoderInput: Sendable {
@@ -27,22 +28,6 @@ public struct DecoderInput: Sendable {
 
   /// The number of steps of the source.
   public var sourceSteps: Int { frames.width > 0 ? frames.steps : source.count }
-}
-
-/// A sequence of frames of numbers.
-public struct Frames: Equatable, Sendable {
-  /// The numbers per frame; 0 if there are no frames.
-  public var width: Int
-  /// All frames, one after another.
-  public var numbers: [Real]
-
-  public init(width: Int = 0, numbers: [Real] = []) {
-    precondition(width > 0 ? numbers.count.isMultiple(of: width) : numbers.isEmpty, "half a frame")
-    self.width = width
-    self.numbers = numbers
-  }
-
-  public var steps: Int { width > 0 ? numbers.count / width : 0 }
 }
 
 /// A candidate output sequence with its likelihood.

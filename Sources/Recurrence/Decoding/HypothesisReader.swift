@@ -1,4 +1,5 @@
 internal import LinearAlgebra
+internal import Sequences
 
 /// Runs a model over several hypotheses of several sequences, each hypothesis a stream of one tape.
 /// The sources are encoded once. The hypotheses of one sequence lie side by side.
@@ -137,14 +138,5 @@ extension Batch {
       fill(given.frames, of: s)
     }
     pad()
-  }
-
-  /// Copies the frames of a stream. The caller pads the steps after its end with `pad`.
-  public func fill(_ frames: Frames, of s: Int) {
-    precondition(frames.width == widths.features, "frames of \(frames.width) numbers")
-    for t in 0..<frames.steps {
-      let row = featureRows[t * streams + s]
-      for j in 0..<frames.width { row[j] = frames.numbers[t * frames.width + j] }
-    }
   }
 }

@@ -1,4 +1,5 @@
 internal import LinearAlgebra
+public import Sequences
 
 /// Decodes output sequences from a model by greedy decoding, sampling or beam search, and scores
 /// given sequences.

@@ -1,3 +1,4 @@
+internal import Sequences
 internal import LinearAlgebra
 
 /// The affine map `l = h W + b` of a head, computed for the rows of a window that have a target.

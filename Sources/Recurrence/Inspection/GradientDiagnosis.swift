@@ -1,4 +1,5 @@
 internal import LinearAlgebra
+public import Sequences
 
 /// Measures how far back gradients reach, how many gates are saturated, and the spectral radius of
 /// the recurrent weights.

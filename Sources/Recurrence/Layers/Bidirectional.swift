@@ -1,3 +1,4 @@
+internal import Sequences
 internal import LinearAlgebra
 
 /// A layer that reads a sequence forwards, beside another one that reads it backwards (Schuster &

@@ -1,3 +1,4 @@
+internal import Sequences
 internal import LinearAlgebra
 
 /// The affine map of a layer's input, for all steps of a window at once: `y = x W + b + b′`, plus

@@ -1,3 +1,4 @@
+internal import Sequences
 internal import LinearAlgebra
 
 /// The length input of a first layer, through a matrix R of its own:

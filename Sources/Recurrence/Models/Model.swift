@@ -1,3 +1,5 @@
+public import Sequences
+
 /// A trainable model: layers, and a head that computes the loss.
 public protocol Model: Sendable {
   var plan: Plan { get }

@@ -1,3 +1,5 @@
+public import Sequences
+
 /// A rule on a model of sequences and the data that it is for.
 public struct ModelDataRule: Sendable {
   /// The keys of a configuration that the rule concerns, with `*` for the index of a layer.

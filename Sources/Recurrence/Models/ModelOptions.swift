@@ -1,3 +1,5 @@
+public import Sequences
+
 /// A model as described in a configuration: layers over the steps of sequences, or a cell over the
 /// nodes of trees.
 ///

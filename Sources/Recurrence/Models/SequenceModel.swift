@@ -1,5 +1,6 @@
 internal import Foundation
 public import LinearAlgebra
+public import Sequences
 
 /// A model of sequences: an input, a stack of layers, and a head that predicts.
 ///

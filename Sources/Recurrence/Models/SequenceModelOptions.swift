@@ -1,3 +1,5 @@
+public import Sequences
+
 /// The place where the condition of a sequence enters a model.
 public enum ConditionPlace: String, Codable, CaseIterable, Sendable {
   /// The first layer at every step, through a matrix of its own.

@@ -1,3 +1,4 @@
+internal import Sequences
 /// A builder of a model's layers, from bottom to top.
 struct Stack {
   private let options: SequenceModelOptions

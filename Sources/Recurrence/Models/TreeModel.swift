@@ -1,4 +1,5 @@
 internal import LinearAlgebra
+public import Sequences
 
 /// A recursive network over trees: word vectors at the leaves, one cell with the same weights at
 /// every node, and a softmax over the labels at each node with a target.

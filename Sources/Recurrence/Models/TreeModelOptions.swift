@@ -1,3 +1,5 @@
+public import Sequences
+
 /// A model of trees: word vectors at the leaves, one cell at every node, and an output layer.
 ///
 ///     model:

@@ -1,3 +1,4 @@
+internal import Sequences
 internal import LinearAlgebra
 
 /// The word vectors of the leaves, `x = E[word]`, in the first rows. Other nodes have none.

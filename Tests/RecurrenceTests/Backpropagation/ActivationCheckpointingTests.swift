@@ -1,3 +1,4 @@
+import Sequences
 import AllocationCounter
 import LinearAlgebra
 import Recurrence

@@ -1,3 +1,4 @@
+import Sequences
 #if REAL_IS_DOUBLE
   import LinearAlgebra
   import Recurrence

@@ -1,3 +1,4 @@
+import Sequences
 import Foundation
 import LinearAlgebra
 import Recurrence

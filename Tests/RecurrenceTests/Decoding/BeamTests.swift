@@ -1,3 +1,4 @@
+import Sequences
 import LinearAlgebra
 import Recurrence
 import Testing

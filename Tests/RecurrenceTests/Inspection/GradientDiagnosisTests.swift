@@ -1,3 +1,4 @@
+import Sequences
 import Glibc
 import LinearAlgebra
 import Recurrence

@@ -1,3 +1,4 @@
+import Sequences
 import AllocationCounter
 import Recurrence
 import Testing

@@ -1,3 +1,4 @@
+import Sequences
 import Recurrence
 
 /// Models with an encoder that between them use every way of handing over what it has read.

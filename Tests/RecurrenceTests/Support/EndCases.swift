@@ -1,3 +1,4 @@
+import Sequences
 import Recurrence
 
 /// Ways to say where a sequence ends, over every kind of outputs.

@@ -1,3 +1,4 @@
+import Sequences
 import AllocationCounter
 import Foundation
 import LinearAlgebra

@@ -1,3 +1,4 @@
+import Sequences
 import Configuration
 import Datasets
 import Formats

@@ -1,3 +1,4 @@
+import Sequences
 import Collectives
 import Configuration
 import Datasets

@@ -1,3 +1,4 @@
+import Sequences
 import Formats
 import LinearAlgebra
 import Optimization

@@ -75,7 +75,7 @@ extension TrainerTests {
     @Test(arguments: [World.all[0]])
     func `are refused where they do not fit`(_ world: World) throws {
       let refusals = [
-        ("training.stride=9", "at most as many steps"),
+        ("training.stride=9", "set it to at most that"),
         ("training.carry_state=false", "set carry_state to true"),
         ("training.recompute=sqrt", "set recompute to none"),
         ("model.variational=true", "set them to false"),

@@ -65,10 +65,10 @@ public final class Batch: @unchecked Sendable {
 
   /// The outputs that layers with target feedback read in place of the targets, stored like
   /// `targets` and `values`; empty until `makeRoomForPredictions` is called.
-  private(set) var fed = Buffer<Int32>(count: 0)
-  private(set) var fedValues = Buffer<Real>(count: 0)
+  package private(set) var fed = Buffer<Int32>(count: 0)
+  package private(set) var fedValues = Buffer<Real>(count: 0)
   /// True if layers read these outputs and not the targets; `begin` sets it to false.
-  var feedsPredictions = false
+  package var feedsPredictions = false
 
   /// The distinct symbols among `inputs`, as the last `Pass` over this batch found them.
   public let distinct: DistinctSymbols
@@ -130,7 +130,7 @@ public final class Batch: @unchecked Sendable {
   }
 
   /// Allocates memory for outputs that replace the targets.
-  func makeRoomForPredictions() {
+  package func makeRoomForPredictions() {
     guard fed.count < inputs.count else { return }
     fed = Buffer(count: inputs.count)
     fedValues = Buffer(count: values.count)
@@ -146,10 +146,19 @@ public final class Batch: @unchecked Sendable {
   /// The target numbers as a matrix, rows × `widths.values`.
   public var valueRows: Matrix { Matrix(values, rows: rows, columns: widths.values) }
   /// The numbers that replace `valueRows` in target feedback.
-  var fedRows: Matrix { Matrix(fedValues, rows: rows, columns: widths.values) }
+  package var fedRows: Matrix { Matrix(fedValues, rows: rows, columns: widths.values) }
   /// The conditions as a matrix, streams × `widths.condition`.
   public var conditionRows: Matrix {
     Matrix(condition, rows: streams, columns: widths.condition)
+  }
+
+  /// Copies the frames of a stream. The caller pads the steps after its end with `pad`.
+  public func fill(_ frames: Frames, of s: Int) {
+    precondition(frames.width == widths.features, "frames of \(frames.width) numbers")
+    for t in 0..<frames.steps {
+      let row = featureRows[t * streams + s]
+      for j in 0..<frames.width { row[j] = frames.numbers[t * frames.width + j] }
+    }
   }
 
   /// Marks the steps after the streams' ends as padding: no target, and a reset state. Sets their
@@ -168,28 +177,21 @@ public final class Batch: @unchecked Sendable {
   }
 
   /// Copies the epoch and the keys of random numbers from a batch of the same streams.
-  func follow(_ batch: Batch) {
+  package func follow(_ batch: Batch) {
     epoch = batch.epoch
     guard streams == batch.streams else { return }
     keys.start.update(from: batch.keys.start, count: streams)
   }
 
-  /// Returns the batch that lies on an axis: the source, or this batch.
-  func on(_ axis: Axis) -> Batch {
-    if axis == .time || axis == .stream { return self }
-    guard let source else { preconditionFailure("a batch without the axis \(axis.index)") }
-    return source
-  }
-
   /// Finds the distinct inputs. A `Pass` does it at its start, so code that fills a batch need not.
-  func findDistinct() { distinct.find(in: inputs, rows: rows) }
+  package func findDistinct() { distinct.find(in: inputs, rows: rows) }
 
   /// True if the row has a target other than end-of-sequence.
-  func hasTarget(_ row: Int) -> Bool { targets.start[row] >= 0 }
+  package func hasTarget(_ row: Int) -> Bool { targets.start[row] >= 0 }
 
   /// True if the target of the row is end-of-sequence.
-  func asksForEnd(_ row: Int) -> Bool { targets.start[row] == Self.end }
+  package func asksForEnd(_ row: Int) -> Bool { targets.start[row] == Self.end }
 
   /// Returns the number of outputs of stream s at step t or later: τ − t.
-  func remaining(_ t: Int, _ s: Int) -> Int { max(Int(totals.start[s]) - position - t, 0) }
+  package func remaining(_ t: Int, _ s: Int) -> Int { max(Int(totals.start[s]) - position - t, 0) }
 }

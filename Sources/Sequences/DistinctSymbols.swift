@@ -11,7 +11,7 @@ public final class DistinctSymbols: @unchecked Sendable {
   /// For each row, the index of its input in `symbols`.
   public let places: Buffer<Int32>
   /// `places` with each stream reversed within its true length; valid after `reverse`.
-  let reversedPlaces: Buffer<Int32>
+  package let reversedPlaces: Buffer<Int32>
   public private(set) var count = 0
 
   /// A hash table with open addressing (Knuth 1973, 6.4). An entry is an index in `symbols` plus
@@ -31,7 +31,7 @@ public final class DistinctSymbols: @unchecked Sendable {
   }
 
   /// Reverses each stream within its length L: step t < L reads the symbol of step L − 1 − t.
-  func reverse(lengths: Buffer<Int32>, steps: Int, streams: Int) {
+  package func reverse(lengths: Buffer<Int32>, steps: Int, streams: Int) {
     let lengths = lengths.elements(count: streams)
     let places = places.elements(count: steps * streams)
     let turned = reversedPlaces.elements(count: steps * streams)

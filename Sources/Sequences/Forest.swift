@@ -94,5 +94,5 @@ extension Batch {
   }
 
   /// True if a row is the root of a tree.
-  func isRoot(_ row: Int) -> Bool { forest.map { $0.roots.start[row] != 0 } ?? false }
+  package func isRoot(_ row: Int) -> Bool { forest.map { $0.roots.start[row] != 0 } ?? false }
 }

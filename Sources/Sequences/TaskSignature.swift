@@ -28,7 +28,7 @@ public struct TaskSignature: Codable, Hashable, Sendable {
   }
 
   /// The most symbols that target feedback allows: the fed-back symbol is stored as a Float.
-  static let mostSymbolsFed = 1 << 24
+  package static let mostSymbolsFed = 1 << 24
 
   public var input: Input
   public var output: Output
