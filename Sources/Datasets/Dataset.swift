@@ -165,9 +165,3 @@ public struct Dataset: Sendable {
     return fingerprint.value
   }
 }
-
-/// Returns ⌈count · fraction⌉, but not one more if only the rounding of the fraction would make it
-/// so.
-func heldOutCount(_ count: Int, _ fraction: Double) -> Int {
-  Int((Double(count) * fraction * (1 - 1e-12)).rounded(.up))
-}

@@ -39,7 +39,7 @@ registry() {
   case $1 in
     Datasets) echo "Datasets Tokenizers/TokenizerRegistry.swift ByteTokenizer()," ;;
     LinearAlgebra) echo "LinearAlgebra Products/ProductBackend.swift OwnRows()," ;;
-    Optimization) echo "Optimization Optimizer.swift \"adagrad\": Adagrad.self," ;;
+    Optimization) echo "Optimization Rules/Optimizer.swift \"adagrad\": Adagrad.self," ;;
     Training) echo "Training GradientReducer.swift layout.rowSparse.isEmpty" ;;
     Reporting) echo "Runs Reports.swift metrics," ;;
     *) die "no registry of $1 is known" ;;

@@ -47,7 +47,7 @@ extension RecurrentLayerOptions: Encodable {
     feedsTargets = kind == .target
     let width = try keys.decodeIfPresent(Int.self, forKey: .feedbackWidth)
     let nonlinearity =
-      try keys.decodeIfPresent(Elman.Nonlinearity.self, forKey: .feedbackNonlinearity)
+      try keys.decodeIfPresent(Nonlinearity.self, forKey: .feedbackNonlinearity)
     if kind == .output {
       feedback = FeedbackOptions(
         width: try width.map { try keys.checkedWidth($0, .feedbackWidth) } ?? cell.output,

@@ -49,3 +49,9 @@ public enum HeldOut: Codable, Sendable, Equatable {
     if case .fraction(let fraction) = self { fraction } else { nil }
   }
 }
+
+/// Returns ⌈count · fraction⌉, but not one more if only the rounding of the fraction would make it
+/// so.
+func heldOutCount(_ count: Int, _ fraction: Double) -> Int {
+  Int((Double(count) * fraction * (1 - 1e-12)).rounded(.up))
+}
