@@ -33,13 +33,45 @@ public struct SequenceModel: Model {
     if let problem = options.incompatibility(with: interface) { preconditionFailure(problem) }
     var plan = Plan()
     plan.seed = seed
+    var (stack, table, encoded, known) = Self.layers(options, interface, seed: seed, in: &plan)
+    let end = options.end == .symbol ? nil : interface.ends?.symbol
+    let outputs = Self.outputs(
+      options, interface, reading: stack.output, table: table, excluding: end,
+      objective: objective, in: &plan)
+    halting =
+      options.end == .halt
+      ? Halting(beside: outputs, end: end, reading: stack.output, in: &plan) : nil
+    predictedLength =
+      options.end.isLength
+      ? interface.ends.map { ends in
+        if known.count > 1 { stack.before.append(Self.join(known, in: &plan)) }
+        return PredictedLength(
+          upTo: ends.longest, beside: outputs, end: end,
+          knowing: known.count > 1 ? stack.before.last!.output : known.first, in: &plan)
+      } : nil
+    head = halting ?? predictedLength ?? outputs
+    top = stack.output
+    self.plan = plan
+    encoder = (encoded?.layers ?? []) + stack.before
+    layers = stack.layers
+    firstTeacherForced = stack.firstTeacherForced
+    self.options = options
+    self.interface = interface
+  }
+
+  /// Makes all layers below the head.
+  /// - Returns: The layers, the matrix of the embedding, the output of the encoder, and the vectors that
+  ///   are known of each whole sequence.
+  private static func layers(
+    _ options: SequenceModelOptions, _ interface: TaskSignature, seed: UInt64, in plan: inout Plan
+  ) -> (Stack, table: Parameter?, EncoderOutput?, known: [Activation]) {
     var stack = Stack(options, seed: seed)
     var encoded: EncoderOutput?
     if let encoder = options.encoder, let input = interface.encoded {
       encoded = EncoderOutput(encoder, of: options, reading: input, seed: seed, in: &plan)
     }
     plan.scope.outputs = interface.output
-    let (source, table) = Self.source(options, interface.input, named: "embedding", in: &plan)
+    let (source, table) = source(options, interface.input, named: "embedding", in: &plan)
     // Dropout and shortcuts need one row per step. Otherwise the input product is computed once per
     // distinct symbol.
     if options.readsRows(interface.input) {
@@ -57,12 +89,7 @@ public struct SequenceModel: Model {
     }
     var known = encoded.map { [$0.summary] } ?? []
     if interface.isConditioned {
-      let vector = ConditionInput(
-        interface.condition, classes: interface.classes, embedding: options.conditionEmbedding,
-        initializer: options.embeddingInitializer ?? options.initializer, in: &plan)
-      stack.before.append(vector)
-      stack.read(condition: vector.output, at: options.condition)
-      known.append(vector.output)
+      known.append(readCondition(options, interface, into: &stack, in: &plan))
     }
     if case .length(let input, _) = options.end { stack.read(length: input) }
     stack.add(
@@ -75,43 +102,46 @@ public struct SequenceModel: Model {
       stack.layers.append(Concatenation(of: [stack.output, input], in: &plan))
       stack.output = stack.layers.last!.output
     }
+    return (stack, table, encoded, known)
+  }
 
+  /// Lets the first layer read the condition of each sequence.
+  /// - Returns: The vector of the condition.
+  private static func readCondition(
+    _ options: SequenceModelOptions, _ interface: TaskSignature, into stack: inout Stack,
+    in plan: inout Plan
+  ) -> Activation {
+    let vector = ConditionInput(
+      interface.condition, classes: interface.classes, embedding: options.conditionEmbedding,
+      initializer: options.embeddingInitializer ?? options.initializer, in: &plan)
+    stack.before.append(vector)
+    stack.read(condition: vector.output, at: options.condition)
+    return vector.output
+  }
+
+  /// Makes the head that the data prescribes.
+  /// - Parameters:
+  ///   - table: The matrix of the embedding, for a tied output layer.
+  ///   - end: The end-of-sequence symbol, if another output predicts the ends.
+  private static func outputs(
+    _ options: SequenceModelOptions, _ interface: TaskSignature, reading input: Activation,
+    table: Parameter?, excluding end: Int?, objective: TrainingObjective, in plan: inout Plan
+  ) -> any Head {
     plan.scope = Plan.Scope()
     plan.scope.layer = "output"
     plan.scope.rateFactor = options.output.rate
     plan.scope.initializer = options.output.initializer ?? options.initializer
     plan.scope.vectorInitializer = options.output.biasInitializer
-    let end = options.end == .symbol ? nil : interface.ends?.symbol
-    let outputs: any Head =
-      switch interface.output {
-      case .symbols(let count):
-        SoftmaxCrossEntropy(
-          vocabulary: count, reading: stack.output, tied: options.tied ? table : nil,
-          bias: options.output.hasBias, excluding: end, objective: objective, in: &plan)
-      case .numbers(let width):
-        SquaredError(width, reading: stack.output, bias: options.output.hasBias, in: &plan)
-      case .labels(let width):
-        Logistic(width, reading: stack.output, bias: options.output.hasBias, in: &plan)
-      }
-    halting =
-      options.end == .halt
-      ? Halting(beside: outputs, end: end, reading: stack.output, in: &plan) : nil
-    var length: PredictedLength?
-    if options.end.isLength, let ends = interface.ends {
-      if known.count > 1 { stack.before.append(Self.join(known, in: &plan)) }
-      length = PredictedLength(
-        upTo: ends.longest, beside: outputs, end: end,
-        knowing: known.count > 1 ? stack.before.last!.output : known.first, in: &plan)
+    switch interface.output {
+    case .symbols(let count):
+      return SoftmaxCrossEntropy(
+        vocabulary: count, reading: input, tied: options.tied ? table : nil,
+        bias: options.output.hasBias, excluding: end, objective: objective, in: &plan)
+    case .numbers(let width):
+      return SquaredError(width, reading: input, bias: options.output.hasBias, in: &plan)
+    case .labels(let width):
+      return Logistic(width, reading: input, bias: options.output.hasBias, in: &plan)
     }
-    predictedLength = length
-    head = halting ?? length ?? outputs
-    top = stack.output
-    self.plan = plan
-    encoder = (encoded?.layers ?? []) + stack.before
-    layers = stack.layers
-    firstTeacherForced = stack.firstTeacherForced
-    self.options = options
-    self.interface = interface
   }
 
   /// Makes a language model, which predicts the next of `vocabulary` symbols.

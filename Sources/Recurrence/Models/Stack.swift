@@ -105,18 +105,13 @@ struct Stack {
   mutating func add(
     _ all: ArraySlice<LayerOptions>, shown: Bidirectional.Shown, in plan: inout Plan
   ) {
-    let inOneModule = options.fitsOneModule
     var summarised = all.lastIndex { $0.bidirectional != nil }
     if givesFinalStates, let index = summarised, all[(index + 1)...].contains(where: \.hasState) {
       summarised = nil
     }
     for index in all.indices {
       let layer = all[index]
-      plan.scope.layer = (label.isEmpty ? "" : label + " ") + "layer \(index)"
-      plan.scope.initializer = layer.initializer ?? options.initializer
-      plan.scope.rateFactor = layer.frozen ? 0 : layer.rate
-      plan.scope.prefix =
-        (label.isEmpty ? "" : label + ".") + (inOneModule ? "rnn." : "layers.\(index).")
+      setScope(of: layer, index, in: &plan)
       let read = source
       let isTop = index == all.endIndex - 1
       var built: any Layer
@@ -124,29 +119,11 @@ struct Stack {
       var directions: [[FinalState]] = []
       switch layer.kind {
       case .recurrent(let cell, let cellOptions):
-        guard let type = cells[cell] else { preconditionFailure("no cell is called \(cell)") }
-        let suffix = inOneModule ? "_l\(index)" : "_l0"
-        func direction(_ read: LayerInput, _ isSecond: Bool, _ plan: inout Plan) -> any Layer {
-          plan.scope.suffix = suffix + (isSecond ? "_reverse" : "")
-          let (built, finalStates) = recurrent(
-            type, cellOptions, around: layer.surroundings,
-            dropout: options.recurrent ? layer.dropout ?? options.dropout : 0, reading: read,
-            isReversed: isSecond && read.isSymbols, in: &plan)
-          directions.append(finalStates)
-          return built
-        }
-        if let combination = layer.bidirectional {
-          // The final states are collected separately.
-          let isHandedOver = shown == .both && isTop && layer.hasState
-          let twoWays = Bidirectional(
-            combination, reading: read,
-            shown: index == summarised && !isHandedOver ? shown : .aligned, in: &plan
-          ) { direction($0, $1, &$2) }
-          summary = twoWays.summary
-          built = twoWays
-        } else {
-          built = direction(read, false, &plan)
-        }
+        // The final states are collected separately.
+        let isHandedOver = shown == .both && isTop && layer.hasState
+        (built, summary, directions) = recurrentLayer(
+          layer, index, cell, cellOptions, reading: read,
+          shown: index == summarised && !isHandedOver ? shown : .aligned, in: &plan)
         depth += 1
         if layer.hasState { begun += 1 }
       case .linear(let width):
@@ -213,6 +190,44 @@ struct Stack {
     let keys = AttentionKeys(kind, of: source, width: plan.width(output), in: &plan)
     before.append(keys)
     add(Attention(kind, from: output, to: keys, in: &plan), dropout: options.dropout, in: &plan)
+  }
+
+  /// Names the parameters of a layer, and sets their initializer and learning rate.
+  private func setScope(of layer: LayerOptions, _ index: Int, in plan: inout Plan) {
+    plan.scope.layer = (label.isEmpty ? "" : label + " ") + "layer \(index)"
+    plan.scope.initializer = layer.initializer ?? options.initializer
+    plan.scope.rateFactor = layer.frozen ? 0 : layer.rate
+    plan.scope.prefix =
+      (label.isEmpty ? "" : label + ".")
+      + (options.fitsOneModule ? "rnn." : "layers.\(index).")
+  }
+
+  /// Makes a recurrent layer, in one direction or in both.
+  /// - Parameter shown: The outputs of a bidirectional layer that the layer above reads.
+  /// - Returns: The layer, the summary of a bidirectional one, and the final states of each direction.
+  private mutating func recurrentLayer(
+    _ layer: LayerOptions, _ index: Int, _ cell: String, _ cellOptions: any CellOptions,
+    reading read: LayerInput, shown: Bidirectional.Shown, in plan: inout Plan
+  ) -> (layer: any Layer, summary: Activation?, finalStates: [[FinalState]]) {
+    guard let type = cells[cell] else { preconditionFailure("no cell is called \(cell)") }
+    var directions: [[FinalState]] = []
+    let suffix = options.fitsOneModule ? "_l\(index)" : "_l0"
+    func direction(_ read: LayerInput, _ isSecond: Bool, _ plan: inout Plan) -> any Layer {
+      plan.scope.suffix = suffix + (isSecond ? "_reverse" : "")
+      let (built, finalStates) = recurrent(
+        type, cellOptions, around: layer.surroundings,
+        dropout: options.recurrent ? layer.dropout ?? options.dropout : 0, reading: read,
+        isReversed: isSecond && read.isSymbols, in: &plan)
+      directions.append(finalStates)
+      return built
+    }
+    guard let combination = layer.bidirectional else {
+      return (direction(read, false, &plan), nil, directions)
+    }
+    let twoWays = Bidirectional(combination, reading: read, shown: shown, in: &plan) {
+      direction($0, $1, &$2)
+    }
+    return (twoWays, twoWays.summary, directions)
   }
 
   /// Adds a layer, with dropout on its output.
