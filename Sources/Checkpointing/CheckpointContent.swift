@@ -1,10 +1,10 @@
-internal import Sequences
 internal import Configuration
 package import Datasets
 internal import Formats
 internal import Foundation
 internal import Optimization
 internal import Recurrence
+internal import Sequences
 
 /// The decoded parts of a checkpoint that belong to other modules. Before they are used, they are
 /// checked: each number is plausible for a run, the parts agree with each other, and the tensors

@@ -1,7 +1,7 @@
-internal import Sequences
 internal import Datasets
 internal import Formats
 internal import Recurrence
+internal import Sequences
 
 extension TaskSignature {
   /// Returns true if data of this configuration can have this signature.

@@ -1,7 +1,7 @@
-internal import Sequences
 package import Formats
 internal import LinearAlgebra
 package import Recurrence
+internal import Sequences
 
 // The tensors of streams in `hidden.safetensors`: a row of each for every stream of all ranks.
 extension StreamTensor {

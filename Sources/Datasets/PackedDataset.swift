@@ -1,6 +1,6 @@
-internal import Sequences
 internal import FoundationEssentials
 internal import LinearAlgebra
+internal import Sequences
 
 /// Sequences from files as bytes, so that one rank parses the files and sends the result to the
 /// others.

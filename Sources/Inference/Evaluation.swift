@@ -1,9 +1,9 @@
-internal import Sequences
 public import Collectives
 public import Configuration
 public import Datasets
 internal import Foundation
 public import Recurrence
+internal import Sequences
 
 /// The result of running a model over data, as sums over all targets, not means of means.
 public struct Score: Codable, Equatable, Sendable {

@@ -1,7 +1,7 @@
-internal import Sequences
 public import Datasets
 internal import LinearAlgebra
 public import Recurrence
+internal import Sequences
 
 /// Computes the log-probability of single lines. Each line is read from the zero state after an end
 /// of line or, by a model of sequences, as a sequence with its end.

@@ -1,6 +1,6 @@
-internal import Sequences
 internal import LinearAlgebra
 internal import Recurrence
+internal import Sequences
 
 /// The sums of the target numbers and of their squares.
 struct NumberMoments {

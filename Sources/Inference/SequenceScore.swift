@@ -1,4 +1,3 @@
-internal import Sequences
 internal import Checkpointing
 public import Collectives
 internal import Configuration
@@ -7,6 +6,7 @@ internal import Formats
 internal import Foundation
 public import LinearAlgebra
 internal import Recurrence
+internal import Sequences
 
 /// The result of `unroll evaluate` for sequences: those of files in the model's format, or a part
 /// of the data that the model was trained with.

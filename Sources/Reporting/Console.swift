@@ -1,4 +1,3 @@
-internal import Sequences
 package import Configuration
 package import Datasets
 internal import Formats
@@ -6,6 +5,7 @@ internal import Foundation
 package import Inference
 package import Logging
 internal import Recurrence
+internal import Sequences
 package import Training
 
 extension TaskSignature {

@@ -1,5 +1,5 @@
-package import Configuration
 package import Checkpointing
+package import Configuration
 package import Datasets
 internal import Formats
 internal import Inference

@@ -1,4 +1,3 @@
-internal import Sequences
 package import Collectives
 package import Configuration
 package import Datasets
@@ -6,6 +5,7 @@ internal import Formats
 internal import Glibc
 internal import LinearAlgebra
 internal import Recurrence
+internal import Sequences
 
 /// The memory that the ranks of one machine need, so that a run too large for it is refused with a
 /// message, not killed by the kernel.

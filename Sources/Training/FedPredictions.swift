@@ -1,8 +1,8 @@
-internal import Sequences
 internal import Configuration
 internal import Datasets
 internal import Optimization
 internal import Recurrence
+internal import Sequences
 
 /// The scheduled sampling of a run: predictions that are fed in place of targets.
 struct FedPredictions {

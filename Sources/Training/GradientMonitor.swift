@@ -1,7 +1,7 @@
-internal import Sequences
 internal import Collectives
 internal import LinearAlgebra
 internal import Recurrence
+internal import Sequences
 
 /// The gradient diagnosis of a run, made at its first step and at every n-th step.
 struct GradientMonitor {

@@ -1,9 +1,9 @@
-internal import Sequences
 internal import Datasets
 internal import Formats
 internal import Foundation
 internal import LinearAlgebra
 internal import Recurrence
+internal import Sequences
 
 // The loss of guessing, which a model must beat to have learnt anything.
 

@@ -1,8 +1,8 @@
-internal import Sequences
 internal import Collectives
 internal import Configuration
 internal import LinearAlgebra
 internal import Recurrence
+internal import Sequences
 
 /// Fits a model's output layer in one pass over the training data, without gradients: `training:
 /// {readout: {ridge: 1e-6}}`.

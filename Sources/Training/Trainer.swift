@@ -1,4 +1,3 @@
-internal import Sequences
 public import Collectives
 public import Configuration
 public import Datasets
@@ -6,6 +5,7 @@ package import Inference
 internal import LinearAlgebra
 public import Optimization
 public import Recurrence
+internal import Sequences
 
 /// The outcome of a run.
 public enum Outcome: Equatable, Sendable {

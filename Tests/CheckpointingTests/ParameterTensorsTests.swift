@@ -1,9 +1,9 @@
+import Configuration
 import Formats
 import LinearAlgebra
 import Recurrence
-import Testing
 import TestSupport
-import Configuration
+import Testing
 import Training
 
 @Suite struct `Parameters in tensor files` {

@@ -1,6 +1,6 @@
+import Configuration
 import Formats
 import Foundation
-import Configuration
 import Training
 
 /// Puts the right checksum on a changed `state.json`, as docs/checkpoints.md tells.

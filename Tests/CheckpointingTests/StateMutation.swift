@@ -1,6 +1,6 @@
+import Configuration
 import Formats
 import Foundation
-import Configuration
 import Training
 
 /// One change of a JSON value at one place, such as `schedule.step: -1`.

@@ -1,7 +1,7 @@
 import Collectives
 import Foundation
-import Testing
 import TestSupport
+import Testing
 
 /// The tests start themselves once more, under `mpirun` and with one rank that aborts.
 @Suite(.serialized) struct `A rank that aborts` {

@@ -1,7 +1,7 @@
 import Collectives
 import LinearAlgebra
-import Testing
 import TestSupport
+import Testing
 
 /// Properties of every communicator.
 @Suite(.serialized) struct `Sums and other collectives` {

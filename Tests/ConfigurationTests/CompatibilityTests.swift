@@ -1,8 +1,8 @@
-import Sequences
 import Configuration
 import Foundation
 import NumericalTestSupport
 import Recurrence
+import Sequences
 import Testing
 
 /// The list of rules across settings: what each refuses, and what the documentation says of it.

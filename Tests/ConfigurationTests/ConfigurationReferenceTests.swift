@@ -1,11 +1,11 @@
 import Configuration
 import Datasets
+import Formats
 import Foundation
 import NumericalTestSupport
 import Optimization
 import Recurrence
 import Testing
-import Formats
 
 /// `docs/configuration.md` and the configurations in `configs/` against what the program decodes.
 @Suite struct `The reference of the configuration` {

@@ -1,8 +1,8 @@
 import Configuration
+import Formats
 import Foundation
 import NumericalTestSupport
 import Testing
-import Formats
 
 /// Every key of docs/configuration.md: read in whatever run may have it, or refused where nothing reads
 /// it.

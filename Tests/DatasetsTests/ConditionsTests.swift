@@ -2,8 +2,8 @@ import Datasets
 internal import Foundation
 import LinearAlgebra
 import Recurrence
-import Testing
 internal import TestSupport
+import Testing
 
 @Suite struct `What is known of whole sequences` {
   let folder = TemporaryFolder()

@@ -2,8 +2,8 @@ import Datasets
 import Foundation
 import LinearAlgebra
 import Recurrence
-import Testing
 import TestSupport
+import Testing
 
 #if canImport(Glibc)
   import Glibc

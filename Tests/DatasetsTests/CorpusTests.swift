@@ -1,8 +1,8 @@
 import Datasets
 internal import Foundation
 import LinearAlgebra
-import Testing
 internal import TestSupport
+import Testing
 
 private func tokens(_ corpus: Corpus) -> [Int32] { (0..<corpus.count).map { corpus[$0] } }
 

@@ -1,7 +1,7 @@
 import Datasets
 internal import Foundation
-import Testing
 internal import TestSupport
+import Testing
 
 private func decode(_ json: String) throws -> DataOptions {
   try JSONDecoder().decode(DataOptions.self, from: Data(json.utf8))

@@ -1,10 +1,10 @@
-import Sequences
 import Datasets
 import Foundation
 import LinearAlgebra
 import Recurrence
-import Testing
+import Sequences
 import TestSupport
+import Testing
 
 /// Data for models that say by themselves where sequences end.
 @Suite struct `Sequences that ask for their ends` {

@@ -1,10 +1,10 @@
-import Sequences
 import Datasets
 internal import Foundation
 import LinearAlgebra
 import Recurrence
-import Testing
+import Sequences
 internal import TestSupport
+import Testing
 
 @Suite struct `Frames that an encoder reads` {
   let folder = TemporaryFolder()

@@ -1,8 +1,8 @@
 import Datasets
 import Foundation
 import LinearAlgebra
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct `Generated text` {
   @Test func `the same seed gives the same symbols, another seed others`() {

@@ -1,6 +1,6 @@
-import Sequences
 import Datasets
 internal import Foundation
+import Sequences
 import Testing
 
 @Suite struct `Reber's grammar` {

@@ -1,7 +1,7 @@
-import Sequences
 import Datasets
 import LinearAlgebra
 import Recurrence
+import Sequences
 import Synchronization
 import Testing
 

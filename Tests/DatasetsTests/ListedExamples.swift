@@ -1,7 +1,7 @@
-import Sequences
 import Datasets
 import LinearAlgebra
 import Recurrence
+import Sequences
 
 /// Sequences whose every number tells which sequence it is of, and where in it.
 struct ListedExamples: ExampleSet {

@@ -1,7 +1,7 @@
-import Sequences
 import Datasets
 import LinearAlgebra
 import Recurrence
+import Sequences
 import Testing
 
 /// One sequence's part of a window, copied out of the batch.

@@ -1,10 +1,10 @@
-import Sequences
 import Datasets
 internal import Foundation
 import LinearAlgebra
 import Recurrence
-import Testing
+import Sequences
 internal import TestSupport
+import Testing
 
 /// Sequences that one rank has read from files and hands to others.
 @Suite struct `Packed data` {

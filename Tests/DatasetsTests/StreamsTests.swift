@@ -1,10 +1,10 @@
-import Sequences
 import Datasets
 internal import Foundation
 import LinearAlgebra
 import Recurrence
-import Testing
+import Sequences
 internal import TestSupport
+import Testing
 
 /// The contents of a window of a rank, copied out of the batch.
 private struct Window: Equatable {

@@ -1,8 +1,8 @@
-import Sequences
 import Datasets
 internal import Foundation
 import LinearAlgebra
 import Recurrence
+import Sequences
 import Testing
 
 func generated(

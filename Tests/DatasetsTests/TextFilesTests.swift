@@ -1,7 +1,7 @@
 import Datasets
 internal import Foundation
-import Testing
 internal import TestSupport
+import Testing
 
 @Suite struct `Files of text` {
   let folder = TemporaryFolder()

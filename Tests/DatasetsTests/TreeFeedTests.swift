@@ -1,10 +1,10 @@
-import Sequences
 import Datasets
 internal import Foundation
 import LinearAlgebra
 import Recurrence
-import Testing
+import Sequences
 internal import TestSupport
+import Testing
 
 /// Batches of trees: who reads which, in which order, and what becomes of the trees of a file.
 @Suite struct `Batches of trees` {

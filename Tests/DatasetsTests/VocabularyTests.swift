@@ -1,7 +1,7 @@
 import Datasets
 internal import Foundation
-import Testing
 internal import TestSupport
+import Testing
 
 private func vocabulary(
   _ text: String, _ tokenizer: some Tokenizer, size: Int? = nil, minCount: Int = 1

@@ -1,10 +1,10 @@
+import Configuration
 import Formats
 import Foundation
 import LinearAlgebra
 import Recurrence
-import Testing
 import TestSupport
-import Configuration
+import Testing
 
 @Suite struct `Weights from PyTorch` {
   static let tied = SequenceModelOptions(

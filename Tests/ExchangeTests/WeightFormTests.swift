@@ -1,10 +1,10 @@
-import Sequences
 import Checkpointing
 import Configuration
 import Exchange
 import Formats
 import LinearAlgebra
 import Recurrence
+import Sequences
 import TestSupport
 import Testing
 

@@ -1,8 +1,8 @@
 import Formats
 import Foundation
 import LinearAlgebra
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct `Safetensors files` {
   /// The tensors that safetensors_check.py compares, in another order than they are written in.

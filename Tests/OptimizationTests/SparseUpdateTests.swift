@@ -1,7 +1,7 @@
-import Sequences
 import LinearAlgebra
 import Optimization
 import Recurrence
+import Sequences
 import Testing
 
 /// Updates that pass over the rows of an embedding which no window has read, against updates that do not.

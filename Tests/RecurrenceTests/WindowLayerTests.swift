@@ -1,6 +1,6 @@
-import Sequences
 import LinearAlgebra
 import Recurrence
+import Sequences
 import Testing
 
 /// A layer alone, with the gradient of a loss that is linear in its output.
@@ -63,15 +63,22 @@ private struct LoneLayer {
 @Suite struct `Layers that take a window at once` {
   @Test(arguments: MinGRU.variants(hidden: LoneLayer.hidden), InitialState.allCases)
   func `have the bits of stepping, through windows, streams that start anew and learnt states`(
-    _ options: MinGRU.Options, _ initialState: InitialState
+    _ options: MinimalOptions, _ initialState: InitialState
+  ) {
+    compare(MinGRU.self, options, initialState)
+    compare(MinLSTM.self, options, initialState)
+  }
+
+  private func compare<Cell: RecurrentCell & WindowMixer>(
+    _ cell: Cell.Type, _ options: Cell.Options, _ initialState: InitialState
   ) {
     let input = LayerInput.symbols(LoneLayer.symbols)
     let stepping = LoneLayer {
-      Recurrent<MinGRU>(
+      Recurrent<Cell>(
         options, around: RecurrentLayerOptions(initialState: initialState), reading: input, in: &$0)
     }
     let whole = LoneLayer {
-      WindowLayer<MinGRU>(options, initialState: initialState, reading: input, in: &$0)
+      WindowLayer<Cell>(options, initialState: initialState, reading: input, in: &$0)
     }
     #expect(stepping.plan.states.count == whole.plan.states.count)
     let windows: [(steps: Int, resets: [(Int, Int)])] = [
@@ -81,8 +88,8 @@ private struct LoneLayer {
     for (window, (steps, resets)) in windows.enumerated() {
       let one = stepping.run(steps: steps, window: window, resets: resets)
       let other = whole.run(steps: steps, window: window, resets: resets)
-      #expect(one.outputs == other.outputs, "window \(window)")
-      #expect(one.gradient == other.gradient, "window \(window)")
+      #expect(one.outputs == other.outputs, "\(cell), window \(window)")
+      #expect(one.gradient == other.gradient, "\(cell), window \(window)")
     }
     for layer in [stepping, whole] { layer.tape.clearCarried() }
     let one = stepping.run(steps: 2, window: 9, resets: [])

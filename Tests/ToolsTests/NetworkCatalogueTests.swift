@@ -1,10 +1,10 @@
-import Sequences
 import Configuration
 import Datasets
 import Formats
 import Foundation
 import NumericalTestSupport
 import Recurrence
+import Sequences
 import Testing
 import Tools
 

@@ -1,5 +1,5 @@
-internal import Sequences
 internal import LinearAlgebra
+internal import Sequences
 
 /// Pieces for a piano of 88 keys. The input of a step is the set of sounding keys, the target is
 /// that of the next step (Boulanger-Lewandowski, Bengio & Vincent 2012).

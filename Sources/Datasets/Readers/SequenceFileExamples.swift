@@ -1,5 +1,5 @@
-internal import Sequences
 internal import LinearAlgebra
+internal import Sequences
 
 extension SequenceFiles {
   /// Returns the sequences of a part as examples, with the final numbers of their symbols.

@@ -1,5 +1,5 @@
-internal import Sequences
 internal import LinearAlgebra
+internal import Sequences
 
 /// The data of sequences in files: the records, and the part to which each belongs.
 struct SequenceFiles {

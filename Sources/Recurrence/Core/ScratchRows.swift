@@ -1,5 +1,5 @@
-internal import Sequences
 internal import LinearAlgebra
+internal import Sequences
 
 /// The number of rows of a layer's temporary memory.
 public enum ScratchRows: Sendable {

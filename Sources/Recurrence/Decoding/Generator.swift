@@ -1,6 +1,6 @@
-internal import Sequences
 internal import Glibc
 public import LinearAlgebra
+internal import Sequences
 
 /// Samples symbols from a language model one at a time, with carried state (ancestral sampling).
 public final class Generator {

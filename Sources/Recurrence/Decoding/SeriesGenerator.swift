@@ -1,6 +1,6 @@
-internal import Sequences
 internal import Glibc
 public import LinearAlgebra
+internal import Sequences
 
 /// Generates series of frames: each prediction of the model is its next input.
 ///

@@ -1,5 +1,5 @@
-internal import Sequences
 internal import LinearAlgebra
+internal import Sequences
 
 /// The affine map `l = h W + b` of a head, computed for the rows of a window that have a target.
 ///

@@ -1,5 +1,5 @@
-internal import Sequences
 internal import LinearAlgebra
+internal import Sequences
 
 /// A layer that reads a sequence forwards, beside another one that reads it backwards (Schuster &
 /// Paliwal 1997): `y(t) = [→h(t), ←h(t)]`, or their sum.

@@ -1,5 +1,5 @@
-internal import Sequences
 internal import LinearAlgebra
+internal import Sequences
 
 /// The affine map of a layer's input, for all steps of a window at once: `y = x W + b + b′`, plus
 /// `z R` for a condition z of the stream.

@@ -1,5 +1,5 @@
-internal import Sequences
 internal import LinearAlgebra
+internal import Sequences
 
 /// The length input of a first layer, through a matrix R of its own:
 ///

@@ -1,4 +1,5 @@
 internal import Sequences
+
 /// The results of an encoder: its output at every step of the source, its final states, and one
 /// summary vector.
 struct EncoderOutput {

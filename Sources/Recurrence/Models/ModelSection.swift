@@ -1,4 +1,5 @@
 internal import Sequences
+
 /// The section `model` of a configuration and of a checkpoint as it is written: one key for each
 /// option, in any combination.
 ///

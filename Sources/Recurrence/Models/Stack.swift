@@ -1,4 +1,5 @@
 internal import Sequences
+
 /// A builder of a model's layers, from bottom to top.
 struct Stack {
   private let options: SequenceModelOptions

@@ -1,5 +1,5 @@
-internal import Sequences
 internal import LinearAlgebra
+internal import Sequences
 
 /// The word vectors of the leaves, `x = E[word]`, in the first rows. Other nodes have none.
 struct LeafEmbedding: Layer {

@@ -1,7 +1,7 @@
-import Sequences
 import AllocationCounter
 import LinearAlgebra
 import Recurrence
+import Sequences
 import Testing
 
 /// Windows that are computed twice in parts.

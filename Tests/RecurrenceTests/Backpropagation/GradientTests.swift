@@ -1,4 +1,5 @@
 import Sequences
+
 #if REAL_IS_DOUBLE
   import LinearAlgebra
   import Recurrence

@@ -1,7 +1,7 @@
-import Sequences
 import Glibc
 import LinearAlgebra
 import Recurrence
+import Sequences
 import Testing
 
 @Suite struct `Kept steps` {

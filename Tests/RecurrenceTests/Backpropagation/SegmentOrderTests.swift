@@ -1,6 +1,6 @@
-import Sequences
 import LinearAlgebra
 import Recurrence
+import Sequences
 import Testing
 
 /// Which segments are computed again where few states are kept.

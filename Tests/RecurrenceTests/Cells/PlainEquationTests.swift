@@ -1,7 +1,7 @@
-import Sequences
 import Foundation
 import LinearAlgebra
 import Recurrence
+import Sequences
 import Testing
 
 /// Cells that no other program computes, against their equations in plain loops.

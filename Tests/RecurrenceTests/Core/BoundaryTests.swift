@@ -1,7 +1,7 @@
-import Sequences
 import AllocationCounter
 import LinearAlgebra
 import Recurrence
+import Sequences
 import Testing
 
 /// Behaviour at the boundaries of windows, streams and documents.

@@ -1,6 +1,6 @@
-import Sequences
 import LinearAlgebra
 import Recurrence
+import Sequences
 import Testing
 
 /// Compares decoding step by step, in which states follow their hypotheses, with runs over whole sequences.

@@ -1,5 +1,5 @@
-import Sequences
 import Recurrence
+import Sequences
 import Testing
 
 /// Which models and data do not go together.

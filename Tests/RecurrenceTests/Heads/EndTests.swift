@@ -1,6 +1,6 @@
-import Sequences
 import LinearAlgebra
 import Recurrence
+import Sequences
 import Testing
 
 /// Ends of sequences: training fits a distribution over all sequences, and samples follow it.

@@ -1,8 +1,8 @@
-import Sequences
 import Foundation
 import LinearAlgebra
 import NumericalTestSupport
 import Recurrence
+import Sequences
 import Testing
 
 /// Label smoothing and z-loss against PyTorch's numbers, and in double precision central differences.

@@ -1,6 +1,6 @@
-import Sequences
 import AllocationCounter
 import Recurrence
+import Sequences
 import Testing
 
 /// Properties of models with an encoder; their derivatives are among those of all models of

@@ -1,6 +1,6 @@
-import Sequences
 import LinearAlgebra
 import Recurrence
+import Sequences
 import Testing
 
 /// Compares inputs that are numbers with inputs through an embedding: with the embedding's own rows as

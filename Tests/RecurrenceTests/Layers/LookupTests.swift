@@ -1,6 +1,6 @@
-import Sequences
 import LinearAlgebra
 import Recurrence
+import Sequences
 import Testing
 
 /// A layer above a table, which it reads row by row or once per different symbol, and a softmax.

@@ -1,7 +1,7 @@
-import Sequences
 import Foundation
 import LinearAlgebra
 import Recurrence
+import Sequences
 import Testing
 
 /// An encoder and a decoder learn to say a sequence backwards, and are asked for sequences that

@@ -1,6 +1,6 @@
-import Sequences
 import LinearAlgebra
 import Recurrence
+import Sequences
 import Testing
 
 /// Models with layers above a bidirectional one, of which one answer a sequence is asked or which are

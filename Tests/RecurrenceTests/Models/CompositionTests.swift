@@ -1,6 +1,6 @@
-import Sequences
 import LinearAlgebra
 import Recurrence
+import Sequences
 import Testing
 
 /// Everything that can be built around a layer, with every cell of the registry.

@@ -1,6 +1,6 @@
-import Sequences
 import LinearAlgebra
 import Recurrence
+import Sequences
 import Testing
 
 /// Whole language models against the losses, outputs, states and gradients that PyTorch finds.

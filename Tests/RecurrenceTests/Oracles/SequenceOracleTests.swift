@@ -1,8 +1,8 @@
-import Sequences
 import Foundation
 import LinearAlgebra
 import NumericalTestSupport
 import Recurrence
+import Sequences
 import Testing
 
 /// Models of padded sequences with what PyTorch finds for them in Double:

@@ -1,5 +1,5 @@
-import Sequences
 import Recurrence
+import Sequences
 
 /// Models with an encoder that between them use every way of handing over what it has read.
 enum EncoderCases {

@@ -1,5 +1,5 @@
-import Sequences
 import Recurrence
+import Sequences
 
 /// Ways to say where a sequence ends, over every kind of outputs.
 enum EndCases {

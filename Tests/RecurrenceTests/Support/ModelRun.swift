@@ -1,6 +1,6 @@
-import Sequences
 import LinearAlgebra
 import Recurrence
+import Sequences
 
 extension Model {
   /// Runs the window of a batch from states of zero, and back where there is a gradient, which is

@@ -1,6 +1,6 @@
-import Sequences
 import LinearAlgebra
 import Recurrence
+import Sequences
 
 /// A small model of padded sequences with its numbers and random data: sequences, steps, widths and
 /// numbers of symbols are all different.

@@ -1,6 +1,6 @@
-import Sequences
 import LinearAlgebra
 import Recurrence
+import Sequences
 
 /// A small model with its numbers and a batch of random symbols: input, hidden, streams, steps and
 /// vocabulary are all different numbers.

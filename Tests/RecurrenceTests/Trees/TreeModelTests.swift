@@ -1,8 +1,8 @@
-import Sequences
 import AllocationCounter
 import Foundation
 import LinearAlgebra
 import Recurrence
+import Sequences
 import Testing
 
 /// Networks over trees, on random trees of many shapes: the numbers of words, labels, units and

@@ -1,4 +1,3 @@
-import Sequences
 import Configuration
 import Datasets
 import Formats
@@ -7,6 +6,7 @@ import Inference
 import LinearAlgebra
 import NumericalTestSupport
 import Recurrence
+import Sequences
 import Testing
 import Training
 

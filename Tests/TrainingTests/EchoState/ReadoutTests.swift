@@ -1,4 +1,3 @@
-import Sequences
 import Checkpointing
 import Collectives
 import Configuration
@@ -8,6 +7,7 @@ import Foundation
 import Inference
 import LinearAlgebra
 import Recurrence
+import Sequences
 import TestSupport
 import Testing
 import Training

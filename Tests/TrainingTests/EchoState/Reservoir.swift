@@ -1,10 +1,10 @@
-import Sequences
 import Collectives
 import Configuration
 import Datasets
+import Formats
 import LinearAlgebra
 import Recurrence
-import Formats
+import Sequences
 import Training
 
 /// A model whose readout is fitted, made from a configuration.

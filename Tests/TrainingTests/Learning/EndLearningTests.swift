@@ -1,4 +1,3 @@
-import Sequences
 import Configuration
 import Datasets
 import Formats
@@ -6,6 +5,7 @@ import Foundation
 import Inference
 import LinearAlgebra
 import Recurrence
+import Sequences
 import TestSupport
 import Testing
 import Training

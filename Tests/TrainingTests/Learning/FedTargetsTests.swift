@@ -1,10 +1,10 @@
+import Configuration
 import Datasets
+import Formats
 import Foundation
 import Recurrence
-import Testing
 import TestSupport
-import Configuration
-import Formats
+import Testing
 import Training
 
 /// Layers that are fed the last tag learn to rely on it, and are measured without being told it.

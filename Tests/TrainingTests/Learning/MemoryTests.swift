@@ -1,10 +1,10 @@
+import Configuration
 import Datasets
+import Formats
 import Foundation
 import LinearAlgebra
 import Recurrence
 import Testing
-import Configuration
-import Formats
 import Training
 
 /// Networks learn what has to be remembered for many steps.

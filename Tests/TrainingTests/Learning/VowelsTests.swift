@@ -1,10 +1,10 @@
 import Collectives
-import Datasets
-import Foundation
-import Testing
-import TestSupport
 import Configuration
+import Datasets
 import Formats
+import Foundation
+import TestSupport
+import Testing
 import Training
 
 /// The configurations of the Japanese Vowels, on generated utterances of the same shape.

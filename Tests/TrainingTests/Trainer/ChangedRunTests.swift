@@ -1,9 +1,9 @@
 import Collectives
-import Foundation
-import Testing
-import TestSupport
 import Configuration
 import Formats
+import Foundation
+import TestSupport
+import Testing
 import Training
 
 extension TrainerTests {

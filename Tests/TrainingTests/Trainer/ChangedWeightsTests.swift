@@ -1,11 +1,11 @@
-import Sequences
+import Configuration
 import Formats
 import LinearAlgebra
 import Optimization
 import Recurrence
-import Testing
+import Sequences
 import TestSupport
-import Configuration
+import Testing
 import Training
 
 /// Products use copies of the weights: transposed, packed, rounded. Whatever changes a weight has to be

@@ -1,4 +1,3 @@
-import Sequences
 import Checkpointing
 import Collectives
 import Configuration
@@ -7,6 +6,7 @@ import Formats
 import Inference
 import LinearAlgebra
 import Recurrence
+import Sequences
 import TestSupport
 import Testing
 import Training

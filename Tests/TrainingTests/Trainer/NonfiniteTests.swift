@@ -1,9 +1,9 @@
 import Collectives
-import LinearAlgebra
-import Testing
-import TestSupport
 import Configuration
 import Formats
+import LinearAlgebra
+import TestSupport
+import Testing
 import Training
 
 extension TrainerTests {

@@ -1,10 +1,10 @@
 import Collectives
 import Configuration
+import Formats
 import Foundation
 import Recurrence
-import Testing
 import TestSupport
-import Formats
+import Testing
 import Training
 
 extension TrainerTests {

@@ -1,10 +1,10 @@
 import Collectives
-import LinearAlgebra
-import Recurrence
-import Testing
-import TestSupport
 import Configuration
 import Formats
+import LinearAlgebra
+import Recurrence
+import TestSupport
+import Testing
 import Training
 
 /// A sum of gradients with a momentum of its own: v ← 0.5 v + Σ g, and v is the gradient.

@@ -1,8 +1,8 @@
 import Collectives
-import Testing
-import TestSupport
 import Configuration
 import Formats
+import TestSupport
+import Testing
 import Training
 
 extension TrainerTests {

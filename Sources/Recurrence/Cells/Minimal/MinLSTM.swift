@@ -9,7 +9,7 @@ internal import LinearAlgebra
 /// them are computed for whole windows.
 ///
 /// - `candidate`: `linear`, or `positive`: g(v) = v + ½ where v ≥ 0, and σ(v) elsewhere.
-public struct MinLSTM: RecurrentCell {
+public struct MinLSTM: RecurrentCell, WindowMixer {
   public typealias Options = MinimalOptions
 
   public static let equations = """
@@ -36,23 +36,33 @@ public struct MinLSTM: RecurrentCell {
     [GateBlock("i", preactivation, 0, of: 3), GateBlock("f", preactivation, 1, of: 3)]
   }
 
-  public func forward(_ t: Int, _ pass: Pass) {
-    let (a, past, h) = (pass[preactivation, t], pass.before(output, t), pass[output, t])
-    for s in 0..<pass.streams {
-      let (i, f, candidate) = parts(a[s])
-      kind.respond(candidate)
-      mix(i, f, candidate, past[s], h[s])
+  public func forward(_ t: Int, _ pass: Pass) { forward(t..<t + 1, pass) }
+  public func backward(_ t: Int, _ pass: Pass) { backward(t..<t + 1, pass) }
+
+  public func forward(_ run: Range<Int>, _ pass: Pass) {
+    for t in run {
+      let past = t == run.lowerBound ? pass.before(output, t) : pass[output, t - 1]
+      let (a, h) = (pass[preactivation, t], pass[output, t])
+      for s in 0..<pass.streams {
+        let (i, f, candidate) = parts(a[s])
+        kind.respond(candidate)
+        mix(i, f, candidate, past[s], h[s])
+      }
     }
   }
 
-  public func backward(_ t: Int, _ pass: Pass) {
-    let (a, past, h) = (pass[preactivation, t], pass.before(output, t), pass[output, t])
-    let (dh, dPast) = (pass.d[output, t], pass.d.before(output, t))
-    for s in 0..<pass.streams {
-      let (i, f, candidate) = parts(a[s])
-      switch kind {
-      case .linear: differentiateLinear(dh[s], past[s], h[s], i, f, candidate, dPast[s])
-      case .positive: differentiatePositive(dh[s], past[s], h[s], i, f, candidate, dPast[s])
+  public func backward(_ run: Range<Int>, _ pass: Pass) {
+    for t in run.reversed() {
+      let isFirst = t == run.lowerBound
+      let past = isFirst ? pass.before(output, t) : pass[output, t - 1]
+      let dPast = isFirst ? pass.d.before(output, t) : pass.d[output, t - 1]
+      let (a, h, dh) = (pass[preactivation, t], pass[output, t], pass.d[output, t])
+      for s in 0..<pass.streams {
+        let (i, f, candidate) = parts(a[s])
+        switch kind {
+        case .linear: differentiateLinear(dh[s], past[s], h[s], i, f, candidate, dPast[s])
+        case .positive: differentiatePositive(dh[s], past[s], h[s], i, f, candidate, dPast[s])
+        }
       }
     }
   }

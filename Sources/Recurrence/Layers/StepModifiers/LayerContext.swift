@@ -1,4 +1,5 @@
 internal import Sequences
+
 /// The surroundings of a recurrent layer in its model: its input, and what else flows into it or out of it.
 struct LayerContext {
   /// x
