@@ -10,6 +10,7 @@ static inline MPI_Comm unroll_comm_world(void) { return MPI_COMM_WORLD; }
 static inline MPI_Datatype unroll_float(void) { return MPI_FLOAT; }
 static inline MPI_Datatype unroll_double(void) { return MPI_DOUBLE; }
 static inline MPI_Datatype unroll_int(void) { return MPI_INT; }
+static inline MPI_Datatype unroll_short(void) { return MPI_UINT16_T; }
 static inline MPI_Datatype unroll_byte(void) { return MPI_BYTE; }
 static inline MPI_Op unroll_sum(void) { return MPI_SUM; }
 static inline MPI_Op unroll_max(void) { return MPI_MAX; }

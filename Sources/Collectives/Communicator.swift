@@ -25,6 +25,10 @@ public protocol Communicator: AnyObject, Sendable {
   func sum(_ values: UnsafeMutableBufferPointer<Double>) throws(CommunicationError)
   /// Replaces every element by its sum over all ranks, modulo 2³².
   func sum(_ values: UnsafeMutableBufferPointer<Int32>) throws(CommunicationError)
+  /// Makes a sum of some numbers that can proceed while this rank computes. Every rank makes the same sums
+  /// in the same order.
+  /// - Parameter wire: The number format in which they travel.
+  func makeSum(of values: UnsafeMutableBufferPointer<Real>, wire: Precision) -> any PendingSum
   /// Replaces every element by its maximum over all ranks; none may be NaN.
   func max(_ values: UnsafeMutableBufferPointer<Double>) throws(CommunicationError)
   /// Replaces every element by its maximum over all ranks.

@@ -1,7 +1,8 @@
 internal import COpenMPI
+public import LinearAlgebra
 
 /// The ranks that `mpirun` or `srun` has started, over Open MPI.
-public final class MPI: Communicator {
+public final class MPI: Communicator, @unchecked Sendable {
   public let rank: Int
   public let size: Int
   public let nodeRank: Int
@@ -12,6 +13,8 @@ public final class MPI: Communicator {
   package static let pieceBytes = 2 << 20
 
   private let adding: OrderedSum
+  /// The number of nonblocking sums that were made so far. Calls come one at a time.
+  private var sums: Int32 = 0
 
   /// Starts MPI, once per process, and returns the world of all its ranks.
   ///
@@ -55,6 +58,16 @@ public final class MPI: Communicator {
 
   public func sum(_ values: UnsafeMutableBufferPointer<Double>) throws(CommunicationError) {
     try adding.add(values, of: unroll_double())
+  }
+
+  public func makeSum(
+    of values: UnsafeMutableBufferPointer<Real>, wire: Precision
+  ) -> any PendingSum {
+    guard size > 1, !values.isEmpty else { return BlockingSum(of: values, wire: wire, in: self) }
+    // MPI guarantees tags up to 32,767. Messages of sums that share a tag arrive in the order in which they
+    // were started, which is the same on every rank.
+    sums = sums % 32_000 + 1
+    return NonblockingSum(of: values, wire: wire, rank: rank, size: size, tag: sums)
   }
 
   public func sum(_ values: UnsafeMutableBufferPointer<Int32>) throws(CommunicationError) {

@@ -121,7 +121,7 @@ final class OrderedSum: @unchecked Sendable {
 
 /// y += x
 @inline(never)
-private func addUp<Element: FloatingPoint & BitwiseCopyable>(
+func addUp<Element: FloatingPoint & BitwiseCopyable>(
   _ x: UnsafeMutablePointer<Element>, to y: UnsafeMutablePointer<Element>, _ count: Int
 ) {
   for i in 0..<count { y[i] += x[i] }

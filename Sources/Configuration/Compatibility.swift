@@ -5,8 +5,8 @@ internal import Sequences
 
 /// All rules across settings and sections.
 public let compatibilityRules: [CompatibilityRule] =
-  readoutRules + dataRules + modelRules + layerRules + trainingRules + evaluationRules + fitRules
-  + windowRules
+  readoutRules + dataRules + modelRules + layerRules + trainingRules + communicationRules
+  + evaluationRules + fitRules + windowRules
 
 // MARK: Readouts
 
@@ -72,6 +72,39 @@ private let readoutBesideGradients = CompatibilityRule.idle(
       or: "remove training.readout")
   }
 }
+
+// MARK: Communication
+
+private let communicationRules: [CompatibilityRule] = [
+  .idle(
+    "communication.compression",
+    "`communication.compression` is of gradients, and ranks that train alone between outer steps send "
+      + "none.",
+    because: "ranks send no gradients between outer steps", or: "remove communication.outer"
+  ) { $0.communication.compression != nil && $0.communication.outer != nil },
+  .idle(
+    "communication.wire",
+    "`communication.wire` is the format of numbers that are sent as they are, not of compressed ones.",
+    because: "compressed gradients have a format of their own",
+    or: "remove communication.compression"
+  ) { $0.communication.compression != nil && $0.communication.wire != .float32 },
+  .idle(
+    "communication.overlap",
+    "`communication.overlap: true` sends whole gradients during the backward pass: neither compressed "
+      + "ones nor those between outer steps.",
+    because: "only sums of whole gradients can overlap with the backward pass",
+    or: "remove communication.compression and communication.outer"
+  ) { options in
+    let communication = options.communication
+    return communication.overlap == .on
+      && (communication.compression != nil || communication.outer != nil)
+  },
+  .idle(
+    "communication",
+    "`communication` is about gradients, and a readout is fitted without any.",
+    because: "a readout is fitted in one pass, without gradients", or: "remove training.readout"
+  ) { $0.training.readout != nil && $0.communication != CommunicationOptions() },
+]
 
 // MARK: Data
 

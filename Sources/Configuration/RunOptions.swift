@@ -13,18 +13,20 @@ public struct RunOptions: Codable, Equatable, Sendable {
   public var data: DataOptions
   public var model: ModelOptions
   public var training: TrainingOptions
+  public var communication = CommunicationOptions()
   public var checkpoint: CheckpointOptions
   public var evaluation: EvaluationOptions
   public var console: ConsoleOptions
 
   enum CodingKeys: String, CodingKey {
-    case name, seed, data, model, training, checkpoint, evaluation, console
+    case name, seed, data, model, training, communication, checkpoint, evaluation, console
   }
 
   /// Makes the options of a run in Swift, with the defaults of a configuration.
   public init(
     name: String = "run", seed: UInt64 = 1, data: DataOptions, model: ModelOptions,
     training: TrainingOptions = TrainingOptions(),
+    communication: CommunicationOptions = CommunicationOptions(),
     checkpoint: CheckpointOptions = CheckpointOptions(), evaluation: EvaluationOptions? = nil,
     console: ConsoleOptions = ConsoleOptions()
   ) {
@@ -33,6 +35,7 @@ public struct RunOptions: Codable, Equatable, Sendable {
     self.data = data
     self.model = model
     self.training = training
+    self.communication = communication
     self.checkpoint = checkpoint
     self.evaluation = evaluation ?? EvaluationOptions(like: training)
     self.console = console
@@ -45,6 +48,7 @@ public struct RunOptions: Codable, Equatable, Sendable {
     data = try container.section(.data)
     model = try container.section(.model)
     training = try container.section(.training)
+    communication = try container.section(.communication)
     checkpoint = try container.section(.checkpoint)
     evaluation = try EvaluationOptions(
       from: container.superDecoder(forKey: .evaluation), like: training)

@@ -70,6 +70,7 @@ package final class MetricsFile {
     line += ",\"learning_rate\":\(Self.json(report.learningRate))"
     line += ",\"loss\":\(Self.json(report.score.loss)),\"step\":\(report.step)"
     line += ",\"step_seconds\":\(Self.json(report.time.total))"
+    if report.ranks.count > 1 { line += Self.ranks(report) }
     line += ",\"time\":\(Self.json(Self.now)),\"tokens\":\(report.tokens)"
     line += ",\"tokens_per_second\":\(Self.json(report.tokensPerSecond))"
     line += report.isUpdate ? "}\n" : ",\"updated\":false}\n"
@@ -78,6 +79,16 @@ package final class MetricsFile {
     } catch {
       throw Self.unwritable(path)
     }
+  }
+
+  /// Formats what a step says about the ranks of a world.
+  private static func ranks(_ report: StepReport) -> String {
+    let traffic = report.traffic
+    let hidden = traffic.seconds > 0 ? traffic.hidden / traffic.seconds : 0
+    return ",\"bytes_sent\":\(traffic.bytes),\"hidden\":\(json(hidden))"
+      + ",\"imbalance\":\(json(report.imbalance))"
+      + ",\"rank_compute_seconds\":[\(report.ranks.map(json).joined(separator: ","))]"
+      + ",\"slowest_rank\":\(report.slowestRank),\"wait_seconds\":\(json(report.waitSeconds))"
   }
 
   /// Formats a number with the digits needed to restore it, as a JSON encoder does.

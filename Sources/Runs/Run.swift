@@ -8,7 +8,7 @@ internal import Foundation
 internal import Inference
 internal import LinearAlgebra
 public import Logging
-public import Recurrence
+internal import Recurrence
 internal import Reporting
 public import Training
 
@@ -83,8 +83,7 @@ public final class Run {
   ///   - makeReducer: Makes the sum of gradients over ranks.
   public init(
     _ request: RunRequest, world: any Communicator, log: Logger, sinks: [any MetricsSink] = [],
-    reducer makeReducer: (ParameterLayout, any Communicator) -> any GradientReducer =
-      makeGradientReducer
+    reducer makeReducer: (ReducerRequest) -> any GradientReducer = makeGradientReducer
   ) throws {
     self.request = request
     self.world = world
@@ -236,10 +235,10 @@ public final class Run {
     }
     let weights = ParameterVector(trainer.weights.layout)
     weights.precision = trainer.weights.precision
+    // Without validation, or if the best checkpoint is lost, the current weights are used.
+    let now = try trainer.currentModel()
     try world.unanimous {
       guard world.isRoot else { return }
-      // Without validation, or if the best checkpoint is lost, the current weights are used.
-      let now = trainer.average?.vector ?? trainer.weights
       weights.update { $0.buffer.copy(from: now.buffer) }
       guard let step = store.best else { return }
       do throws(FileError) {

@@ -12,30 +12,33 @@ extension Trainer {
   /// - Returns: The snapshot on the root; nil on every other rank.
   public func snapshot() throws(CommunicationError) -> Snapshot? {
     let hidden = try gatherStates()
+    try outer?.settle()
+    let ofRanks = try gatherRankTensors()
+    // Ranks that train alone leave one model, the mean of theirs.
+    let weights = try meanOfRanks(weights)
+    let average = try average.map { (average) throws(CommunicationError) in
+      try meanOfRanks(average.vector)
+    }
+    var moments: [Tensor] = []
+    for (name, vector) in optimizer.moments {
+      moments += try meanOfRanks(vector).tensors(prefix: name + ".")
+    }
     guard world.isRoot else { return nil }
     var tensors: [(file: String, tensors: [Tensor], metadata: [String: String])] = [
       (CheckpointFile.Name.model, weights.tensors(), model.tiedNames),
       (CheckpointFile.Name.hidden, hidden, [:]),
-      (
-        CheckpointFile.Name.optimizer,
-        optimizer.moments.flatMap { $0.vector.tensors(prefix: $0.name + ".") }, [:]
-      ),
+      (CheckpointFile.Name.optimizer, moments, [:]),
     ]
     if let average {
-      tensors.append((CheckpointFile.Name.average, average.vector.tensors(), model.tiedNames))
+      tensors.append((CheckpointFile.Name.average, average.tensors(), model.tiedNames))
     }
-    let kept = reducer.stateTensors
-    if !kept.isEmpty {
-      tensors.append(
-        (
-          CheckpointFile.Name.reducer,
-          kept.flatMap { $0.vector.tensors(prefix: $0.name + ".") }, [:]
-        ))
-    }
+    let kept =
+      sharedStateTensors.flatMap { $0.vector.tensors(prefix: $0.name + ".") } + ofRanks
+    if !kept.isEmpty { tensors.append((CheckpointFile.Name.reducer, kept, [:])) }
     return Snapshot(
       model: model.identity, coordinator: coordinator.state, cursor: loader.cursor,
       counters: .init(
-        optimizer: optimizer.updates, average: average?.updates ?? 0,
+        optimizer: optimizer.updates, average: self.average?.updates ?? 0,
         kept: keptSteps > 0 ? keptSteps : nil, keptLayout: keptSteps > 0 ? keptLayout : nil),
       tensors: tensors)
   }
@@ -55,7 +58,9 @@ extension Trainer {
     try world.share(weights)
     for (_, vector) in optimizer.moments { try world.share(vector) }
     if let average { try world.share(average.vector) }
-    for (_, vector) in reducer.stateTensors { try world.share(vector) }
+    for (_, vector) in sharedStateTensors { try world.share(vector) }
+    try scatterRankTensors(from: checkpoint, exists: try world.share(found.hasReducer))
+    outer?.resume(at: coordinator.state.step)
     let cursor = try world.share(found.cursor)
     try world.unanimous { try loader.seek(cursor) }
     try scatterStates(found.hidden, keptSteps: counters.kept ?? 0)
@@ -68,6 +73,8 @@ extension Trainer {
     var counters = Snapshot.Counters()
     /// The bytes of each of `carriedTensors`, for all streams.
     var hidden: [[UInt8]] = []
+    /// True if the checkpoint has the tensors that this run's exchange of gradients keeps.
+    var hasReducer = false
   }
 
   /// Reads a checkpoint into the vectors of this rank.
@@ -93,12 +100,7 @@ extension Trainer {
         ? CheckpointFile.Name.average : CheckpointFile.Name.model
       try checkpoint.tensors(of: file).load(into: [("", average.vector)])
     }
-    let kept = reducer.stateTensors
-    // A reducer that the run did not have so far starts anew.
-    if !kept.isEmpty, state.files.contains(where: { $0.name == CheckpointFile.Name.reducer }) {
-      try checkpoint.tensors(of: CheckpointFile.Name.reducer).load(
-        into: kept.map { ($0.name + ".", $0.vector) })
-    }
+    restored.hasReducer = try loadStateTensors(from: checkpoint)
     let file = try checkpoint.tensors(of: CheckpointFile.Name.hidden)
     let place = loader.cursor
     defer { try? loader.seek(place) }
@@ -118,5 +120,6 @@ extension Trainer {
     try world.unanimous { try file?.load(model, into: weights, updateGate: updateGate) }
     try world.share(weights)
     average?.vector.update { $0.buffer.copy(from: weights.buffer) }
+    outer?.begin(from: weights)
   }
 }

@@ -16,9 +16,24 @@ public struct StepReport: Sendable {
   package let time: Stopwatch
   /// The gradient diagnosis of this step; nil if there was none, and on every rank except the root.
   public let gradients: GradientReport?
+  /// The seconds that each rank has computed, by rank.
+  package let ranks: [Double]
+  /// The cost of the sum of gradients to this rank.
+  package let traffic: Traffic
 
   /// True if the weights were updated.
   public var isUpdate: Bool { verdict == .update }
+  /// The rank that has computed longest.
+  package var slowestRank: Int { ranks.indices.max { ranks[$0] < ranks[$1] } ?? 0 }
+  /// The seconds that the slowest rank has computed over their mean, less one.
+  package var imbalance: Double {
+    let mean = ranks.reduce(0, +) / Double(max(ranks.count, 1))
+    return mean > 0 ? ranks[slowestRank] / mean - 1 : 0
+  }
+  /// The seconds that this rank has waited for the slowest one.
+  package var waitSeconds: Double {
+    min(max(ranks[slowestRank] - time.compute, 0), time.communication)
+  }
   /// Targets per second, over all ranks.
   public var tokensPerSecond: Double { Double(score.targets) / max(time.total, 1e-9) }
 }

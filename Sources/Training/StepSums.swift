@@ -4,7 +4,10 @@
 /// same decision.
 struct StepSums {
   /// The numbers to sum over ranks.
-  var values = [Double](repeating: 0, count: 6)
+  var values: [Double]
+  private static let shared = 7
+
+  init(ranks: Int) { values = [Double](repeating: 0, count: Self.shared + ranks) }
 
   /// −ln p summed over the targets of the window, in nats.
   var loss: Double {
@@ -36,5 +39,15 @@ struct StepSums {
   var clockVotes: Int {
     get { Int(values[3]) }
     set { values[3] = Double(newValue) }
+  }
+  /// The norm of the gradient of a rank that trains alone, summed over ranks.
+  var norms: Double {
+    get { values[6] }
+    set { values[6] = newValue }
+  }
+  /// The seconds that each rank has computed in this step.
+  var computing: ArraySlice<Double> {
+    get { values[Self.shared...] }
+    set { values[Self.shared...] = newValue }
   }
 }

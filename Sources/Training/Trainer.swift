@@ -37,6 +37,8 @@ public final class Trainer {
   let method: any GradientMethod
   private let gradient: ParameterVector
   let reducer: any GradientReducer
+  /// The outer steps of ranks that train alone between them; nil for a sum of gradients at every step.
+  let outer: OuterSteps?
   let batch: Batch
   private let clipper: Clipper
   private let validation: Evaluation?
@@ -61,6 +63,8 @@ public final class Trainer {
   package internal(set) var isTakingStep = false
   /// The time between votes of the ranks in an evaluation.
   package var stopInterval = Duration.milliseconds(500)
+  /// The cost of the messages of the last step to this rank.
+  package var traffic: Traffic { outer?.traffic ?? reducer.traffic }
   /// The memory of the windows.
   var tape: Tape { method.tape }
   /// The profile that records the time of the parts of a step; nil for none.
@@ -79,8 +83,7 @@ public final class Trainer {
   public init(
     _ options: RunOptions, dataset: Dataset, world: any Communicator,
     sinks: [any MetricsSink] = [], checkpoints: (any CheckpointWriter)? = nil,
-    reducer makeReducer: (ParameterLayout, any Communicator) -> any GradientReducer =
-      makeGradientReducer,
+    reducer makeReducer: (ReducerRequest) -> any GradientReducer = makeGradientReducer,
     diagnosingEvery every: Int? = nil
   ) throws {
     self.world = world
@@ -102,7 +105,12 @@ public final class Trainer {
     weights.precision = options.training.precision
     weights.initialize(seed: options.seed)
     gradient = ParameterVector(layout)
-    reducer = makeReducer(layout, world)
+    let communication = options.communication
+    reducer = makeReducer(
+      ReducerRequest(gradient, world, communication, stages: model.gradientStages))
+    outer = communication.outer.map { [weights] in
+      OuterSteps($0, of: weights, wire: communication.wire, in: world)
+    }
     optimizer = options.training.optimizer.makeOptimizer(for: layout)
     average = options.training.average.map { [weights] in WeightAverage($0, of: weights) }
     clipper = Clipper(
@@ -147,23 +155,32 @@ public final class Trainer {
     gradient.clear()
     profile?.mark(.optimizer)
     if batch.streams > 0 {
+      tape.observer = reducer.observer
       method.differentiate(model, batch, weights: weights, gradient: gradient)
+      tape.observer = nil
     } else {
       tape.loss.clear()
     }
     var sums = vote(on: tape.loss)
     watch.compute = watch.lap()
-    try reducer.sum(gradient)
+    sums.computing[sums.computing.startIndex + world.rank] = watch.compute
+    try reducer.sum(gradient, step: step - 1)
+    // A rank that trains alone clips by its own targets and its own norm.
+    let own = outer.map { _ in
+      clipper.clip(gradient, weights: weights, scale: coordinator.gradientScale(of: sums))
+    }
+    sums.norms = own?.norm ?? 0
     try world.sum(&sums.values)
     watch.communication = watch.lap()
     profile?.mark(.reduction)
     let scale = coordinator.gradientScale(of: sums)
     let found = diagnosis?.report(step: step, self, gradient, scale: scale)
     if found != nil { watch.restart() }
-    let clipped = clipper.clip(gradient, weights: weights, scale: scale)
-    let verdict = coordinator.judge(sums, norm: clipped.norm)
+    let update = own ?? clipper.clip(gradient, weights: weights, scale: scale)
+    let norm = own == nil ? update.norm : sums.norms / Double(world.size)
+    let verdict = coordinator.judge(sums, norm: norm)
     if verdict == .update {
-      optimizer.update(weights, gradient: gradient, rate: rate, scale: clipped.scale)
+      optimizer.update(weights, gradient: gradient, rate: rate, scale: update.scale)
       average?.update(from: weights)
     }
     profile?.mark(.optimizer)
@@ -174,12 +191,17 @@ public final class Trainer {
     }
     coordinator.finish(sums, verdict, epochEnds: loader.isAtEpochStart)
     watch.update = watch.lap()
+    if let outer {
+      try outer.finishStep(coordinator.state.step, weights)
+      watch.communication += watch.lap()
+      profile?.mark(.reduction)
+    }
     profile?.mark(.other)
     return StepReport(
       step: coordinator.state.step, epoch: epoch, tokens: coordinator.state.tokens,
       score: Score(lossSum: sums.loss, targets: sums.targets, correct: sums.correct),
-      learningRate: rate, gradientNorm: clipped.norm, verdict: verdict, time: watch,
-      gradients: found)
+      learningRate: rate, gradientNorm: norm, verdict: verdict, time: watch, gradients: found,
+      ranks: Array(sums.computing), traffic: traffic)
   }
 
   /// Takes steps until the run is complete, or a stop is requested.
@@ -225,12 +247,20 @@ public final class Trainer {
   /// - Returns: False if a stop was requested before it was done.
   private func evaluate() throws -> Bool {
     guard let validation else { preconditionFailure("an evaluation without validation data") }
-    guard
-      let score = try validation.run(model, weights: average?.vector ?? weights, votes: votes)
-    else { return false }
+    let weights = try currentModel()
+    guard let score = try validation.run(model, weights: weights, votes: votes) else {
+      return false
+    }
     let isBest = coordinator.finish(evaluation: score.loss, guess: score.guess)
     for sink in sinks { sink.record(evaluation: score, isBest: isBest, coordinator) }
     return true
+  }
+
+  /// Returns the model as it is evaluated: the running average of the weights if there is one, else the
+  /// weights; between outer steps the mean of those of all ranks. Collective.
+  package func currentModel() throws(CommunicationError) -> ParameterVector {
+    let own = average?.vector ?? weights
+    return try outer?.mean(of: own) ?? own
   }
 
   /// The votes on requests to stop while each rank works on its own.
@@ -243,7 +273,7 @@ public final class Trainer {
   }
 
   func vote(on loss: Loss) -> StepSums {
-    var sums = StepSums()
+    var sums = StepSums(ranks: world.size)
     sums.loss = loss.sum
     sums.targets = loss.targets
     sums.correct = loss.correct

@@ -66,6 +66,11 @@ struct Bench: ParsableCommand {
     completion: .file(extensions: ["safetensors"]))
   var writeWeights: String?
 
+  @Option(
+    name: .customLong("set"), parsing: .singleValue,
+    help: "Set a key of the configuration, as in communication.wire=bfloat16; may be repeated.")
+  var assignments: [String] = []
+
   @Flag(help: "Print one JSON object.")
   var json = false
 
@@ -79,9 +84,18 @@ struct Bench: ParsableCommand {
     shape.batchSize = batchSize
     shape.bptt = bptt
     shape.precision = precision
-    let given =
-      configurations.isEmpty
-      ? nil : try Configuration.decode(RunOptions.self, from: configurations)
+    let given: RunOptions?
+    if !configurations.isEmpty {
+      given = try Configuration.decode(RunOptions.self, from: configurations, set: assignments)
+    } else if assignments.isEmpty {
+      given = nil
+    } else {
+      given = try BenchRequest.defaults(set: assignments)
+      shape.vocabulary = vocabulary ?? 10_000
+      if !assignments.contains(where: { $0.hasPrefix("training.batch_size=") }) {
+        shape.batchSize = batchSize ?? 20
+      }
+    }
     // Checked before MPI starts, so that a mistake is reported at once.
     let ranks = Launch().size ?? 1
     var request = try BenchRequest(

@@ -36,8 +36,8 @@ package struct Trial: Sendable {
   package var texts = ["train.txt": text(403, seed: 1), "valid.txt": text(131, seed: 2)]
 
   /// Makes the sum of gradients over ranks.
-  package var reducer: @Sendable (ParameterLayout, any Communicator) -> any GradientReducer = {
-    makeGradientReducer($0, $1)
+  package var reducer: @Sendable (ReducerRequest) -> any GradientReducer = {
+    makeGradientReducer($0)
   }
 
   package init(_ settings: String...) { self.settings = settings }

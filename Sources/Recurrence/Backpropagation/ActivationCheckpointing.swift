@@ -163,6 +163,9 @@ public final class ActivationCheckpointing: GradientMethod {
 
   /// Computes one segment with its loss, and its backward pass.
   private func differentiate(_ segment: Int, _ work: Work) {
+    // The first segment comes last.
+    tape.isLastPass = segment == 0
+    defer { tape.isLastPass = true }
     let pass = begin(segment, work)
     let isLast = (segment + 1) * length >= work.window.steps
     if !isLast { tape.importStateGradient(handed) }

@@ -54,6 +54,10 @@ public final class Tape: @unchecked Sendable {
   public let loss: Loss
   /// The clock that a pass reports its parts to; nil costs nothing.
   public var profile: Profile?
+  /// The observer of backward passes; nil costs nothing.
+  public var observer: (any BackwardObserver)?
+  /// True if gradients are final at the end of the next backward pass, which the observer then sees.
+  var isLastPass = true
 
   let shapes: [Plan.ActivationShape]
   /// The states whose earlier steps may be read through copies, with the first of these.

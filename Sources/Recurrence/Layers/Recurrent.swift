@@ -5,7 +5,7 @@ internal import LinearAlgebra
 /// The input products of all steps are one product before the loop, the gradients of the weights one
 /// product each after it. The layer owns time; the cell owns one step; streams that start anew inside the
 /// window are the business of `CarriedStates` alone.
-public struct Recurrent<Cell: RecurrentCell>: Layer {
+public struct Recurrent<Cell: RecurrentCell>: StagedLayer {
   public let output: Activation
   let cell: Cell
   /// The modifiers around the cell's step, from the outermost to the innermost, as one.
@@ -17,6 +17,7 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
   let finalStates: [FinalState]
   /// True if no weight would see a gradient: a constant cell that reads the data alone.
   private let skipsBackward: Bool
+  let earlyParameters: Set<Parameter>
   public let probes: [Probe]
 
   /// - Parameter initialStates: the activations that states begin with, where others provide them.
@@ -50,6 +51,8 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
     skipsBackward =
       fixed != nil && context.input.isData && context.conditions.isEmpty
       && context.length == .none && around.haveNoWeights
+    earlyParameters = parameterHandles(in: cell).union(parameterHandles(in: modifiers))
+      .subtracting(parameterHandles(in: projection))
     probes = [
       Probe(
         layer: plan.scope.layer,
@@ -105,6 +108,7 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
     cell.accumulate(pass)
     modifiers.accumulate(pass)
     pass.mark(.recurrent)
+    pass.finishCell()
     projection.backward(from: pass.d[cell.preactivation], pass)
     delayed?.backward(pass)
     pass.mark(.input)
@@ -115,6 +119,7 @@ public struct Recurrent<Cell: RecurrentCell>: Layer {
       modifiers.beforeBackward(t, pass)
       cell.backward(t, pass)
       modifiers.afterBackward(t, pass)
+      pass.poll()
     }
     modifiers.endWindow(pass)
   }

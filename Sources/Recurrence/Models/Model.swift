@@ -57,6 +57,7 @@ extension Model {
     head.forward(pass)
     pass.releasePackedWeights()
     pass.mark(.output)
+    if pass.isTraining { pass.finishStage() }
   }
 
   public func backward(_ pass: Pass) {
@@ -74,5 +75,6 @@ extension Model {
     layer.backward(pass)
     pass.releasePackedWeights()
     pass.mark(.other)
+    pass.finishStage()
   }
 }

@@ -4,6 +4,7 @@ internal import Foundation
 internal import Inference
 internal import LinearAlgebra
 internal import Recurrence
+internal import Training
 
 /// The results of `unroll bench`.
 public struct BenchReport: Encodable, Sendable {
@@ -52,6 +53,11 @@ public struct BenchReport: Encodable, Sendable {
   /// Targets per second over all ranks, at the median and at the quartiles of the step time.
   public let tokensPerSecond, tokensPerSecondLow, tokensPerSecondHigh: Double
   public let stepMilliseconds: Times
+  /// The mean time of a step on the slowest rank, in milliseconds.
+  public let meanMilliseconds: Double
+  /// The bytes that the first rank sends per step, and the share of their time on the way in which it
+  /// computes.
+  public let bytesPerStep, hiddenShare: Double
   /// Multiplications and additions of the plain network per target.
   public let operationsPerToken: Double
   /// 10⁹ such operations per second, over all ranks.
@@ -86,6 +92,9 @@ public struct BenchReport: Encodable, Sendable {
     case tokensPerSecondLow = "tokens_per_second_low"
     case tokensPerSecondHigh = "tokens_per_second_high"
     case stepMilliseconds = "step_milliseconds"
+    case meanMilliseconds = "mean_step_milliseconds"
+    case bytesPerStep = "bytes_per_step"
+    case hiddenShare = "hidden_share"
     case operationsPerToken = "operations_per_token"
     case peakGflops = "peak_gflops"
     case fractionOfPeak = "fraction_of_peak"
@@ -102,7 +111,7 @@ public struct BenchReport: Encodable, Sendable {
   /// Combines the measurements of all ranks. Collective.
   init(
     _ request: BenchRequest, layout: ParameterLayout, world: any Communicator, times: [Double],
-    phases: [Double], losses: (first: Score, last: Score), products: [Machine.Product],
+    phases: [Double], losses: (first: Score, last: Score), traffic: Traffic, products: [Machine.Product],
     bandwidth: Double, memory: (start: Int, peak: Int), setup: Double
   ) throws {
     let training = request.options.training
@@ -124,7 +133,13 @@ public struct BenchReport: Encodable, Sendable {
     steps = times.count
     stepMilliseconds = Times(milliseconds: Array(slowest[..<5]))
     let tokens = 1000 * Double(training.batchSize * training.bptt)
-    tokensPerSecond = tokens / stepMilliseconds.median
+    // Between outer steps a step is short, and the median would not see them.
+    var mean = [1000 * times.reduce(0, +) / Double(times.count)]
+    try world.max(&mean)
+    meanMilliseconds = mean[0]
+    bytesPerStep = Double(traffic.bytes) / Double(times.count)
+    hiddenShare = traffic.seconds > 0 ? traffic.hidden / traffic.seconds : 0
+    tokensPerSecond = tokens / (request.round == nil ? stepMilliseconds.median : mean[0])
     tokensPerSecondLow = tokens / stepMilliseconds.upperQuartile
     tokensPerSecondHigh = tokens / stepMilliseconds.lowerQuartile
     operationsPerToken =

@@ -23,6 +23,14 @@ extension BenchReport {
             + "a symbol; memory is read at \(fixed(readGigabytesPerSecond, 1)) GB/s"
         ))
     }
+    if ranks > 1, task == .train {
+      lines.append(
+        (
+          "messages",
+          "\(fixed(bytesPerStep * 1e-6, 2)) MB sent per step and rank, \(fixed(100 * hiddenShare, 0)) % "
+            + "of their time hidden behind computing"
+        ))
+    }
     lines += phaseLines
     lines.append(
       ("memory", "\(mebibytes(peakMemory)) at most, besides \(mebibytes(startMemory)) at the start")

@@ -47,6 +47,25 @@ public struct BenchRequest: Sendable {
   /// benchmark.
   public var textPath, weightsPath: String?
 
+  /// The number of steps from one outer step to the next; nil without outer steps.
+  var round: Int? { task == .train ? options.communication.outer?.every : nil }
+
+  /// Returns the options of a measurement without a configuration, with some keys changed.
+  /// - Parameter assignments: Assignments `key=value` as on the command line.
+  public static func defaults(
+    set assignments: [String]
+  ) throws -> RunOptions {
+    var options = plain
+    if var model = options.model.sequence {
+      try replaceLayers(of: &model, Shape())
+      options.model = .sequence(model)
+    }
+    let json = String(decoding: try ResolvedConfiguration.json(options), as: UTF8.self)
+    var configuration = try Configuration(yaml: json, file: "the defaults of bench")
+    for assignment in assignments { try configuration.set(assignment) }
+    return try configuration.decode(RunOptions.self)
+  }
+
   /// Makes a model of equal layers, trained by SGD with learning rate 1 and the gradient norm
   /// clipped to 0.25; or takes model and training from a configuration, with the values of `shape`
   /// in place of its own.
@@ -74,6 +93,11 @@ public struct BenchRequest: Sendable {
     try check(shape.batchSize, "--batch-size")
     try check(shape.bptt, "--bptt")
     options = configuration ?? Self.plain
+    if let violation = options.violations(at: .start).first(where: {
+      $0.key.hasPrefix("communication")
+    }) {
+      throw UsageError(violation.sentence)
+    }
     guard var model = options.model.sequence else {
       throw UsageError(
         "unroll bench measures networks over time: give a configuration with model.layers instead "

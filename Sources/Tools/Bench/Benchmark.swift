@@ -49,13 +49,17 @@ public struct Benchmark: Sendable {
     let first = try timed(subject)
     var last = first
     for _ in 1..<request.warmUp { last = try timed(subject) }
-    let steps = try request.steps ?? agreedSteps(last.seconds, world)
+    var steps = try request.steps ?? agreedSteps(last.seconds, world)
+    // Whole rounds, each with one outer step.
+    if let round = request.round { steps = (steps + round - 1) / round * round }
     try world.barrier()
     var times: [Double] = []
     times.reserveCapacity(steps)
+    var traffic = Traffic()
     for _ in 0..<steps {
       last = try timed(subject)
       times.append(last.seconds)
+      traffic.add(subject.traffic)
     }
     let profile = Profile()
     let profiled = min(max(steps / 4, 1), 50)
@@ -69,7 +73,7 @@ public struct Benchmark: Sendable {
     return try BenchReport(
       request, layout: subject.weights.layout, world: world, times: times,
       phases: Phase.allCases.map { profile[$0] / Double(profiled) },
-      losses: (first.score, last.score),
+      losses: (first.score, last.score), traffic: traffic,
       products: products, bandwidth: bandwidth, memory: (memoryAtStart, memory), setup: setup)
   }
 
@@ -109,11 +113,18 @@ protocol BenchSubject {
   var weights: ParameterVector { get }
   func step() throws -> Score
   func report(to profile: Profile?)
+  /// The cost of the sum of gradients in the last step.
+  var traffic: Traffic { get }
+}
+
+extension BenchSubject {
+  var traffic: Traffic { Traffic() }
 }
 
 private struct TrainingSubject: BenchSubject {
   let trainer: Trainer
   var weights: ParameterVector { trainer.weights }
+  var traffic: Traffic { trainer.traffic }
 
   init(_ options: RunOptions, _ dataset: Dataset, _ world: any Communicator) throws {
     trainer = try Trainer(options, dataset: dataset, world: world)

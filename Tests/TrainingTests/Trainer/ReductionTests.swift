@@ -13,14 +13,14 @@ private final class MomentumReducer: GradientReducer {
   private let velocity: ParameterVector
   private let isSaved: Bool
 
-  init(_ layout: ParameterLayout, _ world: any Communicator, isSaved: Bool = true) {
-    sums = makeGradientReducer(layout, world)
-    velocity = ParameterVector(layout)
+  init(_ request: ReducerRequest, isSaved: Bool = true) {
+    sums = makeGradientReducer(request)
+    velocity = ParameterVector(request.layout)
     self.isSaved = isSaved
   }
 
-  func sum(_ gradient: ParameterVector) throws(CommunicationError) {
-    try sums.sum(gradient)
+  func sum(_ gradient: ParameterVector, step: Int) throws(CommunicationError) {
+    try sums.sum(gradient, step: step)
     // Rows of an embedding that no rank has read move as well.
     gradient.touchAllRows()
     velocity.update { velocity in
@@ -69,9 +69,10 @@ extension TrainerTests {
       let results = try world.run { world, folder -> [String] in
         var found: [String] = []
         var sent: [Int] = []
-        let reduction = makeGradientReducer(
-          Self.layout, Intercepted(world) { _, values in sent.append(values.count) })
         let gradient = ParameterVector(Self.layout)
+        let reduction = makeGradientReducer(
+          ReducerRequest(
+            gradient, Intercepted(world) { _, values in sent.append(values.count) }))
         let entry = Self.layout.entry(named: "table")!
         let random = Philox(seed: 3, name: "rank \(world.rank)")
         for step in [2, 0, 1, 2, 5, 3, 4, 6, 0] {
@@ -90,7 +91,7 @@ extension TrainerTests {
           plain.copy(from: gradient.buffer)
           try world.sum(plain)
           sent = []
-          try reduction.sum(gradient)
+          try reduction.sum(gradient, step: step)
 
           let union = Set(
             (0..<world.size).flatMap { Self.touched(step: step, rank: $0, of: world.size) })
@@ -117,12 +118,12 @@ extension TrainerTests {
     @Test(arguments: World.all)
     func `A sum with a state of its own goes on with it after a resume`(_ world: World) throws {
       var trial = Trial("training.steps=23", "checkpoint={every: 1, keep: 1000}")
-      trial.reducer = { MomentumReducer($0, $1) }
+      trial.reducer = { MomentumReducer($0) }
       for found in try trial.differencesWhenStopped(at: [5, 20], in: world) {
         #expect(found.isEmpty)
       }
       // What is not named as a state is lost.
-      trial.reducer = { MomentumReducer($0, $1, isSaved: false) }
+      trial.reducer = { MomentumReducer($0, isSaved: false) }
       for found in try trial.differencesWhenStopped(at: [5], in: world) {
         #expect(!found.isEmpty)
       }

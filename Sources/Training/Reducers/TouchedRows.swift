@@ -2,13 +2,10 @@ internal import Collectives
 internal import LinearAlgebra
 internal import Recurrence
 
-/// An all-reduce of the gradient that leaves out the rows of an embedding that no rank has read.
+/// The union over ranks of the rows of embeddings that were touched.
 ///
-/// First every rank learns which rows were touched on any: it counts one for each of its own, many
-/// counters to an Int32, and the counters are summed. Then the touched rows are moved behind the
-/// dense part, and both are one sum. Where more than half of the numbers were touched, moving
-/// them is not worth it, and all are summed. One rank alone moves nothing.
-final class SparseRowReducer: GradientReducer {
+/// Every rank counts one for each of its own, many counters to an Int32, and the counters are summed.
+final class TouchedRows {
   private let world: any Communicator
   /// Counters of the rows of all row-sparse parameters, one after another, each wide enough for the
   /// world size.
@@ -24,21 +21,11 @@ final class SparseRowReducer: GradientReducer {
     counters = Buffer(count: (rows + 31 / width - 1) / (31 / width))
   }
 
-  /// Replaces every number of the gradient by its sum over ranks, and the set of touched rows by
-  /// the union over ranks.
-  func sum(_ gradient: ParameterVector) throws(CommunicationError) {
-    try unite(gradient)
-    let layout = gradient.layout
-    let touched = gradient.touchedCount - layout.dense.count
-    guard 2 * touched <= layout.count - layout.dense.count else {
-      return try world.sum(gradient.buffer)
-    }
-    gradient.pack()
-    try world.sum(gradient.buffer.elements(count: layout.dense.count + touched))
-    gradient.unpack()
-  }
+  /// The bytes that a rank sends for a union.
+  var bytes: Int { world.bytesSent(summing: counters.count * MemoryLayout<Int32>.stride) }
 
-  private func unite(_ gradient: ParameterVector) throws(CommunicationError) {
+  /// Replaces the set of touched rows by the union over ranks. Collective.
+  func unite(_ gradient: ParameterVector) throws(CommunicationError) {
     guard counters.count > 0 else { return }
     counters.clear()
     let numbers = counters.elements()
@@ -64,5 +51,13 @@ final class SparseRowReducer: GradientReducer {
   private func count(_ counter: Int) -> Int32 {
     let shift = Int32(counter % perNumber * width)
     return counters.elements()[counter / perNumber] >> shift & (1 << Int32(width) - 1)
+  }
+}
+
+extension ParameterVector {
+  /// True if at most half of the numbers of embeddings were touched: moving them together is then faster
+  /// than sending all.
+  var isWorthPacking: Bool {
+    2 * (touchedCount - layout.dense.count) <= layout.count - layout.dense.count
   }
 }

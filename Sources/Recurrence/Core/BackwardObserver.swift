@@ -1,0 +1,76 @@
+/// An observer of a backward pass, such as a sum of gradients that begins before the pass ends.
+///
+/// Every gradient pass of a step reports to it, but only in the last one are gradients final:
+/// `GradientMethod`s that run several passes report the last alone.
+public protocol BackwardObserver: AnyObject {
+  /// Called when the gradients of the next stage are final; stages are those of `Model.gradientStages`.
+  func finishStage()
+  /// Called when a layer that has an early stage has finished its time loop and the gradients of its cell.
+  func finishCell()
+  /// Called between time steps, about every millisecond.
+  func poll()
+}
+
+extension Pass {
+  /// Reports to the observer, if there is one, that a stage is complete.
+  func finishStage() {
+    if tape.isLastPass { tape.observer?.finishStage() }
+  }
+
+  /// Reports that the early part of a stage is complete.
+  func finishCell() {
+    if tape.isLastPass { tape.observer?.finishCell() }
+  }
+
+  /// Lets the observer work for a moment.
+  @inline(__always)
+  func poll() {
+    if let observer = tape.observer { observer.poll() }
+  }
+}
+
+/// The parameters whose gradients become final together in a backward pass.
+public struct GradientStage: Equatable, Sendable {
+  /// The parameters of a cell, final before those of its input projection.
+  public var early: [Parameter] = []
+  /// The other parameters of the stage.
+  public var parameters: [Parameter] = []
+}
+
+/// A layer that finishes the gradients of some parameters before those of the others.
+protocol StagedLayer: Layer {
+  /// The parameters whose gradients are final at `pass.finishCell()`.
+  var earlyParameters: Set<Parameter> { get }
+}
+
+extension Model {
+  /// The stages of a backward pass: the head, then each layer from top to bottom, then the encoder's. A
+  /// parameter belongs to the last stage that uses it, because until then its gradient may grow.
+  public var gradientStages: [GradientStage] {
+    let backwards = layers.reversed() + encoder.reversed()
+    var held = [parameterHandles(in: head)]
+    held += backwards.map { parameterHandles(in: $0) }
+    var last: [Parameter: Int] = [:]
+    for (stage, parameters) in held.enumerated() {
+      for parameter in parameters { last[parameter] = stage }
+    }
+    return held.enumerated().map { stage, parameters in
+      let own = parameters.filter { last[$0] == stage }.sorted { $0.index < $1.index }
+      let early = stage == 0 ? nil : (backwards[stage - 1] as? any StagedLayer)?.earlyParameters
+      return GradientStage(
+        early: own.filter { early?.contains($0) == true },
+        parameters: own.filter { early?.contains($0) != true })
+    }
+  }
+}
+
+/// Returns the parameters whose handles a layer or a cell holds. A layer can reach the gradient of no
+/// other one.
+func parameterHandles(in value: Any) -> Set<Parameter> {
+  if let parameter = value as? Parameter { return [parameter] }
+  var found: Set<Parameter> = []
+  for child in Mirror(reflecting: value).children {
+    found.formUnion(parameterHandles(in: child.value))
+  }
+  return found
+}
