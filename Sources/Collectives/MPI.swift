@@ -13,6 +13,7 @@ public final class MPI: Communicator, @unchecked Sendable {
   package static let pieceBytes = 2 << 20
 
   private let adding: OrderedSum
+  private let progress = SumProgress()
   /// The number of nonblocking sums that were made so far. Calls come one at a time.
   private var sums: Int32 = 0
 
@@ -53,11 +54,15 @@ public final class MPI: Communicator, @unchecked Sendable {
   }
 
   public func sum(_ values: UnsafeMutableBufferPointer<Float>) throws(CommunicationError) {
-    try adding.add(values, of: unroll_float())
+    try progress.exclusively { () throws(CommunicationError) in
+      try adding.add(values, of: unroll_float())
+    }
   }
 
   public func sum(_ values: UnsafeMutableBufferPointer<Double>) throws(CommunicationError) {
-    try adding.add(values, of: unroll_double())
+    try progress.exclusively { () throws(CommunicationError) in
+      try adding.add(values, of: unroll_double())
+    }
   }
 
   public func makeSum(
@@ -67,7 +72,7 @@ public final class MPI: Communicator, @unchecked Sendable {
     // MPI guarantees tags up to 32,767. Messages of sums that share a tag arrive in the order in which they
     // were started, which is the same on every rank.
     sums = sums % 32_000 + 1
-    return NonblockingSum(of: values, wire: wire, rank: rank, size: size, tag: sums)
+    return NonblockingSum(of: values, wire: wire, rank: rank, size: size, tag: sums, progress: progress)
   }
 
   public func sum(_ values: UnsafeMutableBufferPointer<Int32>) throws(CommunicationError) {
@@ -89,10 +94,18 @@ public final class MPI: Communicator, @unchecked Sendable {
     var first = 0
     while first < values.count {
       let count = Swift.min(piece, values.count - first)
-      let code = MPI_Allreduce(
-        unroll_in_place(), values.baseAddress! + first, Int32(count), type, operation,
-        unroll_comm_world())
-      try check("MPI_Allreduce", code)
+      var request: MPI_Request?
+      try progress.exclusively { () throws(CommunicationError) in
+        let code = MPI_Iallreduce(
+          unroll_in_place(), values.baseAddress! + first, Int32(count), type, operation,
+          unroll_comm_world(), &request)
+        try check("MPI_Iallreduce", code)
+      }
+      try progress.wait { () throws(CommunicationError) in
+        var isDone: Int32 = 0
+        try check("MPI_Test", MPI_Test(&request, &isDone, unroll_status_ignore()))
+        return isDone != 0
+      }
       first += count
     }
   }
@@ -109,9 +122,11 @@ public final class MPI: Communicator, @unchecked Sendable {
   private func spread(_ bytes: inout [UInt8], from root: Int) throws(CommunicationError) {
     try bytes.withUnsafeMutableBufferPointer { memory throws(CommunicationError) in
       try inPieces(memory.count) { first, count throws(CommunicationError) in
-        let code = MPI_Bcast(
-          memory.baseAddress! + first, count, unroll_byte(), Int32(root), unroll_comm_world())
-        try check("MPI_Bcast", code)
+        try progress.exclusively { () throws(CommunicationError) in
+          let code = MPI_Bcast(
+            memory.baseAddress! + first, count, unroll_byte(), Int32(root), unroll_comm_world())
+          try check("MPI_Bcast", code)
+        }
       }
     }
   }
@@ -155,9 +170,11 @@ public final class MPI: Communicator, @unchecked Sendable {
   private func send(_ bytes: [UInt8], to other: Int) throws(CommunicationError) {
     try bytes.withUnsafeBufferPointer { memory throws(CommunicationError) in
       try inPieces(memory.count) { first, count throws(CommunicationError) in
-        let code = MPI_Send(
-          memory.baseAddress! + first, count, unroll_byte(), Int32(other), 0, unroll_comm_world())
-        try check("MPI_Send", code)
+        try progress.exclusively { () throws(CommunicationError) in
+          let code = MPI_Send(
+            memory.baseAddress! + first, count, unroll_byte(), Int32(other), 0, unroll_comm_world())
+          try check("MPI_Send", code)
+        }
       }
     }
   }
@@ -166,10 +183,12 @@ public final class MPI: Communicator, @unchecked Sendable {
     var bytes = [UInt8](repeating: 0, count: count)
     try bytes.withUnsafeMutableBufferPointer { memory throws(CommunicationError) in
       try inPieces(memory.count) { first, count throws(CommunicationError) in
-        let code = MPI_Recv(
-          memory.baseAddress! + first, count, unroll_byte(), Int32(other), 0, unroll_comm_world(),
-          unroll_status_ignore())
-        try check("MPI_Recv", code)
+        try progress.exclusively { () throws(CommunicationError) in
+          let code = MPI_Recv(
+            memory.baseAddress! + first, count, unroll_byte(), Int32(other), 0, unroll_comm_world(),
+            unroll_status_ignore())
+          try check("MPI_Recv", code)
+        }
       }
     }
     return bytes
@@ -185,7 +204,9 @@ public final class MPI: Communicator, @unchecked Sendable {
   }
 
   public func barrier() throws(CommunicationError) {
-    try check("MPI_Barrier", MPI_Barrier(unroll_comm_world()))
+    try progress.exclusively { () throws(CommunicationError) in
+      try check("MPI_Barrier", MPI_Barrier(unroll_comm_world()))
+    }
   }
 
   public func abort(code: Int32) -> Never {
@@ -197,7 +218,9 @@ public final class MPI: Communicator, @unchecked Sendable {
     try check("MPI_Finalized", MPI_Finalized(&finished))
     if finished != 0 { return }
     try barrier()
-    try check("MPI_Finalize", MPI_Finalize())
+    try progress.exclusively { () throws(CommunicationError) in
+      try check("MPI_Finalize", MPI_Finalize())
+    }
   }
 }
 

@@ -1,14 +1,14 @@
 internal import COpenMPI
 internal import LinearAlgebra
 
-/// A sum over MPI that proceeds whenever its rank asks for it.
+/// A sum over MPI that proceeds while its rank computes.
 ///
 /// Each rank receives its part of the vector from every other rank, adds the terms in the order of ranks,
-/// and sends the sum to every other rank. Open MPI moves messages only inside its own calls, so `advance`
-/// must be called from time to time.
+/// and sends the sum to every other rank. `SumProgress` calls it while it holds the lock of MPI.
 final class NonblockingSum: PendingSum {
   private enum Phase { case complete, collecting, distributing }
 
+  private let progress: SumProgress
   private let values: UnsafeMutablePointer<Real>
   private let capacity: Int
   private let isNarrow: Bool
@@ -26,8 +26,10 @@ final class NonblockingSum: PendingSum {
   private(set) var bytesSent = 0
 
   init(
-    of values: UnsafeMutableBufferPointer<Real>, wire: Precision, rank: Int, size: Int, tag: Int32
+    of values: UnsafeMutableBufferPointer<Real>, wire: Precision, rank: Int, size: Int, tag: Int32,
+    progress: SumProgress
   ) {
+    self.progress = progress
     self.values = values.baseAddress!
     capacity = values.count
     isNarrow = wire == .bfloat16
@@ -48,7 +50,16 @@ final class NonblockingSum: PendingSum {
     min(rank * width, count)..<min((rank + 1) * width, count)
   }
 
-  func start(count: Int) throws(CommunicationError) {
+  func start(count: Int) throws(CommunicationError) { try progress.start(self, count: count) }
+
+  func wait() throws(CommunicationError) {
+    try progress.wait { self.isComplete }
+  }
+
+  var isComplete: Bool { phase == .complete }
+
+  /// Sends the first messages.
+  func begin(count: Int) throws(CommunicationError) {
     precondition(phase == .complete && count <= capacity, "\(count) of \(capacity) numbers")
     bytesSent = 0
     guard count > 0 else { return }
@@ -67,7 +78,9 @@ final class NonblockingSum: PendingSum {
     phase = .collecting
   }
 
-  func advance() throws(CommunicationError) -> Bool {
+  /// Goes on as far as it can without waiting.
+  /// - Returns: True if the sum is complete.
+  func proceed() throws(CommunicationError) -> Bool {
     while phase != .complete {
       var isDone: Int32 = 0
       let code = MPI_Testall(open, requests, &isDone, unroll_statuses_ignore())
@@ -76,13 +89,6 @@ final class NonblockingSum: PendingSum {
       try enterNextPhase()
     }
     return true
-  }
-
-  func wait() throws(CommunicationError) {
-    while phase != .complete {
-      try check("MPI_Waitall", MPI_Waitall(open, requests, unroll_statuses_ignore()))
-      try enterNextPhase()
-    }
   }
 
   private func enterNextPhase() throws(CommunicationError) {

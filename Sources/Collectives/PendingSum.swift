@@ -8,9 +8,6 @@ public import LinearAlgebra
 public protocol PendingSum: AnyObject {
   /// Starts the sum of the first `count` numbers. They must not be read or changed until it is complete.
   func start(count: Int) throws(CommunicationError)
-  /// Moves the sum on as far as it goes without waiting.
-  /// - Returns: True if the numbers are the sums.
-  func advance() throws(CommunicationError) -> Bool
   /// Returns when the numbers are the sums.
   func wait() throws(CommunicationError)
   /// The bytes that this rank sends to other ranks in the sum that was started last.
@@ -52,7 +49,6 @@ final class BlockingSum: PendingSum {
     bytesSent = world.bytesSent(summing: count * width)
   }
 
-  func advance() -> Bool { true }
   func wait() {}
 
   private func round(_ numbers: UnsafeMutableBufferPointer<Real>) {

@@ -85,7 +85,7 @@ package final class MetricsFile {
   private static func ranks(_ report: StepReport) -> String {
     let traffic = report.traffic
     let hidden = traffic.seconds > 0 ? traffic.hidden / traffic.seconds : 0
-    return ",\"bytes_sent\":\(traffic.bytes),\"hidden\":\(json(hidden))"
+    return ",\"bytes_sent\":\(traffic.bytes),\"hidden_share\":\(json(hidden))"
       + ",\"imbalance\":\(json(report.imbalance))"
       + ",\"rank_compute_seconds\":[\(report.ranks.map(json).joined(separator: ","))]"
       + ",\"slowest_rank\":\(report.slowestRank),\"wait_seconds\":\(json(report.waitSeconds))"

@@ -41,9 +41,14 @@ extension Trainer {
 
   private func digest() -> [UInt8] {
     var hash = Digest()
-    hash.add(weights)
-    for moment in optimizer.moments { hash.add(moment.vector) }
-    if let average { hash.add(average.vector) }
+    if let outer {
+      // Between outer steps each rank has weights and moments of its own.
+      for (_, vector) in outer.agreedTensors { hash.add(vector) }
+    } else {
+      hash.add(weights)
+      for moment in optimizer.moments { hash.add(moment.vector) }
+      if let average { hash.add(average.vector) }
+    }
     return hash.bytes + Array("\(coordinator.state)".utf8)
   }
 }

@@ -65,7 +65,9 @@ package struct Metrics: Sendable {
     lines.map { line in
       guard case .object(let members) = line else { return [:] }
       return members.filter {
-        !$0.key.hasSuffix("_seconds") && $0.key != "tokens_per_second" && $0.key != "time"
+        !$0.key.hasSuffix("_seconds")
+          && !["tokens_per_second", "time", "hidden_share", "imbalance", "slowest_rank"].contains(
+            $0.key)
       }
     }
   }

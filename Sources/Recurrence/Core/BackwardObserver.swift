@@ -5,10 +5,9 @@
 public protocol BackwardObserver: AnyObject {
   /// Called when the gradients of the next stage are final; stages are those of `Model.gradientStages`.
   func finishStage()
-  /// Called when a layer that has an early stage has finished its time loop and the gradients of its cell.
-  func finishCell()
-  /// Called between time steps, about every millisecond.
-  func poll()
+  /// Called when the gradients of the next part of a stage are final. A stage without parts may report them
+  /// all the same.
+  func finishPart()
 }
 
 extension Pass {
@@ -17,30 +16,23 @@ extension Pass {
     if tape.isLastPass { tape.observer?.finishStage() }
   }
 
-  /// Reports that the early part of a stage is complete.
-  func finishCell() {
-    if tape.isLastPass { tape.observer?.finishCell() }
-  }
-
-  /// Lets the observer work for a moment.
-  @inline(__always)
-  func poll() {
-    if let observer = tape.observer { observer.poll() }
+  /// Reports that the next part of a stage is complete.
+  func finishPart() {
+    if tape.isLastPass { tape.observer?.finishPart() }
   }
 }
 
 /// The parameters whose gradients become final together in a backward pass.
 public struct GradientStage: Equatable, Sendable {
-  /// The parameters of a cell, final before those of its input projection.
-  public var early: [Parameter] = []
-  /// The other parameters of the stage.
-  public var parameters: [Parameter] = []
+  /// The parameters of each part of the stage, in the order in which they become final; those of the last
+  /// part at its end.
+  public var parts: [[Parameter]]
 }
 
 /// A layer that finishes the gradients of some parameters before those of the others.
 protocol StagedLayer: Layer {
-  /// The parameters whose gradients are final at `pass.finishCell()`.
-  var earlyParameters: Set<Parameter> { get }
+  /// The parameters whose gradients are final at each `pass.finishPart()`.
+  var parts: [Set<Parameter>] { get }
 }
 
 extension Model {
@@ -55,11 +47,14 @@ extension Model {
       for parameter in parameters { last[parameter] = stage }
     }
     return held.enumerated().map { stage, parameters in
-      let own = parameters.filter { last[$0] == stage }.sorted { $0.index < $1.index }
-      let early = stage == 0 ? nil : (backwards[stage - 1] as? any StagedLayer)?.earlyParameters
-      return GradientStage(
-        early: own.filter { early?.contains($0) == true },
-        parameters: own.filter { early?.contains($0) != true })
+      var own = parameters.filter { last[$0] == stage }
+      let layer = stage == 0 ? nil : backwards[stage - 1] as? any StagedLayer
+      var parts = (layer?.parts ?? []).map { part in
+        own.intersection(part).sorted { $0.index < $1.index }
+      }
+      own.subtract(parts.joined())
+      parts.append(own.sorted { $0.index < $1.index })
+      return GradientStage(parts: parts)
     }
   }
 }

@@ -110,12 +110,16 @@ struct InputProjection: Sendable {
   }
 
   /// Accumulates the gradients of the parameters and of the input.
+  /// The weight and the biases, whose gradients are final before that of the input.
+  var ownParameters: Set<Parameter> { Set([weight, bias, secondBias].compactMap(\.self)) }
+
   func backward(from dy: Matrix, _ pass: Pass) {
     for condition in conditions { condition.backward(from: dy, pass) }
     length?.backward(from: dy, pass)
     switch source {
     case .activation(let x):
       accumulate(dy, pass[x], pass)
+      pass.finishPart()
       pass.d[x].addProduct(dy, pass[weight!].transposed)
     case .frames: accumulate(dy, pass.batch.featureRows, pass)
     case .nothing: accumulateBiases(dy, pass)
@@ -126,6 +130,7 @@ struct InputProjection: Sendable {
       dp.addScattered(dy, at: places(pass))
       lookup.read(into: e, pass)
       accumulate(dp, e, pass)
+      pass.finishPart()
       // E is not needed any more, so its gradient replaces it.
       e.setProduct(dp, pass[weight!].transposed)
       pass.mark(.input)

@@ -17,7 +17,7 @@ public struct Recurrent<Cell: RecurrentCell>: StagedLayer {
   let finalStates: [FinalState]
   /// True if no weight would see a gradient: a constant cell that reads the data alone.
   private let skipsBackward: Bool
-  let earlyParameters: Set<Parameter>
+  let parts: [Set<Parameter>]
   public let probes: [Probe]
 
   /// - Parameter initialStates: the activations that states begin with, where others provide them.
@@ -51,8 +51,8 @@ public struct Recurrent<Cell: RecurrentCell>: StagedLayer {
     skipsBackward =
       fixed != nil && context.input.isData && context.conditions.isEmpty
       && context.length == .none && around.haveNoWeights
-    earlyParameters = parameterHandles(in: cell).union(parameterHandles(in: modifiers))
-      .subtracting(parameterHandles(in: projection))
+    let ofCell = parameterHandles(in: cell).union(parameterHandles(in: modifiers))
+    parts = [ofCell.subtracting(parameterHandles(in: projection)), projection.ownParameters]
     probes = [
       Probe(
         layer: plan.scope.layer,
@@ -108,7 +108,7 @@ public struct Recurrent<Cell: RecurrentCell>: StagedLayer {
     cell.accumulate(pass)
     modifiers.accumulate(pass)
     pass.mark(.recurrent)
-    pass.finishCell()
+    pass.finishPart()
     projection.backward(from: pass.d[cell.preactivation], pass)
     delayed?.backward(pass)
     pass.mark(.input)
@@ -119,7 +119,6 @@ public struct Recurrent<Cell: RecurrentCell>: StagedLayer {
       modifiers.beforeBackward(t, pass)
       cell.backward(t, pass)
       modifiers.afterBackward(t, pass)
-      pass.poll()
     }
     modifiers.endWindow(pass)
   }

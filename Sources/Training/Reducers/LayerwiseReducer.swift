@@ -4,7 +4,7 @@ internal import LinearAlgebra
 internal import Recurrence
 
 /// An all-reduce that sends the gradient of each layer as soon as the backward pass has completed it: that
-/// of the output layer first, which is often the largest. The sums proceed between time steps.
+/// of the output layer first, which is often the largest.
 ///
 /// The gradient is cut into buckets of up to 4 MiB, each a sum of its own. The rows of embeddings that are
 /// not tied come last, the touched ones alone where they are few. Without overlap all sums start after the
@@ -17,22 +17,19 @@ final class LayerwiseReducer: GradientReducer, BackwardObserver {
   }
 
   static let bucketBytes = 4 << 20
-  /// The shortest time between two looks at messages, which cost some microseconds each.
-  private static let pollInterval = Duration.microseconds(200)
 
   private let wire: Precision
   private let overlaps: Bool
   private let buckets: [Bucket]
-  /// The number of buckets that are final before the end of each stage, and before its early part ends.
-  private let ends: [(early: Int, all: Int)]
+  /// For each stage, the number of buckets that are final after each of its parts.
+  private let ends: [[Int]]
   private let rows: TouchedRows
   private let table: (first: Int, sum: any PendingSum)
 
-  /// The stages of this step that are complete, and the buckets that were started and are complete.
-  private var (stage, started, finished) = (0, 0, 0)
+  /// The stages of this step that are complete, the parts of the next one, and the buckets that were started.
+  private var (stage, part, started) = (0, 0, 0)
   private let clock = ContinuousClock()
   private var start: ContinuousClock.Instant?
-  private var lastPoll: ContinuousClock.Instant
   /// The first error of a sum during the backward pass, which can throw nothing.
   private var failure: CommunicationError?
   private(set) var traffic = Traffic()
@@ -48,7 +45,7 @@ final class LayerwiseReducer: GradientReducer, BackwardObserver {
     let stages = layout.rangesByStage(request.stages)
     let most = Self.bucketBytes / MemoryLayout<Real>.stride
     var buckets: [Bucket] = []
-    var ends: [(early: Int, all: Int)] = []
+    var ends: [[Int]] = []
     func add(_ ranges: [Range<Int>]) -> Int {
       for range in ranges {
         for first in stride(from: range.lowerBound, to: range.upperBound, by: most) {
@@ -62,7 +59,7 @@ final class LayerwiseReducer: GradientReducer, BackwardObserver {
       }
       return buckets.count
     }
-    for stage in stages { ends.append((add(stage.early), add(stage.late))) }
+    for parts in stages { ends.append(parts.map(add)) }
     self.buckets = buckets
     self.ends = ends
     let first = layout.dense.upperBound
@@ -71,28 +68,18 @@ final class LayerwiseReducer: GradientReducer, BackwardObserver {
       request.world.makeSum(
         of: gradient.buffer.elements(from: first, count: layout.count - first), wire: wire)
     )
-    lastPoll = clock.now
   }
 
-  func finishCell() { start(through: ends[stage].early) }
+  func finishPart() {
+    if part + 1 >= ends[stage].count { return }
+    start(through: ends[stage][part])
+    part += 1
+  }
 
   func finishStage() {
     precondition(stage < ends.count - 1, "more than \(ends.count - 1) stages of a backward pass")
-    start(through: ends[stage].all)
-    stage += 1
-    poll()
-  }
-
-  func poll() {
-    guard started > finished, failure == nil else { return }
-    let now = clock.now
-    guard now - lastPoll >= Self.pollInterval else { return }
-    lastPoll = now
-    do throws(CommunicationError) {
-      try advance()
-    } catch {
-      failure = error
-    }
+    start(through: ends[stage].last!)
+    (stage, part) = (stage + 1, 0)
   }
 
   /// Starts the sums of the first `count` buckets that were not started yet.
@@ -109,27 +96,18 @@ final class LayerwiseReducer: GradientReducer, BackwardObserver {
     }
   }
 
-  /// Moves on the sums that are under way.
-  private func advance() throws(CommunicationError) {
-    var isFirst = true
-    for index in finished..<started {
-      let isComplete = try buckets[index].sum.advance()
-      if isComplete && isFirst { finished = index + 1 } else { isFirst = false }
-    }
-  }
-
   func sum(_ gradient: ParameterVector, step: Int) throws(CommunicationError) {
     let begin = clock.now
     start(through: buckets.count)
     if let failure { throw failure }
     let tableCount = try sumTable(of: gradient)
-    for index in finished..<started { try buckets[index].sum.wait() }
+    for bucket in buckets { try bucket.sum.wait() }
     let end = clock.now
     traffic.bytes = buckets.reduce(rows.bytes) { $0 + $1.sum.bytesSent }
     if tableCount > 0 { traffic.bytes += table.sum.bytesSent }
     traffic.seconds = (end - (start ?? begin)) / .seconds(1)
     traffic.hidden = (begin - (start ?? begin)) / .seconds(1)
-    (stage, started, finished, start) = (0, 0, 0, nil)
+    (stage, part, started, start) = (0, 0, 0, nil)
   }
 
   /// Sums the rows of embeddings that were touched on any rank.
@@ -160,31 +138,27 @@ extension CommunicationOptions {
 }
 
 extension ParameterLayout {
-  /// Returns the ranges of the dense part that are final at each stage of a backward pass; the last stage
-  /// has whatever the others do not name.
-  func rangesByStage(
-    _ stages: [GradientStage]
-  ) -> [(early: [Range<Int>], late: [Range<Int>])] {
+  /// Returns the ranges of the dense part that are final after each part of each stage of a backward pass;
+  /// a last stage has whatever the others do not name.
+  func rangesByStage(_ stages: [GradientStage]) -> [[[Range<Int>]]] {
     let dense = entries.filter { !$0.isRowSparse }
-    var place: [Parameter: (stage: Int, isEarly: Bool)] = [:]
-    for (index, stage) in stages.enumerated() {
-      for parameter in stage.early { place[parameter] = (index, true) }
-      for parameter in stage.parameters { place[parameter] = (index, false) }
+    var places: [Parameter: (stage: Int, part: Int)] = [:]
+    for (stage, parts) in stages.map(\.parts).enumerated() {
+      for (part, parameters) in parts.enumerated() {
+        for parameter in parameters { places[parameter] = (stage, part) }
+      }
     }
-    var ranges = [(early: [Range<Int>], late: [Range<Int>])](
-      repeating: ([], []), count: stages.count + 1)
+    var ranges = stages.map { $0.parts.map { _ in [Range<Int>]() } } + [[[]]]
     for (index, entry) in dense.enumerated() {
       // The zeros up to the next parameter belong to this one.
       let end = index + 1 < dense.count ? dense[index + 1].offset : self.dense.upperBound
-      let (stage, isEarly) = place[entry.parameter] ?? (stages.count, false)
-      func append(_ ranges: inout [Range<Int>]) {
-        if let last = ranges.last, last.upperBound == entry.offset {
-          ranges[ranges.count - 1] = last.lowerBound..<end
-        } else {
-          ranges.append(entry.offset..<end)
-        }
+      let (stage, part) = places[entry.parameter] ?? (stages.count, 0)
+      if let last = ranges[stage][part].last, last.upperBound == entry.offset {
+        ranges[stage][part].removeLast()
+        ranges[stage][part].append(last.lowerBound..<end)
+      } else {
+        ranges[stage][part].append(entry.offset..<end)
       }
-      if isEarly { append(&ranges[stage].early) } else { append(&ranges[stage].late) }
     }
     return ranges
   }

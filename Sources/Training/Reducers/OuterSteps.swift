@@ -1,7 +1,7 @@
-internal import Collectives
-internal import Configuration
-internal import LinearAlgebra
-internal import Recurrence
+package import Collectives
+package import Configuration
+package import LinearAlgebra
+package import Recurrence
 
 /// Outer steps: each rank trains alone for a round of steps, then all move by the mean Δ of their changes.
 ///
@@ -11,7 +11,7 @@ internal import Recurrence
 /// rules. With overlap the changes travel during the first τ steps of the next round, and then θᵢ ← (θᵢ + θ)/2
 /// keeps half of what the rank has learnt meanwhile (Streaming DiLoCo; Douillard et al. 2025). Moments of the
 /// optimizer stay with their rank.
-final class OuterSteps {
+package final class OuterSteps {
   private let options: OuterOptions
   private let world: any Communicator
   private let momentum: Double
@@ -34,7 +34,7 @@ final class OuterSteps {
   /// - Parameters:
   ///   - weights: The weights of this rank, which are those of all ranks when the run begins.
   ///   - wire: The number format in which changes travel.
-  init(
+  package init(
     _ options: OuterOptions, of weights: ParameterVector, wire: Precision,
     in world: any Communicator
   ) {
@@ -52,10 +52,14 @@ final class OuterSteps {
     begin(from: weights)
   }
 
-  /// The tensors that are the same on every rank.
-  var stateTensors: [(name: String, vector: ParameterVector)] {
+  /// The tensors that are the same on every rank at any time.
+  var agreedTensors: [(name: String, vector: ParameterVector)] {
     [("start", start)] + (velocity.map { [("velocity", $0)] } ?? [])
-      + (options.overlap > 0 ? [("change", change)] : [])
+  }
+
+  /// The tensors that are the same on every rank once changes have arrived.
+  var stateTensors: [(name: String, vector: ParameterVector)] {
+    agreedTensors + (options.overlap > 0 ? [("change", change)] : [])
   }
 
   /// Begins the first round with other weights.
@@ -78,9 +82,8 @@ final class OuterSteps {
   /// Does what is due after a step: starts the sum of changes at the end of a round, and takes the outer
   /// step when they have arrived. Collective.
   /// - Parameter step: The number of steps so far.
-  func finishStep(_ step: Int, _ weights: ParameterVector) throws(CommunicationError) {
+  package func finishStep(_ step: Int, _ weights: ParameterVector) throws(CommunicationError) {
     traffic = Traffic()
-    if isTravelling { for (_, sum) in sums { _ = try sum.advance() } }
     let place = step % options.every
     if place == 0 {
       change.update { subtract(weights.row, start.row, into: $0.row) }
