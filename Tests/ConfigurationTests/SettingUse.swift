@@ -35,7 +35,7 @@ struct SettingUse: Sendable, CustomTestStringConvertible {
     }
   }
 
-  static let cases = beside("source", pairs) + beside("condition", known) + others
+  static let cases = beside("source", pairs) + beside("condition", known) + others + compressions + further
   private static let others = [
     SettingUse(key: "data.cache", given: "data.cache=folder", idle: [task, reals]),
     SettingUse(
@@ -124,6 +124,37 @@ struct SettingUse: Sendable, CustomTestStringConvertible {
       key: "training.bucket", given: "training.bucket=false",
       read: ["data={format: lines, train: t.txt}"], idle: [[], task, tree]),
     SettingUse(key: "training.bptt", given: "training.bptt=20", idle: [tree]),
+    SettingUse(
+      key: "communication.overlap", given: "communication.overlap=true",
+      idle: [["communication.compression=powersgd"], ["communication.outer={every: 5}"], readout]),
+    SettingUse(
+      key: "communication.wire", given: "communication.wire=bfloat16",
+      read: ["communication.outer={every: 5}"], idle: [["communication.compression=top_k"], readout]),
+    SettingUse(
+      key: "communication.outer.every", given: "communication.outer={every: 5}", idle: [readout]),
+    SettingUse(
+      key: "communication.outer.rule", given: "communication.outer={rule: nesterov}",
+      idle: [readout]),
+    SettingUse(
+      key: "communication.outer.rate", given: "communication.outer={rule: nesterov, rate: 0.5}",
+      idle: [readout]),
+    SettingUse(
+      key: "communication.outer.momentum",
+      given: "communication.outer={rule: block_momentum, momentum: 0.5}", idle: [readout]),
+    SettingUse(
+      key: "communication.outer.overlap", given: "communication.outer={overlap: 5}",
+      idle: [readout]),
+  ]
+  private static let compressions = [
+    ("powersgd.rank", "{powersgd: {rank: 2}}"), ("powersgd.start", "{powersgd: {start: 2}}"),
+    ("top_k.share", "{top_k: {share: 0.01}}"), ("top_k.momentum", "{top_k: {momentum: 0.5}}"),
+    ("top_k.warmup", "{top_k: {warmup: 7}}"), ("one_bit.start", "{one_bit: {start: 3}}"),
+  ].map { key, value in
+    SettingUse(
+      key: "communication.compression." + key, given: "communication.compression=" + value,
+      idle: [["communication.outer={every: 5}"], readout])
+  }
+  private static let further = [
     SettingUse(key: "training.recompute", given: "training.recompute=sqrt", idle: [tree]),
     SettingUse(
       key: "training.carry_state", given: "training.carry_state=false",

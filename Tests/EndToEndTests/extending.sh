@@ -40,7 +40,7 @@ registry() {
     Datasets) echo "Datasets Tokenizers/TokenizerRegistry.swift ByteTokenizer()," ;;
     LinearAlgebra) echo "LinearAlgebra Products/ProductBackend.swift OwnRows()," ;;
     Optimization) echo "Optimization Rules/Optimizer.swift \"adagrad\": Adagrad.self," ;;
-    Training) echo "Training GradientReducer.swift layout.rowSparse.isEmpty" ;;
+    Training) echo "Training Reducers/GradientReducer.swift return SparseRowReducer(of:" ;;
     Reporting) echo "Runs Reports.swift metrics," ;;
     *) die "no registry of $1 is known" ;;
   esac
