@@ -69,10 +69,11 @@ public final class MPI: Communicator, @unchecked Sendable {
     of values: UnsafeMutableBufferPointer<Real>, wire: Precision
   ) -> any PendingSum {
     guard size > 1, !values.isEmpty else { return BlockingSum(of: values, wire: wire, in: self) }
-    // MPI guarantees tags up to 32,767. Messages of sums that share a tag arrive in the order in which they
-    // were started, which is the same on every rank.
+    // MPI guarantees tags up to 32,767. Messages of sums that share a tag arrive in the order in
+    // which they were started, which is the same on every rank.
     sums = sums % 32_000 + 1
-    return NonblockingSum(of: values, wire: wire, rank: rank, size: size, tag: sums, progress: progress)
+    return NonblockingSum(
+      of: values, wire: wire, rank: rank, size: size, tag: sums, progress: progress)
   }
 
   public func sum(_ values: UnsafeMutableBufferPointer<Int32>) throws(CommunicationError) {

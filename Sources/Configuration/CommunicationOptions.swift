@@ -231,7 +231,8 @@ public struct OuterOptions: Codable, Equatable, Sendable {
     try container.require(
       rule != .average || givenRate == nil && givenMomentum == nil,
       givenRate == nil ? .givenMomentum : .givenRate,
-      "an average has no rate and no momentum: remove both, or set rule to block_momentum or nesterov")
+      "an average has no rate and no momentum: remove both, or set rule to block_momentum or nesterov"
+    )
   }
 
   /// The factor ζ on the mean change.

@@ -154,13 +154,7 @@ public final class Trainer {
     }
     gradient.clear()
     profile?.mark(.optimizer)
-    if batch.streams > 0 {
-      tape.observer = reducer.observer
-      method.differentiate(model, batch, weights: weights, gradient: gradient)
-      tape.observer = nil
-    } else {
-      tape.loss.clear()
-    }
+    findGradient()
     var sums = vote(on: tape.loss)
     watch.compute = watch.lap()
     sums.computing[sums.computing.startIndex + world.rank] = watch.compute
@@ -194,14 +188,21 @@ public final class Trainer {
     if let outer {
       try outer.finishStep(coordinator.state.step, weights)
       watch.communication += watch.lap()
-      profile?.mark(.reduction)
     }
-    profile?.mark(.other)
+    profile?.mark(outer == nil ? .other : .reduction)
     return StepReport(
       step: coordinator.state.step, epoch: epoch, tokens: coordinator.state.tokens,
       score: Score(lossSum: sums.loss, targets: sums.targets, correct: sums.correct),
       learningRate: rate, gradientNorm: norm, verdict: verdict, time: watch, gradients: found,
       ranks: Array(sums.computing), traffic: traffic)
+  }
+
+  /// Runs the model forward and backward over the window; this rank may have no part in it.
+  private func findGradient() {
+    guard batch.streams > 0 else { return tape.loss.clear() }
+    tape.observer = reducer.observer
+    defer { tape.observer = nil }
+    method.differentiate(model, batch, weights: weights, gradient: gradient)
   }
 
   /// Takes steps until the run is complete, or a stop is requested.

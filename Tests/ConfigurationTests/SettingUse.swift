@@ -35,7 +35,8 @@ struct SettingUse: Sendable, CustomTestStringConvertible {
     }
   }
 
-  static let cases = beside("source", pairs) + beside("condition", known) + others + compressions + further
+  static let cases =
+    beside("source", pairs) + beside("condition", known) + others + compressions + further
   private static let others = [
     SettingUse(key: "data.cache", given: "data.cache=folder", idle: [task, reals]),
     SettingUse(
@@ -129,7 +130,8 @@ struct SettingUse: Sendable, CustomTestStringConvertible {
       idle: [["communication.compression=powersgd"], ["communication.outer={every: 5}"], readout]),
     SettingUse(
       key: "communication.wire", given: "communication.wire=bfloat16",
-      read: ["communication.outer={every: 5}"], idle: [["communication.compression=top_k"], readout]),
+      read: ["communication.outer={every: 5}"],
+      idle: [["communication.compression=top_k"], readout]),
     SettingUse(
       key: "communication.outer.every", given: "communication.outer={every: 5}", idle: [readout]),
     SettingUse(

@@ -9,3 +9,9 @@ public protocol Layer: Sendable {
   /// The activations and weights that a diagnosis looks at.
   var probes: [Probe] { get }
 }
+
+/// A layer that finishes the gradients of some parameters before those of the others.
+protocol StagedLayer: Layer {
+  /// The parameters whose gradients are final at each `pass.finishPart()`.
+  var parts: [Set<Parameter>] { get }
+}

@@ -111,7 +111,8 @@ public struct BenchReport: Encodable, Sendable {
   /// Combines the measurements of all ranks. Collective.
   init(
     _ request: BenchRequest, layout: ParameterLayout, world: any Communicator, times: [Double],
-    phases: [Double], losses: (first: Score, last: Score), traffic: Traffic, products: [Machine.Product],
+    phases: [Double], losses: (first: Score, last: Score), traffic: Traffic,
+    products: [Machine.Product],
     bandwidth: Double, memory: (start: Int, peak: Int), setup: Double
   ) throws {
     let training = request.options.training

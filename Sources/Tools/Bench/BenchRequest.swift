@@ -92,12 +92,7 @@ public struct BenchRequest: Sendable {
     try check(shape.vocabulary, "--vocabulary", from: 2)
     try check(shape.batchSize, "--batch-size")
     try check(shape.bptt, "--bptt")
-    options = configuration ?? Self.plain
-    if let violation = options.violations(at: .start).first(where: {
-      $0.key.hasPrefix("communication")
-    }) {
-      throw UsageError(violation.sentence)
-    }
+    options = try Self.checked(configuration ?? Self.plain)
     guard var model = options.model.sequence else {
       throw UsageError(
         "unroll bench measures networks over time: give a configuration with model.layers instead "
@@ -133,6 +128,13 @@ public struct BenchRequest: Sendable {
         "\(options.training.batchSize) streams of \(options.training.bptt) steps are too many for one "
           + "window: lower --batch-size or --bptt")
     }
+  }
+
+  /// Returns the options unless they contradict each other in the exchange of gradients.
+  private static func checked(_ options: RunOptions) throws(UsageError) -> RunOptions {
+    let violation = options.violations(at: .start).first { $0.key.hasPrefix("communication") }
+    if let violation { throw UsageError(violation.sentence) }
+    return options
   }
 
   /// The default configuration; its layers are replaced.

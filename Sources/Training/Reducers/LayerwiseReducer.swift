@@ -54,7 +54,8 @@ final class LayerwiseReducer: GradientReducer, BackwardObserver {
             Bucket(
               count: count,
               sum: request.world.makeSum(
-                of: gradient.buffer.elements(from: first, count: count), wire: request.options.wire)))
+                of: gradient.buffer.elements(from: first, count: count), wire: request.options.wire)
+            ))
         }
       }
       return buckets.count
