@@ -35,6 +35,28 @@ public struct CommunicationOptions: Codable, Equatable, Sendable {
   }
 }
 
+extension CommunicationOptions {
+  /// Returns the memory that the exchange needs on each rank, in vectors as long as the weights.
+  /// - Parameters:
+  ///   - ranks: The world size.
+  ///   - isSpread: True if the ranks are on several hosts.
+  package func vectors(ranks: Int, isSpread: Bool) -> Int {
+    if let outer {
+      // The start of the round, the change, the mean, the velocity; the messages of two of them.
+      return 3 + (outer.rule == .average ? 0 : 1) + (ranks > 1 ? 2 : 0)
+    }
+    guard ranks > 1 else { return 0 }
+    switch compression {
+    case .powerSGD: return 2
+    case .topK(let options): return options.momentum > 0 ? 2 : 1
+    case .oneBit: return 1
+    case nil:
+      let isLayerwise = wire == .bfloat16 || overlap == .on || overlap == .auto && isSpread
+      return isLayerwise ? 1 : 0
+    }
+  }
+}
+
 extension CommunicationOptions.Overlap: Codable {
   public init(from decoder: any Decoder) throws {
     let single = try decoder.singleValueContainer()

@@ -63,7 +63,7 @@ package struct CheckpointSpace {
 extension Trainer {
   /// The space that the run's checkpoints need.
   var checkpointSpace: CheckpointSpace {
-    let vectors = 1 + optimizer.moments.count + (average == nil ? 0 : 1)
+    let vectors = 1 + optimizer.moments.count + (average == nil ? 0 : 1) + exchangeVectors
     return CheckpointSpace(
       ofCheckpoint: Double(vectors * weights.layout.count * MemoryLayout<Float>.stride),
       keep: coordinator.checkpoint.keep)

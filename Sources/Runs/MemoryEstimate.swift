@@ -27,7 +27,9 @@ package struct MemoryEstimate {
   package init(_ options: RunOptions, _ dataset: Dataset, _ world: any Communicator) {
     let plan = options.model.makeModel(dataset.interface, seed: options.seed).plan
     let layout = ParameterLayout(plan)
-    let vectors = 2 + Self.moments(options) + (options.training.average == nil ? 0 : 1)
+    let vectors =
+      2 + Self.moments(options) + (options.training.average == nil ? 0 : 1)
+      + options.communication.vectors(ranks: world.size, isSpread: world.nodeSize < world.size)
     let real = Double(MemoryLayout<Float>.stride)
     let parameters = Double(layout.count) * real
     let training = options.training

@@ -22,6 +22,11 @@ extension Trainer {
     return own
   }
 
+  /// The number of vectors as long as the weights that the exchange of gradients has in a checkpoint.
+  package var exchangeVectors: Int {
+    sharedStateTensors.count + rankTensors.count * world.size
+  }
+
   /// Returns the mean over ranks of a vector, if ranks train alone between outer steps; else the vector
   /// itself, which is the same on every rank. Collective.
   /// - Returns: A vector of its own on the root, whose tensors stay valid until they are written.
