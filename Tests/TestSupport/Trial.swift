@@ -3,7 +3,6 @@ package import Collectives
 package import Configuration
 internal import Formats
 internal import Foundation
-package import Recurrence
 package import Runs
 package import Training
 
