@@ -96,6 +96,12 @@ public func makeGradientReducer(_ request: ReducerRequest) -> any GradientReduce
   let options = request.options
   if request.world.size > 1 {
     if options.outer != nil { return LocalGradient() }
+    switch options.compression {
+    case .powerSGD(let options): return PowerSGDReducer(request, options)
+    case .topK(let options): return TopKReducer(request, options)
+    case .oneBit(let options): return OneBitReducer(request, options)
+    case nil: break
+    }
     if options.wire == .bfloat16 || options.overlaps(in: request.world) {
       return LayerwiseReducer(request)
     }

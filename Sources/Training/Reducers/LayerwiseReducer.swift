@@ -114,16 +114,11 @@ final class LayerwiseReducer: GradientReducer, BackwardObserver {
   /// Sums the rows of embeddings that were touched on any rank.
   /// - Returns: The count of numbers that were summed.
   private func sumTable(of gradient: ParameterVector) throws(CommunicationError) -> Int {
-    let all = gradient.layout.count - table.first
-    guard all > 0 else { return 0 }
-    try rows.unite(gradient)
-    let isPacked = gradient.isWorthPacking
-    let count = isPacked ? gradient.touchedCount - table.first : all
-    if isPacked { gradient.pack() }
-    try table.sum.start(count: count)
-    try table.sum.wait()
-    if isPacked { gradient.unpack() }
-    return count
+    guard gradient.layout.count > table.first else { return 0 }
+    return try rows.sum(gradient, from: table.first) { count throws(CommunicationError) in
+      try table.sum.start(count: count)
+      try table.sum.wait()
+    }
   }
 }
 

@@ -21,12 +21,9 @@ final class SparseRowReducer: GradientReducer {
   /// the union over ranks.
   func sum(_ gradient: ParameterVector, step: Int) throws(CommunicationError) {
     let start = ContinuousClock.now
-    try rows.unite(gradient)
-    let isPacked = world.size > 1 && gradient.isWorthPacking
-    let count = isPacked ? gradient.touchedCount : gradient.layout.count
-    if isPacked { gradient.pack() }
-    try world.sum(gradient.buffer.elements(count: count))
-    if isPacked { gradient.unpack() }
+    let count = try rows.sum(gradient, from: 0) { count throws(CommunicationError) in
+      try world.sum(gradient.buffer.elements(count: count))
+    }
     traffic.bytes =
       rows.bytes + world.bytesSent(summing: count * MemoryLayout<Real>.stride)
     traffic.seconds = (ContinuousClock.now - start) / .seconds(1)

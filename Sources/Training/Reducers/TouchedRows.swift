@@ -47,6 +47,26 @@ final class TouchedRows {
     }
   }
 
+  /// Sums the numbers from `first` on that were touched on any rank, and makes the set of touched rows the
+  /// union over ranks. Where few were touched, they are moved together first. One rank moves nothing.
+  /// Collective.
+  /// - Parameters:
+  ///   - first: The first number: that of the dense part, or of the embeddings.
+  ///   - add: Replaces so many numbers, from `first` on, by their sums over ranks.
+  /// - Returns: The count of numbers that were summed.
+  func sum(
+    _ gradient: ParameterVector, from first: Int,
+    _ add: (Int) throws(CommunicationError) -> Void
+  ) throws(CommunicationError) -> Int {
+    try unite(gradient)
+    let isPacked = world.size > 1 && gradient.isWorthPacking
+    let count = (isPacked ? gradient.touchedCount : gradient.layout.count) - first
+    if isPacked { gradient.pack() }
+    try add(count)
+    if isPacked { gradient.unpack() }
+    return count
+  }
+
   /// Returns the number of ranks on which a row was touched.
   private func count(_ counter: Int) -> Int32 {
     let shift = Int32(counter % perNumber * width)
