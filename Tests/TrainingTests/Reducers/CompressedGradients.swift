@@ -25,7 +25,7 @@ final class CompressedGradients {
   /// The sums over steps of what all ranks have given, and of what came back.
   private(set) var given = [Double](repeating: 0, count: layout.count)
   private(set) var returned = [Double](repeating: 0, count: layout.count)
-  /// What all ranks have given in the last step.
+  /// The gradients of all ranks in the last step, summed.
   private(set) var latest = [Double](repeating: 0, count: layout.count)
   /// False after a step in which the ranks got different bits.
   private(set) var isUnanimous = true

@@ -21,7 +21,7 @@ private final class ForgetfulReducer: GradientReducer {
 }
 
 extension TrainerTests {
-  /// What holds of every compression.
+  /// Properties of every compression.
   @Suite struct `A compressed sum` {
     private typealias Given = CompressedGradients
 
