@@ -176,7 +176,8 @@ import Tools
     }
     #expect(
       members.keys.sorted() == [
-        "batch_size", "bptt", "first_loss", "fraction_of_peak", "gflops", "kernels", "last_loss",
+        "batch_size", "bptt", "bytes_per_step", "first_loss", "fraction_of_peak", "gflops",
+        "hidden_share", "kernels", "last_loss", "mean_step_milliseconds",
         "model", "operations_per_token", "parameters", "peak_gflops", "peak_memory_bytes", "phases",
         "precision", "products", "ranks", "read_gigabytes_per_second", "setup_seconds",
         "start_memory_bytes", "step_milliseconds", "steps", "task", "tokens_per_second",
