@@ -99,6 +99,7 @@ final class LayerwiseReducer: GradientReducer, BackwardObserver {
 
   func sum(_ gradient: ParameterVector, step: Int) throws(CommunicationError) {
     let begin = clock.now
+    let first = start ?? begin
     start(through: buckets.count)
     if let failure { throw failure }
     let tableCount = try sumTable(of: gradient)
@@ -106,8 +107,8 @@ final class LayerwiseReducer: GradientReducer, BackwardObserver {
     let end = clock.now
     traffic.bytes = buckets.reduce(rows.bytes) { $0 + $1.sum.bytesSent }
     if tableCount > 0 { traffic.bytes += table.sum.bytesSent }
-    traffic.seconds = (end - (start ?? begin)) / .seconds(1)
-    traffic.hidden = (begin - (start ?? begin)) / .seconds(1)
+    traffic.seconds = (end - first) / .seconds(1)
+    traffic.hidden = (begin - first) / .seconds(1)
     (stage, part, started, start) = (0, 0, 0, nil)
   }
 
