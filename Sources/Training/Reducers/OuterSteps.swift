@@ -29,6 +29,8 @@ package final class OuterSteps {
   private var isTravelling = false
   /// True from the start of the sums until the outer step.
   private var isOpen = false
+  /// The bytes that this rank sends in a round.
+  private let bytesOfRound: Int
   private(set) var traffic = Traffic()
 
   /// - Parameters:
@@ -49,6 +51,8 @@ package final class OuterSteps {
     averaged.rowsAreIndependent = weights.rowsAreIndependent
     sums = change.makeSums(wire: wire, in: world)
     averagedSums = averaged.makeSums(wire: .float32, in: world)
+    let width = wire == .bfloat16 ? 2 : MemoryLayout<Real>.stride
+    bytesOfRound = world.bytesSent(summing: change.buffer.count * width)
     begin(from: weights)
   }
 
@@ -88,10 +92,8 @@ package final class OuterSteps {
     if place == 0 {
       change.update { subtract(weights.row, start.row, into: $0.row) }
       let clock = ContinuousClock.now
-      for (count, sum) in sums {
-        try sum.start(count: count)
-        traffic.bytes += sum.bytesSent
-      }
+      for (count, sum) in sums { try sum.start(count: count) }
+      traffic.bytes = bytesOfRound
       (isTravelling, isOpen) = (true, true)
       traffic.seconds = (ContinuousClock.now - clock) / .seconds(1)
     }
