@@ -36,7 +36,7 @@ for mode in wire=bfloat16 'compression={powersgd: {rank: 2, start: 20}}' 'compre
     sleep 0.05
   done
   for process in /proc/[0-9]*; do
-    if tr '\0' ' ' <"$process/cmdline" 2>/dev/null | grep -q "^$binary train config.yaml --run killed-$number "; then
+    if { tr '\0' ' ' <"$process/cmdline"; } 2>/dev/null | grep -q "^$binary train config.yaml --run killed-$number "; then
       kill -9 "${process#/proc/}" 2>/dev/null || true
       break
     fi
