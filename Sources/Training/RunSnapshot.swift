@@ -60,7 +60,7 @@ extension Trainer {
     if let average { try world.share(average.vector) }
     for (_, vector) in sharedStateTensors { try world.share(vector) }
     try scatterRankTensors(from: checkpoint, exists: try world.share(found.hasReducer))
-    outer?.resume(at: coordinator.state.step)
+    outer?.resume()
     let cursor = try world.share(found.cursor)
     try world.unanimous { try loader.seek(cursor) }
     try scatterStates(found.hidden, keptSteps: counters.kept ?? 0)

@@ -19,7 +19,7 @@ package final class OuterSteps {
   let start: ParameterVector
   /// D or v of the rule; nil for an average.
   let velocity: ParameterVector?
-  /// This rank's change; then, until it is used, the mean change of all ranks.
+  /// This rank's change; then, until it is used, the mean change of all ranks; zero afterwards.
   let change: ParameterVector
   private let sums: [(count: Int, sum: any PendingSum)]
   /// The mean of some vector over ranks, and the sums that make it.
@@ -78,10 +78,9 @@ package final class OuterSteps {
     change.update { scale($0.row, count) }
   }
 
-  /// Goes on after a restored number of steps, whose state tensors are in place.
-  func resume(at step: Int) {
-    isOpen = step >= options.every && step % options.every < options.overlap
-  }
+  /// Goes on with restored state tensors, if there were any: a change that is not zero waits for its outer
+  /// step.
+  package func resume() { isOpen = change.buffer.elements().contains { $0 != 0 } }
 
   /// Does what is due after a step: starts the sum of changes at the end of a round, and takes the outer
   /// step when they have arrived. Collective.
@@ -100,6 +99,7 @@ package final class OuterSteps {
     guard isOpen, place == options.overlap else { return }
     try settle()
     move(weights)
+    change.update { $0.buffer.clear() }
     isOpen = false
   }
 
@@ -129,10 +129,8 @@ package final class OuterSteps {
   /// Returns the mean of a vector over ranks, in memory that the next call overwrites. Collective.
   func mean(of vector: ParameterVector) throws(CommunicationError) -> ParameterVector {
     copy(vector, to: averaged)
-    for (count, sum) in averagedSums {
-      try sum.start(count: count)
-      try sum.wait()
-    }
+    for (count, sum) in averagedSums { try sum.start(count: count) }
+    for (_, sum) in averagedSums { try sum.wait() }
     let count = Real(1) / Real(world.size)
     averaged.update { scale($0.row, count) }
     return averaged

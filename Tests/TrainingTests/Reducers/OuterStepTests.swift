@@ -122,6 +122,33 @@ extension TrainerTests {
       for found in results { #expect(found[0] < 1e-4 && found[1] < 1e-5 && found[2] == 0) }
     }
 
+    @Test(arguments: World.all)
+    func `use no change of a round that they did not see the end of`(_ world: World) throws {
+      let results = try world.run { world -> (resumed: [Real], used: [Real]) in
+        let options = Self.options(.average, every: 7, overlap: 3)
+        let weights = ParameterVector(Self.layout)
+        let entry = Self.layout.entry(named: "weight")!
+        weights.update { $0.elements(of: entry)[3] = 10 }
+        // A run that was without outer steps until step 8.
+        let outer = OuterSteps(options, of: weights, wire: .float32, in: world)
+        outer.resume()
+        weights.update { $0.elements(of: entry)[3] = 12 }
+        try outer.finishStep(10, weights)
+        let resumed = Array(weights.elements(of: entry))
+        // A change is used once, also if a run is resumed with rounds of another length.
+        try outer.finishStep(14, weights)
+        try outer.finishStep(17, weights)
+        outer.resume()
+        weights.update { $0.elements(of: entry)[3] = 20 }
+        try outer.finishStep(24, weights)
+        return (resumed, Array(weights.elements(of: entry)))
+      }
+      for local in results {
+        #expect(local.value.resumed[3] == 12)
+        #expect(local.value.used[3] == 20)
+      }
+    }
+
     static let resumed: [String] = [
       "{every: 7}", "{every: 7, overlap: 3}", "{every: 5, rule: block_momentum}",
       "{every: 5, rule: nesterov, overlap: 2}",
