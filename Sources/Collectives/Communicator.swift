@@ -25,6 +25,11 @@ public protocol Communicator: AnyObject, Sendable {
   func sum(_ values: UnsafeMutableBufferPointer<Double>) throws(CommunicationError)
   /// Replaces every element by its sum over all ranks, modulo 2³².
   func sum(_ values: UnsafeMutableBufferPointer<Int32>) throws(CommunicationError)
+  /// Replaces every element by its sum over all ranks, added in a binary tree: (a + c) + (b + d) of four.
+  ///
+  /// Let term i of rank r be number i · size + r of all terms. If each of 2ᵏ ranks has added its 2ʲ terms
+  /// in such a tree, the result has the bits of one rank that adds all terms in one.
+  func sumInTree(_ values: UnsafeMutableBufferPointer<Real>) throws(CommunicationError)
   /// Makes a sum of some numbers that can proceed while this rank computes. Every rank makes the same sums
   /// in the same order.
   /// - Parameter wire: The number format in which they travel.
@@ -84,6 +89,19 @@ extension Communicator {
   public func sum(_ values: inout [Int32]) throws(CommunicationError) {
     try values.withUnsafeMutableBufferPointer { memory throws(CommunicationError) in
       try sum(memory)
+    }
+  }
+
+  /// Replaces every element of a small vector by its sum over all ranks, added in the tree of `sumInTree`
+  /// of a gradient.
+  public func sumInTree(_ values: inout [Double]) throws(CommunicationError) {
+    guard size > 1 else { return }
+    // A number and zeros have the number as their sum, so every rank learns those of all.
+    var all = [Double](repeating: 0, count: size * values.count)
+    for (index, value) in values.enumerated() { all[index * size + rank] = value }
+    try sum(&all)
+    for index in values.indices {
+      values[index] = all[index * size..<(index + 1) * size].sumInTree()
     }
   }
 

@@ -65,6 +65,19 @@ public final class MPI: Communicator, @unchecked Sendable {
     }
   }
 
+  public func sumInTree(
+    _ values: UnsafeMutableBufferPointer<Real>
+  ) throws(CommunicationError) {
+    try progress.exclusively { () throws(CommunicationError) in
+      try adding.add(values, of: Self.real, inTree: true)
+    }
+  }
+
+  /// The type of a number of the gradient.
+  private static var real: MPI_Datatype? {
+    Real.self == Float.self ? unroll_float() : unroll_double()
+  }
+
   public func makeSum(
     of values: UnsafeMutableBufferPointer<Real>, wire: Precision
   ) -> any PendingSum {

@@ -28,8 +28,9 @@ final class OrderedSum: @unchecked Sendable {
   deinit { requests.deallocate() }
 
   /// Replaces every number by its sum over all ranks.
+  /// - Parameter inTree: True to add in a binary tree; false to add in the order of ranks.
   func add<Element: FloatingPoint & BitwiseCopyable>(
-    _ values: UnsafeMutableBufferPointer<Element>, of type: MPI_Datatype?
+    _ values: UnsafeMutableBufferPointer<Element>, of type: MPI_Datatype?, inTree: Bool = false
   ) throws(CommunicationError) {
     guard size > 1, let start = values.baseAddress else { return }
     let bytes = MemoryLayout<Element>.stride
@@ -42,26 +43,34 @@ final class OrderedSum: @unchecked Sendable {
       let isSmall = left <= few || left < size || piece < size
       let count = min(isSmall ? few : piece, left)
       let numbers = UnsafeMutableBufferPointer(start: start + first, count: count)
-      if isSmall { try addAll(numbers, of: type) } else { try addParts(numbers, of: type) }
+      if isSmall {
+        try addAll(numbers, of: type, inTree)
+      } else {
+        try addParts(numbers, of: type, inTree)
+      }
       first += count
     }
   }
 
   /// Receives the whole vectors of all ranks and adds them.
   private func addAll<Element: FloatingPoint & BitwiseCopyable>(
-    _ values: UnsafeMutableBufferPointer<Element>, of type: MPI_Datatype?
+    _ values: UnsafeMutableBufferPointer<Element>, of type: MPI_Datatype?, _ inTree: Bool
   ) throws(CommunicationError) {
     let (count, own) = (values.count, values.baseAddress!)
     let all = UnsafeMutableRawPointer(received.start).assumingMemoryBound(to: Element.self)
     let code = MPI_Allgather(own, Int32(count), type, all, Int32(count), type, unroll_comm_world())
     try check("MPI_Allgather", code)
-    for other in 1..<size { addUp(all + other * count, to: all, count) }
+    if inTree {
+      forEachNode(ofTree: size) { addUp(all + $1 * count, to: all + $0 * count, count) }
+    } else {
+      for other in 1..<size { addUp(all + other * count, to: all, count) }
+    }
     own.update(from: all, count: count)
   }
 
   /// Adds one part for all ranks and receives the sums of the other parts.
   private func addParts<Element: FloatingPoint & BitwiseCopyable>(
-    _ values: UnsafeMutableBufferPointer<Element>, of type: MPI_Datatype?
+    _ values: UnsafeMutableBufferPointer<Element>, of type: MPI_Datatype?, _ inTree: Bool
   ) throws(CommunicationError) {
     let start = values.baseAddress!
     let width = (values.count - 1) / size + 1
@@ -77,6 +86,10 @@ final class OrderedSum: @unchecked Sendable {
       receive: { UnsafeMutableBufferPointer(start: terms + $0 * width, count: own.count) })
     let sum = own.baseAddress!
     switch rank {
+    case _ where inTree && size > 2:
+      (terms + rank * width).update(from: sum, count: own.count)
+      forEachNode(ofTree: size) { addUp(terms + $1 * width, to: terms + $0 * width, own.count) }
+      sum.update(from: terms, count: own.count)
     case 0, 1:
       // The sum of two terms does not depend on their order.
       for other in 0..<size where other != rank {
@@ -125,4 +138,25 @@ func addUp<Element: FloatingPoint & BitwiseCopyable>(
   _ x: UnsafeMutablePointer<Element>, to y: UnsafeMutablePointer<Element>, _ count: Int
 ) {
   for i in 0..<count { y[i] += x[i] }
+}
+
+/// Calls `body` with the places of two terms to add, the sum taking the place of the first, until the
+/// first place has the sum of all: each term of the first half and that of the second half that is as far
+/// from its start, and so on with the first half.
+func forEachNode(ofTree count: Int, _ body: (_ sum: Int, _ term: Int) -> Void) {
+  var half = 1
+  while 2 * half < count { half *= 2 }
+  while half > 0 {
+    for place in 0..<max(min(half, count - half), 0) { body(place, place + half) }
+    half /= 2
+  }
+}
+
+extension Collection<Double> {
+  /// Returns the sum, added in a binary tree: (a + c) + (b + d) of four.
+  public func sumInTree() -> Double {
+    var terms = Array(self)
+    forEachNode(ofTree: terms.count) { terms[$0] += terms[$1] }
+    return terms.first ?? 0
+  }
 }

@@ -1,4 +1,5 @@
 internal import Glibc
+public import LinearAlgebra
 
 /// A world of one rank, without any launcher or library.
 public final class SingleProcess: Communicator {
@@ -12,6 +13,7 @@ public final class SingleProcess: Communicator {
   public func sum(_ values: UnsafeMutableBufferPointer<Float>) {}
   public func sum(_ values: UnsafeMutableBufferPointer<Double>) {}
   public func sum(_ values: UnsafeMutableBufferPointer<Int32>) {}
+  public func sumInTree(_ values: UnsafeMutableBufferPointer<Real>) {}
   public func max(_ values: UnsafeMutableBufferPointer<Double>) {}
   public func max(_ values: UnsafeMutableBufferPointer<Int32>) {}
 

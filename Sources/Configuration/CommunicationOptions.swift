@@ -19,9 +19,15 @@ public struct CommunicationOptions: Codable, Equatable, Sendable {
   public var compression: CompressionOptions?
   /// The options of outer steps, between which ranks train alone; nil for a sum at every step.
   public var outer: OuterOptions?
+  /// The number of parts of each batch, over all ranks, whose gradients are added in one binary tree, so that
+  /// 1, 2, 4 … ranks get the same bits; nil for the order of ranks.
+  public var reproducible: Int?
+
+  /// The number of parts of `reproducible: true`.
+  package static let reproducibleParts = 8
 
   enum CodingKeys: String, CodingKey {
-    case overlap, wire, compression, outer
+    case overlap, wire, compression, outer, reproducible
   }
 
   public init() {}
@@ -32,6 +38,24 @@ public struct CommunicationOptions: Codable, Equatable, Sendable {
     wire = try container.decode(.wire, default: wire)
     compression = try container.decodeIfPresent(CompressionOptions.self, forKey: .compression)
     outer = try container.decodeIfPresent(OuterOptions.self, forKey: .outer)
+    reproducible = try container.decodeParts(.reproducible)
+  }
+}
+
+extension KeyedDecodingContainer<CommunicationOptions.CodingKeys> {
+  /// Decodes true, false or a number of parts.
+  fileprivate func decodeParts(_ key: Key) throws -> Int? {
+    guard contains(key), try !decodeNil(forKey: key) else { return nil }
+    if let isOn = try? decode(Bool.self, forKey: key) {
+      return isOn ? CommunicationOptions.reproducibleParts : nil
+    }
+    let parts = try? decode(Int.self, forKey: key)
+    guard let parts, (2...4096).contains(parts), parts.nonzeroBitCount == 1 else {
+      throw DecodingError.dataCorruptedError(
+        forKey: key, in: self,
+        debugDescription: "reproducible is true, false or a number of parts: 2, 4, 8 … 4096")
+    }
+    return parts
   }
 }
 

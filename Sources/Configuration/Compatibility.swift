@@ -32,6 +32,7 @@ private let readoutRules: [CompatibilityRule] = [
 private let gradientSettings: [(key: String, isGiven: @Sendable (RunOptions) -> Bool)] = [
   ("training.optimizer", { $0.training.optimizer != TrainingOptions().optimizer }),
   ("training.schedule", { $0.training.schedule != TrainingOptions().schedule }),
+  ("training.accumulate", { $0.training.accumulate > 1 }),
   ("training.clip", { $0.training.clip != nil }),
   ("training.loss_reduction", { $0.training.lossReduction != TrainingOptions().lossReduction }),
   ("training.label_smoothing", { $0.training.objective.labelSmoothing > 0 }),
@@ -76,6 +77,29 @@ private let readoutBesideGradients = CompatibilityRule.idle(
 // MARK: Communication
 
 private let communicationRules: [CompatibilityRule] = [
+  .decoding(
+    [
+      "communication.reproducible", "communication.wire", "communication.compression",
+      "communication.outer", "communication.overlap",
+    ], at: "communication",
+    "`communication.reproducible` adds whole gradients of single precision after the backward pass: no "
+      + "`wire: bfloat16`, `compression`, `outer` or `overlap: true`.",
+    refusal:
+      "communication.reproducible adds whole gradients of single precision after the backward "
+      + "pass: remove wire, compression, outer and overlap, or reproducible"
+  ) { options in
+    let others = options.communication
+    return others.reproducible == nil
+      || others.wire == .float32 && others.compression == nil && others.outer == nil
+        && others.overlap != .on
+  },
+  .idle(
+    "training.accumulate",
+    "`communication.reproducible` cuts batches into micro-batches of its own, so there is no "
+      + "`training.accumulate` beside it.",
+    because: "communication.reproducible gives the number of micro-batches",
+    or: "set communication.reproducible to the number of parts"
+  ) { $0.training.accumulate > 1 && $0.communication.reproducible != nil },
   .idle(
     "communication.compression",
     "`communication.compression` is of gradients, and ranks that train alone between outer steps send "

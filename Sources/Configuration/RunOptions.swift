@@ -63,3 +63,22 @@ public struct RunOptions: Codable, Equatable, Sendable {
       "name becomes the name of a folder; write it without a slash or a leading point")
   }
 }
+
+extension RunOptions {
+  /// Returns the number of micro-batches of each rank.
+  /// - Throws: `UsageError` if the ranks cannot share the parts of a reproducible run evenly.
+  package func microBatches(ranks: Int) throws(UsageError) -> Int {
+    guard let parts = communication.reproducible else { return training.accumulate }
+    guard parts.isMultiple(of: ranks) else {
+      throw UsageError(
+        "communication.reproducible cuts each batch into \(parts) parts, which \(ranks) ranks cannot "
+          + "share: start 1, 2, 4 … \(parts) ranks, or remove it")
+    }
+    return parts / ranks
+  }
+
+  /// Returns the number of parts of each rank in an evaluation, whose scores are added in a tree.
+  package func evaluationParts(ranks: Int) throws(UsageError) -> Int {
+    communication.reproducible == nil ? 1 : try microBatches(ranks: ranks)
+  }
+}

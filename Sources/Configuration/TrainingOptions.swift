@@ -14,6 +14,8 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
   /// The most steps in a batch of sequences over all ranks, including padding, in place of
   /// `batchSize`.
   public var batchTokens: Int?
+  /// The number of micro-batches of each rank, whose gradients are added before an update.
+  public var accumulate = 1
   /// True if batches consist of sequences of similar lengths.
   public var isBucketed = true
   /// The length of training.
@@ -50,7 +52,8 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     case batchSize = "batch_size"
     case batchTokens = "batch_tokens"
     case isBucketed = "bucket"
-    case readout, recompute, bptt, stride, epochs, steps, optimizer, schedule, clip, average
+    case accumulate, readout, recompute, bptt, stride, epochs, steps, optimizer, schedule, clip,
+      average
     case lossReduction = "loss_reduction"
     case labelSmoothing = "label_smoothing"
     case zLoss = "z_loss"
@@ -70,6 +73,7 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     givenBptt = try container.decode(.bptt, from: 1...largestCount)
     givenStride = try container.decode(.stride, from: 1...largestCount)
     batchTokens = try container.decode(.batchTokens, from: 1...largestCount)
+    accumulate = try container.decode(.accumulate, default: accumulate, from: 1...largestCount)
     isBucketed = try container.decode(.isBucketed, default: isBucketed)
     recompute = try container.decode(.recompute, default: recompute)
     optimizer = try container.decode(.optimizer, default: optimizer)
@@ -132,6 +136,7 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     try container.encodeIfPresent(givenBptt, forKey: .bptt)
     try container.encodeIfPresent(givenStride, forKey: .stride)
     try container.encodeIfPresent(batchTokens, forKey: .batchTokens)
+    try container.encode(accumulate, forKey: .accumulate)
     try container.encode(isBucketed, forKey: .isBucketed)
     switch length {
     case .epochs(let epochs): try container.encode(epochs, forKey: .epochs)

@@ -1,3 +1,4 @@
+public import Sequences
 /// A part of the data (training, validation or test): a running text, or a set of sequences.
 public enum Split: Sendable {
   case text(Corpus)
@@ -44,13 +45,24 @@ public enum Split: Sendable {
   public func loader(_ request: LoaderRequest) throws(DataError) -> any BatchLoader {
     switch self {
     case .text(let corpus):
-      return try Streams(
-        corpus, batchSize: request.batchSize, bptt: request.bptt ?? LoaderRequest.textSteps,
-        seed: request.seed, rank: request.rank, world: request.world,
-        allowsEmptyShare: request.allowsEmptyShare)
+      return try Streams(corpus, request)
     case .examples(let set):
       return try set.loader(request)
     }
+  }
+
+  /// Returns the loaders of the micro-batches of one rank.
+  /// - Throws: `DataError` as `loader` does.
+  public func loaders(
+    _ request: LoaderRequest, microBatches count: Int
+  ) throws(DataError) -> [any BatchLoader] {
+    var loaders: [any BatchLoader] = []
+    for number in 0..<count {
+      var request = request
+      (request.microBatch, request.microBatches) = (number, count)
+      loaders.append(try loader(request))
+    }
+    return loaders
   }
 
   /// The set of sequences; nil for a text.
@@ -67,5 +79,12 @@ public enum Split: Sendable {
   /// The text; nil for sequences.
   public var corpus: Corpus? {
     if case .text(let corpus) = self { corpus } else { nil }
+  }
+}
+
+extension [any BatchLoader] {
+  /// The sizes of the windows of all loaders, the widest first.
+  public var windowSizes: [WindowSize] {
+    flatMap(\.windowSizes).sorted { ($0.streams, $0.steps) > ($1.streams, $1.steps) }
   }
 }

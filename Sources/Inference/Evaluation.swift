@@ -46,28 +46,38 @@ public struct Score: Codable, Equatable, Sendable {
 /// loss is computed with the given targets. Correct predictions are counted in a second run over
 /// each window, in which predictions are fed back.
 public final class Evaluation {
-  private let loader: any BatchLoader
-  private let windows: WindowRunner?
-  /// The windows fed with predictions, with carried states of their own.
-  private let fedWindows: WindowRunner?
-  private let batch: Batch
+  /// The streams that run together: all of this rank, or those of a micro-batch.
+  private struct Part {
+    let loader: any BatchLoader
+    let windows: WindowRunner?
+    /// The windows fed with predictions, with carried states of their own.
+    let fedWindows: WindowRunner?
+    let batch: Batch
+  }
+
+  private let parts: [Part]
   private let world: any Communicator
 
+  /// - Parameter microBatches: The number of micro-batches of this rank. They change the score by rounding
+  ///   only, and by nothing where the number over all ranks is the same.
   /// - Throws: `DataError` if the text is too short for the streams.
   public init(
-    _ part: Split, plan: Plan, _ options: EvaluationOptions, world: any Communicator
+    _ part: Split, plan: Plan, _ options: EvaluationOptions, world: any Communicator,
+    microBatches: Int = 1
   ) throws(DataError) {
-    let loader = try part.loader(options.loaderRequest(in: world))
-    self.loader = loader
-    batch = loader.makeBatch()
-    // A rank without anything to read only waits for the others.
-    func makeWindows() -> WindowRunner? {
-      loader.windowSizes.isEmpty
-        ? nil : WindowRunner(plan, fitting: loader.windowSizes, resets: loader.mayReset)
-    }
-    windows = makeWindows()
-    fedWindows = plan.feedsTargets && !part.readsItsTargets ? makeWindows() : nil
     self.world = world
+    let isFed = plan.feedsTargets && !part.readsItsTargets
+    let loaders = try part.loaders(options.loaderRequest(in: world), microBatches: microBatches)
+    parts = loaders.map { loader in
+      // A rank without anything to read only waits for the others.
+      func makeWindows() -> WindowRunner? {
+        loader.windowSizes.isEmpty
+          ? nil : WindowRunner(plan, fitting: loader.windowSizes, resets: loader.mayReset)
+      }
+      return Part(
+        loader: loader, windows: makeWindows(), fedWindows: isFed ? makeWindows() : nil,
+        batch: loader.makeBatch())
+    }
   }
 
   /// Scores the whole text.
@@ -86,51 +96,55 @@ public final class Evaluation {
     _ model: any Model, weights: ParameterVector, votes: StopVotes?
   ) throws(CommunicationError) -> Score? {
     var votes = votes
-    var sums = [0.0, 0.0, 0.0, 0.0, 0.0]
+    var found: [[Double]] = []
     var numbers = NumberMoments(of: model)
-    if let windows {
-      loader.rewind()
-      for _ in 0..<loader.windowsPerEpoch {
-        let loss = next(model, weights: weights, windows)
-        sums[0] += loss.sum
-        sums[1] += Double(loss.targets)
-        sums[2] += Double(loss.correct)
-        sums[3] += Double(loss.roots)
-        sums[4] += Double(loss.correctRoots)
-        numbers?.add(batch)
-        if try votes?.endWork() == true { return nil }
+    for part in parts {
+      var sums = [0.0, 0.0, 0.0, 0.0, 0.0]
+      var moments = NumberMoments(of: model)
+      if let windows = part.windows {
+        part.loader.rewind()
+        for _ in 0..<part.loader.windowsPerEpoch {
+          let loss = next(model, weights: weights, part, windows)
+          sums[0] += loss.sum
+          sums[1] += Double(loss.targets)
+          sums[2] += Double(loss.correct)
+          sums[3] += Double(loss.roots)
+          sums[4] += Double(loss.correctRoots)
+          moments?.add(part.batch)
+          if try votes?.endWork() == true { return nil }
+        }
       }
+      found.append(sums + (moments?.sums ?? []))
     }
     if try votes?.finish() == true { return nil }
-    try world.sum(&sums)
+    var sums = found[0].indices.map { index in found.map { $0[index] }.sumInTree() }
+    try world.sumInTree(&sums)
     var score = Score(lossSum: sums[0], targets: Int(sums[1]), correct: Int(sums[2]))
     (score.roots, score.correctRoots) = (Int(sums[3]), Int(sums[4]))
-    if var numbers {
-      try world.sum(&numbers.sums)
-      score.guess = numbers.variance
-    }
+    numbers?.sums = Array(sums[5...])
+    score.guess = numbers?.variance
     return score
   }
 
-  /// Scores this rank's part of the next window; after the last window comes the first.
+  /// Scores a part of the next window; after the last window comes the first.
   private func next(
-    _ model: any Model, weights: ParameterVector, _ windows: WindowRunner
+    _ model: any Model, weights: ParameterVector, _ part: Part, _ windows: WindowRunner
   ) -> Loss {
     let (loss, profile) = (windows.tape.loss, windows.tape.profile)
-    if loader.startsAnew {
+    if part.loader.startsAnew {
       windows.clear()
-      fedWindows?.clear()
+      part.fedWindows?.clear()
     }
     profile?.start()
-    loader.next(into: batch)
+    part.loader.next(into: part.batch)
     profile?.mark(.data)
-    guard batch.streams > 0 else {
+    guard part.batch.streams > 0 else {
       loss.clear()
       return loss
     }
-    windows.run(batch, weights: weights) { model.forward($0) }
-    if let fedWindows, let model = model as? SequenceModel {
-      loss.correct = fedWindows.run(batch, weights: weights) { model.predict($0) }
+    windows.run(part.batch, weights: weights) { model.forward($0) }
+    if let fedWindows = part.fedWindows, let model = model as? SequenceModel {
+      loss.correct = fedWindows.run(part.batch, weights: weights) { model.predict($0) }
     }
     profile?.mark(.other)
     return loss
@@ -141,14 +155,19 @@ public final class Evaluation {
 extension Evaluation {
   /// The profile that records the time of each part; nil for none.
   package var profile: Profile? {
-    get { windows?.tape.profile }
-    set { windows?.tape.profile = newValue }
+    get { parts[0].windows?.tape.profile }
+    set { for part in parts { part.windows?.tape.profile = newValue } }
   }
 
   /// Scores this rank's part of the next window, as `run` does.
   package func next(_ model: any Model, weights: ParameterVector) -> Score {
-    guard let windows else { return Score(lossSum: 0, targets: 0) }
-    let loss = next(model, weights: weights, windows)
-    return Score(lossSum: loss.sum, targets: loss.targets)
+    var score = Score(lossSum: 0, targets: 0)
+    for part in parts {
+      guard let windows = part.windows else { continue }
+      let loss = next(model, weights: weights, part, windows)
+      score.lossSum += loss.sum
+      score.targets += loss.targets
+    }
+    return score
   }
 }

@@ -27,8 +27,11 @@ package struct MemoryEstimate {
   package init(_ options: RunOptions, _ dataset: Dataset, _ world: any Communicator) {
     let plan = options.model.makeModel(dataset.interface, seed: options.seed).plan
     let layout = ParameterLayout(plan)
+    // A run that cannot be shared evenly is refused elsewhere.
+    let parts = (try? options.microBatches(ranks: world.size)) ?? 1
+    let inTree = options.communication.reproducible == nil ? 0 : parts.trailingZeroBitCount
     let vectors =
-      2 + Self.moments(options) + (options.training.average == nil ? 0 : 1)
+      2 + inTree + Self.moments(options) + (options.training.average == nil ? 0 : 1)
       + options.communication.vectors(ranks: world.size, isSpread: world.nodeSize < world.size)
     let real = Double(MemoryLayout<Float>.stride)
     let parameters = Double(layout.count) * real
@@ -37,20 +40,21 @@ package struct MemoryEstimate {
     let sizes: [WindowSize]
     switch dataset.train {
     case .text(let corpus):
-      let streams = (training.batchSize + world.size - 1) / world.size
+      let shares = world.size * parts
+      let streams = (training.batchSize + shares - 1) / shares
       let steps = min(training.bptt, corpus.count / training.batchSize) - training.keptSteps
       resets = corpus.documentCount > 0
       sizes = [WindowSize(steps: max(steps, 1), streams: streams)]
     case .examples:
-      let loader = try? dataset.train.loader(training.loaderRequest(seed: options.seed, in: world))
-      sizes = loader?.windowSizes ?? []
+      let request = training.loaderRequest(seed: options.seed, in: world)
+      sizes = (try? dataset.train.loaders(request, microBatches: parts))?.windowSizes ?? []
     }
     let method = training.gradientMethod(for: sizes, plan)
     resets = resets || method.needsResets
     ofTape =
       sizes.isEmpty
       ? 0
-      : method.bytes(plan)
+      : Double(parts) * method.bytes(plan) + Self.bytesOfTurns(plan, method.windows, parts)
         + Tape.bytes(
           plan, fitting: method.windows, atMost: method.stepsAtOnce,
           derivatives: training.readout == nil, resets: resets)
@@ -72,6 +76,16 @@ package struct MemoryEstimate {
       + ofCopies
     ranks = world.nodeSize
     layers = plan.numbersPerToken(resets: resets)
+  }
+
+  /// Returns the bytes of the carried states of micro-batches that take turns on a tape: before a window, and
+  /// at its end.
+  private static func bytesOfTurns(
+    _ plan: Plan, _ windows: [WindowSize], _ parts: Int
+  ) -> Double {
+    let streams = windows.map(\.streams).max() ?? 0
+    let states = plan.carriedNumbers * streams * MemoryLayout<Float>.stride
+    return parts == 1 ? 0 : Double((2 * parts - 1) * states)
   }
 
   /// Returns the number of moments of the optimizer.

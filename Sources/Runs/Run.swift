@@ -229,9 +229,11 @@ public final class Run {
   /// - Returns: The score; nil if a stop was requested before it was done.
   private func scoreTest() throws -> Score? {
     guard let part = dataset.test else { return nil }
-    let evaluation = request.options.evaluation
+    let options = request.options
     let scorer = try world.unanimous {
-      try Evaluation(part, plan: trainer.model.plan, evaluation, world: world)
+      try Evaluation(
+        part, plan: trainer.model.plan, options.evaluation, world: world,
+        microBatches: try options.evaluationParts(ranks: world.size))
     }
     let weights = ParameterVector(trainer.weights.layout)
     weights.precision = trainer.weights.precision

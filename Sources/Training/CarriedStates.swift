@@ -5,7 +5,7 @@ internal import Recurrence
 
 extension Trainer {
   /// The number of steps whose values are kept at this position in the data.
-  var keptSteps: Int { loader.carried.total > 0 ? method.keptSteps : 0 }
+  var keptSteps: Int { loader.carried.total > 0 ? microBatches.keptSteps : 0 }
 
   /// The layers of the kept values and their widths, in order: a checkpoint of a run with other ones, such
   /// as those that dropout makes, has no values for this run.
@@ -13,35 +13,40 @@ extension Trainer {
 
   /// The tensors of `hidden.safetensors`.
   func streamTensors(keptSteps: Int) -> [StreamTensor] {
-    loader.carried.total > 0 ? method.streamTensors(model.plan, keptSteps: keptSteps) : []
+    loader.carried.total > 0
+      ? microBatches.parts[0].method.streamTensors(model.plan, keptSteps: keptSteps) : []
   }
 
   /// Gathers the tensors of the streams of all ranks on the root. Collective.
   func gatherStates() throws(CommunicationError) -> [Tensor] {
-    let (total, share) = (loader.carried.total, loader.carried.share)
+    let total = loader.carried.total
     let tensors = streamTensors(keptSteps: keptSteps)
-    var hidden: [Tensor] = []
-    for (tensor, values) in zip(tensors, method.values(of: tensors, streams: share.count)) {
-      let shape = [total] + tensor.shape
-      switch values {
-      case .numbers(let own):
-        let parts = try world.gather(bytes(of: own))
-        if world.isRoot {
-          hidden.append(Tensor(tensor.name, shape: shape, joined(parts, of: Float.self)))
-        }
-      case .integers(let own):
-        let parts = try world.gather(bytes(of: own))
-        if world.isRoot {
-          hidden.append(Tensor(tensor.name, shape: shape, joined(parts, of: Int32.self)))
+    // The streams of a micro-batch lie side by side, those of the first rank first.
+    var parts = [[[UInt8]]](repeating: [], count: tensors.count)
+    for part in microBatches.parts {
+      microBatches.use(part)
+      let values = part.method.values(of: tensors, streams: part.loader.carried.share.count)
+      for (index, values) in values.enumerated() {
+        switch values {
+        case .numbers(let own): parts[index] += try world.gather(bytes(of: own))
+        case .integers(let own): parts[index] += try world.gather(bytes(of: own))
         }
       }
     }
-    return hidden
+    guard world.isRoot else { return [] }
+    return zip(tensors, parts).map { tensor, parts in
+      let shape = [total] + tensor.shape
+      return tensor.isOfIntegers
+        ? Tensor(tensor.name, shape: shape, joined(parts, of: Int32.self))
+        : Tensor(tensor.name, shape: shape, joined(parts, of: Float.self))
+    }
   }
 
-  /// Returns the streams of each rank, on the root. Collective.
-  private func sharesOfRanks() throws(CommunicationError) -> [Range<Int>] {
-    let share = loader.carried.share
+  /// Returns the streams of each rank in a micro-batch, on the root. Collective.
+  private func shares(
+    of part: MicroBatches.Part
+  ) throws(CommunicationError) -> [Range<Int>] {
+    let share = part.loader.carried.share
     let ends = [Int64(share.lowerBound), Int64(share.upperBound)]
     return try world.gather(ends.withUnsafeBytes { Array($0) }).map { bytes in
       bytes.withUnsafeBytes {
@@ -53,24 +58,28 @@ extension Trainer {
 
   /// Gives the streams of every rank what the root has read of `streamTensors`. Collective.
   func scatterStates(_ hidden: [[UInt8]], keptSteps: Int) throws {
-    let (total, share) = (loader.carried.total, loader.carried.share)
-    let shares = try sharesOfRanks()
+    let total = loader.carried.total
     let tensors = streamTensors(keptSteps: keptSteps)
-    var values: [StreamValues] = []
-    for (index, tensor) in tensors.enumerated() {
-      // Each rank gets the part of its own streams.
-      var parts: [[UInt8]] = []
-      if world.isRoot {
-        let bytes = hidden[index]
-        let size = bytes.count / max(total, 1)
-        parts = shares.map { Array(bytes[$0.lowerBound * size..<$0.upperBound * size]) }
+    for part in microBatches.parts {
+      let shares = try shares(of: part)
+      var values: [StreamValues] = []
+      for (index, tensor) in tensors.enumerated() {
+        // Each rank gets the part of its own streams.
+        var pieces: [[UInt8]] = []
+        if world.isRoot {
+          let bytes = hidden[index]
+          let size = bytes.count / max(total, 1)
+          pieces = shares.map { Array(bytes[$0.lowerBound * size..<$0.upperBound * size]) }
+        }
+        let own = try world.scatter(pieces)
+        values.append(
+          tensor.isOfIntegers
+            ? .integers(joined([own], of: Int32.self)) : .numbers(joined([own], of: Float.self)))
       }
-      let own = try world.scatter(parts)
-      values.append(
-        tensor.isOfIntegers
-          ? .integers(joined([own], of: Int32.self)) : .numbers(joined([own], of: Float.self)))
+      microBatches.use(part)
+      part.method.restore(
+        tensors, values, keptSteps: keptSteps, streams: part.loader.carried.share.count)
     }
-    method.restore(tensors, values, keptSteps: keptSteps, streams: share.count)
   }
 
   private func bytes<Element: BitwiseCopyable>(of buffer: Buffer<Element>) -> [UInt8] {

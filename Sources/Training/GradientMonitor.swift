@@ -16,21 +16,23 @@ struct GradientMonitor {
 
   /// Measures the coming window, with the weights and the states of the next training step. The
   /// caller clears the gradient. Collective.
-  mutating func measure(_ trainer: Trainer, _ batch: Batch, _ gradient: ParameterVector)
+  mutating func measure(_ trainer: Trainer, _ gradient: ParameterVector)
     throws(CommunicationError)
   {
     if diagnosis == nil {
-      let sizes = trainer.loader.windowSizes
+      let sizes = trainer.microBatches.windowSizes
       var longest = [Int32(sizes.map { max($0.steps, $0.sourceSteps) }.max() ?? 1)]
       try trainer.world.max(&longest)
       diagnosis = GradientDiagnosis(of: trainer.model, steps: Int(longest[0]))
     }
     guard let diagnosis else { return }
-    sums =
-      batch.streams == 0
-      ? diagnosis.zero
-      : diagnosis.measure(
-        trainer.model, batch, on: trainer.tape, weights: trainer.weights, gradient: gradient)
+    sums = diagnosis.zero
+    trainer.microBatches.inTurn { part in
+      guard part.batch.streams > 0 else { return }
+      let found = diagnosis.measure(
+        trainer.model, part.batch, on: trainer.tape, weights: trainer.weights, gradient: gradient)
+      for (place, value) in found.enumerated() { sums[place] += value }
+    }
     try trainer.world.sum(&sums)
     isTaken = true
   }

@@ -94,10 +94,10 @@ extension Trainer {
     while !coordinator.isComplete, !coordinator.isInterrupted {
       isTakingStep = true
       defer { isTakingStep = false }
-      if loader.startsAnew || !carriesState { method.clear() }
-      loader.next(into: batch)
-      tape.loss.clear()
-      var sums = vote(on: tape.loss)
+      if loader.startsAnew || !carriesState { microBatches.clear() }
+      microBatches.load()
+      var sums = vote()
+      let batch = microBatches.parts[0].batch
       if batch.streams > 0 {
         sums.targets = readout.add(tape.begin(batch, weights: weights))
         tape.carryStates()

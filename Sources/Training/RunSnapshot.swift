@@ -62,7 +62,7 @@ extension Trainer {
     try scatterRankTensors(from: checkpoint, exists: try world.share(found.hasReducer))
     outer?.resume()
     let cursor = try world.share(found.cursor)
-    try world.unanimous { try loader.seek(cursor) }
+    try world.unanimous { try microBatches.seek(cursor) }
     try scatterStates(found.hidden, keptSteps: counters.kept ?? 0)
   }
 
@@ -85,7 +85,7 @@ extension Trainer {
       coordinator: progress.coordinator, cursor: progress.cursor, counters: progress.counters)
     // A run whose windows now overlap less, or whose steps keep other values, resumes with the
     // states only.
-    if restored.counters.kept ?? 0 > method.maximumKeptSteps
+    if restored.counters.kept ?? 0 > microBatches.maximumKeptSteps
       || restored.counters.keptLayout ?? keptLayout != keptLayout
     {
       restored.counters.kept = nil

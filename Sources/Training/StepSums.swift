@@ -1,3 +1,5 @@
+internal import Collectives
+
 /// The small vector of sums that the ranks all-reduce at every step, besides the gradient.
 ///
 /// Every decision of a run depends only on these sums and on the step, so that every rank makes the
@@ -5,15 +7,20 @@
 struct StepSums {
   /// The numbers to sum over ranks.
   var values: [Double]
-  private static let shared = 7
+  private static let shared = 6
+  private let ranks: Int
 
-  init(ranks: Int) { values = [Double](repeating: 0, count: Self.shared + ranks) }
-
-  /// −ln p summed over the targets of the window, in nats.
-  var loss: Double {
-    get { values[0] }
-    set { values[0] = newValue }
+  init(ranks: Int) {
+    self.ranks = ranks
+    values = [Double](repeating: 0, count: Self.shared + 2 * ranks)
   }
+
+  /// −ln p summed over the targets of the window, in nats: the sum over ranks in a binary tree.
+  var loss: Double { values[(Self.shared + ranks)...].sumInTree() }
+
+  /// Sets −ln p summed over the targets of one rank.
+  mutating func setLoss(_ loss: Double, rank: Int) { values[Self.shared + ranks + rank] = loss }
+
   /// The number of targets of the window.
   var targets: Int {
     get { Int(values[1]) }
@@ -42,12 +49,12 @@ struct StepSums {
   }
   /// The norm of the gradient of a rank that trains alone, summed over ranks.
   var norms: Double {
-    get { values[6] }
-    set { values[6] = newValue }
+    get { values[0] }
+    set { values[0] = newValue }
   }
   /// The seconds that each rank has computed in this step.
   var computing: ArraySlice<Double> {
-    get { values[Self.shared...] }
-    set { values[Self.shared...] = newValue }
+    get { values[Self.shared..<Self.shared + ranks] }
+    set { values[Self.shared..<Self.shared + ranks] = newValue }
   }
 }

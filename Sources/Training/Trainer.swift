@@ -29,25 +29,25 @@ public final class Trainer {
   public let weights: ParameterVector
   public let optimizer: any Optimizer
   public let average: WeightAverage?
-  public let loader: any BatchLoader
+  /// The loader of this rank's first micro-batch, which tells the position of all.
+  public var loader: any BatchLoader { microBatches.loader }
   public package(set) var coordinator: Coordinator
 
   let world: any Communicator
-  /// The way to find the gradient of a window, with what it keeps between windows.
-  let method: any GradientMethod
+  /// The parts of this rank's streams, with what is kept between windows.
+  let microBatches: MicroBatches
   private let gradient: ParameterVector
+  /// The order in which micro-batches are summed, where it must not depend on the ranks; nil for one after
+  /// another.
+  private let tree: GradientTree?
   let reducer: any GradientReducer
   /// The outer steps of ranks that train alone between them; nil for a sum of gradients at every step.
   let outer: OuterSteps?
-  let batch: Batch
   private let clipper: Clipper
   private let validation: Evaluation?
   let carriesState: Bool
   /// The fitter of the output layer; nil for training by gradients.
   private let readout: ReadoutFitter?
-
-  /// The scheduled sampling; nil for teacher forcing only.
-  private let predictions: FedPredictions?
 
   /// The gradient diagnosis; nil for none.
   private var diagnosis: GradientMonitor?
@@ -66,7 +66,7 @@ public final class Trainer {
   /// The cost of the messages of the last step to this rank.
   package var traffic: Traffic { outer?.traffic ?? reducer.traffic }
   /// The memory of the windows.
-  var tape: Tape { method.tape }
+  var tape: Tape { microBatches.tape }
   /// The profile that records the time of the parts of a step; nil for none.
   package var profile: Profile? {
     get { tape.profile }
@@ -92,13 +92,15 @@ public final class Trainer {
     self.checkpoints = checkpoints
     model = options.model.makeModel(
       dataset.interface, seed: options.seed, objective: options.training.objective)
-    loader = try dataset.train.loader(options.training.loaderRequest(seed: options.seed, in: world))
+    microBatches = try MicroBatches(options, dataset, model, in: world)
     validation = try dataset.valid.map { [model] in
-      try Evaluation($0, plan: model.plan, options.evaluation, world: world)
+      try Evaluation(
+        $0, plan: model.plan, options.evaluation, world: world,
+        microBatches: try options.evaluationParts(ranks: world.size))
     }
     coordinator = try Coordinator(
       options, evaluation: dataset.valid == nil ? nil : options.evaluation,
-      stepsPerEpoch: loader.windowsPerEpoch,
+      stepsPerEpoch: microBatches.loader.windowsPerEpoch,
       guess: options.model.lossOfGuessing(dataset.interface))
     let layout = ParameterLayout(model.plan)
     weights = ParameterVector(layout)
@@ -111,23 +113,16 @@ public final class Trainer {
     outer = communication.outer.map { [weights] in
       OuterSteps($0, of: weights, wire: communication.wire, in: world)
     }
+    tree =
+      communication.reproducible == nil
+      ? nil
+      : GradientTree(
+        of: gradient, leaves: microBatches.parts.count)
     optimizer = options.training.optimizer.makeOptimizer(for: layout)
     average = options.training.average.map { [weights] in WeightAverage($0, of: weights) }
     clipper = Clipper(
       options.training.clip ?? ClipOptions(), output: Set(model.outputWeights))
     carriesState = options.training.carryState
-    batch = loader.makeBatch()
-    if let violation = options.violations(at: .data, data: dataset.interface).first {
-      throw UsageError(violation.sentence)
-    }
-    let request = options.training.gradientMethod(for: loader.windowSizes, model.plan)
-    let tape = Tape(
-      model.plan,
-      fitting: request.windows.isEmpty ? [WindowSize(steps: 1, streams: 1)] : request.windows,
-      atMost: request.stepsAtOnce, derivatives: options.training.readout == nil,
-      resets: loader.mayReset || request.needsResets)
-    method = request.make(model.plan, on: tape, batch.widths)
-    predictions = try FedPredictions(options, dataset, of: model, in: batch, on: tape)
     readout = options.training.readout.flatMap { [model] readout in
       (model as? SequenceModel).map { ReadoutFitter(readout, of: $0) }
     }
@@ -142,20 +137,19 @@ public final class Trainer {
     precondition(readout == nil, "a step by gradients of a model whose readout is fitted")
     var watch = Stopwatch()
     let (rate, epoch) = (coordinator.rate, coordinator.state.epoch)
-    if loader.startsAnew || !carriesState { method.clear() }
+    if loader.startsAnew || !carriesState { microBatches.clear() }
     profile?.start()
-    loader.next(into: batch)
+    microBatches.load()
     profile?.mark(.data)
     let step = coordinator.state.step + 1
-    predictions?.feed(batch, step: step - 1, weights: weights, gradient: gradient)
+    microBatches.inTurn {
+      $0.predictions?.feed($0.batch, step: step - 1, weights: weights, gradient: gradient)
+    }
     if diagnosis?.isDue(at: step) == true {
-      try diagnosis?.measure(self, batch, gradient)
+      try diagnosis?.measure(self, gradient)
       watch.restart()
     }
-    gradient.clear()
-    profile?.mark(.optimizer)
-    findGradient()
-    var sums = vote(on: tape.loss)
+    var sums = findGradient()
     watch.compute = watch.lap()
     sums.computing[sums.computing.startIndex + world.rank] = watch.compute
     try reducer.sum(gradient, step: step - 1)
@@ -178,11 +172,7 @@ public final class Trainer {
       average?.update(from: weights)
     }
     profile?.mark(.optimizer)
-    if verdict == .skip {
-      method.discard()
-    } else if batch.streams > 0 {
-      method.carryStates()
-    }
+    if verdict == .skip { microBatches.discard() } else { microBatches.carryStates() }
     coordinator.finish(sums, verdict, epochEnds: loader.isAtEpochStart)
     watch.update = watch.lap()
     if let outer {
@@ -197,12 +187,37 @@ public final class Trainer {
       ranks: Array(sums.computing), traffic: traffic)
   }
 
-  /// Runs the model forward and backward over the window; this rank may have no part in it.
-  private func findGradient() {
-    guard batch.streams > 0 else { return tape.loss.clear() }
-    tape.observer = reducer.observer
+  /// Runs the model forward and backward over the window of each micro-batch; this rank may have no part in
+  /// it. Leaves the sum of their gradients.
+  /// - Returns: The sums of this rank.
+  private func findGradient() -> StepSums {
+    let parts = microBatches.parts
+    var losses = [Double](repeating: 0, count: parts.count)
+    var (targets, correct) = (0, 0)
+    // Gradients are complete in the last backward pass.
+    let last = parts.lastIndex { $0.batch.streams > 0 }
     defer { tape.observer = nil }
-    method.differentiate(model, batch, weights: weights, gradient: gradient)
+    func find(_ number: Int, _ gradient: ParameterVector) {
+      let part = parts[number]
+      guard part.batch.streams > 0 else { return }
+      tape.observer = number == last && tree == nil ? reducer.observer : nil
+      microBatches.use(part)
+      part.method.differentiate(model, part.batch, weights: weights, gradient: gradient)
+      losses[number] = tape.loss.sum
+      targets += tape.loss.targets
+      correct += tape.loss.correct
+    }
+    if let tree {
+      tree.sum(find)
+    } else {
+      gradient.clear()
+      profile?.mark(.optimizer)
+      for number in parts.indices { find(number, gradient) }
+    }
+    var sums = vote()
+    (sums.targets, sums.correct) = (targets, correct)
+    sums.setLoss(losses.sumInTree(), rank: world.rank)
+    return sums
   }
 
   /// Takes steps until the run is complete, or a stop is requested.
@@ -273,12 +288,10 @@ public final class Trainer {
     return asked[0] > 0
   }
 
-  func vote(on loss: Loss) -> StepSums {
+  /// Returns the votes of this rank, and the size of its window.
+  func vote() -> StepSums {
     var sums = StepSums(ranks: world.size)
-    sums.loss = loss.sum
-    sums.targets = loss.targets
-    sums.correct = loss.correct
-    sums.sequences = batch.sequences
+    sums.sequences = microBatches.sequences
     sums.stopVotes = isAskedToStop() ? 1 : 0
     sums.clockVotes = checkpoints?.isDue == true ? 1 : 0
     return sums

@@ -76,7 +76,9 @@ import Testing
     var narrow = try options([])
     narrow.model = .sequence(
       SequenceModelOptions(embedding: 4, layers: narrow.model.layers, tied: true))
-    return runs + [narrow]
+    var rounded = try options(["communication.reproducible=true"])
+    rounded.communication.wire = .bfloat16
+    return runs + [narrow, rounded]
   }
 
   @Test func `Each refuses some run, with one sentence`() throws {
@@ -109,6 +111,26 @@ import Testing
       #expect(!options.violations(at: .data, data: data).isEmpty, "\(settings)")
       #expect(options.violations(at: .data) == [], "without data nothing is said of it")
     }
+  }
+
+  @Test(
+    arguments: [
+      "communication.wire=bfloat16", "communication.compression=powersgd",
+      "communication.outer={every: 5}", "communication.overlap=true",
+    ])
+  func `A reproducible sum refuses other ways of summing while decoding`(_ other: String) throws {
+    let error = #expect(throws: ConfigurationError.self) {
+      _ = try Self.options(["communication.reproducible=true", other])
+    }
+    #expect(error?.message.contains("communication.reproducible adds whole gradients") == true)
+  }
+
+  @Test(arguments: ["3", "1", "0", "8192", "often", "-2"])
+  func `A reproducible sum has a power of two of parts`(_ parts: String) {
+    let error = #expect(throws: ConfigurationError.self) {
+      _ = try Self.options(["communication.reproducible=" + parts])
+    }
+    #expect(error?.message.contains("true, false or a number of parts: 2, 4, 8") == true)
   }
 
   @Test func `Contradictions of a readout are refused while decoding`() throws {

@@ -124,6 +124,11 @@ struct SettingUse: Sendable, CustomTestStringConvertible {
     SettingUse(
       key: "training.bucket", given: "training.bucket=false",
       read: ["data={format: lines, train: t.txt}"], idle: [[], task, tree]),
+    SettingUse(
+      key: "training.accumulate", given: "training.accumulate=2",
+      idle: [["communication.reproducible=true"], readout]),
+    SettingUse(
+      key: "communication.reproducible", given: "communication.reproducible=4", idle: [readout]),
     SettingUse(key: "training.bptt", given: "training.bptt=20", idle: [tree]),
     SettingUse(
       key: "communication.overlap", given: "communication.overlap=true",

@@ -1,4 +1,5 @@
 internal import Glibc
+public import LinearAlgebra
 internal import Synchronization
 
 /// One rank of a world of threads inside one process, for tests.
@@ -62,23 +63,39 @@ public final class ThreadCommunicator: Communicator {
     try reduce(values, "maximum of Int32") { $0 = Swift.max($0, $1) }
   }
 
+  public func sumInTree(
+    _ values: UnsafeMutableBufferPointer<Real>
+  ) throws(CommunicationError) {
+    try reduce(values, "sum of numbers in a tree") { terms in
+      forEachNode(ofTree: size) { addUp(terms[$1], to: terms[$0], values.count) }
+    }
+  }
+
   private func reduce<Element: BitwiseCopyable>(
     _ values: UnsafeMutableBufferPointer<Element>, _ operation: StaticString,
     _ combine: (inout Element, Element) -> Void
+  ) throws(CommunicationError) {
+    try reduce(values, operation) { terms in
+      for term in terms.dropFirst() {
+        for i in 0..<values.count { combine(&terms[0][i], term[i]) }
+      }
+    }
+  }
+
+  /// Lets one thread put the result of all ranks' numbers in the place of the first rank's, and copies it
+  /// to the others.
+  private func reduce<Element: BitwiseCopyable>(
+    _ values: UnsafeMutableBufferPointer<Element>, _ operation: StaticString,
+    _ combine: ([UnsafeMutablePointer<Element>]) -> Void
   ) throws(CommunicationError) {
     let share = Share(
       operation: operation, number: values.count,
       memory: UnsafeMutableRawPointer(values.baseAddress))
     try meeting.meet(rank: rank, bringing: share) { shares in
       guard values.count > 0 else { return }
-      let total = shares[0].memory!.assumingMemoryBound(to: Element.self)
-      for share in shares.dropFirst() {
-        let term = share.memory!.assumingMemoryBound(to: Element.self)
-        for i in 0..<values.count { combine(&total[i], term[i]) }
-      }
-      for share in shares.dropFirst() {
-        share.memory!.assumingMemoryBound(to: Element.self).update(from: total, count: values.count)
-      }
+      let terms = shares.map { $0.memory!.assumingMemoryBound(to: Element.self) }
+      combine(terms)
+      for term in terms.dropFirst() { term.update(from: terms[0], count: values.count) }
     }
   }
 

@@ -44,7 +44,7 @@ public final class SequenceLoader: BatchLoader {
     let order = try SequenceOrder(set, request)
     self.order = order
     windowSizes = order.windowSizes {
-      Streams.share(of: request.rank, world: request.world, batchSize: $0).count
+      Streams.share(of: request.place, world: request.shares, batchSize: $0).count
     }
     windowsPerEpoch = (0..<order.batchCount).reduce(0) { $0 + order.windows(ofBatch: $1) }
   }
@@ -78,7 +78,7 @@ public final class SequenceLoader: BatchLoader {
   /// The indices of this rank's sequences in the next window's batch.
   private var share: Range<Int> {
     Streams.share(
-      of: request.rank, world: request.world, batchSize: order.batch(batch).count)
+      of: request.place, world: request.shares, batchSize: order.batch(batch).count)
   }
 
   public var cursor: StreamCursor { place }

@@ -47,7 +47,7 @@ public final class TreeLoader: BatchLoader {
   }
 
   private static func share(of count: Int, _ request: LoaderRequest) -> Range<Int> {
-    Streams.share(of: request.rank, world: request.world, batchSize: count)
+    Streams.share(of: request.place, world: request.shares, batchSize: count)
   }
 
   public func makeBatch() -> Batch {

@@ -13,6 +13,10 @@ public struct LoaderRequest: Hashable, Sendable {
   public var seed: UInt64?
   public var rank: Int
   public var world: Int
+  /// The number of micro-batches of each rank; each has a loader of its own.
+  public var microBatches = 1
+  /// The micro-batch of this loader, from 0.
+  public var microBatch = 0
   /// True if a rank may have nothing to read and waits, as in evaluation or when a readout is
   /// fitted.
   public var allowsEmptyShare: Bool
@@ -38,19 +42,30 @@ public struct LoaderRequest: Hashable, Sendable {
 }
 
 extension LoaderRequest {
+  /// The place of this loader's share: the shares of all ranks in a micro-batch lie side by side, so that
+  /// a micro-batch has the same streams for any world size.
+  var place: Int { microBatch * world + rank }
+  /// The number of loaders that share each batch.
+  var shares: Int { world * microBatches }
+
   /// Refuses batches that leave a rank without a part.
   /// - Parameters:
   ///   - name: The name of the data in messages.
   ///   - thing: The kind of element of a batch, such as a sequence.
   func checkBatches(of name: String, _ thing: String) throws(DataError) {
     precondition(rank >= 0 && rank < world, "rank \(rank) of \(world)")
+    precondition(
+      microBatch >= 0 && microBatch < microBatches, "micro-batch \(microBatch) of \(microBatches)")
     guard batchSize > 0 else {
       throw DataError("batch_size is \(batchSize) for \(name): give 1 or more")
     }
-    guard batchTokens != nil || batchSize >= world || allowsEmptyShare else {
-      throw DataError(
-        "batch_size \(batchSize) for \(name) leaves some of \(world) processes without a \(thing): "
-          + "raise batch_size or start at most \(batchSize)")
-    }
+    guard batchTokens == nil && batchSize < shares && !allowsEmptyShare else { return }
+    throw DataError(
+      microBatches == 1
+        ? "batch_size \(batchSize) for \(name) leaves some of \(world) processes without a "
+          + "\(thing): raise batch_size or start at most \(batchSize)"
+        : "batch_size \(batchSize) for \(name) leaves some of the \(microBatches) micro-batches of "
+          + "\(world) \(world == 1 ? "process" : "processes") without a \(thing): raise batch_size "
+          + "to \(shares), or cut it into fewer micro-batches")
   }
 }

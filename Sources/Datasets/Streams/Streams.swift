@@ -28,20 +28,24 @@ public final class Streams: BatchLoader {
   ///   - allowsEmptyShare: True if a rank may have no stream and waits, as in evaluation.
   /// - Throws: `DataError` if there are fewer than two symbols per stream, or fewer streams than
   ///   ranks.
-  public init(
+  public convenience init(
     _ corpus: Corpus, batchSize: Int, bptt: Int, seed: UInt64? = nil, rank: Int = 0,
     world: Int = 1, allowsEmptyShare: Bool = false
   ) throws(DataError) {
+    try self.init(
+      corpus,
+      LoaderRequest(
+        batchSize: batchSize, bptt: bptt, seed: seed, rank: rank, world: world,
+        allowsEmptyShare: allowsEmptyShare))
+  }
+
+  /// - Throws: `DataError` if there are fewer than two symbols per stream, or fewer streams than
+  ///   loaders.
+  public init(_ corpus: Corpus, _ request: LoaderRequest) throws(DataError) {
+    bptt = request.bptt ?? LoaderRequest.textSteps
+    batchSize = request.batchSize
     precondition(bptt > 0, "windows of \(bptt) steps")
-    precondition(rank >= 0 && rank < world, "rank \(rank) of \(world)")
-    guard batchSize > 0 else {
-      throw DataError("batch_size is \(batchSize) for \(corpus.name): give 1 or more")
-    }
-    guard batchSize >= world || allowsEmptyShare else {
-      throw DataError(
-        "batch_size \(batchSize) for \(corpus.name) leaves some of \(world) processes without a "
-          + "stream: raise batch_size or start at most \(batchSize)")
-    }
+    try request.checkBatches(of: corpus.name, "stream")
     length = corpus.count / batchSize
     guard length >= 2 else {
       throw DataError(
@@ -50,10 +54,8 @@ public final class Streams: BatchLoader {
             ? "give more text" : "give more text or a batch_size of at most \(corpus.count / 2)"))
     }
     self.corpus = corpus
-    self.batchSize = batchSize
-    self.bptt = bptt
-    share = Self.share(of: rank, world: world, batchSize: batchSize)
-    order = FileOrder(corpus.files, seed: seed)
+    share = Self.share(of: request.place, world: request.shares, batchSize: batchSize)
+    order = FileOrder(corpus.files, seed: request.seed)
     window = Buffer(count: min(bptt, length - 1) + 1)
   }
 

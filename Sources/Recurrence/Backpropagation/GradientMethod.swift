@@ -1,3 +1,4 @@
+internal import LinearAlgebra
 public import Sequences
 
 /// A way to find the gradient of a window's loss: backpropagation through the whole window, with
@@ -90,8 +91,13 @@ public final class FullWindow: GradientMethod {
   }
 
   public let tape: Tape
+  /// The states at the window's end, where another method uses the tape before they are carried.
+  private let end: Buffer<Real>?
 
-  public init(on tape: Tape) { self.tape = tape }
+  public init(on tape: Tape) {
+    self.tape = tape
+    end = tape.takesTurns ? Buffer(count: tape.states.count) : nil
+  }
 
   public func differentiate(
     _ model: any Model, _ batch: Batch, weights: ParameterVector, gradient: ParameterVector
@@ -100,7 +106,10 @@ public final class FullWindow: GradientMethod {
     pass.mark(.other)
     model.forward(pass)
     model.backward(pass)
+    if let end { tape.storeEnd(in: end) }
   }
 
-  public func carryStates() { tape.carryStates() }
+  public func carryStates() {
+    if let end { tape.states.restore(from: end) } else { tape.carryStates() }
+  }
 }

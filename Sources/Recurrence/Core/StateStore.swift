@@ -4,7 +4,7 @@ internal import LinearAlgebra
 ///
 /// Before a window's first step a tape copies them to the steps before it; after a step that counts, the
 /// window's last steps are copied here. A window that is skipped leaves them as they were.
-final class StateStore {
+package final class StateStore {
   /// One state: its activation, its width, the number of carried steps and their values, `steps · streams ×
   /// width`, the earliest step first.
   struct Entry {

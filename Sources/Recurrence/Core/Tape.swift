@@ -64,8 +64,11 @@ public final class Tape: @unchecked Sendable {
   private let copiedStates:
     [(index: Int, axis: Axis, copies: Int, isPermanent: Bool, maskedCopies: Int?)]
   private var extents: [Extent]
-  /// The states that are carried from window to window.
-  let states: StateStore
+  /// The states that are carried from window to window: those of the streams whose turn it is.
+  package private(set) var states: StateStore
+  /// True if several methods take turns on the tape, so that each keeps what it needs of its last window.
+  package private(set) var takesTurns = false
+  private let mostStreams: Int
 
   /// Allocates room for windows of up to `steps` × `streams` on every axis.
   /// - Parameters:
@@ -109,8 +112,8 @@ public final class Tape: @unchecked Sendable {
         values: Buffer(count: Int(size.values)), derivatives: Buffer(count: Int(size.derivatives)))
     }
     scratches = plan.scratches.map { Buffer(count: Int(Self.count($0, sizes))) }
-    let streams = sizes.map(\.streams).max()!
-    states = StateStore(activations, streams: streams)
+    mostStreams = sizes.map(\.streams).max()!
+    states = StateStore(activations, streams: mostStreams)
     slots = .allocate(capacity: max(activations.count, 1))
     for (index, shape) in activations.enumerated() {
       let start = extents[shape.axis.index].values.start
@@ -286,6 +289,15 @@ public final class Tape: @unchecked Sendable {
       body(entry, slot, slot.streams * slot.width)
     }
   }
+
+  /// Makes room for the carried states of other streams, which take turns on the tape with those it has.
+  package func makeStates() -> StateStore {
+    takesTurns = true
+    return StateStore(shapes, streams: mostStreams)
+  }
+
+  /// Gives the tape to the streams with these states.
+  package func use(_ states: StateStore) { self.states = states }
 
   /// Forgets the carried states: every stream starts from zero.
   public func clearCarried() { states.clear() }

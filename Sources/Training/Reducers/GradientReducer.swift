@@ -96,6 +96,7 @@ public func makeGradientReducer(_ request: ReducerRequest) -> any GradientReduce
   let options = request.options
   if request.world.size > 1 {
     if options.outer != nil { return LocalGradient() }
+    if options.reproducible != nil { return TreeReducer(request) }
     switch options.compression {
     case .powerSGD(let options): return PowerSGDReducer(request, options)
     case .topK(let options): return TopKReducer(request, options)

@@ -155,6 +155,9 @@ final class Intercepted: Communicator, @unchecked Sendable {
   func sum(_ values: UnsafeMutableBufferPointer<Int32>) throws(CommunicationError) {
     try world.sum(values)
   }
+  func sumInTree(_ values: UnsafeMutableBufferPointer<Float>) throws(CommunicationError) {
+    try world.sumInTree(values)
+  }
   func max(_ values: UnsafeMutableBufferPointer<Double>) throws(CommunicationError) {
     try world.max(values)
   }
