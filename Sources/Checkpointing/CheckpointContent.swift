@@ -263,6 +263,8 @@ extension CoordinatorState {
       ("recount.runStep", recount?.runStep ?? 0, totals),
       ("recount.scheduleStep", recount?.scheduleStep ?? 0, totals),
       ("recount.surplus", recount?.surplus ?? 0, -largestTotal...largestTotal),
+      ("window.updates", window?.updates ?? 2, 2...largestTotal),
+      ("window.done", window?.done ?? 1, 1...max((window?.updates ?? 2) - 1, 1)),
       ("epoch", epoch, 1...largestTotal), ("tokens", tokens, totals),
       ("skipped", skipped, steps), ("evaluatedAt", evaluatedAt, steps),
       ("bestStep", bestStep ?? 0, steps),

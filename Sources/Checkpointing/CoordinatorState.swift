@@ -8,6 +8,8 @@ public struct CoordinatorState: Codable, Equatable, Sendable {
   package var stepsPerEpoch: Int?
   /// The counts after a run measured in epochs was resumed with windows of another length.
   package var recount: Recount?
+  /// The place inside a window that is read in several updates, as a growing batch is; nil between windows.
+  package var window: Window?
   /// The epoch of the next window, from 1.
   public package(set) var epoch = 1
   /// The number of targets over all epochs.
@@ -45,6 +47,16 @@ public struct CoordinatorState: Codable, Equatable, Sendable {
       self.runStep = runStep
       self.scheduleStep = scheduleStep
       self.surplus = surplus
+    }
+  }
+
+  /// A place inside a window that is read in several updates.
+  package struct Window: Codable, Equatable, Sendable {
+    /// The number of updates so far, and of all.
+    package var done, updates: Int
+
+    package init(done: Int, updates: Int) {
+      (self.done, self.updates) = (done, updates)
     }
   }
 

@@ -33,6 +33,7 @@ private let gradientSettings: [(key: String, isGiven: @Sendable (RunOptions) -> 
   ("training.optimizer", { $0.training.optimizer != TrainingOptions().optimizer }),
   ("training.schedule", { $0.training.schedule != TrainingOptions().schedule }),
   ("training.accumulate", { $0.training.accumulate > 1 }),
+  ("training.ramp", { $0.training.ramp != nil }),
   ("training.clip", { $0.training.clip != nil }),
   ("training.loss_reduction", { $0.training.lossReduction != TrainingOptions().lossReduction }),
   ("training.label_smoothing", { $0.training.objective.labelSmoothing > 0 }),
@@ -462,6 +463,13 @@ private let fitRules: [CompatibilityRule] =
 // MARK: Windows of the data
 
 private let windowRules: [CompatibilityRule] = [
+  .data(
+    ["training.ramp", "data"], at: "training.ramp",
+    "`training.ramp` is for windows of a running text."
+  ) { options, data in
+    guard options.training.ramp != nil, !data.isRunning else { return nil }
+    return "training.ramp is for windows of a running text, and this data is sequences; remove it"
+  },
   .data(
     ["training.stride", "data"], at: "training.stride",
     "`training.stride` is for windows of a running text."

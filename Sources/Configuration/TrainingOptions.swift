@@ -16,6 +16,8 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
   public var batchTokens: Int?
   /// The number of micro-batches of each rank, whose gradients are added before an update.
   public var accumulate = 1
+  /// The batch that grows over the first steps; nil for one size.
+  public var ramp: BatchRamp?
   /// True if batches consist of sequences of similar lengths.
   public var isBucketed = true
   /// The length of training.
@@ -52,7 +54,8 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     case batchSize = "batch_size"
     case batchTokens = "batch_tokens"
     case isBucketed = "bucket"
-    case accumulate, readout, recompute, bptt, stride, epochs, steps, optimizer, schedule, clip,
+    case accumulate, ramp, readout, recompute, bptt, stride, epochs, steps, optimizer, schedule,
+      clip,
       average
     case lossReduction = "loss_reduction"
     case labelSmoothing = "label_smoothing"
@@ -74,6 +77,7 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     givenStride = try container.decode(.stride, from: 1...largestCount)
     batchTokens = try container.decode(.batchTokens, from: 1...largestCount)
     accumulate = try container.decode(.accumulate, default: accumulate, from: 1...largestCount)
+    ramp = try container.decodeIfPresent(BatchRamp.self, forKey: .ramp)
     isBucketed = try container.decode(.isBucketed, default: isBucketed)
     recompute = try container.decode(.recompute, default: recompute)
     optimizer = try container.decode(.optimizer, default: optimizer)
@@ -123,6 +127,14 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     try container.require(
       keptSteps == 0 || scheduledSampling == nil, .stride,
       "overlapping windows keep their inputs: remove stride or scheduled_sampling")
+    if let ramp {
+      let (size, key) = ramp.of == .streams ? (batchSize, "batch_size") : (bptt, "bptt")
+      try container.require(
+        ramp.from < size, .ramp,
+        "ramp grows up to \(size) (\(key)): set from to less, or remove ramp")
+      try container.require(
+        keptSteps == 0, .ramp, "ramp is for windows that do not overlap: remove ramp or stride")
+    }
     try container.require(
       (0..<1).contains(objective.labelSmoothing), .labelSmoothing,
       "label_smoothing must be at least 0 and below 1")
@@ -137,6 +149,7 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     try container.encodeIfPresent(givenStride, forKey: .stride)
     try container.encodeIfPresent(batchTokens, forKey: .batchTokens)
     try container.encode(accumulate, forKey: .accumulate)
+    try container.encodeIfPresent(ramp, forKey: .ramp)
     try container.encode(isBucketed, forKey: .isBucketed)
     switch length {
     case .epochs(let epochs): try container.encode(epochs, forKey: .epochs)

@@ -128,7 +128,7 @@ package final class Console: MetricsSink {
     return switch every {
     case .seconds(let seconds): since > .seconds(seconds)
     case .steps(let steps): report.step.isMultiple(of: steps)
-    case .epoch: report.step.isMultiple(of: coordinator.stepsPerEpoch)
+    case .epoch: coordinator.state.epoch > report.epoch
     }
   }
 

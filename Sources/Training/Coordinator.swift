@@ -29,11 +29,12 @@ public struct Coordinator: Sendable {
 
   /// - Parameters:
   ///   - evaluation: The options of evaluation; nil without validation data.
+  ///   - windowLength: The steps of an epoch of a running text; nil for other data.
   ///   - guess: The loss of guessing, in nats per target; nil if unknown.
   /// - Throws: `ScheduleError` if the schedule needs the length of the run and it is unknown.
   init(
     _ options: RunOptions, evaluation: EvaluationOptions?, stepsPerEpoch: Int,
-    guess: Double? = nil
+    windowLength: Int? = nil, guess: Double? = nil
   ) throws(ScheduleError) {
     self.guess = options.training.readout == nil ? guess : nil
     training = options.training
@@ -42,6 +43,13 @@ public struct Coordinator: Sendable {
     self.stepsPerEpoch = stepsPerEpoch
     switch options.training.length {
     case .epochs(let epochs):
+      let training = options.training
+      if let ramp = training.ramp, let windowLength {
+        scheduledSteps = ramp.steps(
+          epochs: epochs, windows: stepsPerEpoch, length: windowLength,
+          batchSize: training.batchSize, bptt: training.bptt)
+        break
+      }
       let (steps, overflows) = epochs.multipliedReportingOverflow(by: stepsPerEpoch)
       scheduledSteps = overflows ? .max : steps
     case .steps(let steps): scheduledSteps = steps
@@ -138,7 +146,11 @@ public struct Coordinator: Sendable {
   }
 
   /// Records a completed step.
-  mutating func finish(_ sums: StepSums, _ verdict: Verdict, epochEnds: Bool) {
+  /// - Parameter place: The place inside a window that is read in several updates; nil between windows.
+  mutating func finish(
+    _ sums: StepSums, _ verdict: Verdict, epochEnds: Bool, place: CoordinatorState.Window? = nil
+  ) {
+    state.window = place
     state.step += 1
     state.recount?.runStep += 1
     state.recount?.scheduleStep += 1

@@ -62,7 +62,10 @@ extension Trainer {
     try scatterRankTensors(from: checkpoint, exists: try world.share(found.hasReducer))
     outer?.resume()
     let cursor = try world.share(found.cursor)
-    try world.unanimous { try microBatches.seek(cursor) }
+    try world.unanimous {
+      if let place = coordinator.state.window { try cut(into: place.updates) }
+      try microBatches.seek(cursor, coordinator.state.window)
+    }
     try scatterStates(found.hidden, keptSteps: counters.kept ?? 0)
   }
 
@@ -102,7 +105,7 @@ extension Trainer {
     }
     restored.hasReducer = try loadStateTensors(from: checkpoint)
     let file = try checkpoint.tensors(of: CheckpointFile.Name.hidden)
-    let place = loader.cursor
+    let (loader, place) = (self.loader, self.loader.cursor)
     defer { try? loader.seek(place) }
     try loader.seek(restored.cursor)
     for tensor in streamTensors(keptSteps: restored.counters.kept ?? 0) {

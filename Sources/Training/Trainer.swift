@@ -35,7 +35,9 @@ public final class Trainer {
 
   let world: any Communicator
   /// The parts of this rank's streams, with what is kept between windows.
-  let microBatches: MicroBatches
+  private(set) var microBatches: MicroBatches
+  /// Makes the parts for a number of updates in which each window is read.
+  private let makeMicroBatches: (_ updates: Int) throws -> MicroBatches
   private let gradient: ParameterVector
   /// The order in which micro-batches are summed, where it must not depend on the ranks; nil for one after
   /// another.
@@ -92,7 +94,12 @@ public final class Trainer {
     self.checkpoints = checkpoints
     model = options.model.makeModel(
       dataset.interface, seed: options.seed, objective: options.training.objective)
-    microBatches = try MicroBatches(options, dataset, model, in: world)
+    makeMicroBatches = { [model] updates in
+      try MicroBatches(options, dataset, model, in: world, updates: updates)
+    }
+    let training = options.training
+    microBatches = try makeMicroBatches(
+      training.ramp?.updates(step: 0, batchSize: training.batchSize) ?? 1)
     validation = try dataset.valid.map { [model] in
       try Evaluation(
         $0, plan: model.plan, options.evaluation, world: world,
@@ -101,6 +108,7 @@ public final class Trainer {
     coordinator = try Coordinator(
       options, evaluation: dataset.valid == nil ? nil : options.evaluation,
       stepsPerEpoch: microBatches.loader.windowsPerEpoch,
+      windowLength: (microBatches.loader as? Streams).map { $0.length - 1 },
       guess: options.model.lossOfGuessing(dataset.interface))
     let layout = ParameterLayout(model.plan)
     weights = ParameterVector(layout)
@@ -117,7 +125,7 @@ public final class Trainer {
       communication.reproducible == nil
       ? nil
       : GradientTree(
-        of: gradient, leaves: microBatches.parts.count)
+        of: gradient, leaves: microBatches.count)
     optimizer = options.training.optimizer.makeOptimizer(for: layout)
     average = options.training.average.map { [weights] in WeightAverage($0, of: weights) }
     clipper = Clipper(
@@ -136,6 +144,7 @@ public final class Trainer {
     defer { isTakingStep = false }
     precondition(readout == nil, "a step by gradients of a model whose readout is fitted")
     var watch = Stopwatch()
+    try grow()
     let (rate, epoch) = (coordinator.rate, coordinator.state.epoch)
     if loader.startsAnew || !carriesState { microBatches.clear() }
     profile?.start()
@@ -173,7 +182,9 @@ public final class Trainer {
     }
     profile?.mark(.optimizer)
     if verdict == .skip { microBatches.discard() } else { microBatches.carryStates() }
-    coordinator.finish(sums, verdict, epochEnds: loader.isAtEpochStart)
+    let epochEnds = microBatches.isAtEpochEnd
+    microBatches.advance()
+    coordinator.finish(sums, verdict, epochEnds: epochEnds, place: microBatches.place)
     watch.update = watch.lap()
     if let outer {
       try outer.finishStep(coordinator.state.step, weights)
@@ -187,11 +198,35 @@ public final class Trainer {
       ranks: Array(sums.computing), traffic: traffic)
   }
 
+  /// Lets the batch grow as its ramp says, between windows. Collective.
+  private func grow() throws {
+    let training = coordinator.training
+    guard microBatches.place == nil else { return }
+    let step = coordinator.state.step
+    let updates = training.ramp?.updates(step: step, batchSize: training.batchSize) ?? 1
+    if updates != microBatches.updates {
+      let (states, cursor) = (try gatherStates(), loader.cursor)
+      try cut(into: updates)
+      try microBatches.seek(cursor)
+      try scatterStates(states.map { Array($0.memory) }, keptSteps: 0)
+    }
+    if let ramp = training.ramp {
+      microBatches.limitWindows(to: ramp.windowSteps(step: step, bptt: training.bptt))
+    }
+  }
+
+  /// Cuts the streams anew, so that each window is read in some updates; their states are lost.
+  func cut(into updates: Int) throws {
+    let profile = tape.profile
+    microBatches = try makeMicroBatches(updates)
+    tape.profile = profile
+  }
+
   /// Runs the model forward and backward over the window of each micro-batch; this rank may have no part in
   /// it. Leaves the sum of their gradients.
   /// - Returns: The sums of this rank.
   private func findGradient() -> StepSums {
-    let parts = microBatches.parts
+    let parts = Array(microBatches.next)
     var losses = [Double](repeating: 0, count: parts.count)
     var (targets, correct) = (0, 0)
     // Gradients are complete in the last backward pass.

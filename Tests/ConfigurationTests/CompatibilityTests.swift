@@ -64,6 +64,7 @@ import Testing
     ([encoder, "model.condition=initial_state"], translated),
     (["model.shortcut=true"], nothing), (["model.layers.0.residual=true"], frames),
     (["model.condition=first_input"], text), (["training.stride=3"], lines),
+    (["training.ramp={from: 2}"], lines),
     (["training.recompute=sqrt", turned], tags), (["training.bptt=9", turned], tags),
     (["training.stride=3", "model.variational=true"], text), (["training.stride=3", turned], text),
   ]

@@ -128,6 +128,12 @@ struct SettingUse: Sendable, CustomTestStringConvertible {
       key: "training.accumulate", given: "training.accumulate=2",
       idle: [["communication.reproducible=true"], readout]),
     SettingUse(
+      key: "training.ramp.of", given: "training.ramp={of: bptt, from: 2}",
+      idle: [readout]),
+    SettingUse(key: "training.ramp.from", given: "training.ramp={from: 2}", idle: [readout]),
+    SettingUse(
+      key: "training.ramp.steps", given: "training.ramp={from: 2, steps: 9}", idle: [readout]),
+    SettingUse(
       key: "communication.reproducible", given: "communication.reproducible=4", idle: [readout]),
     SettingUse(key: "training.bptt", given: "training.bptt=20", idle: [tree]),
     SettingUse(

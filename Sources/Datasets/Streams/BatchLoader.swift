@@ -28,6 +28,10 @@ public protocol BatchLoader: AnyObject {
   /// rank has no part of the window.
   func next(into batch: Batch)
 
+  /// Makes windows shorter than those of the request from here on; nil for those. Only streams of a running
+  /// text have windows of other lengths.
+  func limitWindows(to steps: Int?)
+
   /// The position of the next window.
   var cursor: StreamCursor { get }
   /// Goes to a position that `cursor` returned, with the same data and options.
@@ -35,4 +39,10 @@ public protocol BatchLoader: AnyObject {
   func seek(_ cursor: StreamCursor) throws(DataError)
   /// Goes back to the start of the first epoch.
   func rewind()
+}
+
+extension BatchLoader {
+  public func limitWindows(to steps: Int?) {
+    precondition(steps == nil, "shorter windows of sequences")
+  }
 }

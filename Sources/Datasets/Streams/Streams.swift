@@ -22,6 +22,8 @@ public final class Streams: BatchLoader {
   private var order: FileOrder
   private let window: Buffer<Int32>
   private var place = StreamCursor()
+  /// The most steps of the next windows.
+  private var mostSteps: Int
 
   /// - Parameters:
   ///   - seed: The seed that shuffles the files; nil for the given order.
@@ -44,6 +46,7 @@ public final class Streams: BatchLoader {
   public init(_ corpus: Corpus, _ request: LoaderRequest) throws(DataError) {
     bptt = request.bptt ?? LoaderRequest.textSteps
     batchSize = request.batchSize
+    mostSteps = bptt
     precondition(bptt > 0, "windows of \(bptt) steps")
     try request.checkBatches(of: corpus.name, "stream")
     length = corpus.count / batchSize
@@ -90,7 +93,12 @@ public final class Streams: BatchLoader {
   public var targetsPerEpoch: Int { batchSize * (length - 1) }
 
   /// The number of steps of the next window.
-  public var nextSteps: Int { min(bptt, length - 1 - place.position) }
+  public var nextSteps: Int { min(mostSteps, length - 1 - place.position) }
+
+  public func limitWindows(to steps: Int?) {
+    precondition((1...bptt).contains(steps ?? bptt), "windows of \(steps ?? bptt) steps")
+    mostSteps = steps ?? bptt
+  }
 
   /// The number of targets of the next window, over all ranks.
   public var nextTargets: Int { batchSize * nextSteps }
