@@ -168,6 +168,11 @@ extension Communicator {
     return bytes
   }
 
+  /// Returns the name of each rank's host on the root; an empty array on other ranks.
+  public func gatherHostNames() throws(CommunicationError) -> [String] {
+    try gather(Array(hostName.utf8)).map { String(decoding: $0, as: UTF8.self) }
+  }
+
   /// Returns each rank's bytes, by rank and of any lengths, on every rank.
   public func allGather(_ bytes: [UInt8]) throws(CommunicationError) -> [[UInt8]] {
     var gathered: [[UInt8]] = []

@@ -13,6 +13,7 @@ public struct LinkProbe: Sendable {
 
   /// The shortest time in which a pair is measured; with more hosts than fit, a sample of pairs is.
   private static let shortest = 0.02
+  private static let mostNumbers = 1 << 26
   private static let bytes = (first: 1 << 14, last: 1 << 26)
 
   public init(seconds: Double = 1) {
@@ -63,8 +64,8 @@ public struct LinkProbe: Sendable {
   ) throws(CommunicationError) -> SumTime {
     let few = min(parameters, 1 << 18)
     let short = try secondsOfSum(few, times: 2, in: world)
-    // As many as are summed in the given time, but not fewer than that.
-    let most = max(few, Int(Double(few) * seconds / max(short, 1e-9)))
+    // As many as are summed in the given time, but not fewer than that, and not all of a huge gradient.
+    let most = max(few, min(Self.mostNumbers, Int(Double(few) * seconds / 3 / max(short, 1e-9))))
     let measured = min(parameters, most)
     let whole = measured == few ? short : try secondsOfSum(measured, times: 2, in: world)
     return SumTime(
