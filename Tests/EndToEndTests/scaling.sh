@@ -65,13 +65,17 @@ if ! "$root/launch/two-hosts" true >log 2>&1; then
   echo "skip  two hosts: $(tail -n 1 log)"
   exit 0
 fi
-# A frame of 1514 bytes carries 1448; the limit counts the frame.
-for rate in 100 400; do
-  timeout -k 5 60 "$root/launch/two-hosts" --rate "${rate}mbit" "$binary" doctor --parameters 1e5 >said 2>log || die "doctor on two hosts: $(cat said log)"
-  line=$(grep -E "^link +[^ ]+ – [^ ]+: " said) || die "no link between hosts: $(cat said)"
-  measured=$(sed -E 's/.*\(([0-9.]+) Gbit.*/\1/' <<<"$line")
-  awk -v measured="$measured" -v rate="$rate" 'BEGIN { r = 1000 * measured / rate; exit !(r > 0.85 && r < 1.15) }' ||
-    die "$measured Gbit/s over a line of $rate Mbit/s: $line"
+# A frame of 1514 bytes carries 1448; the limit counts the frame. A machine that is busy with other work may
+# be slower than the line, so there are three attempts.
+for rate in 50 200; do
+  for attempt in 1 2 3; do
+    timeout -k 5 60 "$root/launch/two-hosts" --rate "${rate}mbit" "$binary" doctor --parameters 1e5 >said 2>log ||
+      die "doctor on two hosts: $(cat said log)"
+    line=$(grep -E "^link +[^ ]+ – [^ ]+: " said) || die "no link between hosts: $(cat said)"
+    measured=$(sed -E 's/.*\(([0-9.]+) Gbit.*/\1/' <<<"$line")
+    if awk -v measured="$measured" -v rate="$rate" 'BEGIN { r = 1000 * measured / rate; exit !(r > 0.85 && r < 1.15) }'; then break; fi
+    [ "$attempt" -lt 3 ] || die "$measured Gbit/s over a line of $rate Mbit/s: $line"
+  done
 done
 timeout -k 5 60 "$root/launch/two-hosts" "$binary" bench --scaling 1,2 "${small[@]}" >said 2>log || die "scaling on two hosts: $(cat said log)"
 grep -qE "^ +2 +2 " said || die "not two hosts: $(cat said)"

@@ -122,28 +122,36 @@ public struct LinkProbe: Sendable {
     }
   }
 
-  /// Sends ever longer messages and returns the bytes per second of the longest. A limited line lets a first
-  /// burst pass at once; the shorter messages have used it up.
+  /// Sends ever longer messages and returns the bytes per second of the longest, the faster of two. A limited
+  /// line lets a first burst pass at once; the shorter messages have used it up.
   private func rate(
     to other: Int, within budget: Double, latency: Double, in world: any Communicator
   ) throws(CommunicationError) -> Double {
-    let clock = ContinuousClock()
-    var (count, seconds) = (Self.bytes.first, 0.0)
-    while true {
-      let message = [UInt8](repeating: 1, count: count)
-      try send(count, to: other, in: world)
-      // The other rank has made room.
-      _ = try world.receive(1, from: other)
-      let start = clock.now
-      try world.send(message, to: other)
-      _ = try world.receive(1, from: other)
-      seconds = (clock.now - start) / .seconds(1)
-      if seconds > budget / 3 || count >= Self.bytes.last { break }
+    var count = Self.bytes.first
+    var seconds = try transfer(count, to: other, in: world)
+    while seconds < budget / 6, count < Self.bytes.last {
       count *= 2
+      seconds = try transfer(count, to: other, in: world)
     }
+    seconds = min(seconds, try transfer(count, to: other, in: world))
     try send(0, to: other, in: world)
     // One latency until the first byte arrives, one for the answer.
     return Double(count) / max(seconds - 2 * latency, seconds / 2, 1e-9)
+  }
+
+  /// Returns the seconds from the start of a message until its receiver answers.
+  private func transfer(
+    _ count: Int, to other: Int, in world: any Communicator
+  ) throws(CommunicationError) -> Double {
+    let clock = ContinuousClock()
+    let message = [UInt8](repeating: 1, count: count)
+    try send(count, to: other, in: world)
+    // The other rank has made room.
+    _ = try world.receive(1, from: other)
+    let start = clock.now
+    try world.send(message, to: other)
+    _ = try world.receive(1, from: other)
+    return (clock.now - start) / .seconds(1)
   }
 
   /// Receives messages, each after its length and each answered by a byte, until a length is zero.

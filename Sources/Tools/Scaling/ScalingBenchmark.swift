@@ -27,7 +27,7 @@ public struct ScalingBenchmark: Sendable {
   }
 
   /// The speed of one size in one round.
-  struct Measurement {
+  package struct Measurement: Sendable {
     /// Targets per second, over all ranks.
     var rate: Double
     var steps: Int
@@ -35,6 +35,13 @@ public struct ScalingBenchmark: Sendable {
     var compute, wait, sum: Double
     /// The seconds that each rank has computed per step.
     var ranks: [Double]
+
+    package init(
+      rate: Double, steps: Int, compute: Double, wait: Double, sum: Double, ranks: [Double]
+    ) {
+      (self.rate, self.steps, self.ranks) = (rate, steps, ranks)
+      (self.compute, self.wait, self.sum) = (compute, wait, sum)
+    }
   }
 
   /// Returns the description of what is measured, which a baseline must share. Collective; the same on every

@@ -41,7 +41,7 @@ public struct ScalingReport: Codable, Equatable, Sendable {
   public var rows: [Row]
 
   /// - Parameter measured: The measurements of each size, by round.
-  init(_ subject: ScalingSubject, _ measured: [[ScalingBenchmark.Measurement]]) {
+  package init(_ subject: ScalingSubject, _ measured: [[ScalingBenchmark.Measurement]]) {
     self.subject = subject
     steps = measured[0][0].steps
     let single = measured[0].map(\.rate)
