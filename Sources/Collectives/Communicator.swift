@@ -3,8 +3,8 @@ public import LinearAlgebra
 
 /// The world of ranks that train together, as seen by one of them.
 ///
-/// Every call but `abort` is *collective*: all ranks make the same calls in the same order with the
-/// same counts; otherwise they wait for each other forever. A rank makes one call at a time. `sum`
+/// Every call but `abort`, `send` and `receive` is *collective*: all ranks make the same calls in the same
+/// order with the same counts; otherwise they wait for each other forever. A rank makes one call at a time. `sum`
 /// and `max` leave the same bits on every rank and allocate no memory. Floating-point numbers are
 /// added in the order of ranks, so a world of threads and a world of processes get the same result.
 ///
@@ -48,8 +48,24 @@ public protocol Communicator: AnyObject, Sendable {
   /// Returns the part with this rank's number, of the parts that the rank `root` passes: one per
   /// rank and of any lengths. The parts of other ranks are ignored.
   func scatter(_ parts: [[UInt8]], from root: Int) throws(CommunicationError) -> [UInt8]
+  /// Sends bytes to one other rank, which receives as many. May return before or after they have arrived,
+  /// so two ranks must not both send first. Messages from one rank to another arrive in order.
+  func send(_ bytes: UnsafeRawBufferPointer, to other: Int) throws(CommunicationError)
+  /// Receives as many bytes as the memory holds, which one other rank sends to this one.
+  func receive(
+    _ bytes: UnsafeMutableRawBufferPointer, from other: Int
+  ) throws(CommunicationError)
+
   /// Returns when every rank has called it.
   func barrier() throws(CommunicationError)
+  /// Returns when every rank has called it, and sleeps meanwhile: for ranks that wait long while others
+  /// compute. May return some milliseconds late.
+  func sleepingBarrier() throws(CommunicationError)
+
+  /// Returns a world of the ranks that pass the same color, numbered in the order of this world; nil if this
+  /// rank passes nil. Collective. Its `finish` leaves this world as it is, and its `abort` ends all ranks.
+  /// - Parameter color: A number from 0.
+  func split(by color: Int?) throws(CommunicationError) -> (any Communicator)?
 
   /// Ends all ranks with an exit code, whatever the others are doing.
   ///
@@ -63,6 +79,8 @@ public protocol Communicator: AnyObject, Sendable {
 extension Communicator {
   /// True for rank 0.
   public var isRoot: Bool { rank == 0 }
+
+  public func sleepingBarrier() throws(CommunicationError) { try barrier() }
 
   /// The name of the host this rank runs on.
   public var hostName: String { nameOfHost() }
@@ -132,6 +150,27 @@ extension Communicator {
   /// Returns this rank's part of the parts that the root passes.
   public func scatter(_ parts: [[UInt8]]) throws(CommunicationError) -> [UInt8] {
     try scatter(parts, from: 0)
+  }
+
+  /// Sends bytes to one other rank, which receives as many.
+  public func send(_ bytes: [UInt8], to other: Int) throws(CommunicationError) {
+    try bytes.withUnsafeBufferPointer { memory throws(CommunicationError) in
+      try send(UnsafeRawBufferPointer(memory), to: other)
+    }
+  }
+
+  /// Returns so many bytes that one other rank sends to this one.
+  public func receive(_ count: Int, from other: Int) throws(CommunicationError) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    try bytes.withUnsafeMutableBufferPointer { memory throws(CommunicationError) in
+      try receive(UnsafeMutableRawBufferPointer(memory), from: other)
+    }
+    return bytes
+  }
+
+  /// Returns the name of each rank's host on the root; an empty array on other ranks.
+  public func gatherHostNames() throws(CommunicationError) -> [String] {
+    try gather(Array(hostName.utf8)).map { String(decoding: $0, as: UTF8.self) }
   }
 
   /// Returns each rank's bytes, by rank and of any lengths, on every rank.

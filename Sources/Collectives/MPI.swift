@@ -1,4 +1,5 @@
 internal import COpenMPI
+internal import Glibc
 public import LinearAlgebra
 
 /// The ranks that `mpirun` or `srun` has started, over Open MPI.
@@ -12,8 +13,18 @@ public final class MPI: Communicator, @unchecked Sendable {
   /// cache when they are added and a count always fits into MPI's 32 bits.
   package static let pieceBytes = 2 << 20
 
+  /// The tag of messages between two ranks. MPI guarantees tags up to 32,767; sums have those up to 32,000.
+  private static let messageTag: Int32 = 32_001
+  /// The time between two looks of a rank that sleeps until the others arrive.
+  private static let pause = timespec(tv_sec: 0, tv_nsec: 2_000_000)
+
+  /// Open MPI's handle of these ranks, which is changed only when they leave.
+  private var communicator: MPI_Comm?
   private let adding: OrderedSum
-  private let progress = SumProgress()
+  /// The lock of MPI, which all worlds of a process share.
+  private let progress: SumProgress
+  /// True for all ranks of the job; false for some of them.
+  private let isWhole: Bool
   /// The number of nonblocking sums that were made so far. Calls come one at a time.
   private var sums: Int32 = 0
 
@@ -24,7 +35,7 @@ public final class MPI: Communicator, @unchecked Sendable {
 
   private static let started = Result { () throws(CommunicationError) in try MPI() }
 
-  private init() throws(CommunicationError) {
+  private convenience init() throws(CommunicationError) {
     // Calls come one at a time, but not always from the thread that started MPI.
     var provided: Int32 = 0
     try check("MPI_Init_thread", MPI_Init_thread(nil, nil, Int32(MPI_THREAD_SERIALIZED), &provided))
@@ -32,25 +43,49 @@ public final class MPI: Communicator, @unchecked Sendable {
       throw .launcher(
         "This Open MPI was built without support for threads: install one that has it.")
     }
-    let world = unroll_comm_world()
-    try check("MPI_Comm_set_errhandler", MPI_Comm_set_errhandler(world, unroll_errors_return()))
+    try self.init(unroll_comm_world(), progress: SumProgress(), isWhole: true)
+  }
 
+  /// Makes the world of a communicator. Collective over its ranks.
+  private init(
+    _ communicator: MPI_Comm?, progress: SumProgress, isWhole: Bool
+  ) throws(CommunicationError) {
+    try check(
+      "MPI_Comm_set_errhandler", MPI_Comm_set_errhandler(communicator, unroll_errors_return()))
     var rank: Int32 = 0
     var size: Int32 = 0
-    try check("MPI_Comm_rank", MPI_Comm_rank(world, &rank))
-    try check("MPI_Comm_size", MPI_Comm_size(world, &size))
+    try check("MPI_Comm_rank", MPI_Comm_rank(communicator, &rank))
+    try check("MPI_Comm_size", MPI_Comm_size(communicator, &size))
 
     var node: MPI_Comm? = nil
     var nodeRank: Int32 = 0
     var nodeSize: Int32 = 0
-    try check("MPI_Comm_split_type", unroll_split_by_node(world, rank, &node))
+    try check("MPI_Comm_split_type", unroll_split_by_node(communicator, rank, &node))
     try check("MPI_Comm_rank", MPI_Comm_rank(node, &nodeRank))
     try check("MPI_Comm_size", MPI_Comm_size(node, &nodeSize))
     try check("MPI_Comm_free", MPI_Comm_free(&node))
 
+    self.communicator = communicator
+    self.progress = progress
+    self.isWhole = isWhole
     (self.rank, self.size) = (Int(rank), Int(size))
-    adding = OrderedSum(rank: Int(rank), size: Int(size), pieceBytes: MPI.pieceBytes)
+    adding = OrderedSum(
+      rank: Int(rank), size: Int(size), pieceBytes: MPI.pieceBytes, communicator: communicator)
     (self.nodeRank, self.nodeSize) = (Int(nodeRank), Int(nodeSize))
+  }
+
+  public func split(by color: Int?) throws(CommunicationError) -> (any Communicator)? {
+    precondition(color ?? 0 >= 0 && color ?? 0 < 32_768, "color \(color ?? 0)")
+    var part: MPI_Comm? = nil
+    try progress.exclusively { () throws(CommunicationError) in
+      let code = MPI_Comm_split(
+        communicator, color.map { Int32($0) } ?? Int32(MPI_UNDEFINED), Int32(rank), &part)
+      try check("MPI_Comm_split", code)
+    }
+    if color == nil { return nil }
+    return try progress.exclusively { () throws(CommunicationError) in
+      try MPI(part, progress: progress, isWhole: false)
+    }
   }
 
   public func sum(_ values: UnsafeMutableBufferPointer<Float>) throws(CommunicationError) {
@@ -82,11 +117,12 @@ public final class MPI: Communicator, @unchecked Sendable {
     of values: UnsafeMutableBufferPointer<Real>, wire: Precision
   ) -> any PendingSum {
     guard size > 1, !values.isEmpty else { return BlockingSum(of: values, wire: wire, in: self) }
-    // MPI guarantees tags up to 32,767. Messages of sums that share a tag arrive in the order in
-    // which they were started, which is the same on every rank.
+    // Messages of sums that share a tag arrive in the order in which they were started, which is the
+    // same on every rank.
     sums = sums % 32_000 + 1
     return NonblockingSum(
-      of: values, wire: wire, rank: rank, size: size, tag: sums, progress: progress)
+      of: values, wire: wire, rank: rank, size: size, tag: sums, progress: progress,
+      communicator: communicator)
   }
 
   public func sum(_ values: UnsafeMutableBufferPointer<Int32>) throws(CommunicationError) {
@@ -112,7 +148,7 @@ public final class MPI: Communicator, @unchecked Sendable {
       try progress.exclusively { () throws(CommunicationError) in
         let code = MPI_Iallreduce(
           unroll_in_place(), values.baseAddress! + first, Int32(count), type, operation,
-          unroll_comm_world(), &request)
+          communicator, &request)
         try check("MPI_Iallreduce", code)
       }
       try progress.wait { () throws(CommunicationError) in
@@ -138,7 +174,7 @@ public final class MPI: Communicator, @unchecked Sendable {
       try inPieces(memory.count) { first, count throws(CommunicationError) in
         try progress.exclusively { () throws(CommunicationError) in
           let code = MPI_Bcast(
-            memory.baseAddress! + first, count, unroll_byte(), Int32(root), unroll_comm_world())
+            memory.baseAddress! + first, count, unroll_byte(), Int32(root), communicator)
           try check("MPI_Bcast", code)
         }
       }
@@ -181,32 +217,33 @@ public final class MPI: Communicator, @unchecked Sendable {
     return parts[root]
   }
 
-  private func send(_ bytes: [UInt8], to other: Int) throws(CommunicationError) {
-    try bytes.withUnsafeBufferPointer { memory throws(CommunicationError) in
-      try inPieces(memory.count) { first, count throws(CommunicationError) in
-        try progress.exclusively { () throws(CommunicationError) in
-          let code = MPI_Send(
-            memory.baseAddress! + first, count, unroll_byte(), Int32(other), 0, unroll_comm_world())
-          try check("MPI_Send", code)
-        }
+  public func send(_ bytes: UnsafeRawBufferPointer, to other: Int) throws(CommunicationError) {
+    precondition(isOther(other), "rank \(rank) of \(size) sends to \(other)")
+    try inPieces(bytes.count) { first, count throws(CommunicationError) in
+      try progress.exclusively { () throws(CommunicationError) in
+        let code = MPI_Send(
+          bytes.baseAddress! + first, count, unroll_byte(), Int32(other), MPI.messageTag,
+          communicator)
+        try check("MPI_Send", code)
       }
     }
   }
 
-  private func receive(_ count: Int, from other: Int) throws(CommunicationError) -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: count)
-    try bytes.withUnsafeMutableBufferPointer { memory throws(CommunicationError) in
-      try inPieces(memory.count) { first, count throws(CommunicationError) in
-        try progress.exclusively { () throws(CommunicationError) in
-          let code = MPI_Recv(
-            memory.baseAddress! + first, count, unroll_byte(), Int32(other), 0, unroll_comm_world(),
-            unroll_status_ignore())
-          try check("MPI_Recv", code)
-        }
+  public func receive(
+    _ bytes: UnsafeMutableRawBufferPointer, from other: Int
+  ) throws(CommunicationError) {
+    precondition(isOther(other), "rank \(rank) of \(size) receives from \(other)")
+    try inPieces(bytes.count) { first, count throws(CommunicationError) in
+      try progress.exclusively { () throws(CommunicationError) in
+        let code = MPI_Recv(
+          bytes.baseAddress! + first, count, unroll_byte(), Int32(other), MPI.messageTag,
+          communicator, unroll_status_ignore())
+        try check("MPI_Recv", code)
       }
     }
-    return bytes
   }
+
+  private func isOther(_ other: Int) -> Bool { other != rank && (0..<size).contains(other) }
 
   /// Calls `body` with the first byte and the length of each piece of `total` bytes.
   private func inPieces(
@@ -219,7 +256,23 @@ public final class MPI: Communicator, @unchecked Sendable {
 
   public func barrier() throws(CommunicationError) {
     try progress.exclusively { () throws(CommunicationError) in
-      try check("MPI_Barrier", MPI_Barrier(unroll_comm_world()))
+      try check("MPI_Barrier", MPI_Barrier(communicator))
+    }
+  }
+
+  public func sleepingBarrier() throws(CommunicationError) {
+    var request: MPI_Request?
+    try progress.exclusively { () throws(CommunicationError) in
+      try check("MPI_Ibarrier", MPI_Ibarrier(communicator, &request))
+    }
+    while true {
+      var isDone: Int32 = 0
+      try progress.exclusively { () throws(CommunicationError) in
+        try check("MPI_Test", MPI_Test(&request, &isDone, unroll_status_ignore()))
+      }
+      if isDone != 0 { return }
+      var pause = MPI.pause
+      nanosleep(&pause, nil)
     }
   }
 
@@ -233,7 +286,11 @@ public final class MPI: Communicator, @unchecked Sendable {
     if finished != 0 { return }
     try barrier()
     try progress.exclusively { () throws(CommunicationError) in
-      try check("MPI_Finalize", MPI_Finalize())
+      if isWhole {
+        try check("MPI_Finalize", MPI_Finalize())
+      } else {
+        try check("MPI_Comm_free", MPI_Comm_free(&communicator))
+      }
     }
   }
 }

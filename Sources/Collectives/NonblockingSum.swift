@@ -15,6 +15,7 @@ final class NonblockingSum: PendingSum {
   private let rank, size: Int
   /// The tag of its messages, which no other sum has.
   private let tag: Int32
+  private let communicator: MPI_Comm?
   /// The terms of this rank's part from each other rank, one after another.
   private let terms: Buffer<Real>
   /// The same with bfloat16 on the wire; and the vector in that format.
@@ -27,8 +28,9 @@ final class NonblockingSum: PendingSum {
 
   init(
     of values: UnsafeMutableBufferPointer<Real>, wire: Precision, rank: Int, size: Int, tag: Int32,
-    progress: SumProgress
+    progress: SumProgress, communicator: MPI_Comm?
   ) {
+    self.communicator = communicator
     self.progress = progress
     self.values = values.baseAddress!
     capacity = values.count
@@ -141,14 +143,14 @@ final class NonblockingSum: PendingSum {
       if !incoming.isEmpty {
         let code = MPI_Irecv(
           into + incoming.lowerBound, Int32(incoming.count), type, Int32(source), tag,
-          unroll_comm_world(), requests + Int(open))
+          communicator, requests + Int(open))
         try check("MPI_Irecv", code)
         open += 1
       }
       if !outgoing.isEmpty {
         let code = MPI_Isend(
           from + outgoing.lowerBound, Int32(outgoing.count), type, Int32(target), tag,
-          unroll_comm_world(), requests + Int(open))
+          communicator, requests + Int(open))
         try check("MPI_Isend", code)
         open += 1
         bytesSent += outgoing.count * MemoryLayout<Element>.stride

@@ -13,13 +13,15 @@ final class OrderedSum: @unchecked Sendable {
 
   private let rank, size: Int
   private let pieceBytes: Int
+  private let communicator: MPI_Comm?
   /// The numbers received from other ranks.
   private let received: Buffer<UInt8>
   /// The pending requests, two per other rank.
   private let requests: UnsafeMutablePointer<MPI_Request?>
 
-  init(rank: Int, size: Int, pieceBytes: Int) {
+  init(rank: Int, size: Int, pieceBytes: Int, communicator: MPI_Comm?) {
     (self.rank, self.size, self.pieceBytes) = (rank, size, pieceBytes)
+    self.communicator = communicator
     // At least one number per rank must fit.
     received = Buffer(count: max(pieceBytes + 8 * size, Self.smallBytes))
     requests = .allocate(capacity: 2 * size)
@@ -58,7 +60,7 @@ final class OrderedSum: @unchecked Sendable {
   ) throws(CommunicationError) {
     let (count, own) = (values.count, values.baseAddress!)
     let all = UnsafeMutableRawPointer(received.start).assumingMemoryBound(to: Element.self)
-    let code = MPI_Allgather(own, Int32(count), type, all, Int32(count), type, unroll_comm_world())
+    let code = MPI_Allgather(own, Int32(count), type, all, Int32(count), type, communicator)
     try check("MPI_Allgather", code)
     if inTree {
       forEachNode(ofTree: size) { addUp(all + $1 * count, to: all + $0 * count, count) }
@@ -115,14 +117,14 @@ final class OrderedSum: @unchecked Sendable {
       let (incoming, outgoing) = (receive(from), send(to))
       if incoming.count > 0 {
         let code = MPI_Irecv(
-          incoming.baseAddress, Int32(incoming.count), type, Int32(from), 0, unroll_comm_world(),
+          incoming.baseAddress, Int32(incoming.count), type, Int32(from), 0, communicator,
           requests + Int(open))
         try check("MPI_Irecv", code)
         open += 1
       }
       if outgoing.count > 0 {
         let code = MPI_Isend(
-          outgoing.baseAddress, Int32(outgoing.count), type, Int32(to), 0, unroll_comm_world(),
+          outgoing.baseAddress, Int32(outgoing.count), type, Int32(to), 0, communicator,
           requests + Int(open))
         try check("MPI_Isend", code)
         open += 1

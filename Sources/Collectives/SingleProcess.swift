@@ -32,6 +32,18 @@ public final class SingleProcess: Communicator {
     return parts[0]
   }
 
+  public func send(_ bytes: UnsafeRawBufferPointer, to other: Int) {
+    preconditionFailure("a message to rank \(other) in a world of 1 rank")
+  }
+
+  public func receive(_ bytes: UnsafeMutableRawBufferPointer, from other: Int) {
+    preconditionFailure("a message from rank \(other) in a world of 1 rank")
+  }
+
+  public func split(by color: Int?) -> (any Communicator)? {
+    color.map { _ in SingleProcess() }
+  }
+
   public func barrier() {}
   public func abort(code: Int32) -> Never { exit(code) }
   public func finish() {}

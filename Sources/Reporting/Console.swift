@@ -45,13 +45,22 @@ package final class Console: MetricsSink {
   private var recent = Score(lossSum: 0, targets: 0)
   /// The time of these steps, without evaluations and checkpoints.
   private var recentSeconds = 0.0
+  /// The seconds that each rank has computed in these steps.
+  private var recentRanks: [Double]
+  /// The host of each rank.
+  private let hosts: [String]
+  /// The imbalance from which the slowest rank is displayed.
+  private static let notableImbalance = 0.1
   private var drawn = 0
   /// True if a new line was begun after a request to stop.
   private var hasLeftLine = false
 
   package init(
-    _ style: ConsoleOptions.Progress, _ options: RunOptions, _ dataset: Dataset, log: Logger
+    _ style: ConsoleOptions.Progress, _ options: RunOptions, _ dataset: Dataset, hosts: [String],
+    log: Logger
   ) {
+    self.hosts = hosts
+    recentRanks = [Double](repeating: 0, count: hosts.count)
     self.style = style
     self.log = log
     every = options.console.every
@@ -97,6 +106,9 @@ package final class Console: MetricsSink {
       recent.correct += report.score.correct
     }
     recentSeconds += report.time.total
+    for (rank, time) in report.ranks.enumerated() where rank < hosts.count {
+      recentRanks[rank] += time
+    }
     guard isDue(report, coordinator) else { return }
     let now = clock.now
     let done = report.step - firstStep
@@ -109,7 +121,7 @@ package final class Console: MetricsSink {
       "loss \(fixed(recent.loss, 4))", unit.words(recent), "left \(duration(left))",
       "\(Int(Double(recent.targets) / max(recentSeconds, 1e-9))) \(targets)/s",
       "epoch \(report.epoch)", "rate \(short(report.learningRate))",
-      "|g| \(fixed(report.gradientNorm, 3))",
+      "|g| \(fixed(report.gradientNorm, 3))", slowestRank,
     ].compactMap(\.self)
     if style == .bar {
       draw(figures, bar: ProgressLine.bar(report.step, of: coordinator.totalSteps))
@@ -119,6 +131,18 @@ package final class Console: MetricsSink {
     shown = now
     recent = Score(lossSum: 0, targets: 0)
     recentSeconds = 0
+    for rank in recentRanks.indices { recentRanks[rank] = 0 }
+  }
+
+  /// Names the slowest rank, its host, and its computing over the mean; nil if the ranks are about equal.
+  private var slowestRank: String? {
+    guard recentRanks.count > 1 else { return nil }
+    let mean = recentRanks.reduce(0, +) / Double(recentRanks.count)
+    guard let rank = recentRanks.indices.max(by: { recentRanks[$0] < recentRanks[$1] }), mean > 0
+    else { return nil }
+    let imbalance = recentRanks[rank] / mean - 1
+    guard imbalance >= Self.notableImbalance else { return nil }
+    return "slowest rank \(rank) on \(hosts[rank]) +\(fixed(100 * imbalance, 0)) %"
   }
 
   private func isDue(_ report: StepReport, _ coordinator: Coordinator) -> Bool {

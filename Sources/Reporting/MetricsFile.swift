@@ -11,11 +11,17 @@ package final class MetricsFile {
   private let handle: FileHandle
   private let path: String
   private let encoder = JSONEncoder()
+  /// The host of each rank, as JSON.
+  private let hosts: [String]
 
   /// Opens the file of a run that has taken `step` steps, and removes the lines of later steps,
   /// which a resumed run writes again. The lines before are kept.
-  package init(_ path: String, keepingThrough step: Int) throws(FileError) {
+  /// - Parameter hosts: The host of each rank.
+  package init(
+    _ path: String, keepingThrough step: Int, hosts: [String] = []
+  ) throws(FileError) {
     self.path = path
+    self.hosts = hosts.map(Self.quoted)
     encoder.outputFormatting = [.sortedKeys]
     // JSON cannot represent these values, but a diverging run must be able to report them.
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
@@ -70,7 +76,7 @@ package final class MetricsFile {
     line += ",\"learning_rate\":\(Self.json(report.learningRate))"
     line += ",\"loss\":\(Self.json(report.score.loss)),\"step\":\(report.step)"
     line += ",\"step_seconds\":\(Self.json(report.time.total))"
-    if report.ranks.count > 1 { line += Self.ranks(report) }
+    if report.ranks.count > 1 { line += ranks(report) }
     line += ",\"time\":\(Self.json(Self.now)),\"tokens\":\(report.tokens)"
     line += ",\"tokens_per_second\":\(Self.json(report.tokensPerSecond))"
     line += report.isUpdate ? "}\n" : ",\"updated\":false}\n"
@@ -82,13 +88,20 @@ package final class MetricsFile {
   }
 
   /// Formats what a step says about the ranks of a world.
-  private static func ranks(_ report: StepReport) -> String {
+  private func ranks(_ report: StepReport) -> String {
+    let json = Self.json
+    let host = report.slowestRank < hosts.count ? hosts[report.slowestRank] : "null"
     let traffic = report.traffic
     let hidden = traffic.seconds > 0 ? traffic.hidden / traffic.seconds : 0
     return ",\"bytes_sent\":\(traffic.bytes),\"hidden_share\":\(json(hidden))"
       + ",\"imbalance\":\(json(report.imbalance))"
       + ",\"rank_compute_seconds\":[\(report.ranks.map(json).joined(separator: ","))]"
-      + ",\"slowest_rank\":\(report.slowestRank),\"wait_seconds\":\(json(report.waitSeconds))"
+      + ",\"slowest_host\":\(host),\"slowest_rank\":\(report.slowestRank),\"wait_seconds\":\(json(report.waitSeconds))"
+  }
+
+  /// Quotes the name of a host, without characters that JSON would have to escape.
+  private static func quoted(_ host: String) -> String {
+    "\"" + String(host.unicodeScalars.filter { $0 != "\"" && $0 != "\\" && $0.value >= 32 }) + "\""
   }
 
   /// Formats a number with the digits needed to restore it, as a JSON encoder does.

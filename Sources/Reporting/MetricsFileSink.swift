@@ -7,12 +7,17 @@ package final class MetricsFileSink: MetricsSink {
   private let path: String
   /// True if predictions are symbols, of which a fraction is correct.
   private let hasAccuracy: Bool
+  /// The host of each rank.
+  private let hosts: [String]
   private let warn: (String) -> Void
   /// The open file; nil before the run starts, and after it could not be written.
   private var file: MetricsFile?
 
-  package init(_ path: String, hasAccuracy: Bool, warn: @escaping (String) -> Void) {
+  package init(
+    _ path: String, hasAccuracy: Bool, hosts: [String], warn: @escaping (String) -> Void
+  ) {
     self.path = path
+    self.hosts = hosts
     self.hasAccuracy = hasAccuracy
     self.warn = warn
   }
@@ -20,7 +25,7 @@ package final class MetricsFileSink: MetricsSink {
   /// Opens the file of a run that stands at `state`, and removes the lines of later steps.
   /// - Throws: `FileError` if the file cannot be written.
   package func open(at state: CoordinatorState) throws {
-    file = try MetricsFile(path, keepingThrough: state.step)
+    file = try MetricsFile(path, keepingThrough: state.step, hosts: hosts)
   }
 
   package func record(step report: StepReport, _ coordinator: Coordinator) {

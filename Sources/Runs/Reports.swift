@@ -25,17 +25,20 @@ struct Reports {
     ] + further
   }
 
+  /// - Parameter hosts: The host of each rank.
   init(
-    _ request: RunRequest, _ store: CheckpointStore, _ dataset: Dataset, worldSize: Int,
+    _ request: RunRequest, _ store: CheckpointStore, _ dataset: Dataset, hosts: [String],
     log: Logger, further: [any MetricsSink]
   ) {
+    let worldSize = hosts.count
     let (options, folder) = (request.options, request.folder)
     self.store = store
     self.further = further
-    let console = Console(request.progress, options, dataset, log: log)
+    let console = Console(request.progress, options, dataset, hosts: hosts, log: log)
     self.console = console
     let hasAccuracy = if case .symbols = dataset.interface.output { true } else { false }
-    metrics = MetricsFileSink(folder.metrics, hasAccuracy: hasAccuracy, warn: console.warn)
+    metrics = MetricsFileSink(
+      folder.metrics, hasAccuracy: hasAccuracy, hosts: hosts, warn: console.warn)
     checkpoints = RunCheckpoints(
       options, in: store, dataset, worldSize: worldSize, warn: console.warn)
     self.log = RunLog(

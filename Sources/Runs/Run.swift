@@ -96,9 +96,9 @@ public final class Run {
     let vocabularies = try world.share(start?.vocabularies)
     let dataset = try Self.open(options, vocabularies, cache: request.folder.cache, world)
     self.dataset = dataset
+    let hosts = try world.gatherHostNames()
     let reports =
-      world.isRoot
-      ? Reports(request, store, dataset, worldSize: world.size, log: log, further: sinks) : nil
+      world.isRoot ? Reports(request, store, dataset, hosts: hosts, log: log, further: sinks) : nil
     self.reports = reports
     if world.isRoot { for note in dataset.notes { log.warning("\(note)") } }
     try world.unanimous { try Self.check(request, against: dataset) }

@@ -23,6 +23,8 @@ public enum ExitStatus {
 
   /// Another run trains in the folder.
   public static let inUse: Int32 = 77
+  /// A measurement is slower than its baseline.
+  public static let slower: Int32 = 78
 
   /// Returns the exit code of an outcome.
   public static func of(_ outcome: Outcome) -> Int32 {

@@ -74,6 +74,28 @@ struct Bench: ParsableCommand {
   @Flag(help: "Print one JSON object.")
   var json = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Measure training on each of these numbers of ranks in turn, with the same streams on each rank.",
+      valueName: "1,2,4"))
+  var scaling: RankCounts?
+
+  @Option(
+    help:
+      "With --scaling, the number of times that each number of ranks is measured; 3 unless given.")
+  var rounds: Int?
+
+  @Option(
+    help: """
+      With --scaling, a file to compare with; it is written if there is none. The exit code is 78 if a \
+      figure has fallen by more than --tolerance.
+      """,
+    completion: .file(extensions: ["json"]))
+  var baseline: String?
+
+  @Option(help: "With --baseline, the share by which a figure may fall; 0.05 unless given.")
+  var tolerance: Double?
+
   func run() throws {
     var shape = BenchRequest.Shape()
     shape.cell = cell
@@ -96,6 +118,13 @@ struct Bench: ParsableCommand {
         shape.batchSize = batchSize ?? 20
       }
     }
+    if let scaling { try measureScaling(scaling.counts, shape, given) }
+    for (flag, isGiven) in [
+      ("--rounds", rounds != nil), ("--baseline", baseline != nil),
+      ("--tolerance", tolerance != nil),
+    ] where isGiven {
+      throw UsageError("\(flag) belongs to --scaling, as in unroll bench --scaling 1,2,4 \(flag)")
+    }
     // Checked before MPI starts, so that a mistake is reported at once.
     let ranks = Launch().size ?? 1
     var request = try BenchRequest(
@@ -107,5 +136,71 @@ struct Bench: ParsableCommand {
       if world.isRoot { print(json ? try report.json : report.words) }
       return ExitStatus.done
     }
+  }
+
+  /// Measures growing numbers of ranks, and compares them with a baseline.
+  private func measureScaling(
+    _ sizes: [Int], _ shape: BenchRequest.Shape, _ configuration: RunOptions?
+  ) throws -> Never {
+    if writeText != nil || writeWeights != nil {
+      throw UsageError("--write-text and --write-weights do not go with --scaling: leave them out")
+    }
+    if tolerance != nil, baseline == nil {
+      throw UsageError("--tolerance belongs to --baseline: give a file to compare with")
+    }
+    let tolerance = tolerance ?? 0.05
+    guard (0..<1).contains(tolerance) else {
+      throw UsageError("--tolerance is \(tolerance): give a share from 0 to below 1, such as 0.05")
+    }
+    let arguments = CommandLine.arguments.dropFirst().joined(separator: " ")
+    let request = try ScalingRequest(
+      task, shape, configuration: configuration, sizes: sizes, rounds: rounds ?? 3, steps: steps,
+      warmUp: warmUp, ranks: Launch().size ?? 1, command: "unroll \(arguments)")
+    try inWorld { world in
+      let benchmark = ScalingBenchmark(request)
+      let subject = try benchmark.subject(in: world)
+      let before = try world.unanimous { () -> ScalingBaseline? in
+        guard world.isRoot, let baseline, let before = try ScalingBaseline(baseline) else {
+          return nil
+        }
+        try before.check(subject, sizes: request.sizes)
+        return before
+      }
+      guard let report = try benchmark.run(subject, in: world) else { return ExitStatus.done }
+      return try show(report, before, tolerance: tolerance)
+    }
+  }
+
+  /// Prints a report and its comparison, or writes it as the baseline.
+  /// - Returns: The exit code.
+  private func show(
+    _ report: ScalingReport, _ before: ScalingBaseline?, tolerance: Double
+  ) throws -> Int32 {
+    let comparison = before?.compare(report, tolerance: tolerance)
+    if json {
+      print(try ScalingOutput(report, comparison).json)
+    } else {
+      print(report.words)
+      if let comparison { print("\n" + comparison.words) }
+    }
+    if let baseline, before == nil {
+      try ScalingBaseline.write(report, to: baseline)
+      say("wrote the baseline \(baseline).")
+    }
+    guard let complaint = comparison?.complaint else { return ExitStatus.done }
+    say(complaint)
+    return ExitStatus.slower
+  }
+}
+
+/// Numbers of ranks, as in `1,2,4`.
+struct RankCounts: ExpressibleByArgument {
+  let counts: [Int]
+
+  init?(argument: String) {
+    let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
+    let counts = parts.compactMap { Int($0) }
+    guard !counts.isEmpty, counts.count == parts.count else { return nil }
+    self.counts = counts
   }
 }

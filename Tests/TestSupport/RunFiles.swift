@@ -66,8 +66,10 @@ package struct Metrics: Sendable {
       guard case .object(let members) = line else { return [:] }
       return members.filter {
         !$0.key.hasSuffix("_seconds")
-          && !["tokens_per_second", "time", "hidden_share", "imbalance", "slowest_rank"].contains(
-            $0.key)
+          && ![
+            "tokens_per_second", "time", "hidden_share", "imbalance", "slowest_rank",
+            "slowest_host",
+          ].contains($0.key)
       }
     }
   }

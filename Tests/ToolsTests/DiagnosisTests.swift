@@ -89,12 +89,98 @@ import Tools
   @Test func `asks every rank and speaks on the root`() throws {
     let words = try ThreadCommunicator.run(3) { world in
       try HealthReport.make(
-        in: world, launch: Self.alone, builtFor: "this test", folder: NSTemporaryDirectory())?.words
+        in: world, launch: Self.alone, builtFor: "this test", folder: NSTemporaryDirectory(),
+        load: StepLoad(parameters: 20_000, tokens: 70), probe: LinkProbe(seconds: 0.1))?.words
     }
     #expect(words[1] == nil && words[2] == nil)
     let lines = try #require(words[0]).split(separator: "\n")
     #expect(lines.filter { $0.hasPrefix("binding") }.count == 3)
     #expect(lines[0].contains("built for this test"))
     #expect(lines.contains { $0.hasPrefix("message passing") && $0.contains("Open MPI") })
+    #expect(lines.filter { $0.hasPrefix("link ") && $0.contains(": ") }.count == 1)
+    #expect(lines.contains { $0.hasPrefix("sum ") && $0.contains("20,000 numbers over 3 ranks: ") })
+  }
+
+  /// Facts of hosts a, b, … with one rank each: every link as fast as given, but the first one.
+  private static func facts(
+    hosts: Int, gigabits: Double, first: Double? = nil, sum: Double, gflops: Double = 75
+  ) -> LinkFacts {
+    let names = (0..<hosts).map { String(UnicodeScalar(UInt8(97 + $0))) }
+    var links: [Link] = []
+    for one in 0..<hosts {
+      for other in one + 1..<hosts {
+        let rate = (links.isEmpty ? first : nil) ?? gigabits
+        links.append(
+          Link(
+            ranks: [one, other], hosts: [names[one], names[other]], latency: 50e-6,
+            bytesPerSecond: rate * 1e9 / 8))
+      }
+    }
+    return LinkFacts(
+      links: links, sum: SumTime(parameters: 13_700_000, measured: 13_700_000, seconds: sum),
+      gflops: gflops, load: StepLoad())
+  }
+
+  private static func report(_ facts: LinkFacts, hosts: Int) -> HealthReport {
+    let ranks = (0..<hosts).map {
+      rank($0, on: [0], host: String(UnicodeScalar(UInt8(97 + $0))))
+    }
+    return HealthReport(
+      of: ranks, launch: alone, builtFor: "x", folder: NSTemporaryDirectory(), links: facts)
+  }
+
+  /// The advice about the exchange of gradients.
+  private static func advice(_ facts: LinkFacts, hosts: Int = 2) -> String {
+    report(facts, hosts: hosts).findings.first { $0.what == "step" }?.advice ?? "none"
+  }
+
+  // A step computes for 1 s: 6 · 13.7 million · 700 operations at three quarters of 77 GFLOP/s.
+  private static let gflops = 6 * 13.7e6 * 700 / 0.75e9
+
+  @Test(arguments: [
+    (0.05, "leave communication as it is"), (0.8, "set communication: {wire: bfloat16}"),
+    (3.5, "set communication: {compression: {powersgd: {rank: 4}}}"),
+    (12, "set communication: {wire: bfloat16, outer: {every: 50}}"),
+    (400, "more ranks do not pay"),
+  ])
+  func `the slower the sum, the more a setting that pays changes training`(
+    _ sum: Double, _ words: String
+  ) {
+    let advice = Self.advice(Self.facts(hosts: 2, gigabits: 1, sum: sum, gflops: Self.gflops))
+    #expect(advice.hasPrefix(words))
+    #expect(advice.contains("by estimate 2 ranks train about"))
+  }
+
+  @Test func `an estimate has the efficiency that was measured at 1 Gbit and 100 Mbit`() {
+    // docs/scaling.md: 0.75 s of computing, 0.9 s more without overlap.
+    let fast = StepEstimate(compute: 0.75, sum: 0.9, hosts: 2, ranks: 2)
+    for (mode, ratio) in [
+      (StepEstimate.Mode.plain, 1.42), (.bfloat16, 1.65), (.powerSGD, 1.77), (.outer, 1.83),
+    ] {
+      #expect(abs(fast.speedup(mode) / ratio - 1) < 0.1)
+    }
+    let slow = StepEstimate(compute: 0.75, sum: 4.9, hosts: 2, ranks: 2)
+    for (mode, ratio) in [(StepEstimate.Mode.powerSGD, 1.53), (.outer, 1.73)] {
+      #expect(abs(slow.speedup(mode) / ratio - 1) < 0.1)
+    }
+    // On one host nothing is hidden.
+    #expect(StepEstimate(compute: 2, sum: 1, hosts: 1, ranks: 2).seconds(.plain) == 3)
+  }
+
+  @Test func `links are listed, and a slow one among several is a warning`() {
+    func links(_ facts: LinkFacts, _ hosts: Int) -> [HealthReport.Finding] {
+      Self.report(facts, hosts: hosts).findings.filter { $0.what.hasPrefix("link") }
+    }
+    let two = links(Self.facts(hosts: 2, gigabits: 1, sum: 0.4), 2)
+    #expect(two.map(\.value) == ["a – b: 0.050 ms, 125 MB/s (1.00 Gbit/s)"])
+    let slow = links(Self.facts(hosts: 3, gigabits: 1, first: 0.4, sum: 0.4), 3)
+    #expect(slow.map(\.severity) == [.fine, .fine, .fine, .warning])
+    #expect(slow[3].value.hasPrefix("a – b "))
+    // Fifteen links in one line.
+    let many = links(Self.facts(hosts: 6, gigabits: 10, first: 0.1, sum: 0.4), 6)
+    #expect(many.map(\.severity) == [.fine, .warning])
+    #expect(many[0].value.hasPrefix("15 between hosts: 1250 MB/s"))
+    #expect(many[0].value.hasSuffix("a – b: 0.050 ms, 12 MB/s (0.100 Gbit/s)"))
+    #expect(links(Self.facts(hosts: 6, gigabits: 10, sum: 0.4), 6).map(\.severity) == [.fine])
   }
 }

@@ -19,9 +19,21 @@ final class Rendezvous: @unchecked Sendable {
   private var completed = 0
   /// The reason why no further collective can complete.
   private var end: CommunicationError?
+  /// The bytes that wait for their receiver.
+  private var messages: [Channel: UnsafeRawBufferPointer] = [:]
+  /// The meetings of some of these threads, which end when this one does.
+  private var parts: [(meeting: Rendezvous, ranks: [Int])] = []
+  /// The ranks that take part in nothing any more.
+  private var hasLeft: Set<Int> = []
+  /// The meeting of all threads, which ends if a rank of this one aborts.
+  private weak var whole: Rendezvous?
 
-  init(size: Int) {
+  /// The way from one rank to another.
+  private struct Channel: Hashable { let from, to: Int }
+
+  init(size: Int, partOf whole: Rendezvous? = nil) {
     self.size = size
+    self.whole = whole
     pthread_mutex_init(mutex, nil)
     pthread_cond_init(changed, nil)
     shares = .allocate(capacity: size)
@@ -61,11 +73,79 @@ final class Rendezvous: @unchecked Sendable {
     }
   }
 
+  /// Hands bytes to another rank and returns when it has copied them.
+  func send(
+    _ bytes: UnsafeRawBufferPointer, from rank: Int, to other: Int
+  ) throws(CommunicationError) {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    if let end = end(of: other) { throw end }
+    let channel = Channel(from: rank, to: other)
+    messages[channel] = bytes
+    pthread_cond_broadcast(changed)
+    while messages[channel] != nil {
+      if let end = end(of: other) {
+        messages[channel] = nil
+        throw end
+      }
+      pthread_cond_wait(changed, mutex)
+    }
+  }
+
+  /// Waits for bytes of another rank and copies them.
+  func receive(
+    _ bytes: UnsafeMutableRawBufferPointer, at rank: Int, from other: Int
+  ) throws(CommunicationError) {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    let channel = Channel(from: other, to: rank)
+    while true {
+      if let message = messages[channel] {
+        guard message.count == bytes.count else {
+          throw close(
+            because: .mismatch(
+              rank: other, other: rank,
+              operations: "a message of \(message.count) bytes for \(bytes.count)"))
+        }
+        bytes.copyMemory(from: message)
+        messages[channel] = nil
+        pthread_cond_broadcast(changed)
+        return
+      }
+      if let end = end(of: other) { throw end }
+      pthread_cond_wait(changed, mutex)
+    }
+  }
+
+  /// The reason why a message from or to a rank cannot arrive; others may have ended.
+  private func end(of rank: Int) -> CommunicationError? {
+    if case .left = end { return hasLeft.contains(rank) ? .left(rank: rank) : nil }
+    return end
+  }
+
+  /// Makes a meeting of some of these threads. Called while all of them meet.
+  func makePart(of ranks: [Int]) -> Rendezvous {
+    let part = Rendezvous(size: ranks.count, partOf: self)
+    parts.append((part, ranks))
+    return part
+  }
+
   /// Records that a rank will take part in no further collective.
-  func leave(rank: Int) { _ = end(because: .left(rank: rank)) }
+  func leave(rank: Int) {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    hasLeft.insert(rank)
+    if end == nil { end = .left(rank: rank) }
+    pthread_cond_broadcast(changed)
+    for (part, ranks) in parts {
+      if let place = ranks.firstIndex(of: rank) { part.leave(rank: place) }
+    }
+  }
 
   /// Ends all further collectives and wakes the waiting threads; the first reason is kept.
   func end(because reason: CommunicationError) -> CommunicationError {
+    // The whole first: it ends its parts while it holds its own lock.
+    if let whole { return whole.end(because: reason) }
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
     return close(because: reason)
@@ -74,7 +154,14 @@ final class Rendezvous: @unchecked Sendable {
   private func close(because reason: CommunicationError) -> CommunicationError {
     if end == nil { end = reason }
     pthread_cond_broadcast(changed)
+    for (part, _) in parts { part.closeAsPart(because: reason) }
     return reason
+  }
+
+  private func closeAsPart(because reason: CommunicationError) {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    _ = close(because: reason)
   }
 
   /// The error for the first rank whose collective differs from rank 0's.

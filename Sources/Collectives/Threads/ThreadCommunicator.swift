@@ -133,6 +133,39 @@ public final class ThreadCommunicator: Communicator {
     return parcel.received
   }
 
+  public func send(_ bytes: UnsafeRawBufferPointer, to other: Int) throws(CommunicationError) {
+    precondition(isOther(other), "rank \(rank) of \(size) sends to \(other)")
+    try meeting.send(bytes, from: rank, to: other)
+  }
+
+  public func receive(
+    _ bytes: UnsafeMutableRawBufferPointer, from other: Int
+  ) throws(CommunicationError) {
+    precondition(isOther(other), "rank \(rank) of \(size) receives from \(other)")
+    try meeting.receive(bytes, at: rank, from: other)
+  }
+
+  private func isOther(_ other: Int) -> Bool { other != rank && (0..<size).contains(other) }
+
+  public func split(by color: Int?) throws(CommunicationError) -> (any Communicator)? {
+    var choice = Choice(color: color)
+    try withUnsafeMutablePointer(to: &choice) { choice throws(CommunicationError) in
+      let share = Share(operation: "split", memory: UnsafeMutableRawPointer(choice))
+      try meeting.meet(rank: rank, bringing: share) { shares in
+        let choices = shares.map { $0.memory!.assumingMemoryBound(to: Choice.self) }
+        for color in Set(choices.compactMap(\.pointee.color)) {
+          let ranks = choices.indices.filter { choices[$0].pointee.color == color }
+          let part = meeting.makePart(of: ranks)
+          for (place, rank) in ranks.enumerated() {
+            choices[rank].pointee.part = ThreadCommunicator(
+              rank: place, size: ranks.count, meeting: part)
+          }
+        }
+      }
+    }
+    return choice.part
+  }
+
   public func barrier() throws(CommunicationError) {
     try meeting.meet(rank: rank, bringing: Share(operation: "barrier")) { _ in }
   }
@@ -144,6 +177,12 @@ public final class ThreadCommunicator: Communicator {
   public func finish() throws(CommunicationError) {
     try meeting.meet(rank: rank, bringing: Share(operation: "finish")) { _ in }
   }
+}
+
+/// The color of a rank in a split, and its place in the part with this color.
+private struct Choice {
+  let color: Int?
+  var part: ThreadCommunicator?
 }
 
 /// The bytes that a rank sends and receives in an exchange.

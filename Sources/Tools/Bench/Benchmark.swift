@@ -94,17 +94,31 @@ public struct Benchmark: Sendable {
   /// Makes the model and the object that runs its steps.
   private func subject(in world: any Communicator) throws -> any BenchSubject {
     let options = request.options
-    // In memory if there is such a folder; the file exists for a moment only.
-    let shared = "/dev/shm"
-    let isShared = FileManager.default.isWritableFile(atPath: shared)
-    let dataset = try text.dataset(
-      in: isShared ? shared : FileManager.default.temporaryDirectory.path)
-    try MemoryEstimate(options, dataset, world).check()
+    let dataset = try checkedDataset(in: world)
     return switch request.task {
     case .train: try TrainingSubject(options, dataset, world)
     case .evaluate: try EvaluationSubject(options, dataset, world)
     case .generate: DrawingSubject(options, dataset)
     }
+  }
+}
+
+extension Benchmark {
+  /// Makes a trainer of the model on the generated text. Collective.
+  /// - Throws: `UsageError` if the machine has too little memory.
+  func makeTrainer(in world: any Communicator) throws -> Trainer {
+    try Trainer(request.options, dataset: try checkedDataset(in: world), world: world)
+  }
+
+  /// Returns the generated text as data, if the machine has enough memory to train on it.
+  private func checkedDataset(in world: any Communicator) throws -> Dataset {
+    // In memory if there is such a folder; the file exists for a moment only.
+    let shared = "/dev/shm"
+    let isShared = FileManager.default.isWritableFile(atPath: shared)
+    let dataset = try text.dataset(
+      in: isShared ? shared : FileManager.default.temporaryDirectory.path)
+    try MemoryEstimate(request.options, dataset, world).check()
+    return dataset
   }
 }
 

@@ -46,24 +46,32 @@ public struct HealthReport: Sendable {
   /// - Parameters:
   ///   - builtFor: The instruction set of the program.
   ///   - folder: The folder for runs.
+  ///   - load: The step whose exchange of gradients is judged.
+  ///   - probe: The measurement of the links between ranks.
   public static func make(
-    in world: any Communicator, launch: Launch, builtFor: String, folder: String
+    in world: any Communicator, launch: Launch, builtFor: String, folder: String,
+    load: StepLoad = StepLoad(), probe: LinkProbe = LinkProbe()
   ) throws -> HealthReport? {
+    let links = try LinkFacts(load, by: probe, in: world)
     let own = try JSONValue.encoder().encode(RankFacts(of: world))
     let gathered = try world.gather(Array(own))
     guard world.isRoot else { return nil }
     let ranks = try gathered.map {
       try JSONValue.decoder.decode(RankFacts.self, from: Data($0))
     }
-    return HealthReport(of: ranks, launch: launch, builtFor: builtFor, folder: folder)
+    return HealthReport(
+      of: ranks, launch: launch, builtFor: builtFor, folder: folder, links: links)
   }
 
   /// Judges the facts of all ranks.
-  package init(of ranks: [RankFacts], launch: Launch, builtFor: String, folder: String) {
+  package init(
+    of ranks: [RankFacts], launch: Launch, builtFor: String, folder: String, links: LinkFacts? = nil
+  ) {
     let program = Finding.fine("program", "unroll \(Version.number), built for \(builtFor)")
     findings =
       [program] + Self.processors(ranks) + Self.messagePassing(launch) + Self.layout(ranks)
       + Self.products(ranks) + Self.bfloat16(ranks) + Self.sharedMemory(ranks) + [Self.disk(folder)]
+      + Self.links(links, ranks)
   }
 
   /// The findings, one per line, with an indented line of advice where there is any.

@@ -97,6 +97,11 @@ extension TrainerTests {
         if slowest.contains(where: { !(0..<Double(world.size)).contains($0) }) {
           found.append("\(slowest)")
         }
+        if metrics.having("slowest_host").compactMap({ $0["slowest_host"] })
+          != Array(repeating: .string(world.hostName), count: 3)
+        {
+          found.append("no host in \(metrics.lines)")
+        }
         if metrics.values("imbalance").contains(where: { $0 < 0 }) { found.append("imbalance") }
         let hidden = metrics.values("hidden_share")
         if hidden.count != 3 || hidden.contains(where: { !(0...1).contains($0) }) {

@@ -173,6 +173,15 @@ final class Intercepted: Communicator, @unchecked Sendable {
   func scatter(_ parts: [[UInt8]], from root: Int) throws(CommunicationError) -> [UInt8] {
     try world.scatter(parts, from: root)
   }
+  func send(_ bytes: UnsafeRawBufferPointer, to other: Int) throws(CommunicationError) {
+    try world.send(bytes, to: other)
+  }
+  func receive(_ bytes: UnsafeMutableRawBufferPointer, from other: Int) throws(CommunicationError) {
+    try world.receive(bytes, from: other)
+  }
+  func split(by color: Int?) throws(CommunicationError) -> (any Communicator)? {
+    try world.split(by: color)
+  }
   func barrier() throws(CommunicationError) { try world.barrier() }
   func abort(code: Int32) throws(CommunicationError) -> Never { try world.abort(code: code) }
   func finish() throws(CommunicationError) { try world.finish() }
