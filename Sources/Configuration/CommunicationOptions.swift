@@ -250,9 +250,11 @@ public struct OuterOptions: Codable, Equatable, Sendable {
   public var givenMomentum: Double?
   /// The number of steps of the next round during which the changes travel.
   public var overlap = 0
+  /// The number of pieces of the weights whose outer steps are spread over a round.
+  public var fragments = 1
 
   enum CodingKeys: String, CodingKey {
-    case every, rule, overlap
+    case every, rule, overlap, fragments
     case givenRate = "rate"
     case givenMomentum = "momentum"
   }
@@ -266,6 +268,10 @@ public struct OuterOptions: Codable, Equatable, Sendable {
     givenRate = try container.decodeIfPresent(Double.self, forKey: .givenRate)
     givenMomentum = try container.decodeIfPresent(Double.self, forKey: .givenMomentum)
     overlap = try container.decode(.overlap, default: overlap, from: 0...largestCount)
+    fragments = try container.decode(.fragments, default: fragments, from: 1...largestCount)
+    try container.require(
+      fragments <= every, .fragments,
+      "fragments must be at most the \(every) steps of a round (every)")
     try container.require(
       overlap < every, .overlap, "overlap must be less than the \(every) steps of a round (every)")
     try container.require(

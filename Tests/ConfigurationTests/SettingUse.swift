@@ -155,6 +155,9 @@ struct SettingUse: Sendable, CustomTestStringConvertible {
       key: "communication.outer.momentum",
       given: "communication.outer={rule: block_momentum, momentum: 0.5}", idle: [readout]),
     SettingUse(
+      key: "communication.outer.fragments", given: "communication.outer={fragments: 2}",
+      idle: [readout]),
+    SettingUse(
       key: "communication.outer.overlap", given: "communication.outer={overlap: 5}",
       idle: [readout]),
   ]

@@ -9,8 +9,9 @@ package import Recurrence
 ///
 /// θ are the weights at which a round began, θᵢ those of rank i at its end; `OuterOptions.Rule` has the
 /// rules. With overlap the changes travel during the first τ steps of the next round, and then θᵢ ← (θᵢ + θ)/2
-/// keeps half of what the rank has learnt meanwhile (Streaming DiLoCo; Douillard et al. 2025). Moments of the
-/// optimizer stay with their rank.
+/// keeps half of what the rank has learnt meanwhile. With F fragments the weights are cut into F equal pieces,
+/// and piece f has its outer steps f · every/F steps later than the first, so that a round's bytes are spread
+/// over it (both: Streaming DiLoCo; Douillard et al. 2025). Moments of the optimizer stay with their rank.
 package final class OuterSteps {
   private let options: OuterOptions
   private let world: any Communicator
@@ -21,16 +22,24 @@ package final class OuterSteps {
   let velocity: ParameterVector?
   /// This rank's change; then, until it is used, the mean change of all ranks; zero afterwards.
   let change: ParameterVector
-  private let sums: [(count: Int, sum: any PendingSum)]
+  /// A piece of the weights that has outer steps of its own.
+  private struct Fragment {
+    let range: Range<Int>
+    /// The step of a round after which its changes are sent, from 0.
+    let phase: Int
+    let sums: [(count: Int, sum: any PendingSum)]
+    /// True from the start of the sums until `change` holds the mean.
+    var isTravelling = false
+    /// True from the start of the sums until the outer step.
+    var isOpen = false
+  }
+
+  private var fragments: [Fragment]
   /// The mean of some vector over ranks, and the sums that make it.
   private let averaged: ParameterVector
   private let averagedSums: [(count: Int, sum: any PendingSum)]
-  /// True from the start of the sums until `change` holds the mean.
-  private var isTravelling = false
-  /// True from the start of the sums until the outer step.
-  private var isOpen = false
-  /// The bytes that this rank sends in a round.
-  private let bytesOfRound: Int
+  /// The bytes of a number in a sum.
+  private let width: Int
   private(set) var traffic = Traffic()
 
   /// - Parameters:
@@ -49,10 +58,15 @@ package final class OuterSteps {
     averaged = ParameterVector(weights.layout)
     averaged.precision = weights.precision
     averaged.rowsAreIndependent = weights.rowsAreIndependent
-    sums = change.makeSums(wire: wire, in: world)
-    averagedSums = averaged.makeSums(wire: .float32, in: world)
-    let width = wire == .bfloat16 ? 2 : MemoryLayout<Real>.stride
-    bytesOfRound = world.bytesSent(summing: change.buffer.count * width)
+    averagedSums = averaged.makeSums(of: 0..<averaged.buffer.count, wire: .float32, in: world)
+    width = wire == .bfloat16 ? 2 : MemoryLayout<Real>.stride
+    let (count, all) = (options.fragments, change.buffer.count)
+    fragments = (0..<count).map { [change] number in
+      let range = number * all / count..<(number + 1) * all / count
+      return Fragment(
+        range: range, phase: number * options.every / count,
+        sums: change.makeSums(of: range, wire: wire, in: world))
+    }
     begin(from: weights)
   }
 
@@ -71,59 +85,76 @@ package final class OuterSteps {
 
   /// Waits for changes that are under way, so that `stateTensors` can be saved. Collective.
   func settle() throws(CommunicationError) {
-    guard isTravelling else { return }
-    for (_, sum) in sums { try sum.wait() }
-    isTravelling = false
+    for number in fragments.indices { try settle(number) }
+  }
+
+  private func settle(_ number: Int) throws(CommunicationError) {
+    guard fragments[number].isTravelling else { return }
+    for (_, sum) in fragments[number].sums { try sum.wait() }
+    fragments[number].isTravelling = false
     let count = Real(1) / Real(world.size)
-    change.update { scale($0.row, count) }
+    change.update { scale($0.row(fragments[number].range), count) }
   }
 
   /// Goes on with restored state tensors, if there were any: a change that is not zero waits for its outer
   /// step.
-  package func resume() { isOpen = change.buffer.elements().contains { $0 != 0 } }
+  package func resume() {
+    for (number, fragment) in fragments.enumerated() {
+      fragments[number].isOpen = change.buffer.elements()[fragment.range].contains { $0 != 0 }
+    }
+  }
 
   /// Does what is due after a step: starts the sum of changes at the end of a round, and takes the outer
   /// step when they have arrived. Collective.
   /// - Parameter step: The number of steps so far.
   package func finishStep(_ step: Int, _ weights: ParameterVector) throws(CommunicationError) {
     traffic = Traffic()
-    let place = step % options.every
-    if place == 0 {
-      change.update { subtract(weights.row, start.row, into: $0.row) }
-      let clock = ContinuousClock.now
-      for (count, sum) in sums { try sum.start(count: count) }
-      traffic.bytes = bytesOfRound
-      (isTravelling, isOpen) = (true, true)
-      traffic.seconds = (ContinuousClock.now - clock) / .seconds(1)
+    for (number, fragment) in fragments.enumerated() where step >= fragment.phase {
+      let place = (step - fragment.phase) % options.every
+      if place == 0 && step > 0 {
+        // A run that was resumed with another round may still hold a change.
+        if fragment.isOpen { try move(number, weights) }
+        change.update {
+          subtract(
+            weights.row(fragment.range), start.row(fragment.range), into: $0.row(fragment.range))
+        }
+        let clock = ContinuousClock.now
+        for (count, sum) in fragment.sums { try sum.start(count: count) }
+        traffic.bytes += world.bytesSent(summing: fragment.range.count * width)
+        (fragments[number].isTravelling, fragments[number].isOpen) = (true, true)
+        traffic.seconds += (ContinuousClock.now - clock) / .seconds(1)
+      }
+      if fragments[number].isOpen, place == options.overlap { try move(number, weights) }
     }
-    guard isOpen, place == options.overlap else { return }
-    try settle()
-    move(weights)
-    change.update { $0.buffer.clear() }
-    isOpen = false
   }
 
-  /// Takes the outer step with the mean change.
-  private func move(_ weights: ParameterVector) {
+  /// Takes the outer step of a fragment with the mean change, once it has arrived.
+  private func move(_ number: Int, _ weights: ParameterVector) throws(CommunicationError) {
+    try settle(number)
+    let range = fragments[number].range
     let (rate, momentum) = (Real(options.rate), Real(momentum))
+    let change = change.row(range)
     start.update { start in
+      let start = start.row(range)
       switch options.rule {
-      case .average: add(change.row, to: start.row)
+      case .average: add(change, to: start)
       case .blockMomentum:
-        velocity!.update { blend(change.row, rate, into: $0.row, momentum) }
-        add(velocity!.row, to: start.row)
+        velocity!.update { blend(change, rate, into: $0.row(range), momentum) }
+        add(velocity!.row(range), to: start)
       case .nesterov:
-        velocity!.update { blend(change.row, -1, into: $0.row, momentum) }
-        stepNesterov(start.row, velocity!.row, change.row, rate, momentum)
+        velocity!.update { blend(change, -1, into: $0.row(range), momentum) }
+        stepNesterov(start, velocity!.row(range), change, rate, momentum)
       }
     }
     weights.update { weights in
       if options.overlap == 0 {
-        weights.buffer.copy(from: start.buffer)
+        weights.row(range).copy(start.row(range))
       } else {
-        mix(start.row, into: weights.row)
+        mix(start.row(range), into: weights.row(range))
       }
     }
+    self.change.update { $0.buffer.clear(range) }
+    fragments[number].isOpen = false
   }
 
   /// Returns the mean of a vector over ranks, in memory that the next call overwrites. Collective.
@@ -132,7 +163,7 @@ package final class OuterSteps {
     for (count, sum) in averagedSums { try sum.start(count: count) }
     for (_, sum) in averagedSums { try sum.wait() }
     let count = Real(1) / Real(world.size)
-    averaged.update { scale($0.row, count) }
+    averaged.update { scale($0.row(0..<$0.buffer.count), count) }
     return averaged
   }
 
@@ -142,16 +173,18 @@ package final class OuterSteps {
 }
 
 extension ParameterVector {
-  /// All numbers as one row.
-  fileprivate var row: Row { Matrix(buffer, rows: 1, columns: buffer.count)[0] }
+  /// Some of the numbers as one row.
+  fileprivate func row(_ range: Range<Int>) -> Row {
+    Matrix(buffer.start + range.lowerBound, rows: 1, columns: range.count)[0]
+  }
 
-  /// Makes sums of all numbers, in pieces.
+  /// Makes sums of some of the numbers, in pieces.
   func makeSums(
-    wire: Precision, in world: any Communicator
+    of range: Range<Int>, wire: Precision, in world: any Communicator
   ) -> [(count: Int, sum: any PendingSum)] {
     let most = LayerwiseReducer.bucketBytes / MemoryLayout<Real>.stride
-    return stride(from: 0, to: buffer.count, by: most).map { first in
-      let count = min(most, buffer.count - first)
+    return stride(from: range.lowerBound, to: range.upperBound, by: most).map { first in
+      let count = min(most, range.upperBound - first)
       return (count, world.makeSum(of: buffer.elements(from: first, count: count), wire: wire))
     }
   }

@@ -20,34 +20,44 @@ extension TrainerTests {
 
     static func options(
       _ rule: OuterOptions.Rule, every: Int = 2, rate: Double? = nil, momentum: Double? = nil,
-      overlap: Int = 0
+      overlap: Int = 0, fragments: Int = 1
     ) -> OuterOptions {
       var options = OuterOptions()
+      options.fragments = fragments
       (options.rule, options.every, options.overlap) = (rule, every, overlap)
       (options.givenRate, options.givenMomentum) = (rate, momentum)
       return options
     }
 
+    /// A number in the first half of the weights, and one in the second.
+    static let places = [3, 33]
+
+    /// A number of steps after which no change of any of `rules` is under way: memory that a sum uses must
+    /// last until it is complete.
+    static let steps = 14
+
     /// The weights of a number that starts at 10 and that rank r moves by r + 1 at every step, after so many
     /// steps.
     static func path(
-      _ options: OuterOptions, _ world: any Communicator, steps: Int
+      _ options: OuterOptions, _ world: any Communicator, steps: Int, place: Int
     ) throws -> [Float] {
       let weights = ParameterVector(Self.layout)
       let entry = Self.layout.entry(named: "weight")!
-      weights.update { $0.elements(of: entry)[3] = 10 }
+      weights.update { $0.elements(of: entry)[place] = 10 }
       let outer = OuterSteps(options, of: weights, wire: .float32, in: world)
       return try (1...steps).map { step in
-        weights.update { $0.elements(of: entry)[3] += Float(world.rank + 1) }
+        weights.update { $0.elements(of: entry)[place] += Float(world.rank + 1) }
         try outer.finishStep(step, weights)
-        return weights.elements(of: entry)[3]
+        return weights.elements(of: entry)[place]
       }
     }
 
     /// The same by the equations, for one rank.
     static func expected(
-      _ options: OuterOptions, rank: Int, size: Int, steps: Int
+      _ options: OuterOptions, rank: Int, size: Int, steps: Int, place: Int
     ) -> [Float] {
+      // The piece of the number, of one or two, begins its rounds so much later.
+      let phase = options.fragments == 2 && place >= 32 ? options.every / 2 : 0
       let momentum = options.momentum(ranks: size)
       var theta = 10.0
       var velocity = 0.0
@@ -56,10 +66,11 @@ extension TrainerTests {
       var change: Double?
       return (1...steps).map { step in
         for r in own.indices { own[r] += Double(r + 1) }
-        if step % options.every == 0 {
+        guard step >= phase else { return Float(own[rank]) }
+        if (step - phase) % options.every == 0 {
           change = own.map { $0 - theta }.reduce(0, +) / Double(size)
         }
-        if step % options.every == options.overlap, let delta = change {
+        if (step - phase) % options.every == options.overlap, let delta = change {
           change = nil
           switch options.rule {
           case .average: theta += delta
@@ -82,18 +93,23 @@ extension TrainerTests {
       options(.average), options(.average, every: 3, overlap: 1),
       options(.blockMomentum), options(.blockMomentum, every: 3, rate: 0.5, momentum: 0.25),
       options(.nesterov), options(.nesterov, every: 3, rate: 0.5, momentum: 0.25, overlap: 2),
+      options(.average, every: 4, fragments: 2),
+      options(.nesterov, every: 5, overlap: 2, fragments: 2),
     ]
 
     @Test(arguments: World.all, rules)
     func `move the weights as their equations say`(_ world: World, _ options: OuterOptions) throws {
       let results = try world.run { world, _ in
         (
-          world.rank, world.size, try Self.path(options, world, steps: 11)
+          world.rank, world.size,
+          try Self.places.map { try Self.path(options, world, steps: Self.steps, place: $0) }
         )
       }
-      for (rank, size, path) in results {
-        let expected = Self.expected(options, rank: rank, size: size, steps: 11)
-        for (a, b) in zip(path, expected) { #expect(abs(a - b) < 1e-4 * abs(b)) }
+      for (rank, size, paths) in results {
+        for (place, path) in zip(Self.places, paths) {
+          let expected = Self.expected(options, rank: rank, size: size, steps: Self.steps, place: place)
+          for (a, b) in zip(path, expected) { #expect(abs(a - b) < 1e-4 * abs(b)) }
+        }
       }
     }
 
@@ -152,6 +168,7 @@ extension TrainerTests {
     static let resumed: [String] = [
       "{every: 7}", "{every: 7, overlap: 3}", "{every: 5, rule: block_momentum}",
       "{every: 5, rule: nesterov, overlap: 2}",
+      "{every: 6, rule: nesterov, overlap: 1, fragments: 3}",
     ]
 
     @Test(arguments: World.all, resumed)
