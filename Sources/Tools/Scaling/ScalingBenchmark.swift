@@ -106,11 +106,13 @@ public struct ScalingBenchmark: Sendable {
     if let round = request.round { steps = (steps + round - 1) / round * round }
     try part.barrier()
     var times: [Double] = []
+    var targets = 0
     var seconds = [0.0, 0.0, 0.0]
     var ranks = [Double](repeating: 0, count: part.size)
     for _ in 0..<steps {
       let (report, time) = try timed(trainer)
       times.append(time)
+      targets += report.score.targets
       seconds[0] += report.time.total - report.time.communication
       seconds[1] += report.waitSeconds
       seconds[2] += report.time.communication - report.waitSeconds
@@ -121,9 +123,9 @@ public struct ScalingBenchmark: Sendable {
     // Between outer steps a step is short, and the median would not see them.
     var time = [request.round == nil ? median(times) : times.reduce(0, +) / Double(steps)]
     try part.max(&time)
-    let targets = Double(request.options.training.batchSize * request.options.training.bptt)
     return Measurement(
-      rate: targets / time[0], steps: steps, compute: mean[0], wait: mean[1], sum: mean[2],
+      rate: Double(targets) / Double(steps) / time[0], steps: steps, compute: mean[0],
+      wait: mean[1], sum: mean[2],
       ranks: ranks)
   }
 
