@@ -30,7 +30,7 @@ package struct MemoryLimits {
   }
 
   /// The limits of this process.
-  static var current: MemoryLimits {
+  package static var current: MemoryLimits {
     let installed = Double(sysconf(Int32(_SC_PHYS_PAGES))) * Double(sysconf(Int32(_SC_PAGESIZE)))
     var limits = MemoryLimits(
       ofMachine: Limit(

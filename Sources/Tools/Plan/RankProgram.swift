@@ -1,0 +1,260 @@
+internal import Configuration
+internal import Recurrence
+
+/// A sum over all ranks of some numbers, which travels in two phases: each rank collects its part from all
+/// others, adds, and distributes the sum of its part.
+struct PlannedSum: Equatable {
+  var numbers: Double
+  /// The bytes of a number on the wire.
+  var width = 4.0
+  var bytes: Double { numbers * width }
+}
+
+/// One action of a rank, in order.
+enum RankAction: Equatable {
+  /// Computes for some seconds.
+  case compute(Double)
+  /// Begins sums, which proceed while the rank goes on.
+  case begin([PlannedSum])
+  /// Waits for all sums that it has begun.
+  case wait
+  /// Exchanges a few numbers with all ranks, and waits.
+  case meet(bytes: Double)
+  /// Sends bytes to all ranks, one rank after another, and waits for those of all.
+  case spread(bytes: Double)
+  /// Ends a step.
+  case endStep
+}
+
+/// The actions of a rank in one round of steps: one step, or as many as from one outer step to the next.
+///
+/// It repeats what `Trainer.step` and the reducers do; passes over the gradient are counted in bytes from
+/// and to memory.
+struct RankProgram {
+  private(set) var actions: [RankAction] = []
+  /// The seconds of one step without any exchange.
+  private(set) var computing = 0.0
+
+  private let work: StepWork
+  private let speed: RankSpeed
+  private let ranks: Int
+  private let options: CommunicationOptions
+  private let overlaps: Bool
+
+  /// The largest piece of a sum that a rank waits for, and of one that proceeds by itself, in bytes.
+  private static let (piece, bucket) = (Double(2 << 20), Double(4 << 20))
+
+  /// - Parameter isSpread: True if the ranks are on several nodes.
+  init(
+    _ work: StepWork, _ options: CommunicationOptions, _ speed: RankSpeed, ranks: Int,
+    isSpread: Bool
+  ) {
+    (self.work, self.speed, self.ranks, self.options) = (work, speed, ranks, options)
+    overlaps = ranks > 1 && (options.overlap == .on || options.overlap == .auto && isSpread)
+    computing =
+      ([work.forward, work.update] + work.backward.map(\.work)).reduce(0) {
+        $0 + speed.seconds($1)
+      }
+    guard ranks > 1 else {
+      actions = [.compute(computing), .endStep]
+      return
+    }
+    if let outer = options.outer {
+      addRound(outer)
+    } else {
+      addStep()
+    }
+  }
+
+  /// A step with a sum of the gradient.
+  private mutating func addStep() {
+    switch options.compression {
+    case .powerSGD(let options): addPowerSGD(rank: options.rank)
+    case .topK(let options): addTopK(options)
+    case .oneBit: addOneBit()
+    case nil:
+      if options.wire == .bfloat16 || overlaps { addLayers() } else { addWhole() }
+    }
+    finishStep()
+  }
+
+  private var width: Double { options.wire == .bfloat16 ? 2 : 4 }
+
+  private mutating func compute(_ work: Work) { actions.append(.compute(speed.seconds(work))) }
+
+  /// Adds some passes over memory.
+  private mutating func pass(bytes: Double) {
+    if bytes > 0 { actions.append(.compute(bytes / speed.memory)) }
+  }
+
+  /// The few sums of a step, and the update.
+  private mutating func finishStep() {
+    actions.append(.meet(bytes: Double(8 * (7 + ranks))))
+    compute(work.update)
+    actions.append(.endStep)
+  }
+
+  /// Forward and backward pass as one.
+  private mutating func differentiate() {
+    var all = work.forward
+    for part in work.backward { all.add(part.work) }
+    compute(all)
+  }
+
+  // MARK: Sums that are awaited
+
+  /// Adds a sum in pieces, each of which all ranks wait for.
+  private mutating func addSum(of numbers: Double) {
+    var left = numbers
+    while left > 0 {
+      let count = min(left, Self.piece / 4)
+      actions += [.begin([PlannedSum(numbers: count)]), .wait]
+      left -= count
+    }
+  }
+
+  /// The union of touched rows, and the rows.
+  private mutating func addRows(_ gradient: (dense: Int, rows: Int, counters: Int)) {
+    guard gradient.counters > 0 else { return }
+    actions.append(.meet(bytes: Double(4 * gradient.counters)))
+    // Moved together and back.
+    pass(bytes: Double(16 * gradient.rows))
+  }
+
+  /// One sum of everything after the backward pass.
+  private mutating func addWhole() {
+    differentiate()
+    let gradient = work.gradient(ranks: ranks)
+    addRows(gradient)
+    addSum(of: Double(gradient.dense + gradient.rows))
+  }
+
+  // MARK: Sums that proceed by themselves
+
+  /// Returns the buckets of some ranges.
+  private func buckets(_ ranges: [Int], width: Double) -> [PlannedSum] {
+    ranges.flatMap { range -> [PlannedSum] in
+      var sums: [PlannedSum] = []
+      var left = Double(range)
+      while left > 0 {
+        sums.append(PlannedSum(numbers: min(left, Self.bucket / 4), width: width))
+        left -= sums[sums.count - 1].numbers
+      }
+      return sums
+    }
+  }
+
+  /// The gradient of each layer as soon as it is final, or of all after the backward pass.
+  private mutating func addLayers() {
+    compute(work.forward)
+    var known = 0
+    for part in work.backward {
+      compute(part.work)
+      known += part.ranges.reduce(0, +)
+      let sums = buckets(part.ranges, width: width)
+      if !sums.isEmpty { actions.append(.begin(sums)) }
+    }
+    let rest = work.layout.dense.count - known
+    if rest > 0 { actions.append(.begin(buckets([rest], width: width))) }
+    if !overlaps { deferSums() }
+    let gradient = work.gradient(ranks: ranks)
+    addRows(gradient)
+    if gradient.rows > 0 {
+      actions.append(.begin([PlannedSum(numbers: Double(gradient.rows), width: width)]))
+    }
+    actions.append(.wait)
+  }
+
+  /// Moves all sums behind the computation.
+  private mutating func deferSums() {
+    var (computed, begun): ([RankAction], [RankAction]) = ([], [])
+    for action in actions {
+      if case .begin = action { begun.append(action) } else { computed.append(action) }
+    }
+    actions = computed + begun
+  }
+
+  // MARK: Compression
+
+  /// The entries that a compression sends in its own form, and the count of other dense numbers.
+  private func compressed(
+    _ isWorthIt: (ParameterLayout.Entry) -> Bool
+  ) -> (matrices: [ParameterLayout.Entry], numbers: Double, whole: Double) {
+    let dense = work.layout.entries.filter { !$0.isRowSparse }
+    let matrices = dense.filter { !$0.isVector && !$0.isFrozen && isWorthIt($0) }
+    let numbers = matrices.reduce(0) { $0 + $1.count }
+    return (matrices, Double(numbers), Double(work.layout.dense.count - numbers))
+  }
+
+  private mutating func addPowerSGD(rank: Int) {
+    differentiate()
+    let (matrices, numbers, whole) = compressed { 2 * rank * ($0.rows + $0.columns) < $0.count }
+    let left = Double(matrices.reduce(0) { $0 + rank * $1.rows })
+    let right = Double(matrices.reduce(0) { $0 + rank * $1.columns })
+    // M ← M + e with P; then Mᵀ P; then e and M anew, with the factors in the cache.
+    pass(bytes: 12 * numbers)
+    addSum(of: left + whole)
+    let gradient = work.gradient(ranks: ranks)
+    addRows(gradient)
+    addSum(of: Double(gradient.rows))
+    pass(bytes: 4 * numbers)
+    addSum(of: right)
+    pass(bytes: 16 * numbers)
+  }
+
+  private mutating func addTopK(_ options: TopKOptions) {
+    differentiate()
+    let (matrices, numbers, whole) = compressed { $0.count <= UInt32.max }
+    // A check for numbers that are not finite; v ← v + g, g ← 0, and the search; with momentum u.
+    pass(bytes: (options.momentum > 0 ? 36 : 24) * numbers)
+    addSum(of: 1 + whole)
+    let gradient = work.gradient(ranks: ranks)
+    addRows(gradient)
+    addSum(of: Double(gradient.rows))
+    let chosen = matrices.reduce(0.0) { $0 + (options.share * Double($1.count)).rounded(.up) }
+    actions.append(.spread(bytes: 8 * chosen))
+    // Each number that arrives changes a number somewhere: a line of the cache in and out.
+    pass(bytes: 128 * chosen * Double(ranks))
+  }
+
+  private mutating func addOneBit() {
+    differentiate()
+    let (matrices, numbers, whole) = compressed {
+      4 * (($0.columns + 31) / 32) + 8 < 4 * $0.columns
+    }
+    addSum(of: whole)
+    let gradient = work.gradient(ranks: ranks)
+    addRows(gradient)
+    addSum(of: Double(gradient.rows))
+    let rows = Double(matrices.reduce(0) { $0 + $1.rows })
+    let words = Double(matrices.reduce(0) { $0 + $1.rows * (($1.columns + 31) / 32) })
+    // M ← M + e and its signs; e ← M, M ← 0; the means from e, and those of each rank to M.
+    pass(bytes: (12 + 8 + 12 + 8) * numbers)
+    actions.append(.spread(bytes: 8 * rows))
+    actions.append(.spread(bytes: 4 * words))
+    pass(bytes: 8 * numbers * Double(ranks))
+  }
+
+  // MARK: Outer steps
+
+  private mutating func addRound(_ outer: OuterOptions) {
+    let all = Double(work.layout.count)
+    // The outer step reads and writes the start, the change and the weights, and a velocity if there is one.
+    let move = (outer.rule == .average ? 28.0 : 44.0) * all
+    for step in 1...outer.every {
+      differentiate()
+      actions.append(.meet(bytes: Double(8 * (7 + ranks))))
+      compute(work.update)
+      if step % outer.every == 0 {
+        pass(bytes: 12 * all)
+        actions.append(.begin(buckets([work.layout.count], width: width)))
+      }
+      // The changes of the round before arrive in the first steps of this one.
+      if step % outer.every == outer.overlap {
+        actions.append(.wait)
+        pass(bytes: move)
+      }
+      actions.append(.endStep)
+    }
+  }
+}

@@ -1,0 +1,247 @@
+internal import Configuration
+internal import Foundation
+internal import LinearAlgebra
+internal import Optimization
+internal import Recurrence
+
+/// The work of one rank in some part of a step.
+struct Work: Equatable {
+  /// Multiplications and additions of products, by the speed that they run at.
+  var output = 0.0
+  var input = 0.0
+  /// Those of the recurrent products inside the loops over time.
+  var recurrent: [Loop] = []
+  /// Numbers that are computed one by one.
+  var elementwise = 0.0
+  /// Bytes that pass from and to memory.
+  var bytes = 0.0
+
+  /// A loop over time that reads the same weights at every step.
+  struct Loop: Equatable {
+    var operations: Double
+    /// The bytes of weights that a time step reads; 0 for a product over the whole window.
+    var weights = 0.0
+    var steps = 0.0
+  }
+
+  mutating func add(_ other: Work) {
+    output += other.output
+    input += other.input
+    recurrent += other.recurrent
+    elementwise += other.elementwise
+    bytes += other.bytes
+  }
+}
+
+/// The work of a training step of one rank, in the order in which a rank does it, and the numbers of the
+/// gradient that are final after each part.
+struct StepWork {
+  /// A part of the backward pass.
+  struct Part: Equatable {
+    var name: String
+    var work: Work
+    /// The lengths of the ranges of the gradient that are final after it.
+    var ranges: [Int] = []
+  }
+
+  let layout: ParameterLayout
+  /// The targets of a window.
+  let tokens: Int
+  let forward: Work
+  let backward: [Part]
+  /// Clearing the gradient, its norm, and the update.
+  let update: Work
+  /// The moments of the optimizer and the average, in vectors.
+  let vectors: Int
+  /// The bytes of weights that the recurrent products of a time step read.
+  let recurrentBytes: Double
+  /// The expected number of distinct symbols of a window, if they are looked up.
+  let distinct: Double
+  private let vocabulary: Int
+
+  /// - Parameters:
+  ///   - options: The options of the run.
+  ///   - streams: The streams of one rank.
+  init(_ options: RunOptions, vocabulary: Int, streams: Int) {
+    let model = Self.model(options, vocabulary)
+    let layout = ParameterLayout(model.plan)
+    self.layout = layout
+    self.vocabulary = vocabulary
+    let training = options.training
+    tokens = streams * training.bptt
+    let rows = Double(tokens)
+    let looksUp = options.model.sequence?.embedding != nil
+    distinct = looksUp ? Self.distinct(of: vocabulary, in: rows) : rows
+    var counter = WorkCounter(
+      layout: layout, rows: rows, streams: Double(streams), steps: Double(training.bptt),
+      bytes: training.precision == .bfloat16 ? 2 : 4)
+    // The lowest layer over time reads each distinct symbol once; a one-hot row costs no product.
+    counter.rowsOfLowest = looksUp ? distinct : 0
+    counter.numbers = Dictionary(
+      model.plan.numbersPerToken(resets: true).map { ($0.layer, $0.values + $0.derivatives) },
+      uniquingKeysWith: +)
+    counter.count(model.gradientStages)
+    forward = counter.forward
+    backward = counter.backward
+    recurrentBytes = counter.recurrentBytes
+    let moments = training.optimizer.makeOptimizer(for: ParameterLayout(Plan())).moments.count
+    let averages = training.average == nil ? 0 : 1
+    vectors = moments + averages
+    // Rows of an embedding that no stream has read are skipped.
+    let distinct = distinct
+    let sparse = layout.entries.reduce(0.0) {
+      $0 + ($1.isRowSparse ? min(distinct, Double($1.rows)) * Double($1.columns) : 0)
+    }
+    let numbers = Double(layout.dense.count) + sparse
+    // Cleared, read for the norm; read again with the weights, which are written; each moment and
+    // average is read and written.
+    update = Work(bytes: 4 * numbers * Double(5 + 2 * vectors))
+  }
+
+  /// Makes the model without its numbers.
+  static func model(_ options: RunOptions, _ vocabulary: Int) -> SequenceModel {
+    guard let sequence = options.model.sequence else {
+      preconditionFailure("a plan for a model of trees")
+    }
+    return SequenceModel(sequence, vocabulary: vocabulary, seed: options.seed)
+  }
+
+  /// The numbers that a rank sums over all ranks, and the part of them that are rows of embeddings.
+  /// - Parameter ranks: The world size; every rank touches rows of its own.
+  func gradient(ranks: Int) -> (dense: Int, rows: Int, counters: Int) {
+    let sparse = layout.entries.filter(\.isRowSparse)
+    guard !sparse.isEmpty else { return (layout.dense.count, 0, 0) }
+    let touched = Self.distinct(of: vocabulary, in: Double(tokens * ranks))
+    let all = sparse.reduce(0) { $0 + $1.count }
+    let some = sparse.reduce(0.0) { $0 + min(touched, Double($1.rows)) * Double($1.columns) }
+    let counted = sparse.reduce(0) { $0 + $1.rows }
+    let width = Int.bitWidth - ranks.leadingZeroBitCount
+    return (
+      layout.dense.count, 2 * some <= Double(all) ? Int(some) : all,
+      (counted + 31 / width - 1) / (31 / width)
+    )
+  }
+
+  /// Returns the expected number of distinct symbols among some that follow Zipf's law with exponent 1, as
+  /// `GeneratedText` samples them: Σₖ 1 − (1 − pₖ)ⁿ.
+  static func distinct(of vocabulary: Int, in count: Double) -> Double {
+    let total = (1...vocabulary).reduce(0.0) { $0 + 1 / Double($1) }
+    return (1...vocabulary).reduce(0.0) { sum, rank in
+      sum - expm1(count * log1p(-1 / (Double(rank) * total)))
+    }
+  }
+}
+
+/// Counts the work of a model's stages.
+private struct WorkCounter {
+  let layout: ParameterLayout
+  let rows: Double
+  let streams: Double
+  let steps: Double
+  /// The bytes of a number in packed weights.
+  let bytes: Double
+  var rowsOfLowest = 0.0
+  var numbers: [String: Int] = [:]
+
+  private(set) var forward = Work()
+  private(set) var backward: [StepWork.Part] = []
+  private(set) var recurrentBytes = 0.0
+  /// True if the output layer shares the matrix of the embedding, which is the last stage.
+  private var isTied = false
+
+  init(layout: ParameterLayout, rows: Double, streams: Double, steps: Double, bytes: Double) {
+    (self.layout, self.rows, self.streams) = (layout, rows, streams)
+    (self.steps, self.bytes) = (steps, bytes)
+  }
+
+  /// Counts every stage from the head to the lowest layer.
+  mutating func count(_ stages: [GradientStage]) {
+    let layers = stages.map { stage in
+      stage.parts.map { part in part.map { layout[$0] } }
+    }
+    let lowest = layers.lastIndex { parts in
+      parts.count > 1 && parts[1].contains { !$0.isVector && !$0.isRowSparse }
+    }
+    for (index, parts) in layers.enumerated() {
+      if index == 0 {
+        countHead(parts.joined().map(\.self), tied: layers.last?.joined().map(\.self) ?? [])
+      } else if parts.count > 1 {
+        countLayer(parts, inputRows: index == lowest ? rowsOfLowest : rows)
+      } else {
+        countOther(parts[0], isLast: index == layers.count - 1)
+      }
+    }
+  }
+
+  /// The output layer: logits, and the gradients of its input and of its weights. A matrix that it shares
+  /// with the embedding is final with the embedding.
+  private mutating func countHead(_ entries: [Entry], tied: [Entry]) {
+    var matrices = products(of: entries)
+    if matrices == 0 {
+      matrices = products(of: tied)
+      isTied = true
+    }
+    let operations = 2 * rows * matrices
+    forward.output += operations
+    backward.append(
+      .init(name: "output layer", work: Work(output: 2 * operations), ranges: lengths(entries)))
+  }
+
+  /// A layer over time: its recurrent weights are final first, then those of its input.
+  private mutating func countLayer(_ parts: [[Entry]], inputRows: Double) {
+    let (own, input, rest) = (parts[0], parts[1], Array(parts.dropFirst(2).joined()))
+    let name = (own + input).first?.layer ?? "layer"
+    let matrices = products(of: own)
+    let weights = bytes * matrices
+    recurrentBytes += weights
+    let loop = Work.Loop(operations: 2 * rows * matrices, weights: weights, steps: steps)
+    let window = Work.Loop(operations: 2 * rows * matrices)
+    let elementwise = Double(numbers[name] ?? 0) * rows / 2
+    forward.recurrent.append(loop)
+    forward.elementwise += elementwise
+    backward.append(
+      .init(
+        name: name + " recurrent", work: Work(recurrent: [loop, window], elementwise: elementwise),
+        ranges: lengths(own)))
+    let products = 2 * inputRows * products(of: input)
+    forward.input += products
+    backward.append(
+      .init(name: name + " input", work: Work(input: products), ranges: lengths(input)))
+    backward.append(
+      .init(name: name + " below", work: Work(input: products), ranges: lengths(rest)))
+  }
+
+  /// A layer without time, such as an embedding or a linear layer.
+  private mutating func countOther(_ entries: [Entry], isLast: Bool) {
+    let name = entries.first?.layer ?? "layer"
+    // The products with a shared matrix are those of the head.
+    let operations = isTied && isLast ? 0 : 2 * rows * products(of: entries)
+    let elementwise = Double(numbers[name] ?? 0) * rows / 2
+    forward.input += operations
+    forward.elementwise += elementwise
+    backward.append(
+      .init(
+        name: name, work: Work(input: 2 * operations, elementwise: elementwise),
+        ranges: lengths(entries.filter { !$0.isRowSparse })))
+  }
+
+  private typealias Entry = ParameterLayout.Entry
+
+  /// The numbers of matrices that products read.
+  private func products(of entries: [Entry]) -> Double {
+    entries.reduce(0) { $0 + ($1.isVector || $1.isRowSparse ? 0 : Double($1.count)) }
+  }
+
+  /// The lengths of ranges that lie side by side in memory.
+  private func lengths(_ entries: [Entry]) -> [Int] {
+    let line = 64 / MemoryLayout<Real>.stride
+    var result: [Int] = []
+    var end = -1
+    for entry in entries.sorted(by: { $0.offset < $1.offset }) where !entry.isRowSparse {
+      let length = (entry.count + line - 1) / line * line
+      if entry.offset == end { result[result.count - 1] += length } else { result.append(length) }
+      end = entry.offset + length
+    }
+    return result
+  }
+}
