@@ -211,7 +211,8 @@ extension ClusterDescription {
       let each = "\(site.nodes) node\(site.nodes == 1 ? "" : "s") × \(ranks(in: site))"
       return sites.isEmpty ? each : "\(site.name) \(each)"
     }
-    var parts = [nodesOf.joined(separator: " + ") + " ranks"]
+    let isSingle = places.count == 1 && ranks(in: places[0]) == 1
+    var parts = [nodesOf.joined(separator: " + ") + (isSingle ? " rank" : " ranks")]
     if let link, allNodes > 1 { parts.append("\(digits(link.gigabits)) Gbit/s a node") }
     if let slowest = sites.map({ min($0.up, $0.down) }).min() {
       parts.append("\(digits(slowest)) Gbit/s between sites")

@@ -7,7 +7,7 @@ extension StepPlan {
     var lines = [
       "model    \(model), \(grouped(vocabulary)) symbols, \(grouped(parameters)) parameters",
       "cluster  \(cluster)",
-      "window   \(streams) streams × \(bptt) steps on each of \(ranks) ranks, \(precision)",
+      "window   \(streams) streams × \(bptt) steps on each of \(ranks) rank\(ranks == 1 ? "" : "s"), \(precision)",
       "compute  \(fixed(computeMilliseconds, 1)) ms a step without any exchange",
       "memory   " + nodeWords, "", modeTable, "",
     ]
@@ -60,7 +60,11 @@ extension StepPlan {
     guard let chosen = rows.first(where: { $0.mode == choice }), ranks > 1,
       let fastest = rows.min(by: { $0.stepMilliseconds < $1.stepMilliseconds })
     else { return "" }
-    if chosen.mode == fastest.mode { return ", the fastest" }
+    if chosen.mode == fastest.mode {
+      return chosen.isExact
+        ? ", the fastest"
+        : ", the fastest; it is not exact, so compare losses (docs/distributed.md)"
+    }
     let more = 100 * (chosen.stepMilliseconds / fastest.stepMilliseconds - 1)
     return ", which is exact and \(fixed(more, 1)) % slower than the fastest"
   }

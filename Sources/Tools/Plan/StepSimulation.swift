@@ -43,8 +43,9 @@ struct StepSimulation {
     var open = 0
     var waits = false
     var firstMessage: Double?
-    /// The time at which it began to wait.
+    /// The time at which it began to wait, if it has computed since the first message; else nil.
     var wait: Double?
+    var hasComputed = false
   }
 
   /// A collective operation.
@@ -153,11 +154,14 @@ struct StepSimulation {
       switch action {
       case .compute(let seconds):
         nodes[node].place += 1
+        (nodes[node].hasComputed, nodes[node].wait) = (true, nil)
         compute(node, seconds * slowness(of: node), from: time)
         return
       case .begin(let sums):
         nodes[node].place += 1
-        if nodes[node].firstMessage == nil { nodes[node].firstMessage = time }
+        if nodes[node].firstMessage == nil {
+          (nodes[node].firstMessage, nodes[node].hasComputed) = (time, false)
+        }
         for sum in sums { join(sum, node, at: time) }
         // Numbers are rounded before they are sent.
         if nodes[node].messagesUntil > time {
@@ -165,14 +169,14 @@ struct StepSimulation {
           return
         }
       case .wait:
-        if nodes[node].wait == nil { nodes[node].wait = time }
+        noteWait(node, at: time)
         nodes[node].waits = nodes[node].open > 0
         if nodes[node].waits { return }
         record(node, at: time)
         nodes[node].place += 1
       case .meet(let bytes):
         nodes[node].place += 1
-        if nodes[node].firstMessage != nil, nodes[node].wait == nil { nodes[node].wait = time }
+        noteWait(node, at: time)
         meet(node, at: time, for: network.secondsOfMeeting(bytes: bytes))
         return
       case .spread(let bytes):
@@ -187,13 +191,16 @@ struct StepSimulation {
     }
   }
 
-  /// Returns the factor on a computation: that of the slowest rank of the node in this step.
+  /// Returns the factor on a computation: that of the slowest rank of the node in this step. Each second step
+  /// has the deviations of the one before with the other sign, so that the mean of one rank is exact.
   private func slowness(of node: Int) -> Double {
     guard variation > 0 else { return 1 }
-    let first = (nodes[node].steps * nodes.count + node) * 4096
+    let step = nodes[node].steps
+    let first = ((step + 1) / 2 * nodes.count + node) * 4096
+    let sign = step % 2 == 0 ? 1.0 : -1
     var slowest = -Double.infinity
     for rank in 0..<nodes[node].ranks {
-      slowest = max(slowest, normal(UInt64(first + rank)))
+      slowest = max(slowest, sign * normal(UInt64(first + rank)))
     }
     return max(1 + variation * slowest, 0.1)
   }
@@ -282,9 +289,14 @@ struct StepSimulation {
     }
   }
 
+  private mutating func noteWait(_ node: Int, at time: Double) {
+    guard nodes[node].firstMessage != nil, nodes[node].hasComputed else { return }
+    if nodes[node].wait == nil { nodes[node].wait = time }
+  }
+
   private mutating func record(_ node: Int, at time: Double) {
     guard let first = nodes[node].firstMessage else { return }
-    let wait = nodes[node].wait ?? time
+    let wait = nodes[node].wait ?? first
     (nodes[node].firstMessage, nodes[node].wait) = (nil, nil)
     guard node == 0, isCounted(node) else { return }
     onTheWay += time - first
