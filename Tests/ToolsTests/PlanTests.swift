@@ -171,7 +171,9 @@ private let sections = [
         """, section
       ).step
     }
-    for (slow, fast) in zip(times, times.dropFirst()) { #expect(fast <= slow * (1 + 1e-9)) }
+    // A message that comes earlier may come while the rank computes, and is then seen half a pause later, in
+    // each phase of the last sums.
+    for (slow, fast) in zip(times, times.dropFirst()) { #expect(fast <= slow + 0.6e-3) }
     #expect(times[0] > 1.05 * times[5])
   }
 
@@ -263,7 +265,7 @@ private let sections = [
       """
       processor: 'a "processor" \\ of mine'
       ranks_per_node: 3
-      gflops: {output: 80.25, input: 70.5, recurrent: 60.125}
+      gflops: {output: 80.25, input: 70.5, recurrent: 60.12}
       elementwise: 0.5
       variation: 0.02
       memory: {rank: 12.5, node: 30, gibibytes: 15.5}

@@ -43,7 +43,7 @@ public struct ClusterMeasurement {
     // A step of a small model is over before its optimizer can be timed well, and stays in the caches.
     let optimizer = steps.memory(work)
     result.memory.rank = work.update.bytes > 1e7 ? optimizer : read.beside
-    if world.nodeSize >= System.allowedProcessors.count || known == nil {
+    if world.nodeSize >= System.allowedProcessors.count {
       result.memory.node = max(result.memory.rank, read.beside) * Double(world.nodeSize)
     }
     result.memory.gibibytes = MemoryLimits.current.ofMachine.bytes / 0x1p30
@@ -144,7 +144,8 @@ extension ExchangeMeasurement {
     let bytes = Double(4 * Self.bucketCount)
     let adding = share(world) * 2 * bytes / memory
     let core = stolen - adding - messages * 1e-6 * link.message
-    link.core = 1e-9 * 4 * others * bytes / max(core, 1e-3 * bytes / 1e9)
+    // A loss too small to be measured says little about the core.
+    link.core = min(max(1e-9 * 4 * others * bytes / max(core, 1e-9), 0.05), 10)
     let line = ranks * others * bytes / (1e9 * link.gigabits / 8)
     // Both directions at once may be slower than one alone.
     if bucket > 2 * line { link.gigabits *= max(2 * line / bucket, 0.5) }

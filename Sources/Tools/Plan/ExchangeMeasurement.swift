@@ -16,12 +16,13 @@ struct ExchangeMeasurement {
   /// The numbers of a piece and of a bucket, as `OrderedSum` and `LayerwiseReducer` cut them.
   static let (pieceCount, bucketCount) = (1 << 19, 1 << 20)
   private static let small = 64
+  private static let repetitions = 5
 
   /// Makes sums. Collective.
   init(in world: any Communicator) throws {
-    piece = try Self.shortest(in: world, repeating: 3) { memory in
-      try world.sum(memory.elements(from: 0, count: Self.pieceCount))
-    }
+    let memory = Buffer<Real>(count: Self.pieceCount)
+    try world.sum(memory.elements())
+    piece = try Self.median { try Self.seconds(in: world) { try world.sum(memory.elements()) } }
     let values = Buffer<Real>(count: 4 * Self.bucketCount)
     let sums = (0..<4).map {
       world.makeSum(
@@ -31,9 +32,11 @@ struct ExchangeMeasurement {
     func wait() throws { for sum in sums { try sum.wait() } }
     try start()
     try wait()
-    let whole = try Self.seconds(in: world) {
-      try start()
-      try wait()
+    let whole = try Self.median {
+      try Self.seconds(in: world) {
+        try start()
+        try wait()
+      }
     }
     bucket = whole / Double(sums.count)
     stolen = try Self.stolen(beside: whole, in: world, start, wait) / Double(sums.count)
@@ -46,16 +49,19 @@ struct ExchangeMeasurement {
     _ wait: () throws -> Void
   ) throws -> Double {
     let load = Load()
+    load.run(4)
     let once = try seconds(in: world) { load.run(4) } / 4
     // Long enough that all sums are complete before the products are.
-    let count = max(Int(2.5 * whole / once), 4)
-    let alone = try seconds(in: world) { load.run(count) }
-    let beside = try seconds(in: world) {
-      try start()
-      load.run(count)
+    let count = max(Int(2 * whole / once), 4)
+    return try median(of: whole > 0.3 ? 1 : repetitions) {
+      let alone = try seconds(in: world) { load.run(count) }
+      let beside = try seconds(in: world) {
+        try start()
+        load.run(count)
+      }
+      try wait()
+      return beside - alone
     }
-    try wait()
-    return max(beside - alone, 0)
   }
 
   /// Returns the time of one of many short sums.
@@ -70,17 +76,20 @@ struct ExchangeMeasurement {
       for sum in sums { try sum.wait() }
     }
     try run()
-    return try seconds(in: world, run) / Double(small)
+    return try median { try seconds(in: world, run) } / Double(small)
   }
 
-  private static func shortest(
-    in world: any Communicator, repeating times: Int, _ body: (Buffer<Real>) throws -> Void
-  ) throws -> Double {
-    let memory = Buffer<Real>(count: pieceCount)
-    try body(memory)
+  /// Returns the median of a few measurements, or the first one if it takes long. Every rank gets the same
+  /// times, and so makes as many.
+  private static func median(_ body: () throws -> Double) throws -> Double {
+    let first = try body()
+    return first > 0.3 ? first : try median(of: repetitions, body)
+  }
+
+  private static func median(of count: Int, _ body: () throws -> Double) throws -> Double {
     var all: [Double] = []
-    for _ in 0..<times { all.append(try seconds(in: world) { try body(memory) }) }
-    return all.sorted()[times / 2]
+    for _ in 0..<count { all.append(try body()) }
+    return all.sorted()[count / 2]
   }
 
   /// Returns the seconds of the slowest rank. Collective.

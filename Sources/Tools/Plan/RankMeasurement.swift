@@ -45,12 +45,19 @@ struct RankMeasurement {
     try world.max(&slowest)
     let count = min(max(Int(seconds / slowest[0]), 4), 2_000)
     try world.barrier()
-    let profile = Profile()
-    trainer.profile = profile
     times = []
-    for _ in 0..<count { times.append(try step()) }
+    var all: [[Double]] = []
+    for _ in 0..<count {
+      let profile = Profile()
+      trainer.profile = profile
+      times.append(try step())
+      all.append(Phase.allCases.map { profile[$0] })
+    }
     trainer.profile = nil
-    phases = Phase.allCases.map { profile[$0] / Double(count) }
+    // Medians, so that a disturbance of a few steps does not count.
+    phases = Phase.allCases.indices.map { phase in
+      all.map { $0[phase] }.sorted()[count / 2]
+    }
     try world.sum(&phases)
     phases = phases.map { $0 / Double(world.size) }
   }
