@@ -112,6 +112,22 @@ private let sections = [
     }
   }
 
+  @Test func `micro-batches before the last one hide nothing`() throws {
+    // 3 streams one after another: the same operations, but fewer symbols are distinct in the lowest layer.
+    let cluster = try cluster("{nodes: 2, gflops: 0.5, memory: {rank: 50}, link: {gigabits: 5}}")
+    func found(_ accumulate: Int) throws -> (
+      step: Double, bytes: Double, hidden: Double, events: Int
+    ) {
+      var options = try configuration()
+      options.training.accumulate = accumulate
+      let request = try PlanRequest(options, on: cluster, vocabulary: 600, streams: 3)
+      return StepPlan.simulate(request, CommunicationOptions())
+    }
+    let (one, three) = (try found(1), try found(3))
+    #expect(one.bytes == three.bytes)
+    #expect(three.step > one.step && three.step < 1.3 * one.step)
+  }
+
   @Test func `a rank sends twice the bytes of the gradient, without its own part`() throws {
     // The dense parameters by hand, each padded to 16 numbers, and the rows that some rank has read.
     func padded(_ count: Int) -> Int { (count + 15) / 16 * 16 }

@@ -132,6 +132,9 @@ final class ClusterNetwork {
     return 1e-6 * link.microseconds + far
   }
 
+  /// The most ranks that share a link.
+  private var ranksOfLink: Double { isSpread ? Double(places.map(\.ranks).max() ?? 1) : 1 }
+
   /// The bytes per second of the slowest line.
   private var slowest: Double {
     guard isSpread else { return 1e9 * shared.gigabytes }
@@ -142,7 +145,7 @@ final class ClusterNetwork {
   func secondsOfMeeting(bytes: Double) -> Double {
     guard ranks > 1 else { return 0 }
     let rounds = log2(Double(ranks)).rounded(.up)
-    return rounds * (farthest + 1e-6 * link.message) + 2 * bytes / slowest
+    return rounds * (farthest + 1e-6 * link.message) + bytes * ranksOfLink / slowest
   }
 
   /// Returns the time in which each rank, one after another, sends bytes to all others along a chain or a

@@ -68,8 +68,7 @@ struct RankMeasurement {
   /// Returns the speeds at which the work of a step takes the time that was measured. A product that the
   /// configuration does not have gets the speed of the others.
   func gflops(_ work: StepWork) -> ProductSpeeds {
-    var all = work.forward
-    for part in work.backward { all.add(part.work) }
+    let all = work.differentiation
     let recurrent = all.recurrent.reduce(0) { $0 + $1.operations }
     let found = [(all.output, Phase.output), (all.input, .input), (recurrent, .recurrent)].map {
       operations, phase in
@@ -82,8 +81,7 @@ struct RankMeasurement {
 
   /// Returns the 10⁹ numbers per second of everything that is computed one by one; nil if nothing is.
   func elementwise(_ work: StepWork) -> Double? {
-    let numbers =
-      work.forward.elementwise + work.backward.reduce(0) { $0 + $1.work.elementwise }
+    let numbers = work.differentiation.elementwise
     let seconds = [Phase.pointwise, .embedding, .data, .sampling, .other].reduce(0) {
       $0 + self[$1]
     }

@@ -18,7 +18,7 @@ enum RankAction: Equatable {
   case begin([PlannedSum])
   /// Waits for all sums that it has begun.
   case wait
-  /// Exchanges a few numbers with all ranks, and waits.
+  /// Exchanges a few numbers with all ranks, so that each receives some bytes, and waits.
   case meet(bytes: Double)
   /// Sends bytes to all ranks, one rank after another, and waits for those of all.
   case spread(bytes: Double)
@@ -43,6 +43,8 @@ struct RankProgram {
 
   /// The largest piece of a sum that a rank waits for, and of one that proceeds by itself, in bytes.
   private static let (piece, bucket) = (Double(2 << 20), Double(4 << 20))
+  /// The most bytes, over all ranks, that are sent whole.
+  private static let small = Double(1 << 17)
 
   /// - Parameter isSpread: True if the ranks are on several nodes.
   init(
@@ -51,10 +53,7 @@ struct RankProgram {
   ) {
     (self.work, self.speed, self.ranks, self.options) = (work, speed, ranks, options)
     overlaps = ranks > 1 && (options.overlap == .on || options.overlap == .auto && isSpread)
-    computing =
-      ([work.forward, work.update] + work.backward.map(\.work)).reduce(0) {
-        $0 + speed.seconds($1)
-      }
+    computing = speed.seconds(work.differentiation) + speed.seconds(work.update)
     guard ranks > 1 else {
       actions = [.compute(computing), .endStep]
       return
@@ -89,17 +88,24 @@ struct RankProgram {
 
   /// The few sums of a step, and the update.
   private mutating func finishStep() {
-    actions.append(.meet(bytes: Double(8 * (7 + ranks))))
+    addSmallSums()
     compute(work.update)
     actions.append(.endStep)
   }
 
-  /// Forward and backward pass as one.
-  private mutating func differentiate() {
-    var all = work.forward
-    for part in work.backward { all.add(part.work) }
-    compute(all)
+  /// The sums of losses, votes and times (`StepSums`), in double precision. Short vectors go whole to every rank, longer
+  /// ones in parts, as `OrderedSum` decides.
+  private mutating func addSmallSums() {
+    let bytes = Double(8 * (6 + 2 * ranks))
+    if bytes * Double(ranks) <= Self.small {
+      actions.append(.meet(bytes: bytes * Double(ranks)))
+    } else {
+      actions += [.begin([PlannedSum(numbers: bytes / 8, width: 8)]), .wait]
+    }
   }
+
+  /// All forward and backward passes as one.
+  private mutating func differentiate() { compute(work.differentiation) }
 
   // MARK: Sums that are awaited
 
@@ -116,7 +122,8 @@ struct RankProgram {
   /// The union of touched rows, and the rows.
   private mutating func addRows(_ gradient: (dense: Int, rows: Int, counters: Int)) {
     guard gradient.counters > 0 else { return }
-    actions.append(.meet(bytes: Double(4 * gradient.counters)))
+    // By halving and doubling, each number passes twice.
+    actions.append(.meet(bytes: Double(8 * gradient.counters)))
     // Moved together and back.
     pass(bytes: Double(16 * gradient.rows))
   }
@@ -146,6 +153,10 @@ struct RankProgram {
 
   /// The gradient of each layer as soon as it is final, or of all after the backward pass.
   private mutating func addLayers() {
+    // Gradients are complete in the last backward pass.
+    var earlier = work.forward
+    for part in work.backward { earlier.add(part.work) }
+    for _ in 1..<work.passes { compute(earlier) }
     compute(work.forward)
     var known = 0
     for part in work.backward {
@@ -243,7 +254,7 @@ struct RankProgram {
     let move = (outer.rule == .average ? 28.0 : 44.0) * all
     for step in 1...outer.every {
       differentiate()
-      actions.append(.meet(bytes: Double(8 * (7 + ranks))))
+      addSmallSums()
       compute(work.update)
       if step % outer.every == 0 {
         pass(bytes: 12 * all)

@@ -34,7 +34,7 @@ struct Work: Equatable {
 }
 
 /// The work of a training step of one rank, in the order in which a rank does it, and the numbers of the
-/// gradient that are final after each part.
+/// gradient that are final after each part. Forward and backward pass are those of one micro-batch.
 struct StepWork {
   /// A part of the backward pass.
   struct Part: Equatable {
@@ -45,8 +45,10 @@ struct StepWork {
   }
 
   let layout: ParameterLayout
-  /// The targets of a window.
+  /// The targets of a step.
   let tokens: Int
+  /// The number of micro-batches, one after another.
+  let passes: Int
   let forward: Work
   let backward: [Part]
   /// Clearing the gradient, its norm, and the update.
@@ -55,7 +57,7 @@ struct StepWork {
   let vectors: Int
   /// The bytes of weights that the recurrent products of a time step read.
   let recurrentBytes: Double
-  /// The expected number of distinct symbols of a window, if they are looked up.
+  /// The expected number of distinct symbols of a micro-batch, if they are looked up.
   let distinct: Double
   private let vocabulary: Int
 
@@ -69,11 +71,13 @@ struct StepWork {
     self.vocabulary = vocabulary
     let training = options.training
     tokens = streams * training.bptt
-    let rows = Double(tokens)
+    passes = max(min(training.accumulate, streams), 1)
+    let share = Double(streams) / Double(passes)
+    let rows = share * Double(training.bptt)
     let looksUp = options.model.sequence?.embedding != nil
     distinct = looksUp ? Self.distinct(of: vocabulary, in: rows) : rows
     var counter = WorkCounter(
-      layout: layout, rows: rows, streams: Double(streams), steps: Double(training.bptt),
+      layout: layout, rows: rows, steps: Double(training.bptt),
       bytes: training.precision == .bfloat16 ? 2 : 4)
     // The lowest layer over time reads each distinct symbol once; a one-hot row costs no product.
     counter.rowsOfLowest = looksUp ? distinct : 0
@@ -88,14 +92,24 @@ struct StepWork {
     let averages = training.average == nil ? 0 : 1
     vectors = moments + averages
     // Rows of an embedding that no stream has read are skipped.
-    let distinct = distinct
+    let touched = looksUp ? Self.distinct(of: vocabulary, in: Double(tokens)) : 0
     let sparse = layout.entries.reduce(0.0) {
-      $0 + ($1.isRowSparse ? min(distinct, Double($1.rows)) * Double($1.columns) : 0)
+      $0 + ($1.isRowSparse ? min(touched, Double($1.rows)) * Double($1.columns) : 0)
     }
     let numbers = Double(layout.dense.count) + sparse
     // Cleared, read for the norm; read again with the weights, which are written; each moment and
     // average is read and written.
     update = Work(bytes: 4 * numbers * Double(5 + 2 * vectors))
+  }
+
+  /// The work of all forward and backward passes.
+  var differentiation: Work {
+    var result = Work()
+    for _ in 0..<passes {
+      result.add(forward)
+      for part in backward { result.add(part.work) }
+    }
+    return result
   }
 
   /// Makes the model without its numbers.
@@ -136,7 +150,6 @@ struct StepWork {
 private struct WorkCounter {
   let layout: ParameterLayout
   let rows: Double
-  let streams: Double
   let steps: Double
   /// The bytes of a number in packed weights.
   let bytes: Double
@@ -149,9 +162,8 @@ private struct WorkCounter {
   /// True if the output layer shares the matrix of the embedding, which is the last stage.
   private var isTied = false
 
-  init(layout: ParameterLayout, rows: Double, streams: Double, steps: Double, bytes: Double) {
-    (self.layout, self.rows, self.streams) = (layout, rows, streams)
-    (self.steps, self.bytes) = (steps, bytes)
+  init(layout: ParameterLayout, rows: Double, steps: Double, bytes: Double) {
+    (self.layout, self.rows, self.steps, self.bytes) = (layout, rows, steps, bytes)
   }
 
   /// Counts every stage from the head to the lowest layer.
