@@ -1,5 +1,6 @@
 internal import Collectives
 internal import Foundation
+internal import LinearAlgebra
 
 /// A world of any size as its first rank sees it, in which nothing travels: for the memory and the windows of
 /// a rank of a cluster that is only described.
@@ -18,6 +19,7 @@ final class PlannedWorld: Communicator {
   func sum(_ values: UnsafeMutableBufferPointer<Float>) {}
   func sum(_ values: UnsafeMutableBufferPointer<Double>) {}
   func sum(_ values: UnsafeMutableBufferPointer<Int32>) {}
+  func sumInTree(_ values: UnsafeMutableBufferPointer<Real>) {}
   func max(_ values: UnsafeMutableBufferPointer<Double>) {}
   func max(_ values: UnsafeMutableBufferPointer<Int32>) {}
   func broadcast(_ bytes: [UInt8], from root: Int) -> [UInt8] { bytes }
