@@ -1,6 +1,8 @@
 #pragma once
+#include <fcntl.h>
 #include <mpi.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -40,4 +42,39 @@ static inline int unroll_can_read_across(void) {
   struct iovec source = {&from, sizeof from}, target = {&to, sizeof to};
   long count = syscall(SYS_process_vm_readv, getpid(), &target, 1UL, &source, 1UL, 0UL);
   return count == (long)sizeof from && to == from;
+}
+
+// Makes a file of zeros in memory, without a name, whose pages take memory once they are written.
+// Returns -1 on failure.
+static inline int unroll_memory_file(long bytes) {
+  // 1: closed by exec; 8: never executable, which systems may require and old ones do not know.
+  int file = (int)syscall(SYS_memfd_create, "unroll", 1U | 8U);
+  if (file < 0) file = (int)syscall(SYS_memfd_create, "unroll", 1U);
+  if (file >= 0 && ftruncate(file, bytes) != 0) {
+    close(file);
+    return -1;
+  }
+  return file;
+}
+
+// Opens a memory file of another process. Returns -1 on failure.
+static inline int unroll_open_memory_file(int process, int file) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/fd/%d", process, file);
+  return open(path, O_RDWR | O_CLOEXEC);
+}
+
+// Maps a file at a multiple of `alignment` bytes. Returns null on failure.
+static inline void *unroll_map_shared(int file, long bytes, long alignment) {
+  char *room = (char *)mmap(0, bytes + alignment, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (room == (char *)MAP_FAILED) return 0;
+  char *start = (char *)(((unsigned long)room + alignment - 1) & ~(unsigned long)(alignment - 1));
+  void *mapped = mmap(start, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, 0);
+  if (mapped == MAP_FAILED) {
+    munmap(room, bytes + alignment);
+    return 0;
+  }
+  if (start > room) munmap(room, start - room);
+  munmap(start + bytes, room + alignment - start);
+  return mapped;
 }

@@ -11,6 +11,9 @@ public enum CommunicationError: Error, Equatable, Sendable, CustomStringConverti
   /// Two ranks took part in different collectives, or in the same one with different counts.
   case mismatch(rank: Int, other: Int, operations: String)
 
+  /// The ranks of a node cannot share memory; `reason` says why.
+  case noSharedMemory(host: String, reason: String)
+
   public var description: String {
     switch self {
     case .launcher(let sentence):
@@ -18,6 +21,8 @@ public enum CommunicationError: Error, Equatable, Sendable, CustomStringConverti
     case .failed(let operation, let rank, let size, let host, let reason):
       "\(operation) failed on rank \(rank) of \(size) (\(host)) with “\(reason)”, so the ranks can no"
         + " longer work together: start the run again."
+    case .noSharedMemory(let host, let reason):
+      "The ranks on \(host) cannot share memory, because \(reason): set communication.node to separate."
     case .left(let rank):
       "Rank \(rank) ended while others waited for it in a collective: let every rank take part in"
         + " the same collectives in the same order."

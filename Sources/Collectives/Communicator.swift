@@ -30,10 +30,15 @@ public protocol Communicator: AnyObject, Sendable {
   /// Let term i of rank r be number i · size + r of all terms. If each of 2ᵏ ranks has added its 2ʲ terms
   /// in such a tree, the result has the bits of one rank that adds all terms in one.
   func sumInTree(_ values: UnsafeMutableBufferPointer<Real>) throws(CommunicationError)
-  /// Makes a sum of some numbers that can proceed while this rank computes. Every rank makes the same sums
-  /// in the same order.
-  /// - Parameter wire: The number format in which they travel.
-  func makeSum(of values: UnsafeMutableBufferPointer<Real>, wire: Precision) -> any PendingSum
+  /// Makes a sum of some numbers that can proceed while this rank computes, or a half of one. Every rank
+  /// makes the same sums in the same order.
+  /// - Parameters:
+  ///   - wire: The number format in which they travel.
+  ///   - parts: The numbers that each rank sums; nil for equal parts.
+  func makeSum(
+    of values: UnsafeMutableBufferPointer<Real>, wire: Precision, parts: [Range<Int>]?,
+    _ half: SumHalf
+  ) -> any PendingSum
   /// Replaces every element by its maximum over all ranks; none may be NaN.
   func max(_ values: UnsafeMutableBufferPointer<Double>) throws(CommunicationError)
   /// Replaces every element by its maximum over all ranks.
@@ -55,6 +60,12 @@ public protocol Communicator: AnyObject, Sendable {
   func receive(
     _ bytes: UnsafeMutableRawBufferPointer, from other: Int
   ) throws(CommunicationError)
+
+  /// Returns the world of the ranks of this host, numbered in the order of this world. Collective.
+  func splitByNode() throws(CommunicationError) -> any Communicator
+  /// Makes memory that these ranks share, which must be those of one host. Collective over them.
+  /// - Throws: `noSharedMemory` on all of them if they cannot.
+  func shareMemory(bytes: Int) throws(CommunicationError) -> SharedMemory
 
   /// Returns when every rank has called it.
   func barrier() throws(CommunicationError)
@@ -81,6 +92,17 @@ extension Communicator {
   public var isRoot: Bool { rank == 0 }
 
   public func sleepingBarrier() throws(CommunicationError) { try barrier() }
+
+  public func shareMemory(bytes: Int) throws(CommunicationError) -> SharedMemory {
+    throw .noSharedMemory(host: hostName, reason: "this way of communication has none")
+  }
+
+  /// Makes a sum of some numbers that can proceed while this rank computes.
+  public func makeSum(
+    of values: UnsafeMutableBufferPointer<Real>, wire: Precision
+  ) -> any PendingSum {
+    makeSum(of: values, wire: wire, parts: nil, .both)
+  }
 
   /// The name of the host this rank runs on.
   public var hostName: String { nameOfHost() }

@@ -113,16 +113,48 @@ public final class MPI: Communicator, @unchecked Sendable {
     Real.self == Float.self ? unroll_float() : unroll_double()
   }
 
+  /// Replaces every number by its sum over all ranks with the library's own sum, whose order of terms it chooses
+  /// itself. For comparison.
+  package func sumByLibrary(
+    _ values: UnsafeMutableBufferPointer<Real>
+  ) throws(CommunicationError) {
+    try progress.exclusively { () throws(CommunicationError) in
+      let code = MPI_Allreduce(
+        unroll_in_place(), values.baseAddress, Int32(values.count),
+        Self.real, unroll_sum(), communicator)
+      try check("MPI_Allreduce", code)
+    }
+  }
+
+  public func splitByNode() throws(CommunicationError) -> any Communicator {
+    try progress.exclusively { () throws(CommunicationError) in
+      var node: MPI_Comm? = nil
+      let code = unroll_split_by_node(communicator, Int32(rank), &node)
+      try check("MPI_Comm_split_type", code)
+      return try MPI(node, progress: progress, isWhole: false)
+    }
+  }
+
+  public func shareMemory(bytes: Int) throws(CommunicationError) -> SharedMemory {
+    try makeSharedMemory(bytes: bytes) { [progress] () throws(CommunicationError) in
+      try progress.advance()
+      sched_yield()
+    }
+  }
+
   public func makeSum(
-    of values: UnsafeMutableBufferPointer<Real>, wire: Precision
+    of values: UnsafeMutableBufferPointer<Real>, wire: Precision, parts: [Range<Int>]?,
+    _ half: SumHalf
   ) -> any PendingSum {
-    guard size > 1, !values.isEmpty else { return BlockingSum(of: values, wire: wire, in: self) }
+    guard size > 1, !values.isEmpty else {
+      return BlockingSum(of: values, wire: wire, parts: parts, half, in: self)
+    }
     // Messages of sums that share a tag arrive in the order in which they were started, which is the
     // same on every rank.
     sums = sums % 32_000 + 1
     return NonblockingSum(
-      of: values, wire: wire, rank: rank, size: size, tag: sums, progress: progress,
-      communicator: communicator)
+      of: values, wire: wire, parts: parts, half, rank: rank, size: size, tag: sums,
+      progress: progress, communicator: communicator)
   }
 
   public func sum(_ values: UnsafeMutableBufferPointer<Int32>) throws(CommunicationError) {

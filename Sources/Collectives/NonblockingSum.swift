@@ -4,7 +4,8 @@ internal import LinearAlgebra
 /// A sum over MPI that proceeds while its rank computes.
 ///
 /// Each rank receives its part of the vector from every other rank, adds the terms in the order of ranks,
-/// and sends the sum to every other rank. `SumProgress` calls it while it holds the lock of MPI.
+/// and sends the sum to every other rank. It may be one of these halves alone. `SumProgress` calls it while
+/// it holds the lock of MPI.
 final class NonblockingSum: PendingSum {
   private enum Phase { case complete, collecting, distributing }
 
@@ -13,6 +14,9 @@ final class NonblockingSum: PendingSum {
   private let capacity: Int
   private let isNarrow: Bool
   private let rank, size: Int
+  /// The numbers that each rank sums; nil for equal parts.
+  private let givenParts: [Range<Int>]?
+  private let half: SumHalf
   /// The tag of its messages, which no other sum has.
   private let tag: Int32
   private let communicator: MPI_Comm?
@@ -27,16 +31,20 @@ final class NonblockingSum: PendingSum {
   private(set) var bytesSent = 0
 
   init(
-    of values: UnsafeMutableBufferPointer<Real>, wire: Precision, rank: Int, size: Int, tag: Int32,
-    progress: SumProgress, communicator: MPI_Comm?
+    of values: UnsafeMutableBufferPointer<Real>, wire: Precision, parts: [Range<Int>]?,
+    _ half: SumHalf,
+    rank: Int, size: Int, tag: Int32, progress: SumProgress, communicator: MPI_Comm?
   ) {
+    precondition(
+      half != .gather || wire == .float32, "numbers that are only gathered travel as they are")
+    (givenParts, self.half) = (parts, half)
     self.communicator = communicator
     self.progress = progress
     self.values = values.baseAddress!
     capacity = values.count
     isNarrow = wire == .bfloat16
     (self.rank, self.size, self.tag) = (rank, size, tag)
-    let room = ((capacity - 1) / size + 1) * size
+    let room = half == .gather ? 0 : (parts?[rank].count ?? (capacity - 1) / size + 1) * size
     terms = Buffer(count: isNarrow ? 0 : room)
     narrowTerms = Buffer(count: isNarrow ? room : 0)
     narrow = Buffer(count: isNarrow ? capacity : 0)
@@ -45,11 +53,14 @@ final class NonblockingSum: PendingSum {
 
   deinit { requests.deallocate() }
 
-  /// The numbers of each part; the last ones may be shorter.
-  private var width: Int { (count - 1) / size + 1 }
+  /// The numbers of each equal part; the last ones may be shorter.
+  private var equalWidth: Int { (count - 1) / size + 1 }
+
+  /// The distance between the terms of this rank's part.
+  private var width: Int { givenParts?[rank].count ?? equalWidth }
 
   private func part(of rank: Int) -> Range<Int> {
-    min(rank * width, count)..<min((rank + 1) * width, count)
+    givenParts?[rank] ?? min(rank * equalWidth, count)..<min((rank + 1) * equalWidth, count)
   }
 
   func start(count: Int) throws(CommunicationError) { try progress.start(self, count: count) }
@@ -62,10 +73,13 @@ final class NonblockingSum: PendingSum {
 
   /// Sends the first messages.
   func begin(count: Int) throws(CommunicationError) {
-    precondition(phase == .complete && count <= capacity, "\(count) of \(capacity) numbers")
+    precondition(
+      phase == .complete && count <= capacity && (givenParts == nil || count == capacity),
+      "\(count) of \(capacity) numbers")
     bytesSent = 0
     guard count > 0 else { return }
     self.count = count
+    if half == .gather { return try distribute() }
     let own = part(of: rank)
     if isNarrow {
       narrowAll(values, into: narrow.start, count)
@@ -100,6 +114,16 @@ final class NonblockingSum: PendingSum {
       return
     }
     addTerms()
+    if half == .both { return try distribute() }
+    let own = part(of: rank)
+    if isNarrow {
+      widenAll(narrow.start + own.lowerBound, into: values + own.lowerBound, own.count)
+    }
+    phase = .complete
+  }
+
+  /// Sends this rank's part to every other rank.
+  private func distribute() throws(CommunicationError) {
     let own = part(of: rank)
     if isNarrow {
       try exchange(

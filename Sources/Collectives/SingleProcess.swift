@@ -44,6 +44,15 @@ public final class SingleProcess: Communicator {
     color.map { _ in SingleProcess() }
   }
 
+  public func splitByNode() -> any Communicator { SingleProcess() }
+
+  public func shareMemory(bytes: Int) -> SharedMemory {
+    let memory = Buffer<UInt8>(count: bytes)
+    return SharedMemory(UnsafeMutableRawPointer(memory.start), bytes: bytes, meet: {}) {
+      withExtendedLifetime(memory) {}
+    }
+  }
+
   public func barrier() {}
   public func abort(code: Int32) -> Never { exit(code) }
   public func finish() {}

@@ -59,6 +59,14 @@ final class SumProgress: @unchecked Sendable {
     }
   }
 
+  /// Moves all sums on as far as they can go without waiting.
+  func advance() throws(CommunicationError) {
+    try exclusively { () throws(CommunicationError) in
+      if let failure { throw failure }
+      try advanceAll()
+    }
+  }
+
   private func advanceAll() throws(CommunicationError) {
     var index = 0
     while index < sums.count {

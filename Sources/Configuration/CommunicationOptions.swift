@@ -12,7 +12,21 @@ public struct CommunicationOptions: Codable, Equatable, Sendable {
     case off
   }
 
+  /// The memory of the ranks of a host: `node`.
+  public enum Node: String, Codable, CaseIterable, Sendable {
+    /// Shared where the ranks can and it is faster.
+    case auto
+    /// One copy of the weights and moments on each host, of which each rank updates a slice.
+    case shared
+    /// Each rank has its own copy of all.
+    case separate
+  }
+
   public var overlap = Overlap.auto
+  /// The memory of the ranks of a host.
+  public var node = Node.auto
+  /// True if each rank keeps a slice of the optimizer's moments only (ZeRO stage 1; Rajbhandari et al. 2020).
+  public var shardOptimizer = false
   /// The number format in which gradients travel; sums are computed in single precision.
   public var wire = Precision.float32
   /// The lossy compression of gradients, with error feedback; nil for none.
@@ -27,7 +41,8 @@ public struct CommunicationOptions: Codable, Equatable, Sendable {
   package static let reproducibleParts = 8
 
   enum CodingKeys: String, CodingKey {
-    case overlap, wire, compression, outer, reproducible
+    case overlap, node, wire, compression, outer, reproducible
+    case shardOptimizer = "shard_optimizer"
   }
 
   public init() {}
@@ -35,6 +50,8 @@ public struct CommunicationOptions: Codable, Equatable, Sendable {
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     overlap = try container.decode(.overlap, default: overlap)
+    node = try container.decode(.node, default: node)
+    shardOptimizer = try container.decode(.shardOptimizer, default: shardOptimizer)
     wire = try container.decode(.wire, default: wire)
     compression = try container.decodeIfPresent(CompressionOptions.self, forKey: .compression)
     outer = try container.decodeIfPresent(OuterOptions.self, forKey: .outer)
@@ -60,11 +77,32 @@ extension KeyedDecodingContainer<CommunicationOptions.CodingKeys> {
 }
 
 extension CommunicationOptions {
+  /// True if gradients are summed whole, at every step and in the order of ranks.
+  package var sumsWholeGradientsInOrder: Bool {
+    outer == nil && compression == nil && reproducible == nil
+  }
+
+  /// Returns true if the ranks of a host share memory.
+  /// - Parameters:
+  ///   - least: The fewest ranks of any host.
+  ///   - most: The most ranks of any host.
+  ///   - ranks: The world size.
+  package func sharesMemory(least: Int, most: Int, ranks: Int) -> Bool {
+    guard sumsWholeGradientsInOrder else { return false }
+    switch node {
+    case .separate: return false
+    case .shared: return most > 1
+    // On one host nothing travels that could be rounded: whoever asks for rounded gradients gets them.
+    case .auto: return least > 1 && !(wire == .bfloat16 && most == ranks)
+    }
+  }
+
   /// Returns the memory that the exchange needs on each rank, in vectors as long as the weights.
   /// - Parameters:
   ///   - ranks: The world size.
-  ///   - isSpread: True if the ranks are on several hosts.
-  package func vectors(ranks: Int, isSpread: Bool) -> Int {
+  ///   - perHost: The ranks of a host.
+  package func vectors(ranks: Int, perHost: Int) -> Double {
+    let isSpread = perHost < ranks
     if let outer {
       // The start of the round, the change, the mean, the velocity; the messages of two of them.
       return 3 + (outer.rule == .average ? 0 : 1) + (ranks > 1 ? 2 : 0)
@@ -75,9 +113,24 @@ extension CommunicationOptions {
     case .topK(let options): return options.momentum > 0 ? 2 : 1
     case .oneBit: return 1
     case nil:
-      let isLayerwise = wire == .bfloat16 || overlap == .on || overlap == .auto && isSpread
+      // The messages of a rank's slice, or of everything.
+      if sharesMemory(least: perHost, most: perHost, ranks: ranks) {
+        return isSpread ? 1 / Double(perHost) : 0
+      }
+      let isLayerwise =
+        wire == .bfloat16 || overlap == .on || overlap == .auto && isSpread || shardOptimizer
       return isLayerwise ? 1 : 0
     }
+  }
+
+  /// Returns the share of the weights, and that of the moments, that a rank has memory for.
+  /// - Parameters:
+  ///   - ranks: The world size.
+  ///   - perHost: The ranks of a host.
+  package func shares(ranks: Int, perHost: Int) -> (weights: Double, moments: Double) {
+    let isShared = sharesMemory(least: perHost, most: perHost, ranks: ranks)
+    let ofHost = isShared ? 1 / Double(perHost) : 1
+    return (ofHost, shardOptimizer && sumsWholeGradientsInOrder ? 1 / Double(ranks) : ofHost)
   }
 }
 

@@ -125,6 +125,29 @@ private let communicationRules: [CompatibilityRule] = [
       && (communication.compression != nil || communication.outer != nil)
   },
   .idle(
+    ["communication.node", "communication.shard_optimizer"],
+    "`communication.node: shared` and `communication.shard_optimizer` are for sums of whole gradients in "
+      + "the order of ranks: neither of compressed ones, nor in a tree, nor for ranks that train alone "
+      + "between outer steps."
+  ) { options in
+    let communication = options.communication
+    guard !communication.sumsWholeGradientsInOrder else { return [] }
+    return [
+      ("communication.node", communication.node == .shared),
+      ("communication.shard_optimizer", communication.shardOptimizer),
+    ].filter(\.1).map {
+      RuleViolation(
+        idle: $0.0, because: "ranks do not sum whole gradients in the order of ranks at every step",
+        or: "remove communication.compression, communication.outer and communication.reproducible")
+    }
+  },
+  .idle(
+    "communication.shard_optimizer",
+    "`communication.shard_optimizer` is for an optimizer with moments.",
+    because: "there are no moments that ranks could share out",
+    or: "choose an optimizer with moments"
+  ) { $0.communication.shardOptimizer && !$0.training.optimizer.hasMoments },
+  .idle(
     "communication",
     "`communication` is about gradients, and a readout is fitted without any.",
     because: "a readout is fitted in one pass, without gradients", or: "remove training.readout"

@@ -42,6 +42,20 @@ public final class Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
     return (start, { munmap(whole, length) })
   }
 
+  /// Maps zeroed memory of which only a part is ever written: small pages, so that the rest takes no room.
+  public init(sparse count: Int) {
+    let length = max(count, 1) * MemoryLayout<Element>.stride
+    guard
+      let whole = mmap(
+        nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
+      whole != MAP_FAILED
+    else { endOutOfMemory(length) }
+    madvise(whole, length, MADV_NOHUGEPAGE)
+    start = whole.bindMemory(to: Element.self, capacity: max(count, 1))
+    self.count = count
+    release = { munmap(whole, length) }
+  }
+
   /// Uses memory that the caller allocated, such as a window shared by the ranks of a node.
   /// - Parameter release: Called once, when the last reference to the buffer is gone.
   public init(
@@ -53,6 +67,34 @@ public final class Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
   }
 
   deinit { release() }
+
+  /// Asks for large pages for those that lie wholly in a range, and makes them: for shared memory, which the
+  /// system serves in small ones otherwise. Where it has none, nothing changes.
+  public func useLargePages(_ range: Range<Int>? = nil) {
+    let range = range ?? 0..<count
+    let page = UInt(2 << 20)
+    let first = (UInt(bitPattern: start + range.lowerBound) + page - 1) / page * page
+    let end = UInt(bitPattern: start + range.upperBound) / page * page
+    guard end > first, let place = UnsafeMutableRawPointer(bitPattern: first) else { return }
+    // MADV_COLLAPSE, of Linux 6.1.
+    madvise(place, Int(end - first), 25)
+  }
+
+  /// Returns the elements of a range that fill whole pages of memory.
+  public func wholePages(in range: Range<Int>) -> Range<Int> {
+    let (page, width) = (4096, MemoryLayout<Element>.stride)
+    let offset = Int(bitPattern: start) % page
+    let first = (range.lowerBound * width + offset + page - 1) / page * page - offset
+    let end = (range.upperBound * width + offset) / page * page - offset
+    return end > first ? first / width..<end / width : range.lowerBound..<range.lowerBound
+  }
+
+  /// Sets whole pages to zero bits. Pages of shared memory are returned to the system, for all processes.
+  public func release(_ pages: Range<Int>) {
+    guard !pages.isEmpty else { return }
+    let length = pages.count * MemoryLayout<Element>.stride
+    if madvise(start + pages.lowerBound, length, MADV_REMOVE) != 0 { clear(pages) }
+  }
 
   /// Returns the whole buffer, or the part that starts at `offset`.
   public func elements(from offset: Int = 0, count: Int? = nil) -> UnsafeMutableBufferPointer<

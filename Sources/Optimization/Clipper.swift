@@ -1,4 +1,4 @@
-internal import LinearAlgebra
+public import LinearAlgebra
 public import Recurrence
 
 /// The limits of gradient clipping: `clip: {norm: 5}`. All limits apply to the scaled gradient,
@@ -60,9 +60,10 @@ public struct Clipped: Sendable, Equatable {
 /// `clip_grad_norm_` does. The global norm limit reads the gradient once and changes only the
 /// scale; the other limits change the gradient in place.
 ///
-/// Norms are summed in double precision in the order of the layout, so the same gradient gives the
-/// same bits on every rank. A tied matrix counts once; frozen parameters and rows that no window
-/// has touched do not count.
+/// Norms are summed in double precision, block by block, and the blocks in the order of the layout, so the
+/// same gradient gives the same bits on every rank, and whether one rank measures all blocks or each those
+/// of its slice. A tied matrix counts once; frozen parameters and rows that no window has touched do not
+/// count.
 ///
 /// Papers: Pascanu et al. 2013 (`norm`), Brock et al. 2021 (`adaptive`, which excludes the output
 /// layer).
@@ -83,42 +84,64 @@ public struct Clipper: Sendable {
   public func clip(
     _ gradient: ParameterVector, weights: ParameterVector, scale: Double
   ) -> Clipped {
+    clip(gradient, weights: weights, scale: scale) { _ in }
+  }
+
+  /// Measures and clips a gradient of which this rank has the sum of one slice, `gradient.slice`.
+  /// - Parameter share: Fills in the sums of squares of the other ranks' blocks. Called as often on every
+  ///   rank.
+  public func clip<Failure: Error>(
+    _ gradient: ParameterVector, weights: ParameterVector, scale: Double,
+    sharing share: (Buffer<Double>) throws(Failure) -> Void
+  ) throws(Failure) -> Clipped {
     precondition(scale > 0 && scale.isFinite, "a gradient times \(scale)")
     precondition(
       gradient.layout.count == weights.layout.count,
       "a gradient of \(gradient.layout.count) numbers for \(weights.layout.count) weights")
-    let norm = scale * gradient.norm
+    func measure() throws(Failure) {
+      gradient.measureBlocks()
+      try share(gradient.squares)
+    }
+    try measure()
+    let norm = scale * gradient.measuredNorm
     guard norm.isFinite else { return Clipped(norm: norm, scale: scale) }
-    var remaining = norm
-    if options.value != nil || options.adaptive != nil || options.perParameter != nil {
-      for entry in gradient.layout.entries where !entry.isFrozen {
-        clip(entry, of: gradient, weights: weights, scale: scale)
+    if options.value != nil || options.adaptive != nil {
+      gradient.forEachOwn { entry, block in
+        if !entry.isFrozen { clip(entry, block, of: gradient, weights: weights, scale: scale) }
       }
-      if options.norm != nil { remaining = scale * gradient.norm }
+      if options.perParameter != nil || options.norm != nil { try measure() }
+    }
+    if let limit = options.perParameter {
+      var measured: (entry: Int, square: Double)?
+      gradient.forEachOwn { entry, block in
+        if entry.isFrozen { return }
+        if measured?.entry != block.entry {
+          measured = (block.entry, gradient.measuredSquare(of: block.entry))
+        }
+        let factor = factor(limit, scale * measured!.square.squareRoot())
+        if factor < 1 {
+          gradient.forEachTouched(entry, in: block) { multiply(gradient.row($0), Real(factor)) }
+        }
+      }
+      if options.norm != nil { try measure() }
     }
     guard let limit = options.norm else { return Clipped(norm: norm, scale: scale) }
-    return Clipped(norm: norm, scale: scale * factor(limit, remaining))
+    return Clipped(norm: norm, scale: scale * factor(limit, scale * gradient.measuredNorm))
   }
 
-  /// Applies the limits that concern a single parameter.
+  /// Applies the limits that concern single numbers and rows.
   private func clip(
-    _ entry: ParameterLayout.Entry, of gradient: ParameterVector, weights: ParameterVector,
-    scale: Double
+    _ entry: ParameterLayout.Entry, _ block: ParameterBlock, of gradient: ParameterVector,
+    weights: ParameterVector, scale: Double
   ) {
     if let value = options.value {
-      gradient.forEachTouched(entry) { clamp(gradient.row($0), Real(value / scale)) }
+      gradient.forEachTouched(entry, in: block) { clamp(gradient.row($0), Real(value / scale)) }
     }
     if let ratio = options.adaptive, !isOutput(entry) {
-      gradient.forEachTouchedRow(entry) { i in
+      gradient.forEachTouchedRow(entry, in: block) { i in
         let limit = ratio * max(norm(weights[entry][i]), 1e-3)
         let found = scale * norm(gradient[entry][i])
         if found > limit { multiply(gradient[entry][i], Real(limit / found)) }
-      }
-    }
-    if let limit = options.perParameter {
-      let factor = factor(limit, scale * gradient.squaredNorm(of: entry).squareRoot())
-      if factor < 1 {
-        gradient.forEachTouched(entry) { multiply(gradient.row($0), Real(factor)) }
       }
     }
   }
@@ -131,26 +154,57 @@ public struct Clipper: Sendable {
 extension ParameterVector {
   /// The Euclidean norm over all parameters that are not frozen, in double precision.
   public var norm: Double {
-    var total = 0.0
-    for entry in layout.entries where !entry.isFrozen {
-      total += squaredNorm(of: entry)
-    }
-    return total.squareRoot()
+    measureBlocks(isOwn: nil)
+    return measuredNorm
   }
 
-  /// Returns the sum of squares of a parameter. A row-sparse parameter is summed row by row, so
-  /// that skipping rows of zeros does not change a bit.
-  fileprivate func squaredNorm(of entry: ParameterLayout.Entry) -> Double {
-    guard entry.isRowSparse else { return row(entry).squaredNorm }
+  /// Measures the sum of squares of each of this rank's blocks.
+  fileprivate func measureBlocks() { measureBlocks(isOwn: slice?.isOwn) }
+
+  private func measureBlocks(isOwn: [Bool]?) {
+    let squares = squares.start
+    for (index, block) in layout.blocks.enumerated() where isOwn?[index] ?? true {
+      let entry = layout.entries[block.entry]
+      if entry.isFrozen { continue }
+      if entry.isRowSparse {
+        // Row by row, so that skipping rows of zeros does not change a bit.
+        var total = 0.0
+        forEachTouchedRow(entry, in: block) { total += self[entry][$0].squaredNorm }
+        squares[index] = total
+      } else {
+        squares[index] = row(block.numbers).squaredNorm
+      }
+    }
+  }
+
+  /// The norm over all parameters that are not frozen, from the measured blocks.
+  fileprivate var measuredNorm: Double {
+    var (total, ofEntry, current) = (0.0, 0.0, 0)
+    for (index, block) in layout.blocks.enumerated() where !layout.entries[block.entry].isFrozen {
+      if block.entry != current {
+        total += ofEntry
+        (ofEntry, current) = (0, block.entry)
+      }
+      ofEntry += squares.start[index]
+    }
+    return (total + ofEntry).squareRoot()
+  }
+
+  /// Returns the sum of squares of one parameter, from the measured blocks.
+  fileprivate func measuredSquare(of entry: Int) -> Double {
     var total = 0.0
-    forEachTouchedRow(entry) { total += self[entry][$0].squaredNorm }
+    for (index, block) in layout.blocks.enumerated() where block.entry == entry {
+      total += squares.start[index]
+    }
     return total
   }
 
-  /// Calls `body` with each row of a parameter that may not be zero.
-  fileprivate func forEachTouchedRow(_ entry: ParameterLayout.Entry, _ body: (Int) -> Void) {
-    guard let rows = touchedRows(entry.parameter) else { return (0..<entry.rows).forEach(body) }
-    rows.forEachRun { $0.forEach(body) }
+  /// Calls `body` with each row of a block that may not be zero.
+  fileprivate func forEachTouchedRow(
+    _ entry: ParameterLayout.Entry, in block: ParameterBlock, _ body: (Int) -> Void
+  ) {
+    guard let rows = touchedRows(entry.parameter) else { return block.rows.forEach(body) }
+    rows.forEachRun(in: block.rows) { $0.forEach(body) }
   }
 }
 

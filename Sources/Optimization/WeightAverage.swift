@@ -1,4 +1,4 @@
-internal import LinearAlgebra
+public import LinearAlgebra
 public import Recurrence
 
 /// A running average of the weights, which often evaluates better than the weights themselves.
@@ -32,9 +32,11 @@ public final class WeightAverage {
   private let options: Options
 
   /// Starts from a copy of the weights.
-  public init(_ options: Options, of weights: ParameterVector) {
+  /// - Parameter memory: The memory of the average; nil for its own.
+  public init(_ options: Options, of weights: ParameterVector, in memory: Buffer<Real>? = nil) {
     self.options = options
-    vector = ParameterVector(weights.layout)
+    vector = ParameterVector(weights.layout, buffer: memory)
+    vector.slice = weights.slice
     vector.precision = weights.precision
     vector.buffer.copy(from: weights.buffer)
   }
@@ -44,15 +46,16 @@ public final class WeightAverage {
     min(options.decay, Double(1 + updates) / Double(max(options.warmup, 1) + updates))
   }
 
-  /// Updates the average; call it after each update of the weights.
+  /// Updates the average, or this rank's slice of it; call it after each update of the weights.
   public func update(from weights: ParameterVector) {
     precondition(
       weights.layout.count == vector.layout.count,
       "an average of \(vector.layout.count) numbers for \(weights.layout.count) weights")
     let share = Real(1 - decay)
     vector.update { average in
-      for entry in average.layout.entries where !entry.isFrozen {
-        approach(average.row(entry), weights.row(entry), share)
+      average.forEachOwn { entry, block in
+        guard !entry.isFrozen else { return }
+        approach(average.row(block.numbers), weights.row(block.numbers), share)
       }
     }
     updates += 1

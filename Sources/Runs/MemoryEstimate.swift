@@ -6,6 +6,7 @@ internal import Glibc
 internal import LinearAlgebra
 internal import Recurrence
 internal import Sequences
+internal import Training
 
 /// The memory that the ranks of one machine need, so that a run too large for it is refused with a
 /// message, not killed by the kernel.
@@ -25,14 +26,12 @@ package struct MemoryEstimate {
   private let layers: [(layer: String, values: Int, derivatives: Int)]
 
   package init(_ options: RunOptions, _ dataset: Dataset, _ world: any Communicator) {
-    let plan = options.model.makeModel(dataset.interface, seed: options.seed).plan
+    let model = options.model.makeModel(dataset.interface, seed: options.seed)
+    let plan = model.plan
     let layout = ParameterLayout(plan)
     // A run that cannot be shared evenly is refused elsewhere.
     let parts = (try? options.microBatches(ranks: world.size)) ?? 1
-    let inTree = options.communication.reproducible == nil ? 0 : parts.trailingZeroBitCount
-    let vectors =
-      2 + inTree + Self.moments(options) + (options.training.average == nil ? 0 : 1)
-      + options.communication.vectors(ranks: world.size, isSpread: world.nodeSize < world.size)
+    let shares = Self.shares(options, world)
     let real = Double(MemoryLayout<Float>.stride)
     let parameters = Double(layout.count) * real
     let training = options.training
@@ -70,9 +69,12 @@ package struct MemoryEstimate {
     }
     ofEvaluations = measured.reduce(0, +) + (dataset.test == nil ? 0 : parameters)
     ofCopies = Self.bytesOfCopies(
-      layout, method.windows, training.precision, isEvaluated: !measured.isEmpty)
+      layout, method.windows, training.precision, isEvaluated: !measured.isEmpty,
+      share: shares.weights)
     ofRank =
-      Double(vectors) * parameters + Double(layout.constantCount) * real + ofTape + ofEvaluations
+      real * Self.vectors(options, model, layout, method.windows, world)
+      + Double(layout.constantCount) * real + ofTape
+      + ofEvaluations
       + ofCopies
     ranks = world.nodeSize
     layers = plan.numbersPerToken(resets: resets)
@@ -88,15 +90,47 @@ package struct MemoryEstimate {
     return parts == 1 ? 0 : Double((2 * parts - 1) * states)
   }
 
+  /// Returns the share of the weights, and that of the moments, that a rank has memory for.
+  private static func shares(
+    _ options: RunOptions, _ world: any Communicator
+  ) -> (weights: Double, moments: Double) {
+    if options.training.readout != nil { return (1, 1) }
+    return options.communication.shares(ranks: world.size, perHost: world.nodeSize)
+  }
+
+  /// Returns the count of numbers of a rank in vectors with one number for each parameter: weights,
+  /// gradient, moments, an average, and what the exchange of gradients needs.
+  private static func vectors(
+    _ options: RunOptions, _ model: any Model, _ layout: ParameterLayout, _ windows: [WindowSize],
+    _ world: any Communicator
+  ) -> Double {
+    let shares = shares(options, world)
+    let parts = (try? options.microBatches(ranks: world.size)) ?? 1
+    let inTree =
+      options.communication.reproducible == nil ? 0 : Double(parts.trailingZeroBitCount)
+    let vectors =
+      shares.weights * (options.training.average == nil ? 1 : 2)
+      + inTree + shares.moments * Double(moments(options))
+      + options.communication.vectors(ranks: world.size, perHost: world.nodeSize)
+    let rows = windows.map { $0.steps * $0.streams }.max() ?? 0
+    let gradient =
+      shares.weights == 1
+      ? layout.count
+      : layout.gradientNumbers(model.gradientStages, ranks: world.nodeSize, rows: rows)
+    return vectors * Double(layout.count) + Double(gradient)
+  }
+
   /// Returns the number of moments of the optimizer.
   private static func moments(_ options: RunOptions) -> Int {
     options.training.optimizer.makeOptimizer(for: ParameterLayout(Plan())).moments.count
   }
 
   /// Returns the bytes of packed copies of weights and rounded factors. In training, layers share
-  /// the memory for large copies; in evaluations each copy has its own.
+  /// the memory for large copies, unless ranks share all copies; in evaluations each copy has its own.
+  /// - Parameter share: The share of a rank in copies that all ranks of a host use; 1 for its own.
   private static func bytesOfCopies(
-    _ layout: ParameterLayout, _ sizes: [WindowSize], _ precision: Precision, isEvaluated: Bool
+    _ layout: ParameterLayout, _ sizes: [WindowSize], _ precision: Precision, isEvaluated: Bool,
+    share: Double
   ) -> Double {
     let streams = sizes.map(\.streams).max() ?? 0
     var (small, evaluated) = (0.0, 0.0)
@@ -105,7 +139,9 @@ package struct MemoryEstimate {
     for entry in layout.entries + layout.constants where !entry.isVector && !entry.isRowSparse {
       let copies = WeightProducts.bytesOfCopies(
         rows: entry.rows, columns: entry.columns, rowsOfStep: streams, precision: precision)
-      if copies.forward >= Double(WeightProducts.leastOfTurns) {
+      if share < 1 {
+        small += share * (copies.forward + copies.backward)
+      } else if copies.forward >= Double(WeightProducts.leastOfTurns) {
         large[entry.layer, default: 0] += max(copies.forward, copies.backward)
       } else {
         small += copies.forward + copies.backward

@@ -111,6 +111,7 @@ public final class Run {
         checkpoints: reports?.checkpoints, reducer: makeReducer,
         diagnosingEvery: request.diagnosingEvery)
     }
+    if world.isRoot, let note = trainer.sharingNote { log.warning("\(note)") }
     // Test data that cannot be read should be reported now, not at the end of the run.
     try world.unanimous {
       _ = try dataset.test?.loader(options.evaluation.loaderRequest(in: world))

@@ -46,8 +46,11 @@ extension Trainer {
       for (_, vector) in outer.agreedTensors { hash.add(vector) }
     } else {
       hash.add(weights)
-      for moment in optimizer.moments { hash.add(moment.vector) }
-      if let average { hash.add(average.vector) }
+      // Of moments in slices each rank has others.
+      if sharing?.isSharded != true {
+        for moment in optimizer.moments { hash.add(moment.vector) }
+        if let average { hash.add(average.vector) }
+      }
     }
     return hash.bytes + Array("\(coordinator.state)".utf8)
   }

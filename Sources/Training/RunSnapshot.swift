@@ -17,11 +17,11 @@ extension Trainer {
     // Ranks that train alone leave one model, the mean of theirs.
     let weights = try meanOfRanks(weights)
     let average = try average.map { (average) throws(CommunicationError) in
-      try meanOfRanks(average.vector)
+      try whole(average.vector)
     }
     var moments: [Tensor] = []
     for (name, vector) in optimizer.moments {
-      moments += try meanOfRanks(vector).tensors(prefix: name + ".")
+      moments += try whole(vector).tensors(prefix: name + ".")
     }
     guard world.isRoot else { return nil }
     var tensors: [(file: String, tensors: [Tensor], metadata: [String: String])] = [
@@ -56,7 +56,8 @@ extension Trainer {
     optimizer.updates = counters.optimizer
     average?.updates = counters.average
     try world.share(weights)
-    for (_, vector) in optimizer.moments { try world.share(vector) }
+    try sharing?.finishChange()
+    try share(found.moments)
     if let average { try world.share(average.vector) }
     for (_, vector) in sharedStateTensors { try world.share(vector) }
     try scatterRankTensors(from: checkpoint, exists: try world.share(found.hasReducer))
@@ -74,10 +75,29 @@ extension Trainer {
     var coordinator = CoordinatorState()
     var cursor = StreamCursor()
     var counters = Snapshot.Counters()
+    /// The moments on the root, where each rank keeps a slice of them.
+    var moments: [ParameterVector]?
     /// The bytes of each of `carriedTensors`, for all streams.
     var hidden: [[UInt8]] = []
     /// True if the checkpoint has the tensors that this run's exchange of gradients keeps.
     var hasReducer = false
+  }
+
+  /// Returns a moment or an average as a checkpoint has it. Collective.
+  private func whole(_ vector: ParameterVector) throws(CommunicationError) -> ParameterVector {
+    guard let sharing, sharing.isSharded else { return try meanOfRanks(vector) }
+    return try sharing.gathered(vector) ?? vector
+  }
+
+  /// Gives every rank the moments that the root has read, or its slice of them. Collective.
+  private func share(_ moments: [ParameterVector]?) throws(CommunicationError) {
+    for (index, moment) in optimizer.moments.enumerated() {
+      if let sharing, sharing.isSharded {
+        try sharing.scatter(moments?[index], into: moment.vector)
+      } else {
+        try world.share(moment.vector)
+      }
+    }
   }
 
   /// Reads a checkpoint into the vectors of this rank.
@@ -94,8 +114,13 @@ extension Trainer {
       restored.counters.kept = nil
     }
     try checkpoint.tensors(of: CheckpointFile.Name.model).load(into: [("", weights)])
+    // A rank that keeps a slice of its moments has memory for no more.
+    let moments =
+      sharing?.isSharded == true
+      ? optimizer.moments.map { ($0.name, ParameterVector($0.vector.layout)) } : optimizer.moments
     try checkpoint.tensors(of: CheckpointFile.Name.optimizer).load(
-      into: optimizer.moments.map { ($0.name + ".", $0.vector) })
+      into: moments.map { ($0.0 + ".", $0.1) })
+    if sharing?.isSharded == true { restored.moments = moments.map(\.1) }
     if let average {
       // A run without an average so far starts one with the current weights.
       let file =
@@ -122,6 +147,7 @@ extension Trainer {
   public func begin(from file: SafetensorsFile?, updateGate: UpdateGate? = nil) throws {
     try world.unanimous { try file?.load(model, into: weights, updateGate: updateGate) }
     try world.share(weights)
+    try sharing?.finishChange()
     average?.vector.update { $0.buffer.copy(from: weights.buffer) }
     outer?.begin(from: weights)
   }

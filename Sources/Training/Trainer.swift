@@ -43,6 +43,10 @@ public final class Trainer {
   /// another.
   private let tree: GradientTree?
   let reducer: any GradientReducer
+  /// The division of the parameters among ranks; nil for ranks that each update all.
+  let sharing: ParameterSharing?
+  /// A note for the user on how ranks share memory; nil for none.
+  package let sharingNote: String?
   /// The outer steps of ranks that train alone between them; nil for a sum of gradients at every step.
   let outer: OuterSteps?
   private let clipper: Clipper
@@ -66,7 +70,11 @@ public final class Trainer {
   /// The time between votes of the ranks in an evaluation.
   package var stopInterval = Duration.milliseconds(500)
   /// The cost of the messages of the last step to this rank.
-  package var traffic: Traffic { outer?.traffic ?? reducer.traffic }
+  package var traffic: Traffic {
+    var traffic = outer?.traffic ?? reducer.traffic
+    traffic.bytes += sharing?.bytesSent ?? 0
+    return traffic
+  }
   /// The memory of the windows.
   var tape: Tape { microBatches.tape }
   /// The profile that records the time of the parts of a step; nil for none.
@@ -94,6 +102,12 @@ public final class Trainer {
     self.checkpoints = checkpoints
     model = options.model.makeModel(
       dataset.interface, seed: options.seed, objective: options.training.objective)
+    let layout = ParameterLayout(model.plan)
+    let communication = options.communication
+    // Collective: nothing before it may fail on some ranks only.
+    (sharing, sharingNote) = try ParameterSharing.make(options, layout, model.gradientStages, world)
+    weights = sharing.map { ParameterVector($0.placed) } ?? ParameterVector(layout)
+    try sharing?.initialize(weights, seed: options.seed) ?? weights.initialize(seed: options.seed)
     makeMicroBatches = { [model] updates in
       try MicroBatches(options, dataset, model, in: world, updates: updates)
     }
@@ -110,24 +124,23 @@ public final class Trainer {
       stepsPerEpoch: microBatches.loader.windowsPerEpoch,
       windowLength: (microBatches.loader as? Streams).map { $0.length - 1 },
       guess: options.model.lossOfGuessing(dataset.interface))
-    let layout = ParameterLayout(model.plan)
-    weights = ParameterVector(layout)
     weights.precision = options.training.precision
-    weights.initialize(seed: options.seed)
-    gradient = ParameterVector(layout)
-    let communication = options.communication
-    reducer = makeReducer(
-      ReducerRequest(gradient, world, communication, stages: model.gradientStages))
+    gradient = ParameterVector(layout, buffer: sharing?.gradient)
+    gradient.slice = sharing?.slice
+    var request = ReducerRequest(gradient, world, communication, stages: model.gradientStages)
+    request.sharing = sharing
+    reducer = makeReducer(request)
     outer = communication.outer.map { [weights] in
       OuterSteps($0, of: weights, wire: communication.wire, in: world)
     }
     tree =
       communication.reproducible == nil
       ? nil
-      : GradientTree(
-        of: gradient, leaves: microBatches.count)
-    optimizer = options.training.optimizer.makeOptimizer(for: layout)
-    average = options.training.average.map { [weights] in WeightAverage($0, of: weights) }
+      : GradientTree(of: gradient, leaves: microBatches.count)
+    optimizer = options.training.optimizer.makeOptimizer(for: sharing?.placed ?? layout)
+    average = options.training.average.map { [weights, sharing] in
+      WeightAverage($0, of: weights, in: sharing?.placed.memory?(layout.count))
+    }
     clipper = Clipper(
       options.training.clip ?? ClipOptions(), output: Set(model.outputWeights))
     carriesState = options.training.carryState
@@ -155,11 +168,13 @@ public final class Trainer {
       $0.predictions?.feed($0.batch, step: step - 1, weights: weights, gradient: gradient)
     }
     if diagnosis?.isDue(at: step) == true {
+      gradient.nonzero = nil
       try diagnosis?.measure(self, gradient)
       watch.restart()
     }
     var sums = findGradient()
-    watch.compute = watch.lap()
+    let inPass = reducer.secondsInPass
+    watch.compute = watch.lap() - inPass
     sums.computing[sums.computing.startIndex + world.rank] = watch.compute
     try reducer.sum(gradient, step: step - 1)
     // A rank that trains alone clips by its own targets and its own norm.
@@ -168,18 +183,15 @@ public final class Trainer {
     }
     sums.norms = own?.norm ?? 0
     try world.sum(&sums.values)
-    watch.communication = watch.lap()
+    watch.communication = watch.lap() + inPass
     profile?.mark(.reduction)
     let scale = coordinator.gradientScale(of: sums)
-    let found = diagnosis?.report(step: step, self, gradient, scale: scale)
+    let found = try diagnose(step: step, scale: scale)
     if found != nil { watch.restart() }
-    let update = own ?? clipper.clip(gradient, weights: weights, scale: scale)
+    let update = try own ?? clip(scale: scale)
     let norm = own == nil ? update.norm : sums.norms / Double(world.size)
     let verdict = coordinator.judge(sums, norm: norm)
-    if verdict == .update {
-      optimizer.update(weights, gradient: gradient, rate: rate, scale: update.scale)
-      average?.update(from: weights)
-    }
+    if verdict == .update { try self.update(rate: rate, scale: update.scale) }
     profile?.mark(.optimizer)
     if verdict == .skip { microBatches.discard() } else { microBatches.carryStates() }
     let epochEnds = microBatches.isAtEpochEnd
@@ -220,6 +232,29 @@ public final class Trainer {
     let profile = tape.profile
     microBatches = try makeMicroBatches(updates)
     tape.profile = profile
+  }
+
+  /// Updates the weights and their average, or this rank's slice of them.
+  private func update(rate: Double, scale: Double) throws(CommunicationError) {
+    optimizer.update(weights, gradient: gradient, rate: rate, scale: scale)
+    average?.update(from: weights)
+    try sharing?.publish()
+  }
+
+  /// Reports the summed gradient at the steps of a diagnosis, on the root.
+  private func diagnose(step: Int, scale: Double) throws(CommunicationError) -> GradientReport? {
+    guard diagnosis?.isDue(at: step) == true else { return nil }
+    try sharing?.complete(gradient)
+    return diagnosis?.report(step: step, self, gradient, scale: scale)
+  }
+
+  /// Measures and clips the summed gradient, of which this rank may have a slice.
+  private func clip(scale: Double) throws(CommunicationError) -> Clipped {
+    guard let sharing else { return clipper.clip(gradient, weights: weights, scale: scale) }
+    return try clipper.clip(gradient, weights: weights, scale: scale) {
+      (squares) throws(CommunicationError) in
+      try sharing.grid.share(squares, of: sharing.slice)
+    }
   }
 
   /// Runs the model forward and backward over the window of each micro-batch; this rank may have no part in
@@ -311,6 +346,7 @@ public final class Trainer {
   /// weights; between outer steps the mean of those of all ranks. Collective.
   package func currentModel() throws(CommunicationError) -> ParameterVector {
     let own = average?.vector ?? weights
+    if let sharing, sharing.isSharded, own !== weights { try sharing.complete(own) }
     return try outer?.mean(of: own) ?? own
   }
 

@@ -96,7 +96,13 @@ struct Bench: ParsableCommand {
   @Option(help: "With --baseline, the share by which a figure may fall; 0.05 unless given.")
   var tolerance: Double?
 
+  @Option(
+    help: ArgumentHelp(
+      "Measure sums of so many numbers over the ranks instead of a model.", valueName: "numbers"))
+  var sum: Int?
+
   func run() throws {
+    if let sum { try measureSum(of: sum) }
     var shape = BenchRequest.Shape()
     shape.cell = cell
     shape.layers = layers
@@ -134,6 +140,17 @@ struct Bench: ParsableCommand {
     try inWorld { [request] world in
       let report = try Benchmark(request).run(in: world)
       if world.isRoot { print(json ? try report.json : report.words) }
+      return ExitStatus.done
+    }
+  }
+
+  /// Measures sums over the ranks.
+  private func measureSum(of count: Int) throws -> Never {
+    guard (1...Int(Int32.max)).contains(count) else {
+      throw UsageError("--sum is \(count): give a count of numbers from 1 to \(Int32.max)")
+    }
+    try inWorld { world in
+      if let table = try SumBenchmark(count: count).run(in: world) { print(table) }
       return ExitStatus.done
     }
   }

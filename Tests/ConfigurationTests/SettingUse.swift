@@ -140,6 +140,19 @@ struct SettingUse: Sendable, CustomTestStringConvertible {
       key: "communication.overlap", given: "communication.overlap=true",
       idle: [["communication.compression=powersgd"], ["communication.outer={every: 5}"], readout]),
     SettingUse(
+      key: "communication.node", given: "communication.node=shared",
+      idle: [
+        ["communication.compression=powersgd"], ["communication.outer={every: 5}"],
+        ["communication.reproducible=true"], readout,
+      ]),
+    SettingUse(
+      key: "communication.shard_optimizer", given: "communication.shard_optimizer=true",
+      read: ["training.optimizer={rule: adam}"],
+      idle: [
+        ["training.optimizer={rule: sgd}"], ["communication.compression=powersgd"],
+        ["communication.outer={every: 5}"], readout,
+      ]),
+    SettingUse(
       key: "communication.wire", given: "communication.wire=bfloat16",
       read: ["communication.outer={every: 5}"],
       idle: [["communication.compression=top_k"], readout]),

@@ -47,3 +47,35 @@ for mode in wire=bfloat16 'compression={powersgd: {rank: 2, start: 20}}' 'compre
   same "whole-$number" "killed-$number" || die "$mode: other bytes after kill -9 behind $stopped"
   pass "$mode: killed behind $stopped, resumed, the same bytes"
 done
+
+# Two ranks on each host share its memory.
+four() { timeout -k 5 120 "$root/launch/two-hosts" --ranks 2 "$binary" train config.yaml --set training.batch_size=8 "$@" 2>log; }
+
+four --run shared || die "four ranks: $(cat log)"
+four --run after --set communication.overlap=false || die "four ranks, sums after the pass: $(cat log)"
+same shared after || die "sums after the backward pass have other bits"
+four --run sharded --set communication.shard_optimizer=true || die "four ranks, sharded: $(cat log)"
+same shared sharded || die "a sharded optimizer has other bits"
+pass "two hosts of two ranks: the same bits with a sharded optimizer, and whenever sums begin"
+
+sent() { python3 -c 'import json,sys; print([json.loads(l)["bytes_sent"] for l in open(sys.argv[1]) if "bytes_sent" in l][5])' "$1/metrics.jsonl"; }
+four --run separate --set communication.node=separate || die "four ranks with separate memory: $(cat log)"
+[ "$((2 * $(sent shared)))" -lt "$(sent separate)" ] || die "shared memory sends $(sent shared) bytes, separate $(sent separate)"
+pass "a rank of a host with shared memory sends $(sent shared) bytes, with separate memory $(sent separate)"
+
+before=$(ls /dev/shm)
+timeout -k 5 120 "$root/launch/two-hosts" --ranks 2 "$binary" train config.yaml --set training.batch_size=8 --run killed \
+  --set communication.node=shared --set training.steps=100000 --set checkpoint.every=10 --set checkpoint.keep=2 >log 2>&1 &
+launcher=$!
+for _ in $(seq 600); do
+  if [ -e killed/checkpoints/latest ]; then break; fi
+  sleep 0.05
+done
+for process in /proc/[0-9]*; do
+  if { tr '\0' ' ' <"$process/cmdline"; } 2>/dev/null | grep -q "^$binary train config.yaml .*--run killed "; then
+    kill -9 "${process#/proc/}" 2>/dev/null || true
+  fi
+done
+wait "$launcher" || true
+[ "$(ls /dev/shm)" = "$before" ] || die "killed ranks left files in /dev/shm: $(ls /dev/shm)"
+pass "ranks that are killed leave nothing of their shared memory"

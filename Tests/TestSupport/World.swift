@@ -6,6 +6,8 @@ internal import Foundation
 package enum World: Sendable, CustomStringConvertible {
   case singleProcess
   case threads(Int)
+  /// Threads that play to be on several hosts of so many ranks.
+  case hosts(threads: Int, ranksPerHost: Int)
   case mpi
 
   package static let isLaunched = Launch().launcher != .none
@@ -15,16 +17,26 @@ package enum World: Sendable, CustomStringConvertible {
 
   /// Worlds to be compared with a single process.
   package static let several: [World] =
-    isLaunched ? [.mpi] : [.threads(2), .threads(3), .threads(4)]
+    isLaunched ? [.mpi] : [.threads(2), .threads(3), .hosts(threads: 4, ranksPerHost: 2)]
 
   /// Every number of ranks up to four, a single thread as well.
   package static let upToFour: [World] =
     isLaunched ? [.mpi] : [.singleProcess] + (1...4).map { .threads($0) }
 
+  /// Ranks on several hosts, the last of which may have fewer. Under MPI the ranks are where they are.
+  package static let spread: [World] =
+    isLaunched
+    ? [.mpi]
+    : [
+      .hosts(threads: 4, ranksPerHost: 2), .hosts(threads: 5, ranksPerHost: 2),
+      .hosts(threads: 3, ranksPerHost: 1),
+    ]
+
   package var description: String {
     switch self {
     case .singleProcess: "one process"
     case .threads(let size): "\(size) threads"
+    case .hosts(let size, let ranks): "\(size) threads on hosts of \(ranks)"
     case .mpi: "MPI"
     }
   }
@@ -38,6 +50,10 @@ package enum World: Sendable, CustomStringConvertible {
       return [Local(rank: 0, size: 1, value: try body(SingleProcess()))]
     case .threads(let size):
       return try ThreadCommunicator.run(size, body).enumerated().map {
+        Local(rank: $0, size: size, value: $1)
+      }
+    case .hosts(let size, let ranks):
+      return try ThreadCommunicator.run(size, ranksPerHost: ranks, body).enumerated().map {
         Local(rank: $0, size: size, value: $1)
       }
     case .mpi:

@@ -12,26 +12,32 @@ public final class ThreadCommunicator: Communicator {
   public let size: Int
   private let meeting: Rendezvous
 
-  /// All threads share a host.
-  public var nodeRank: Int { rank }
-  public var nodeSize: Int { size }
+  /// The number of the host that each rank plays to be on.
+  private let hosts: [Int]
 
-  private init(rank: Int, size: Int, meeting: Rendezvous) {
-    (self.rank, self.size, self.meeting) = (rank, size, meeting)
+  public var nodeRank: Int { hosts[..<rank].count { $0 == hosts[rank] } }
+  public var nodeSize: Int { hosts.count { $0 == hosts[rank] } }
+
+  private init(rank: Int, hosts: [Int], meeting: Rendezvous) {
+    (self.rank, self.hosts, self.meeting) = (rank, hosts, meeting)
+    size = hosts.count
   }
 
   /// Runs `body` on `size` threads, one rank per thread, and returns the results by rank.
+  /// - Parameter ranksPerHost: The ranks of each host that the threads play to be on; nil for one host.
   /// - Throws: The error of the first rank to throw, which is the cause of the others' errors.
   public static func run<Value: Sendable>(
-    _ size: Int, _ body: @escaping @Sendable (ThreadCommunicator) throws -> Value
+    _ size: Int, ranksPerHost: Int? = nil,
+    _ body: @escaping @Sendable (ThreadCommunicator) throws -> Value
   ) throws -> [Value] {
     precondition(size > 0, "a world of \(size) threads")
+    let hosts = (0..<size).map { $0 / (ranksPerHost ?? size) }
     let meeting = Rendezvous(size: size)
     let outcomes = Outcomes<Value>(size: size)
     let threads = (0..<size).map { rank in
       start {
         do {
-          let world = ThreadCommunicator(rank: rank, size: size, meeting: meeting)
+          let world = ThreadCommunicator(rank: rank, hosts: hosts, meeting: meeting)
           outcomes.succeed(try body(world), rank: rank)
         } catch {
           outcomes.fail(error)
@@ -158,12 +164,37 @@ public final class ThreadCommunicator: Communicator {
           let part = meeting.makePart(of: ranks)
           for (place, rank) in ranks.enumerated() {
             choices[rank].pointee.part = ThreadCommunicator(
-              rank: place, size: ranks.count, meeting: part)
+              rank: place, hosts: ranks.map { hosts[$0] }, meeting: part)
           }
         }
       }
     }
     return choice.part
+  }
+
+  public func splitByNode() throws(CommunicationError) -> any Communicator {
+    try split(by: hosts[rank])!
+  }
+
+  public func shareMemory(bytes: Int) throws(CommunicationError) -> SharedMemory {
+    var memory: Buffer<UInt8>?
+    try withUnsafeMutablePointer(to: &memory) { memory throws(CommunicationError) in
+      let share = Share(
+        operation: "shared memory", number: bytes, memory: UnsafeMutableRawPointer(memory))
+      try meeting.meet(rank: rank, bringing: share) { shares in
+        let shared = Buffer<UInt8>(count: bytes)
+        for share in shares {
+          share.memory!.assumingMemoryBound(to: Buffer<UInt8>?.self).pointee = shared
+        }
+      }
+    }
+    let shared = memory!
+    return SharedMemory(
+      UnsafeMutableRawPointer(shared.start), bytes: bytes,
+      meet: { [meeting, rank] () throws(CommunicationError) in
+        try meeting.meet(rank: rank, bringing: Share(operation: "barrier of memory")) { _ in }
+      },
+      release: { withExtendedLifetime(shared) {} })
   }
 
   public func barrier() throws(CommunicationError) {

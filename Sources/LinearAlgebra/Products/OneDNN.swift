@@ -110,10 +110,14 @@
       guard !isTransposed && isWorthACopy(of: a) else {
         return super.multiply(a, into: c, isTransposed: isTransposed, keep: keep)
       }
-      let transposed = copy.matrix(rows: matrix.columns, columns: matrix.rows, in: model) {
-        matrix.transpose(into: $0)
-      }
+      let transposed = copy.matrix(rows: matrix.columns, columns: matrix.rows, 0, of: self)
       c.multiply(a, false, transposed, false, keep: keep)
+    }
+
+    override func pack(_ number: Int, into memory: UnsafeMutableRawPointer) {
+      matrix.transpose(
+        into: Matrix(
+          memory.assumingMemoryBound(to: Float.self), rows: matrix.columns, columns: matrix.rows))
     }
   }
 
@@ -121,9 +125,13 @@
     private let forward, backward: BlockedCopy
 
     init(_ matrix: Matrix, in model: WeightProducts, _ made: MadeProducts) {
-      forward = BlockedCopy(ONEDNN_FLOAT32, made)
-      backward = BlockedCopy(ONEDNN_FLOAT32, made)
+      forward = BlockedCopy(ONEDNN_FLOAT32, made, number: BlockedCopy.forward)
+      backward = BlockedCopy(ONEDNN_FLOAT32, made, number: BlockedCopy.backward)
       super.init(matrix, in: model)
+    }
+
+    override func pack(_ number: Int, into memory: UnsafeMutableRawPointer) {
+      (number == BlockedCopy.forward ? forward : backward).fill(memory, from: matrix)
     }
 
     override func multiply(_ a: Matrix, into c: Matrix, isTransposed: Bool, keep: Real) {
@@ -139,9 +147,17 @@
     private let forward, backward: BlockedCopy
 
     init(_ matrix: Matrix, in model: WeightProducts, _ made: MadeProducts) {
-      forward = BlockedCopy(ONEDNN_BFLOAT16, made)
-      backward = BlockedCopy(ONEDNN_BFLOAT16, made)
+      forward = BlockedCopy(ONEDNN_BFLOAT16, made, number: BlockedCopy.forward)
+      backward = BlockedCopy(ONEDNN_BFLOAT16, made, number: BlockedCopy.backward)
       super.init(matrix, in: model)
+    }
+
+    override func pack(_ number: Int, into memory: UnsafeMutableRawPointer) {
+      switch number {
+      case BlockedCopy.forward: forward.fill(memory, from: matrix)
+      case BlockedCopy.backward: backward.fill(memory, from: matrix)
+      default: super.pack(number, into: memory)
+      }
     }
 
     override func multiply(_ a: Matrix, into c: Matrix, isTransposed: Bool, keep: Real) {
@@ -187,14 +203,19 @@
 
   /// A copy of a weight in oneDNN's own blocks, for one of the two passes.
   private final class BlockedCopy {
+    /// The numbers of the copies for the two passes.
+    static let (forward, backward) = (1, 2)
+
     private let type: onednn_type
     private let made: MadeProducts
+    private let number: Int
     private var copy = PackedCopy()
     /// The layout of the blocks.
     private var layout: OpaquePointer?
 
-    init(_ type: onednn_type, _ made: MadeProducts) {
+    init(_ type: onednn_type, _ made: MadeProducts, number: Int) {
       self.type = type
+      self.number = number
       self.made = made
     }
 
@@ -220,12 +241,13 @@
         layout = onednn_pack_make(typical)
       }
       guard let layout, let product = made.product(shape, layout) else { return nil }
-      let matrix = weight.matrix
-      let packed = copy.bytes(onednn_pack_bytes(layout), in: weight.model) {
-        let isMade = onednn_pack_fill(layout, matrix.start, !isTransposed, $0)
-        precondition(isMade, "oneDNN could not pack \(matrix.rows)×\(matrix.columns)")
-      }
-      return (product, packed)
+      return (product, copy.bytes(onednn_pack_bytes(layout), number, of: weight))
+    }
+
+    /// Writes the copy, whose layout a product has made before.
+    func fill(_ memory: UnsafeMutableRawPointer, from matrix: Matrix) {
+      let isMade = onednn_pack_fill(layout!, matrix.start, number == Self.forward, memory)
+      precondition(isMade, "oneDNN could not pack \(matrix.rows)×\(matrix.columns)")
     }
   }
 

@@ -78,22 +78,28 @@
     private var rounded = PackedCopy()
 
     override func multiply(_ a: Matrix, into c: Matrix, isTransposed: Bool, keep: Real) {
-      let rounds = model.precision == .bfloat16
-      let stored = rounds ? roundedCopy() : matrix
       c.multiplyRows(
-        rounds ? model.rounded(a, .left) : a, isTransposed ? stored : transposedCopy(of: stored),
+        rounds ? model.rounded(a, .left) : a, isTransposed ? stored() : transposedCopy(),
         keep: keep)
     }
 
-    private func roundedCopy() -> Matrix {
-      rounded.matrix(rows: matrix.rows, columns: matrix.columns, in: model) {
-        matrix.round(into: $0)
-      }
+    private var rounds: Bool { model.precision == .bfloat16 }
+
+    /// The weight, rounded if the model's products are.
+    private func stored() -> Matrix {
+      rounds ? rounded.matrix(rows: matrix.rows, columns: matrix.columns, 0, of: self) : matrix
     }
 
-    private func transposedCopy(of matrix: Matrix) -> Matrix {
-      transposed.matrix(rows: matrix.columns, columns: matrix.rows, in: model) {
-        matrix.transpose(into: $0)
+    private func transposedCopy() -> Matrix {
+      transposed.matrix(rows: matrix.columns, columns: matrix.rows, 1, of: self)
+    }
+
+    override func pack(_ number: Int, into memory: UnsafeMutableRawPointer) {
+      let numbers = memory.assumingMemoryBound(to: Float.self)
+      if number == 0 {
+        matrix.round(into: Matrix(numbers, rows: matrix.rows, columns: matrix.columns))
+      } else {
+        stored().transpose(into: Matrix(numbers, rows: matrix.columns, columns: matrix.rows))
       }
     }
   }

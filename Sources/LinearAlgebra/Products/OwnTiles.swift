@@ -38,10 +38,15 @@
     private func tiles(
       of copy: inout PackedCopy, _ a: Matrix, _ c: Matrix, _ isTransposed: Bool
     ) -> UnsafeMutableRawPointer {
-      copy.bytes(tiles_bytes(c.columns, a.columns), in: model) {
-        // The stored matrix is [out, in]: a row holds the weights of one output.
-        tiles_pack(matrix.start, matrix.stride, isTransposed, c.columns, a.columns, TILES_RIGHT, $0)
-      }
+      copy.bytes(tiles_bytes(c.columns, a.columns), isTransposed ? 1 : 0, of: self)
+    }
+
+    override func pack(_ number: Int, into memory: UnsafeMutableRawPointer) {
+      // The stored matrix is [out, in]: a row holds the weights of one output.
+      let isTransposed = number == 1
+      let (lines, depth) =
+        isTransposed ? (matrix.columns, matrix.rows) : (matrix.rows, matrix.columns)
+      tiles_pack(matrix.start, matrix.stride, isTransposed, lines, depth, TILES_RIGHT, memory)
     }
   }
 

@@ -9,16 +9,21 @@
     private var own: Buffer<UInt8>?
     private var turn = -1
 
-    /// Returns the memory of the copy, of so many bytes and aligned to 64, after `fill` has written the
-    /// copy where it is missing or out of date.
+    /// Returns the memory of the copy, of so many bytes and aligned to 64, after the weight has written it
+    /// where it is missing or out of date.
+    /// - Parameter number: The number of the copy among those of its weight.
     @inline(__always)
     mutating func bytes(
-      _ count: Int, in model: WeightProducts, fill: (UnsafeMutableRawPointer) -> Void
+      _ count: Int, _ number: Int, of weight: WeightProduct
     ) -> UnsafeMutableRawPointer {
+      let model = weight.model
+      if let shared = model.sharedPacks, let memory = shared.bytes(count, number, of: weight) {
+        return memory
+      }
       let memory = place(count, in: model)
       if version != model.version {
         version = model.version
-        fill(memory)
+        weight.pack(number, into: memory)
       }
       return memory
     }
@@ -26,13 +31,10 @@
     /// The same for a copy that is a matrix of single-precision numbers.
     @inline(__always)
     mutating func matrix(
-      rows: Int, columns: Int, in model: WeightProducts, fill: (Matrix) -> Void
+      rows: Int, columns: Int, _ number: Int, of weight: WeightProduct
     ) -> Matrix {
-      func matrix(_ memory: UnsafeMutableRawPointer) -> Matrix {
-        Matrix(memory.assumingMemoryBound(to: Float.self), rows: rows, columns: columns)
-      }
-      return matrix(
-        bytes(rows * columns * MemoryLayout<Float>.stride, in: model) { fill(matrix($0)) })
+      let memory = bytes(rows * columns * MemoryLayout<Float>.stride, number, of: weight)
+      return Matrix(memory.assumingMemoryBound(to: Float.self), rows: rows, columns: columns)
     }
 
     /// Returns the place of the copy. A copy that has just got its place has no version yet.

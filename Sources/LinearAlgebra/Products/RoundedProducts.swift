@@ -20,7 +20,13 @@
     }
 
     private func roundedCopy() -> Matrix {
-      copy.matrix(rows: matrix.rows, columns: matrix.columns, in: model) { matrix.round(into: $0) }
+      copy.matrix(rows: matrix.rows, columns: matrix.columns, 0, of: self)
+    }
+
+    override func pack(_ number: Int, into memory: UnsafeMutableRawPointer) {
+      matrix.round(
+        into: Matrix(
+          memory.assumingMemoryBound(to: Float.self), rows: matrix.rows, columns: matrix.columns))
     }
   }
 

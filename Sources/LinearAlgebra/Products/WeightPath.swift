@@ -28,6 +28,8 @@ class WeightProduct {
   /// The stored weight, `[out, in]`, without gaps between rows.
   let matrix: Matrix
   unowned(unsafe) let model: WeightProducts
+  /// The number of the weight in its model.
+  var index = 0
 
   init(_ matrix: Matrix, in model: WeightProducts) {
     self.matrix = matrix
@@ -38,6 +40,11 @@ class WeightProduct {
   /// empty; `keep` is 0 or 1.
   func multiply(_ a: Matrix, into c: Matrix, isTransposed: Bool, keep: Real) {
     c.multiply(a, false, matrix, !isTransposed, keep: keep)
+  }
+
+  /// Writes one of the copies of the weight, of those that a subclass numbers.
+  func pack(_ number: Int, into memory: UnsafeMutableRawPointer) {
+    preconditionFailure("copy \(number) of a weight without copies")
   }
 }
 

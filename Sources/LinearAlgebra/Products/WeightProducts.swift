@@ -14,6 +14,8 @@ public final class WeightProducts {
   /// Each row of a product x · W depends on that row of x and on W alone, to the bit, and not on the
   /// number of rows beside it; slower.
   public let rowsAreIndependent: Bool
+  /// The memory of copies that several processes share; nil for copies of this process.
+  public var sharedPacks: SharedPacks?
   /// A number that rises with every change of the weights.
   private(set) var version = 0
 
@@ -39,6 +41,7 @@ public final class WeightProducts {
     self.precision = precision
     self.rowsAreIndependent = rowsAreIndependent
     (self.weights, gradient) = path.make(weights, self)
+    for (index, weight) in self.weights.enumerated() { weight.index = index }
   }
 
   /// Returns weight number `index` as a factor.

@@ -43,7 +43,10 @@ public final class Adagrad: Optimizer {
   public init(_ options: Options, layout: ParameterLayout) {
     self.options = options
     sum = ParameterVector(layout)
-    for entry in layout.entries { sum[entry].fill(Real(options.initialSum)) }
+    // Memory that is never written takes no room.
+    if options.initialSum > 0 {
+      for entry in layout.entries { sum[entry].fill(Real(options.initialSum)) }
+    }
   }
 
   public var moments: [(name: String, vector: ParameterVector)] { [("sum", sum)] }

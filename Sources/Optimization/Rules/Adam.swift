@@ -81,13 +81,14 @@ public final class AdaptiveMoments<Place: DecayPlace>: Optimizer {
     _ weights: ParameterVector, gradient: ParameterVector, rate: Double, scale: Double
   ) {
     updates += 1
-    weights.updateLearnt(gradient: gradient) { entry in
+    weights.updateLearnt(gradient: gradient) { entry, numbers in
       let decay = options.weightDecay(of: entry)
       let step = AdaptiveStep(
         rate: rate * entry.rateFactor, scale: scale, betas: options.betas,
         epsilon: options.epsilon, update: updates, penalty: Place.isDecoupled ? 0 : decay,
         shrinkage: Place.isDecoupled ? decay : 0)
-      adapt(weights.row(entry), gradient.row(entry), m.row(entry), v.row(entry), step)
+      adapt(
+        weights.row(numbers), gradient.row(numbers), m.row(numbers), v.row(numbers), step)
     }
   }
 }
@@ -145,7 +146,7 @@ struct AdaptiveStep {
   }
 }
 
-/// Applies one update of Adam or AdamW to one parameter.
+/// Applies one update of Adam or AdamW to some numbers of a parameter.
 @inline(never) func adapt(_ w: Row, _ g: Row, _ m: Row, _ v: Row, _ k: AdaptiveStep) {
   for j in 0..<w.count {
     let gradient = k.scale * g[j] + k.penalty * w[j]

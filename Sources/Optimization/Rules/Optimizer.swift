@@ -9,7 +9,8 @@ public import Recurrence
 public protocol Optimizer: AnyObject, SendableMetatype {
   associatedtype Options: OptimizerOptions
 
-  /// Makes an optimizer before its first update, with memory for its moments.
+  /// Makes an optimizer before its first update. Its moments are vectors of this layout, in which a rank
+  /// that updates a slice of the weights writes only that slice.
   init(_ options: Options, layout: ParameterLayout)
 
   /// The moments that are kept from update to update, for checkpoints.
@@ -77,36 +78,28 @@ extension KeyedDecodingContainer {
 }
 
 extension ParameterVector {
-  /// Returns all numbers of a parameter as one row, because a rule treats each number alike.
-  func row(_ entry: ParameterLayout.Entry) -> Row { row(entry.range) }
-
-  /// Returns some of the numbers as one row.
+  /// Returns some of the numbers as one row, because a rule treats each number alike.
   func row(_ range: Range<Int>) -> Row { Row(buffer.start + range.lowerBound, count: range.count) }
 
-  /// Calls `body` with every parameter that is not frozen.
-  func updateLearnt(
-    gradient: ParameterVector, _ body: (ParameterLayout.Entry) -> Void
-  ) {
-    updateLearnt(gradient: gradient, ignoresZeros: { _ in false }) { entry, _ in body(entry) }
-  }
-
-  /// Calls `body` with the numbers of every parameter that is not frozen, range by range.
+  /// Calls `body` with the numbers of every parameter that is not frozen, range by range; only with those
+  /// of this rank's slice, if the weights have one.
   /// - Parameter ignoresZeros: Returns true if a gradient of zero changes neither the weight nor a
   ///   moment, to the bit. Rows of a row-sparse parameter that no window has touched are then
   ///   skipped.
   func updateLearnt(
-    gradient: ParameterVector, ignoresZeros: (ParameterLayout.Entry) -> Bool,
+    gradient: ParameterVector, ignoresZeros: (ParameterLayout.Entry) -> Bool = { _ in false },
     _ body: (ParameterLayout.Entry, Range<Int>) -> Void
   ) {
     precondition(
       gradient.layout.count == layout.count,
       "a gradient of \(gradient.layout.count) numbers for \(layout.count) weights")
     update { weights in
-      for entry in weights.layout.entries where !entry.isFrozen {
+      weights.forEachOwn { entry, block in
+        if entry.isFrozen { return }
         if ignoresZeros(entry) {
-          gradient.forEachTouched(entry) { body(entry, $0) }
+          gradient.forEachTouched(entry, in: block) { body(entry, $0) }
         } else {
-          body(entry, entry.range)
+          body(entry, block.numbers)
         }
       }
     }

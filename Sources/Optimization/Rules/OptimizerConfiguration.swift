@@ -47,6 +47,9 @@ public struct OptimizerConfiguration: Codable, Sendable, Equatable {
     return make(optimizers[rule]!)
   }
 
+  /// True if the rule keeps moments from update to update.
+  public var hasMoments: Bool { !makeOptimizer(for: ParameterLayout(Plan())).moments.isEmpty }
+
   public static func == (a: Self, b: Self) -> Bool {
     func equal<Options: OptimizerOptions>(_ options: Options) -> Bool {
       options == b.options as? Options

@@ -60,14 +60,14 @@ public final class RMSProp: Optimizer {
   public func update(
     _ weights: ParameterVector, gradient: ParameterVector, rate: Double, scale: Double
   ) {
-    weights.updateLearnt(gradient: gradient) { entry in
+    weights.updateLearnt(gradient: gradient) { entry, numbers in
       let k = Step(
         rate: Real(rate * entry.rateFactor), scale: Real(scale),
         decay: Real(options.weightDecay(of: entry)), kept: Real(options.alpha),
         share: Real(1 - options.alpha), epsilon: Real(options.epsilon),
         momentum: Real(options.momentum))
-      let w = weights.row(entry), g = gradient.row(entry), v = square.row(entry)
-      switch (mean?.row(entry), momentum?.row(entry)) {
+      let w = weights.row(numbers), g = gradient.row(numbers), v = square.row(numbers)
+      switch (mean?.row(numbers), momentum?.row(numbers)) {
       case (nil, nil): descend(w, g, v, k)
       case (nil, let b?): roll(w, g, v, b, k)
       case (let a?, nil): descend(w, g, v, mean: a, k)

@@ -44,6 +44,10 @@ public struct ParameterLayout: Sendable {
   public let constants: [Entry]
   /// The length of the constants, including padding.
   public let constantCount: Int
+  /// The parameters cut into blocks of rows, in the order of memory.
+  public let blocks: [ParameterBlock]
+  /// The source of memory for vectors of this layout; nil for memory of their own.
+  public var memory: (@Sendable (_ count: Int) -> Buffer<Real>)?
   let seed: UInt64
   private let places: [Int]
 
@@ -72,6 +76,7 @@ public struct ParameterLayout: Sendable {
     for index in all where plan.parameters[index].constant != nil { append(index) }
     constantCount = offset
     self.entries = Array(entries[..<order.count])
+    blocks = ParameterLayout.blocks(of: self.entries)
     constants = Array(entries[order.count...])
     seed = plan.seed
     var places = [Int](repeating: 0, count: entries.count)
@@ -94,7 +99,7 @@ public struct ParameterLayout: Sendable {
 /// One number for each number of the parameters: the weights, their gradient, or a moment of an
 /// optimizer.
 public final class ParameterVector: @unchecked Sendable {
-  public let layout: ParameterLayout
+  public private(set) var layout: ParameterLayout
   public let buffer: Buffer<Real>
   /// A counter that increases with every change of the weights; a packed copy of an older version
   /// is packed again.
@@ -110,18 +115,28 @@ public final class ParameterVector: @unchecked Sendable {
   public var rowsAreIndependent = false {
     didSet { if rowsAreIndependent != oldValue { products = nil } }
   }
+  /// The sum of squares of each block, as last measured; made at the first use.
+  public private(set) lazy var squares = Buffer<Double>(count: layout.blocks.count)
+  /// The memory of packed copies that the ranks of a host share; nil for copies of this rank.
+  public var sharedPacks: SharedPacks?
+  /// The ranges outside of which all numbers are zero, for the next `clear`; nil if they may be anything.
+  public var nonzero: [Range<Int>]?
   private let views: UnsafeMutablePointer<Matrix>
   /// The constants; made at the first use of the weights in a pass, so that a gradient or a moment
   /// has none.
   private var constants: Buffer<Real>?
   private var products: WeightProducts?
+  /// The part of the parameters that this rank updates; nil for all.
+  public var slice: ParameterSlice?
 
   /// Makes a vector of zeros, or one that uses memory which the caller allocated.
   public init(_ layout: ParameterLayout, buffer: Buffer<Real>? = nil) {
-    let buffer = buffer ?? Buffer(count: layout.count)
+    let buffer = buffer ?? layout.memory?(layout.count) ?? Buffer(count: layout.count)
     precondition(
       buffer.count == layout.count, "\(layout.count) parameters in a buffer of \(buffer.count)")
     self.layout = layout
+    // Copies of this vector have memory of their own.
+    self.layout.memory = nil
     self.buffer = buffer
     let views = layout.entries.count + layout.constants.count
     var touched = [RowSet?](repeating: nil, count: views)
@@ -161,6 +176,7 @@ public final class ParameterVector: @unchecked Sendable {
     let made = WeightProducts(
       (0..<layout.entries.count + layout.constants.count).map { views[$0] }, precision: precision,
       rowsAreIndependent: rowsAreIndependent)
+    made.sharedPacks = sharedPacks
     products = made
     return made
   }

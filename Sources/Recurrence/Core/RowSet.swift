@@ -34,6 +34,16 @@ public final class RowSet: @unchecked Sendable {
     }
   }
 
+  /// Calls `body` with each maximal range of those rows that are in the set, in rising order.
+  public func forEachRun(in range: Range<Int>, _ body: (Range<Int>) -> Void) {
+    var start = next(from: range.lowerBound, inSet: true)
+    while start < range.upperBound {
+      let end = min(next(from: start, inSet: false), range.upperBound)
+      body(start..<end)
+      start = next(from: end, inSet: true)
+    }
+  }
+
   /// Calls `body` with each maximal range of rows in the set, in falling order.
   public func forEachRunBackwards(_ body: (Range<Int>) -> Void) {
     var end = previous(below: rows, inSet: true)

@@ -27,9 +27,15 @@ extension ParameterVector {
 
   /// Sets every number to zero.
   public func clear() {
-    buffer.clear(layout.dense)
+    let ranges = nonzero
+    nonzero = nil
+    func clear(_ numbers: Range<Int>) {
+      guard let ranges else { return buffer.clear(numbers) }
+      for range in ranges where range.overlaps(numbers) { buffer.clear(range.clamped(to: numbers)) }
+    }
+    clear(layout.dense)
     for entry in layout.rowSparse {
-      forEachTouched(entry) { buffer.clear($0) }
+      forEachTouched(entry) { clear($0) }
       touchedRows(entry.parameter)?.removeAll()
     }
   }

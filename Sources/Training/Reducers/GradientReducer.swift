@@ -14,8 +14,8 @@ public protocol GradientReducer: AnyObject {
   /// The observer of backward passes, for a reducer that sends gradients while one runs; nil for one that
   /// waits for its end.
   var observer: (any BackwardObserver)? { get }
-  /// Replaces every number of the gradient by its sum over ranks, and the rows that were touched here by
-  /// those that were touched anywhere. A reducer that writes other rows, too, first calls
+  /// Replaces every number of the gradient, or of its slice where each rank updates one, by its sum over
+  /// ranks, and the rows that were touched here by those that were touched anywhere. A reducer that writes other rows, too, first calls
   /// `gradient.touchAllRows()`, because rows that are not touched are not cleared. Collective.
   /// - Parameter step: The number of steps before this one.
   func sum(_ gradient: ParameterVector, step: Int) throws(CommunicationError)
@@ -23,6 +23,8 @@ public protocol GradientReducer: AnyObject {
   var stateTensors: [(name: String, vector: ParameterVector)] { get }
   /// The tensors that are kept between steps and differ between ranks.
   var rankTensors: [RankTensor] { get }
+  /// The seconds of the backward pass since the last sum in which this rank summed, or waited for others.
+  var secondsInPass: Double { get }
   /// The bytes that this rank has sent in the last sum, and the time that they took.
   var traffic: Traffic { get }
 }
@@ -31,6 +33,7 @@ extension GradientReducer {
   public var observer: (any BackwardObserver)? { nil }
   public var stateTensors: [(name: String, vector: ParameterVector)] { [] }
   public var rankTensors: [RankTensor] { [] }
+  public var secondsInPass: Double { 0 }
   public var traffic: Traffic { Traffic() }
 }
 
@@ -80,6 +83,11 @@ public struct ReducerRequest {
   /// The parameters whose gradients are final after each stage of a backward pass; none where sums wait for
   /// its end.
   public let stages: [GradientStage]
+  /// The division of the parameters among ranks; nil for ranks that each update all.
+  var sharing: ParameterSharing?
+  /// The least numbers that are worth returning to the system as soon as they are summed.
+  package var leastReleased = ReducerRequest.leastReleased
+  static let leastReleased = 1 << 20
 
   public init(
     _ gradient: ParameterVector, _ world: any Communicator,
@@ -94,6 +102,7 @@ public struct ReducerRequest {
 /// Makes the reducer of a world and the section `communication`. A new reducer is a line here.
 public func makeGradientReducer(_ request: ReducerRequest) -> any GradientReducer {
   let options = request.options
+  if let sharing = request.sharing { return SlicedReducer(request, sharing) }
   if request.world.size > 1 {
     if options.outer != nil { return LocalGradient() }
     if options.reproducible != nil { return TreeReducer(request) }

@@ -33,8 +33,10 @@ extension TrainerTests {
     func `have the bits of sums after it`(_ world: World, _ name: String) throws {
       let trial = Self.trials[name]!
       let results = try world.run { world, folder -> [String] in
-        let after = try trial.with("communication.overlap=false").train(world, folder, run: "after")
-        let during = try trial.with("communication.overlap=true").train(
+        let separate = trial.with("communication.node=separate")
+        let after = try separate.with("communication.overlap=false").train(
+          world, folder, run: "after")
+        let during = try separate.with("communication.overlap=true").train(
           world, folder, run: "during")
         var found = after.weights == during.weights ? [] : ["weights"]
         for member in ["loss", "gradient_norm"] {
@@ -54,7 +56,7 @@ extension TrainerTests {
       _ world: World, _ isNarrow: Bool
     ) throws {
       let trial = Trial.manySymbols.with(
-        "training.steps=23", "communication.overlap=true",
+        "training.steps=23", "communication.overlap=true", "communication.node=separate",
         "communication.wire=\(isNarrow ? "bfloat16" : "float32")")
       for found in try trial.differencesWhenStopped(at: [5, 20], in: world) {
         #expect(found.isEmpty)
@@ -65,7 +67,7 @@ extension TrainerTests {
     func `in bfloat16 leave all ranks with the same weights, near those of single precision`(
       _ world: World
     ) throws {
-      let trial = Trial.manySymbols.with("training.steps=23")
+      let trial = Trial.manySymbols.with("training.steps=23", "communication.node=separate")
       let results = try world.run { world, folder -> (same: Bool, far: Double) in
         let whole = try trial.train(world, folder, run: "float32")
         let narrow = try trial.with("communication.wire=bfloat16").train(
@@ -85,7 +87,8 @@ extension TrainerTests {
     func `are told in the metrics with the bytes that were sent and the slowest rank`(
       _ world: World
     ) throws {
-      let trial = Trial("training.steps=3", "communication.overlap=true")
+      let trial = Trial(
+        "training.steps=3", "communication.overlap=true", "communication.node=separate")
       let results = try world.run { world, folder -> [String] in
         try trial.train(world, folder)
         let metrics = try Metrics(folder)

@@ -13,7 +13,7 @@ extension TrainerTests {
 
     static let trial = Trial(
       "data.valid=FOLDER/valid.txt", "evaluation={every: 4, batch_size: 5, bptt: 9}",
-      "training.average.decay=0.9", "checkpoint.every=3")
+      "training.average.decay=0.9", "checkpoint.every=3", "communication.node=separate")
 
     /// Trains, and changes one number on one rank just before a step.
     static func train(

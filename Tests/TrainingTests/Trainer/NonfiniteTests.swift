@@ -9,6 +9,8 @@ import Training
 extension TrainerTests {
   @Suite struct `Bad numbers` {
     static let trial = Trial(
+      // An intercepted world sums all gradients.
+      "communication.node=separate",
       "training.on_nonfinite=skip", "checkpoint.every=1", "training.average={decay: 0.9}",
       "training.steps=12")
 
@@ -181,6 +183,10 @@ final class Intercepted: Communicator, @unchecked Sendable {
   }
   func split(by color: Int?) throws(CommunicationError) -> (any Communicator)? {
     try world.split(by: color)
+  }
+  /// Ranks that cannot share memory, so that all gradients are summed here.
+  func splitByNode() throws(CommunicationError) -> any Communicator {
+    Intercepted(try world.splitByNode(), see)
   }
   func barrier() throws(CommunicationError) { try world.barrier() }
   func abort(code: Int32) throws(CommunicationError) -> Never { try world.abort(code: code) }
