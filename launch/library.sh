@@ -27,6 +27,12 @@ export UNROLL_WARNINGS=${UNROLL_WARNINGS-errors}
 swift_options=(--package-path "$root" --scratch-path "$scratch" -c release
   -Xcc "-march=$march" -Xcc "-DUNROLL_MARCH=$march" --explicit-target-dependency-import-check error)
 
+# Whether oneDNN's header is there decides what is compiled, so it is part of the command: a build after
+# its installation compiles anew.
+if printf '#include <dnnl.h>' | clang -E -x c - >/dev/null 2>&1; then
+  swift_options+=(-Xcc -DUNROLL_HAS_ONEDNN_HEADER)
+fi
+
 # Processors that this process may use; nproc alone would obey OMP_NUM_THREADS.
 processor_count() { env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc; }
 

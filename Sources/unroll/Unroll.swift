@@ -5,6 +5,7 @@ internal import Collectives
 internal import Configuration
 internal import Formats
 internal import Foundation
+internal import LinearAlgebra
 internal import Training
 
 @main
@@ -30,6 +31,7 @@ struct Unroll: ParsableCommand {
 
   /// Parses the arguments once per job: with several ranks, only the first prints an error.
   static func main() {
+    KernelChoice.restartIfBetter()
     // Exceeding a limit on file sizes is an error to report, not a reason to be killed by a signal.
     signal(SIGXFSZ, SIG_IGN)
     file_faults_tell(Int32(Launch().rank))

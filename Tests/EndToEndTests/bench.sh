@@ -37,6 +37,17 @@ grep -q "33 symbols" "$work/words" || die "$(cat "$work/words")"
 grep -q "7 streams × 16 steps" "$work/words" || die "$(cat "$work/words")"
 pass "bench: the text and the weights are written, and a configuration is measured"
 
+# kernels [VARIABLE=VALUE]: those that OpenBLAS uses.
+kernels() { env -u OPENBLAS_CORETYPE "$@" "$binary" bench "${small[@]}" --json | sed -nE 's/.*"kernels":"([^"]*)".*/\1/p'; }
+[ "$(kernels OPENBLAS_CORETYPE=Prescott)" = Prescott ] || die "the user's choice of kernels is not taken"
+if grep -q ' avx2 ' /proc/cpuinfo && grep -q ' fma ' /proc/cpuinfo; then
+  case $(kernels) in
+    Haswell | Zen | SkylakeX | Cooperlake | SapphireRapids) ;;
+    *) die "on a processor with AVX2 OpenBLAS uses kernels for $(kernels)" ;;
+  esac
+fi
+pass "bench: OpenBLAS uses kernels for the vectors of this processor, or those that the user has chosen"
+
 refused() {
   local code=0
   under 1 bench --steps 1 "$@" >"$work/out" 2>"$work/error" || code=$?

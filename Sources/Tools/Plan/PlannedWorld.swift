@@ -36,4 +36,5 @@ final class PlannedWorld: Communicator {
     preconditionFailure("a message in a world that is only planned")
   }
   func split(by color: Int?) -> (any Communicator)? { color == nil ? nil : self }
+  func splitByNode() -> any Communicator { PlannedWorld(size: nodeSize, nodeSize: nodeSize) }
 }

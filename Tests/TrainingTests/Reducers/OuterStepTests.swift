@@ -107,7 +107,8 @@ extension TrainerTests {
       }
       for (rank, size, paths) in results {
         for (place, path) in zip(Self.places, paths) {
-          let expected = Self.expected(options, rank: rank, size: size, steps: Self.steps, place: place)
+          let expected = Self.expected(
+            options, rank: rank, size: size, steps: Self.steps, place: place)
           for (a, b) in zip(path, expected) { #expect(abs(a - b) < 1e-4 * abs(b)) }
         }
       }
