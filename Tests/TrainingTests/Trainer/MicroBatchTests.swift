@@ -10,7 +10,7 @@ extension TrainerTests {
   @Suite struct `Micro-batches` {
     /// Every kind of data, model and gradient method.
     static let trials = `Sums during the backward pass`.trials.mapValues {
-      $0.with("training.batch_size=5")
+      $0.with("training.batch_size=9")
     }
 
     /// The largest differences of two runs: losses, norms, validation, weights and counts.
@@ -45,10 +45,10 @@ extension TrainerTests {
     @Test(
       arguments: World.all,
       [
-        Trial("training.accumulate=2", "training.batch_size=7"),
-        Trial.overlapping.with("training.accumulate=2", "training.batch_size=7"),
-        Trial.manySymbols.with("training.accumulate=2", "training.batch_size=7"),
-        Trial("training.accumulate=2", "training.batch_size=7", "training.recompute=sqrt"),
+        Trial("training.accumulate=2", "training.batch_size=9"),
+        Trial.overlapping.with("training.accumulate=2", "training.batch_size=9"),
+        Trial.manySymbols.with("training.accumulate=2", "training.batch_size=9"),
+        Trial("training.accumulate=2", "training.batch_size=9", "training.recompute=sqrt"),
       ])
     func `resume to the byte`(_ world: World, _ trial: Trial) throws {
       for found in try trial.with("training.steps=23").differencesWhenStopped(
@@ -60,7 +60,7 @@ extension TrainerTests {
 
     @Test(arguments: World.all)
     func `may be other ones when a run is resumed`(_ world: World) throws {
-      let trial = Trial.overlapping.with("training.batch_size=9", "training.steps=23")
+      let trial = Trial.overlapping.with("training.batch_size=13", "training.steps=23")
       let results = try world.run { world, folder -> [String] in
         let whole = try trial.train(world, folder, run: "whole")
         try trial.with("training.accumulate=3").train(world, folder, run: "changed", stop: 9)
@@ -77,7 +77,7 @@ extension TrainerTests {
     func `all keep their states where a step is skipped`(_ world: World, _ method: String) throws {
       let trial = Trial(
         "training.on_nonfinite=skip", "checkpoint.every=1", "training.steps=8",
-        "training.accumulate=2", "training.batch_size=7"
+        "training.accumulate=2", "training.batch_size=9"
       ).with(method.isEmpty ? "seed=7" : method)
       let results = try world.run { world, folder -> [String] in
         _ = try `Bad numbers`.train(trial, world, folder, poison: [5])

@@ -92,7 +92,7 @@ extension TrainerTests {
     @Test(arguments: World.isLaunched ? [.mpi] : [World.threads(2)])
     func `may be reproducible sums`(_ world: World) throws {
       let trial = Self.byStreams.with(
-        "training.batch_size=11", "training.ramp.from=5", "communication.reproducible=2")
+        "training.batch_size=12", "training.ramp.from=4", "communication.reproducible=4")
       let results = try world.run { world, folder -> [String] in
         if world.isRoot { try trial.train(SingleProcess(), folder, run: "alone") }
         try world.barrier()
