@@ -7,8 +7,8 @@ text 9000 1 >train.txt
 text 1500 2 >valid.txt
 config config.yaml
 
-# large ARGUMENTS…: a model of some 400 MiB, is refused.
-large=(--set model.layers.0.hidden=2400 --set model.embedding=2400 --set training.steps=1)
+# A model of more than 1 GiB a rank, also where two share a copy of the weights.
+large=(--set model.layers.0.hidden=3200 --set model.embedding=3200 --set training.steps=1)
 
 # refused_by WORDS COMMAND…: by one sentence, whatever the number of ranks.
 refused_by() {
