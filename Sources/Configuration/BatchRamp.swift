@@ -72,7 +72,7 @@ extension BatchRamp {
       }
       if place == length { (epoch, place) = (epoch + 1, 0) }
     }
-    // What is left of this epoch, and the epochs after it.
+    // The rest of this epoch, and the epochs after it.
     if place > 0 { (step, epoch) = (step + (length - place + bptt - 1) / bptt, epoch + 1) }
     let (rest, overflows) = (epochs - epoch).multipliedReportingOverflow(by: windows)
     let (sum, isLarge) = step.addingReportingOverflow(rest)

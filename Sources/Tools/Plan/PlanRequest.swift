@@ -68,7 +68,7 @@ public struct PlanRequest: Sendable {
   /// - Throws: `DataError` if no folder can be written.
   func memory(_ options: RunOptions) throws -> Double {
     let isSpread = cluster.allNodes > 1
-    // How many other ranks there are does not matter, only that there are some.
+    // The number of other ranks does not matter, only that there are some.
     let size = min(cluster.ranks, 2)
     var options = options
     options.training.batchSize = streams * size
