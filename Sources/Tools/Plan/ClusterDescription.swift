@@ -79,6 +79,18 @@ public struct ClusterDescription: Codable, Equatable, Sendable {
   /// The world size.
   public var ranks: Int { places.reduce(0) { $0 + $1.nodes * ranks(in: $1) } }
 
+  /// The fewest and the most ranks of a node.
+  var ranksOfNodes: ClosedRange<Int> {
+    let all = places.map { ranks(in: $0) }
+    return (all.min() ?? 1)...(all.max() ?? 1)
+  }
+
+  /// Returns true if the ranks of a node share the weights and sum gradients in its memory.
+  func sharesMemory(_ options: CommunicationOptions) -> Bool {
+    options.sharesMemory(
+      least: ranksOfNodes.lowerBound, most: ranksOfNodes.upperBound, ranks: ranks)
+  }
+
   /// The number of nodes of all places.
   public var allNodes: Int { places.reduce(0) { $0 + $1.nodes } }
 

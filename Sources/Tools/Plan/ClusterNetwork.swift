@@ -16,6 +16,10 @@ final class ClusterNetwork {
   }
 
   let ranks: Int
+  /// The number of nodes.
+  private let nodes: Int
+  /// The fewest ranks of a node: the slices of a gradient that ranks of a node share out.
+  private let slices: Int
   var sites: Int { places.count }
 
   private let places: [(nodes: Int, ranks: Int, milliseconds: Double)]
@@ -32,7 +36,7 @@ final class ClusterNetwork {
   private static let eager = Double(1 << 16)
 
   init(_ cluster: ClusterDescription) {
-    ranks = cluster.ranks
+    (ranks, nodes, slices) = (cluster.ranks, cluster.allNodes, cluster.ranksOfNodes.lowerBound)
     places = cluster.places.map { ($0.nodes, cluster.ranks(in: $0), $0.milliseconds) }
     isSpread = cluster.allNodes > 1
     link = cluster.link ?? LinkSpeeds(gigabits: 1)
@@ -47,8 +51,19 @@ final class ClusterNetwork {
     down = cluster.places.map { Server(speed: $0.down * 1e9 / 8) }
   }
 
-  /// The ranks of a site.
-  private func population(_ site: Int) -> Int { places[site].nodes * places[site].ranks }
+  /// The ranks of a node that take part in a sum, and those of all nodes that add up the same numbers.
+  private func members(_ sum: PlannedSum, of count: Int) -> (node: Int, group: Int) {
+    switch sum.scope {
+    case .world: (count, ranks)
+    case .ownersOfSlice: (min(count, slices), nodes)
+    }
+  }
+
+  /// Returns the ranks of a site that a rank of a node exchanges a sum with, the node left out.
+  private func receivers(_ sum: PlannedSum, in site: Int, isOwn: Bool) -> Int {
+    let others = places[site].nodes - (isOwn ? 1 : 0)
+    return sum.scope == .world ? others * places[site].ranks : others
+  }
 
   /// The time that a message takes besides its bytes.
   private func latency(_ bytes: Double, from site: Int, to other: Int) -> Double {
@@ -65,15 +80,17 @@ final class ClusterNetwork {
   func send(
     _ sum: PlannedSum, from node: Int, of count: Int, in site: Int, at time: Double
   ) -> [(site: Int, time: Double)] {
-    let part = sum.bytes / Double(ranks)
-    let own = Double(count)
+    let (members, group) = members(sum, of: count)
+    let part = sum.bytes / Double(group)
+    let own = Double(members)
     // Within the node messages are copies, which take the core of the receiver.
     var arrivals = [(site: site, time: time + 1e-6 * shared.microseconds)]
     guard isSpread else { return arrivals }
-    let gone = out[node].serve(
-      own * part * Double(ranks - count), from: time, until: time)
-    for other in places.indices {
-      let receivers = Double(population(other) - (other == site ? count : 0))
+    let reached = places.indices.map {
+      Double(receivers(sum, in: $0, isOwn: $0 == site))
+    }
+    let gone = out[node].serve(own * part * reached.reduce(0, +), from: time, until: time)
+    for (other, receivers) in reached.enumerated() {
       guard receivers > 0 else { continue }
       let bytes = own * part * receivers
       var last = gone
@@ -90,17 +107,25 @@ final class ClusterNetwork {
   /// Returns the time of a core for the messages of a phase: those to and from other nodes pass through the
   /// kernel, those of the own node are copied.
   func secondsOfMessages(_ sum: PlannedSum, of count: Int, in site: Int) -> Double {
-    let part = sum.bytes / Double(ranks)
-    let (near, far) = (Double(count - 1), Double(ranks - count))
+    let group = members(sum, of: count).group
+    let part = sum.bytes / Double(group)
+    let near = sum.scope == .world ? Double(count - 1) : 0
+    let far = Double(group - 1) - near
     let copied = near * part / (1e9 * shared.gigabytes)
     let passed = 2 * far * part / (1e9 * link.core)
     return copied + passed + 2e-6
       * (far * link.message + near * min(link.message, shared.microseconds))
   }
 
+  /// Returns the share of a sum that belongs to the other ranks.
+  private func others(_ sum: PlannedSum) -> Double {
+    let group = Double(members(sum, of: slices).group)
+    return (group - 1) / group
+  }
+
   /// Returns the bytes that a rank sends in both phases.
   func bytesSent(_ sum: PlannedSum) -> Double {
-    2 * sum.bytes * Double(ranks - 1) / Double(ranks)
+    2 * sum.bytes * others(sum)
   }
 
   /// The slowest memory of any rank, in bytes per second.
@@ -113,7 +138,7 @@ final class ClusterNetwork {
 
   /// Adds the terms of a part; they are in the cache.
   func secondsToAdd(_ sum: PlannedSum) -> Double {
-    let numbers = sum.numbers * Double(ranks - 1) / Double(ranks)
+    let numbers = sum.numbers * others(sum)
     return (sum.width < 4 ? 10 : 8) * numbers / slowestMemory
   }
 

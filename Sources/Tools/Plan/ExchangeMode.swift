@@ -22,6 +22,7 @@ package struct ExchangeMode: Sendable {
     try [
       ExchangeMode("default", "{overlap: auto}", isExact: true),
       ExchangeMode("overlap: false", "{overlap: false}", isExact: true),
+      ExchangeMode("node: separate", "{node: separate}", isExact: true),
       ExchangeMode("wire: bfloat16", "{wire: bfloat16}"),
       ExchangeMode("powersgd 4", "{compression: {powersgd: {rank: 4}}}"),
       ExchangeMode("top_k 0.001", "{compression: {top_k: {share: 0.001}}}"),

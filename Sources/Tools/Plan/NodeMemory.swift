@@ -1,6 +1,7 @@
 internal import LinearAlgebra
 
-/// The demand of the recurrent products of a node on its memory, on paper.
+/// The demand of the recurrent products of a node on its memory, on paper, if each rank has a copy of the
+/// weights (`node: separate`).
 ///
 /// A rank reads its recurrent weights, W numbers of b bytes, at every time step, for 2 S W operations with S
 /// streams. If they do not stay in a cache, a rank with G operations and B bytes per second computes as long

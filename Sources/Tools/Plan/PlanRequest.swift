@@ -67,15 +67,17 @@ public struct PlanRequest: Sendable {
   /// Returns the bytes of a rank, from `MemoryEstimate`.
   /// - Throws: `DataError` if no folder can be written.
   func memory(_ options: RunOptions) throws -> Double {
+    // The number of other nodes does not matter, only that there are some; that of ranks does not for ranks
+    // that each have all of the weights.
     let isSpread = cluster.allNodes > 1
-    // The number of other ranks does not matter, only that there are some.
-    let size = min(cluster.ranks, 2)
+    let ofNode = cluster.sharesMemory(options.communication) ? cluster.ranksOfNodes.lowerBound : 1
+    let size = ofNode > 1 ? ofNode * (isSpread ? 2 : 1) : min(cluster.ranks, 2)
     var options = options
     options.training.batchSize = streams * size
     let text = GeneratedText(
       count: streams * size * (options.training.bptt + 1), vocabulary: vocabulary, seed: 1)
     let dataset = try text.dataset(in: FileManager.default.temporaryDirectory.path)
-    let world = PlannedWorld(size: size, nodeSize: isSpread ? 1 : size)
+    let world = PlannedWorld(size: size, nodeSize: isSpread ? ofNode : size)
     return MemoryEstimate(options, dataset, world).ofRank
   }
 }

@@ -1,10 +1,15 @@
 internal import Configuration
+internal import Foundation
 internal import Recurrence
 
-/// A sum over all ranks of some numbers, which travels in two phases: each rank collects its part from all
+/// A sum of some numbers over ranks, which travels in two phases: each rank collects its part from all
 /// others, adds, and distributes the sum of its part.
 struct PlannedSum: Equatable {
+  /// The ranks of a sum.
+  enum Scope { case world, ownersOfSlice }
+
   var numbers: Double
+  var scope = Scope.world
   /// The bytes of a number on the wire.
   var width = 4.0
   var bytes: Double { numbers * width }
@@ -38,6 +43,10 @@ struct RankProgram {
   private let work: StepWork
   private let speed: RankSpeed
   private let ranks: Int
+  /// The ranks of this node that sum in its memory, and the slices of the gradient; nil for ranks that each
+  /// have all of the weights.
+  private let sharing: (ranks: Double, slices: Double)?
+  private let isSpread: Bool
   private let options: CommunicationOptions
   private let overlaps: Bool
 
@@ -46,12 +55,17 @@ struct RankProgram {
   /// The most bytes, over all ranks, that are sent whole.
   private static let small = Double(1 << 17)
 
-  /// - Parameter isSpread: True if the ranks are on several nodes.
+  /// - Parameters:
+  ///   - speed: The speed of a rank of a site of the cluster.
   init(
-    _ work: StepWork, _ options: CommunicationOptions, _ speed: RankSpeed, ranks: Int,
-    isSpread: Bool
+    _ work: StepWork, _ options: CommunicationOptions, _ speed: RankSpeed,
+    on cluster: ClusterDescription
   ) {
-    (self.work, self.speed, self.ranks, self.options) = (work, speed, ranks, options)
+    (self.work, self.speed, ranks, self.options) = (work, speed, cluster.ranks, options)
+    isSpread = cluster.allNodes > 1
+    sharing =
+      cluster.sharesMemory(options)
+      ? (Double(speed.ranks), Double(cluster.ranksOfNodes.lowerBound)) : nil
     overlaps = ranks > 1 && (options.overlap == .on || options.overlap == .auto && isSpread)
     computing = speed.seconds(work.differentiation) + speed.seconds(work.update)
     guard ranks > 1 else {
@@ -72,7 +86,13 @@ struct RankProgram {
     case .topK(let options): addTopK(options)
     case .oneBit: addOneBit()
     case nil:
-      if options.wire == .bfloat16 || overlaps { addLayers() } else { addWhole() }
+      if sharing != nil {
+        addSlices()
+      } else if options.wire == .bfloat16 || overlaps {
+        addLayers()
+      } else {
+        addWhole()
+      }
     }
     finishStep()
   }
@@ -89,7 +109,12 @@ struct RankProgram {
   /// The few sums of a step, and the update.
   private mutating func finishStep() {
     addSmallSums()
-    compute(work.update)
+    if let sharing {
+      compute(work.update(share: 1 / sharing.slices))
+      addBarrier()
+    } else {
+      compute(work.update)
+    }
     actions.append(.endStep)
   }
 
@@ -139,12 +164,14 @@ struct RankProgram {
   // MARK: Sums that proceed by themselves
 
   /// Returns the buckets of some ranges.
-  private func buckets(_ ranges: [Int], width: Double) -> [PlannedSum] {
+  private func buckets(
+    _ ranges: [Int], width: Double, _ scope: PlannedSum.Scope = .world
+  ) -> [PlannedSum] {
     ranges.flatMap { range -> [PlannedSum] in
       var sums: [PlannedSum] = []
       var left = Double(range)
       while left > 0 {
-        sums.append(PlannedSum(numbers: min(left, Self.bucket / 4), width: width))
+        sums.append(PlannedSum(numbers: min(left, Self.bucket / 4), scope: scope, width: width))
         left -= sums[sums.count - 1].numbers
       }
       return sums
@@ -154,9 +181,7 @@ struct RankProgram {
   /// The gradient of each layer as soon as it is final, or of all after the backward pass.
   private mutating func addLayers() {
     // Gradients are complete in the last backward pass.
-    var earlier = work.forward
-    for part in work.backward { earlier.add(part.work) }
-    for _ in 1..<work.passes { compute(earlier) }
+    for _ in 1..<work.passes { compute(work.differentiationOfOnePass) }
     compute(work.forward)
     var known = 0
     for part in work.backward {
@@ -183,6 +208,54 @@ struct RankProgram {
       if case .begin = action { begun.append(action) } else { computed.append(action) }
     }
     actions = computed + begun
+  }
+
+  // MARK: Sums in the memory of a node
+
+  /// Waits for the ranks of the node, which meet in its memory.
+  private mutating func addBarrier() {
+    let rounds = log2(sharing?.ranks ?? 1).rounded(.up)
+    actions.append(.compute(rounds * speed.secondsOfMeeting))
+  }
+
+  /// The gradient of each stage, of which a rank adds its slice of those of all ranks of its node. The owners
+  /// of the same slice on several nodes then sum it with messages.
+  private mutating func addSlices() {
+    guard let sharing else { return }
+    for _ in 1..<work.passes { compute(work.differentiationOfOnePass) }
+    compute(work.forward)
+    var (known, later): (Int, [PlannedSum]) = (0, [])
+    func slice(_ numbers: Int) -> Double { Double(numbers) / sharing.slices }
+    func columns(_ numbers: Int) -> [PlannedSum] {
+      isSpread
+        ? buckets([Int(slice(numbers).rounded(.up))], width: width, .ownersOfSlice) : []
+    }
+    func bytes(_ numbers: Int) -> Double { 4 * slice(numbers) * (sharing.ranks + 1) }
+    for part in work.backward {
+      compute(part.work)
+      let numbers = part.ranges.reduce(0, +)
+      known += numbers
+      guard overlaps, numbers > 0 else { continue }
+      addBarrier()
+      pass(bytes: bytes(numbers))
+      let sums = columns(numbers)
+      if !sums.isEmpty { actions.append(.begin(sums)) }
+    }
+    addBarrier()
+    let rest = overlaps ? work.layout.dense.count - known : work.layout.dense.count
+    if rest > 0 {
+      pass(bytes: bytes(rest))
+      later += columns(rest)
+    }
+    let gradient = work.gradient(ranks: ranks)
+    if gradient.counters > 0 {
+      actions.append(.meet(bytes: Double(8 * gradient.counters)))
+      pass(bytes: bytes(gradient.rows))
+      later += columns(gradient.rows)
+    }
+    if !later.isEmpty { actions.append(.begin(later)) }
+    if isSpread { actions.append(.wait) }
+    addBarrier()
   }
 
   // MARK: Compression

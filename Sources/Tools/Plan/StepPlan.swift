@@ -92,7 +92,7 @@ public struct StepPlan: Encodable, Sendable {
     for (mode, options) in modes {
       let found = Self.simulate(work, options.communication, cluster)
       let memory = try request.memory(options)
-      let most = cluster.places.map { cluster.ranks(in: $0) }.max() ?? 1
+      let most = cluster.ranksOfNodes.upperBound
       let tokens = Double(work.tokens * cluster.ranks)
       rows.append(
         Row(
@@ -113,8 +113,11 @@ public struct StepPlan: Encodable, Sendable {
   private static func modes(
     of request: PlanRequest
   ) throws -> [(mode: ExchangeMode, options: RunOptions)] {
+    let sharesMemory = request.cluster.sharesMemory(CommunicationOptions())
     let all = try ExchangeMode.all().compactMap { mode in
-      request.options(mode).map { (mode, $0) }
+      // Where every node has one rank, it is the default.
+      mode.options.node == .separate && !sharesMemory
+        ? nil : request.options(mode).map { (mode, $0) }
     }
     return request.cluster.ranks == 1 ? Array(all.prefix(1)) : all
   }
@@ -127,7 +130,7 @@ public struct StepPlan: Encodable, Sendable {
       (
         ranks: Double(site.nodes * cluster.ranks(in: site)),
         seconds: RankProgram(
-          work, CommunicationOptions(), RankSpeed(cluster, in: site), ranks: 1, isSpread: false
+          work, CommunicationOptions(), RankSpeed(cluster, in: site), on: cluster
         ).computing
       )
     }
@@ -147,9 +150,9 @@ public struct StepPlan: Encodable, Sendable {
     _ work: StepWork, _ communication: CommunicationOptions, _ cluster: ClusterDescription
   ) -> StepSimulation.Result {
     let programs = cluster.places.map { site in
-      RankProgram(
-        work, communication, RankSpeed(cluster, in: site), ranks: cluster.ranks,
-        isSpread: cluster.allNodes > 1)
+      let shares = cluster.sharesMemory(communication)
+      return RankProgram(
+        work, communication, RankSpeed(cluster, in: site, sharesWeights: shares), on: cluster)
     }
     return StepSimulation.run(cluster, programs: programs)
   }

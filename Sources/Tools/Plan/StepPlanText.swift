@@ -19,7 +19,7 @@ extension StepPlan {
   private var nodeWords: String {
     let each =
       "\(fixed(node.bytesOfRank * 1e-6, 1)) MB of recurrent weights a time step and rank, "
-      + "\(fixed(node.bytesOfNode * 1e-6, 1)) MB a node"
+      + "\(fixed(node.bytesOfNode * 1e-6, 1)) MB a node of separate copies"
     if node.fitsCaches { return each + ", from its caches" }
     return each + ", from memory unless a cache holds them; a rank needs "
       + "\(Int(node.streamsNeeded.rounded(.up))) streams to compute as long as it reads"

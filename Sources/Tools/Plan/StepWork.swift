@@ -52,7 +52,9 @@ struct StepWork {
   let forward: Work
   let backward: [Part]
   /// Clearing the gradient, its norm, and the update.
-  let update: Work
+  var update: Work { update(share: 1) }
+  /// The numbers of the gradient that a window can change.
+  private let changing: Double
   /// The moments of the optimizer and the average, in vectors.
   let vectors: Int
   /// The bytes of weights that the recurrent products of a time step read.
@@ -96,19 +98,27 @@ struct StepWork {
     let sparse = layout.entries.reduce(0.0) {
       $0 + ($1.isRowSparse ? min(touched, Double($1.rows)) * Double($1.columns) : 0)
     }
-    let numbers = Double(layout.dense.count) + sparse
-    // Cleared, read for the norm; read again with the weights, which are written; each moment and
-    // average is read and written.
-    update = Work(bytes: 4 * numbers * Double(5 + 2 * vectors))
+    changing = Double(layout.dense.count) + sparse
+  }
+
+  /// Returns the work of clearing the whole gradient, and of the norm and the update of a share of the weights.
+  func update(share: Double) -> Work {
+    // Read for the norm; read again with the weights, which are written; each moment and average is read
+    // and written.
+    Work(bytes: 4 * changing * (1 + share * Double(4 + 2 * vectors)))
   }
 
   /// The work of all forward and backward passes.
   var differentiation: Work {
     var result = Work()
-    for _ in 0..<passes {
-      result.add(forward)
-      for part in backward { result.add(part.work) }
-    }
+    for _ in 0..<passes { result.add(differentiationOfOnePass) }
+    return result
+  }
+
+  /// The work of the forward and backward pass of one micro-batch.
+  var differentiationOfOnePass: Work {
+    var result = forward
+    for part in backward { result.add(part.work) }
     return result
   }
 
