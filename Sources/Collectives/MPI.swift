@@ -297,14 +297,10 @@ public final class MPI: Communicator, @unchecked Sendable {
     try progress.exclusively { () throws(CommunicationError) in
       try check("MPI_Ibarrier", MPI_Ibarrier(communicator, &request))
     }
-    while true {
+    try progress.wait(pausing: MPI.pause) { () throws(CommunicationError) in
       var isDone: Int32 = 0
-      try progress.exclusively { () throws(CommunicationError) in
-        try check("MPI_Test", MPI_Test(&request, &isDone, unroll_status_ignore()))
-      }
-      if isDone != 0 { return }
-      var pause = MPI.pause
-      nanosleep(&pause, nil)
+      try check("MPI_Test", MPI_Test(&request, &isDone, unroll_status_ignore()))
+      return isDone != 0
     }
   }
 

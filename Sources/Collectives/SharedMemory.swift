@@ -43,7 +43,10 @@ public final class SharedMemory: @unchecked Sendable {
   }
 
   /// Returns when every rank of the node has called it. Whatever they wrote before can then be read.
-  public func barrier() throws(CommunicationError) { try meet() }
+  public func barrier() throws(CommunicationError) {
+    try meet()
+    RankActivity.current.advance()
+  }
 }
 
 /// A barrier of processes in memory that they share.

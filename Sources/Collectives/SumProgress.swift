@@ -24,8 +24,16 @@ final class SumProgress: @unchecked Sendable {
     pthread_cond_init(hasWork, nil)
   }
 
-  /// Calls `body`, which may call MPI.
+  /// Calls `body`, which may call MPI and wait in it for other ranks.
   func exclusively<Value>(
+    _ body: () throws(CommunicationError) -> Value
+  ) throws(CommunicationError) -> Value {
+    RankActivity.current.wait()
+    defer { RankActivity.current.advance() }
+    return try locked(body)
+  }
+
+  private func locked<Value>(
     _ body: () throws(CommunicationError) -> Value
   ) throws(CommunicationError) -> Value {
     pthread_mutex_lock(mutex)
@@ -46,22 +54,27 @@ final class SumProgress: @unchecked Sendable {
   }
 
   /// Makes calls to MPI until `isDone` returns true, and moves all sums on meanwhile.
+  /// - Parameter pause: The time to sleep between two calls; nil for none.
   func wait(
-    until isDone: () throws(CommunicationError) -> Bool
+    pausing pause: timespec? = nil, until isDone: () throws(CommunicationError) -> Bool
   ) throws(CommunicationError) {
-    var done = false
-    while !done {
-      done = try exclusively { () throws(CommunicationError) in
+    RankActivity.current.wait()
+    while true {
+      let isDone = try locked { () throws(CommunicationError) in
         if let failure { throw failure }
         try advanceAll()
         return try isDone()
       }
+      if isDone { break }
+      if var pause { nanosleep(&pause, nil) }
     }
+    RankActivity.current.advance()
   }
 
-  /// Moves all sums on as far as they can go without waiting.
+  /// Moves all sums on as far as they can go, for a rank that waits for others.
   func advance() throws(CommunicationError) {
-    try exclusively { () throws(CommunicationError) in
+    RankActivity.current.wait()
+    try locked { () throws(CommunicationError) in
       if let failure { throw failure }
       try advanceAll()
     }

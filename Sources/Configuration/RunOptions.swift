@@ -17,9 +17,10 @@ public struct RunOptions: Codable, Equatable, Sendable {
   public var checkpoint: CheckpointOptions
   public var evaluation: EvaluationOptions
   public var console: ConsoleOptions
+  public var watchdog = WatchdogOptions()
 
   enum CodingKeys: String, CodingKey {
-    case name, seed, data, model, training, communication, checkpoint, evaluation, console
+    case name, seed, data, model, training, communication, checkpoint, evaluation, console, watchdog
   }
 
   /// Makes the options of a run in Swift, with the defaults of a configuration.
@@ -53,6 +54,7 @@ public struct RunOptions: Codable, Equatable, Sendable {
     evaluation = try EvaluationOptions(
       from: container.superDecoder(forKey: .evaluation), like: training)
     console = try container.section(.console)
+    watchdog = try container.decode(.watchdog, default: watchdog)
     if let violation = violations(at: .decoding).first {
       throw DecodingError.dataCorruptedError(
         forKey: CodingKeys(stringValue: violation.key) ?? .model, in: container,

@@ -1,3 +1,4 @@
+internal import Collectives
 internal import LinearAlgebra
 package import Recurrence
 package import Sequences
@@ -26,7 +27,10 @@ package final class WindowRunner {
   ) rethrows -> Result {
     let pass = tape.begin(batch, weights: weights)
     pass.mark(.other)
-    defer { tape.carryStates() }
+    defer {
+      tape.carryStates()
+      RankActivity.current.advance()
+    }
     return try body(pass)
   }
 }

@@ -219,6 +219,7 @@ public final class Run {
       if test == nil { outcome = .interrupted }
     }
     if outcome == .complete, trainer.coordinator.hasDiverged { outcome = .worseThanGuessing }
+    RankActivity.current.enter(.finishing)
     reports?.conclude(outcome, test, inTest: tests, trainer)
     return outcome
   }
@@ -229,6 +230,7 @@ public final class Run {
   /// Scores the test data with the best checkpoint's weights. Collective.
   /// - Returns: The score; nil if a stop was requested before it was done.
   private func scoreTest() throws -> Score? {
+    RankActivity.current.enter(.evaluating, step: trainer.coordinator.state.step)
     guard let part = dataset.test else { return nil }
     let options = request.options
     let scorer = try world.unanimous {

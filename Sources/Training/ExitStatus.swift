@@ -25,6 +25,8 @@ public enum ExitStatus {
   public static let inUse: Int32 = 77
   /// A measurement is slower than its baseline.
   public static let slower: Int32 = 78
+  /// A rank did not advance any more, and the watchdog ended the job.
+  public static let stuck: Int32 = 79
 
   /// Returns the exit code of an outcome.
   public static func of(_ outcome: Outcome) -> Int32 {

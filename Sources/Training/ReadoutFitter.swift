@@ -94,6 +94,7 @@ extension Trainer {
     while !coordinator.isComplete, !coordinator.isInterrupted {
       isTakingStep = true
       defer { isTakingStep = false }
+      RankActivity.current.enter(.training, step: coordinator.state.step)
       if loader.startsAnew || !carriesState { microBatches.clear() }
       microBatches.load()
       var sums = vote()

@@ -155,6 +155,7 @@ public final class Trainer {
   package func step() throws -> StepReport {
     isTakingStep = true
     defer { isTakingStep = false }
+    RankActivity.current.enter(.training, step: coordinator.state.step)
     precondition(readout == nil, "a step by gradients of a model whose readout is fitted")
     var watch = Stopwatch()
     try grow()
@@ -273,6 +274,7 @@ public final class Trainer {
       tape.observer = number == last && tree == nil ? reducer.observer : nil
       microBatches.use(part)
       part.method.differentiate(model, part.batch, weights: weights, gradient: gradient)
+      RankActivity.current.advance()
       losses[number] = tape.loss.sum
       targets += tape.loss.targets
       correct += tape.loss.correct
@@ -333,6 +335,7 @@ public final class Trainer {
   /// - Returns: False if a stop was requested before it was done.
   private func evaluate() throws -> Bool {
     guard let validation else { preconditionFailure("an evaluation without validation data") }
+    RankActivity.current.enter(.evaluating, step: coordinator.state.step)
     let weights = try currentModel()
     guard let score = try validation.run(model, weights: weights, votes: votes) else {
       return false
@@ -370,6 +373,7 @@ public final class Trainer {
 
   /// Saves a checkpoint. Collective.
   package func save() throws {
+    RankActivity.current.enter(.saving, step: coordinator.state.step)
     guard let snapshot = try snapshot(), let checkpoints else { return }
     let path = try checkpoints.save(snapshot, isBest: coordinator.isBest)
     for sink in sinks { sink.record(checkpoint: path) }

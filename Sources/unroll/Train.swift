@@ -114,6 +114,9 @@ struct Train: ParsableCommand {
       diagnosingEvery: diagnose == .gradients ? diagnoseEvery ?? 100 : nil)
     try inWorld { world in
       let log = Logger(label: "unroll") { _ in ConsoleLog() }
+      if let limit = options.watchdog.seconds {
+        _ = try Watchdog.start(world, limit: Double(limit), exitCode: ExitStatus.stuck)
+      }
       let run = try Run(request, world: world, log: log)
       if check {
         if world.isRoot {
