@@ -42,7 +42,7 @@ package struct MemoryEstimate {
       let shares = world.size * parts
       let streams = (training.batchSize + shares - 1) / shares
       let steps = min(training.bptt, corpus.count / training.batchSize) - training.keptSteps
-      resets = corpus.documentCount > 0
+      resets = corpus.hasDocuments
       sizes = [WindowSize(steps: max(steps, 1), streams: streams)]
     case .examples:
       let request = training.loaderRequest(seed: options.seed, in: world)

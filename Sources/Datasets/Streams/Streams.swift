@@ -81,7 +81,7 @@ public final class Streams: BatchLoader {
     Batch(rows: max(min(bptt, length - 1) * share.count, 1), streams: max(share.count, 1))
   }
 
-  public var mayReset: Bool { corpus.documentCount > 0 }
+  public var mayReset: Bool { corpus.hasDocuments }
 
   public var carried: (share: Range<Int>, total: Int) { (share, batchSize) }
 
@@ -167,18 +167,6 @@ public final class Streams: BatchLoader {
     for step in 0..<steps {
       inputs[step * streams + stream] = symbols[step]
       targets[step * streams + stream] = symbols[step + 1]
-    }
-  }
-}
-
-extension Corpus {
-  @inline(__always)
-  fileprivate func forEachDocumentStart(in part: Range<Int>, _ body: (Int) -> Void) {
-    let end = range.lowerBound + part.upperBound
-    var document = file.document(from: range.lowerBound + part.lowerBound)
-    while document < file.header.documentCount, file.documentStart(document) < end {
-      body(file.documentStart(document) - range.lowerBound)
-      document += 1
     }
   }
 }
