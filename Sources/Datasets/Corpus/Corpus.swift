@@ -48,6 +48,12 @@ public struct Corpus: Sendable {
     self.init([(file, range)], name: name)
   }
 
+  /// The bytes of the text that the symbols stand for; nil for a part of a file, and if the file does not
+  /// say.
+  public var byteCount: Int? {
+    range == 0..<file.header.tokenCount ? file.header.byteCount : nil
+  }
+
   /// The number of the `i`-th symbol.
   public subscript(i: Int) -> Int32 {
     precondition(i >= 0 && i < count, "symbol \(i) of \(count)")
