@@ -48,10 +48,16 @@ public struct Corpus: Sendable {
     self.init([(file, range)], name: name)
   }
 
-  /// The bytes of the text that the symbols stand for; nil for a part of a file, and if the file does not
+  /// The bytes of the text that the symbols stand for; nil for parts of files, and if a file does not
   /// say.
   public var byteCount: Int? {
-    range == 0..<file.header.tokenCount ? file.header.byteCount : nil
+    var bytes = 0
+    for part in parts {
+      let header = part.file.header
+      guard part.range == 0..<header.tokenCount, let count = header.byteCount else { return nil }
+      bytes += count
+    }
+    return bytes
   }
 
   /// The number of the `i`-th symbol.
