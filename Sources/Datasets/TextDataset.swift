@@ -178,3 +178,21 @@ private struct CorpusOpener {
     }
   }
 }
+
+extension TextFiles {
+  /// Returns the number of characters of the texts at some paths; nil for token shards.
+  public static func characterCount(at paths: [String]) throws(DataError) -> Int? {
+    guard case .text(let text, _) = try TextSource(paths) else { return nil }
+    return try text.characterCount()
+  }
+}
+
+extension DocumentBoundary {
+  /// Returns the boundary in texts or shards for a model that was trained with this one on the other of
+  /// them: files and the index of documents take each other's place.
+  public func applied(to paths: [String]) throws(DataError) -> DocumentBoundary {
+    let isText = if case .text = try TextSource(paths) { true } else { false }
+    guard let isOfText, isOfText != isText else { return self }
+    return isText ? .file : .reset
+  }
+}

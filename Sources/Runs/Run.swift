@@ -234,7 +234,8 @@ public final class Run {
     let scorer = try world.unanimous {
       try Evaluation(
         part, plan: trainer.model.plan, options.evaluation, world: world,
-        microBatches: try options.evaluationParts(ranks: world.size))
+        microBatches: try options.evaluationParts(ranks: world.size),
+        bytesPerTarget: dataset.bytesPerTarget(of: part))
     }
     let weights = ParameterVector(trainer.weights.layout)
     weights.precision = trainer.weights.precision

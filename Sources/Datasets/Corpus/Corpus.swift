@@ -72,7 +72,8 @@ public struct Corpus: Sendable {
     precondition(
       range.lowerBound >= 0 && range.upperBound <= count, "symbols \(range) of \(count)")
     forEachPart(of: range) { part, piece in
-      part.file.copy(part.tokens(piece), to: buffer, at: offset + piece.lowerBound - range.lowerBound)
+      part.file.copy(
+        part.tokens(piece), to: buffer, at: offset + piece.lowerBound - range.lowerBound)
     }
   }
 

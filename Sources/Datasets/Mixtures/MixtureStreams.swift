@@ -85,6 +85,7 @@ public final class MixtureStreams: BatchLoader {
   public var carried: (share: Range<Int>, total: Int) { (share, batchSize) }
   public var startsAnew: Bool { steps == 0 }
   public var windowsPerEpoch: Int { (length - 1) / bptt + 1 }
+  public var stepsPerEpoch: Int? { length }
   public var isAtEpochStart: Bool { place.position == 0 }
   public var nextSteps: Int { min(mostSteps, length - place.position) }
 

@@ -89,6 +89,8 @@ public final class Streams: BatchLoader {
 
   public var windowsPerEpoch: Int { (length - 2) / bptt + 1 }
 
+  public var stepsPerEpoch: Int? { length - 1 }
+
   /// The number of targets per epoch, over all ranks.
   public var targetsPerEpoch: Int { batchSize * (length - 1) }
 

@@ -85,7 +85,9 @@ public struct TextFiles: Sendable {
   }
 
   private static func names(in folder: String) throws(DataError) -> [String] {
-    guard let names = try Datasets.names(inFolder: folder) else { throw .unreadable(folder, ENOTDIR) }
+    guard let names = try Datasets.names(inFolder: folder) else {
+      throw .unreadable(folder, ENOTDIR)
+    }
     return names
   }
 
