@@ -89,6 +89,18 @@ public final class Evaluation {
     }
   }
 
+  /// Makes the evaluation of a part of a run's data.
+  /// - Throws: `DataError` if the text is too short for the streams; `UsageError` if the streams cannot be
+  ///   cut into the micro-batches of the options.
+  package convenience init(
+    _ part: Split, of dataset: Dataset, plan: Plan, _ options: RunOptions, world: any Communicator
+  ) throws {
+    try self.init(
+      part, plan: plan, options.evaluation, world: world,
+      microBatches: try options.evaluationParts(ranks: world.size),
+      bytesPerTarget: dataset.bytesPerTarget(of: part))
+  }
+
   /// Scores the whole text.
   public func run(
     _ model: any Model, weights: ParameterVector

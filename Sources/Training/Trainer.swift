@@ -117,10 +117,7 @@ public final class Trainer {
     microBatches = try makeMicroBatches(
       training.ramp?.updates(step: 0, batchSize: training.batchSize) ?? 1)
     validation = try dataset.valid.map { [model] in
-      try Evaluation(
-        $0, plan: model.plan, options.evaluation, world: world,
-        microBatches: try options.evaluationParts(ranks: world.size),
-        bytesPerTarget: dataset.bytesPerTarget(of: $0))
+      try Evaluation($0, of: dataset, plan: model.plan, options, world: world)
     }
     bytesPerTarget = dataset.bytesPerTarget(of: dataset.train)
     coordinator = try Coordinator(

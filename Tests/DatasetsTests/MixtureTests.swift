@@ -5,7 +5,7 @@ import Sequences
 internal import TestSupport
 import Testing
 
-/// What the streams of some ranks read in a window.
+/// The symbols and resets of the streams of some ranks in a window.
 private struct Columns: Equatable {
   var steps = 0, position = 0
   var inputs: [[Int32]] = [], targets: [[Int32]] = [], resets: [[UInt8]] = []
