@@ -58,8 +58,8 @@ import Testing
   func `Every number of the header is checked before it is used`(_ words: Int) throws {
     let (vocabulary, path, bytes) = try encoded(words: words)
     var refused = 0
-    // The token width, the counts of tokens, files and documents, and the kind of documents.
-    for (place, size) in [(12, 4), (16, 8), (48, 8), (56, 8), (72, 4)] {
+    // The token width, the counts of tokens, files and documents, the kind of documents, and the bytes.
+    for (place, size) in [(12, 4), (16, 8), (48, 8), (56, 8), (72, 4), (80, 8)] {
       for value in Self.values {
         var changed = bytes
         put(value, size, at: place, in: &changed)

@@ -152,6 +152,24 @@ private func documents(
     #expect(part.hash != whole.hash)
   }
 
+  @Test func `The bytes of a text are known for all of it, without byte order marks`() throws {
+    let paths = [
+      folder.write("a.txt", "\u{FEFF}aé\n"), folder.write("b.txt", "<unk> x"),
+    ]
+    let text = try TextFiles(paths)
+    for (tokenizer, bytes) in [(tokenizers["word"]!, 4 + 7), (.byte, 3 + 4 + 7)] {
+      let vocabulary = try Vocabulary(countedIn: text, by: tokenizer)
+      func open(writing: Bool) throws -> Corpus {
+        try Corpus(text, vocabulary: vocabulary, cache: folder.cache, writing: writing)
+      }
+      #expect(try open(writing: true).byteCount == bytes)
+      let corpus = try open(writing: false)
+      #expect(corpus.byteCount == bytes)
+      #expect(corpus.part(0..<corpus.count, name: "all").byteCount == bytes)
+      #expect(corpus.part(0..<2, name: "a part").byteCount == nil)
+    }
+  }
+
   @Test func `The hash is of what is in the text, not of where and when`() throws {
     let a = try open(.bytes, folder.write("a.txt", "same text"))
     let b = try open(.bytes, folder.write("b.txt", "same text"))

@@ -36,7 +36,7 @@ extension Corpus {
     }
     try self.init(contentsOf: path, vocabulary: vocabulary, name: text.name)
     self.note = note
-    guard file.header.sourceSizes == text.sizes else {
+    guard parts[0].file.header.sourceSizes == text.sizes else {
       throw DataError(
         "\(path) was encoded from an earlier version of \(text.name): start again, and the text "
           + "is encoded again")
@@ -88,9 +88,11 @@ extension Corpus {
     var documents = DocumentMarker(document)
     var starts: [Int] = []
     var files: [Int] = []
+    var byteCount = 0
     try text.forEach(utf8: !tokenizer.readsBytes, keepingMark: tokenizer.readsBytes) {
       (bytes) throws(DataError) in
       files.append(writer.count)
+      byteCount += bytes.count
       if documents.beginsFile() { starts.append(writer.count) }
       var lines = LineScanner(universal: tokenizer.hasUniversalNewlines)
       // The part of the text that is next to be encoded: a line, or a document so far.
@@ -109,6 +111,8 @@ extension Corpus {
       }
       try encode(bytes, part, vocabulary, &writer)
     }
+    var header = header
+    header.byteCount = byteCount
     try writer.finish(header, files: files, documents: starts)
   }
 

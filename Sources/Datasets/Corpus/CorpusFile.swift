@@ -7,6 +7,11 @@ final class CorpusFile: Sendable {
 
   var path: String { mapped.path }
 
+  /// Returns true if a file is an encoded corpus of any version.
+  static func isEncoded(_ path: String) throws(DataError) -> Bool {
+    CorpusHeader.begins(try MappedFile(path).bytes)
+  }
+
   /// Maps a file and checks its header and its size.
   init(_ path: String) throws(DataError) {
     mapped = try MappedFile(path)
@@ -73,6 +78,8 @@ final class CorpusFile: Sendable {
     while start < tokensEnd {
       let end = min(start + 1 << 18, tokensEnd)
       body(UnsafeRawBufferPointer(rebasing: mapped.bytes[start..<end]))
+      // A file that may be larger than the memory is not to stay in that of this process.
+      if mapped.count > 1 << 26 { mapped.release(start..<end) }
       start = end
     }
   }
@@ -136,6 +143,19 @@ final class CorpusFile: Sendable {
     case 2:
       for i in 0..<range.count { tokens[i] = Int32(UInt16(littleEndian: load(start + 2 * i))) }
     default: for i in 0..<range.count { tokens[i] = Int32(littleEndian: load(start + 4 * i)) }
+    }
+  }
+
+  /// A use of memory that is announced to the system.
+  enum Advice { case soon, done }
+
+  /// Announces that tokens will be read soon, or are no longer needed; changes nothing but speed and memory.
+  func advise(_ advice: Advice, _ range: Range<Int>) {
+    let start = CorpusHeader.size + range.lowerBound * header.tokenWidth
+    let bytes = start..<start + range.count * header.tokenWidth
+    switch advice {
+    case .soon: mapped.prefetch(bytes)
+    case .done: mapped.release(bytes)
     }
   }
 

@@ -4,14 +4,17 @@ internal import CZlib
 ///
 ///     0 "UNROLLTK" · 8 version · 12 token width · 16 tokens · 24 vocabulary hash · 32 hash of the
 ///     texts' sizes · 40 hash of their times · 48 files · 56 documents · 64 CRC-32 of the tokens ·
-///     68 CRC-32 of the index · 72 kind of documents · 124 CRC-32 of the bytes before
+///     68 CRC-32 of the index · 72 kind of documents · 76 zero · 80 bytes of text, all ones if unknown ·
+///     124 CRC-32 of the bytes before
 ///
 /// Then come the tokens, padded to 8 bytes, and the index: for every file and then for every document
 /// the place of its first token, as 64-bit numbers.
 struct CorpusHeader: Equatable {
   static let size = 128
   private static let magic = Array("UNROLLTK".utf8)
-  private static let version: UInt32 = 1
+  private static let version: UInt32 = 2
+
+  private static let unknown = UInt64.max
 
   var tokenWidth = 1
   var tokenCount = 0
@@ -23,6 +26,8 @@ struct CorpusHeader: Equatable {
   var tokensChecksum: UInt32 = 0
   var indexChecksum: UInt32 = 0
   var documentKind: UInt32 = 0
+  /// The bytes of the text that the tokens stand for; nil if unknown.
+  var byteCount: Int?
   /// The header's own checksum, if it was read from a file.
   private(set) var checksum: UInt32 = 0
 
@@ -31,6 +36,11 @@ struct CorpusHeader: Equatable {
   var fileSize: Int { indexOffset + indexSize }
 
   init() {}
+
+  /// Returns true if a file with these bytes is an encoded corpus of any version.
+  static func begins(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    bytes.prefix(magic.count).elementsEqual(magic)
+  }
 
   /// Reads a header.
   /// - Throws: `DataError` if the bytes are no header of this version, or damaged.
@@ -59,7 +69,8 @@ struct CorpusHeader: Equatable {
     // bytes.
     guard word(124) == Datasets.checksum(UnsafeRawBufferPointer(rebasing: bytes[..<124])),
       [1, 2, 4].contains(word(12)), DocumentBoundary.allCases.indices.contains(Int(word(72))),
-      [16, 48, 56].allSatisfy({ long($0) <= UInt64(bytes.count) })
+      [16, 48, 56].allSatisfy({ long($0) <= UInt64(bytes.count) }),
+      long(80) <= UInt64(Int.max) || long(80) == Self.unknown
     else { throw damaged() }
     tokenWidth = Int(word(12))
     tokenCount = Int(truncatingIfNeeded: long(16))
@@ -71,6 +82,7 @@ struct CorpusHeader: Equatable {
     tokensChecksum = word(64)
     indexChecksum = word(68)
     documentKind = word(72)
+    byteCount = long(80) == Self.unknown ? nil : Int(long(80))
     checksum = word(124)
     guard bytes.count == fileSize else { throw damaged() }
   }
@@ -84,7 +96,8 @@ struct CorpusHeader: Equatable {
     append(UInt32(tokenWidth))
     for number in [UInt64(tokenCount), vocabularyHash, sourceSizes, sourceTimes] { append(number) }
     for number in [UInt64(fileCount), UInt64(documentCount)] { append(number) }
-    for number in [tokensChecksum, indexChecksum, documentKind] { append(number) }
+    for number in [tokensChecksum, indexChecksum, documentKind, 0] { append(number) }
+    append(byteCount.map { UInt64($0) } ?? Self.unknown)
     bytes += [UInt8](repeating: 0, count: 124 - bytes.count)
     append(bytes.withUnsafeBytes { Datasets.checksum($0) })
     return bytes
