@@ -58,6 +58,11 @@ public protocol Tokenizer: Sendable {
 
   /// Returns the text of symbols as bytes: an end of a line is "\n", `<s>` is nothing.
   func decode(_ ids: some Sequence<Int32>, with vocabulary: Vocabulary) -> [UInt8]
+
+  /// Returns the number of bytes of text that a symbol stands for, by which a loss per symbol becomes
+  /// bits per byte: 0 for a symbol that marks a place, such as the end of a document; nil for a symbol
+  /// that stands for many texts, such as `<unk>`.
+  func byteLength(of id: Int32, in vocabulary: Vocabulary) -> Int?
 }
 
 extension Tokenizer {
@@ -71,6 +76,29 @@ extension Tokenizer {
   ) throws(DataError) -> Vocabulary? { nil }
   public var model: [UInt8]? { nil }
   public func with(model: [UInt8]) throws(DataError) -> any Tokenizer { self }
+  public func byteLength(of id: Int32, in vocabulary: Vocabulary) -> Int? {
+    id == vocabulary.unknown
+      ? nil : id == vocabulary.begin || id == vocabulary.end ? 0 : vocabulary.symbol(id).count
+  }
+}
+
+/// The numbers of symbols with a meaning of their own, in a vocabulary from a file.
+public struct SpecialNumbers: Sendable, Equatable {
+  /// Text that the vocabulary lacks.
+  public var unknown: Int32?
+  /// The begin and the end of a sequence.
+  public var begin, end: Int32?
+  /// The end of a document of a running text.
+  public var endOfDocument: Int32?
+
+  public init(
+    unknown: Int32? = nil, begin: Int32? = nil, end: Int32? = nil, endOfDocument: Int32? = nil
+  ) {
+    self.unknown = unknown
+    self.begin = begin
+    self.end = end
+    self.endOfDocument = endOfDocument
+  }
 }
 
 /// The places where a text may be cut.

@@ -26,6 +26,9 @@ public struct Vocabulary: Sendable {
   /// The numbers of `<s>` and `</s>`, the begin and the end of a sequence; nil in those of a running
   /// text.
   public let begin, end: Int32?
+  /// The number of the symbol that ends a document of a running text, such as `<|endoftext|>`, `</s>`
+  /// of SentencePiece or 0 of RWKV World; nil if the vocabulary has none.
+  public let endOfDocument: Int32?
   /// The numbers of the 128 ASCII characters, most of most texts, or of `<unk>`.
   let ascii: [Int32]
 
@@ -43,8 +46,22 @@ public struct Vocabulary: Sendable {
     begin = id(Self.beginSymbol)
     end = id(Self.endSymbol)
     endOfLine = tokenizer.endsLines ? id(Self.endOfLineSymbol) ?? id(Self.endSymbol) : nil
+    endOfDocument = nil
     let other = unknown ?? 0
     ascii = (UInt8(0)..<128).map { id(CollectionOfOne($0)) ?? other }
+  }
+
+  /// Makes a vocabulary of a tokenizer's own file, in which symbols may be spelt like special ones
+  /// without being special.
+  init(_ tokenizer: any Tokenizer, table: SymbolTable, special: SpecialNumbers) {
+    self.tokenizer = tokenizer
+    self.table = table
+    unknown = special.unknown
+    begin = special.begin
+    end = special.end
+    endOfDocument = special.endOfDocument
+    endOfLine = nil
+    ascii = []
   }
 
   /// Makes a vocabulary of symbols in the order of their numbers.
@@ -76,6 +93,13 @@ public struct Vocabulary: Sendable {
   public func id(of text: Span<UInt8>, _ symbol: Range<Int>) -> Int32? {
     table.find(text, symbol).map { Int32($0) }
   }
+
+  /// Returns the number of bytes of text that a symbol stands for: 0 for one that marks a place, such as
+  /// the end of a document; nil for one that stands for many texts, such as `<unk>`.
+  public func byteLength(of id: Int32) -> Int? { tokenizer.byteLength(of: id, in: self) }
+
+  /// The number of bytes of text that each symbol stands for, in the order of their numbers.
+  public var byteLengths: [Int?] { (0..<Int32(count)).map(byteLength) }
 
   /// A fingerprint of the tokenizer and every symbol, the same in all versions and on all machines.
   public var hash: UInt64 {

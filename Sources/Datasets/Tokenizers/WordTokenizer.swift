@@ -55,6 +55,14 @@ public struct WordTokenizer: CountedTokenizer {
   public func decode(_ ids: some Sequence<Int32>, with vocabulary: Vocabulary) -> [UInt8] {
     decodeWords(ids.lazy.filter { $0 != vocabulary.begin }, with: vocabulary)
   }
+
+  /// Returns the bytes of a word and of the blank or the end of the line behind it, so that the end of a
+  /// line, a symbol of its own, has none. A blank line counts 0.
+  public func byteLength(of id: Int32, in vocabulary: Vocabulary) -> Int? {
+    if id == vocabulary.unknown { return nil }
+    let marks = [vocabulary.endOfLine, vocabulary.begin, vocabulary.end]
+    return marks.contains(id) ? 0 : vocabulary.symbol(id).count + 1
+  }
 }
 
 extension Tokenizer where Self == WordTokenizer {
