@@ -88,6 +88,6 @@ public struct Corpus: Sendable {
     return fingerprint.value
   }
 
-  /// The fingerprint of the vocabulary that the text was encoded with.
+  /// The fingerprint of the vocabulary that the text was encoded with; 0 if the file does not say.
   public var vocabularyHash: UInt64 { file.header.vocabularyHash }
 }
