@@ -66,7 +66,6 @@ final class OpenShard {
 
   /// Completes the files and gives them their names.
   /// - Parameter stem: the path without its ending.
-  /// - Returns: the names' endings.
   func finish(_ stem: String, vocabularyHash: UInt64, document: DocumentBoundary) throws(DataError) {
     switch format {
     case .unroll:
@@ -81,16 +80,16 @@ final class OpenShard {
       header.tokensChecksum = state.checksum
       let padding = header.indexOffset - CorpusHeader.size - state.tokens * width
       try tokenFile.append([UInt8](repeating: 0, count: padding + 8)[...])
-      var sum: UInt32 = 0
+      // The only file begins at the first token.
       let file = [UInt8](repeating: 0, count: 8)
-      sum = file.withUnsafeBytes { checksum($0) }
+      var sum = file.withUnsafeBytes { checksum($0) }
       try indexFile.forEachPiece { (piece) throws(DataError) in
         sum = piece.withUnsafeBytes { checksum($0, after: sum) }
         try tokenFile.append(piece[...])
       }
       header.indexChecksum = sum
       try tokenFile.overwrite(header.bytes)
-      try tokenFile.finish(stem + ".tokens")
+      try tokenFile.finish(stem + format.ending)
     case .llmC:
       let form = LLMCForm.all.first { $0.width == width }!
       var header: [UInt8] = []
@@ -98,11 +97,30 @@ final class OpenShard {
         withUnsafeBytes(of: Int32(number).littleEndian) { header += $0 }
       }
       try tokenFile.overwrite(header)
-      try tokenFile.finish(stem + ".bin")
+      try tokenFile.finish(stem + format.ending)
     case .megatron:
       try writeIndex(stem)
     }
-    try indexFile.remove()
+  }
+
+  /// The file of documents, which is kept until the place after the shard is saved.
+  var indexPath: String { indexFile.path }
+
+  /// Takes back what was done after a place was saved: gives the files of a shard that was finished
+  /// since their earlier names.
+  static func reopen(_ stem: String, _ format: ShardFormat) throws(DataError) {
+    if format == .megatron { unlink(stem + ".idx") }
+    let name = stem + format.ending
+    if access(stem + ".part", F_OK) != 0, access(name, F_OK) == 0 {
+      guard rename(name, stem + ".part") == 0 else { throw .unwritable(name) }
+    }
+  }
+
+  /// Removes what was begun after a place was saved.
+  /// - Returns: false if there was nothing.
+  static func remove(_ stem: String, _ format: ShardFormat) -> Bool {
+    let endings = [".part", ".index.part", ".idx", format.ending]
+    return endings.filter { unlink(stem + $0) == 0 }.count > 0
   }
 
   /// Writes Megatron's index: a document is a sequence.
@@ -135,7 +153,7 @@ final class OpenShard {
     try flush()
     for i in 0...starts.count { add(Int64(i)) }
     try flush()
-    try tokenFile.finish(stem + ".bin")
+    try tokenFile.finish(stem + format.ending)
     // The pair is complete when the index is there.
     try index.commit()
   }
@@ -207,9 +225,5 @@ final class GrowingFile {
   func finish(_ name: String) throws(DataError) {
     try sync()
     guard rename(path, name) == 0 else { throw .unwritable(name) }
-  }
-
-  func remove() throws(DataError) {
-    guard unlink(path) == 0 else { throw .unwritable(path) }
   }
 }

@@ -7,6 +7,9 @@ public enum ShardFormat: String, Codable, Sendable, CaseIterable {
   /// Megatron's `.bin` and `.idx`.
   case megatron
 
+  /// The end of the names of files of tokens.
+  var ending: String { self == .unroll ? ".tokens" : ".bin" }
+
   /// Returns the bytes of a token.
   func width(symbols: Int) -> Int {
     switch self {

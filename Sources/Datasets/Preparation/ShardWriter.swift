@@ -25,6 +25,8 @@ final class ShardWriter {
 
   private(set) var shards: [Shard]
   private var open: OpenShard?
+  /// The indices of shards that were finished since the last save.
+  private var finished: [String] = []
   private let folder, part: String
   private let settings: PreparationSettings
   private let vocabularyHash: UInt64
@@ -43,6 +45,13 @@ final class ShardWriter {
     let size = settings.shardTokens
     greatest = settings.document == .none ? size : size + size / 4
     shards = state.shards
+    // The shard that was open when the place was saved may be finished, and others begun.
+    var next = state.shards.count
+    if let open = state.open {
+      try OpenShard.reopen(stem(open.number), settings.format)
+      next = open.number + 1
+    }
+    while OpenShard.remove(stem(next), settings.format) { next += 1 }
     if let state = state.open {
       open = try OpenShard(stem(state.number), state, format: settings.format, width: width)
     }
@@ -111,13 +120,20 @@ final class ShardWriter {
     let state = open.state
     try open.finish(
       stem(state.number), vocabularyHash: vocabularyHash, document: settings.document)
-    let ending = settings.format == .unroll ? ".tokens" : ".bin"
+    finished.append(open.indexPath)
     shards.append(
       Shard(
-        name: Self.name(part, state.number, settings) + ending, tokens: state.tokens,
+        name: Self.name(part, state.number, settings) + settings.format.ending,
+        tokens: state.tokens,
         documents: state.documents, bytes: state.bytes, checksum: state.checksum))
     self.open = nil
   }
 
   func sync() throws(DataError) { try open?.sync() }
+
+  /// Removes files that are of no use once the place is saved.
+  func tidy() {
+    for path in finished { unlink(path) }
+    finished = []
+  }
 }
