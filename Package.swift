@@ -49,10 +49,11 @@ let trainer: [Target] = [
   .systemLibrary(
     name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
   .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+  .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
   .target(name: "ProcessorCheck"),
   .target(name: "CFileFaults"),
   module("Optimization", ["LinearAlgebra", "Recurrence"]),
-  module("Datasets", ["LinearAlgebra", "Sequences", "CZlib"]),
+  module("Datasets", ["LinearAlgebra", "Sequences", "CZlib", "CZstd"]),
   module("Collectives", ["LinearAlgebra", "COpenMPI"]),
   module("Formats", ["LinearAlgebra", "CZlib"]),
   module(

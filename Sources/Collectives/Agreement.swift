@@ -12,6 +12,11 @@ public struct FailedElsewhere: Error, Equatable, Sendable, CustomStringConvertib
   /// The description of that rank's error.
   public let message: String
 
+  package init(rank: Int, message: String) {
+    self.rank = rank
+    self.message = message
+  }
+
   public var description: String { "Rank \(rank) failed: \(message)" }
 }
 

@@ -222,11 +222,4 @@ package final class Console: MetricsSink {
 
 private func short(_ value: Double) -> String { String(format: "%.3g", value) }
 
-/// Formats hours, minutes and seconds.
-private func duration(_ seconds: Double) -> String {
-  guard seconds >= 0, seconds < 1e9 else { return "?" }
-  let whole = Int(seconds)
-  return whole >= 3600
-    ? String(format: "%d:%02d:%02d", whole / 3600, whole / 60 % 60, whole % 60)
-    : String(format: "%d:%02d", whole / 60, whole % 60)
-}
+private func duration(_ seconds: Double) -> String { ProgressDisplay.duration(seconds) }

@@ -50,7 +50,7 @@ public enum StopRequest {
   }
 
   /// Makes requests wait for the end of a step, so that a checkpoint can be saved.
-  static func waitForSteps() { memory.pointee.waits = 1 }
+  package static func waitForSteps() { memory.pointee.waits = 1 }
 
   private static func receive(_ signal: Int32) {
     let isFirst = memory.pointee.isMade == 0

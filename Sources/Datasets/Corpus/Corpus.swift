@@ -139,7 +139,7 @@ public struct Corpus: Sendable {
     return fingerprint.value
   }
 
-  /// The fingerprint of the vocabulary that the text was encoded with.
+  /// The fingerprint of the vocabulary that the text was encoded with; 0 if the files do not say.
   public var vocabularyHash: UInt64 { parts[0].file.header.vocabularyHash }
 }
 

@@ -43,13 +43,14 @@ extension Corpus {
     }
   }
 
-  /// Opens an encoded corpus without its text.
+  /// Opens an encoded corpus without its text: a file of this program, llm.c's `.bin`, or Megatron's
+  /// `.bin` beside its `.idx`. Those two do not say which vocabulary they were made with.
   /// - Throws: `DataError` if the file is missing, damaged, or encoded with another vocabulary.
   public init(
     contentsOf path: String, vocabulary: Vocabulary, name: String? = nil
   ) throws(DataError) {
     let file = try CorpusFile(path)
-    guard file.header.vocabularyHash == vocabulary.hash else {
+    guard file.isForeign || file.header.vocabularyHash == vocabulary.hash else {
       throw DataError(
         "\(path) was encoded with another vocabulary: remove it, or use the vocabulary it was made "
           + "with")

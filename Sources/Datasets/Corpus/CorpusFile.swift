@@ -1,21 +1,41 @@
 internal import LinearAlgebra
 
-/// An encoded corpus, mapped into memory and never changed.
+/// An encoded corpus, mapped into memory and never changed: a file of this program, of llm.c, or of
+/// Megatron.
 final class CorpusFile: Sendable {
   let header: CorpusHeader
   private let mapped: MappedFile
+  private let layout: TokenLayout
+  /// The greatest token of a foreign file, all of which is read when it is opened for the first time.
+  private let greatestForeign: Int?
 
   var path: String { mapped.path }
 
-  /// Returns true if a file is an encoded corpus of any version.
+  /// Returns true if a file is an encoded corpus of any version, of this program or another.
   static func isEncoded(_ path: String) throws(DataError) -> Bool {
-    CorpusHeader.begins(try MappedFile(path).bytes)
+    let mapped = try MappedFile(path)
+    return CorpusHeader.begins(mapped.bytes) || TokenLayout.isForeign(mapped)
   }
 
-  /// Maps a file and checks its header and its size.
+  /// True if the file says nothing of its vocabulary.
+  var isForeign: Bool { layout.isForeign }
+
+  /// Maps a file and checks its header and its size. A foreign file without a mark is read from end to
+  /// end, for its checksums and its greatest token.
   init(_ path: String) throws(DataError) {
     mapped = try MappedFile(path)
-    header = try CorpusHeader(mapped.bytes, of: path)
+    layout = try TokenLayout(of: mapped)
+    guard layout.isForeign else {
+      header = layout.header
+      greatestForeign = nil
+      return
+    }
+    let facts = try ForeignFacts(mapped, layout)
+    var header = layout.header
+    header.tokensChecksum = facts.tokensChecksum
+    header.indexChecksum = facts.indexChecksum
+    self.header = header
+    greatestForeign = facts.greatestToken
   }
 
   /// Checks the checksum of every byte, and that every number is one of a symbol.
@@ -24,12 +44,13 @@ final class CorpusFile: Sendable {
   /// - Parameter symbols: the number of different tokens.
   /// - Throws: `DataError` if the file is damaged.
   func checkAll(symbols: Int) throws(DataError) {
+    if let greatestForeign { return try check(greatestForeign, symbols) }
     if isMarked { return }
     var found: UInt32 = 0
     var greatest = 0
-    forEachPiece { piece in
+    mapped.forEachPiece(of: tokens) { piece in
       found = checksum(piece, after: found)
-      greatest = max(greatest, greatestToken(in: piece))
+      greatest = max(greatest, greatestToken(in: piece, width: header.tokenWidth))
     }
     let index = mapped.bytes[header.indexOffset..<header.fileSize]
     guard found == header.tokensChecksum,
@@ -41,19 +62,29 @@ final class CorpusFile: Sendable {
 
   /// Checks that every number is one of a symbol, without checksums.
   func checkNumbers(symbols: Int) throws(DataError) {
+    if let greatestForeign { return try check(greatestForeign, symbols) }
     if isMarked { return }
     var greatest = 0
     // Every byte is a symbol of a vocabulary of 256.
     if header.tokenWidth > 1 || symbols < 256 {
-      forEachPiece { greatest = max(greatest, greatestToken(in: $0)) }
+      mapped.forEachPiece(of: tokens) {
+        greatest = max(greatest, greatestToken(in: $0, width: header.tokenWidth))
+      }
     }
     try check(greatest, symbols)
   }
 
   private func check(_ greatestToken: Int, _ symbols: Int) throws(DataError) {
     guard header.tokenCount == 0 || greatestToken < symbols else {
+      if isForeign {
+        throw DataError(
+          "\(path) has the token \(greatestToken), but the vocabulary has \(symbols) symbols: give "
+            + "the vocabulary it was made with")
+      }
       throw damaged("it has the symbol \(greatestToken), but the vocabulary has \(symbols) symbols")
     }
+    // A foreign index was checked with the tokens.
+    if isForeign { return }
     var last = 0
     for entry in 0..<header.fileCount + header.documentCount {
       if entry == header.fileCount { last = 0 }
@@ -69,34 +100,9 @@ final class CorpusFile: Sendable {
   }
 
   private func damaged(_ what: String) -> DataError {
-    DataError("\(path) is damaged (\(what)): remove it, and it is written again from the text")
-  }
-
-  /// Hands over the memory of the tokens in pieces that stay in the cache.
-  private func forEachPiece(_ body: (UnsafeRawBufferPointer) -> Void) {
-    var start = CorpusHeader.size
-    while start < tokensEnd {
-      let end = min(start + 1 << 18, tokensEnd)
-      body(UnsafeRawBufferPointer(rebasing: mapped.bytes[start..<end]))
-      // A file that may be larger than the memory is not to stay in that of this process.
-      if mapped.count > 1 << 26 { mapped.release(start..<end) }
-      start = end
-    }
-  }
-
-  private func greatestToken(in piece: UnsafeRawBufferPointer) -> Int {
-    func greatest<Number: FixedWidthInteger & UnsignedInteger>(_ type: Number.Type) -> Int {
-      var greatest: Number = 0
-      for token in piece.bindMemory(to: type) {
-        greatest = max(greatest, Number(littleEndian: token))
-      }
-      return Int(greatest)
-    }
-    switch header.tokenWidth {
-    case 1: return greatest(UInt8.self)
-    case 2: return greatest(UInt16.self)
-    default: return greatest(UInt32.self)
-    }
+    DataError(
+      "\(path) is damaged (\(what)): remove it, and it is written again from the text, a shard by "
+        + "unroll prepare")
   }
 
   /// The path of a small file with one line, the mark that exactly this file was checked: its size, its
@@ -120,14 +126,17 @@ final class CorpusFile: Sendable {
     try? file.commit()
   }
 
-  private var tokensEnd: Int { CorpusHeader.size + header.tokenCount * header.tokenWidth }
+  /// The bytes of the tokens.
+  private var tokens: Range<Int> { layout.tokens }
 
   func token(_ i: Int) -> Int32 {
     precondition(i >= 0 && i < header.tokenCount, "token \(i) of \(header.tokenCount)")
     switch header.tokenWidth {
-    case 1: return Int32(mapped.bytes[CorpusHeader.size + i])
-    case 2: return Int32(UInt16(littleEndian: load(CorpusHeader.size + 2 * i)))
-    default: return Int32(littleEndian: load(CorpusHeader.size + 4 * i))
+    case 1: return Int32(mapped.bytes[layout.tokensStart + i])
+    case 2: return Int32(UInt16(littleEndian: load(layout.tokensStart + 2 * i)))
+    case 4: return Int32(littleEndian: load(layout.tokensStart + 4 * i))
+    default:
+      return Int32(truncatingIfNeeded: Int64(littleEndian: load(layout.tokensStart + 8 * i)))
     }
   }
 
@@ -137,12 +146,16 @@ final class CorpusFile: Sendable {
       range.lowerBound >= 0 && range.upperBound <= header.tokenCount,
       "tokens \(range) of \(header.tokenCount)")
     let tokens = buffer.elements(from: offset, count: range.count)
-    let start = CorpusHeader.size + range.lowerBound * header.tokenWidth
+    let start = layout.tokensStart + range.lowerBound * header.tokenWidth
     switch header.tokenWidth {
     case 1: for i in 0..<range.count { tokens[i] = Int32(mapped.bytes[start + i]) }
     case 2:
       for i in 0..<range.count { tokens[i] = Int32(UInt16(littleEndian: load(start + 2 * i))) }
-    default: for i in 0..<range.count { tokens[i] = Int32(littleEndian: load(start + 4 * i)) }
+    case 4: for i in 0..<range.count { tokens[i] = Int32(littleEndian: load(start + 4 * i)) }
+    default:
+      for i in 0..<range.count {
+        tokens[i] = Int32(truncatingIfNeeded: Int64(littleEndian: load(start + 8 * i)))
+      }
     }
   }
 
@@ -151,7 +164,7 @@ final class CorpusFile: Sendable {
 
   /// Announces that tokens will be read soon, or are no longer needed; changes nothing but speed and memory.
   func advise(_ advice: Advice, _ range: Range<Int>) {
-    let start = CorpusHeader.size + range.lowerBound * header.tokenWidth
+    let start = layout.tokensStart + range.lowerBound * header.tokenWidth
     let bytes = start..<start + range.count * header.tokenWidth
     switch advice {
     case .soon: mapped.prefetch(bytes)
@@ -160,10 +173,13 @@ final class CorpusFile: Sendable {
   }
 
   /// Returns the first token of a file.
-  func fileStart(_ file: Int) -> Int { index(file) }
+  func fileStart(_ file: Int) -> Int { isForeign ? 0 : index(file) }
 
   /// Returns the first token of a document.
-  func documentStart(_ document: Int) -> Int { index(header.fileCount + document) }
+  func documentStart(_ document: Int) -> Int {
+    if let index = layout.index { return min(index.documentStart(document), header.tokenCount) }
+    return index(header.fileCount + document)
+  }
 
   /// Returns the first document that starts at token `i` or later, or the number of documents.
   func document(from i: Int) -> Int {

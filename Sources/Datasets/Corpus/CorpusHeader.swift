@@ -53,17 +53,18 @@ struct CorpusHeader: Equatable {
     }
     guard bytes.count >= Self.size, bytes.prefix(8).elementsEqual(Self.magic) else {
       throw DataError(
-        "\(path) is not an encoded corpus: remove it, and it is written again from "
-          + "the text")
+        "\(path) is not an encoded corpus: remove it, and it is written again from the text, a shard "
+          + "by unroll prepare")
     }
     guard word(8) == Self.version else {
       throw DataError(
-        "\(path) was encoded by another version: remove it, and it is written again from the text")
+        "\(path) was encoded by another version: remove it, and it is written again from the text, a "
+          + "shard by unroll prepare")
     }
     func damaged() -> DataError {
       DataError(
         "\(path) is damaged or incomplete (\(bytes.count) bytes): remove it, and it is written "
-          + "again from the text")
+          + "again from the text, a shard by unroll prepare")
     }
     // Checked before anything is computed with them: no file has more tokens, files or documents than
     // bytes.

@@ -14,7 +14,7 @@ extension Corpus {
     var files: [(file: CorpusFile, range: Range<Int>)] = []
     for path in paths {
       let file = try CorpusFile(path)
-      guard file.header.vocabularyHash == vocabulary.hash else {
+      guard file.isForeign || file.header.vocabularyHash == vocabulary.hash else {
         throw DataError(
           "\(path) was encoded with another vocabulary: name its own with data.tokenizer, or encode "
             + "the texts again")

@@ -50,6 +50,12 @@ struct DocumentMarker {
     return boundary == .file || boundary == .blankLine
   }
 
+  /// Begins in the midst of a document that has had text.
+  mutating func continuesDocument() {
+    hasText = true
+    isSeparated = false
+  }
+
   /// Returns true if a document begins with this line, the next of the file.
   mutating func begins(_ line: Line, of text: Span<UInt8>) -> Bool {
     switch boundary {

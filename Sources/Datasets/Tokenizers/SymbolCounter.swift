@@ -5,13 +5,34 @@ public struct SymbolCounter {
   /// The symbols that are still to be counted, where only the first part of a text is for training.
   public var remaining: Int
 
-  init(limit: Int = .max) { remaining = limit }
+  public init(limit: Int = .max) { remaining = limit }
 
   /// Counts one symbol, a part of a text, so many times. `remaining` is the tokenizer's to lower.
   public mutating func count(_ text: Span<UInt8>, _ symbol: Range<Int>, times: Int = 1) {
     let (symbol, isNew) = table.insert(text, symbol)
     if isNew { counts.append(0) }
     counts[symbol] += times
+  }
+
+  /// The counts as a message to another rank.
+  public var message: [UInt8] {
+    var message = MessageWriter()
+    message.add(table.count)
+    for symbol in 0..<table.count {
+      message.add(counts[symbol])
+      message.add(Array(table[symbol]))
+    }
+    return message.bytes
+  }
+
+  /// Adds the counts of another rank.
+  public mutating func add(message bytes: [UInt8]) {
+    var message = MessageReader(bytes)
+    for _ in 0..<message.number() {
+      let times = message.number()
+      let symbol = message.bytes()
+      count(symbol.span, 0..<symbol.count, times: times)
+    }
   }
 
   /// Returns the vocabulary of the symbols that occur `minCount` times or more: of these the `size`
