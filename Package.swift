@@ -51,8 +51,11 @@ let trainer: [Target] = [
   .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
   .target(name: "ProcessorCheck"),
   .target(name: "CFileFaults"),
+  .target(
+    name: "CSentencePiece",
+    linkerSettings: [.linkedLibrary("sentencepiece"), .linkedLibrary("sentencepiece_train")]),
   module("Optimization", ["LinearAlgebra", "Recurrence"]),
-  module("Datasets", ["LinearAlgebra", "Sequences", "CZlib"]),
+  module("Datasets", ["LinearAlgebra", "Sequences", "CZlib", "CSentencePiece"]),
   module("Collectives", ["LinearAlgebra", "COpenMPI"]),
   module("Formats", ["LinearAlgebra", "CZlib"]),
   module(
@@ -198,4 +201,4 @@ let package = Package(
       .package(url: "https://github.com/jpsim/Yams", .upToNextMinor(from: "6.2.2")),
     ],
   targets: numerical + (double ? [] : trainer),
-  cLanguageStandard: .c17)
+  cLanguageStandard: .c17, cxxLanguageStandard: .cxx17)
