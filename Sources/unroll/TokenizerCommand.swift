@@ -1,5 +1,6 @@
-internal import ArgumentParser
-internal import Datasets
+public import ArgumentParser
+internal import Configuration
+public import Datasets
 internal import Foundation
 internal import Reporting
 internal import Training
