@@ -95,7 +95,7 @@ extension Trainer {
       isTakingStep = true
       defer { isTakingStep = false }
       if loader.startsAnew || !carriesState { microBatches.clear() }
-      microBatches.load()
+      microBatches.load(step: coordinator.state.step)
       var sums = vote()
       let batch = microBatches.parts[0].batch
       if batch.streams > 0 {
