@@ -22,6 +22,21 @@ private let readoutRules: [CompatibilityRule] = [
     refusal: "a readout is fitted over steps, and a tree has none; remove training.readout"
   ) { $0.training.readout == nil || $0.model.tree == nil },
   .decoding(
+    ["model.output", "training.readout"], at: "model",
+    "A readout is fitted to a full softmax without a soft cap.",
+    refusal:
+      "a readout is fitted to a full softmax without a soft cap; remove model.output or training.readout"
+  ) {
+    $0.training.readout == nil || $0.model.output.kind == .full && $0.model.output.softCap == nil
+  },
+  .decoding(
+    ["model.output.kind", "training.label_smoothing", "training.z_loss"], at: "training",
+    "`training.label_smoothing` and `training.z_loss` need the logits of all symbols: a full softmax.",
+    refusal:
+      "label_smoothing and z_loss need the logits of all symbols, which an adaptive or sampled softmax "
+      + "does not compute; remove them, or set model.output.kind to full"
+  ) { $0.training.objective == TrainingObjective() || $0.model.output.kind == .full },
+  .decoding(
     ["model.end", "training.readout"], at: "model",
     "A readout fits the output layer alone, so the end of a sequence is a symbol.",
     refusal: "a readout fits only the output layer and cannot predict ends; set model.end to symbol"

@@ -47,8 +47,9 @@ extension SequenceModelOptions {
       case .length(let input, _): ", length predicted and read (\(input.rawValue))"
       }
     let head =
-      outputs.head + (shortcut ? " with shortcut" : "") + (tied ? ", tied" : "")
-      + (output.hasBias ? "" : ", no bias") + ends
+      output.kind.words + outputs.head + (shortcut ? " with shortcut" : "") + (tied ? ", tied" : "")
+      + (output.hasBias || output.kind.isAdaptive ? "" : ", no bias")
+      + (output.softCap.map { ", soft cap \($0)" } ?? "") + ends
     guard let encoder else { return (stackWords + [head]).joined(separator: " → ") }
     var looks = ""
     var attending: [String] = []
@@ -89,6 +90,21 @@ extension SequenceModelOptions {
     return members.filter { defaults[$0.key] != $0.value }
       .sorted { $0.key < $1.key }
       .map { ", \($0.key) \($0.value.plain)" }.joined()
+  }
+}
+
+extension OutputOptions.Kind {
+  fileprivate var isAdaptive: Bool { if case .adaptive = self { true } else { false } }
+
+  /// The words before the name of a softmax.
+  fileprivate var words: String {
+    switch self {
+    case .full: ""
+    case .adaptive(let options):
+      "adaptive "
+        + (options.cutoffs.map { "(" + $0.map(String.init).joined(separator: ", ") + ") " } ?? "")
+    case .sampled(let count): "sampled (\(count)) "
+    }
   }
 }
 

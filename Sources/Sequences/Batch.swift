@@ -81,6 +81,9 @@ public final class Batch: @unchecked Sendable {
   /// key of dropout.
   public var epoch = 1
   public var position = 0
+  /// The number of updates of the weights before the one for this window, the key of the samples of a
+  /// sampled softmax. The trainer sets it.
+  public var step = 0
   /// The number of steps before step 0 that have the same variational mask: earlier steps of the
   /// same window if this batch is a part of a window, or of the same sequences if the window
   /// continues them.

@@ -96,8 +96,12 @@ final class MicroBatches {
   }
 
   /// Reads the next window of every micro-batch of the update.
-  func load() {
-    for part in next { part.loader.next(into: part.batch) }
+  /// - Parameter step: The number of updates before this one.
+  func load(step: Int) {
+    for part in next {
+      part.loader.next(into: part.batch)
+      part.batch.step = step
+    }
   }
 
   /// Forgets everything that is carried: the streams of the update start anew.

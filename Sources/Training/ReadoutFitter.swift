@@ -96,7 +96,7 @@ extension Trainer {
       defer { isTakingStep = false }
       RankActivity.current.enter(.training, step: coordinator.state.step)
       if loader.startsAnew || !carriesState { microBatches.clear() }
-      microBatches.load()
+      microBatches.load(step: coordinator.state.step)
       var sums = vote()
       let batch = microBatches.parts[0].batch
       if batch.streams > 0 {

@@ -103,7 +103,8 @@ public final class Trainer {
     self.sinks = sinks
     self.checkpoints = checkpoints
     model = options.model.makeModel(
-      dataset.interface, seed: options.seed, objective: options.training.objective)
+      dataset.interface, seed: options.seed, objective: options.training.objective,
+      ranks: options.model.ranks(in: dataset))
     let layout = ParameterLayout(model.plan)
     let communication = options.communication
     // Collective: nothing before it may fail on some ranks only.
@@ -163,7 +164,7 @@ public final class Trainer {
     let (rate, epoch) = (coordinator.rate, coordinator.state.epoch)
     if loader.startsAnew || !carriesState { microBatches.clear() }
     profile?.start()
-    microBatches.load()
+    microBatches.load(step: coordinator.state.step)
     profile?.mark(.data)
     let step = coordinator.state.step + 1
     microBatches.inTurn {

@@ -47,6 +47,8 @@ import Testing
     (tied + ["model.shortcut=true"], text), (["model.embedding=5"], frames),
     (["model.end=halt"], text), (["model.end=halt"], labels), (["model.end=halt"], tags),
     ([linear, "model.end=length"], lines), ([fed], many), ([fed], labels), ([fed, turned], tags),
+    (["model.output.soft_cap=3"], frames), (["model.output={kind: adaptive, cutoffs: [7]}"], text),
+    (["model.output={kind: sampled, samples: 4}"], text), (["model.output.kind=adaptive"], many),
     ([], pairs), ([encoder], text), ([encoder, "model.encoder.embedding=3"], described),
     ([encoder, "model.encoder.layers.0.residual=true"], pairs), ([encoder, turned], pairs),
     ([encoder, linear], pairs), ([encoder, dense], pairs),
@@ -79,7 +81,17 @@ import Testing
       SequenceModelOptions(embedding: 4, layers: narrow.model.layers, tied: true))
     var rounded = try options(["communication.reproducible=true"])
     rounded.communication.wire = .bfloat16
-    return runs + [narrow, rounded]
+    var (adaptive, capped) = try (options([]), options([]))
+    adaptive.training.objective.zLoss = 0.1
+    capped.training = readout
+    for (number, output) in [OutputOptions(.adaptive(AdaptiveOptions())), OutputOptions(softCap: 3)]
+      .enumerated()
+    {
+      let model = ModelOptions.sequence(
+        SequenceModelOptions(embedding: nil, layers: narrow.model.layers, output: output))
+      if number == 0 { adaptive.model = model } else { capped.model = model }
+    }
+    return runs + [narrow, rounded, adaptive, capped]
   }
 
   @Test func `Each refuses some run, with one sentence`() throws {
@@ -132,6 +144,33 @@ import Testing
       _ = try Self.options(["communication.reproducible=" + parts])
     }
     #expect(error?.message.contains("true, false or a number of parts: 2, 4, 8") == true)
+  }
+
+  @Test(
+    arguments: [
+      ("{samples: 3}", "kind to sampled"), ("{kind: sampled}", "set samples"),
+      ("{kind: sampled, samples: 0}", "at least 1"), ("{cutoffs: [2, 3]}", "kind to adaptive"),
+      ("{kind: adaptive, cutoffs: []}", "rising"), ("{kind: adaptive, cutoffs: [3, 3]}", "rising"),
+      ("{kind: adaptive, cutoffs: [0, 3]}", "rising"), ("{div_value: 2}", "kind to adaptive"),
+      ("{kind: adaptive, div_value: 0.5}", "at least 1"), ("{head_bias: true}", "kind to adaptive"),
+      ("{order: index}", "order is for"), ("{soft_cap: 0}", "above 0"),
+      ("{soft_cap: -3}", "above 0"), ("{kind: adaptive}, output_bias: false", "output.head_bias"),
+      ("{kind: adaptive}, output_bias_initializer: xavier", "output.head_bias"),
+      ("{kind: adaptive}, embedding: 5, tied: true", "adaptive softmax has several"),
+      ("{kind: adaptive}}, training: {label_smoothing: 0.1", "logits of all symbols"),
+      ("{kind: sampled, samples: 3}}, training: {z_loss: 0.1", "logits of all symbols"),
+      ("{soft_cap: 3}}, training: {readout: {ridge: 1}", "full softmax without a soft cap"),
+      ("{kind: wide}", "full"), ("{cap: 3}", "cap"),
+    ])
+  func `Contradictions of the output layer are refused while decoding`(
+    _ output: String, _ words: String
+  ) throws {
+    let yaml =
+      "{data: {train: t.txt}, model: {layers: [{cell: elman, hidden: 5}], output: \(output)}}"
+    let error = #expect(throws: ConfigurationError.self) {
+      _ = try Configuration(yaml: yaml, file: "rules").decode(RunOptions.self)
+    }
+    #expect(error?.message.contains(words) == true, "\(String(describing: error?.message))")
   }
 
   @Test func `Contradictions of a readout are refused while decoding`() throws {

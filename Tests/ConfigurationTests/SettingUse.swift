@@ -271,6 +271,8 @@ struct SettingUse: Sendable, CustomTestStringConvertible {
     data.length data.form data.classes data.letters data.symbols data.delay data.width
     data.noise data.tau data.washout data.method data.shift data.train_length data.grammar
     model.embedding model.layers model.tied model.output_bias model.shortcut model.end
+    model.output.kind model.output.cutoffs model.output.div_value model.output.head_bias
+    model.output.samples model.output.order model.output.soft_cap
     model.encoder.embedding model.tree.cell model.tree.hidden model.layers.*.cell
     model.layers.*.linear model.layers.*.bidirectional model.layers.*.residual
     model.layers.*.feedback model.layers.*.feedback_width model.layers.*.feedback_nonlinearity

@@ -98,9 +98,10 @@ import Tools
 
   @Test func `has every type of head, and the one of each kind of output`() throws {
     // A head that is new has to be told of here and in the catalogue.
-    let names = [
+    let names: [String: String] = [
       "SoftmaxCrossEntropy": "softmax", "SquaredError": "squared error", "Logistic": "logistic",
       "Halting": "halt", "PredictedLength": "length",
+      "AdaptiveSoftmax": "adaptive softmax", "SampledSoftmax": "sampled softmax",
     ]
     let folder = packageRoot.appending(path: "Sources/Recurrence/Heads")
     let types = try FileManager.default.contentsOfDirectory(atPath: folder.path).flatMap { file in

@@ -191,7 +191,7 @@ extension Batch {
   func copy(_ range: Range<Int>, of window: Batch) {
     precondition(widths == window.widths, "a part of a batch of other widths")
     begin(steps: range.count, streams: window.streams)
-    epoch = window.epoch
+    (epoch, step) = (window.epoch, window.step)
     position = window.position + range.lowerBound
     origin = window.origin + range.lowerBound
     let first = range.lowerBound * streams

@@ -140,7 +140,7 @@ public final class OverlappingWindows: GradientMethod {
     let streams = batch.streams
     window.begin(steps: count + batch.steps, streams: streams)
     window.keys.copy(streams, from: batch.keys, at: 0)
-    window.epoch = batch.epoch
+    (window.epoch, window.step) = (batch.epoch, batch.step)
     window.position = batch.position - count
     window.hasResets = true
     let old = count * streams

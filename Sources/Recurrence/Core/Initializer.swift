@@ -48,6 +48,8 @@ public struct InitialValue: Sendable {
     /// sign · ln U(1, T − 1): a gate with the bias ln(τ − 1) keeps its memory for about τ steps
     /// (Tallec & Ollivier 2018). Element j of every part of a vector uses the same random number.
     case chrono(longest: Int, sign: Double)
+    /// The rank of each symbol; nil for its index.
+    case ranks([Int32]?)
   }
 
   let initializer: Initializer
@@ -92,6 +94,9 @@ public struct InitialValue: Sendable {
       let row = matrix[0].part(part.index, of: part.count)
       switch part.values {
       case .constant(let value): for j in 0..<row.count { row[j] = Real(value) }
+      case .ranks(let ranks):
+        precondition(ranks == nil || ranks?.count == row.count, "ranks of other symbols")
+        for j in 0..<row.count { row[j] = Real(ranks?[j] ?? Int32(j)) }
       case .chrono(let longest, let sign):
         // Continues the random numbers of the vector itself after its last one.
         let first = UInt64(matrix.columns)

@@ -127,6 +127,10 @@ public struct Pass {
   /// True if each row of a product depends on that row alone, to the bit.
   var rowsAreIndependent: Bool { products.rowsAreIndependent }
 
+  /// The rows of products of gathered rows are a multiple of this number, so that a library that makes
+  /// a product for each shape has few to make.
+  var rowsOfProducts: Int { products.precision == .bfloat16 ? 16 : 1 }
+
   /// Releases the packed copies of the weights used so far. No more products with these weights may
   /// follow in this pass.
   func releasePackedWeights() { products.releasePackedWeights() }

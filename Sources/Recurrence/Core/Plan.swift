@@ -74,6 +74,8 @@ public struct Plan: Sendable {
   private(set) var parameters: [ParameterShape] = []
   /// The seed of constants; each constant also uses its name.
   public var seed: UInt64 = 0
+  /// The rank of each output symbol by its frequency in the training data; nil for its index.
+  public var ranks: [Int32]?
   private(set) var activations: [ActivationShape] = []
   let axes = ["time", "stream", "source"]
   private(set) var scratches: [(width: Int, rows: ScratchRows)] = []

@@ -34,12 +34,13 @@ extension SequenceDecoder {
       var parents = Array(symbols.indices)
       let limits = places.map { max(maximumLength ?? given[$0].greatestLength, 1) }
       for step in 1...limits.max()! where beams.contains(where: { !$0.isDone }) {
-        let logits = reader.read(symbols, from: parents)
+        let logits = reader.read(
+          symbols, from: parents, likeliest: beam + excluded.count)
         for b in beams.indices where !beams[b].isDone {
           let rows = b * beam..<(b + 1) * beam
           beams[b].advance(
             logits.slice(rows: rows), end: end, excluded: excluded, longest: limits[b],
-            isLast: step == limits[b])
+            isLast: step == limits[b], model.normaliser)
           for (k, live) in beams[b].live.enumerated() {
             symbols[rows.lowerBound + k] = live.symbols.last!
             parents[rows.lowerBound + k] = rows.lowerBound + live.parent
@@ -79,7 +80,7 @@ private struct Beam {
 
   /// Starts with the likeliest lengths, one hypothesis each, and returns these lengths.
   mutating func begin(_ lengths: Matrix) -> [Int] {
-    let likeliest = best(width, of: lengths, [])
+    let likeliest = best(width, of: lengths, [], \.logSumExp)
     live = likeliest.enumerated().map { k, candidate in
       Partial(symbols: [], logLikelihood: candidate.logLikelihood, parent: k)
     }
@@ -87,11 +88,14 @@ private struct Beam {
   }
 
   /// Extends the live hypotheses by one symbol.
-  /// - Parameter logits: One row per live hypothesis, perhaps followed by unused rows.
+  /// - Parameters:
+  ///   - logits: One row per live hypothesis, perhaps followed by unused rows.
+  ///   - normaliser: Returns ln Σ exp of a row of logits.
   mutating func advance(
-    _ logits: Matrix, end: Int32, excluded: Set<Int32>, longest: Int, isLast: Bool
+    _ logits: Matrix, end: Int32, excluded: Set<Int32>, longest: Int, isLast: Bool,
+    _ normaliser: (Row) -> Real
   ) {
-    let candidates = best(width - finished.count, of: logits, excluded)
+    let candidates = best(width - finished.count, of: logits, excluded, normaliser)
     var next: [Partial] = []
     for candidate in candidates {
       let past = live[candidate.parent].symbols
@@ -119,11 +123,13 @@ private struct Beam {
 
   /// Returns the likeliest continuations. Among equals, the first hypothesis and the first symbol
   /// win.
-  private func best(_ count: Int, of logits: Matrix, _ excluded: Set<Int32>) -> [Candidate] {
+  private func best(
+    _ count: Int, of logits: Matrix, _ excluded: Set<Int32>, _ normaliser: (Row) -> Real
+  ) -> [Candidate] {
     var best: [Candidate] = []
     for (k, hypothesis) in live.enumerated() {
       let row = logits[k]
-      let base = hypothesis.logLikelihood - Double(row.logSumExp)
+      let base = hypothesis.logLikelihood - Double(normaliser(row))
       for v in 0..<row.count {
         let likelihood = base + Double(row[v])
         if likelihood == -.infinity { continue }

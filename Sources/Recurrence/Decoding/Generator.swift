@@ -88,7 +88,7 @@ public final class Generator {
   /// - Returns: The symbol; nil if `sampling` excludes every symbol.
   public func next(_ sampling: Sampling = Sampling()) -> Int32? {
     guard let pass else { preconditionFailure("sampling before anything was read") }
-    let logits = model.outputs(at: 0, pass)
+    let logits = model.outputs(at: 0, pass, likeliest: sampling.likeliest)
     profile?.mark(.output)
     defer { drawn += 1 }
     guard let symbol = sampling.draw(logits[0], random.fineUniform(drawn)) else { return nil }

@@ -59,8 +59,11 @@ final class HypothesisReader {
 
   /// Reads one more symbol per stream and returns the logits that follow it, in memory that the
   /// next call overwrites.
-  /// - Parameter parents: For each stream, the stream whose state it continues.
-  func read(_ symbols: [Int32], from parents: [Int]) -> Matrix {
+  /// - Parameters:
+  ///   - parents: For each stream, the stream whose state it continues.
+  ///   - count: The number of likeliest symbols of each stream that are needed; others may have −∞. Nil
+  ///     for all.
+  func read(_ symbols: [Int32], from parents: [Int], likeliest count: Int? = nil) -> Matrix {
     if hasRead {
       tape.carryStates(from: parents)
       if model.predictedLength != nil {
@@ -75,7 +78,7 @@ final class HypothesisReader {
     for (s, symbol) in symbols.enumerated() { batch.inputs.elements()[s] = symbol }
     batch.findDistinct()
     model.goOn(pass)
-    return model.outputs(at: 0, pass)
+    return model.outputs(at: 0, pass, likeliest: count)
   }
 
   /// Returns ln p of whole sequences, including end-of-sequence, one per stream. Each follows

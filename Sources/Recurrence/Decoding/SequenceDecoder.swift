@@ -58,7 +58,8 @@ public final class SequenceDecoder {
       }
       return Int32(best)
     }
-    return unroll(given, maximumLength: maximumLength) { [excluded] logits, _, step in
+    return unroll(given, maximumLength: maximumLength, likeliest: 1 + excluded.count) {
+      [excluded] logits, _, step in
       likeliest(logits, step == nil ? [] : excluded)
     }
   }
@@ -81,7 +82,8 @@ public final class SequenceDecoder {
     let width = max(
       model.interface.output.width, model.predictedLength.map { $0.longest + 1 } ?? 0)
     let spare = Buffer<Real>(count: width)
-    return unroll(given, maximumLength: maximumLength) { [end] logits, index, step in
+    return unroll(given, maximumLength: maximumLength, likeliest: sampling.likeliest) {
+      [end] logits, index, step in
       // Sampling overwrites the logits, so it gets a copy.
       let copy = Matrix(spare, rows: 1, columns: logits.count)[0]
       copy.copy(logits)
@@ -93,10 +95,13 @@ public final class SequenceDecoder {
   }
 
   /// Decodes step by step.
-  /// - Parameter choose: Returns the next symbol, given the logits, the sequence's index in `given`
-  ///   and the step. The step is nil when the logits are those of a length prediction.
+  /// - Parameters:
+  ///   - count: The number of likeliest symbols that `choose` needs; nil for all.
+  ///   - choose: Returns the next symbol, given the logits, the sequence's index in `given` and the
+  ///     step. The step is nil when the logits are those of a length prediction.
   private func unroll(
-    _ given: [DecoderInput], maximumLength: Int?, _ choose: (Row, Int, Int?) -> Int32
+    _ given: [DecoderInput], maximumLength: Int?, likeliest count: Int?,
+    _ choose: (Row, Int, Int?) -> Int32
   ) -> [Hypothesis] {
     var result = [Hypothesis](
       repeating: Hypothesis(symbols: [], logLikelihood: 0, isFinished: false), count: given.count)
@@ -112,11 +117,11 @@ public final class SequenceDecoder {
       let parents = Array(places.indices)
       let limits = places.map { maximumLength ?? given[$0].greatestLength }
       for step in 0..<limits.max()! {
-        let logits = reader.read(symbols, from: parents)
+        let logits = reader.read(symbols, from: parents, likeliest: count)
         for (s, place) in places.enumerated() where !result[place].isFinished && step < limits[s] {
           let symbol = choose(logits[s], place, step)
           result[place].logLikelihood += Double(logits[s, Int(symbol)])
-          result[place].logLikelihood -= Double(logits[s].logSumExp)
+          result[place].logLikelihood -= Double(model.normaliser(logits[s]))
           result[place].isFinished = symbol == end
           if symbol != end { result[place].symbols.append(symbol) }
           symbols[s] = symbol

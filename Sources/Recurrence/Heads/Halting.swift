@@ -17,6 +17,7 @@ public struct Halting: Head {
 
   public var weight: Parameter { inner.weight }
   public var bias: Parameter? { inner.bias }
+  public var outputWeights: [Parameter] { inner.outputWeights }
   /// The weight vector w.
   var haltWeight: Parameter { layer.weight }
 

@@ -21,24 +21,34 @@ struct OutputLayer: Sendable {
   ///   - name: The prefix of the parameters' names, before `.weight` and `.bias`.
   ///   - tied: The embedding table that is also the weight here; nil for a weight of its own.
   ///   - isAuxiliary: True if another head has computed its loss before.
+  ///   - isRowSparse: True if the gradient of the weight is not computed here, and few of its rows are
+  ///     in a window.
   init(
     _ width: Int, reading input: Activation, name: String = "decoder", tied: Parameter? = nil,
-    bias hasBias: Bool = true, isAuxiliary: Bool = false, in plan: inout Plan
+    bias hasBias: Bool = true, isAuxiliary: Bool = false, isRowSparse: Bool = false,
+    in plan: inout Plan
   ) {
     self.isAuxiliary = isAuxiliary
     let read = plan.width(input)
     let spread = Distribution.uniform(1 / Double(read).squareRoot())
     self.width = width
     self.input = input
-    weight = tied ?? plan.parameter(name + ".weight", from: read, to: width, pytorch: spread)
+    weight =
+      tied
+      ?? plan.parameter(
+        name + ".weight", from: read, to: width, pytorch: spread, isRowSparse: isRowSparse)
     bias = hasBias ? plan.vector(name + ".bias", count: width, pytorch: spread) : nil
-    // Each block reads the weights once and reads and writes their gradient once, so blocks are as
-    // large as memory allows: 32 MB of outputs, but enough rows for fast products.
-    let rows = ScratchRows.blocks(of: min(max(8_388_608 / width, 64), 1024))
+    let rows = ScratchRows.blocks(of: Self.rowsOfBlock(width))
     outputs = plan.scratch(width, rows: rows)
     gathered = plan.scratch(read, rows: rows)
     scattered = plan.scratch(read, rows: rows)
   }
+
+  /// Returns the most rows of a block of outputs.
+  ///
+  /// Each block reads the weights once and reads and writes their gradient once, so blocks are as
+  /// large as memory allows: 32 MB of outputs, but enough rows for fast products.
+  static func rowsOfBlock(_ width: Int) -> Int { min(max(8_388_608 / width, 64), 1024) }
 
   /// Computes the loss of every row with a target, and in training accumulates the gradients.
   /// - Parameter evaluate: Takes one row of h W, without the bias, and the row's index in the

@@ -23,6 +23,7 @@ public struct PredictedLength: Head {
 
   public var weight: Parameter { inner.weight }
   public var bias: Parameter? { inner.bias }
+  public var outputWeights: [Parameter] { inner.outputWeights }
 
   /// - Parameters:
   ///   - inner: The head that predicts the outputs. It gives `end` no probability.

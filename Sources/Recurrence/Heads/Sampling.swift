@@ -22,6 +22,11 @@ public struct Sampling: Sendable {
     self.excluded = excluded
   }
 
+  /// The number of likeliest symbols that decide a sample; nil for all.
+  var likeliest: Int? {
+    temperature == 0 ? 1 + excluded.count : topK.map { max($0, 1) + excluded.count }
+  }
+
   /// Returns the symbols that can be sampled with their probabilities, likeliest first (ties by
   /// symbol).
   ///

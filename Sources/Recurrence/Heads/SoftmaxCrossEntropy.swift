@@ -9,7 +9,7 @@ public import LinearAlgebra
 /// passes over a row (its maximum; powers with their sum; scaling with the bias's gradient) follow each
 /// other while the row is in the cache. Evaluation makes the first two only.
 ///
-/// One symbol can be excluded: its logit is −∞, whatever its row of W is.
+/// With a soft cap c, l is replaced with c tanh(l / c). One symbol can be excluded: its logit is −∞, whatever its row of W is.
 public struct SoftmaxCrossEntropy: Head {
   /// The number of symbols.
   public let vocabulary: Int
@@ -17,6 +17,7 @@ public struct SoftmaxCrossEntropy: Head {
   let excluded: Int?
   let layer: OutputLayer
   let objective: TrainingObjective
+  private let cap: LogitCap?
 
   public var weight: Parameter { layer.weight }
   public var bias: Parameter? { layer.bias }
@@ -26,15 +27,21 @@ public struct SoftmaxCrossEntropy: Head {
   ///   - excluded: The symbol with probability 0, such as an end-of-sequence symbol that another
   ///     head predicts.
   ///   - objective: The terms that training adds to the cross-entropy.
+  ///   - softCap: The soft cap on logits; nil for none.
+  ///   - isRowSparse: True if another head computes the gradient of the weight, of which a window
+  ///     touches few rows.
   public init(
     vocabulary: Int, reading input: Activation, tied: Parameter?, bias hasBias: Bool,
     excluding excluded: Int? = nil,
-    objective: TrainingObjective = TrainingObjective(), in plan: inout Plan
+    objective: TrainingObjective = TrainingObjective(), softCap: Double? = nil,
+    isRowSparse: Bool = false, in plan: inout Plan
   ) {
     self.vocabulary = vocabulary
     self.excluded = excluded
     self.objective = objective
-    layer = OutputLayer(vocabulary, reading: input, tied: tied, bias: hasBias, in: &plan)
+    layer = OutputLayer(
+      vocabulary, reading: input, tied: tied, bias: hasBias, isRowSparse: isRowSparse, in: &plan)
+    cap = LogitCap(softCap, width: vocabulary, in: &plan)
   }
 
   public func forward(_ pass: Pass) {
@@ -46,7 +53,7 @@ public struct SoftmaxCrossEntropy: Head {
         precondition(
           target != excluded || !pass.isTraining,
           "learning what has the probability 0: Dataset.ending(by:) makes an end of it")
-        l[excluded] = -.infinity
+        if cap == nil { l[excluded] = -.infinity }
       }
       let loss = entropy(l, target, pass)
       if pass.batch.isRoot(row) {
@@ -63,12 +70,24 @@ public struct SoftmaxCrossEntropy: Head {
   private func entropy(
     _ l: Row, _ target: Int, _ pass: Pass
   ) -> (nats: Double, total: Real, largest: Real, isCorrect: Bool) {
-    let m = if let bias = layer.bias { l.maximum(adding: pass[bias].row) } else { l.maximum }
+    let m = largest(l, pass)
     let score = Double(l[target]) - Double(m)
     let isCorrect = l.isFirst(target, of: m)
     if isCorrect { pass.loss.correct += 1 }
     let total = l.exponentiate(minus: m)
     return (logarithm(total) - score, total, m, isCorrect)
+  }
+
+  /// Adds the bias to the logits of one row, caps them, and returns the largest.
+  private func largest(_ l: Row, _ pass: Pass) -> Real {
+    guard let cap else {
+      if let bias = layer.bias { return l.maximum(adding: pass[bias].row) }
+      return l.maximum
+    }
+    if let bias = layer.bias { l.add(pass[bias].row) }
+    cap.apply(to: l, pass)
+    if let excluded { l[excluded] = -.infinity }
+    return l.maximum
   }
 
   /// Replaces exp(l − max l) with ∂l and adds it to the gradient of the bias while it is in cache:
@@ -81,6 +100,14 @@ public struct SoftmaxCrossEntropy: Head {
     let possible = excluded == nil ? vocabulary : vocabulary - 1
     let evenly = Real(objective.labelSmoothing / Double(possible))
     let certainty = Real(1 - objective.labelSmoothing)
+    if let cap {
+      scale(l, factor, less: evenly)
+      l[target] -= certainty
+      if let excluded { l[excluded] = 0 }
+      cap.differentiate(l, pass)
+      if let bias = layer.bias { pass.d[bias].row.add(l) }
+      return
+    }
     if let bias = layer.bias {
       let db = pass.d[bias].row
       scale(l, factor, less: evenly, addingTo: db)
@@ -96,6 +123,9 @@ public struct SoftmaxCrossEntropy: Head {
   /// Returns the logits of every stream at step t.
   public func outputs(at t: Int, _ pass: Pass) -> Matrix {
     let l = layer.outputs(at: t, pass)
+    if let cap {
+      for s in 0..<l.rows { cap.apply(to: l[s], pass) }
+    }
     if let excluded {
       for s in 0..<l.rows { l[s, excluded] = -.infinity }
     }

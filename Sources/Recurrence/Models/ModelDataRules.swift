@@ -26,7 +26,7 @@ public struct ModelDataRule: Sendable {
 
 /// The rules on models of sequences and their data, in the order in which they are checked.
 public let modelDataRules: [ModelDataRule] =
-  inputRules + endRules + targetRules + sourceRules + conditionRules + firstLayerRules
+  inputRules + outputRules + endRules + targetRules + sourceRules + conditionRules + firstLayerRules
 
 extension SequenceModelOptions {
   /// Returns why these options do not fit data with the given signature, or nil if they fit.
@@ -85,6 +85,43 @@ private let inputRules: [ModelDataRule] = [
     return model.embedding != nil
       ? "model.embedding is for symbols, and this data has frames of numbers; remove it, or "
         + "begin model.layers with {linear: width}" : nil
+  },
+]
+
+private let outputRules: [ModelDataRule] = [
+  ModelDataRule(["model.output", "data"], "`model.output` is for symbols.") { model, data in
+    if case .symbols = data.output { return nil }
+    return model.output.structure.isEmpty
+      ? nil : "model.output is for symbols, and this data has numbers or labels to predict; remove it"
+  },
+  ModelDataRule(
+    ["model.output.cutoffs", "model.output.div_value", "data.vocabulary.size"],
+    "The cutoffs of an adaptive softmax are below the number of symbols, and each cluster has a "
+      + "projection that is at least 1 wide."
+  ) { model, data in
+    guard case .symbols(let count) = data.output, case .adaptive(let options) = model.output.kind
+    else { return nil }
+    return options.problem(vocabulary: count, reading: model.layers.last?.width ?? 1)
+  },
+  ModelDataRule(
+    ["model.output.samples", "data.vocabulary.size"],
+    "A sampled softmax has at most half as many samples as there are symbols."
+  ) { model, data in
+    guard case .symbols(let count) = data.output, case .sampled(let samples) = model.output.kind,
+      2 * samples > count
+    else { return nil }
+    return "model.output.samples is \(samples), more than half of the \(count) symbols; give at most "
+      + "\(count / 2), or set model.output.kind to full"
+  },
+  ModelDataRule(
+    ["model.output.order", "data.vocabulary.size"],
+    "At most 2²⁴ symbols are ranked by their frequency."
+  ) { model, data in
+    guard case .symbols(let count) = data.output, model.output.ranksSymbols,
+      count > TaskSignature.mostSymbolsFed
+    else { return nil }
+    return "model.output.order: frequency is for at most \(TaskSignature.mostSymbolsFed) symbols, and "
+      + "there are \(count); sort the vocabulary by frequency and set it to index"
   },
 ]
 

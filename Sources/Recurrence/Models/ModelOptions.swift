@@ -30,6 +30,14 @@ extension ModelOptions {
   /// The layers over time; empty for a model of trees.
   public var layers: [LayerOptions] { sequence?.layers ?? [] }
 
+  /// The options of the output layer.
+  public var output: OutputOptions {
+    switch self {
+    case .sequence(let options): options.output
+    case .tree(let options): options.output
+    }
+  }
+
   /// The way in which the model predicts the end of a sequence; `symbol` for a model of trees.
   public var end: EndOfSequence { sequence?.end ?? .symbol }
 
@@ -37,12 +45,15 @@ extension ModelOptions {
   /// - Parameters:
   ///   - seed: The key of dropout; `ParameterVector.initialize` samples initial weights.
   ///   - objective: The terms that training adds to the cross-entropy.
+  ///   - ranks: The rank of each output symbol by its frequency, for initial weights; nil for its index.
   public func makeModel(
-    _ interface: TaskSignature, seed: UInt64, objective: TrainingObjective = TrainingObjective()
+    _ interface: TaskSignature, seed: UInt64, objective: TrainingObjective = TrainingObjective(),
+    ranks: [Int32]? = nil
   ) -> any Model {
     switch self {
     case .sequence(let options):
-      SequenceModel(options, interface: interface, seed: seed, objective: objective)
+      SequenceModel(
+        options, interface: interface, seed: seed, objective: objective, ranks: ranks)
     case .tree(let options):
       TreeModel(options, interface: interface, seed: seed, objective: objective)
     }

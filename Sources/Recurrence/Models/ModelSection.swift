@@ -19,6 +19,7 @@ struct ModelSection: Codable {
   var outputInitializer: Initializer?
   var outputBiasInitializer: Initializer?
   var outputBias = true
+  var output = OutputSection()
   var shortcut = false
   var condition = ConditionPlace.everyStep
   var conditionEmbedding: Int?
@@ -64,6 +65,7 @@ struct ModelSection: Codable {
     case outputInitializer = "output_initializer"
     case outputBiasInitializer = "output_bias_initializer"
     case outputBias = "output_bias"
+    case output
     case embeddingRate = "embedding_rate"
     case outputRate = "output_rate"
   }
@@ -94,6 +96,7 @@ struct ModelSection: Codable {
     outputBiasInitializer =
       try keys.decodeIfPresent(Initializer.self, forKey: .outputBiasInitializer)
     outputBias = try keys.decodeIfPresent(Bool.self, forKey: .outputBias) ?? true
+    output = try keys.decodeIfPresent(OutputSection.self, forKey: .output) ?? OutputSection()
     shortcut = try keys.decodeIfPresent(Bool.self, forKey: .shortcut) ?? false
     condition = try keys.decodeIfPresent(ConditionPlace.self, forKey: .condition) ?? .everyStep
     conditionEmbedding = try keys.decodeIfPresent(Int.self, forKey: .conditionEmbedding).map {
@@ -151,7 +154,25 @@ extension ModelSection {
         "output_bias_initializer needs an output bias; set output_bias to true"
       )
     }
+    if output.kind == .adaptive, !outputBias {
+      return (
+        .outputBias, "an adaptive softmax has a bias only with output.head_bias; remove output_bias"
+      )
+    }
+    if output.kind == .adaptive, !output.headBias, outputBiasInitializer != nil {
+      return (
+        .outputBiasInitializer,
+        "output_bias_initializer needs an output bias; set output.head_bias to true"
+      )
+    }
     if let tree { return problem(of: tree) }
+    if output.kind == .adaptive, tied {
+      return (
+        .tied,
+        "tied needs one output matrix as wide as the embedding, and an adaptive softmax has several "
+          + "narrower ones; set tied to false or output.kind to full or sampled"
+      )
+    }
     let widths = SequenceModelOptions(embedding: embedding, layers: layers, tied: tied)
     if let problem = widths.problemOfWidths { return problem }
     if encoder == nil, attention != .none {
@@ -198,6 +219,7 @@ extension ModelSection {
       (attention != .none, .attention), (attentionPlace != .output, .attentionPlace),
       (lengthInput != .remaining, .lengthInput), (longest != nil, .longest),
       (condition != .everyStep, .condition), (conditionEmbedding != nil, .conditionEmbedding),
+      (output != OutputSection(), .output),
       (end != .symbol, .end),
     ] where isSet { return (key, "model.\(key.rawValue) would do nothing, because it \(reason)") }
     return nil
@@ -209,8 +231,10 @@ extension ModelSection {
 extension ModelSection {
   /// The options of the model. The section must hold no contradiction.
   var options: ModelOptions {
+    let hasBias = output.kind == .adaptive ? output.headBias : outputBias
     let output = OutputOptions(
-      bias: outputBias ? .learnt(outputBiasInitializer) : .none, initializer: outputInitializer,
+      output.options, order: output.order, softCap: output.softCap,
+      bias: hasBias ? .learnt(outputBiasInitializer) : .none, initializer: outputInitializer,
       rate: outputRate)
     if let tree, let embedding {
       let cell: TreeCell =
@@ -295,7 +319,8 @@ extension ModelSection {
   }
 
   private mutating func set(_ output: OutputOptions) {
-    outputBias = output.hasBias
+    self.output = OutputSection(output)
+    outputBias = output.hasBias || self.output.kind == .adaptive
     outputBiasInitializer = output.biasInitializer
     outputInitializer = output.initializer
     outputRate = output.rate

@@ -26,13 +26,15 @@ public struct SequenceModel: Model {
   /// - Parameters:
   ///   - seed: The key of dropout; `ParameterVector.initialize` samples initial weights.
   ///   - objective: The terms that training adds to the cross-entropy.
+  ///   - ranks: The rank of each output symbol by its frequency, for initial weights; nil for its index.
   public init(
     _ options: SequenceModelOptions, interface: TaskSignature, seed: UInt64,
-    objective: TrainingObjective = TrainingObjective()
+    objective: TrainingObjective = TrainingObjective(), ranks: [Int32]? = nil
   ) {
     if let problem = options.incompatibility(with: interface) { preconditionFailure(problem) }
     var plan = Plan()
     plan.seed = seed
+    plan.ranks = ranks
     var (stack, table, encoded, known) = Self.layers(options, interface, seed: seed, in: &plan)
     let end = options.end == .symbol ? nil : interface.ends?.symbol
     let outputs = Self.outputs(
@@ -134,9 +136,9 @@ public struct SequenceModel: Model {
     plan.scope.vectorInitializer = options.output.biasInitializer
     switch interface.output {
     case .symbols(let count):
-      return SoftmaxCrossEntropy(
-        vocabulary: count, reading: input, tied: options.tied ? table : nil,
-        bias: options.output.hasBias, excluding: end, objective: objective, in: &plan)
+      return softmax(
+        options, over: count, reading: input, table: table, excluding: end, objective: objective,
+        in: &plan)
     case .numbers(let width):
       return SquaredError(width, reading: input, bias: options.output.hasBias, in: &plan)
     case .labels(let width):
@@ -144,13 +146,35 @@ public struct SequenceModel: Model {
     }
   }
 
+  /// Makes the head that predicts symbols.
+  private static func softmax(
+    _ options: SequenceModelOptions, over count: Int, reading input: Activation,
+    table: Parameter?, excluding end: Int?, objective: TrainingObjective, in plan: inout Plan
+  ) -> any Head {
+    let output = options.output
+    switch output.kind {
+    case .full:
+      return SoftmaxCrossEntropy(
+        vocabulary: count, reading: input, tied: options.tied ? table : nil, bias: output.hasBias,
+        excluding: end, objective: objective, softCap: output.softCap, in: &plan)
+    case .adaptive(let adaptive):
+      return AdaptiveSoftmax(
+        adaptive, output, vocabulary: count, reading: input, excluding: end, in: &plan)
+    case .sampled(let samples):
+      return SampledSoftmax(
+        samples, output, vocabulary: count, reading: input, tied: options.tied ? table : nil,
+        excluding: end, in: &plan)
+    }
+  }
+
   /// Makes a language model, which predicts the next of `vocabulary` symbols.
   public init(
     _ options: SequenceModelOptions, vocabulary: Int, seed: UInt64,
-    objective: TrainingObjective = TrainingObjective()
+    objective: TrainingObjective = TrainingObjective(), ranks: [Int32]? = nil
   ) {
     self.init(
-      options, interface: TaskSignature(vocabulary: vocabulary), seed: seed, objective: objective)
+      options, interface: TaskSignature(vocabulary: vocabulary), seed: seed, objective: objective,
+      ranks: ranks)
   }
 
   /// Returns the input of the first layer, and the table of the embedding if there is one.
@@ -182,12 +206,21 @@ public struct SequenceModel: Model {
   }
 
   public var outputWeights: [Parameter] {
-    [head.weight] + [halting?.haltWeight, predictedLength?.lengthWeight].compactMap(\.self)
+    head.outputWeights + [halting?.haltWeight, predictedLength?.lengthWeight].compactMap(\.self)
   }
 
   /// Returns the outputs of every stream at step t, without a loss: the logits of symbols, for
   /// example.
   public func outputs(at t: Int, _ pass: Pass) -> Matrix { head.outputs(at: t, pass) }
+
+  /// Returns the same, but −∞ is allowed for symbols that are not among the `count` likeliest of their
+  /// stream; nil for all symbols.
+  func outputs(at t: Int, _ pass: Pass, likeliest count: Int?) -> Matrix {
+    head.outputs(at: t, pass, likeliest: count)
+  }
+
+  /// Returns ln Σ exp of the outputs of a stream: 0 if they are ln p.
+  func normaliser(_ outputs: Row) -> Real { head.givesLogLikelihoods ? 0 : outputs.logSumExp }
 }
 
 extension SequenceModel {
@@ -220,6 +253,7 @@ extension SequenceModel {
       case .length(let input, _): ["end length", "length input " + input.rawValue]
       }
     return options.layers.map(words) + (options.shortcut ? ["shortcut"] : [])
+      + options.output.structure
       + (interface.isConditioned ? [options.condition.rawValue] : [])
       + (source ?? [])
       + ends

@@ -1,6 +1,6 @@
 // Networks without a registry: there is one of each.
 extension NetworkCatalogue.Network {
-  static var heads: [Self] { outputs + ends }
+  static var heads: [Self] { outputs + manySymbols + ends }
 
   /// The heads for the outputs of a step.
   private static var outputs: [Self] {
@@ -14,8 +14,12 @@ extension NetworkCatalogue.Network {
         [
           "l = h W + b", "p = exp l / Σ exp l", "loss = −ln p(target), in nats",
           "tied: W is the embedding's matrix",
+          "soft_cap c: l = c tanh((h W + b) / c)",
         ],
-        options: [Option("tied", false, true), bias, initializer, drawnBias, rate],
+        options: [
+          Option("tied", false, true), bias, initializer, drawnBias, rate,
+          Option("output", "{kind: full}", "{soft_cap: 30}"),
+        ],
         parameters: [
           Parameter("decoder.weight", "symbols", "input"), Parameter("decoder.bias", "symbols"),
         ],
@@ -39,6 +43,43 @@ extension NetworkCatalogue.Network {
           Parameter("decoder.weight", "labels", "input"), Parameter("decoder.bias", "labels"),
         ],
         example: "88 labels reading 200 have \(88 * 201) parameters"),
+    ]
+  }
+
+  /// The heads for many symbols, in place of the softmax.
+  private static var manySymbols: [Self] {
+    [
+      Self(
+        "adaptive softmax", "Grave, Joulin, Cissé, Grangier & Jégou 2017",
+        [
+          "a = h A + b: one logit for each of the first k₀ symbols and for each cluster",
+          "lᵢ = (h Pᵢ) Wᵢ: the logits of cluster i, Pᵢ of width ⌊input / div_value^(i + 1)⌋",
+          "ln p = ln softmax(a)(symbol), or ln softmax(a)(cluster i) + ln softmax(lᵢ)(symbol)",
+          "symbols in the order of their frequency; loss = −ln p(target)",
+        ],
+        options: [Option("output", "{kind: full}", "{kind: adaptive, cutoffs: [2000, 10000]}")],
+        parameters: [
+          Parameter("decoder.head.weight", "k₀ + clusters", "input"),
+          Parameter("decoder.head.bias", "k₀ + clusters"),
+          Parameter("decoder.tail.i.0.weight", "width i", "input"),
+          Parameter("decoder.tail.i.1.weight", "symbols of cluster i", "width i"),
+          Parameter("decoder.ranks", "symbols"),
+        ],
+        example: "32000 symbols reading 650 have 3490992 parameters, and 20832000 in a softmax"),
+      Self(
+        "sampled softmax", "Jean, Cho, Memisevic & Bengio 2015",
+        [
+          "in training: l(j) = h · W(j) + b(j) − ln Q(j) for the target and S sampled symbols j",
+          "Q(r) = 1 − (1 − p(r))ⁿ, p(r) = ln((r + 2) / (r + 1)) / ln(V + 1) of rank r, n draws",
+          "a sample that is the target does not count; loss = ln Σ exp l − l(target)",
+          "in evaluation: the softmax",
+        ],
+        options: [Option("output", "{kind: full}", "{kind: sampled, samples: 8192}")],
+        parameters: [
+          Parameter("decoder.weight", "symbols", "input"), Parameter("decoder.bias", "symbols"),
+          Parameter("decoder.ranks", "symbols"),
+        ],
+        example: "32000 symbols reading 650 have \(32000 * 651) parameters"),
     ]
   }
 

@@ -43,6 +43,8 @@ extension TrainerTests {
       ("a mixture in overlapping windows", .mixture.with("training.stride=2")),
       ("shards", .shards),
       ("many symbols", .manySymbols),
+      ("adaptive softmax", Trial("model.output={kind: adaptive, cutoffs: [4, 9], div_value: 2}")),
+      ("sampled softmax", Trial("model.output={kind: sampled, samples: 7, soft_cap: 4}")),
       ("many symbols, Adagrad", .manySymbols.with("training.optimizer={rule: adagrad}")),
     ]
 

@@ -27,6 +27,17 @@ extension TrainerTests {
         "overlapping windows",
         trial.with("training.bptt=8", "training.stride=3", "data.document=line")
       ),
+      (
+        "adaptive softmax",
+        trial.with("model.output={kind: adaptive, cutoffs: [4, 9], div_value: 2, soft_cap: 5}")
+      ),
+      ("sampled softmax", trial.with("model.output={kind: sampled, samples: 7}")),
+      (
+        "sampled softmax, tied",
+        trial.with(
+          "model.output={kind: sampled, samples: 7, order: index}", "model.tied=true",
+          "model.embedding=6")
+      ),
       ("documents", trial.with("data.document=line")),
       ("many symbols", .manySymbols.with("training.steps=37", "training.batch_size=5")),
       (
