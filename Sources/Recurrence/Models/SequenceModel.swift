@@ -33,6 +33,7 @@ public struct SequenceModel: Model {
     if let problem = options.incompatibility(with: interface) { preconditionFailure(problem) }
     var plan = Plan()
     plan.seed = seed
+    plan.widthBase = options.widthBase
     var (stack, table, encoded, known) = Self.layers(options, interface, seed: seed, in: &plan)
     let end = options.end == .symbol ? nil : interface.ends?.symbol
     let outputs = Self.outputs(
