@@ -31,11 +31,14 @@ internal import Sequences
     let near = group.match.map { similar(to: $0, in: names) } ?? []
     let known = near.isEmpty ? layout.entries.map(\.name) : near
     let list = known.prefix(6).joined(separator: ", ") + (known.count > 6 ? ", …" : "")
+    let description = [
+      group.match.map { "called \($0)" }, group.kind.map { "of the kind \($0.rawValue)" },
+    ].compactMap(\.self).joined(separator: " and ")
     return RuleViolation(
       key: key,
       sentence:
-        "\(key) matches no parameter: there \(near.isEmpty ? "are" : "are, similar to it,") \(list); "
-        + "write a pattern of their names, or remove the group")
+        "\(key): no parameter is \(description); \(near.isEmpty ? "there are" : "similar are") \(list); "
+        + "write a pattern of such names, or remove the group")
   }
 }
 

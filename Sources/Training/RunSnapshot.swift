@@ -12,13 +12,13 @@ extension Trainer {
   /// - Returns: The snapshot on the root; nil on every other rank.
   public func snapshot() throws(CommunicationError) -> Snapshot? {
     let hidden = try gatherStates()
+    average?.refresh(from: weights)
+    try sharing?.grid.barrier()
     try outer?.settle()
     let ofRanks = try gatherRankTensors()
     // Ranks that train alone leave one model, the mean of theirs.
     let weights = try meanOfRanks(weights)
     let average = try average.map { (average) throws(CommunicationError) in
-      average.refresh(from: self.weights)
-      try sharing?.grid.barrier()
       return try whole(average.vector)
     }
     var moments: [Tensor] = []

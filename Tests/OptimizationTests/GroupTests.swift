@@ -40,7 +40,9 @@ import Testing
       """#)
     let layout = Self.layout.with(groups)
     let found = Dictionary(
-      uniqueKeysWithValues: layout.entries.map { ($0.name, "\($0.rateFactor) \($0.weightDecay ?? -1)") })
+      uniqueKeysWithValues: layout.entries.map {
+        ($0.name, "\($0.rateFactor) \($0.weightDecay ?? -1)")
+      })
     #expect(
       found == [
         "encoder.weight": "1.0 -1.0", "rnn.weight_ih_l0": "1.0 -1.0",

@@ -34,7 +34,9 @@ import Testing
 
   @Test func `rules of other libraries make their updates a hundred times`() throws {
     #expect(
-      Set(reference.long.map(\.configuration.rule)) == ["ademamix", "lion", "muon", "schedule_free"])
+      Set(reference.long.map(\.configuration.rule)) == [
+        "ademamix", "lion", "muon", "schedule_free",
+      ])
     for wanted in reference.long {
       let what = "\(wanted.configuration)"
       let optimizer = wanted.configuration.makeOptimizer(for: Reference.layout)

@@ -17,7 +17,9 @@ struct Reference: Decodable {
     /// The weights that the model is evaluated with, if the rule keeps an average.
     let average: Table?
 
-    private enum CodingKeys: String, CodingKey { case rule, options, rate, weights, moments, average }
+    private enum CodingKeys: String, CodingKey {
+      case rule, options, rate, weights, moments, average
+    }
 
     init(from decoder: any Decoder) throws {
       let container = try decoder.container(keyedBy: CodingKeys.self)

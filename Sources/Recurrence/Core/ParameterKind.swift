@@ -45,7 +45,11 @@ struct WidthScaling: Sendable {
     rows = to
     self.base = base.map(Double.init)
     let isScaled = kind != .embedding && kind != .vector
-    if let base, let from, isScaled { multiplier = Double(from) / Double(base) } else { multiplier = 1 }
+    if let base, let from, isScaled {
+      multiplier = Double(from) / Double(base)
+    } else {
+      multiplier = 1
+    }
   }
 
   /// Makes the scaling of a model without a base.

@@ -203,7 +203,7 @@ private struct Condition: Sendable {
     input = conditioning.vector
     isAtStart = conditioning.isAtStart
     weight = plan.parameter(
-      name, from: plan.width(input), to: width, gates: gates, pytorch: spread)
+      name, from: plan.width(input), to: width, gates: gates, pytorch: spread, readsData: true)
     projected = plan.scratch(width, rows: .streams)
   }
 

@@ -27,6 +27,26 @@ extension TrainerTests {
         "overlapping windows",
         trial.with("training.bptt=8", "training.stride=3", "data.document=line")
       ),
+      (
+        "Muon",
+        trial.with("training.optimizer={rule: muon}", "training.schedule.learning_rate=0.02")
+      ),
+      (
+        "Muon of reproducible sums",
+        trial.with(
+          "training.optimizer={rule: muon}", "training.schedule.learning_rate=0.02",
+          "communication.reproducible=8", "training.batch_size=8")
+      ),
+      (
+        "AdEMAMix", trial.with("training.optimizer={rule: ademamix, warmup: 30}")
+      ),
+      ("Schedule-Free AdamW", trial.with("training.optimizer={rule: schedule_free}")),
+      (
+        "average with a trigger",
+        trial.with(
+          "training.average={trigger: 1}", "training.optimizer={rule: sgd}",
+          "training.schedule.learning_rate=1")
+      ),
       ("documents", trial.with("data.document=line")),
       ("many symbols", .manySymbols.with("training.steps=37", "training.batch_size=5")),
       (
