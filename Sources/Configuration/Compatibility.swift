@@ -429,6 +429,13 @@ private let trainingRules: [CompatibilityRule] = [
     return !options.nesterov && options.momentum == 0
   },
   .idle(
+    "training.optimizer.adamw.decay", "`training.optimizer.adamw.decay` needs a weight decay.",
+    because: "there is no weight decay", or: "set training.optimizer.adamw.weight_decay"
+  ) {
+    guard let options = $0.training.optimizer.options as? Muon.Options else { return false }
+    return options.adamW.decay != .all && options.adamW.weightDecay == 0
+  },
+  .idle(
     "training.optimizer.decay", "`training.optimizer.decay` needs a weight decay.",
     because: "there is no weight decay", or: "set training.optimizer.weight_decay"
   ) {
