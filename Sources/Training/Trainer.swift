@@ -50,7 +50,8 @@ public final class Trainer {
   /// The outer steps of ranks that train alone between them; nil for a sum of gradients at every step.
   let outer: OuterSteps?
   private let clipper: Clipper
-  /// The exchange of what ranks have computed of an update; nil if each computes all of it.
+  /// The exchange of what ranks have computed of an update; nil if each computes all of it, as ranks that train
+  /// alone do.
   private let results: (sum: any PendingSum, count: Int)?
   private let validation: Evaluation?
   let carriesState: Bool
@@ -140,13 +141,8 @@ public final class Trainer {
       ? nil
       : GradientTree(of: gradient, leaves: microBatches.count)
     optimizer = options.training.optimizer.makeOptimizer(for: sharing?.placed ?? layout)
-    average =
-      options.training.isAveraged
-      ? WeightAverage(
-        options.training.average ?? WeightAverage.Options(), of: weights,
-        keptBy: optimizer as? any AveragingOptimizer,
-        in: sharing?.placed.memory?(layout.count)) : nil
-    // Ranks that train alone have other weights.
+    average = options.training.makeAverage(
+      of: weights, for: optimizer, in: sharing?.placed.memory)
     results = outer == nil ? optimizer.shareOut(in: world) : nil
     clipper = Clipper(
       options.training.clip ?? ClipOptions(), output: Set(model.outputWeights))
@@ -400,5 +396,19 @@ extension Optimizer {
     guard let (numbers, parts) = rule.results else { return nil }
     let sum = world.makeSum(of: numbers.elements(), wire: .float32, parts: parts, .gather)
     return (sum, numbers.count)
+  }
+}
+
+extension TrainingOptions {
+  /// Makes the average with which the model is evaluated; nil if it is evaluated with its weights.
+  /// - Parameter memory: Makes the memory of the average; nil for its own.
+  fileprivate func makeAverage(
+    of weights: ParameterVector, for optimizer: any Optimizer,
+    in memory: ((_ count: Int) -> Buffer<Real>)?
+  ) -> WeightAverage? {
+    guard isAveraged else { return nil }
+    return WeightAverage(
+      average ?? WeightAverage.Options(), of: weights,
+      keptBy: optimizer as? any AveragingOptimizer, in: memory?(weights.layout.count))
   }
 }
