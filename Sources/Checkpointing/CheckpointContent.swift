@@ -82,6 +82,10 @@ private struct CheckpointReader {
     for (name, value, range) in ranges where !range.contains(value) {
       throw refuse("\(name) is \(value)")
     }
+    let numbers = counters.numbers ?? []
+    guard numbers.allSatisfy({ $0 >= 0 && $0.isFinite }), numbers.count <= 16 else {
+      throw refuse("random.numbers is \(numbers)")
+    }
     // Values that are stored in two places.
     let same = [
       ("step", state.step == coordinator.step),
@@ -211,7 +215,7 @@ private struct CheckpointReader {
     }
     try file(CheckpointFile.Name.model).places(of: [("", layout)])
     let isAveraged = state.files.contains { $0.name == CheckpointFile.Name.average }
-    guard isAveraged == (options.training.average != nil) else {
+    guard isAveraged == options.training.isAveraged else {
       throw refuse(
         isAveraged
           ? "it has averaged weights, but its configuration has no training.average"
@@ -277,6 +281,10 @@ extension CoordinatorState {
     }
     if let bytes = bytesPerTarget, !(bytes > 0 && bytes.isFinite) {
       return "schedule.bytesPerTarget is \(bytes)"
+    }
+    let trigger = averageTrigger ?? AverageTrigger()
+    if !(trigger.recent + [trigger.best ?? 0]).allSatisfy(\.isFinite) {
+      return "schedule.averageTrigger has a loss that is not finite"
     }
     if !(0...1).contains(plateau.factor) { return "schedule.plateau.factor is \(plateau.factor)" }
     for (name, best) in [("plateau", plateau.best), ("earlyStopping", earlyStopping.best)] {

@@ -23,6 +23,8 @@ public struct CoordinatorState: Codable, Equatable, Sendable {
   package var openEvaluation: Int?
   public package(set) var plateau = Plateau()
   public package(set) var earlyStopping = EarlyStopping()
+  /// The progress of validation towards the start of an average with a trigger; nil for another average.
+  package var averageTrigger: AverageTrigger?
   /// The last validation loss, in nats per target.
   public package(set) var validationLoss: Double?
   /// The step of the checkpoint with the best validation loss; nil if it no longer exists.

@@ -13,14 +13,18 @@ public struct Snapshot {
   package struct Counters: Codable, Sendable {
     package var optimizer = 0
     package var average = 0
+    /// The numbers that the optimizer keeps besides its moments; nil for none.
+    package var numbers: [Double]?
     /// The number of kept steps before the position in the data, for overlapping windows.
     package var kept: Int?
     /// The layout of the kept values.
     package var keptLayout: String?
 
     package init(
-      optimizer: Int = 0, average: Int = 0, kept: Int? = nil, keptLayout: String? = nil
+      optimizer: Int = 0, average: Int = 0, numbers: [Double]? = nil, kept: Int? = nil,
+      keptLayout: String? = nil
     ) {
+      self.numbers = numbers
       self.optimizer = optimizer
       self.average = average
       self.kept = kept

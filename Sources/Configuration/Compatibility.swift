@@ -50,6 +50,7 @@ private let gradientSettings: [(key: String, isGiven: @Sendable (RunOptions) -> 
   ("training.accumulate", { $0.training.accumulate > 1 }),
   ("training.ramp", { $0.training.ramp != nil }),
   ("training.clip", { $0.training.clip != nil }),
+  ("training.groups", { !$0.training.groups.isEmpty }),
   ("training.loss_reduction", { $0.training.lossReduction != TrainingOptions().lossReduction }),
   ("training.label_smoothing", { $0.training.objective.labelSmoothing > 0 }),
   ("training.z_loss", { $0.training.objective.zLoss > 0 }),
@@ -63,6 +64,7 @@ private let gradientSettings: [(key: String, isGiven: @Sendable (RunOptions) -> 
   ("model.input_dropout", { $0.model.sequence?.inputDropout ?? 0 > 0 }),
   ("model.output_initializer", { $0.model.sequence?.output.initializer != nil }),
   ("model.output_bias_initializer", { $0.model.sequence?.output.biasInitializer != nil }),
+  ("model.mup_base", { $0.model.sequence?.widthBase != nil }),
   ("model.embedding_rate", { $0.model.sequence?.embeddingRate ?? 1 != 1 }),
   ("model.output_rate", { $0.model.sequence?.output.rate ?? 1 != 1 }),
 ]
@@ -156,6 +158,28 @@ private let communicationRules: [CompatibilityRule] = [
         or: "remove communication.compression, communication.outer and communication.reproducible")
     }
   },
+  .idle(
+    ["communication.node", "communication.shard_optimizer"],
+    "`muon` needs whole matrices and shares them out among ranks itself: no "
+      + "`communication.node: shared` and no `communication.shard_optimizer`."
+  ) { options in
+    if options.training.optimizer.updatesSlices { return [] }
+    return [
+      ("communication.node", options.communication.node == .shared),
+      ("communication.shard_optimizer", options.communication.shardOptimizer),
+    ].filter(\.1).map {
+      RuleViolation(
+        idle: $0.0, because: "the optimizer needs whole matrices and shares them out itself",
+        or: "choose another optimizer")
+    }
+  },
+  .idle(
+    "communication.outer",
+    "`schedule_free` moves two sequences of weights, of which outer steps would move one: no "
+      + "`communication.outer` beside it.",
+    because: "outer steps move the weights, and schedule_free goes on from a second copy of them",
+    or: "choose another optimizer"
+  ) { $0.training.optimizer.keepsAverage && $0.communication.outer != nil },
   .idle(
     "communication.shard_optimizer",
     "`communication.shard_optimizer` is for an optimizer with moments.",
@@ -259,6 +283,15 @@ private let modelRules: [CompatibilityRule] = [
     because: "the output layer's matrix is the embedding's"
   ) { model, _ in
     model.tied && model.output.bias != .learnt() && model.output.initializer != nil
+  },
+  .idleInModel(
+    "mup_base",
+    "`model.mup_base` is for rules with the scale of Adam: not for `sgd`, whose rates follow other laws, "
+      + "nor for `muon`, whose updates of matrices fit any width by themselves.",
+    because: "its factors on learning rates are those of Adam, and the optimizer is sgd or muon",
+    or: "choose adam, adamw, ademamix, lion, schedule_free, rmsprop or adagrad"
+  ) { model, options in
+    model.widthBase != nil && ["sgd", "muon"].contains(options.training.optimizer.rule)
   },
   .idleInModel(
     "output_rate",
@@ -392,6 +425,32 @@ private let trainingRules: [CompatibilityRule] = [
     or: "set its norm"
   ) { $0.training.clip == ClipOptions() },
   .idle(
+    "training.average", "`training.average` is for an optimizer that keeps no average itself.",
+    because: "the optimizer schedule_free keeps an average itself",
+    or: "choose another optimizer"
+  ) { $0.training.average != nil && $0.training.optimizer.keepsAverage },
+  .idle(
+    ["training.average.trigger", "data.valid", "data.valid_size"],
+    "`training.average.trigger` needs validation data."
+  ) { options in
+    guard options.training.average?.trigger != nil else { return [] }
+    return options.unvalidated("training.average.trigger")
+  },
+  .idle(
+    "training.optimizer.nesterov", "`training.optimizer.nesterov` of `muon` needs a momentum.",
+    because: "there is no momentum", or: "set training.optimizer.momentum"
+  ) {
+    guard let options = $0.training.optimizer.options as? Muon.Options else { return false }
+    return !options.nesterov && options.momentum == 0
+  },
+  .idle(
+    "training.optimizer.adamw.decay", "`training.optimizer.adamw.decay` needs a weight decay.",
+    because: "there is no weight decay", or: "set training.optimizer.adamw.weight_decay"
+  ) {
+    guard let options = $0.training.optimizer.options as? Muon.Options else { return false }
+    return options.adamW.decay != .all && options.adamW.weightDecay == 0
+  },
+  .idle(
     "training.optimizer.decay", "`training.optimizer.decay` needs a weight decay.",
     because: "there is no weight decay", or: "set training.optimizer.weight_decay"
   ) {
@@ -501,6 +560,11 @@ private let fitRules: [CompatibilityRule] =
 // MARK: Windows of the data
 
 private let windowRules: [CompatibilityRule] = [
+  CompatibilityRule(
+    keys: ["training.groups.*.match", "training.groups.*.kind"],
+    statement:
+      "Each of `training.groups` has a parameter that is learnt and that no earlier group has.",
+    stage: .data, check: groupsWithoutParameters),
   .data(
     ["training.ramp", "data"], at: "training.ramp",
     "`training.ramp` is for windows of a running text."

@@ -23,7 +23,7 @@ public struct CompatibilityRule: Sendable {
   /// The rule in one sentence of Markdown.
   public let statement: String
   public let stage: Stage
-  private let check: @Sendable (_ options: RunOptions, _ data: TaskSignature?) -> [RuleViolation]
+  let check: @Sendable (_ options: RunOptions, _ data: TaskSignature?) -> [RuleViolation]
 
   /// Returns the settings that break the rule.
   /// - Parameter data: The signature of the data, for rules at the stage `data`.

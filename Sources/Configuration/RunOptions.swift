@@ -67,6 +67,14 @@ public struct RunOptions: Codable, Equatable, Sendable {
 }
 
 extension RunOptions {
+  /// The communication of this run: ranks share no memory if the optimizer cannot update a slice of the
+  /// weights.
+  package var exchange: CommunicationOptions {
+    var exchange = communication
+    if !training.optimizer.updatesSlices { exchange.node = .separate }
+    return exchange
+  }
+
   /// Returns the number of micro-batches of each rank.
   /// - Throws: `UsageError` if the ranks cannot share the parts of a reproducible run evenly.
   package func microBatches(ranks: Int) throws(UsageError) -> Int {

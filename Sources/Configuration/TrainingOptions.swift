@@ -30,6 +30,8 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
   public var clip: ClipOptions?
   /// The running average of the weights, which is evaluated in their place; nil for none.
   public var average: WeightAverage.Options?
+  /// The parameters with a learning rate or a weight decay of their own.
+  public var groups: [ParameterGroup] = []
   /// The activation checkpointing of windows.
   public var recompute = Recomputation.none
   /// The divisor of the summed loss, whose gradient is computed.
@@ -55,8 +57,7 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     case batchTokens = "batch_tokens"
     case isBucketed = "bucket"
     case accumulate, ramp, readout, recompute, bptt, stride, epochs, steps, tokens, optimizer,
-      schedule, clip,
-      average
+      schedule, clip, average, groups
     case lossReduction = "loss_reduction"
     case labelSmoothing = "label_smoothing"
     case zLoss = "z_loss"
@@ -84,6 +85,7 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     schedule = try container.decode(.schedule, default: schedule)
     clip = try container.decodeIfPresent(ClipOptions.self, forKey: .clip)
     average = try container.decodeIfPresent(WeightAverage.Options.self, forKey: .average)
+    groups = try container.decode(.groups, default: groups)
     lossReduction = try container.decode(.lossReduction, default: lossReduction)
     objective.labelSmoothing = try container.decode(.labelSmoothing, default: 0)
     objective.zLoss = try container.decode(.zLoss, default: 0)
@@ -157,6 +159,7 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     try container.encode(schedule, forKey: .schedule)
     try container.encodeIfPresent(clip, forKey: .clip)
     try container.encodeIfPresent(average, forKey: .average)
+    if !groups.isEmpty { try container.encode(groups, forKey: .groups) }
     try container.encode(lossReduction, forKey: .lossReduction)
     try container.encode(objective.labelSmoothing, forKey: .labelSmoothing)
     try container.encode(objective.zLoss, forKey: .zLoss)
@@ -175,6 +178,9 @@ extension TrainingOptions {
     get { givenBptt ?? LoaderRequest.textSteps }
     set { givenBptt = newValue }
   }
+
+  /// True if the model is evaluated with an average of its weights.
+  public var isAveraged: Bool { average != nil || optimizer.keepsAverage }
 
   /// The number of steps that a window of a text shares with the one before.
   public var keptSteps: Int { bptt - (givenStride ?? bptt) }

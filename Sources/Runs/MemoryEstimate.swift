@@ -95,7 +95,7 @@ package struct MemoryEstimate {
     _ options: RunOptions, _ world: any Communicator
   ) -> (weights: Double, moments: Double) {
     if options.training.readout != nil { return (1, 1) }
-    return options.communication.shares(ranks: world.size, perHost: world.nodeSize)
+    return options.exchange.shares(ranks: world.size, perHost: world.nodeSize)
   }
 
   /// Returns the count of numbers of a rank in vectors with one number for each parameter: weights,
@@ -109,9 +109,9 @@ package struct MemoryEstimate {
     let inTree =
       options.communication.reproducible == nil ? 0 : Double(parts.trailingZeroBitCount)
     let vectors =
-      shares.weights * (options.training.average == nil ? 1 : 2)
+      shares.weights * (options.training.isAveraged ? 2 : 1)
       + inTree + shares.moments * Double(moments(options))
-      + options.communication.vectors(ranks: world.size, perHost: world.nodeSize)
+      + options.exchange.vectors(ranks: world.size, perHost: world.nodeSize)
     let rows = windows.map { $0.steps * $0.streams }.max() ?? 0
     let gradient =
       shares.weights == 1

@@ -76,6 +76,8 @@ public final class Run {
   private let need: MemoryEstimate
   /// The memory that a rank and each layer needs, as `--check` prints it.
   public var memory: String { need.table }
+  /// The parameters with a learning rate or a weight decay of their own, a line for each setting.
+  public var parameterSettings: [String] { trainer.weights.layout.ownSettings }
 
   /// Opens the data, makes the model and restores the checkpoint, if any. Collective.
   /// - Parameters:

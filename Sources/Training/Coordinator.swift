@@ -112,6 +112,9 @@ public struct Coordinator: Sendable {
     }
   }
 
+  /// True if an average with a trigger has begun.
+  var isAverageTriggered: Bool { state.averageTrigger?.isTriggered ?? false }
+
   /// The decision about a step once its sums are known.
   package enum Verdict: Equatable {
     /// The weights are updated.
@@ -172,6 +175,11 @@ public struct Coordinator: Sendable {
     state.validationLoss = loss
     state.guess = training.readout == nil ? guess ?? self.guess : nil
     schedule.observe(loss, in: &state.plateau)
+    if let patience = training.average?.trigger {
+      var trigger = state.averageTrigger ?? AverageTrigger()
+      trigger.observe(loss, patience: patience)
+      state.averageTrigger = trigger
+    }
     improved = state.earlyStopping.observe(loss)
     if improved { state.bestStep = state.step }
     return improved

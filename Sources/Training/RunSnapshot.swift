@@ -12,12 +12,14 @@ extension Trainer {
   /// - Returns: The snapshot on the root; nil on every other rank.
   public func snapshot() throws(CommunicationError) -> Snapshot? {
     let hidden = try gatherStates()
+    average?.refresh(from: weights)
+    try sharing?.grid.barrier()
     try outer?.settle()
     let ofRanks = try gatherRankTensors()
     // Ranks that train alone leave one model, the mean of theirs.
     let weights = try meanOfRanks(weights)
     let average = try average.map { (average) throws(CommunicationError) in
-      try whole(average.vector)
+      return try whole(average.vector)
     }
     var moments: [Tensor] = []
     for (name, vector) in optimizer.moments {
@@ -39,6 +41,7 @@ extension Trainer {
       model: model.identity, coordinator: coordinator.state, cursor: loader.cursor,
       counters: .init(
         optimizer: optimizer.updates, average: self.average?.updates ?? 0,
+        numbers: optimizer.numbers.isEmpty ? nil : optimizer.numbers,
         kept: keptSteps > 0 ? keptSteps : nil, keptLayout: keptSteps > 0 ? keptLayout : nil),
       tensors: tensors)
   }
@@ -54,7 +57,10 @@ extension Trainer {
     coordinator.restore(try world.share(found.coordinator))
     let counters = try world.share(found.counters)
     optimizer.updates = counters.optimizer
-    average?.updates = counters.average
+    if !optimizer.numbers.isEmpty, let numbers = counters.numbers { optimizer.numbers = numbers }
+    // An average with a trigger may have been one without.
+    let isWaiting = coordinator.training.average?.trigger != nil && !coordinator.isAverageTriggered
+    average?.updates = isWaiting ? 0 : counters.average
     try world.share(weights)
     try sharing?.finishChange()
     try share(found.moments)

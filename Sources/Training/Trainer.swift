@@ -50,6 +50,9 @@ public final class Trainer {
   /// The outer steps of ranks that train alone between them; nil for a sum of gradients at every step.
   let outer: OuterSteps?
   private let clipper: Clipper
+  /// The exchange of what ranks have computed of an update; nil if each computes all of it, as ranks that train
+  /// alone do.
+  private let results: (sum: any PendingSum, count: Int)?
   private let validation: Evaluation?
   let carriesState: Bool
   /// The bytes of text that a target of training stands for; nil if targets are not text.
@@ -105,7 +108,7 @@ public final class Trainer {
     model = options.model.makeModel(
       dataset.interface, seed: options.seed, objective: options.training.objective,
       ranks: options.model.ranks(in: dataset))
-    let layout = ParameterLayout(model.plan)
+    let layout = ParameterLayout(model.plan).with(options.training.groups)
     let communication = options.communication
     // Collective: nothing before it may fail on some ranks only.
     (sharing, sharingNote) = try ParameterSharing.make(options, layout, model.gradientStages, world)
@@ -140,9 +143,9 @@ public final class Trainer {
       ? nil
       : GradientTree(of: gradient, leaves: microBatches.count)
     optimizer = options.training.optimizer.makeOptimizer(for: sharing?.placed ?? layout)
-    average = options.training.average.map { [weights, sharing] in
-      WeightAverage($0, of: weights, in: sharing?.placed.memory?(layout.count))
-    }
+    average = options.training.makeAverage(
+      of: weights, for: optimizer, in: sharing?.placed.memory)
+    results = outer == nil ? optimizer.shareOut(in: world) : nil
     clipper = Clipper(
       options.training.clip ?? ClipOptions(), output: Set(model.outputWeights))
     carriesState = options.training.carryState
@@ -242,7 +245,12 @@ public final class Trainer {
   /// Updates the weights and their average, or this rank's slice of them.
   private func update(rate: Double, scale: Double) throws(CommunicationError) {
     optimizer.update(weights, gradient: gradient, rate: rate, scale: scale)
-    average?.update(from: weights)
+    if let results {
+      try results.sum.start(count: results.count)
+      try results.sum.wait()
+      (optimizer as? any CooperativeOptimizer)?.finishUpdate(weights)
+    }
+    average?.update(from: weights, isTriggered: coordinator.isAverageTriggered)
     try sharing?.publish()
   }
 
@@ -354,7 +362,10 @@ public final class Trainer {
   /// weights; between outer steps the mean of those of all ranks. Collective.
   package func currentModel() throws(CommunicationError) -> ParameterVector {
     let own = average?.vector ?? weights
-    if let sharing, sharing.isSharded, own !== weights { try sharing.complete(own) }
+    average?.refresh(from: weights)
+    if let sharing, own !== weights {
+      if sharing.isSharded { try sharing.complete(own) } else { try sharing.grid.barrier() }
+    }
     return try outer?.mean(of: own) ?? own
   }
 
@@ -382,5 +393,31 @@ public final class Trainer {
     guard let snapshot = try snapshot(), let checkpoints else { return }
     let path = try checkpoints.save(snapshot, isBest: coordinator.isBest)
     for sink in sinks { sink.record(checkpoint: path) }
+  }
+}
+
+extension Optimizer {
+  /// Shares the work of an update out among ranks, if the rule can.
+  /// - Returns: The exchange of the results; nil if there is none.
+  fileprivate func shareOut(in world: any Communicator) -> (sum: any PendingSum, count: Int)? {
+    guard world.size > 1, let rule = self as? any CooperativeOptimizer else { return nil }
+    rule.share(among: world.size, rank: world.rank)
+    guard let (numbers, parts) = rule.results else { return nil }
+    let sum = world.makeSum(of: numbers.elements(), wire: .float32, parts: parts, .gather)
+    return (sum, numbers.count)
+  }
+}
+
+extension TrainingOptions {
+  /// Makes the average with which the model is evaluated; nil if it is evaluated with its weights.
+  /// - Parameter memory: Makes the memory of the average; nil for its own.
+  fileprivate func makeAverage(
+    of weights: ParameterVector, for optimizer: any Optimizer,
+    in memory: ((_ count: Int) -> Buffer<Real>)?
+  ) -> WeightAverage? {
+    guard isAveraged else { return nil }
+    return WeightAverage(
+      average ?? WeightAverage.Options(), of: weights,
+      keptBy: optimizer as? any AveragingOptimizer, in: memory?(weights.layout.count))
   }
 }

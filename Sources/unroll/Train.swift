@@ -122,6 +122,8 @@ struct Train: ParsableCommand {
         if world.isRoot {
           print("Configuration, data and checkpoint are in order.")
           print(run.memory)
+          if !run.parameterSettings.isEmpty { print("Settings of single parameters:") }
+          for line in run.parameterSettings { print("  " + line) }
         }
         return ExitStatus.done
       }

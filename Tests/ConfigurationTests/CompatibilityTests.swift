@@ -67,6 +67,9 @@ import Testing
     (["model.shortcut=true"], nothing), (["model.layers.0.residual=true"], frames),
     (["model.condition=first_input"], text), (["training.stride=3"], lines),
     (["training.ramp={from: 2}"], lines),
+    (["training.groups=[{match: '*.bais', rate: 2}]"], text),
+    (["training.groups=[{kind: vector, rate: 2}, {match: '*bias*', rate: 3}]"], text),
+    (["model.layers.0.frozen=true", "training.groups=[{match: rnn.*, rate: 2}]"], text),
     (["training.recompute=sqrt", turned], tags), (["training.bptt=9", turned], tags),
     (["training.stride=3", "model.variational=true"], text), (["training.stride=3", turned], text),
   ]
@@ -124,6 +127,38 @@ import Testing
       #expect(!options.violations(at: .data, data: data).isEmpty, "\(settings)")
       #expect(options.violations(at: .data) == [], "without data nothing is said of it")
     }
+  }
+
+  @Test func `A group without a parameter is refused with names that are similar`() throws {
+    func sentence(_ group: String) throws -> String? {
+      try Self.options(["model.embedding=4", "training.groups=[\(group)]"])
+        .violations(at: .data, data: Self.text).first?.sentence
+    }
+    let similar = try sentence("{match: '*.bais_hh*', rate: 2}")
+    #expect(
+      similar?.hasPrefix("training.groups.0.match: no parameter is called *.bais_hh*; similar are ")
+        == true)
+    #expect(similar?.contains("rnn.bias_hh_l0") == true && similar?.contains("encoder") == false)
+    #expect(
+      try sentence("{match: xyz, kind: output, rate: 2}")
+        == "training.groups.0.match: no parameter is called xyz and of the kind output; there are "
+        + "decoder.bias, decoder.weight, rnn.bias_hh_l0, rnn.weight_hh_l0, rnn.bias_ih_l0, "
+        + "rnn.weight_ih_l0, …; write a pattern of such names, or remove the group")
+    #expect(try sentence("{match: '*.bias_hh*', rate: 2}") == nil)
+  }
+
+  @Test(
+    arguments: [
+      ("model.tied=true", "cannot be one matrix; set tied to false"),
+      ("model.layers.0.feedback=output", "is for layers that read the input and each other"),
+    ])
+  func `A base of the width refuses models that it has no rule for`(
+    _ setting: String, _ words: String
+  ) throws {
+    let error = #expect(throws: ConfigurationError.self) {
+      _ = try Self.options(["model.embedding=5", "model.mup_base=5", setting])
+    }
+    #expect(error?.message.contains(words) == true)
   }
 
   @Test(

@@ -88,6 +88,40 @@ struct SettingUse: Sendable, CustomTestStringConvertible {
       key: "model.output_rate", given: "model.output_rate=0.5",
       idle: [readout, ["model.tied=true", "model.embedding=5", "model.output_bias=false"]]),
     SettingUse(
+      key: "model.mup_base", given: "model.mup_base=4",
+      idle: [
+        ["training.optimizer={rule: sgd}"], ["training.optimizer={rule: muon}"], tree, readout,
+      ]),
+    SettingUse(
+      key: "training.groups.*.match", given: "training.groups=[{match: '*', rate: 2}]",
+      idle: [readout]),
+    SettingUse(
+      key: "training.groups.*.kind", given: "training.groups=[{kind: vector, rate: 2}]",
+      idle: [readout]),
+    SettingUse(
+      key: "training.groups.*.rate", given: "training.groups=[{match: '*', rate: 2}]",
+      idle: [readout]),
+    SettingUse(
+      key: "training.groups.*.weight_decay",
+      given: "training.groups=[{match: '*', weight_decay: 2}]", idle: [readout]),
+    SettingUse(
+      key: "training.average.decay", given: "training.average={decay: 0.9}",
+      idle: [["training.optimizer={rule: schedule_free}"]]),
+    SettingUse(
+      key: "training.average.warmup", given: "training.average={warmup: 3}",
+      idle: [["training.optimizer={rule: schedule_free}"]]),
+    SettingUse(
+      key: "training.average.trigger", given: "training.average={trigger: 3}", read: valid,
+      idle: [[], ["training.optimizer={rule: schedule_free}"] + valid]),
+    SettingUse(
+      key: "training.optimizer.nesterov", given: "training.optimizer.nesterov=false",
+      read: ["training.optimizer={rule: muon}"],
+      idle: [["training.optimizer={rule: muon, momentum: 0}"]]),
+    SettingUse(
+      key: "training.optimizer.adamw.decay", given: "training.optimizer.adamw.decay=matrices",
+      read: ["training.optimizer={rule: muon}"],
+      idle: [["training.optimizer={rule: muon, adamw: {weight_decay: 0}}"]]),
+    SettingUse(
       key: "model.encoder.layers", given: "model.encoder={layers: [{cell: gru, hidden: 4}]}",
       read: pairs, idle: [tree]),
     SettingUse(
@@ -143,13 +177,14 @@ struct SettingUse: Sendable, CustomTestStringConvertible {
       key: "communication.node", given: "communication.node=shared",
       idle: [
         ["communication.compression=powersgd"], ["communication.outer={every: 5}"],
-        ["communication.reproducible=true"], readout,
+        ["communication.reproducible=true"], ["training.optimizer={rule: muon}"], readout,
       ]),
     SettingUse(
       key: "communication.shard_optimizer", given: "communication.shard_optimizer=true",
       read: ["training.optimizer={rule: adam}"],
       idle: [
-        ["training.optimizer={rule: sgd}"], ["communication.compression=powersgd"],
+        ["training.optimizer={rule: sgd}"], ["training.optimizer={rule: muon}"],
+        ["communication.compression=powersgd"],
         ["communication.outer={every: 5}"], readout,
       ]),
     SettingUse(
@@ -157,7 +192,8 @@ struct SettingUse: Sendable, CustomTestStringConvertible {
       read: ["communication.outer={every: 5}"],
       idle: [["communication.compression=top_k"], readout]),
     SettingUse(
-      key: "communication.outer.every", given: "communication.outer={every: 5}", idle: [readout]),
+      key: "communication.outer.every", given: "communication.outer={every: 5}",
+      idle: [["training.optimizer={rule: schedule_free}"], readout]),
     SettingUse(
       key: "communication.outer.rule", given: "communication.outer={rule: nesterov}",
       idle: [readout]),
@@ -286,11 +322,14 @@ struct SettingUse: Sendable, CustomTestStringConvertible {
     model.layers.*.coupled model.layers.*.layer_norm model.layers.*.candidate
     model.layers.*.form model.layers.*.gate_candidate model.layers.*.delays training.batch_size
     training.stride training.recompute.states training.recompute.steps training.epochs
-    training.steps training.precision training.average.decay training.average.warmup
+    training.steps training.precision
     training.readout.ridge training.readout.washout training.optimizer.learning_rate_decay
     training.optimizer.initial_sum training.optimizer.epsilon training.optimizer.weight_decay
     training.optimizer.betas training.optimizer.alpha training.optimizer.momentum
-    training.optimizer.centered training.optimizer.nesterov training.schedule.warmup
+    training.optimizer.centered training.optimizer.slow training.optimizer.warmup
+    training.optimizer.r training.optimizer.weight_lr_power training.optimizer.steps
+    training.optimizer.scale training.optimizer.adamw.betas training.optimizer.adamw.epsilon
+    training.optimizer.adamw.weight_decay training.optimizer.adamw_rate training.schedule.warmup
     training.schedule.shape training.schedule.plateau.patience
     training.schedule.plateau.threshold training.schedule.plateau.minimum
     training.schedule.steps training.schedule.final training.schedule.restarts.period

@@ -20,6 +20,22 @@ import Testing
       {"alpha":0.99,"centered":false,"decay":"all","epsilon":1e-08,"momentum":0,\
       "rule":"rmsprop","weight_decay":0}
       """,
+      "lion": """
+      {"betas":[0.9,0.99],"decay":"all","rule":"lion","weight_decay":0}
+      """,
+      "ademamix": """
+      {"alpha":5,"betas":[0.9,0.999],"decay":"all","epsilon":1e-08,"rule":"ademamix",\
+      "slow":0.9999,"warmup":0,"weight_decay":0}
+      """,
+      "schedule_free": """
+      {"betas":[0.9,0.999],"decay":"all","epsilon":1e-08,"r":0,"rule":"schedule_free",\
+      "weight_decay":0,"weight_lr_power":2}
+      """,
+      "muon": """
+      {"adamw":{"betas":[0.9,0.999],"decay":"all","epsilon":1e-08,"weight_decay":0.01},\
+      "adamw_rate":0.1,"momentum":0.95,"nesterov":true,"rule":"muon","scale":"original",\
+      "steps":5,"weight_decay":0.1}
+      """,
       "adagrad": """
       {"decay":"all","epsilon":1e-10,"initial_sum":0,"learning_rate_decay":0,\
       "rule":"adagrad","weight_decay":0}
@@ -50,9 +66,30 @@ import Testing
       (
         #"{"rule": "adamm"}"#,
         "rule: there is no optimizer called adamm; write one of "
-          + "adagrad, adam, adamw, rmsprop, sgd"
+          + "adagrad, adam, adamw, ademamix, lion, muon, rmsprop, schedule_free, sgd"
       ),
-      ("{}", "rule: rule is missing; write one of adagrad, adam, adamw, rmsprop, sgd"),
+      (
+        "{}",
+        "rule: rule is missing; write one of "
+          + "adagrad, adam, adamw, ademamix, lion, muon, rmsprop, schedule_free, sgd"
+      ),
+      (
+        #"{"rule": "muon", "steps": 0}"#,
+        "steps: steps is 0; write a whole number from 1 to 99"
+      ),
+      (
+        #"{"rule": "muon", "scale": "rms"}"#,
+        "scale: there is no scale of an update called rms; write one of match_rms_adamw, original"
+      ),
+      (
+        #"{"rule": "ademamix", "betas": [0, 0.9], "warmup": 5}"#,
+        "warmup: warmup is 5; write 0: the slow mean begins with betas[0], and it and slow are above 0"
+      ),
+      (
+        #"{"rule": "schedule_free", "betas": [0, 0.9]}"#,
+        "betas: betas[0] is 0, which would evaluate the model at a point it never trains beside; "
+          + "write a number above 0, such as 0.9"
+      ),
       (
         #"{"rule": "adam", "betas": [0.9, 1]}"#,
         "betas: betas is [0.9, 1.0]; write two numbers from 0 to below 1"
@@ -122,6 +159,8 @@ import Testing
 
   @Test func `the average and early stopping read and write their options`() throws {
     #expect(try encode(decode(WeightAverage.Options.self, "{}")) == #"{"decay":0.999,"warmup":10}"#)
+    #expect(
+      try encode(decode(WeightAverage.Options.self, #"{"trigger": 5}"#)) == #"{"trigger":5}"#)
     #expect(
       complaint(WeightAverage.Options.self, #"{"decay": 1}"#)
         == "decay: decay is 1.0; write a number from 0 to below 1")

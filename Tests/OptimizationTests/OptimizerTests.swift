@@ -32,6 +32,111 @@ import Testing
     }
   }
 
+  @Test func `rules of other libraries make their updates a hundred times`() throws {
+    #expect(
+      Set(reference.long.map(\.configuration.rule)) == [
+        "ademamix", "lion", "muon", "schedule_free",
+      ])
+    for wanted in reference.long {
+      let what = "\(wanted.configuration)"
+      let optimizer = wanted.configuration.makeOptimizer(for: Reference.layout)
+      let weights = ParameterVector(reference.start)
+      for step in 0..<100 {
+        optimizer.update(
+          weights, gradient: reference.gradient(step), rate: wanted.rate, scale: 1)
+      }
+      let expected = try #require(wanted.weights["100"])
+      #expect(weights.difference(from: expected) < 2e-5, "\(what)")
+      for (name, vector) in optimizer.moments {
+        let expected = try #require(wanted.moments[name])
+        #expect(vector.difference(from: expected) < 2e-5, "\(what) \(name)")
+      }
+      #expect((wanted.average != nil) == (optimizer is any AveragingOptimizer))
+      if let expected = wanted.average {
+        let average = ParameterVector(Reference.layout)
+        (optimizer as? any AveragingOptimizer)?.average(weights, into: average)
+        #expect(average.difference(from: expected) < 2e-5, "\(what) average")
+        // The average is no copy of the weights.
+        #expect(weights.difference(from: expected) > 1e-3)
+      }
+    }
+  }
+
+  @Test func `each gate of a matrix has a step of its own, as if it were a matrix by itself`() {
+    func layout(_ names: [(String, Int, Int)]) -> ParameterLayout {
+      var plan = Plan()
+      for (name, rows, gates) in names {
+        _ = plan.parameter(name, from: 6, to: rows, gates: gates, pytorch: .normal(1))
+      }
+      return ParameterLayout(plan)
+    }
+    let whole = layout([("weight_hh", 20, 4)])
+    let parts = layout((0..<4).map { ("part\($0)", 5, 1) })
+    func run(_ layout: ParameterLayout, _ numbers: (Int) -> ClosedRange<Int>) -> [[Float]] {
+      let optimizer = OptimizerConfiguration(Muon.self).makeOptimizer(for: layout)
+      let (weights, gradient) = (ParameterVector(layout), ParameterVector(layout))
+      for step in 1...3 {
+        for gate in 0..<4 {
+          for (j, place) in numbers(gate).enumerated() {
+            gradient.buffer.elements()[place] = Float((j * 37 + gate * 11 + step * 5) % 23) - 11
+          }
+        }
+        optimizer.update(weights, gradient: gradient, rate: 0.1, scale: 0.01)
+      }
+      return (0..<4).map { numbers($0).map { weights.buffer.elements()[$0] } }
+    }
+    let entries = (0..<4).map { parts.entry(named: "part\($0)")! }
+    let ofWhole = run(whole) { 30 * $0...30 * $0 + 29 }
+    #expect(ofWhole == run(parts) { entries[$0].offset...entries[$0].offset + 29 })
+    // A matrix without gates has other steps.
+    let ungated = layout([("weight_hh", 20, 1)])
+    #expect(ofWhole != run(ungated) { 30 * $0...30 * $0 + 29 })
+  }
+
+  @Test(arguments: [2, 3, 7])
+  func `ranks that share out matrices get the bits of one rank`(_ ranks: Int) throws {
+    var plan = Plan()
+    for (name, from, to, gates) in [
+      ("weight_ih_l0", 6, 32, 4), ("weight_hh_l0", 8, 32, 4), ("weight_hh_l1", 5, 15, 3),
+    ] {
+      _ = plan.parameter(name, from: from, to: to, gates: gates, pytorch: .normal(1))
+    }
+    _ = plan.vector("bias", count: 7, pytorch: .normal(1))
+    let layout = ParameterLayout(plan)
+    let alone = Muon(Muon.Options(), layout: layout)
+    let all = (0..<ranks).map { rank in
+      let optimizer = Muon(Muon.Options(), layout: layout)
+      optimizer.share(among: ranks, rank: rank)
+      return optimizer
+    }
+    let copies = (0...ranks).map { _ in
+      let weights = ParameterVector(layout)
+      weights.initialize(seed: 3)
+      return weights
+    }
+    let gradient = ParameterVector(layout)
+    for step in 1...3 {
+      gradient.initialize(seed: UInt64(10 + step))
+      alone.update(copies[ranks], gradient: gradient, rate: 0.05, scale: 1)
+      for (optimizer, weights) in zip(all, copies) {
+        optimizer.update(weights, gradient: gradient, rate: 0.05, scale: 1)
+      }
+      let results = try all.map { try #require($0.results) }
+      #expect(results[0].parts.map(\.count).reduce(0, +) == 6 * 32 + 8 * 32 + 5 * 15)
+      // Each rank sends its part to the others.
+      for (rank, part) in results[0].parts.enumerated() {
+        for result in results {
+          result.numbers.copy(part.count, from: results[rank].numbers, at: part.lowerBound)
+        }
+      }
+      for (optimizer, weights) in zip(all, copies) { optimizer.finishUpdate(weights) }
+      for weights in copies { #expect(weights.bits == copies[ranks].bits) }
+    }
+    // No rank has more than a fair share and one matrix.
+    let work = try #require(all[0].results).parts.map(\.count)
+    #expect(ranks > 6 || work.allSatisfy { $0 < 523 / ranks + 64 })
+  }
+
   @Test func `a frozen parameter and its moments keep their bits, and padding stays zero`() {
     for wanted in reference.cases {
       let optimizer = wanted.configuration.makeOptimizer(for: Reference.layout)
@@ -82,6 +187,7 @@ import Testing
       copy.buffer.copy(from: weights.buffer)
       let second = wanted.configuration.makeOptimizer(for: Reference.layout)
       second.updates = first.updates
+      second.numbers = first.numbers
       for (to, from) in zip(second.moments, first.moments) {
         to.vector.buffer.copy(from: from.vector.buffer)
       }

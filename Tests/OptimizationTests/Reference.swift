@@ -14,8 +14,12 @@ struct Reference: Decodable {
     /// By the number of updates.
     let weights: [String: Table]
     let moments: [String: Table]
+    /// The weights that the model is evaluated with, if the rule keeps an average.
+    let average: Table?
 
-    private enum CodingKeys: String, CodingKey { case rule, options, rate, weights, moments }
+    private enum CodingKeys: String, CodingKey {
+      case rule, options, rate, weights, moments, average
+    }
 
     init(from decoder: any Decoder) throws {
       let container = try decoder.container(keyedBy: CodingKeys.self)
@@ -27,6 +31,7 @@ struct Reference: Decodable {
       rate = try container.decode(Double.self, forKey: .rate)
       weights = try container.decode([String: Table].self, forKey: .weights)
       moments = try container.decode([String: Table].self, forKey: .moments)
+      average = try container.decodeIfPresent(Table.self, forKey: .average)
     }
   }
 
@@ -44,6 +49,10 @@ struct Reference: Decodable {
   let start: Table
   let gradients: [Table]
   let cases: [Case]
+  /// The same over a hundred updates, of which number k has the gradient k mod 5 times 1 − 0.005 k.
+  let long: [Case]
+  /// A mean of weights over as many updates of `sgd`.
+  let mean: Case
   let schedules: [String: [Double]]
   let plateaus: [String: Plateau]
   let clipping: Clipping
@@ -61,6 +70,14 @@ struct Reference: Decodable {
     _ = plan.parameter("slow", from: 5, to: 2, pytorch: .zero)
     return ParameterLayout(plan)
   }()
+}
+
+extension Reference {
+  /// Returns the gradient of update k from 0 of a hundred.
+  func gradient(_ k: Int) -> ParameterVector {
+    ParameterVector(
+      gradients[k % gradients.count], times: k == 0 ? 1 : Float(1 - 0.005 * Double(k)))
+  }
 }
 
 extension ParameterVector {

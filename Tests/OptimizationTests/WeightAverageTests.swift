@@ -49,6 +49,65 @@ import Testing
     }
   }
 
+  @Test func `a mean from the trigger on is that of PyTorch's ASGD`() throws {
+    var options = WeightAverage.Options()
+    options.trigger = 3
+    let rule = reference.mean.configuration.makeOptimizer(for: Reference.layout)
+    let weights = ParameterVector(reference.start)
+    let average = WeightAverage(options, of: weights)
+    for step in 0..<100 {
+      rule.update(
+        weights, gradient: reference.gradient(step), rate: reference.mean.rate, scale: 1)
+      average.update(from: weights, isTriggered: true)
+    }
+    #expect(weights.difference(from: try #require(reference.mean.weights["100"])) < 2e-5)
+    let expected = try #require(reference.mean.moments["ax"])
+    #expect(average.vector.difference(from: expected) < 2e-5)
+    #expect(weights.difference(from: expected) > 1e-2)
+  }
+
+  @Test func `before the trigger the average is the weights themselves`() {
+    var options = WeightAverage.Options()
+    options.trigger = 3
+    let weights = ParameterVector(reference.start)
+    let average = WeightAverage(options, of: weights)
+    add(0.5, to: weights)
+    average.update(from: weights)
+    #expect(average.updates == 0 && average.vector.bits != weights.bits)
+    average.refresh(from: weights)
+    #expect(average.vector.bits == weights.bits)
+    for _ in 0..<3 {
+      add(0.5, to: weights)
+      average.update(from: weights, isTriggered: true)
+    }
+    let mean = average.vector.bits
+    average.refresh(from: weights)
+    #expect(average.vector.bits == mean && mean != weights.bits)
+  }
+
+  @Test(
+    arguments: [
+      ([5, 4, 3, 2], 1, nil), ([5, 4, 4.5], 1, nil), ([5, 4, 4.5, 4.2], 1, 4),
+      ([5, 4, 4.5, 4.2, 4.1], 2, 5), ([3, 4, 5], 2, nil), ([3, 4, 5, 3], 2, nil),
+      ([3, 4, 5, 3.1], 2, 4), ([3, 2, 2, 2, 2], 1, nil), ([3, .nan, .nan], 1, 3),
+    ] as [([Double], Int, Int?)])
+  func `the trigger is the first loss above the best of all but the last n`(
+    _ losses: [Double], _ patience: Int, _ expected: Int?
+  ) {
+    var trigger = AverageTrigger()
+    var found: Int?
+    for (number, loss) in losses.enumerated() {
+      trigger.observe(loss, patience: patience)
+      if trigger.isTriggered, found == nil { found = number + 1 }
+      // As Merity's program has it: `len(losses) > n and loss > min(losses[:-n])`.
+      if number > patience {
+        let best = losses[..<number].dropLast(patience).filter { !$0.isNaN }.min()!
+        #expect(trigger.isTriggered || loss <= best)
+      }
+    }
+    #expect(found == expected)
+  }
+
   @Test func `an average goes on to the same bits from its vector and its number of updates`() {
     let weights = ParameterVector(reference.start)
     let first = WeightAverage(options(decay: 0.999, warmup: 10), of: weights)

@@ -82,7 +82,8 @@ public final class AdaptiveMoments<Place: DecayPlace>: Optimizer {
   ) {
     updates += 1
     weights.updateLearnt(gradient: gradient) { entry, numbers in
-      let decay = options.weightDecay(of: entry)
+      let decay =
+        Place.isDecoupled ? options.decoupledDecay(of: entry) : options.weightDecay(of: entry)
       let step = AdaptiveStep(
         rate: rate * entry.rateFactor, scale: scale, betas: options.betas,
         epsilon: options.epsilon, update: updates, penalty: Place.isDecoupled ? 0 : decay,

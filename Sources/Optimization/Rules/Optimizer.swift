@@ -1,4 +1,4 @@
-internal import LinearAlgebra
+public import LinearAlgebra
 public import Recurrence
 
 /// A rule that updates the weights from their gradient.
@@ -19,6 +19,16 @@ public protocol Optimizer: AnyObject, SendableMetatype {
   /// The number of updates so far; set when a run is resumed.
   var updates: Int { get set }
 
+  /// Further numbers that are kept from update to update, for checkpoints; none for most rules.
+  var numbers: [Double] { get set }
+
+  /// False if an update needs whole matrices, so that ranks cannot each update a slice of the weights.
+  static var updatesSlices: Bool { get }
+
+  /// True if the model is evaluated with an average that the rule keeps: the rule is an
+  /// `AveragingOptimizer`.
+  static var keepsAverage: Bool { get }
+
   /// Updates the weights once.
   ///
   /// Frozen parameters and their moments do not change. The learning rate of a parameter is `rate`
@@ -29,6 +39,32 @@ public protocol Optimizer: AnyObject, SendableMetatype {
   ///   - scale: The factor on the gradient: one over the number of targets, times the clipping
   ///     factor. Weight decay is added afterwards.
   func update(_ weights: ParameterVector, gradient: ParameterVector, rate: Double, scale: Double)
+}
+
+extension Optimizer {
+  public var numbers: [Double] {
+    get { [] }
+    set { precondition(newValue.isEmpty, "\(newValue.count) numbers for a rule that keeps none") }
+  }
+  public static var updatesSlices: Bool { true }
+  public static var keepsAverage: Bool { false }
+}
+
+/// An optimizer that trains at other weights than those which the model is evaluated with.
+public protocol AveragingOptimizer: Optimizer {
+  /// Sets `average` to the weights that the model is evaluated with; only this rank's slice of them.
+  func average(_ weights: ParameterVector, into average: ParameterVector)
+}
+
+/// An optimizer whose ranks share out the work of an update, and then exchange what they have computed.
+public protocol CooperativeOptimizer: Optimizer {
+  /// Shares the work out. Without this call every rank does all of it.
+  func share(among ranks: Int, rank: Int)
+  /// The memory with the results of all ranks, each of which fills in its own part; nil for nothing to
+  /// exchange.
+  var results: (numbers: Buffer<Real>, parts: [Range<Int>])? { get }
+  /// Ends an update with the results of all ranks.
+  func finishUpdate(_ weights: ParameterVector)
 }
 
 /// The options of an optimizer: the keys beside `rule` in the configuration.
@@ -53,14 +89,24 @@ public let optimizers: [String: any Optimizer.Type] = [
   "adagrad": Adagrad.self,
   "adam": Adam.self,
   "adamw": AdamW.self,
+  "ademamix": AdEMAMix.self,
+  "lion": Lion.self,
+  "muon": Muon.self,
   "rmsprop": RMSProp.self,
+  "schedule_free": ScheduleFree.self,
   "sgd": SGD.self,
 ]
 
 extension OptimizerOptions {
-  /// Returns the weight decay of one parameter.
+  /// Returns the weight decay of one parameter: that of its group, or else of the rule.
   func weightDecay(of entry: ParameterLayout.Entry) -> Double {
-    decay == .matrices && entry.isVector ? 0 : weightDecay
+    entry.weightDecay ?? (decay == .matrices && entry.isVector ? 0 : weightDecay)
+  }
+
+  /// Returns the weight decay of one parameter for a rule that multiplies it with the learning rate. It makes
+  /// up for the factor on the rate of a wide matrix, so that weights shrink alike at any width.
+  func decoupledDecay(of entry: ParameterLayout.Entry) -> Double {
+    weightDecay(of: entry) * entry.widthMultiplier
   }
 }
 

@@ -50,6 +50,12 @@ public struct OptimizerConfiguration: Codable, Sendable, Equatable {
   /// True if the rule keeps moments from update to update.
   public var hasMoments: Bool { !makeOptimizer(for: ParameterLayout(Plan())).moments.isEmpty }
 
+  /// False if an update needs whole matrices, so that ranks cannot each update a slice of the weights.
+  public var updatesSlices: Bool { optimizers[rule]!.updatesSlices }
+
+  /// True if the rule keeps an average of the weights, with which the model is evaluated.
+  public var keepsAverage: Bool { optimizers[rule]!.keepsAverage }
+
   public static func == (a: Self, b: Self) -> Bool {
     func equal<Options: OptimizerOptions>(_ options: Options) -> Bool {
       options == b.options as? Options

@@ -55,11 +55,14 @@ public struct InitialValue: Sendable {
   let initializer: Initializer
   let blocks: Int
   let parts: [Part]
+  /// The factor on the random numbers of a model whose width has a base.
+  private let scale: Double
 
   init(
     _ initializer: Initializer, _ pytorch: Distribution, isVector: Bool, blocks: Int,
-    parts: [Part] = []
+    _ width: WidthScaling = WidthScaling(), parts: [Part] = []
   ) {
+    scale = width.scale(initializer, pytorch)
     switch initializer {
     case .pytorch:
       switch pytorch {
@@ -79,16 +82,17 @@ public struct InitialValue: Sendable {
     let block = matrix.rows / blocks
     switch initializer {
     case .pytorch: preconditionFailure("resolved when the parameter was planned")
-    case .uniform(let s): random.fillUniform(matrix, scale: s)
-    case .normal(let s): random.fillNormal(matrix, scale: s)
+    case .uniform(let s): random.fillUniform(matrix, scale: s * scale)
+    case .normal(let s): random.fillNormal(matrix, scale: s * scale)
     case .xavier:
       let s = (6 / Double(max(block + matrix.columns, 1))).squareRoot()
-      random.fillUniform(matrix, scale: s)
+      random.fillUniform(matrix, scale: s * scale)
     case .orthogonal:
       random.fillNormal(matrix, scale: 1)
       for k in 0..<blocks {
         makeOrthonormal(matrix.slice(rows: k * block..<(k + 1) * block))
       }
+      if scale != 1 { for i in 0..<matrix.rows { matrix[i].scale(by: Real(scale)) } }
     }
     for part in parts {
       let row = matrix[0].part(part.index, of: part.count)

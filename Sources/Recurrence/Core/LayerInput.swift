@@ -23,6 +23,11 @@ extension LayerInput {
     }
   }
 
+  /// True for symbols as one-hot rows, so that each column of a matrix belongs to a symbol.
+  var readsOneHot: Bool {
+    if case .symbols = self { true } else { false }
+  }
+
   /// True for symbols, as they are or through a table.
   var isSymbols: Bool {
     switch self {
@@ -57,7 +62,8 @@ public struct Lookup: Sendable {
   ///   dense.
   public init(vocabulary: Int, width: Int, isTied: Bool, in plan: inout Plan) {
     table = plan.parameter(
-      "encoder.weight", from: width, to: vocabulary, pytorch: .normal(1), isRowSparse: !isTied)
+      "encoder.weight", from: width, to: vocabulary, pytorch: .normal(1), isRowSparse: !isTied,
+      kind: .embedding)
     self.vocabulary = vocabulary
     self.width = width
   }

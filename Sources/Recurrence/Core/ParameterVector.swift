@@ -22,13 +22,22 @@ public struct ParameterLayout: Sendable {
     public let isVector: Bool
     /// The factor on the learning rate; 0 for a frozen parameter, which does not count in the
     /// gradient norm.
-    public let rateFactor: Double
+    public internal(set) var rateFactor: Double
+    /// The weight decay of the parameter's group; nil for that of the optimizer.
+    public internal(set) var weightDecay: Double?
+    /// The kind of the parameter, by which groups choose it.
+    public let kind: ParameterKind
+    /// The width that the matrix reads over that of the model whose rates and initial values it has; 1 for
+    /// other parameters, and without a base. `rateFactor` includes its inverse.
+    public let widthMultiplier: Double
     /// True if a window touches few rows of its gradient.
     public let isRowSparse: Bool
     let initial: InitialValue
     let constant: ConstantValue?
 
     public var count: Int { rows * columns }
+    /// The number of equal blocks of rows, such as the gates of a cell, that are matrices by themselves.
+    public var gates: Int { initial.blocks }
     public var range: Range<Int> { offset..<offset + count }
     /// The dimensions written to files: `[out, in]`, or `[n]` for a vector.
     public var shape: [Int] { isVector ? [columns] : [rows, columns] }
@@ -37,7 +46,7 @@ public struct ParameterLayout: Sendable {
   }
 
   /// The trainable and frozen parameters, in the order of memory.
-  public let entries: [Entry]
+  public private(set) var entries: [Entry]
   /// The length of the vector, including padding.
   public let count: Int
   /// The constants, which are generated from the seed; their offsets count from the first constant.
@@ -66,8 +75,8 @@ public struct ParameterLayout: Sendable {
         Entry(
           parameter: Parameter(index: index), name: shape.name, layer: shape.layer,
           offset: offset, rows: shape.rows, columns: shape.columns, isVector: shape.isVector,
-          rateFactor: shape.rateFactor, isRowSparse: shape.isRowSparse, initial: shape.initial,
-          constant: shape.constant))
+          rateFactor: shape.rateFactor, kind: shape.kind, widthMultiplier: shape.widthMultiplier,
+          isRowSparse: shape.isRowSparse, initial: shape.initial, constant: shape.constant))
       offset += (shape.rows * shape.columns + alignment - 1) / alignment * alignment
     }
     for index in order { append(index) }
@@ -82,6 +91,16 @@ public struct ParameterLayout: Sendable {
     var places = [Int](repeating: 0, count: entries.count)
     for (place, entry) in entries.enumerated() { places[entry.parameter.index] = place }
     self.places = places
+  }
+
+  /// Gives a parameter the settings of its group.
+  /// - Parameters:
+  ///   - index: The place in `entries`.
+  ///   - rate: A further factor on its learning rate.
+  ///   - weightDecay: Its weight decay; nil for that of the optimizer.
+  public mutating func change(_ index: Int, rate: Double, weightDecay: Double?) {
+    entries[index].rateFactor *= rate
+    entries[index].weightDecay = weightDecay
   }
 
   public subscript(p: Parameter) -> Entry {

@@ -66,6 +66,8 @@ public struct Plan: Sendable {
     let isVector: Bool
     let initial: InitialValue
     let rateFactor: Double
+    let kind: ParameterKind
+    let widthMultiplier: Double
     let isRowSparse: Bool
     /// The rule for the values of a constant; nil for a trainable parameter.
     let constant: ConstantValue?
@@ -76,6 +78,8 @@ public struct Plan: Sendable {
   public var seed: UInt64 = 0
   /// The rank of each output symbol by its frequency in the training data; nil for its index.
   public var ranks: [Int32]?
+  /// The width from which the initial values and learning rates of wider matrices follow; nil for none.
+  public var widthBase: Int?
   private(set) var activations: [ActivationShape] = []
   let axes = ["time", "stream", "source"]
   private(set) var scratches: [(width: Int, rows: ScratchRows)] = []
@@ -119,14 +123,19 @@ public struct Plan: Sendable {
   ///   - gates: The number of square blocks stacked in it; each is initialised by itself.
   ///   - fallback: PyTorch's distribution, used if the model's initializer is `pytorch`.
   ///   - isRowSparse: True if a window touches few rows of its gradient, as in an embedding.
+  ///   - kind: Its kind; nil to tell it from its name and layer.
+  ///   - readsData: True if it reads numbers of the data, whose count is no width of the model.
   public mutating func parameter(
     _ name: String, from: Int, to: Int, gates: Int = 1, pytorch fallback: Distribution,
-    isRowSparse: Bool = false
+    isRowSparse: Bool = false, kind: ParameterKind? = nil, readsData: Bool = false
   ) -> Parameter {
-    add(
+    let kind = kind ?? (isRowSparse ? .embedding : ParameterKind(name, layer: scope.layer))
+    let width = WidthScaling(
+      kind, from: readsData ? nil : from, to: to, base: widthBase)
+    return add(
       name, rows: to, columns: from, isVector: false,
-      InitialValue(scope.initializer, fallback, isVector: false, blocks: gates),
-      isRowSparse: isRowSparse)
+      InitialValue(scope.initializer, fallback, isVector: false, blocks: gates, width),
+      isRowSparse: isRowSparse, kind: kind, width.multiplier)
   }
 
   /// Adds a trainable vector, such as a bias.
@@ -140,7 +149,7 @@ public struct Plan: Sendable {
       name, rows: 1, columns: count, isVector: true,
       InitialValue(
         scope.vectorInitializer ?? scope.initializer, fallback, isVector: true, blocks: 1,
-        parts: parts),
+        WidthScaling(.vector, from: nil, to: count, base: widthBase), parts: parts),
       isRowSparse: false)
   }
 
@@ -151,12 +160,14 @@ public struct Plan: Sendable {
   ) -> Parameter {
     add(
       name, rows: rows, columns: columns, isVector: false,
-      InitialValue(.pytorch, .zero, isVector: false, blocks: 1), isRowSparse: false, value)
+      InitialValue(.pytorch, .zero, isVector: false, blocks: 1), isRowSparse: false,
+      constant: value)
   }
 
   private mutating func add(
     _ name: String, rows: Int, columns: Int, isVector: Bool, _ initial: InitialValue,
-    isRowSparse: Bool, _ constant: ConstantValue? = nil
+    isRowSparse: Bool, kind: ParameterKind? = nil, _ widthMultiplier: Double = 1,
+    constant: ConstantValue? = nil
   ) -> Parameter {
     let full = scope.prefix + name + scope.suffix
     if scope.sharesParameters {
@@ -169,8 +180,9 @@ public struct Plan: Sendable {
     parameters.append(
       ParameterShape(
         name: full, layer: scope.layer, rows: rows, columns: columns, isVector: isVector,
-        initial: initial, rateFactor: scope.rateFactor, isRowSparse: isRowSparse,
-        constant: constant))
+        initial: initial, rateFactor: scope.rateFactor / widthMultiplier,
+        kind: kind ?? (isVector ? .vector : .matrix), widthMultiplier: widthMultiplier,
+        isRowSparse: isRowSparse, constant: constant))
     return Parameter(index: parameters.count - 1)
   }
 

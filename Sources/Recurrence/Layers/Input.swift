@@ -56,7 +56,9 @@ public struct ConditionInput: Layer {
     tables =
       embedding.map { width in
         classes.enumerated().map { number, count in
-          plan.parameter("condition.\(number).weight", from: width, to: count, pytorch: .normal(1))
+          plan.parameter(
+            "condition.\(number).weight", from: width, to: count, pytorch: .normal(1),
+            kind: .embedding)
         }
       } ?? []
     output = plan.activation(numbers + widths.reduce(0, +), on: .stream)

@@ -59,7 +59,8 @@ struct InputProjection: Sendable {
       weight = plan.constant(names.weight, rows: width, columns: read, fixed.weight)
     } else {
       weight = plan.parameter(
-        names.weight, from: read, to: width, gates: gates, pytorch: spread)
+        names.weight, from: read, to: width, gates: gates, pytorch: spread,
+        kind: source.readsOneHot ? .embedding : nil, readsData: source.isData)
     }
     let biased = width / gates * (biasedGates ?? gates)
     precondition(secondBias == nil || biased == width, "a second bias without all of the first")
@@ -202,7 +203,7 @@ private struct Condition: Sendable {
     input = conditioning.vector
     isAtStart = conditioning.isAtStart
     weight = plan.parameter(
-      name, from: plan.width(input), to: width, gates: gates, pytorch: spread)
+      name, from: plan.width(input), to: width, gates: gates, pytorch: spread, readsData: true)
     projected = plan.scratch(width, rows: .streams)
   }
 

@@ -32,6 +32,7 @@ struct ModelSection: Codable {
   var longest: Int?
   var embeddingRate = 1.0
   var outputRate = 1.0
+  var widthBase: Int?
 
   /// The words of `end`.
   enum End: String, Codable, CaseIterable { case symbol, halt, length }
@@ -68,6 +69,7 @@ struct ModelSection: Codable {
     case output
     case embeddingRate = "embedding_rate"
     case outputRate = "output_rate"
+    case widthBase = "mup_base"
   }
 
   init(from decoder: any Decoder) throws {
@@ -114,6 +116,9 @@ struct ModelSection: Codable {
     }
     embeddingRate = try keys.rateFactor(.embeddingRate)
     outputRate = try keys.rateFactor(.outputRate)
+    widthBase = try keys.decodeIfPresent(Int.self, forKey: .widthBase).map {
+      try keys.checkedWidth($0, .widthBase)
+    }
     if let (key, problem) = problem {
       throw DecodingError.dataCorruptedError(forKey: key, in: keys, debugDescription: problem)
     }
@@ -190,6 +195,29 @@ extension ModelSection {
     if end != .length, longest != nil {
       return (.longest, "longest needs a predicted length; set end to length")
     }
+    return problemOfWidthBase
+  }
+
+  /// The first setting that `mup_base` has no rule for, and the key at fault; nil if there is none.
+  private var problemOfWidthBase: (key: CodingKeys, sentence: String)? {
+    if widthBase == nil { return nil }
+    if tied {
+      return (
+        .widthBase,
+        "mup_base scales the output layer and not the embedding, so they cannot be one matrix; "
+          + "set tied to false"
+      )
+    }
+    if encoder != nil || condition != .everyStep || conditionEmbedding != nil || end != .symbol
+      || shortcut
+      || layers.contains(where: { $0.surroundings.feedback != nil || $0.surroundings.feedsTargets })
+    {
+      return (
+        .widthBase,
+        "mup_base is for layers that read the input and each other; remove encoder, condition, end, "
+          + "shortcut and feedback, or mup_base"
+      )
+    }
     return nil
   }
 
@@ -219,8 +247,7 @@ extension ModelSection {
       (attention != .none, .attention), (attentionPlace != .output, .attentionPlace),
       (lengthInput != .remaining, .lengthInput), (longest != nil, .longest),
       (condition != .everyStep, .condition), (conditionEmbedding != nil, .conditionEmbedding),
-      (output != OutputSection(), .output),
-      (end != .symbol, .end),
+      (output != OutputSection(), .output), (end != .symbol, .end), (widthBase != nil, .widthBase),
     ] where isSet { return (key, "model.\(key.rawValue) would do nothing, because it \(reason)") }
     return nil
   }
@@ -265,7 +292,8 @@ extension ModelSection {
         inputDropout: inputDropout, variational: variational, recurrent: recurrent,
         initializer: initializer, embeddingInitializer: embeddingInitializer,
         embeddingRate: embeddingRate, output: output, shortcut: shortcut, condition: condition,
-        conditionEmbedding: conditionEmbedding, encoder: encoder, end: ending))
+        conditionEmbedding: conditionEmbedding, encoder: encoder, end: ending,
+        widthBase: widthBase))
   }
 
   init(_ options: ModelOptions) {
@@ -301,6 +329,7 @@ extension ModelSection {
     case .halt: end = .halt
     case .length(let input, let most): (end, lengthInput, longest) = (.length, input, most)
     }
+    widthBase = options.widthBase
     set(options.output)
   }
 

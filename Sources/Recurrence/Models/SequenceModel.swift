@@ -35,6 +35,7 @@ public struct SequenceModel: Model {
     var plan = Plan()
     plan.seed = seed
     plan.ranks = ranks
+    plan.widthBase = options.widthBase
     var (stack, table, encoded, known) = Self.layers(options, interface, seed: seed, in: &plan)
     let end = options.end == .symbol ? nil : interface.ends?.symbol
     let outputs = Self.outputs(

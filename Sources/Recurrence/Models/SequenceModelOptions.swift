@@ -46,6 +46,9 @@ public struct SequenceModelOptions: Equatable, Sendable {
   public var encoder: EncoderOptions?
   /// The way in which the model predicts the end of a sequence.
   public var end: EndOfSequence
+  /// The width of the model whose learning rates and initial values this one takes over (µP); nil for its
+  /// own.
+  public var widthBase: Int?
 
   public init(
     embedding: Int?, layers: [LayerOptions], tied: Bool = false, dropout: Double = 0,
@@ -53,7 +56,7 @@ public struct SequenceModelOptions: Equatable, Sendable {
     initializer: Initializer = .pytorch, embeddingInitializer: Initializer? = nil,
     embeddingRate: Double = 1, output: OutputOptions = OutputOptions(), shortcut: Bool = false,
     condition: ConditionPlace = .everyStep, conditionEmbedding: Int? = nil,
-    encoder: EncoderOptions? = nil, end: EndOfSequence = .symbol
+    encoder: EncoderOptions? = nil, end: EndOfSequence = .symbol, widthBase: Int? = nil
   ) {
     self.embedding = embedding
     self.layers = layers
@@ -71,6 +74,7 @@ public struct SequenceModelOptions: Equatable, Sendable {
     self.conditionEmbedding = conditionEmbedding
     self.encoder = encoder
     self.end = end
+    self.widthBase = widthBase
   }
 }
 

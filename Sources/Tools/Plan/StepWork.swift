@@ -91,7 +91,7 @@ struct StepWork {
     backward = counter.backward
     recurrentBytes = counter.recurrentBytes
     let moments = training.optimizer.makeOptimizer(for: ParameterLayout(Plan())).moments.count
-    let averages = training.average == nil ? 0 : 1
+    let averages = training.isAveraged ? 1 : 0
     vectors = moments + averages
     // Rows of an embedding that no stream has read are skipped.
     let touched = looksUp ? Self.distinct(of: vocabulary, in: Double(tokens)) : 0

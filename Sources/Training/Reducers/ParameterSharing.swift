@@ -31,8 +31,8 @@ package final class ParameterSharing {
     guard options.training.readout == nil else { return (nil, nil) }
     let moments = options.training.optimizer.makeOptimizer(for: ParameterLayout(Plan())).moments
     let (grid, note) = try RankGrid.make(
-      options.communication, layout,
-      RankGrid.Vectors(moments: moments.count, hasAverage: options.training.average != nil),
+      options.exchange, layout,
+      RankGrid.Vectors(moments: moments.count, hasAverage: options.training.isAveraged),
       in: world)
     return (grid.map { ParameterSharing($0, layout, stages) }, note)
   }

@@ -185,6 +185,19 @@ extension TrainerTests {
       }
     }
 
+    @Test(arguments: World.several, ["{rule: muon}", "{rule: lion}"])
+    func `go on as they were with a rule that shares out work elsewhere`(
+      _ world: World, _ rule: String
+    ) throws {
+      let trial = Trial(
+        "training.steps=13", "communication.outer={every: 4}", "training.optimizer=\(rule)",
+        "training.average={trigger: 1}", "data.valid=FOLDER/valid.txt",
+        "evaluation={every: 3, batch_size: 4}")
+      for found in try trial.differencesWhenStopped(at: [5, 8], in: world) {
+        #expect(found.isEmpty)
+      }
+    }
+
     @Test(arguments: World.several)
     func `go on from the mean of the ranks on another number of them`(_ world: World) throws {
       let trial = Trial(

@@ -14,8 +14,13 @@ extension TrainerTests {
       "{rule: sgd}", "{rule: sgd, momentum: 0.9, nesterov: true, weight_decay: 0.01}",
       "{rule: adam}",
       "{rule: adamw, decay: matrices}", "{rule: adagrad, initial_sum: 0.1}", "{rule: adagrad}",
-      "{rule: rmsprop, centered: true, momentum: 0.5}",
+      "{rule: rmsprop, centered: true, momentum: 0.5}", "{rule: lion, weight_decay: 0.1}",
+      "{rule: ademamix, warmup: 4}", "{rule: schedule_free, weight_decay: 0.1}",
     ]
+    /// The average of an optimizer that keeps none.
+    static func average(_ optimizer: String) -> String {
+      "training.average=" + (optimizer.contains("schedule_free") ? "null" : "{decay: 0.5}")
+    }
     static let clips = [
       "null", "{norm: 0.1}", "{value: 0.01}", "{per_parameter: 0.05}", "{adaptive: 0.02}",
       "{value: 0.02, adaptive: 0.1, per_parameter: 0.05, norm: 0.1}",
@@ -54,7 +59,7 @@ extension TrainerTests {
       _ world: World, _ choice: (String, String)
     ) throws {
       let trial = Self.trial.with(
-        "training.optimizer=\(choice.0)", "training.clip=\(choice.1)")
+        "training.optimizer=\(choice.0)", "training.clip=\(choice.1)", Self.average(choice.0))
       for found in try world.run({ world, folder in
         // On several hosts the order of terms is another one.
         world.nodeSize < world.size
@@ -72,7 +77,7 @@ extension TrainerTests {
     ) throws {
       guard choice.0 != "{rule: sgd}", choice.0 != Self.optimizers[0] else { return }
       let trial = Self.trial.with(
-        "training.optimizer=\(choice.0)", "training.clip=\(choice.1)")
+        "training.optimizer=\(choice.0)", "training.clip=\(choice.1)", Self.average(choice.0))
       for found in try world.run({ world, folder in
         try Self.differences(
           trial, world, folder, "{node: separate, shard_optimizer: true}", "{node: separate}")

@@ -25,6 +25,29 @@ extension TrainerTests {
           "training.schedule={learning_rate: 0.5, plateau: {factor: 0.5, patience: 0}}",
           "evaluation={every: 3, batch_size: 2, bptt: 7}", "training.optimizer={rule: rmsprop}")
       ),
+      (
+        "Muon and groups",
+        Trial(
+          "model.embedding=6", "training.optimizer={rule: muon, adamw: {weight_decay: 0.1}}",
+          "training.groups=[{kind: recurrent, rate: 0.5, weight_decay: 0}, {match: '*.bias*', rate: 2}]"
+        )
+      ),
+      ("Lion", Trial("training.optimizer={rule: lion, weight_decay: 0.1}")),
+      ("AdEMAMix", Trial("training.optimizer={rule: ademamix, warmup: 25, slow: 0.99}")),
+      (
+        "Schedule-Free AdamW",
+        Trial(
+          "training.optimizer={rule: schedule_free, weight_decay: 0.1, r: 0.5}",
+          "training.schedule={learning_rate: 0.05, warmup: 12}", "data.valid=FOLDER/valid.txt",
+          "evaluation={every: 3, batch_size: 2, bptt: 7}")
+      ),
+      (
+        "average with a trigger",
+        Trial(
+          "training.average={trigger: 2}", "data.valid=FOLDER/valid.txt",
+          "training.optimizer={rule: sgd}", "training.schedule.learning_rate=1",
+          "evaluation={every: 3, batch_size: 2, bptt: 7}")
+      ),
       ("documents", Trial("data.document=line")),
       ("sum over time", Trial("training.loss_reduction=sum_over_time", "model.dropout=0.1")),
       ("label smoothing", Trial("training.label_smoothing=0.2", "training.z_loss=0.01")),

@@ -38,6 +38,26 @@ extension TrainerTests {
           "model.output={kind: sampled, samples: 7, order: index}", "model.tied=true",
           "model.embedding=6")
       ),
+      (
+        "Muon",
+        trial.with("training.optimizer={rule: muon}", "training.schedule.learning_rate=0.02")
+      ),
+      (
+        "Muon of reproducible sums",
+        trial.with(
+          "training.optimizer={rule: muon}", "training.schedule.learning_rate=0.02",
+          "communication.reproducible=8", "training.batch_size=8")
+      ),
+      (
+        "AdEMAMix", trial.with("training.optimizer={rule: ademamix, warmup: 30}")
+      ),
+      ("Schedule-Free AdamW", trial.with("training.optimizer={rule: schedule_free}")),
+      (
+        "average with a trigger",
+        trial.with(
+          "training.average={trigger: 1}", "training.optimizer={rule: sgd}",
+          "training.schedule.learning_rate=1")
+      ),
       ("documents", trial.with("data.document=line")),
       ("many symbols", .manySymbols.with("training.steps=37", "training.batch_size=5")),
       (
