@@ -41,7 +41,7 @@ package struct MemoryEstimate {
     case .text(let corpus):
       let shares = world.size * parts
       let streams = (training.batchSize + shares - 1) / shares
-      let steps = min(training.bptt, corpus.count / training.batchSize) - training.keptSteps
+      let steps = min(training.mostSteps, corpus.count / training.batchSize) - training.keptSteps
       resets = corpus.documentCount > 0
       sizes = [WindowSize(steps: max(steps, 1), streams: streams)]
     case .examples:
@@ -73,7 +73,7 @@ package struct MemoryEstimate {
       share: shares.weights)
     ofRank =
       real * Self.vectors(options, model, layout, method.windows, world)
-      + Double(layout.constantCount) * real + ofTape
+      + Double(layout.constantCount) * real + layout.bytesOfDroppedWeights + ofTape
       + ofEvaluations
       + ofCopies
     ranks = world.nodeSize

@@ -44,6 +44,11 @@ public struct Coordinator: Sendable {
     switch options.training.length {
     case .epochs(let epochs):
       let training = options.training
+      if let random = training.randomWindows, let windowLength {
+        scheduledSteps = random.steps(
+          epochs: epochs, length: windowLength, bptt: training.bptt, seed: options.seed)
+        break
+      }
       if let ramp = training.ramp, let windowLength {
         scheduledSteps = ramp.steps(
           epochs: epochs, windows: stepsPerEpoch, length: windowLength,

@@ -52,6 +52,7 @@ public final class Trainer {
   private let clipper: Clipper
   private let validation: Evaluation?
   let carriesState: Bool
+  private let seed: UInt64
   /// The fitter of the output layer; nil for training by gradients.
   private let readout: ReadoutFitter?
 
@@ -97,6 +98,7 @@ public final class Trainer {
     diagnosingEvery every: Int? = nil
   ) throws {
     self.world = world
+    seed = options.seed
     diagnosis = every.map { GradientMonitor(every: $0) }
     self.sinks = sinks
     self.checkpoints = checkpoints
@@ -121,7 +123,7 @@ public final class Trainer {
     }
     coordinator = try Coordinator(
       options, evaluation: dataset.valid == nil ? nil : options.evaluation,
-      stepsPerEpoch: microBatches.loader.windowsPerEpoch,
+      stepsPerEpoch: Self.stepsPerEpoch(options, microBatches.loader),
       windowLength: (microBatches.loader as? Streams).map { $0.length - 1 },
       guess: options.model.lossOfGuessing(dataset.interface))
     weights.precision = options.training.precision
@@ -158,7 +160,7 @@ public final class Trainer {
     precondition(readout == nil, "a step by gradients of a model whose readout is fitted")
     var watch = Stopwatch()
     try grow()
-    let (rate, epoch) = (coordinator.rate, coordinator.state.epoch)
+    let (rate, epoch) = (coordinator.rate * setWindow(), coordinator.state.epoch)
     if loader.startsAnew || !carriesState { microBatches.clear() }
     profile?.start()
     microBatches.load()
@@ -225,6 +227,25 @@ public final class Trainer {
     if let ramp = training.ramp {
       microBatches.limitWindows(to: ramp.windowSteps(step: step, bptt: training.bptt))
     }
+  }
+
+  /// Chooses the length of the next window where it is random.
+  /// - Returns: The factor on the learning rate: the length over that of other windows.
+  private func setWindow() -> Double {
+    let training = coordinator.training
+    guard let random = training.randomWindows else { return 1 }
+    let length = random.length(step: coordinator.state.step, bptt: training.bptt, seed: seed)
+    microBatches.limitWindows(to: length)
+    return Double(length) / Double(training.bptt)
+  }
+
+  /// Returns the number of windows per epoch; of the first epoch where their lengths are random.
+  private static func stepsPerEpoch(_ options: RunOptions, _ loader: any BatchLoader) -> Int {
+    guard let random = options.training.randomWindows, let streams = loader as? Streams else {
+      return loader.windowsPerEpoch
+    }
+    return random.steps(
+      epochs: 1, length: streams.length - 1, bptt: options.training.bptt, seed: options.seed)
   }
 
   /// Cuts the streams anew, so that each window is read in some updates; their states are lost.

@@ -107,6 +107,8 @@ public struct BenchRequest: Sendable {
     }
     options.model = .sequence(model)
     if let bptt = shape.bptt { options.training.bptt = bptt }
+    // Every step does the same work.
+    options.training.randomWindows = nil
     if let streams = shape.batchSize {
       options.training.batchSize = streams * ranks
     } else if configuration == nil {
