@@ -546,7 +546,8 @@ private let windowRules: [CompatibilityRule] = [
       options.training.recompute != .none,
       options.model.layers.last(where: \.hasState)?.residual == true
     else { return nil }
-    return "training.temporal_regularization compares outputs of the last layer with a state across "
+    return
+      "training.temporal_regularization compares outputs of the last layer with a state across "
       + "the segments of training.recompute, which are kept for states only, and not for the sum of "
       + "a residual layer; set training.recompute to none, or residual to false"
   },
@@ -590,8 +591,8 @@ private let windowRules: [CompatibilityRule] = [
         || model.layers.contains(where: { $0.weightDropout > 0 })
     else { return nil }
     return "model.variational, model.recurrent, model.embedding_dropout and weight_dropout need a "
-      + "dropout mask for each window, which overlapping windows do not have; remove them, or remove "
-      + "training.stride"
+      + "dropout mask for each window, which overlapping windows do not have; set them to false or 0, or "
+      + "remove training.stride"
   },
   .data(
     ["training.stride", "model.layers.*.bidirectional"], at: "training.stride",

@@ -38,7 +38,8 @@ package struct RunLog {
       streams.map {
         "\(dataset.train.count) for training, \($0.batchSize) streams on \(ranks), "
           + "\(coordinator.totalSteps) steps of "
-          + (options.training.randomWindows == nil ? "" : "about \(options.training.bptt), at most ")
+          + (options.training.randomWindows == nil
+            ? "" : "about \(options.training.bptt), at most ")
           + "\($0.bptt)"
       }
       ?? "\(dataset.train.count) \(dataset.interface.isTree ? "trees" : "sequences") for training "

@@ -140,7 +140,8 @@ package struct MemoryEstimate {
       let copies = WeightProducts.bytesOfCopies(
         rows: entry.rows, columns: entry.columns, rowsOfStep: streams, precision: precision)
       if share < 1 {
-        small += share * (copies.forward + copies.backward)
+        let own = layout.isDropped(entry) ? 1 : 0.0
+        small += (share + own) * (copies.forward + copies.backward)
       } else if copies.forward >= Double(WeightProducts.leastOfTurns) {
         large[entry.layer, default: 0] += max(copies.forward, copies.backward)
       } else {

@@ -97,8 +97,7 @@ public final class Trainer {
     reducer makeReducer: (ReducerRequest) -> any GradientReducer = makeGradientReducer,
     diagnosingEvery every: Int? = nil
   ) throws {
-    self.world = world
-    seed = options.seed
+    (self.world, seed) = (world, options.seed)
     diagnosis = every.map { GradientMonitor(every: $0) }
     self.sinks = sinks
     self.checkpoints = checkpoints

@@ -64,7 +64,15 @@ import Testing
     ([encoder, "model.condition=initial_state"], translated),
     (["model.shortcut=true"], nothing), (["model.layers.0.residual=true"], frames),
     (["model.condition=first_input"], text), (["training.stride=3"], lines),
-    (["training.ramp={from: 2}"], lines),
+    (["training.ramp={from: 2}"], lines), (["training.random_bptt={short: 0}"], lines),
+    (["training.temporal_regularization=1"], labels),
+    (
+      [
+        "training.temporal_regularization=1", "training.recompute=sqrt",
+        "model.layers.0.residual=true", "model.embedding=5",
+      ], text
+    ),
+    (["training.stride=3", "model.layers.0.weight_dropout=0.5"], text),
     (["training.recompute=sqrt", turned], tags), (["training.bptt=9", turned], tags),
     (["training.stride=3", "model.variational=true"], text), (["training.stride=3", turned], text),
   ]

@@ -96,6 +96,12 @@ public struct ParameterLayout: Sendable {
   /// The number of parameters and constants.
   var parameterCount: Int { places.count }
 
+  /// Returns true if training reads an entry through a masked copy, whose packed copies no other
+  /// process shares.
+  package func isDropped(_ entry: Entry) -> Bool {
+    droppedWeights.contains { $0.parameter == entry.parameter }
+  }
+
   /// The bytes of the masked copies of weights that a training window drops numbers of, and of
   /// their gradients.
   package var bytesOfDroppedWeights: Double {

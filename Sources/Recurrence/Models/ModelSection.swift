@@ -241,7 +241,8 @@ extension ModelSection {
     return .sequence(
       SequenceModelOptions(
         embedding: embedding, layers: layers, tied: tied, dropout: dropout,
-        inputDropout: inputDropout, embeddingDropout: embeddingDropout, variational: variational, recurrent: recurrent,
+        inputDropout: inputDropout, embeddingDropout: embeddingDropout, variational: variational,
+        recurrent: recurrent,
         initializer: initializer, embeddingInitializer: embeddingInitializer,
         embeddingRate: embeddingRate, output: output, shortcut: shortcut, condition: condition,
         conditionEmbedding: conditionEmbedding, encoder: encoder, end: ending))
