@@ -44,26 +44,45 @@ extension RandomWindows {
 
   /// Returns the steps of the window that is read at a step, if so many are left.
   package func length(step: Int, bptt: Int, seed: UInt64) -> Int {
-    let isShort =
-      Philox(seed: seed, name: "short windows").fineUniform(UInt64(step)) < short
+    length(step, bptt, Draws(seed))
+  }
+
+  /// The random numbers of a seed.
+  private struct Draws {
+    let short, noise: Philox
+
+    init(_ seed: UInt64) {
+      short = Philox(seed: seed, name: "short windows")
+      noise = Philox(seed: seed, name: "window lengths")
+    }
+  }
+
+  private func length(_ step: Int, _ bptt: Int, _ draws: Draws) -> Int {
+    let isShort = draws.short.fineUniform(UInt64(step)) < short
     let base = isShort ? Double(bptt) / 2 : Double(bptt)
-    let noise = Philox(seed: seed, name: "window lengths").normal(UInt64(step))
+    let noise = draws.noise.normal(UInt64(step))
     let length = (base + deviation * noise).rounded(.towardZero)
     return min(max(Int(length), shortest), most(bptt: bptt))
   }
 
-  /// Returns the number of steps that some epochs take.
-  /// - Parameter length: The steps of an epoch, in the sense of a window's.
-  package func steps(epochs: Int, length: Int, bptt: Int, seed: UInt64) -> Int {
-    // No run takes so many steps that counting them would take long.
-    let (symbols, overflows) = epochs.multipliedReportingOverflow(by: length)
-    guard !overflows, symbols / bptt <= 1 << 28 else { return .max }
+  /// Returns the number of steps that some epochs take; of runs of tens of millions of steps, the rest
+  /// is estimated from those.
+  /// - Parameters:
+  ///   - length: The steps of an epoch, in the sense of a window's.
+  ///   - most: The number of steps that are counted.
+  package func steps(
+    epochs: Int, length: Int, bptt: Int, seed: UInt64, counting most: Int = 1 << 24
+  ) -> Int {
+    let draws = Draws(seed)
     var (step, epoch, place) = (0, 0, 0)
-    while epoch < epochs {
-      place += self.length(step: step, bptt: bptt, seed: seed)
+    while epoch < epochs, step < most {
+      place += self.length(step, bptt, draws)
       step += 1
       if place >= length { (epoch, place) = (epoch + 1, 0) }
     }
-    return step
+    if epoch == epochs { return step }
+    let done = Double(epoch) + Double(place) / Double(length)
+    let steps = Double(step) / done * Double(epochs)
+    return steps < 0x1p62 ? Int(steps) : .max
   }
 }
