@@ -49,11 +49,17 @@ private let gradientSettings: [(key: String, isGiven: @Sendable (RunOptions) -> 
   ("training.schedule", { $0.training.schedule != TrainingOptions().schedule }),
   ("training.accumulate", { $0.training.accumulate > 1 }),
   ("training.ramp", { $0.training.ramp != nil }),
+  ("training.random_bptt", { $0.training.randomWindows != nil }),
   ("training.clip", { $0.training.clip != nil }),
   ("training.groups", { !$0.training.groups.isEmpty }),
   ("training.loss_reduction", { $0.training.lossReduction != TrainingOptions().lossReduction }),
   ("training.label_smoothing", { $0.training.objective.labelSmoothing > 0 }),
   ("training.z_loss", { $0.training.objective.zLoss > 0 }),
+  (
+    "training.activation_regularization",
+    { $0.training.objective.activationRegularization > 0 }
+  ),
+  ("training.temporal_regularization", { $0.training.objective.temporalRegularization > 0 }),
   ("training.scheduled_sampling", { $0.training.scheduledSampling != nil }),
   ("training.on_nonfinite", { $0.training.onNonfinite != TrainingOptions().onNonfinite }),
   ("training.early_stop", { $0.training.earlyStop != nil }),
@@ -62,6 +68,7 @@ private let gradientSettings: [(key: String, isGiven: @Sendable (RunOptions) -> 
   ("checkpoint.keep", { $0.checkpoint.keep != CheckpointOptions().keep }),
   ("model.dropout", { $0.model.sequence?.dropout ?? 0 > 0 }),
   ("model.input_dropout", { $0.model.sequence?.inputDropout ?? 0 > 0 }),
+  ("model.embedding_dropout", { $0.model.sequence?.embeddingDropout ?? 0 > 0 }),
   ("model.output_initializer", { $0.model.sequence?.output.initializer != nil }),
   ("model.output_bias_initializer", { $0.model.sequence?.output.biasInitializer != nil }),
   ("model.mup_base", { $0.model.sequence?.widthBase != nil }),
@@ -71,6 +78,7 @@ private let gradientSettings: [(key: String, isGiven: @Sendable (RunOptions) -> 
 
 private let gradientSettingsOfLayers: [(key: String, isGiven: @Sendable (LayerOptions) -> Bool)] = [
   ("rate", { $0.rate != 1 }), ("frozen", { $0.frozen }), ("dropout", { $0.dropout ?? 0 > 0 }),
+  ("weight_dropout", { $0.weightDropout > 0 }),
 ]
 
 private let readoutBesideGradients = CompatibilityRule.idle(
@@ -267,6 +275,10 @@ private let modelRules: [CompatibilityRule] = [
     model.recurrent && !model.layers.contains { $0.hasState && $0.dropout ?? model.dropout > 0 }
   },
   .idleInModel(
+    "embedding_dropout", "`model.embedding_dropout` needs an embedding of symbols.",
+    because: "there is no embedding", or: "set model.embedding"
+  ) { model, _ in model.embeddingDropout > 0 && !hasEmbedding(model) },
+  .idleInModel(
     "embedding_initializer", "`model.embedding_initializer` needs an embedding.",
     because: "there is no embedding", or: "set model.embedding"
   ) { model, _ in
@@ -340,6 +352,11 @@ private let layerRules: [CompatibilityRule] = [
     "zoneout", "`zoneout` of a layer needs a state.", because: "the layer has no state"
   ) { layer, _ in layer.surroundings.zoneout > 0 && !layer.hasState },
   .idleInLayer(
+    "weight_dropout",
+    "`weight_dropout` of a layer needs a cell with recurrent weights that are learnt.",
+    because: "the layer has no recurrent weights that are learnt"
+  ) { layer, _ in layer.weightDropout > 0 && !layer.hasRecurrentWeights },
+  .idleInLayer(
     "initial_state", "`initial_state` of a layer needs a state.", because: "the layer has no state"
   ) { layer, _ in layer.surroundings.initialState != .zero && !layer.hasState },
   .idleInLayer(
@@ -401,6 +418,16 @@ private let trainingRules: [CompatibilityRule] = [
     "training.z_loss", "`training.z_loss` needs symbols to predict.",
     because: "no symbols are predicted"
   ) { $0.training.objective.zLoss > 0 && !$0.predictsSymbols },
+  .idle(
+    "training.activation_regularization",
+    "`training.activation_regularization` needs a layer with a state.",
+    because: "the model has no layer with a state"
+  ) { $0.training.objective.activationRegularization > 0 && !$0.hasStates },
+  .idle(
+    "training.temporal_regularization",
+    "`training.temporal_regularization` needs a layer with a state.",
+    because: "the model has no layer with a state"
+  ) { $0.training.objective.temporalRegularization > 0 && !$0.hasStates },
   .idle(
     "training.scheduled_sampling",
     "`training.scheduled_sampling` is for data with steps, not for trees.",
@@ -581,6 +608,37 @@ private let windowRules: [CompatibilityRule] = [
       + "epochs or steps"
   },
   .data(
+    ["training.random_bptt", "data"], at: "training.random_bptt",
+    "`training.random_bptt` is for windows of a running text."
+  ) { options, data in
+    guard options.training.randomWindows != nil, !data.isRunning else { return nil }
+    return
+      "training.random_bptt is for windows of a running text, and this data is sequences; remove it"
+  },
+  .data(
+    ["training.temporal_regularization", "data"], at: "training.temporal_regularization",
+    "`training.temporal_regularization` needs sequences with more than one target."
+  ) { options, data in
+    guard options.training.objective.temporalRegularization > 0, data.asksOnce else { return nil }
+    return "training.temporal_regularization is of pairs of steps with targets, and this data has "
+      + "one target, at the end of each sequence; remove it"
+  },
+  .data(
+    ["training.temporal_regularization", "training.recompute", "model.layers.*.residual"],
+    at: "training.temporal_regularization",
+    "With `training.recompute`, `training.temporal_regularization` needs a last layer with a state "
+      + "that is not residual."
+  ) { options, _ in
+    guard options.training.objective.temporalRegularization > 0,
+      options.training.recompute != .none,
+      options.model.layers.last(where: \.hasState)?.residual == true
+    else { return nil }
+    return
+      "training.temporal_regularization compares outputs of the last layer with a state across "
+      + "the segments of training.recompute, which are kept for states only, and not for the sum of "
+      + "a residual layer; set training.recompute to none, or residual to false"
+  },
+  .data(
     ["training.stride", "data"], at: "training.stride",
     "`training.stride` is for windows of a running text."
   ) { options, data in
@@ -609,14 +667,19 @@ private let windowRules: [CompatibilityRule] = [
       + "evaluation.bptt"
   },
   .data(
-    ["training.stride", "model.variational", "model.recurrent"], at: "training.stride",
+    [
+      "training.stride", "model.variational", "model.recurrent", "model.embedding_dropout",
+      "model.layers.*.weight_dropout",
+    ], at: "training.stride",
     "Windows that overlap (`training.stride`) have no dropout masks of their own."
   ) { options, _ in
     guard options.training.keptSteps > 0, let model = options.model.sequence,
-      model.variational || model.recurrent
+      model.variational || model.recurrent || model.embeddingDropout > 0
+        || model.layers.contains(where: { $0.weightDropout > 0 })
     else { return nil }
-    return "model.variational and model.recurrent need a dropout mask for each window, which "
-      + "overlapping windows do not have; set them to false, or remove training.stride"
+    return "model.variational, model.recurrent, model.embedding_dropout and weight_dropout need a "
+      + "dropout mask for each window, which overlapping windows do not have; set them to false or 0, or "
+      + "remove training.stride"
   },
   .data(
     ["training.stride", "model.layers.*.bidirectional"], at: "training.stride",
@@ -676,6 +739,9 @@ extension RunOptions {
   fileprivate var isConditioned: Bool {
     data.task?.task.widths.condition ?? 0 > 0 || data.reader?.condition != nil
   }
+
+  /// True if a layer over time, outside of the encoder, has a state.
+  fileprivate var hasStates: Bool { model.layers.contains(where: \.hasState) }
 
   /// The layers of the model and of its encoder, and their keys.
   var stacks: [(layers: [LayerOptions], key: String)] {

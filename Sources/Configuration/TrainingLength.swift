@@ -58,7 +58,7 @@ extension TrainingOptions {
   /// - Parameters:
   ///   - windows: The windows of an epoch.
   ///   - length: The steps of every stream in an epoch of a running text; nil for sequences.
-  package func plannedSteps(windows: Int, length: Int?) -> Int {
+  package func plannedSteps(windows: Int, length: Int?, seed: UInt64) -> Int {
     if case .steps(let steps) = self.length { return steps }
     guard let length, let epochs = epochs(length: length) else {
       guard case .epochs(let epochs) = self.length else { return .max }
@@ -68,6 +68,10 @@ extension TrainingOptions {
     // The steps of every stream in the last epoch, of which only a part is read.
     let whole = Int(epochs.rounded(.down))
     let rest = Int(((epochs - Double(whole)) * Double(length) * (1 - 1e-12)).rounded(.up))
+    if let randomWindows {
+      return max(
+        randomWindows.steps(epochs: whole, rest: rest, length: length, bptt: bptt, seed: seed), 1)
+    }
     if let ramp {
       return ramp.steps(
         epochs: whole, rest: rest, windows: windows, length: length, batchSize: batchSize,

@@ -18,6 +18,8 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
   public var accumulate = 1
   /// The batch that grows over the first steps; nil for one size.
   public var ramp: BatchRamp?
+  /// The random lengths of windows of a text; nil for windows of `bptt` steps.
+  public var randomWindows: RandomWindows?
   /// True if batches consist of sequences of similar lengths.
   public var isBucketed = true
   /// The length of training.
@@ -61,6 +63,9 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     case lossReduction = "loss_reduction"
     case labelSmoothing = "label_smoothing"
     case zLoss = "z_loss"
+    case activationRegularization = "activation_regularization"
+    case temporalRegularization = "temporal_regularization"
+    case randomWindows = "random_bptt"
     case scheduledSampling = "scheduled_sampling"
     case precision
     case onNonfinite = "on_nonfinite"
@@ -79,6 +84,7 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     batchTokens = try container.decode(.batchTokens, from: 1...largestCount)
     accumulate = try container.decode(.accumulate, default: accumulate, from: 1...largestCount)
     ramp = try container.decodeIfPresent(BatchRamp.self, forKey: .ramp)
+    randomWindows = try container.decodeIfPresent(RandomWindows.self, forKey: .randomWindows)
     isBucketed = try container.decode(.isBucketed, default: isBucketed)
     recompute = try container.decode(.recompute, default: recompute)
     optimizer = try container.decode(.optimizer, default: optimizer)
@@ -89,6 +95,9 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     lossReduction = try container.decode(.lossReduction, default: lossReduction)
     objective.labelSmoothing = try container.decode(.labelSmoothing, default: 0)
     objective.zLoss = try container.decode(.zLoss, default: 0)
+    objective.activationRegularization = try container.decode(
+      .activationRegularization, default: 0)
+    objective.temporalRegularization = try container.decode(.temporalRegularization, default: 0)
     scheduledSampling = try container.decodeIfPresent(
       ScheduledSamplingOptions.self, forKey: .scheduledSampling)
     precision = try container.decode(.precision, default: precision)
@@ -127,6 +136,24 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
       try container.require(
         keptSteps == 0, .ramp, "ramp is for windows that do not overlap: remove ramp or stride")
     }
+    if let randomWindows {
+      try container.require(
+        randomWindows.shortest <= bptt, .randomWindows,
+        "random_bptt varies windows of \(bptt) steps (bptt): set shortest to at most that")
+      try container.require(
+        ramp == nil, .randomWindows,
+        "random_bptt and ramp both choose the windows of a step: remove one of them")
+      try container.require(
+        keptSteps == 0, .randomWindows,
+        "random_bptt is for windows that do not overlap: remove random_bptt or stride")
+    }
+    for (weight, key) in [
+      (objective.activationRegularization, CodingKeys.activationRegularization),
+      (objective.temporalRegularization, .temporalRegularization),
+    ] {
+      try container.require(
+        weight >= 0 && weight.isFinite, key, "\(key.rawValue) must be at least 0")
+    }
     try container.require(
       (0..<1).contains(objective.labelSmoothing), .labelSmoothing,
       "label_smoothing must be at least 0 and below 1")
@@ -142,6 +169,7 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     try container.encodeIfPresent(batchTokens, forKey: .batchTokens)
     try container.encode(accumulate, forKey: .accumulate)
     try container.encodeIfPresent(ramp, forKey: .ramp)
+    try container.encodeIfPresent(randomWindows, forKey: .randomWindows)
     try container.encode(isBucketed, forKey: .isBucketed)
     switch length {
     case .epochs(let epochs):
@@ -163,6 +191,9 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     try container.encode(lossReduction, forKey: .lossReduction)
     try container.encode(objective.labelSmoothing, forKey: .labelSmoothing)
     try container.encode(objective.zLoss, forKey: .zLoss)
+    try container.encode(
+      objective.activationRegularization, forKey: .activationRegularization)
+    try container.encode(objective.temporalRegularization, forKey: .temporalRegularization)
     try container.encodeIfPresent(scheduledSampling, forKey: .scheduledSampling)
     try container.encode(precision, forKey: .precision)
     try container.encode(onNonfinite, forKey: .onNonfinite)
@@ -181,6 +212,9 @@ extension TrainingOptions {
 
   /// True if the model is evaluated with an average of its weights.
   public var isAveraged: Bool { average != nil || optimizer.keepsAverage }
+
+  /// The most steps of a window of a text.
+  package var mostSteps: Int { randomWindows?.most(bptt: bptt) ?? bptt }
 
   /// The number of steps that a window of a text shares with the one before.
   public var keptSteps: Int { bptt - (givenStride ?? bptt) }

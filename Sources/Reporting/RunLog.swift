@@ -38,7 +38,10 @@ package struct RunLog {
     let data =
       streams.map {
         "\(dataset.train.count) for training, \($0.batchSize) streams on \(ranks), "
-          + "\(coordinator.totalSteps) steps of \($0.bptt)"
+          + "\(coordinator.totalSteps) steps of "
+          + (options.training.randomWindows == nil
+            ? "" : "about \(options.training.bptt), at most ")
+          + "\($0.bptt)"
       }
       ?? mixed.map {
         "\(dataset.train.count) for training in \($0.mixture.corpora.count) corpora, "

@@ -41,7 +41,8 @@ package struct MemoryEstimate {
     case .text, .mixture:
       let shares = world.size * parts
       let streams = (training.batchSize + shares - 1) / shares
-      let steps = min(training.bptt, dataset.train.count / training.batchSize) - training.keptSteps
+      let steps =
+        min(training.mostSteps, dataset.train.count / training.batchSize) - training.keptSteps
       resets = dataset.train.corpora.contains { $0.hasDocuments }
       sizes = [WindowSize(steps: max(steps, 1), streams: streams)]
     case .examples:
@@ -73,7 +74,7 @@ package struct MemoryEstimate {
       share: shares.weights)
     ofRank =
       real * Self.vectors(options, model, layout, method.windows, world)
-      + Double(layout.constantCount) * real + ofTape
+      + Double(layout.constantCount) * real + layout.bytesOfDroppedWeights + ofTape
       + ofEvaluations
       + ofCopies
     ranks = world.nodeSize
@@ -140,7 +141,8 @@ package struct MemoryEstimate {
       let copies = WeightProducts.bytesOfCopies(
         rows: entry.rows, columns: entry.columns, rowsOfStep: streams, precision: precision)
       if share < 1 {
-        small += share * (copies.forward + copies.backward)
+        let own = layout.isDropped(entry) ? 1 : 0.0
+        small += (share + own) * (copies.forward + copies.backward)
       } else if copies.forward >= Double(WeightProducts.leastOfTurns) {
         large[entry.layer, default: 0] += max(copies.forward, copies.backward)
       } else {

@@ -84,10 +84,17 @@ public final class Batch: @unchecked Sendable {
   /// The number of updates of the weights before the one for this window, the key of the samples of a
   /// sampled softmax. The trainer sets it.
   public var step = 0
+  /// The number that tells this window from the others of its epoch, the same on every rank. With
+  /// the epoch it is the key of masks that all streams share.
+  public var window = 0
   /// The number of steps before step 0 that have the same variational mask: earlier steps of the
   /// same window if this batch is a part of a window, or of the same sequences if the window
   /// continues them.
   public var origin = 0
+  /// The window of which this batch is a part, and the index there of its first step; nil for a
+  /// whole window.
+  public private(set) var whole: Batch?
+  public private(set) var firstStep = 0
 
   /// Allocates memory for up to `rows` rows of steps × streams, and for up to `streams` streams
   /// (default: `rows`).
@@ -123,7 +130,9 @@ public final class Batch: @unchecked Sendable {
     hasResets = false
     feedsPredictions = false
     position = 0
+    window = 0
     origin = 0
+    (whole, firstStep) = (nil, 0)
     totals.clear(0..<streams)
     let (lengths, keys) = (lengths.elements(count: streams), keys.elements(count: streams))
     for s in 0..<streams {
@@ -179,9 +188,15 @@ public final class Batch: @unchecked Sendable {
     }
   }
 
+  /// Marks the batch as a part of a window that begins at one of its steps.
+  package func become(partOf window: Batch, from step: Int) {
+    (whole, firstStep) = (window, step)
+  }
+
   /// Copies the epoch and the keys of random numbers from a batch of the same streams.
   package func follow(_ batch: Batch) {
     epoch = batch.epoch
+    window = batch.window
     guard streams == batch.streams else { return }
     keys.start.update(from: batch.keys.start, count: streams)
   }

@@ -44,7 +44,8 @@ public struct Coordinator: Sendable {
     self.evaluation = evaluation
     self.stepsPerEpoch = stepsPerEpoch
     self.windowLength = windowLength
-    scheduledSteps = training.plannedSteps(windows: stepsPerEpoch, length: windowLength)
+    scheduledSteps = training.plannedSteps(
+      windows: stepsPerEpoch, length: windowLength, seed: options.seed)
     schedule = try Schedule(options.training.schedule, totalSteps: scheduledSteps)
     state.stepsPerEpoch = stepsPerEpoch
   }

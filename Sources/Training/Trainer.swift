@@ -57,6 +57,7 @@ public final class Trainer {
   let carriesState: Bool
   /// The bytes of text that a target of training stands for; nil if targets are not text.
   private let bytesPerTarget: Double?
+  private let seed: UInt64
   /// The fitter of the output layer; nil for training by gradients.
   private let readout: ReadoutFitter?
 
@@ -101,7 +102,7 @@ public final class Trainer {
     reducer makeReducer: (ReducerRequest) -> any GradientReducer = makeGradientReducer,
     diagnosingEvery every: Int? = nil
   ) throws {
-    self.world = world
+    (self.world, seed) = (world, options.seed)
     diagnosis = every.map { GradientMonitor(every: $0) }
     self.sinks = sinks
     self.checkpoints = checkpoints
@@ -126,7 +127,7 @@ public final class Trainer {
     bytesPerTarget = dataset.bytesPerTarget(of: dataset.train)
     coordinator = try Coordinator(
       options, evaluation: dataset.valid == nil ? nil : options.evaluation,
-      stepsPerEpoch: microBatches.loader.windowsPerEpoch,
+      stepsPerEpoch: Self.stepsPerEpoch(options, microBatches.loader),
       windowLength: microBatches.loader.stepsPerEpoch,
       guess: options.model.lossOfGuessing(dataset.interface))
     weights.precision = options.training.precision
@@ -164,7 +165,7 @@ public final class Trainer {
     precondition(readout == nil, "a step by gradients of a model whose readout is fitted")
     var watch = Stopwatch()
     try grow()
-    let (rate, epoch) = (coordinator.rate, coordinator.state.epoch)
+    let (rate, epoch) = (coordinator.rate * setWindow(), coordinator.state.epoch)
     if loader.startsAnew || !carriesState { microBatches.clear() }
     profile?.start()
     microBatches.load(step: coordinator.state.step)
@@ -233,6 +234,25 @@ public final class Trainer {
     if let ramp = training.ramp {
       microBatches.limitWindows(to: ramp.windowSteps(step: step, bptt: training.bptt))
     }
+  }
+
+  /// Chooses the length of the next window where it is random.
+  /// - Returns: The factor on the learning rate: the length over that of other windows.
+  private func setWindow() -> Double {
+    let training = coordinator.training
+    guard let random = training.randomWindows else { return 1 }
+    let length = random.length(step: coordinator.state.step, bptt: training.bptt, seed: seed)
+    microBatches.limitWindows(to: length)
+    return Double(length) / Double(training.bptt)
+  }
+
+  /// Returns the number of windows per epoch; of the first epoch where their lengths are random.
+  private static func stepsPerEpoch(_ options: RunOptions, _ loader: any BatchLoader) -> Int {
+    guard let random = options.training.randomWindows, let length = loader.stepsPerEpoch else {
+      return loader.windowsPerEpoch
+    }
+    return random.steps(
+      epochs: 1, length: length, bptt: options.training.bptt, seed: options.seed)
   }
 
   /// Cuts the streams anew, so that each window is read in some updates; their states are lost.

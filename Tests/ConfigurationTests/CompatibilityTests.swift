@@ -70,6 +70,15 @@ import Testing
     (["training.groups=[{match: '*.bais', rate: 2}]"], text),
     (["training.groups=[{kind: vector, rate: 2}, {match: '*bias*', rate: 3}]"], text),
     (["model.layers.0.frozen=true", "training.groups=[{match: rnn.*, rate: 2}]"], text),
+    (["training.ramp={from: 2}"], lines), (["training.random_bptt={short: 0}"], lines),
+    (["training.temporal_regularization=1"], labels),
+    (
+      [
+        "training.temporal_regularization=1", "training.recompute=sqrt",
+        "model.layers.0.residual=true", "model.embedding=5",
+      ], text
+    ),
+    (["training.stride=3", "model.layers.0.weight_dropout=0.5"], text),
     (["training.recompute=sqrt", turned], tags), (["training.bptt=9", turned], tags),
     (["training.stride=3", "model.variational=true"], text), (["training.stride=3", turned], text),
   ]

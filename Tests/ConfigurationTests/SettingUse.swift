@@ -55,6 +55,16 @@ struct SettingUse: Sendable, CustomTestStringConvertible {
     SettingUse(
       key: "model.input_dropout", given: "model.input_dropout=0.2", idle: [echo + readout]),
     SettingUse(
+      key: "model.embedding_dropout", given: "model.embedding_dropout=0.2",
+      read: ["model.embedding=4"],
+      idle: [[], pairs, ["model.embedding=4"] + readout]),
+    SettingUse(
+      key: "model.layers.*.weight_dropout", given: "model.layers.0.weight_dropout=0.2",
+      idle: [
+        ["model.layers.0={cell: dense, hidden: 5}"], ["model.layers.0={linear: 5}"],
+        ["model.layers.0={cell: min-gru, hidden: 5}"], echo, readout,
+      ]),
+    SettingUse(
       key: "model.variational", given: "model.variational=true", read: ["model.dropout=0.1"],
       idle: [[], pairs, ["model.layers.0.dropout=0", "model.embedding=3"]]),
     SettingUse(
@@ -162,6 +172,15 @@ struct SettingUse: Sendable, CustomTestStringConvertible {
       key: "training.accumulate", given: "training.accumulate=2",
       idle: [["communication.reproducible=true"], readout]),
     SettingUse(
+      key: "training.random_bptt.short", given: "training.random_bptt={short: 0.1}",
+      idle: [readout]),
+    SettingUse(
+      key: "training.random_bptt.deviation", given: "training.random_bptt={deviation: 2}",
+      idle: [readout]),
+    SettingUse(
+      key: "training.random_bptt.shortest", given: "training.random_bptt={shortest: 8}",
+      idle: [readout]),
+    SettingUse(
       key: "training.ramp.of", given: "training.ramp={of: bptt, from: 2}",
       idle: [readout]),
     SettingUse(key: "training.ramp.from", given: "training.ramp={from: 2}", idle: [readout]),
@@ -232,6 +251,12 @@ struct SettingUse: Sendable, CustomTestStringConvertible {
       idle: [
         reals, ["data={format: csv, train: t, columns: {inputs: [1], targets: [2]}}"], readout,
       ]),
+    SettingUse(
+      key: "training.activation_regularization", given: "training.activation_regularization=2",
+      idle: [["model.layers.0={cell: dense, hidden: 5}"], tree, readout]),
+    SettingUse(
+      key: "training.temporal_regularization", given: "training.temporal_regularization=1",
+      idle: [["model.layers.0={linear: 5}"], tree, readout]),
     SettingUse(
       key: "training.on_nonfinite.limit", given: "training.on_nonfinite.limit=3",
       read: ["training.on_nonfinite.policy=skip"], idle: [[]]),

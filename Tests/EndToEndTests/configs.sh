@@ -26,6 +26,7 @@ for part in train valid test; do
   seed=$((seed + 1))
   for pieces in JSB_Chorales Nottingham; do draw $lines $seed "$piano" >data/poly-music/$pieces.$part.txt; done
   draw $((4 * lines)) $seed "$words" >data/wikitext-2/$part.txt
+  [ "$part" != train ] || head -n 200 data/wikitext-2/train.txt >data/wikitext-2/part.txt
   file=$part
   case $part in valid) file="val" ;; test) file="test_2016_flickr" ;; esac
   for language in en de; do
@@ -67,7 +68,9 @@ settings() {
     japanese-vowels) echo "$unvalidated" ;;
     jsb | multi30k | ner | nottingham | pronunciation | sst | sst-tree | vowels-words) echo "$few" ;;
     shakespeare) echo "$few training.bptt=16 evaluation.bptt=16" ;;
-    wikitext2) echo "$few training.batch_size=4" ;;
+    wikitext2 | awd-wikitext2-part) echo "$few training.batch_size=4" ;;
+    awd-wikitext2) echo "$few training.batch_size=4 model.embedding=30 model.layers.0.hidden=40 model.layers.1.hidden=40
+      model.layers.2.hidden=30" ;;
     frames-echo) echo "$all $task" ;;
     japanese-vowels-echo) echo "$all model.layers.0.hidden=100" ;;
     # As they are, of one sequence: all processes but one have nothing to read.
@@ -115,6 +118,9 @@ variants() {
       ;;
     sst-tree) echo "model={embedding: 30, tree: {cell: plain, hidden: 30}, dropout: 0.1}" ;;
     wikitext2) echo "training.precision=bfloat16" ;;
+    awd-wikitext2-part)
+      echo "model.layers=[{cell: lstm, hidden: 400}, {cell: lstm, hidden: 400}]|model.embedding_dropout=0|model.input_dropout=0|model.variational=false|training.random_bptt=null|training.activation_regularization=0|training.temporal_regularization=0"
+      ;;
   esac
 }
 

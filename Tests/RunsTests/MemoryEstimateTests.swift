@@ -111,6 +111,16 @@ import Training
     }
   }
 
+  @Test func `Masked copies of weights count, and the longest window`() throws {
+    let alone = try need()
+    let dropped = try need("model.layers.0.weight_dropout=0.5")
+    // U and its gradient.
+    #expect(dropped.ofRank - alone.ofRank == Double(2 * 4 * 40 * 40 * 4))
+    let random = try need("training.random_bptt={deviation: 2}")
+    let longer = try need("training.bptt=15")
+    #expect(random.ofTape == longer.ofTape && random.ofTape > alone.ofTape)
+  }
+
   @Test func `The tapes of the validation and of the test count, and the moments that there are`()
     throws
   {

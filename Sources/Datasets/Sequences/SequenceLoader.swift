@@ -121,6 +121,7 @@ public final class SequenceLoader: BatchLoader {
     target.begin(steps: max(steps, 1), streams: steps == 0 ? 0 : examples.count)
     target.epoch = place.epoch
     target.position = first
+    target.window = place.position
     target.origin = first
     clear(target)
     for s in 0..<target.streams { fill(s, of: target, from: first) }
@@ -129,6 +130,7 @@ public final class SequenceLoader: BatchLoader {
       source.begin(steps: max(length.source, 1), streams: target.streams)
       source.epoch = place.epoch
       source.position = 0
+      source.window = place.position
       clear(source)
       for s in 0..<target.streams { fill(s, ofSource: source, key: target.keys.elements()[s]) }
       source.pad()

@@ -138,6 +138,7 @@ public final class Streams: BatchLoader {
     batch.begin(steps: steps, streams: streams, firstStream: share.lowerBound)
     batch.epoch = place.epoch
     batch.position = place.position
+    batch.window = place.position
     batch.resets.clear(0..<steps * streams)
     for stream in 0..<streams {
       fill(stream, of: streams, steps: steps, from: (share.lowerBound + stream) * length, in: batch)

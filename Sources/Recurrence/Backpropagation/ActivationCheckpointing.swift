@@ -194,6 +194,8 @@ extension Batch {
     (epoch, step) = (window.epoch, window.step)
     position = window.position + range.lowerBound
     origin = window.origin + range.lowerBound
+    self.window = window.window
+    become(partOf: window, from: range.lowerBound)
     let first = range.lowerBound * streams
     inputs.copy(rows, from: window.inputs, at: first)
     targets.copy(rows, from: window.targets, at: first)

@@ -131,6 +131,8 @@ public struct Clockwork: RecurrentCell {
     recurrentBias = options.biases == 2 ? plan.vector("bias_hh", count: n, pytorch: spread) : nil
   }
 
+  public var recurrentWeights: [Parameter] { modules.map(\.recurrent) }
+
   public var transitions: [Transition] {
     modules.map { Transition(WeightBlock(leftSquareOf: $0.recurrent)) }
   }

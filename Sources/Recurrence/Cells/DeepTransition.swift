@@ -117,6 +117,10 @@ public struct DeepTransition: RecurrentCell {
       ? plan.parameter("weight_shortcut", from: n, to: n, pytorch: spread(n)) : nil
   }
 
+  public var recurrentWeights: [Parameter] {
+    [recurrent] + inner.map(\.weight) + [shortcut].compactMap(\.self)
+  }
+
   public var transitions: [Transition] {
     [
       Transition(

@@ -50,6 +50,8 @@ public struct Elman: RecurrentCell {
     recurrentBias = options.biases == 2 ? plan.vector("bias_hh", count: n, pytorch: spread) : nil
   }
 
+  public var recurrentWeights: [Parameter] { [recurrent] }
+
   public var transitions: [Transition] { [Transition(WeightBlock(recurrent))] }
 
   public func forward(_ t: Int, _ pass: Pass) {

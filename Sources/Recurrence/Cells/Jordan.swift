@@ -101,6 +101,10 @@ public struct Jordan: RecurrentCell {
       : .output(plan.parameter("weight_yh", from: options.output, to: n, pytorch: spread))
   }
 
+  public var recurrentWeights: [Parameter] {
+    if case .output(let recurrent) = fed { [recurrent] } else { [] }
+  }
+
   public var transitions: [Transition] {
     guard case .output(let recurrent) = fed else { return [] }
     return [Transition([WeightBlock(recurrent), WeightBlock(shown.weight)])]

@@ -35,6 +35,8 @@ public struct Multiplicative: RecurrentCell {
       options.hidden, gates: 1, names: ("weight_hf", "weight_fh"), in: &plan)
   }
 
+  public var recurrentWeights: [Parameter] { [factors.fromState, factors.toGates] }
+
   public var transitions: [Transition] {
     [Transition([WeightBlock(factors.fromState), WeightBlock(factors.toGates)])]
   }

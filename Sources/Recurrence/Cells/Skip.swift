@@ -76,6 +76,8 @@ public struct Skip: RecurrentCell {
     recurrentBias = options.biases == 2 ? plan.vector("bias_hh", count: n, pytorch: spread) : nil
   }
 
+  public var recurrentWeights: [Parameter] { [recurrent] + skips.map(\.weight) }
+
   public var transitions: [Transition] { [Transition(WeightBlock(recurrent))] }
 
   public func forward(_ t: Int, _ pass: Pass) {

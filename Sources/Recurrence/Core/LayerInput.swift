@@ -57,24 +57,32 @@ public struct Lookup: Sendable {
   public let table: Parameter
   public let vocabulary: Int
   public let width: Int
+  /// The dropout of whole symbols; nil for none.
+  let dropout: SymbolDropout?
 
-  /// - Parameter isTied: True if the output layer uses the table too, so that its gradient is
-  ///   dense.
-  public init(vocabulary: Int, width: Int, isTied: Bool, in plan: inout Plan) {
+  /// - Parameters:
+  ///   - isTied: True if the output layer uses the table too, so that its gradient is dense.
+  ///   - dropout: The dropout of whole symbols; nil for none.
+  public init(
+    vocabulary: Int, width: Int, isTied: Bool, dropout: SymbolDropout? = nil, in plan: inout Plan
+  ) {
     table = plan.parameter(
       "encoder.weight", from: width, to: vocabulary, pytorch: .normal(1), isRowSparse: !isTied,
       kind: .embedding)
     self.vocabulary = vocabulary
     self.width = width
+    self.dropout = dropout
   }
 
   /// Copies the rows of the window's distinct symbols, in their order, to `x`.
   func read(into x: Matrix, _ pass: Pass) {
     x.gather(pass[table].matrix, at: pass.batch.distinct.symbols)
+    dropout?.mask(x, of: pass.batch.distinct.symbols, pass)
   }
 
-  /// Adds `dx`, one row per distinct symbol, to the gradient of the table.
+  /// Adds `dx`, one row per distinct symbol, to the gradient of the table; overwrites `dx`.
   func add(_ dx: Matrix, _ pass: Pass) {
+    dropout?.mask(dx, of: pass.batch.distinct.symbols, pass)
     pass.d.addScattered(dx, at: pass.batch.distinct.symbols, to: table)
   }
 }

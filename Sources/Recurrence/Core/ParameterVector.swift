@@ -1,4 +1,5 @@
 public import LinearAlgebra
+internal import Sequences
 
 /// The position of each parameter in a `ParameterVector`.
 ///
@@ -58,6 +59,8 @@ public struct ParameterLayout: Sendable {
   /// The source of memory for vectors of this layout; nil for memory of their own.
   public var memory: (@Sendable (_ count: Int) -> Buffer<Real>)?
   let seed: UInt64
+  /// The weights of which training drops numbers.
+  let droppedWeights: [DroppedWeight]
   private let places: [Int]
 
   public init(_ plan: Plan) {
@@ -88,6 +91,7 @@ public struct ParameterLayout: Sendable {
     blocks = ParameterLayout.blocks(of: self.entries)
     constants = Array(entries[order.count...])
     seed = plan.seed
+    droppedWeights = plan.droppedWeights
     var places = [Int](repeating: 0, count: entries.count)
     for (place, entry) in entries.enumerated() { places[entry.parameter.index] = place }
     self.places = places
@@ -106,6 +110,25 @@ public struct ParameterLayout: Sendable {
   public subscript(p: Parameter) -> Entry {
     let place = places[p.index]
     return place < entries.count ? entries[place] : constants[place - entries.count]
+  }
+
+  /// The number of parameters and constants.
+  var parameterCount: Int { places.count }
+
+  /// Returns true if training reads an entry through a masked copy, whose packed copies no other
+  /// process shares.
+  package func isDropped(_ entry: Entry) -> Bool {
+    droppedWeights.contains { $0.parameter == entry.parameter }
+  }
+
+  /// The bytes of the masked copies of weights that a training window drops numbers of, and of
+  /// their gradients.
+  package var bytesOfDroppedWeights: Double {
+    let copies = droppedWeights.reduce(0) {
+      $0 + Double(DroppedWeights.padded(self[$1.parameter].count))
+    }
+    let gradients = Double(DroppedWeights.gradientCount(droppedWeights, self))
+    return (copies + gradients) * Double(MemoryLayout<Real>.stride)
   }
 
   /// The number of trainable numbers, without padding and frozen ones; a tied matrix counts once.
@@ -127,12 +150,12 @@ public final class ParameterVector: @unchecked Sendable {
   let touched: [RowSet?]
   /// The number format of the operands in products with these weights.
   public var precision = Precision.float32 {
-    didSet { if precision != oldValue { products = nil } }
+    didSet { if precision != oldValue { (products, dropped) = (nil, nil) } }
   }
   /// True if each row of a product depends on that row only, to the bit. A stream's states are then
   /// the same beside any other streams and for any world size. Slower.
   public var rowsAreIndependent = false {
-    didSet { if rowsAreIndependent != oldValue { products = nil } }
+    didSet { if rowsAreIndependent != oldValue { (products, dropped) = (nil, nil) } }
   }
   /// The sum of squares of each block, as last measured; made at the first use.
   public private(set) lazy var squares = Buffer<Double>(count: layout.blocks.count)
@@ -145,6 +168,8 @@ public final class ParameterVector: @unchecked Sendable {
   /// has none.
   private var constants: Buffer<Real>?
   private var products: WeightProducts?
+  /// The masked copies of weights; made at the first training window of a model that has any.
+  private var dropped: DroppedWeights?
   /// The part of the parameters that this rank updates; nil for all.
   public var slice: ParameterSlice?
 
@@ -198,6 +223,16 @@ public final class ParameterVector: @unchecked Sendable {
     made.sharedPacks = sharedPacks
     products = made
     return made
+  }
+
+  /// Returns the weights of a training window of which some numbers are dropped; nil for a model
+  /// without weight dropout.
+  func dropWeights(for batch: Batch) -> DroppedWeights? {
+    if layout.droppedWeights.isEmpty { return nil }
+    let weights = dropped ?? DroppedWeights(layout.droppedWeights, of: self)
+    dropped = weights
+    weights.make(from: self, for: batch)
+    return weights
   }
 
   /// Changes the weights in `body`. All changes must go through this function, because it

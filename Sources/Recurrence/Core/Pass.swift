@@ -11,6 +11,8 @@ public struct Pass {
   let tape: Tape
   let weights: ParameterVector
   private let products: WeightProducts
+  /// The weights of which numbers are dropped in this window; nil for none.
+  private let dropped: DroppedWeights?
   public let batch: Batch
   /// The steps and streams of the axis that the pass walks along.
   public let steps: Int
@@ -23,17 +25,19 @@ public struct Pass {
   /// Makes views of a tape that is laid out for a batch; called by `Tape.begin`.
   init(
     _ batch: Batch, on tape: Tape, weights: ParameterVector, _ products: WeightProducts,
-    gradient: ParameterVector?
+    dropped: DroppedWeights?, gradient: ParameterVector?
   ) {
     slots = tape.slots
     self.tape = tape
     self.weights = weights
     self.products = products
+    self.dropped = dropped
     self.batch = batch
     steps = batch.steps
     streams = batch.streams
     isTraining = gradient != nil
-    d = Derivatives(slots: tape.slots, gradient: gradient, products: products)
+    d = Derivatives(
+      slots: tape.slots, gradient: gradient, products: products, dropped: dropped)
   }
 
   /// Makes the same pass along another axis.
@@ -42,6 +46,7 @@ public struct Pass {
     tape = pass.tape
     weights = pass.weights
     products = pass.products
+    dropped = pass.dropped
     batch = pass.batch.on(axis)
     steps = axis == .stream ? 1 : batch.steps
     streams = batch.streams
@@ -67,7 +72,10 @@ public struct Pass {
   public var loss: Loss { tape.loss }
 
   /// A parameter as a factor of products; `.matrix` and `.row` for elementwise use.
-  public subscript(p: Parameter) -> Weight { products.weight(p.index, weights[p]) }
+  /// In training it lacks the numbers that weight dropout drops in this window.
+  public subscript(p: Parameter) -> Weight {
+    dropped?.weight(p) ?? products.weight(p.index, weights[p])
+  }
 
   /// The value at one step.
   public subscript(x: Activation, t: Int) -> Matrix { slots[x.index].value(t) }
@@ -133,7 +141,10 @@ public struct Pass {
 
   /// Releases the packed copies of the weights used so far. No more products with these weights may
   /// follow in this pass.
-  func releasePackedWeights() { products.releasePackedWeights() }
+  func releasePackedWeights() {
+    products.releasePackedWeights()
+    dropped?.products.releasePackedWeights()
+  }
 
   /// The temporary memory of a layer.
   public func scratch(_ scratch: Scratch) -> Buffer<Real> { tape.scratches[scratch.index] }
@@ -146,12 +157,19 @@ public struct Derivatives {
   let slots: UnsafeMutablePointer<Tape.Slot>
   let gradient: ParameterVector?
   let products: WeightProducts
+  let dropped: DroppedWeights?
 
   /// The gradient of a parameter, in the shape in which it is stored; of a row-sparse one, only
   /// `addScattered` may add to it.
   public subscript(p: Parameter) -> WeightGradient {
     precondition(gradient!.touched[p.index] == nil, "a product for a gradient that is row-sparse")
-    return products.gradient(gradient![p])
+    return products.gradient(dropped?.gradient(p) ?? gradient![p])
+  }
+
+  /// Ends the gradients of weights of which numbers are dropped, after everything was added to them.
+  func finishDropped(_ weights: [Parameter]) {
+    guard let dropped, let gradient else { return }
+    for p in weights { dropped.moveGradient(of: p, to: gradient) }
   }
 
   /// Adds row i of `terms` to row `places[i]` of the gradient of a parameter.

@@ -83,6 +83,8 @@ public struct Plan: Sendable {
   private(set) var activations: [ActivationShape] = []
   let axes = ["time", "stream", "source"]
   private(set) var scratches: [(width: Int, rows: ScratchRows)] = []
+  /// The weights of which training drops numbers.
+  private(set) var droppedWeights: [DroppedWeight] = []
   /// The names of states, and of parameters with their indices.
   private var names: [String: Int] = [:]
 
@@ -295,6 +297,21 @@ public struct Plan: Sendable {
     for index in activations[state.index].kind.state?.copies ?? 0..<0 {
       guard let lag = activations[index].kind.copiedLag else { continue }
       activations[index].kind = .stateCopy(lag: lag, permanent: true)
+    }
+  }
+
+  /// Makes products read weights of a layer through copies in training, from which numbers are
+  /// dropped.
+  mutating func drop(_ rate: Double, of weights: [Parameter], seed: UInt64) {
+    precondition(rate > 0 && rate < 1, "dropout of \(rate)")
+    var place = 0
+    for weight in weights where !droppedWeights.contains(where: { $0.parameter == weight }) {
+      let shape = parameters[weight.index]
+      droppedWeights.append(
+        DroppedWeight(
+          parameter: weight, rate: rate,
+          random: Philox(seed: seed, name: shape.name + " dropout"), place: place))
+      place += DroppedWeights.padded(shape.rows * shape.columns)
     }
   }
 

@@ -157,13 +157,20 @@ public final class Tape: @unchecked Sendable {
     products.clock = profile?.products
     products.rowsOfStep = batch.steps > 1 ? batch.streams : 0
     products.copiesTakeTurns = gradient != nil && !isRepeated
+    let dropped = gradient == nil ? nil : weights.dropWeights(for: batch)
+    if let masked = dropped?.products {
+      masked.clock = products.clock
+      masked.rowsOfStep = products.rowsOfStep
+      masked.copiesTakeTurns = products.copiesTakeTurns
+    }
     read(pasts: batch, masked: gradient != nil)
     batch.findDistinct()
     if let source = batch.source {
       source.follow(batch)
       source.findDistinct()
     }
-    return Pass(batch, on: self, weights: weights, products, gradient: gradient)
+    return Pass(
+      batch, on: self, weights: weights, products, dropped: dropped, gradient: gradient)
   }
 
   /// Lays out the axes of steps and of streams, and that of the source where there is one.

@@ -24,10 +24,13 @@ public struct Embedding: Layer {
 
   public func forward(_ pass: Pass) {
     pass[output].gather(pass[table].matrix, at: pass.batch.inputs)
+    lookup.dropout?.mask(pass[output], of: pass.batch.inputs, pass)
     pass.mark(.embedding)
   }
 
   public func backward(_ pass: Pass) {
+    // No other layer reads this gradient any more.
+    lookup.dropout?.mask(pass.d[output], of: pass.batch.inputs, pass)
     pass.d.addScattered(pass.d[output], at: pass.batch.inputs, to: table)
     pass.mark(.embedding)
   }

@@ -17,6 +17,8 @@ public struct Recurrent<Cell: RecurrentCell>: StagedLayer {
   let finalStates: [FinalState]
   /// True if no weight would see a gradient: a constant cell that reads the data alone.
   private let skipsBackward: Bool
+  /// The weights of which training drops numbers.
+  private let droppedWeights: [Parameter]
   let parts: [Set<Parameter>]
   public let probes: [Probe]
 
@@ -31,6 +33,10 @@ public struct Recurrent<Cell: RecurrentCell>: StagedLayer {
     delayed = delays == [0] ? nil : DelayLine(delays, reading: context.input, in: &plan)
     let known = plan.states.count
     cell = Cell(options, in: &plan)
+    droppedWeights = context.weightDropout > 0 ? cell.recurrentWeights : []
+    if !droppedWeights.isEmpty {
+      plan.drop(context.weightDropout, of: droppedWeights, seed: context.seed)
+    }
     let spread = Distribution.uniform(1 / Double(options.hidden).squareRoot())
     let modified = ModifiedCell(
       preactivation: cell.preactivation, gates: Cell.gates(options), output: cell.output,
@@ -106,6 +112,7 @@ public struct Recurrent<Cell: RecurrentCell>: StagedLayer {
     backward(pass, inside: modifiers)
     pass.mark(.pointwise, products: .recurrent)
     cell.accumulate(pass)
+    pass.d.finishDropped(droppedWeights)
     modifiers.accumulate(pass)
     pass.mark(.recurrent)
     pass.finishPart()

@@ -24,7 +24,7 @@ struct EncoderOutput {
     let options = model.encoderOptions(encoder)
     var stack = Stack(options, seed: seed, label: "source", givesFinalStates: true)
     let (source, _) = SequenceModel.source(
-      options, input, named: "source embedding", in: &plan)
+      options, input, named: "source embedding", seed: seed, in: &plan)
     if options.readsRows(input) {
       stack.addInput(source, in: &plan)
     } else {

@@ -21,6 +21,8 @@ public struct LayerOptions: Codable, Equatable, Sendable {
   public var kind: Kind
   /// The dropout on this layer's output; nil for the model's dropout.
   public var dropout: Double?
+  /// The rate at which training drops numbers of the cell's recurrent weights (Merity 2017).
+  public var weightDropout: Double
   /// True for a residual connection around the layer.
   public var residual: Bool
   /// The combination with a second layer of the same kind that reads each sequence backwards; nil
@@ -36,13 +38,14 @@ public struct LayerOptions: Codable, Equatable, Sendable {
   public var surroundings: RecurrentLayerOptions
 
   public init(
-    _ kind: Kind, dropout: Double? = nil, residual: Bool = false,
+    _ kind: Kind, dropout: Double? = nil, weightDropout: Double = 0, residual: Bool = false,
     bidirectional: Bidirectional.Combination? = nil,
     initializer: Initializer? = nil, frozen: Bool = false, rate: Double = 1,
     surroundings: RecurrentLayerOptions = RecurrentLayerOptions()
   ) {
     self.kind = kind
     self.dropout = dropout
+    self.weightDropout = weightDropout
     self.residual = residual
     self.bidirectional = bidirectional
     self.initializer = initializer
@@ -53,6 +56,7 @@ public struct LayerOptions: Codable, Equatable, Sendable {
 
   enum CodingKeys: String, CodingKey {
     case cell, linear, dropout, residual, bidirectional, initializer, frozen, rate
+    case weightDropout = "weight_dropout"
   }
 
   public init(from decoder: any Decoder) throws {
@@ -79,6 +83,7 @@ public struct LayerOptions: Codable, Equatable, Sendable {
         forKey: .linear, in: keys, debugDescription: "a layer is a cell or linear, not both")
     }
     dropout = try keys.dropoutRate(.dropout)
+    weightDropout = try keys.dropoutRate(.weightDropout) ?? 0
     residual = try keys.decodeIfPresent(Bool.self, forKey: .residual) ?? false
     bidirectional = try keys.decodeIfPresent(
       Bidirectional.Combination.self, forKey: .bidirectional)
@@ -116,6 +121,7 @@ public struct LayerOptions: Codable, Equatable, Sendable {
     try keys.encode(frozen, forKey: .frozen)
     try keys.encode(rate, forKey: .rate)
     guard case .recurrent = kind else { return }
+    try keys.encode(weightDropout, forKey: .weightDropout)
     try surroundings.encode(to: encoder)
   }
 }
@@ -134,6 +140,19 @@ extension LayerOptions {
   /// True if the output of the cell is a state.
   var cellHasState: Bool {
     if case .recurrent(_, let options) = kind { options.hasState } else { false }
+  }
+
+  /// True if the layer's cell has weights through which a state reaches the next one.
+  package var hasRecurrentWeights: Bool {
+    guard case .recurrent(let name, let options) = kind, let type = cells[name] else {
+      return false
+    }
+    func hasWeights<Cell: RecurrentCell>(_ cell: Cell.Type) -> Bool {
+      var plan = Plan()
+      guard let options = options as? Cell.Options else { return false }
+      return !cell.init(options, in: &plan).recurrentWeights.isEmpty
+    }
+    return hasWeights(type)
   }
 
   /// The delays, in steps, with which the layer reads its input.

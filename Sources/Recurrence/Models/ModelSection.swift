@@ -12,6 +12,7 @@ struct ModelSection: Codable {
   var tied = false
   var dropout = 0.0
   var inputDropout: Double?
+  var embeddingDropout = 0.0
   var variational = false
   var recurrent = false
   var initializer = Initializer.pytorch
@@ -59,6 +60,7 @@ struct ModelSection: Codable {
     case embedding, layers, tied, dropout, variational, recurrent, initializer, shortcut, condition
     case tree, encoder, context, attention, end, longest
     case inputDropout = "input_dropout"
+    case embeddingDropout = "embedding_dropout"
     case attentionPlace = "attention_place"
     case conditionEmbedding = "condition_embedding"
     case lengthInput = "length_input"
@@ -89,6 +91,7 @@ struct ModelSection: Codable {
     tied = try keys.decodeIfPresent(Bool.self, forKey: .tied) ?? false
     dropout = try keys.dropoutRate(.dropout) ?? 0
     inputDropout = try keys.dropoutRate(.inputDropout)
+    embeddingDropout = try keys.dropoutRate(.embeddingDropout) ?? 0
     variational = try keys.decodeIfPresent(Bool.self, forKey: .variational) ?? false
     recurrent = try keys.decodeIfPresent(Bool.self, forKey: .recurrent) ?? false
     initializer = try keys.decodeIfPresent(Initializer.self, forKey: .initializer) ?? .pytorch
@@ -230,7 +233,7 @@ extension ModelSection {
     let reason = "is for layers over time, and this model reads trees; remove it"
     for (isSet, key) in [
       (tied, CodingKeys.tied), (shortcut, .shortcut), (variational, .variational),
-      (recurrent, .recurrent),
+      (recurrent, .recurrent), (embeddingDropout > 0, .embeddingDropout),
     ] where isSet { return (key, "\(key.rawValue) \(reason)") }
     guard let embedding else {
       return (.tree, "the leaves of a tree are vectors of words; set embedding")
@@ -289,7 +292,8 @@ extension ModelSection {
     return .sequence(
       SequenceModelOptions(
         embedding: embedding, layers: layers, tied: tied, dropout: dropout,
-        inputDropout: inputDropout, variational: variational, recurrent: recurrent,
+        inputDropout: inputDropout, embeddingDropout: embeddingDropout, variational: variational,
+        recurrent: recurrent,
         initializer: initializer, embeddingInitializer: embeddingInitializer,
         embeddingRate: embeddingRate, output: output, shortcut: shortcut, condition: condition,
         conditionEmbedding: conditionEmbedding, encoder: encoder, end: ending,
@@ -309,6 +313,7 @@ extension ModelSection {
     tied = options.tied
     dropout = options.dropout
     inputDropout = options.inputDropout
+    embeddingDropout = options.embeddingDropout
     variational = options.variational
     recurrent = options.recurrent
     initializer = options.initializer

@@ -36,7 +36,8 @@ public struct SequenceModel: Model {
     plan.seed = seed
     plan.ranks = ranks
     plan.widthBase = options.widthBase
-    var (stack, table, encoded, known) = Self.layers(options, interface, seed: seed, in: &plan)
+    var (stack, table, encoded, known) = Self.layers(
+      options, interface, seed: seed, objective: objective, in: &plan)
     let end = options.end == .symbol ? nil : interface.ends?.symbol
     let outputs = Self.outputs(
       options, interface, reading: stack.output, table: table, excluding: end,
@@ -66,15 +67,17 @@ public struct SequenceModel: Model {
   /// - Returns: The layers, the matrix of the embedding, the output of the encoder, and the vectors that
   ///   are known of each whole sequence.
   private static func layers(
-    _ options: SequenceModelOptions, _ interface: TaskSignature, seed: UInt64, in plan: inout Plan
+    _ options: SequenceModelOptions, _ interface: TaskSignature, seed: UInt64,
+    objective: TrainingObjective, in plan: inout Plan
   ) -> (Stack, table: Parameter?, EncoderOutput?, known: [Activation]) {
-    var stack = Stack(options, seed: seed)
+    var stack = Stack(options, seed: seed, objective: objective)
     var encoded: EncoderOutput?
     if let encoder = options.encoder, let input = interface.encoded {
       encoded = EncoderOutput(encoder, of: options, reading: input, seed: seed, in: &plan)
     }
     plan.scope.outputs = interface.output
-    let (source, table) = source(options, interface.input, named: "embedding", in: &plan)
+    let (source, table) = source(
+      options, interface.input, named: "embedding", seed: seed, in: &plan)
     // Dropout and shortcuts need one row per step. Otherwise the input product is computed once per
     // distinct symbol.
     if options.readsRows(interface.input) {
@@ -181,7 +184,7 @@ public struct SequenceModel: Model {
   /// Returns the input of the first layer, and the table of the embedding if there is one.
   static func source(
     _ options: SequenceModelOptions, _ input: TaskSignature.Input, named name: String,
-    in plan: inout Plan
+    seed: UInt64, in plan: inout Plan
   ) -> (LayerInput, Parameter?) {
     plan.scope.layer = name
     plan.scope.rateFactor = options.embeddingRate
@@ -191,7 +194,10 @@ public struct SequenceModel: Model {
     case .nothing: return (.nothing, nil)
     case .symbols(let count):
       guard let width = options.embedding else { return (.symbols(count), nil) }
-      let lookup = Lookup(vocabulary: count, width: width, isTied: options.tied, in: &plan)
+      let rate = options.embeddingDropout
+      let lookup = Lookup(
+        vocabulary: count, width: width, isTied: options.tied,
+        dropout: rate > 0 ? SymbolDropout(rate, seed: seed, name: name) : nil, in: &plan)
       return (.lookup(lookup), lookup.table)
     }
   }

@@ -24,6 +24,9 @@ public struct SequenceModelOptions: Equatable, Sendable {
   /// The dropout on the input of the first layer. With nil it is `dropout` on an embedding's output
   /// and 0 on frames and one-hot rows, where each dropped number loses a fact.
   public var inputDropout: Double?
+  /// The rate at which training drops whole symbols of an embedding, in a window in all streams
+  /// (Gal & Ghahramani 2016, Merity 2017).
+  public var embeddingDropout: Double
   /// True for one dropout mask for all steps of a window of a stream (Gal 2016).
   public var variational: Bool
   /// True if the dropout of a layer also masks the states that its products read, with one mask per
@@ -52,7 +55,8 @@ public struct SequenceModelOptions: Equatable, Sendable {
 
   public init(
     embedding: Int?, layers: [LayerOptions], tied: Bool = false, dropout: Double = 0,
-    inputDropout: Double? = nil, variational: Bool = false, recurrent: Bool = false,
+    inputDropout: Double? = nil, embeddingDropout: Double = 0, variational: Bool = false,
+    recurrent: Bool = false,
     initializer: Initializer = .pytorch, embeddingInitializer: Initializer? = nil,
     embeddingRate: Double = 1, output: OutputOptions = OutputOptions(), shortcut: Bool = false,
     condition: ConditionPlace = .everyStep, conditionEmbedding: Int? = nil,
@@ -63,6 +67,7 @@ public struct SequenceModelOptions: Equatable, Sendable {
     self.tied = tied
     self.dropout = dropout
     self.inputDropout = inputDropout
+    self.embeddingDropout = embeddingDropout
     self.variational = variational
     self.recurrent = recurrent
     self.initializer = initializer
@@ -86,7 +91,7 @@ extension SequenceModelOptions {
   package func encoderOptions(_ encoder: EncoderOptions) -> SequenceModelOptions {
     SequenceModelOptions(
       embedding: encoder.embedding, layers: encoder.layers, dropout: encoder.dropout ?? dropout,
-      variational: variational, initializer: initializer,
+      embeddingDropout: embeddingDropout, variational: variational, initializer: initializer,
       embeddingInitializer: embeddingInitializer, embeddingRate: embeddingRate)
   }
 

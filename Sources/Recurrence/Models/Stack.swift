@@ -23,6 +23,8 @@ struct Stack {
   private let label: String
   /// True if the stack collects the final states of its layers in `finals`, from bottom to top.
   private let givesFinalStates: Bool
+  /// The terms that training adds to the loss.
+  private let objective: TrainingObjective
   private(set) var finals: [FinalStates] = []
   /// The summary of everything that was read, for a stack that collects final states.
   private(set) var summary: Activation?
@@ -51,10 +53,12 @@ struct Stack {
   /// - Parameters:
   ///   - label: The prefix of the names of layers and, with a point, of parameters.
   ///   - givesFinalStates: True if the stack collects the final states of its layers.
+  ///   - objective: The terms that training adds to the loss.
   init(
     _ options: SequenceModelOptions, seed: UInt64, label: String = "",
-    givesFinalStates: Bool = false
+    givesFinalStates: Bool = false, objective: TrainingObjective = TrainingObjective()
   ) {
+    self.objective = objective
     self.options = options
     self.seed = seed
     self.label = label
@@ -110,6 +114,8 @@ struct Stack {
     if givesFinalStates, let index = summarised, all[(index + 1)...].contains(where: \.hasState) {
       summarised = nil
     }
+    let regularized =
+      objective.regularizesActivations ? all.lastIndex { $0.isRecurrent && $0.hasState } : nil
     for index in all.indices {
       let layer = all[index]
       setScope(of: layer, index, in: &plan)
@@ -138,6 +144,10 @@ struct Stack {
       top = built.output
       let dropout = layer.dropout ?? options.dropout
       add(built, dropout: isCopy && isTop ? 0 : dropout, in: &plan)
+      if index == regularized {
+        layers.append(
+          ActivationRegularizer(objective, of: built.output, dropped: output, in: plan))
+      }
       let hasStates = directions.contains { !$0.isEmpty }
       if givesFinalStates, hasStates {
         finals.append(FinalStates(of: directions, joins: &before, in: &plan))
@@ -217,7 +227,8 @@ struct Stack {
       plan.scope.suffix = suffix + (isSecond ? "_reverse" : "")
       let (built, finalStates) = recurrent(
         type, cellOptions, around: layer.surroundings,
-        dropout: options.recurrent ? layer.dropout ?? options.dropout : 0, reading: read,
+        dropout: options.recurrent ? layer.dropout ?? options.dropout : 0,
+        weightDropout: layer.weightDropout, reading: read,
         isReversed: isSecond && read.isSymbols, in: &plan)
       directions.append(finalStates)
       return built
@@ -245,7 +256,8 @@ struct Stack {
 
   private mutating func recurrent<Cell: RecurrentCell>(
     _ cell: Cell.Type, _ options: any CellOptions, around surroundings: RecurrentLayerOptions,
-    dropout: Double, reading input: LayerInput, isReversed: Bool, in plan: inout Plan
+    dropout: Double, weightDropout: Double, reading input: LayerInput, isReversed: Bool,
+    in plan: inout Plan
   ) -> (any Layer, [FinalState]) {
     guard let options = options as? Cell.Options else {
       preconditionFailure("options of \(type(of: options)) for a \(cell)")
@@ -259,7 +271,8 @@ struct Stack {
       request = StepAttentionRequest(kind: stepAttention.kind, keys: keys)
     }
     var context = LayerContext(
-      input: input, isReversed: isReversed, attention: request, dropout: dropout, seed: seed,
+      input: input, isReversed: isReversed, attention: request, dropout: dropout,
+      weightDropout: weightDropout, seed: seed,
       givesFinalStates: givesFinalStates)
     if depth == 0 { (context.conditions, context.length) = (conditions, length) }
     if let mixer = Cell.self as? any WindowMixer.Type, surroundings.surroundNoStep,

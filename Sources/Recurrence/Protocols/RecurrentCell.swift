@@ -44,6 +44,9 @@ public protocol SequenceMixer: DocumentedCell, InspectedCell, Sendable {
   var output: Activation { get }
   /// A second bias that is only added to the preactivation.
   var recurrentBias: Parameter? { get }
+  /// The matrices through which a state reaches the next one: all that the equations call U, and
+  /// their like. Weight dropout drops numbers of them.
+  var recurrentWeights: [Parameter] { get }
 
   /// Accumulates the gradients of the recurrent weights, all steps in one product each.
   func accumulate(_ pass: Pass)
@@ -58,6 +61,7 @@ extension SequenceMixer {
     _ options: Options
   ) -> (weight: ConstantValue, bias: ConstantValue)? { nil }
   public var recurrentBias: Parameter? { nil }
+  public var recurrentWeights: [Parameter] { [] }
 }
 
 /// A recurrence of one step after the other: the equations of a step and their derivative.

@@ -107,6 +107,7 @@ public struct BenchRequest: Sendable {
     }
     options.model = .sequence(model)
     if let bptt = shape.bptt { options.training.bptt = bptt }
+    options.training.randomWindows = nil  // Every step does the same work.
     if let streams = shape.batchSize {
       options.training.batchSize = streams * ranks
     } else if configuration == nil {

@@ -47,6 +47,20 @@ extension NetworkCatalogue.Network {
           Option("dropout", 0, 0.2), Option("input_dropout", .null, 0.1),
           Option("variational", false, true), Option("recurrent", false, true),
         ]),
+      Self(
+        "embedding_dropout", "Gal & Ghahramani 2016, Merity 2017",
+        [
+          "x = m(symbol) E[symbol] / (1 − p) in training, m(symbol) = 0 at the rate p, else 1",
+          "m is the same for all steps and streams of a window",
+        ],
+        options: [Option("embedding_dropout", 0, 0.1)]),
+      Self(
+        "weight_dropout", "DropConnect: Wan 2013, Merity 2017",
+        [
+          "m∘U / (1 − p) in place of each U in training, with m = 0 at the rate p, else 1",
+          "m is the same for all steps and streams of a window",
+        ],
+        options: [Option("weight_dropout", 0, 0.5)]),
     ]
   }
 

@@ -50,11 +50,19 @@ import Testing
       for resets in [[], [(3, 0), (4, 1), (9, 0)]] {
         var layer = LayerOptions(.recurrent(cell: name, options), dropout: 0.3)
         layer.surroundings.initialState = .learnt
+        layer.weightDropout = 0.3
         let model = SequenceModelOptions(
           embedding: WindowTrial.input, layers: [layer, LayerOptions(.linear(3), residual: false)],
-          variational: name == "gru", recurrent: ["elman", "lstm", "skip"].contains(name))
-        let whole = stored(WindowTrial(model, steps: Self.steps), resets: resets)
-        let parts = segmented(WindowTrial(model, steps: Self.steps), resets: resets)
+          embeddingDropout: 0.2, variational: name == "gru",
+          recurrent: ["elman", "lstm", "skip"].contains(name))
+        func trial() -> WindowTrial {
+          WindowTrial(
+            model, steps: Self.steps,
+            objective: TrainingObjective(
+              activationRegularization: 2, temporalRegularization: 3))
+        }
+        let whole = stored(trial(), resets: resets)
+        let parts = segmented(trial(), resets: resets)
         let furthest = zip(whole, parts).map { abs($0 - $1) }.max()!
         #expect(
           furthest < 2e4 * Real.ulpOfOne,

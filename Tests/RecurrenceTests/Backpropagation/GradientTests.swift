@@ -86,6 +86,50 @@ import Sequences
       }
     }
 
+    @Test func `of every cell with dropped weights and symbols are those of the masked network`() {
+      forEveryLayer { what, layer in
+        var layer = layer
+        layer.weightDropout = 0.3
+        let options = SequenceModelOptions(
+          embedding: WindowTrial.input, layers: [layer], embeddingDropout: 0.2)
+        expectAgreement(WindowTrial(options), what, resets: [(0, 1), (2, 0)])
+      }
+    }
+
+    @Test func `of every cell with regularised activations are those of the sum of all terms`() {
+      let (alpha, beta) = (2.0, 3.0)
+      let resets = [(0, 1), (2, 0)]
+      // α mean h² and β mean (h(t) − h(t−1))², times the targets; a pair is not across a start anew.
+      func penalty(_ trial: WindowTrial, _ pass: Pass) -> Double {
+        let h = pass[trial.model.top]
+        let streams = trial.batch.streams
+        var sum = 0.0
+        for row in 0..<h.rows {
+          for j in 0..<h.columns { sum += alpha * h[row, j] * h[row, j] / Double(h.columns) }
+        }
+        for s in 0..<streams {
+          let pairs = (1..<trial.batch.steps).filter { t in !resets.contains { $0 == (t, s) } }
+          for t in pairs {
+            for j in 0..<h.columns {
+              let difference = h[t * streams + s, j] - h[(t - 1) * streams + s, j]
+              sum +=
+                beta * difference * difference / Double(h.columns) * Double(trial.batch.steps)
+                / Double(pairs.count)
+            }
+          }
+        }
+        return sum
+      }
+      let objective = TrainingObjective(
+        activationRegularization: alpha, temporalRegularization: beta)
+      forEveryLayer { what, layer in
+        guard layer.hasState else { return }
+        let options = SequenceModelOptions(embedding: WindowTrial.input, layers: [layer])
+        let trial = WindowTrial(options, objective: objective)
+        expectAgreement(trial, what, resets: resets, adding: penalty)
+      }
+    }
+
     @Test func `leave out rows without a target`() {
       let options = SequenceModelOptions(
         embedding: 3, layers: [LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 5)))])
@@ -102,11 +146,13 @@ import Sequences
     ///   - afterAnother: false where streams start anew before the last window.
     ///   - earlier: resets in the windows before the last.
     ///   - readsLate: the last input of a window is read in the next one only.
+    ///   - term: what the objective adds to the loss.
     private func expectAgreement(
       _ trial: WindowTrial, _ what: String, steps: Int = WindowTrial.steps,
       resets: [(Int, Int)] = [],
       afterAnother: Bool = true, earlier: [(Int, Int)] = [], readsLate: Bool = false,
-      changing change: (Batch) -> Void = { _ in }
+      changing change: (Batch) -> Void = { _ in },
+      adding term: (WindowTrial, Pass) -> Double = { _, _ in 0 }
     ) {
       // As many windows as the longest delay and the slowest clock need, so that every weight has met something.
       for _ in 0..<(steps + 5) / steps {
@@ -126,7 +172,8 @@ import Sequences
           // Of fourth order, so that steps may be long and losses' rounding weighs little.
           func slope(_ step: Double) -> Double {
             func change(_ step: Double) -> Double {
-              loss(trial, entry, k, w + step) - loss(trial, entry, k, w - step)
+              loss(trial, entry, k, w + step, adding: term)
+                - loss(trial, entry, k, w - step, adding: term)
             }
             return (8 * change(step) - change(2 * step)) / (12 * step)
           }
@@ -160,13 +207,14 @@ import Sequences
 
     /// The loss with one number changed, random numbers of dropout as in training.
     private func loss(
-      _ trial: WindowTrial, _ entry: ParameterLayout.Entry, _ k: Int, _ value: Double
+      _ trial: WindowTrial, _ entry: ParameterLayout.Entry, _ k: Int, _ value: Double,
+      adding term: (WindowTrial, Pass) -> Double
     ) -> Double {
       trial.weights.update { $0.elements(of: entry)[k] = value }
       let unused = ParameterVector(trial.weights.layout)
       let pass = trial.tape.begin(trial.batch, weights: trial.weights, gradient: unused)
       trial.model.forward(pass)
-      return pass.loss.sum
+      return pass.loss.sum + term(trial, pass)
     }
   }
 #endif

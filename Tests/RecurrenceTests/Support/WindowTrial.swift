@@ -63,6 +63,7 @@ struct WindowTrial {
     let (streams, steps) = (streams ?? Self.streams, steps ?? Self.steps)
     batch.begin(steps: steps, streams: streams, firstStream: firstStream)
     batch.position = window * Self.steps + from
+    batch.window = window
     for t in 0..<steps {
       for s in 0..<streams {
         batch.inputs.start[t * streams + s] = symbol(batch.position + t, firstStream + s)

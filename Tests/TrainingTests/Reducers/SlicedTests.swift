@@ -148,6 +148,20 @@ extension TrainerTests {
       }
     }
 
+    @Test(arguments: World.isLaunched ? [.mpi] : [World.threads(2), .threads(4)])
+    func `leave each rank weights of its own of which some are dropped`(_ world: World) throws {
+      let trial = Self.trial.with(
+        "model.layers.0.weight_dropout=0.5", "model.layers.1.weight_dropout=0.4",
+        "model.embedding_dropout=0.2", "training.activation_regularization=2",
+        "training.temporal_regularization=1")
+      for found in try world.run({ world, folder in
+        world.nodeSize < world.size
+          ? [] : try Self.differences(trial, world, folder, "{node: shared}", "{node: separate}")
+      }) {
+        #expect(found.isEmpty)
+      }
+    }
+
     @Test(arguments: World.spread)
     func `over hosts are near those of ranks that each have all`(_ world: World) throws {
       let trial = Self.trial.with("training.optimizer={rule: adam}")

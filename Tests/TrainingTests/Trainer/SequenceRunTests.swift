@@ -114,6 +114,19 @@ extension TrainerTests {
       data: {task: adding, length: 30, form: hochreiter, train_size: 23, valid_size: 9}
       model: {layers: [{cell: lstm, hidden: 7}], dropout: 0.3, variational: true, recurrent: true}
       """,
+      "regularised pairs": pairs(
+        "regularised",
+        """
+        dropout: 0.3
+        embedding_dropout: 0.2
+        encoder:
+          {embedding: 4, layers: [{cell: gru, hidden: 3, bidirectional: concat, weight_dropout: 0.4}]}
+        attention: multiplicative
+        layers: [{cell: lstm, hidden: 7, weight_dropout: 0.4}]
+        """),
+      "regularised, in windows": table(
+        "series", targets: "u, v",
+        model: "{layers: [{cell: gru, hidden: 6, weight_dropout: 0.4}], dropout: 0.2}"),
       "length": pairs(
         "length",
         """
@@ -134,6 +147,10 @@ extension TrainerTests {
       trial.yaml = yaml + "\n" + training
       if let sampling = sampled[name] {
         trial = trial.with("training.scheduled_sampling=" + sampling)
+      }
+      if name.contains("regularised") {
+        trial = trial.with(
+          "training.activation_regularization=2", "training.temporal_regularization=1")
       }
       if name.contains("windows") { trial = trial.with("training.bptt=8") }
       trial.texts = [

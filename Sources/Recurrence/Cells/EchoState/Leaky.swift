@@ -100,6 +100,8 @@ public struct Leaky: RecurrentCell {
     nonlinearity = options.nonlinearity
   }
 
+  public var recurrentWeights: [Parameter] { [recurrent].compactMap(\.self) }
+
   public var transitions: [Transition] {
     recurrent.map { [Transition(WeightBlock($0))] } ?? []
   }

@@ -76,6 +76,8 @@ public struct GRU: RecurrentCell {
     [GateBlock("r", preactivation, 0, of: 3), GateBlock("z", preactivation, 1, of: 3)]
   }
 
+  public var recurrentWeights: [Parameter] { [recurrent] }
+
   public var transitions: [Transition] { [Transition(WeightBlock(recurrent, 2, of: 3))] }
 
   public func forward(_ t: Int, _ pass: Pass) {

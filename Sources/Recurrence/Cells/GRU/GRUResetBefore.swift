@@ -48,6 +48,8 @@ public struct GRUResetBefore: RecurrentCell {
     [GateBlock("r", preactivation, 0, of: 3), GateBlock("z", preactivation, 1, of: 3)]
   }
 
+  public var recurrentWeights: [Parameter] { [gates, candidate] }
+
   public var transitions: [Transition] { [Transition(WeightBlock(candidate))] }
 
   public func forward(_ t: Int, _ pass: Pass) {

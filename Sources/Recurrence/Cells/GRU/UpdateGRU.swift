@@ -89,6 +89,8 @@ public struct UpdateGRU: RecurrentCell {
 
   public var gateBlocks: [GateBlock] { [GateBlock("Γ", preactivation, 0, of: 2)] }
 
+  public var recurrentWeights: [Parameter] { [recurrent] + [gated?.recurrent].compactMap(\.self) }
+
   public var transitions: [Transition] {
     [Transition(gated.map { WeightBlock($0.recurrent) } ?? WeightBlock(recurrent, 1, of: 2))]
   }

@@ -93,6 +93,8 @@ public struct LSTM: RecurrentCell {
       ]
   }
 
+  public var recurrentWeights: [Parameter] { [recurrent] }
+
   public var transitions: [Transition] {
     let candidate = isCoupled ? WeightBlock(recurrent, 1, of: 3) : WeightBlock(recurrent, 2, of: 4)
     return [Transition([candidate] + (projection.map { [WeightBlock($0)] } ?? []))]

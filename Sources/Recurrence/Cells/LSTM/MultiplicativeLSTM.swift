@@ -81,6 +81,8 @@ public struct MultiplicativeLSTM: RecurrentCell {
     ]
   }
 
+  public var recurrentWeights: [Parameter] { [intermediate.fromState, intermediate.toGates] }
+
   public var transitions: [Transition] {
     [
       Transition([

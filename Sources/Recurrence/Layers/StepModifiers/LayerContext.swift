@@ -15,6 +15,8 @@ struct LayerContext {
   var attention: StepAttentionRequest?
   /// The rate of dropout on the states that products read.
   var dropout = 0.0
+  /// The rate at which numbers of the recurrent weights are dropped.
+  var weightDropout = 0.0
   /// The key of dropout and zoneout.
   var seed: UInt64 = 0
   /// True if other layers begin with the states at the end of each sequence.
