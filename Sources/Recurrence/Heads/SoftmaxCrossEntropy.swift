@@ -49,6 +49,7 @@ public struct SoftmaxCrossEntropy: Head {
         l[excluded] = -.infinity
       }
       let loss = entropy(l, target, pass)
+      if loss.isCorrect { pass.loss.countCorrect(row) }
       if pass.batch.isRoot(row) {
         pass.loss.roots += 1
         if loss.isCorrect { pass.loss.correctRoots += 1 }
@@ -66,7 +67,6 @@ public struct SoftmaxCrossEntropy: Head {
     let m = if let bias = layer.bias { l.maximum(adding: pass[bias].row) } else { l.maximum }
     let score = Double(l[target]) - Double(m)
     let isCorrect = l.isFirst(target, of: m)
-    if isCorrect { pass.loss.correct += 1 }
     let total = l.exponentiate(minus: m)
     return (logarithm(total) - score, total, m, isCorrect)
   }
