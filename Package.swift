@@ -147,7 +147,12 @@ let trainer: [Target] = [
       "Exchange",
       "TestSupport",
     ]),
-  tests("Inference", ["Formats", "Configuration", "Inference", "NumericalTestSupport"]),
+  tests(
+    "Inference",
+    [
+      "LinearAlgebra", "Sequences", "Recurrence", "Datasets", "Collectives", "Formats",
+      "Configuration", "Checkpointing", "Inference", "NumericalTestSupport", "TestSupport",
+    ]),
   tests(
     "Training",
     [

@@ -1,12 +1,12 @@
-internal import Collectives
-internal import Datasets
-internal import Recurrence
+package import Collectives
+package import Datasets
+package import Recurrence
 
 /// Scores texts with a model that adapts to them.
 ///
 /// Streams are those of `Evaluation`. A cache belongs to a stream. Dynamic evaluation has one set of weights:
 /// the gradient of a segment is that of all streams, over all ranks.
-struct AdaptiveEvaluation {
+package struct AdaptiveEvaluation {
   /// A model made without dropout.
   let model: SequenceModel
   /// The weights, which are left as they were.
@@ -18,8 +18,20 @@ struct AdaptiveEvaluation {
   let bptt: Int
   let world: any Communicator
 
+  package init(
+    model: SequenceModel, weights: ParameterVector, training: Corpus?, batchSize: Int, bptt: Int,
+    world: any Communicator
+  ) {
+    self.model = model
+    self.weights = weights
+    self.training = training
+    self.batchSize = batchSize
+    self.bptt = bptt
+    self.world = world
+  }
+
   /// Scores a text. Collective.
-  func score(_ text: Corpus, _ adaptation: Adaptation) throws -> Score {
+  package func score(_ text: Corpus, _ adaptation: Adaptation) throws -> Score {
     switch adaptation {
     case .dynamic(let options):
       let scale = try scale(options)
@@ -32,7 +44,7 @@ struct AdaptiveEvaluation {
   /// Returns the settings of a grid with the lowest loss of a text, such as that of validation.
   /// Collective.
   /// - Parameter tried: Called with each of the settings and its score.
-  func best(
+  package func best(
     of adaptation: Adaptation, on text: Corpus, tried: (Adaptation, Score) -> Void
   ) throws -> Adaptation {
     var best: (adaptation: Adaptation, loss: Double)?

@@ -3,11 +3,11 @@ internal import Recurrence
 internal import Sequences
 
 /// The symbols of a text, the last of which are to be predicted.
-struct Continuation: Codable, Equatable {
+package struct Continuation: Codable, Equatable {
   /// The symbols; the first is only read.
-  var symbols: [Int32]
+  package var symbols: [Int32]
   /// The index of the first symbol that counts, at least 1.
-  var first: Int
+  package var first: Int
 }
 
 /// Computes the log-probabilities of the ends of texts, each text from the zero state.

@@ -1,4 +1,4 @@
-internal import Datasets
+package import Datasets
 internal import Formats
 
 /// A form of the sets on which language models are compared: files of JSON, an object a line.
@@ -13,7 +13,7 @@ public enum EvaluationTask: String, CaseIterable, Sendable {
 }
 
 /// A question of a task: texts whose probabilities are compared.
-struct TaskQuestion: Equatable {
+package struct TaskQuestion: Equatable {
   /// A text that a model continues; only the continuation counts.
   struct Candidate: Equatable {
     var context = ""
@@ -38,7 +38,7 @@ extension EvaluationTask {
   /// Reads the questions of a file; blank lines are skipped.
   /// - Parameter name: The name of the file in messages.
   /// - Throws: `DataError` with the file and the line of the first that is none.
-  func questions(in lines: [String], of name: String) throws(DataError) -> [TaskQuestion] {
+  package func questions(in lines: [String], of name: String) throws(DataError) -> [TaskQuestion] {
     var questions: [TaskQuestion] = []
     for (index, line) in lines.enumerated()
     where !line.utf8.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) {
@@ -82,7 +82,8 @@ private struct TaskLine {
       throw refusal("has a text of one word: give it a context, or remove the line")
     }
     guard blank + 1 < bytes.count else {
-      throw refusal("has a text that ends in a blank, after which there is no word: remove the blank")
+      throw refusal(
+        "has a text that ends in a blank, after which there is no word: remove the blank")
     }
     let context = String(decoding: bytes[..<blank], as: UTF8.self)
     let word = String(decoding: bytes[blank...], as: UTF8.self)
@@ -114,7 +115,8 @@ private struct TaskLine {
     var endings: [String] = []
     for value in values {
       guard case .string(let ending) = value, !ending.isEmpty else {
-        throw refusal("has an empty ending or one that is no text in \"\(endingsKey)\": write a text")
+        throw refusal(
+          "has an empty ending or one that is no text in \"\(endingsKey)\": write a text")
       }
       endings.append(ending)
     }
@@ -126,7 +128,8 @@ private struct TaskLine {
       }
     guard let right, endings.indices.contains(right) else {
       throw refusal(
-        "has no \"\(rightKey)\" from 0 to \(endings.count - 1), the number of the right ending: add it")
+        "has no \"\(rightKey)\" from 0 to \(endings.count - 1), the number of the right ending: add it"
+      )
     }
     // A blank stands between context and ending, unless one of them brings its own.
     let isSpaced = context.isEmpty || context.last!.isWhitespace

@@ -57,7 +57,8 @@ public struct TaskScore: Sendable {
     var (shared, symbols): ([Shared], UnknownSymbols) = ([], UnknownSymbols())
     try world.unanimous {
       guard world.isRoot else { return }
-      let encoder = ContinuationEncoder(model, vocabulary)
+      let encoder = ContinuationEncoder(
+        vocabulary, isRunning: model.interface.isRunning)
       for question in try task.questions(in: lines, of: name) {
         shared.append(try Self.encode(question, encoder, name, &symbols))
       }
@@ -130,7 +131,7 @@ public struct TaskScore: Sendable {
     var texts: [Continuation] = []
     var isUnknown = false
     for (index, candidate) in question.candidates.enumerated() {
-      guard let text = encoder.encode(candidate) else {
+      guard let text = encoder.encode(candidate.context, candidate.continuation) else {
         throw DataError(
           "\(name), line \(question.line) has a text without a symbol to predict: give it a context "
             + "or more text")
@@ -188,7 +189,9 @@ public struct TaskScore: Sendable {
       accuracyByBytes.map { "by bytes \(fixed(100 * $0, 2)) %" },
       perplexity.map { "perplexity \(fixed($0, 2))" }, "\(questions) lines", unknown.words,
     ].compactMap(\.self).joined(separator: ", ")
-    let rows = parts.map { [$0.field, $0.name, fixed(100 * $0.accuracy, 2) + " %", "\($0.questions)"] }
+    let rows = parts.map {
+      [$0.field, $0.name, fixed(100 * $0.accuracy, 2) + " %", "\($0.questions)"]
+    }
     guard !rows.isEmpty else { return line }
     return line + "\n"
       + table([["field", "value", "accuracy", "lines"]] + rows, rightAligned: [2, 3])
@@ -222,14 +225,15 @@ public struct TaskScore: Sendable {
 /// continuation's symbols are those of the whole text after as many as the context has by itself: a
 /// symbol merged across the boundary belongs to the context. The model reads the context's own symbols
 /// before them (so does lm-evaluation-harness).
-struct ContinuationEncoder {
-  let vocabulary: Vocabulary
+package struct ContinuationEncoder {
+  package let vocabulary: Vocabulary
   /// The symbols before every text; empty if there are none to begin with.
   private let begin: [Int32]
 
-  init(_ model: SequenceModel, _ vocabulary: Vocabulary) {
+  /// - Parameter isRunning: True for a model of a running text, false for one of sequences.
+  package init(_ vocabulary: Vocabulary, isRunning: Bool) {
     self.vocabulary = vocabulary
-    if model.interface.isRunning {
+    if isRunning {
       let end = vocabulary.encode("\n")
       begin = end == vocabulary.unknown.map { [$0] } ? [] : end
     } else {
@@ -238,12 +242,12 @@ struct ContinuationEncoder {
   }
 
   /// Returns nil if no symbol of the continuation has another before it.
-  func encode(_ text: TaskQuestion.Candidate) -> Continuation? {
+  package func encode(_ context: String, _ continuation: String) -> Continuation? {
     // Blanks at the end of the context belong to the continuation.
-    var context = Substring(text.context)
+    let whole = vocabulary.encode(context + continuation)
+    var context = Substring(context)
     while context.last == " " { context.removeLast() }
     let read = context.isEmpty ? [] : vocabulary.encode(String(context))
-    let whole = vocabulary.encode(text.context + text.continuation)
     guard whole.count > read.count else { return nil }
     let symbols = begin + read + whole[read.count...]
     let first = max(begin.count + read.count, 1)
