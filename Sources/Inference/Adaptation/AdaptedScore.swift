@@ -45,56 +45,78 @@ public struct AdaptedScore: Sendable {
         try checkpoint.vocabulary()
       )
     }
-    let vocabularies = Dataset.Vocabularies(inputs: vocabulary)
-    func open(_ data: DataOptions) throws -> Dataset {
-      try world.withTemporaryFolder { folder in
-        try world.open(data, vocabularies, folder: data.cache ?? folder, seed: options.seed)
-      }
-    }
-    var dataset: Dataset?
-    if case .files(let paths) = selection {
-      dataset = try open(DataOptions(train: Paths(paths), document: options.data.document))
-    }
-    // The data of the run is opened only where it is needed.
-    let own =
-      dataset == nil || searches || adaptation.needsTraining ? try open(options.data) : nil
-    func text(_ split: Split?, _ key: String) throws -> Corpus {
-      guard let corpus = split?.corpus else {
-        throw UsageError(
-          "the run has no text as data.\(key), which --dynamic and --cache need here: give a text with "
-            + "--data, and settings instead of a search")
-      }
-      return corpus
-    }
-    let (corpus, training, valid) = try world.unanimous {
-      let corpus =
-        switch selection {
-        case .files: try text(dataset?.train, "train")
-        case .part(.valid): try text(own?.valid, "valid")
-        case .part(.test): try text(own?.test, "test")
-        }
-      return (
-        corpus, adaptation.needsTraining ? try text(own?.train, "train") : nil,
-        searches ? try text(own?.valid, "valid") : nil
-      )
-    }
+    let texts = try Texts(
+      selection, of: options, vocabulary, training: adaptation.needsTraining, searches: searches,
+      world: world)
     let evaluation = AdaptiveEvaluation(
-      model: model, weights: weights, training: training, batchSize: batchSize, bptt: bptt,
+      model: model, weights: weights, training: texts.training, batchSize: batchSize, bptt: bptt,
       world: world)
     self.adaptation =
-      try valid.map { valid in
+      try texts.valid.map { valid in
         try evaluation.best(of: adaptation, on: valid) { if world.isRoot { tried($0, $1) } }
       } ?? adaptation
     var windows = EvaluationOptions()
     (windows.batchSize, windows.bptt) = (batchSize, bptt)
     let plain = try world.unanimous {
-      try Evaluation(.text(corpus), plan: model.plan, windows, world: world)
+      try Evaluation(.text(texts.scored), plan: model.plan, windows, world: world)
     }
     fixedScore = try plain.run(model, weights: weights)
-    score = try evaluation.score(corpus, self.adaptation)
-    let source = dataset ?? own!
-    unknown =
-      world.isRoot ? UnknownSymbols(.text(corpus), of: source) : UnknownSymbols()
+    score = try evaluation.score(texts.scored, self.adaptation)
+    unknown = texts.unknown
+  }
+
+  /// The texts that an adaptation needs.
+  private struct Texts {
+    let scored: Corpus
+    /// The text that the scale of gradients is measured on.
+    let training: Corpus?
+    /// The text that settings are searched on.
+    let valid: Corpus?
+    let unknown: UnknownSymbols
+
+    /// Opens the texts; the data of the run only where it is needed. Collective.
+    init(
+      _ selection: Selection, of options: RunOptions, _ vocabulary: Vocabulary, training: Bool,
+      searches: Bool, world: any Communicator
+    ) throws {
+      func open(_ data: DataOptions) throws -> Dataset {
+        try world.withTemporaryFolder { folder in
+          try world.open(
+            data, Dataset.Vocabularies(inputs: vocabulary), folder: data.cache ?? folder,
+            seed: options.seed)
+        }
+      }
+      var given: Dataset?
+      if case .files(let paths) = selection {
+        given = try open(DataOptions(train: Paths(paths), document: options.data.document))
+      }
+      let own = given == nil || searches || training ? try open(options.data) : nil
+      func text(_ split: Split?, _ key: String) throws -> Corpus {
+        guard let corpus = split?.corpus else {
+          throw UsageError(
+            "the run has no text as data.\(key), which --dynamic or --cache needs here: give a text with "
+              + "--data, and settings instead of a search")
+        }
+        return corpus
+      }
+      (scored, self.training, valid) = try world.unanimous {
+        let scored =
+          switch selection {
+          case .files: try text(given?.train, "train")
+          case .part(.valid): try text(own?.valid, "valid")
+          case .part(.test): try text(own?.test, "test")
+          }
+        return (
+          scored, training ? try text(own?.train, "train") : nil,
+          searches ? try text(own?.valid, "valid") : nil
+        )
+      }
+      guard world.isRoot, let source = given ?? own else {
+        unknown = UnknownSymbols()
+        return
+      }
+      unknown = UnknownSymbols(.text(scored), of: source)
+    }
   }
 
   /// Refuses models for which adaptation has no meaning.

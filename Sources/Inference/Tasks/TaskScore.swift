@@ -26,7 +26,7 @@ public struct TaskScore: Sendable {
   /// The symbols that count and are not in the model's vocabulary.
   public let unknown: UnknownSymbols
 
-  /// What every rank needs of a question.
+  /// A question as every rank needs it.
   private struct Shared: Codable {
     var texts: [Continuation]
     var right: Int
