@@ -151,7 +151,12 @@ let trainer: [Target] = [
       "Exchange",
       "TestSupport",
     ]),
-  tests("Inference", ["Formats", "Configuration", "Inference", "NumericalTestSupport"]),
+  tests(
+    "Inference",
+    [
+      "LinearAlgebra", "Sequences", "Recurrence", "Datasets", "Collectives", "Formats",
+      "Configuration", "Checkpointing", "Inference", "NumericalTestSupport", "TestSupport",
+    ]),
   tests(
     "Training",
     [

@@ -32,11 +32,13 @@ extension Checkpoint {
   /// - Parameters:
   ///   - raw: True for the weights as trained, even if the run kept an average.
   ///   - precision: The number format of products; nil for that of the run.
+  ///   - noise: False for a model whose gradients have no dropout and no other random numbers.
   public func anyModel(
-    raw: Bool = false, precision: Precision? = nil
+    raw: Bool = false, precision: Precision? = nil, noise: Bool = true
   ) throws -> (model: any Model, weights: ParameterVector) {
     let options = try options()
-    let model = options.model.makeModel(try interface(), seed: options.seed)
+    let chosen = noise ? options.model : options.model.withoutNoise
+    let model = chosen.makeModel(try interface(), seed: options.seed)
     let weights = ParameterVector(ParameterLayout(model.plan))
     weights.precision = precision ?? options.training.precision
     let file = raw ? try tensors(of: CheckpointFile.Name.model) : try bestWeights

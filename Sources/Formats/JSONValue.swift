@@ -62,6 +62,28 @@ public enum JSONValue: Equatable, Sendable {
   }
 }
 
+/// The first place at which a text is not JSON.
+package struct JSONProblem: Error {
+  /// The number of the byte, from 1.
+  package let position: Int
+  package let reason: String
+}
+
+extension JSONValue {
+  /// Parses a text strictly by RFC 8259; a key that an object has twice is refused.
+  package init(strictly text: String) throws(JSONProblem) {
+    let bytes = Array(text.utf8)
+    let result = bytes.withUnsafeBytes { memory in
+      Result { () throws(StrictJSON.Failure) in try StrictJSON.parse(memory) }
+    }
+    switch result {
+    case .success(let value): self = value
+    case .failure(let failure):
+      throw JSONProblem(position: failure.position + 1, reason: failure.reason)
+    }
+  }
+}
+
 extension JSONValue: Codable {
   public init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()

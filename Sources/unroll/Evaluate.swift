@@ -5,19 +5,33 @@ internal import Configuration
 internal import Datasets
 internal import Foundation
 internal import Inference
+internal import Reporting
 internal import Training
 
 extension SequenceScore.Part: ExpressibleByArgument {}
+extension EvaluationTask: ExpressibleByArgument {}
 
 struct Evaluate: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Scores a text or sequences with a model: loss, perplexity, accuracy, NRMSE.",
+    abstract: "Scores a text, sequences or a task with a model: loss, perplexity, accuracy, NRMSE.",
     discussion: """
       The state is carried through a whole text. Sequences are read in the format of the run's \
-      data; --part takes them from the run's own data. Works under mpirun too.
+      data; --part takes them from the run's own data. --task reads sets of the field: unroll \
+      evaluate CHECKPOINT --task lambada FILE.jsonl. With --dynamic or --cache the model adapts to \
+      the text. Works under mpirun too.
       """)
 
   @OptionGroup var from: CheckpointArgument
+
+  @Argument(help: "The file of --task, a JSON object on each line.", completion: .file())
+  var file: String?
+
+  @Option(
+    help: """
+      lambada: the last word of each text; pairs: the better of two sentences; choices: the right \
+      ending.
+      """)
+  var task: EvaluationTask?
 
   @Option(help: "A text or a file of sequences, or a folder of them.", completion: .file())
   var data: [String] = []
@@ -35,7 +49,8 @@ struct Evaluate: ParsableCommand {
 
   @Option(
     help: """
-      Parallel streams or sequences; 1, unless given, carries a text's state from end to end.
+      Parallel streams or sequences; 1, unless given, carries a text's state from end to end; 32, \
+      unless given, for --task.
       """)
   var batchSize: Int?
 
@@ -63,6 +78,8 @@ struct Evaluate: ParsableCommand {
   @Option(help: "The number of steps of each series that are given before --free begins.")
   var after: Int?
 
+  @OptionGroup var adapting: AdaptationOptions
+
   @OptionGroup var format: PrecisionOption
 
   @Flag(help: "Print one JSON object.")
@@ -83,6 +100,21 @@ struct Evaluate: ParsableCommand {
     else {
       throw ValidationError("--free and --after go together; both must be from 1 to a billion.")
     }
+    guard (task == nil) == (file == nil) else {
+      throw ValidationError(
+        task == nil
+          ? "Give a text or sequences with --data, and a file without it to --task."
+          : "Give the file of --task.")
+    }
+    if task != nil {
+      guard data.isEmpty, part == nil, source == nil, conditions == nil, free == nil,
+        batchTokens == nil, adapting.adaptation == nil
+      else {
+        throw ValidationError(
+          "--task takes a file, --batch-size, --precision and --json; remove the other options.")
+      }
+      return
+    }
     guard data.isEmpty != (part == nil) else {
       throw ValidationError("Give files with --data, or a split of the run's data with --part.")
     }
@@ -98,39 +130,103 @@ struct Evaluate: ParsableCommand {
         let path = try from.locate()
         return (path, try Checkpoint(verifying: path).interface().isRunning)
       }
-      let free = free.flatMap { free in after.map { FreeSteps(told: $0, predicted: free) } }
-      guard !isText || part != nil else {
-        try world.unanimous {
-          guard free == nil else {
-            throw UsageError("--free and --after are for series of numbers; remove them")
-          }
-          guard source == nil, conditions == nil else {
-            throw UsageError("--source and --conditions are for sequences; remove them")
-          }
-          guard batchTokens == nil else {
-            throw UsageError("--batch-tokens is for sequences; give --batch-size for a text")
-          }
-        }
-        let result = try TextScore(
-          of: data, with: checkpoint, batchSize: batchSize ?? 1, bptt: bptt,
-          precision: format.precision, world: world)
-        if world.isRoot {
-          print(json ? try result.json : result.words)
-          from.tell(checkpoint)
-          if let warning = result.unknown.warning(of: "the text") { warn(warning) }
-        }
-        return ExitStatus.done
-      }
-      let result = try SequenceScore(
-        of: part.map { .part($0) } ?? .files(data, source: source, conditions: conditions),
-        with: checkpoint, batchSize: batchSize, batchTokens: batchTokens, beam: beam, free: free,
-        precision: format.precision, world: world)
-      if world.isRoot {
-        print(json ? try result.json : result.words)
-        from.tell(checkpoint)
-        if let warning = result.unknown.warning(of: "the data") { warn(warning) }
+      if let task, let file {
+        try score(task, file, with: checkpoint, world)
+      } else if let adaptation = adapting.adaptation {
+        try score(adaptation, with: checkpoint, world)
+      } else if isText, part == nil {
+        try scoreText(with: checkpoint, world)
+      } else {
+        try scoreSequences(with: checkpoint, world)
       }
       return ExitStatus.done
     }
   }
+
+  /// Refuses options that mean nothing for a text.
+  private func checkTextOptions() throws {
+    guard free == nil else {
+      throw UsageError("--free and --after are for series of numbers; remove them")
+    }
+    guard source == nil, conditions == nil else {
+      throw UsageError("--source and --conditions are for sequences; remove them")
+    }
+    guard batchTokens == nil else {
+      throw UsageError("--batch-tokens is for sequences; give --batch-size for a text")
+    }
+  }
+
+  private func scoreText(with checkpoint: String, _ world: any Communicator) throws {
+    try world.unanimous { try checkTextOptions() }
+    let result = try TextScore(
+      of: data, with: checkpoint, batchSize: batchSize ?? 1, bptt: bptt,
+      precision: format.precision, world: world)
+    guard world.isRoot else { return }
+    print(json ? try result.json : result.words)
+    from.tell(checkpoint)
+    if let warning = result.unknown.warning(of: "the text") { warn(warning) }
+  }
+
+  private func scoreSequences(with checkpoint: String, _ world: any Communicator) throws {
+    let free = free.flatMap { free in after.map { FreeSteps(told: $0, predicted: free) } }
+    let result = try SequenceScore(
+      of: part.map { .part($0) } ?? .files(data, source: source, conditions: conditions),
+      with: checkpoint, batchSize: batchSize, batchTokens: batchTokens, beam: beam, free: free,
+      precision: format.precision, world: world)
+    guard world.isRoot else { return }
+    print(json ? try result.json : result.words)
+    from.tell(checkpoint)
+    if let warning = result.unknown.warning(of: "the data") { warn(warning) }
+  }
+
+  private func score(
+    _ adaptation: Adaptation, with checkpoint: String, _ world: any Communicator
+  ) throws {
+    try world.unanimous { try checkTextOptions() }
+    let result = try AdaptedScore(
+      of: part.map { .part($0) } ?? .files(data), with: checkpoint, adaptation,
+      searches: adapting.searches, batchSize: batchSize ?? 1, bptt: bptt,
+      precision: format.precision, world: world
+    ) { adaptation, score in
+      StandardStreams.tell("\(adaptation.words): validation loss \(score.loss)\n")
+    }
+    guard world.isRoot else { return }
+    print(json ? try result.json : result.words)
+    StandardStreams.tell(result.adaptation.words + "\n")
+    from.tell(checkpoint)
+    if let warning = result.unknown.warning(of: "the text") { warn(warning) }
+  }
+
+  private func score(
+    _ task: EvaluationTask, _ file: String, with checkpoint: String, _ world: any Communicator
+  ) throws {
+    let read = try world.unanimous { world.isRoot ? try lines(of: file) : [] }
+    var progress = TextProgress()
+    let result = try TaskScore(
+      task, read, of: file, with: checkpoint, batchSize: batchSize ?? 32,
+      precision: format.precision, world: world, progress: { progress.show($0, of: $1) })
+    guard world.isRoot else { return }
+    progress.finish()
+    print(json ? try result.json : result.words)
+    from.tell(checkpoint)
+    if let warning = result.unknown.warning(of: "the texts") { warn(warning) }
+  }
+}
+
+/// The progress of a command over its texts, on a terminal only.
+private struct TextProgress {
+  private let clock = ContinuousClock()
+  private let isShown = isatty(STDERR_FILENO) == 1
+  private var shown: ContinuousClock.Instant?
+
+  /// Shows the part that is done, at most five times a second.
+  mutating func show(_ done: Int, of total: Int) {
+    guard isShown, shown.map({ clock.now - $0 > .milliseconds(200) }) ?? true else { return }
+    shown = clock.now
+    StandardStreams.tell(
+      "\r" + ProgressLine.bar(done, of: total) + "  \(done) of \(total) texts  ")
+  }
+
+  /// Clears the line.
+  func finish() { if shown != nil { StandardStreams.tell("\r\u{1B}[K") } }
 }

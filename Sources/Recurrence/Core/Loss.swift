@@ -13,14 +13,26 @@ public final class Loss: @unchecked Sendable {
   public var (roots, correctRoots) = (0, 0)
   /// −ln p of each row's target; 0 for a row without a target.
   public let rows: Buffer<Real>
+  /// 1 for each row that counts in `correct`, else 0.
+  package let correctRows: Buffer<UInt8>
 
-  init(rows: Int) { self.rows = Buffer(count: rows) }
+  init(rows: Int) {
+    self.rows = Buffer(count: rows)
+    correctRows = Buffer(count: rows)
+  }
+
+  /// Counts a row whose target's logit was the first of the largest.
+  func countCorrect(_ row: Int) {
+    correct += 1
+    correctRows.start[row] = 1
+  }
 
   /// Resets all sums for a new window.
   public func clear() {
     sum = 0
     targets = 0
     correct = 0
+    correctRows.clear()
     (roots, correctRoots) = (0, 0)
   }
 }

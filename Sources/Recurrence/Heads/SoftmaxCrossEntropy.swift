@@ -56,6 +56,7 @@ public struct SoftmaxCrossEntropy: Head {
         if cap == nil { l[excluded] = -.infinity }
       }
       let loss = entropy(l, target, pass)
+      if loss.isCorrect { pass.loss.countCorrect(row) }
       if pass.batch.isRoot(row) {
         pass.loss.roots += 1
         if loss.isCorrect { pass.loss.correctRoots += 1 }
@@ -73,7 +74,6 @@ public struct SoftmaxCrossEntropy: Head {
     let m = largest(l, pass)
     let score = Double(l[target]) - Double(m)
     let isCorrect = l.isFirst(target, of: m)
-    if isCorrect { pass.loss.correct += 1 }
     let total = l.exponentiate(minus: m)
     return (logarithm(total) - score, total, m, isCorrect)
   }

@@ -41,6 +41,11 @@ extension ModelOptions {
   /// The way in which the model predicts the end of a sequence; `symbol` for a model of trees.
   public var end: EndOfSequence { sequence?.end ?? .symbol }
 
+  /// The same model of sequences without anything that training samples; a model of trees as it is.
+  package var withoutNoise: ModelOptions {
+    sequence.map { .sequence($0.withoutNoise) } ?? self
+  }
+
   /// Makes the model of these options for data with the given signature.
   /// - Parameters:
   ///   - seed: The key of dropout; `ParameterVector.initialize` samples initial weights.

@@ -95,6 +95,24 @@ extension SequenceModelOptions {
       embeddingInitializer: embeddingInitializer, embeddingRate: embeddingRate)
   }
 
+  /// The same model without anything that training samples, such as dropout: the gradient of its
+  /// loss is that of the loss in evaluation.
+  package var withoutNoise: SequenceModelOptions {
+    func quiet(_ layer: LayerOptions) -> LayerOptions {
+      var layer = layer
+      layer.dropout = nil
+      layer.surroundings.samplesZoneout = false
+      return layer
+    }
+    var options = self
+    options.dropout = 0
+    options.inputDropout = nil
+    options.layers = layers.map(quiet)
+    options.encoder?.dropout = nil
+    options.encoder?.layers = encoder?.layers.map(quiet) ?? []
+    return options
+  }
+
   /// The first contradiction between options; nil if there is none.
   public var incompatibility: String? { problemOfWidths?.sentence ?? encoder?.problem }
 

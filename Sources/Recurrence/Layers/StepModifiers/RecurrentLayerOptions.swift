@@ -8,6 +8,9 @@ public struct RecurrentLayerOptions: Hashable, Sendable {
   public var feedsTargets: Bool
   /// The probability that a unit of a state keeps its old value.
   public var zoneout: Double
+  /// True if training samples the units that keep their value; false to mix old and new values with
+  /// the probability, as evaluation does. Not a key of a configuration.
+  var samplesZoneout = true
 
   public init(
     initialState: InitialState = .zero, feedback: FeedbackOptions? = nil,

@@ -40,7 +40,9 @@ struct StepModifiers {
     var zoneouts: [Activation: Zoneout] = [:]
     if options.zoneout > 0 {
       for state in cell.states where plan.isDifferentiated(state) {
-        zoneouts[state] = Zoneout(options.zoneout, of: state, seed: context.seed, in: &plan)
+        zoneouts[state] = Zoneout(
+          options.zoneout, isSampled: options.samplesZoneout, of: state, seed: context.seed,
+          in: &plan)
       }
     }
     func carried(_ state: Activation) -> Activation { zoneouts[state]?.held ?? state }

@@ -5,6 +5,8 @@ internal import LinearAlgebra
 ///
 ///     s(t) = m ∘ s̃(t) + (1 − m) ∘ s(t−1),   m = 0 with probability p, else 1; 1 − p in evaluation
 ///
+/// Without sampling, m is 1 − p in training too.
+///
 /// s̃ is the state that the cell computes, s the one that is carried and read by others. Masks are made
 /// like those of `Dropout`.
 struct Zoneout: StepModifier {
@@ -13,11 +15,15 @@ struct Zoneout: StepModifier {
   private let state: Activation
   private let mask: Activation
   private let rate: Double
+  private let isSampled: Bool
   private let random: Philox
 
-  init(_ rate: Double, of state: Activation, seed: UInt64, in plan: inout Plan) {
+  init(
+    _ rate: Double, isSampled: Bool, of state: Activation, seed: UInt64, in plan: inout Plan
+  ) {
     precondition(rate > 0 && rate < 1, "zoneout of \(rate)")
     self.rate = rate
+    self.isSampled = isSampled
     self.state = state
     random = Philox(seed: seed, name: "\(plan.scope.layer) \(plan.name(of: state)) zoneout")
     held = plan.held(of: state)
@@ -46,7 +52,7 @@ struct Zoneout: StepModifier {
 
   private func drawMask(_ t: Int, _ pass: Pass) -> Matrix {
     let (m, batch) = (pass[mask, t], pass.batch)
-    guard pass.isTraining else {
+    guard pass.isTraining && isSampled else {
       m.fill(Real(1 - rate))
       return m
     }
