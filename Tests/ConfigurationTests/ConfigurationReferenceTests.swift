@@ -119,7 +119,13 @@ import Testing
 
   // An encoder's layers have the keys of all layers.
   private static func ofAnyStack(_ key: String) -> String {
-    key.replacing("model.encoder.layers.", with: "model.layers.")
+    let key = key.replacing("model.encoder.layers.", with: "model.layers.")
+    // The options of a cell stand beside those of a mixer, with the same meaning as in a layer.
+    let mixer = "model.layers.*.block.mixer."
+    let own = ["cell", "in_projection", "conv", "gate", "out_projection", "projection_bias"]
+    guard key.hasPrefix(mixer) else { return key }
+    let name = key.dropFirst(mixer.count)
+    return own.contains { name == $0 || name.hasPrefix($0 + ".") } ? key : "model.layers.*." + name
   }
 
   // The keys below an initializer belong to its value: `{uniform: 0.1}`.
@@ -267,9 +273,7 @@ private struct ReferencePage {
     ]
     if let task = options.data.task { headings.insert("Task `\(task.name)`") }
     let layers = options.model.layers + (options.model.sequence?.encoder?.layers ?? [])
-    for case .recurrent(let cell, _) in layers.map(\.kind) {
-      headings.insert("Cell `\(cell)`")
-    }
+    for cell in layers.compactMap(\.cell) { headings.insert("Cell `\(cell.name)`") }
     return headings
   }
 

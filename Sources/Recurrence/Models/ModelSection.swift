@@ -7,7 +7,9 @@ internal import Sequences
 /// `options` of a model.
 struct ModelSection: Codable {
   var embedding: Int?
+  var embeddingScale: EmbeddingScale?
   var layers: [LayerOptions] = []
+  var finalNorm: NormOptions?
   var tree: Tree?
   var tied = false
   var dropout = 0.0
@@ -65,6 +67,8 @@ struct ModelSection: Codable {
     case outputBiasInitializer = "output_bias_initializer"
     case outputBias = "output_bias"
     case embeddingRate = "embedding_rate"
+    case embeddingScale = "embedding_scale"
+    case finalNorm = "final_norm"
     case outputRate = "output_rate"
   }
 
@@ -73,8 +77,8 @@ struct ModelSection: Codable {
     tree = try keys.decodeIfPresent(Tree.self, forKey: .tree)
     layers =
       tree == nil
-      ? try keys.decode([LayerOptions].self, forKey: .layers)
-      : try keys.decodeIfPresent([LayerOptions].self, forKey: .layers) ?? []
+      ? try keys.decode([RepeatedLayer].self, forKey: .layers).expanded
+      : try keys.decodeIfPresent([RepeatedLayer].self, forKey: .layers)?.expanded ?? []
     guard !layers.isEmpty || tree != nil else {
       throw DecodingError.dataCorruptedError(
         forKey: .layers, in: keys, debugDescription: "a model needs at least one layer")
@@ -82,6 +86,8 @@ struct ModelSection: Codable {
     embedding = try keys.decodeIfPresent(Int.self, forKey: .embedding).map {
       try keys.checkedWidth($0, .embedding)
     }
+    embeddingScale = try keys.decodeIfPresent(EmbeddingScale.self, forKey: .embeddingScale)
+    finalNorm = try keys.decodeIfPresent(NormOptions.self, forKey: .finalNorm)
     tied = try keys.decodeIfPresent(Bool.self, forKey: .tied) ?? false
     dropout = try keys.dropoutRate(.dropout) ?? 0
     inputDropout = try keys.dropoutRate(.inputDropout)
@@ -131,7 +137,7 @@ extension ModelSection.Encoding {
     embedding = try keys.decodeIfPresent(Int.self, forKey: .embedding).map {
       try keys.checkedWidth($0, .embedding)
     }
-    layers = try keys.decode([LayerOptions].self, forKey: .layers)
+    layers = try keys.decode([RepeatedLayer].self, forKey: .layers).expanded
     dropout = try keys.dropoutRate(.dropout)
     if let problem = EncoderOptions(embedding: embedding, layers: layers).problem {
       throw DecodingError.dataCorruptedError(
@@ -154,6 +160,9 @@ extension ModelSection {
     if let tree { return problem(of: tree) }
     let widths = SequenceModelOptions(embedding: embedding, layers: layers, tied: tied)
     if let problem = widths.problemOfWidths { return problem }
+    if embedding == nil, embeddingScale != nil {
+      return (.embeddingScale, "embedding_scale needs an embedding; set embedding")
+    }
     if encoder == nil, attention != .none {
       return (.attention, "attention needs an encoder; set model.encoder")
     }
@@ -198,7 +207,8 @@ extension ModelSection {
       (attention != .none, .attention), (attentionPlace != .output, .attentionPlace),
       (lengthInput != .remaining, .lengthInput), (longest != nil, .longest),
       (condition != .everyStep, .condition), (conditionEmbedding != nil, .conditionEmbedding),
-      (end != .symbol, .end),
+      (end != .symbol, .end), (embeddingScale != nil, .embeddingScale),
+      (finalNorm != nil, .finalNorm),
     ] where isSet { return (key, "model.\(key.rawValue) would do nothing, because it \(reason)") }
     return nil
   }
@@ -241,7 +251,8 @@ extension ModelSection {
         inputDropout: inputDropout, variational: variational, recurrent: recurrent,
         initializer: initializer, embeddingInitializer: embeddingInitializer,
         embeddingRate: embeddingRate, output: output, shortcut: shortcut, condition: condition,
-        conditionEmbedding: conditionEmbedding, encoder: encoder, end: ending))
+        conditionEmbedding: conditionEmbedding, encoder: encoder, end: ending,
+        embeddingScale: embeddingScale, finalNorm: finalNorm))
   }
 
   init(_ options: ModelOptions) {
@@ -253,7 +264,9 @@ extension ModelSection {
 
   private init(_ options: SequenceModelOptions) {
     embedding = options.embedding
+    embeddingScale = options.embeddingScale
     layers = options.layers
+    finalNorm = options.finalNorm
     tied = options.tied
     dropout = options.dropout
     inputDropout = options.inputDropout
