@@ -71,7 +71,9 @@ import Testing
     of rows: [ReferencePage.Row], _ block: String, in section: ReferencePage.Section
   ) throws {
     // Null is the same as absent.
-    let removed = rows.filter { $0.fallback != .required }.map { "\($0.place)=null" }
+    var removed = rows.filter { $0.fallback != .required }.map { "\($0.place)=null" }
+    // Without its preset, a model needs layers of its own.
+    if block.contains("  preset: ") { removed.append("model.layers=[{cell: elman, hidden: 8}]") }
     let json = try resolved(block, in: section, set: removed)
     for row in rows {
       let what = "\(section.heading): the default of \(row.key)"
@@ -137,7 +139,8 @@ import Testing
 
   /// A block laid over the least that decodes.
   private func configuration(_ block: String, set: [String] = []) throws -> Configuration {
-    let layers = block.contains("  tree: ") ? "" : ", layers: [{cell: elman, hidden: 8}]"
+    let makesLayers = ["  tree: ", "  preset: "].contains { block.contains($0) }
+    let layers = makesLayers ? "" : ", layers: [{cell: elman, hidden: 8}]"
     let least = "model: {embedding: 96\(layers)}"
     var configuration = try Configuration(yaml: least, file: "least")
       .merged(with: Configuration(yaml: block, file: "docs/configuration.md"))

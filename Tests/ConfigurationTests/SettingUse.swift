@@ -292,7 +292,7 @@ struct SettingUse: Sendable, CustomTestStringConvertible {
     model.layers.*.block.mlp.factor model.layers.*.block.mlp.round model.layers.*.block.mlp.bias
     model.layers.*.block.output_variance model.layers.*.conv.kernel model.layers.*.conv.bias
     model.layers.*.conv.activation model.layers.*.token_shift
-    model.embedding_scale model.final_norm.kind model.final_norm.eps training.batch_size
+    model.preset model.width model.depth model.embedding_scale model.final_norm.kind model.final_norm.eps training.batch_size
     training.stride training.recompute.states training.recompute.steps training.epochs
     training.steps training.precision training.average.decay training.average.warmup
     training.readout.ridge training.readout.washout training.optimizer.learning_rate_decay

@@ -74,32 +74,43 @@ struct ModelSection: Codable {
 
   init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
+    let preset = try PresetSection(from: decoder).options
+    // What a preset says holds unless a key of the section says otherwise.
+    let base = ModelSection(preset ?? SequenceModelOptions(embedding: nil, layers: []))
     tree = try keys.decodeIfPresent(Tree.self, forKey: .tree)
-    layers =
-      tree == nil
-      ? try keys.decode([RepeatedLayer].self, forKey: .layers).expanded
-      : try keys.decodeIfPresent([RepeatedLayer].self, forKey: .layers)?.expanded ?? []
+    let given =
+      tree == nil && preset == nil
+      ? try keys.decode([RepeatedLayer].self, forKey: .layers)
+      : try keys.decodeIfPresent([RepeatedLayer].self, forKey: .layers) ?? []
+    if preset != nil, !given.isEmpty || tree != nil {
+      throw DecodingError.dataCorruptedError(
+        forKey: tree == nil ? .layers : .tree, in: keys,
+        debugDescription: "a preset makes the layers; remove model.preset, or what stands beside it")
+    }
+    layers = preset == nil ? given.expanded : base.layers
     guard !layers.isEmpty || tree != nil else {
       throw DecodingError.dataCorruptedError(
         forKey: .layers, in: keys, debugDescription: "a model needs at least one layer")
     }
-    embedding = try keys.decodeIfPresent(Int.self, forKey: .embedding).map {
-      try keys.checkedWidth($0, .embedding)
-    }
-    embeddingScale = try keys.decodeIfPresent(EmbeddingScale.self, forKey: .embeddingScale)
-    finalNorm = try keys.decodeIfPresent(NormOptions.self, forKey: .finalNorm)
-    tied = try keys.decodeIfPresent(Bool.self, forKey: .tied) ?? false
+    embedding =
+      try keys.decodeIfPresent(Int.self, forKey: .embedding).map {
+        try keys.checkedWidth($0, .embedding)
+      } ?? base.embedding
+    embeddingScale =
+      try keys.decodeIfPresent(EmbeddingScale.self, forKey: .embeddingScale) ?? base.embeddingScale
+    finalNorm = try keys.decodeIfPresent(NormOptions.self, forKey: .finalNorm) ?? base.finalNorm
+    tied = try keys.decodeIfPresent(Bool.self, forKey: .tied) ?? base.tied
     dropout = try keys.dropoutRate(.dropout) ?? 0
     inputDropout = try keys.dropoutRate(.inputDropout)
     variational = try keys.decodeIfPresent(Bool.self, forKey: .variational) ?? false
     recurrent = try keys.decodeIfPresent(Bool.self, forKey: .recurrent) ?? false
-    initializer = try keys.decodeIfPresent(Initializer.self, forKey: .initializer) ?? .pytorch
+    initializer = try keys.decodeIfPresent(Initializer.self, forKey: .initializer) ?? base.initializer
     embeddingInitializer =
       try keys.decodeIfPresent(Initializer.self, forKey: .embeddingInitializer)
     outputInitializer = try keys.decodeIfPresent(Initializer.self, forKey: .outputInitializer)
     outputBiasInitializer =
       try keys.decodeIfPresent(Initializer.self, forKey: .outputBiasInitializer)
-    outputBias = try keys.decodeIfPresent(Bool.self, forKey: .outputBias) ?? true
+    outputBias = try keys.decodeIfPresent(Bool.self, forKey: .outputBias) ?? base.outputBias
     shortcut = try keys.decodeIfPresent(Bool.self, forKey: .shortcut) ?? false
     condition = try keys.decodeIfPresent(ConditionPlace.self, forKey: .condition) ?? .everyStep
     conditionEmbedding = try keys.decodeIfPresent(Int.self, forKey: .conditionEmbedding).map {

@@ -66,7 +66,7 @@ extension NetworkCatalogue.Network {
           "mlp geglu, geglu_tanh, swiglu: (f(x W_gate)∘(x W_up)) W_down (Shazeer 2020)",
           "gelu: x Φ(x) with the error function; gelu_tanh: ½ x (1 + tanh(√(2/π)(x + 0.044715 x³)))",
         ],
-        options: [Option("block", .null)],
+        options: [Option("block", .null), Option("repeat", 1, 12)],
         parameters: [
           Parameter("norm.weight", "width"), Parameter("mixer.out_proj.weight", "width", "h"),
           Parameter("mlp_norm.weight", "width"),
@@ -166,6 +166,15 @@ extension NetworkCatalogue.Network {
   /// The options around a whole stack.
   private static var wholes: [Self] {
     [
+      Self(
+        "preset", "hawk: De 2024",
+        [
+          "hawk: depth blocks of width; in each y = x + (rg-lru(conv(x̂ W_in))∘gelu_tanh(x̂ W_g)) W_out, "
+            + "x̂ = rmsnorm(x), then a geglu_tanh of 3·width"
+        ],
+        options: [
+          Option("preset", .null, "hawk"), Option("width", .null, 512), Option("depth", .null, 6),
+        ]),
       Self(
         "shortcut", "Elman networks with shortcuts; the [1, u, x] of echo state networks",
         ["the head reads [h, x], the output of the last layer and the input of the first"],

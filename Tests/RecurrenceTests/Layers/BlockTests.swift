@@ -223,3 +223,56 @@ import Testing
     }
   }
 }
+
+@Suite struct `Presets` {
+  @Test func `hawk has the blocks and the first weights of the reference`() throws {
+    let (width, depth) = (96, 3)
+    let options = try #require(
+      try decodeModel(#"{"preset": "hawk", "width": 96, "depth": 3}"#).sequence)
+    #expect(options.layers.count == depth && options.tied && options.embedding == width)
+    let model = SequenceModel(options, vocabulary: 211, seed: 1)
+    let layout = ParameterLayout(model.plan)
+    let weights = ParameterVector(layout)
+    weights.initialize(seed: 3)
+    // The standard deviations of `reset_parameters` of recurrentgemma; all means are zero.
+    let (read, out) = (1 / Double(width), 2 / Double(depth))
+    let spreads: [String: Double] = [
+      "encoder.weight": read, "mixer.gate_proj.weight": read, "mixer.in_proj.weight": read,
+      "mixer.out_proj.weight": out / Double(width), "mixer.conv.weight": 0.01 / 4,
+      "mixer.weight_a_gate_l0": read, "mixer.weight_input_gate_l0": read,
+      "mlp.gate_up_proj.weight": read, "mlp.down_proj.weight": out / Double(3 * width),
+    ].mapValues { $0.squareRoot() }
+    for entry in layout.entries {
+      let values = weights.elements(of: entry).map { Double($0) }
+      let name = entry.name.replacing(/layers\.\d+\./, with: "")
+      let mean = values.reduce(0, +) / Double(values.count)
+      let spread = (values.map { ($0 - mean) * ($0 - mean) }.reduce(0, +) / Double(values.count))
+        .squareRoot()
+      if let expected = spreads[name] {
+        #expect(abs(spread / expected - 1) < 0.1, "\(entry.name): \(spread), not \(expected)")
+        #expect(abs(mean) < 0.1 * expected, "\(entry.name): \(mean)")
+      } else if name.hasSuffix("norm.weight") {
+        #expect(values.allSatisfy { $0 == 1 }, "\(entry.name)")
+      } else if name == "mixer.a_param_l0" {
+        // ρ = e^(−softplus Λ), whose square is uniform.
+        let squares = values.map { 1 / ((1 + Foundation.exp($0)) * (1 + Foundation.exp($0))) }
+        #expect(squares.allSatisfy { (0.81 - 1e-6...0.998001 + 1e-6).contains($0) })
+        #expect(abs(squares.reduce(0, +) / Double(squares.count) - 0.904) < 0.02)
+      } else {
+        #expect(name.contains("bias") && values.allSatisfy { $0 == 0 }, "\(entry.name)")
+      }
+    }
+  }
+
+  @Test func `are refused beside what they make`() {
+    #expect(
+      refusal(ofModel: #"{"preset": "hawk", "width": 8, "depth": 1, "layers": [{"linear": 8}]}"#)?
+        .sentence == "a preset makes the layers; remove model.preset, or what stands beside it")
+    #expect(
+      refusal(ofModel: #"{"preset": "howk", "width": 8, "depth": 1}"#)?.sentence
+        == "no preset is called howk; there is hawk")
+    #expect(
+      refusal(ofModel: #"{"width": 8, "layers": [{"linear": 8}]}"#)?.sentence
+        == "width is that of a preset; set model.preset, or remove it")
+  }
+}
