@@ -66,8 +66,17 @@ extension SequenceModelOptions {
 
   /// The input and the layers.
   private var stackWords: [String] {
-    [(embedding.map { "embedding \($0)" } ?? "input") + dropped(dropoutOfInput)]
-      + layers.map(words)
+    [
+      (embedding.map { "embedding \($0)" } ?? "input") + (embeddingScale.map(words) ?? "")
+        + dropped(dropoutOfInput)
+    ] + layers.map(words) + (finalNorm.map { [$0.kind.rawValue] } ?? [])
+  }
+
+  private func words(_ scale: EmbeddingScale) -> String {
+    switch scale {
+    case .factor(let factor): " times \(factor)"
+    case .squareRoot: " times √width"
+    }
   }
 
   private func words(_ layer: LayerOptions) -> String {
@@ -75,11 +84,24 @@ extension SequenceModelOptions {
       switch layer.kind {
       case .linear(let width): "linear \(width)"
       case .recurrent(let cell, let options): "\(cell) \(options.hidden)" + details(options)
+      case .block(let block): "block (" + words(block) + ")"
+      case .convolution(let options): "convolution over \(options.kernel) steps"
+      case .tokenShift: "token shift"
       }
     return kind + layer.surroundings.words
       + (layer.bidirectional.map { ", bidirectional \($0.rawValue)" } ?? "")
       + (layer.residual ? ", residual" : "") + (layer.frozen ? ", frozen" : "")
       + dropped(layer.dropout ?? dropout)
+  }
+
+  private func words(_ block: BlockOptions) -> String {
+    let mixer = block.mixer
+    return block.norm.kind.rawValue + ", "
+      + (mixer.inProjection.map { "projection to \($0), " } ?? "")
+      + (mixer.convolution.map { "convolution over \($0.kernel) steps, " } ?? "")
+      + "\(mixer.cell) \(mixer.options.hidden)" + details(mixer.options)
+      + (mixer.gate.map { ", gate \($0.rawValue)" } ?? "")
+      + (block.mlp.map { "; mlp \($0.kind.rawValue)" } ?? "")
   }
 
   /// Returns the options of a cell, besides its width, that differ from the defaults.

@@ -19,7 +19,20 @@ extension SequenceModel {
         "the model predicts where a sequence ends (\(options.end.name)), which no module of "
         + "PyTorch does"
     }
+    if options.finalNorm != nil {
+      return "the model has a final_norm, which no recurrent module of PyTorch has"
+    }
+    if options.embeddingScale != nil {
+      return "the model has an embedding_scale, which no recurrent module of PyTorch has"
+    }
     for (index, layer) in options.layers.enumerated() {
+      switch layer.kind {
+      case .block: return "layer \(index) is a block, for which PyTorch has no recurrent module"
+      case .convolution: return "layer \(index) is a conv, which no recurrent module of PyTorch has"
+      case .tokenShift:
+        return "layer \(index) is a token_shift, which no recurrent module of PyTorch has"
+      case .recurrent, .linear: break
+      }
       guard case .recurrent(let cell, let options) = layer.kind else { continue }
       if layer.surroundings.initialState != .zero {
         return "layer \(index) has an initial state (\(layer.surroundings.initialState.rawValue)), "

@@ -127,6 +127,12 @@
     return Matrix(start, rows: count, columns: columns / count)
   }
 
+  /// All numbers of a matrix whose rows lie one behind the other, as one row.
+  @inlinable public var flattened: Row {
+    precondition(rows == 1 || stride == columns, "rows of \(columns) that lie \(stride) apart")
+    return Row(start, count: rows * columns)
+  }
+
   /// The transpose of this matrix, as a factor of a product; no number moves.
   @inlinable public var transposed: Transposed { Transposed(of: self) }
 

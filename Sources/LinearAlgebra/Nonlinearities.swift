@@ -16,6 +16,14 @@
     let e = Glibc.exp(-x.magnitude)
     return (x < 0 ? e : 1) / (1 + e)
   }
+  /// eˣ − 1 for x ≤ 0, without the loss of digits near zero.
+  public func exponentialMinusOne(_ x: Real) -> Real { Glibc.expm1(x) }
+  /// ln(1 + eˣ)
+  public func softplus(_ x: Real) -> Real { max(x, 0) + Glibc.log1p(Glibc.exp(-x.magnitude)) }
+  /// Φ(x), the share of a standard normal distribution below x, and its density φ(x) = Φ′(x).
+  public func normalDistribution(_ x: Real) -> (share: Real, density: Real) {
+    (0.5 * erfc(-x * 0.5.squareRoot()), Glibc.exp(-0.5 * x * x) / (2 * Double.pi).squareRoot())
+  }
 #else
   // This import is public because inlined functions call the header, which is part of this package.
   public import CArithmetic
@@ -81,5 +89,53 @@
     let e = multiplyAdd(two, q, two)
     let s = (x < 0 ? e : 1) / (1 + e)
     return x < -1 ? multiplyAdd(-e, s, e) : s
+  }
+
+  /// eˣ − 1 for x ≤ 0, without the loss of digits near zero: 2ⁿ q + (2ⁿ − 1).
+  @inlinable @inline(__always)
+  public func exponentialMinusOne(_ x: Real) -> Real {
+    let (q, n) = splitPower(x < -87 ? -87 : x)
+    let two = Float(bitPattern: (n &+ 127) &<< 23)
+    return multiplyAdd(two, q, two - 1)
+  }
+
+  /// ln(1 + eˣ) = max(x, 0) + 2 artanh s with s = e/(2 + e), e = e^(−|x|) and s ≤ ⅓.
+  @inlinable @inline(__always)
+  public func softplus(_ x: Real) -> Real {
+    let e = exp(-x.magnitude)
+    let s = e / (2 + e)
+    let z = s * s
+    var p: Float = 1 / 15
+    p = multiplyAdd(p, z, 1 / 13)
+    p = multiplyAdd(p, z, 1 / 11)
+    p = multiplyAdd(p, z, 1 / 9)
+    p = multiplyAdd(p, z, 1 / 7)
+    p = multiplyAdd(p, z, 1 / 5)
+    p = multiplyAdd(p, z, 1 / 3)
+    let half = multiplyAdd(s * z, p, s)
+    return (x < 0 ? 0 : x) + 2 * half
+  }
+
+  /// Φ(x), the share of a standard normal distribution below x, and its density φ(x) = Φ′(x).
+  ///
+  /// With t = |x| and u = 1/(1 + t/4), Φ(−t) = e^(−t²/2) u P(u) with a polynomial P of degree 9, fitted to
+  /// 10⁻⁸ of the exact ratio. Both results are within 20 units in the last place for |x| < 5: the
+  /// rounding of t² weighs most.
+  @inlinable @inline(__always)
+  public func normalDistribution(_ x: Real) -> (share: Real, density: Real) {
+    let power = exp(-0.5 * x * x)
+    let u = 1 / multiplyAdd(x.magnitude, 0.25, 1)
+    var p: Float = 0.01658110664
+    p = multiplyAdd(p, u, -0.06280037112)
+    p = multiplyAdd(p, u, 0.05167241157)
+    p = multiplyAdd(p, u, 0.02840800689)
+    p = multiplyAdd(p, u, 0.01273595427)
+    p = multiplyAdd(p, u, 0.08664337191)
+    p = multiplyAdd(p, u, 0.07200431513)
+    p = multiplyAdd(p, u, 0.09551461606)
+    p = multiplyAdd(p, u, 0.09949269683)
+    p = multiplyAdd(p, u, 0.09974789588)
+    let tail = power * (u * p)
+    return (x < 0 ? tail : 1 - tail, power * 0.3989422804)
   }
 #endif

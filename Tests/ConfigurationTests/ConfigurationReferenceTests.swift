@@ -71,7 +71,9 @@ import Testing
     of rows: [ReferencePage.Row], _ block: String, in section: ReferencePage.Section
   ) throws {
     // Null is the same as absent.
-    let removed = rows.filter { $0.fallback != .required }.map { "\($0.place)=null" }
+    var removed = rows.filter { $0.fallback != .required }.map { "\($0.place)=null" }
+    // Without its preset, a model needs layers of its own.
+    if block.contains("  preset: ") { removed.append("model.layers=[{cell: elman, hidden: 8}]") }
     let json = try resolved(block, in: section, set: removed)
     for row in rows {
       let what = "\(section.heading): the default of \(row.key)"
@@ -119,7 +121,13 @@ import Testing
 
   // An encoder's layers have the keys of all layers.
   private static func ofAnyStack(_ key: String) -> String {
-    key.replacing("model.encoder.layers.", with: "model.layers.")
+    let key = key.replacing("model.encoder.layers.", with: "model.layers.")
+    // The options of a cell stand beside those of a mixer, with the same meaning as in a layer.
+    let mixer = "model.layers.*.block.mixer."
+    let own = ["cell", "in_projection", "conv", "gate", "out_projection", "projection_bias"]
+    guard key.hasPrefix(mixer) else { return key }
+    let name = key.dropFirst(mixer.count)
+    return own.contains { name == $0 || name.hasPrefix($0 + ".") } ? key : "model.layers.*." + name
   }
 
   // The keys below an initializer belong to its value: `{uniform: 0.1}`.
@@ -131,7 +139,8 @@ import Testing
 
   /// A block laid over the least that decodes.
   private func configuration(_ block: String, set: [String] = []) throws -> Configuration {
-    let layers = block.contains("  tree: ") ? "" : ", layers: [{cell: elman, hidden: 8}]"
+    let makesLayers = ["  tree: ", "  preset: "].contains { block.contains($0) }
+    let layers = makesLayers ? "" : ", layers: [{cell: elman, hidden: 8}]"
     let least = "model: {embedding: 96\(layers)}"
     var configuration = try Configuration(yaml: least, file: "least")
       .merged(with: Configuration(yaml: block, file: "docs/configuration.md"))
@@ -267,9 +276,7 @@ private struct ReferencePage {
     ]
     if let task = options.data.task { headings.insert("Task `\(task.name)`") }
     let layers = options.model.layers + (options.model.sequence?.encoder?.layers ?? [])
-    for case .recurrent(let cell, _) in layers.map(\.kind) {
-      headings.insert("Cell `\(cell)`")
-    }
+    for cell in layers.compactMap(\.cell) { headings.insert("Cell `\(cell.name)`") }
     return headings
   }
 

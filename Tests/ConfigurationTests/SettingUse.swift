@@ -345,7 +345,17 @@ struct SettingUse: Sendable, CustomTestStringConvertible {
     model.layers.*.outputs model.layers.*.output_nonlinearity model.layers.*.teacher_forcing
     model.layers.*.forget_bias model.layers.*.peephole model.layers.*.projection
     model.layers.*.coupled model.layers.*.layer_norm model.layers.*.candidate
-    model.layers.*.form model.layers.*.gate_candidate model.layers.*.delays training.batch_size
+    model.layers.*.form model.layers.*.gate_candidate model.layers.*.delays
+    model.layers.*.heads model.layers.*.input_weights model.layers.*.repeat
+    model.layers.*.block.norm.kind model.layers.*.block.norm.eps model.layers.*.block.mixer.cell
+    model.layers.*.block.mixer.in_projection model.layers.*.block.mixer.conv.kernel
+    model.layers.*.block.mixer.conv.bias model.layers.*.block.mixer.conv.activation
+    model.layers.*.block.mixer.gate model.layers.*.block.mixer.out_projection
+    model.layers.*.block.mixer.projection_bias model.layers.*.block.mlp.kind
+    model.layers.*.block.mlp.factor model.layers.*.block.mlp.round model.layers.*.block.mlp.bias
+    model.layers.*.block.output_variance model.layers.*.conv.kernel model.layers.*.conv.bias
+    model.layers.*.conv.activation model.layers.*.token_shift
+    model.preset model.width model.depth model.embedding_scale model.final_norm.kind model.final_norm.eps training.batch_size
     training.stride training.recompute.states training.recompute.steps training.epochs
     training.steps training.precision
     training.readout.ridge training.readout.washout training.optimizer.learning_rate_decay

@@ -15,6 +15,7 @@ public let cells: [String: any RecurrentCell.Type] = [
   "min-lstm": MinLSTM.self,
   "mlstm": MultiplicativeLSTM.self,
   "multiplicative": Multiplicative.self,
+  "rg-lru": RGLRU.self,
   "second-order": SecondOrder.self,
   "skip": Skip.self,
   "update-gru": UpdateGRU.self,

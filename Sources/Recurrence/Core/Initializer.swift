@@ -14,12 +14,14 @@ public enum Distribution: Hashable, Sendable {
 /// - `uniform`: every parameter, biases too, from U(±s) (Zaremba 2014).
 /// - `normal`: weights from N(0, s²), biases zero.
 /// - `xavier`: weights of each gate from U(±√(6/(in + out))), biases zero (Glorot & Bengio 2010).
+/// - `lecun`: weights from N(0, 1/in), biases zero (LeCun 1998).
 /// - `orthogonal`: each gate's matrix has orthonormal rows or columns, biases zero (Saxe 2013).
 public enum Initializer: Hashable, Sendable {
   case pytorch
   case uniform(Double)
   case normal(Double)
   case xavier
+  case lecun
   case orthogonal
 }
 
@@ -50,6 +52,8 @@ public struct InitialValue: Sendable {
     case chrono(longest: Int, sign: Double)
     /// The rank of each symbol; nil for its index.
     case ranks([Int32]?)
+    /// Λ with softplus(Λ) = −ln ρ and ρ² uniform between the squares of two radii (De 2024).
+    case ring(from: Double, to: Double)
   }
 
   let initializer: Initializer
@@ -71,7 +75,7 @@ public struct InitialValue: Sendable {
       case .normal(let s): self.initializer = .normal(s)
       }
     case .uniform: self.initializer = initializer
-    case .normal, .xavier, .orthogonal: self.initializer = isVector ? .uniform(0) : initializer
+    case .normal, .xavier, .lecun, .orthogonal: self.initializer = isVector ? .uniform(0) : initializer
     }
     self.blocks = blocks
     self.parts = parts
@@ -87,6 +91,9 @@ public struct InitialValue: Sendable {
     case .xavier:
       let s = (6 / Double(max(block + matrix.columns, 1))).squareRoot()
       random.fillUniform(matrix, scale: s * scale)
+    case .lecun:
+      let s = (1 / Double(max(matrix.columns, 1))).squareRoot()
+      random.fillNormal(matrix, scale: s * scale)
     case .orthogonal:
       random.fillNormal(matrix, scale: 1)
       for k in 0..<blocks {
@@ -107,6 +114,13 @@ public struct InitialValue: Sendable {
         for j in 0..<row.count {
           let u = random.uniform(first + UInt64(j))
           row[j] = Real(sign * naturalLogarithm(1 + Double(longest - 2) * u))
+        }
+      case .ring(let inner, let outer):
+        let first = UInt64(matrix.columns)
+        for j in 0..<row.count {
+          let u = random.uniform(first + UInt64(j))
+          let radius = (inner * inner + (outer * outer - inner * inner) * u).squareRoot()
+          row[j] = Real(naturalLogarithm(1 / radius - 1))
         }
       }
     }

@@ -11,8 +11,12 @@ public struct Embedding: Layer {
   /// E; a tied output layer uses the same parameter.
   public var table: Parameter { lookup.table }
 
-  public init(_ lookup: Lookup, in plan: inout Plan) {
+  /// A factor on E[symbol]; a tied output layer reads E without it.
+  private let scale: Real
+
+  public init(_ lookup: Lookup, scale: Double = 1, in plan: inout Plan) {
     self.lookup = lookup
+    self.scale = Real(scale)
     output = plan.activation(lookup.width)
   }
 
@@ -25,12 +29,14 @@ public struct Embedding: Layer {
   public func forward(_ pass: Pass) {
     pass[output].gather(pass[table].matrix, at: pass.batch.inputs)
     lookup.dropout?.mask(pass[output], of: pass.batch.inputs, pass)
+    if scale != 1 { pass[output].flattened.scale(by: scale) }
     pass.mark(.embedding)
   }
 
   public func backward(_ pass: Pass) {
     // No other layer reads this gradient any more.
     lookup.dropout?.mask(pass.d[output], of: pass.batch.inputs, pass)
+    if scale != 1 { pass.d[output].flattened.scale(by: scale) }
     pass.d.addScattered(pass.d[output], at: pass.batch.inputs, to: table)
     pass.mark(.embedding)
   }

@@ -16,6 +16,8 @@ struct InputProjection: Sendable {
   private let source: LayerInput
   /// True if streams are read from their ends; of symbols only.
   private let isReversed: Bool
+  /// True if y is x, without W and b.
+  private let isIdentity: Bool
   let weight: Parameter?
   /// The bias of the last columns of y; nil for none.
   private let bias: Parameter?
@@ -31,6 +33,7 @@ struct InputProjection: Sendable {
   private let rows, projected: Scratch?
 
   /// - Parameters:
+  ///   - isIdentity: True for y = x, an activation of the same width.
   ///   - names: The names of W and b.
   ///   - gates: The number of equal blocks stacked in W.
   ///   - biasedGates: The number of blocks, counted from the last, that have a bias.
@@ -41,7 +44,7 @@ struct InputProjection: Sendable {
   ///     appended.
   ///   - length: The length input, which has a matrix of the same kind.
   init(
-    _ width: Int, reading source: LayerInput, isReversed: Bool = false,
+    _ width: Int, reading source: LayerInput, isReversed: Bool = false, isIdentity: Bool = false,
     names: (weight: String, bias: String), gates: Int = 1, biasedGates: Int? = nil,
     pytorch spread: Distribution, parts: [InitialValue.Part] = [],
     secondBias: Parameter? = nil, conditions: [StreamCondition] = [],
@@ -51,9 +54,11 @@ struct InputProjection: Sendable {
     let read = plan.width(source)
     self.source = read == 0 ? .nothing : source
     self.isReversed = isReversed
+    self.isIdentity = isIdentity
     self.secondBias = secondBias
     isFixed = fixed != nil
-    if read == 0 {
+    if read == 0 || isIdentity {
+      precondition(!isIdentity || read == width, "a cell of \(width) units reads \(read) itself")
       weight = nil
     } else if let fixed {
       weight = plan.constant(names.weight, rows: width, columns: read, fixed.weight)
@@ -62,7 +67,7 @@ struct InputProjection: Sendable {
         names.weight, from: read, to: width, gates: gates, pytorch: spread,
         kind: source.readsOneHot ? .embedding : nil, readsData: source.isData)
     }
-    let biased = width / gates * (biasedGates ?? gates)
+    let biased = isIdentity ? 0 : width / gates * (biasedGates ?? gates)
     precondition(secondBias == nil || biased == width, "a second bias without all of the first")
     if biased == 0 {
       bias = nil
@@ -90,6 +95,7 @@ struct InputProjection: Sendable {
 
   func forward(into y: Matrix, _ pass: Pass) {
     switch source {
+    case .activation(let x) where isIdentity: y.copy(pass[x])
     case .activation(let x): project(pass[x], into: y, pass)
     case .frames: project(pass.batch.featureRows, into: y, pass)
     case .nothing: addBiases(to: y, pass)
@@ -118,6 +124,9 @@ struct InputProjection: Sendable {
     for condition in conditions { condition.backward(from: dy, pass) }
     length?.backward(from: dy, pass)
     switch source {
+    case .activation(let x) where isIdentity:
+      pass.finishPart()
+      pass.d[x].add(dy)
     case .activation(let x):
       accumulate(dy, pass[x], pass)
       pass.finishPart()

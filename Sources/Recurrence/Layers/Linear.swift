@@ -16,6 +16,30 @@ public struct Linear: Layer {
     self.init(width, reading: .activation(input), in: &plan)
   }
 
+  /// A map named by the plan's scope alone, inside a block.
+  /// - Parameters:
+  ///   - variance: The variance of the first weights times the numbers that a row reads; nil for the
+  ///     layer's initializer.
+  ///   - derivative: `overwrites` if a single layer reads y and turns it into its gradient.
+  init(
+    _ width: Int, reading input: Activation, bias: Bool, variance: Double? = nil,
+    derivative: GradientStorage = .added, in plan: inout Plan
+  ) {
+    let read = Double(max(plan.width(input), 1))
+    var spread = Distribution.uniform(1 / read.squareRoot())
+    let initializer = plan.scope.initializer
+    if let variance {
+      plan.scope.initializer = .pytorch
+      spread = .normal((variance / read).squareRoot())
+    }
+    // The bias is then zero at first.
+    projection = InputProjection(
+      width, reading: .activation(input), names: ("weight", "bias"), biasedGates: bias ? 1 : 0,
+      pytorch: spread, parts: variance == nil ? [] : [.init(0, of: 1, 0)], in: &plan)
+    plan.scope.initializer = initializer
+    output = plan.activation(width, derivative: derivative)
+  }
+
   public func forward(_ pass: Pass) { projection.forward(into: pass[output], pass) }
 
   public func backward(_ pass: Pass) { projection.backward(from: pass.d[output], pass) }

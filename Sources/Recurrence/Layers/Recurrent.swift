@@ -50,7 +50,8 @@ public struct Recurrent<Cell: RecurrentCell>: StagedLayer {
     projection = InputProjection(
       plan.width(cell.preactivation),
       reading: delayed.map { .activation($0.output) } ?? context.input,
-      isReversed: context.isReversed, names: ("weight_ih", "bias_ih"), gates: Cell.gates(options),
+      isReversed: context.isReversed, isIdentity: Cell.readsInputItself(options),
+      names: ("weight_ih", "bias_ih"), gates: Cell.gates(options),
       biasedGates: Cell.biasedGates(options), pytorch: spread, parts: Cell.inputBias(options),
       secondBias: cell.recurrentBias, conditions: context.conditions, length: context.length,
       fixed: fixed, in: &plan)

@@ -23,6 +23,7 @@ package struct WindowLayer<Mixer: WindowMixer>: Layer {
       own, initialState, output: output, initialStates: initialStates, in: &plan)
     projection = InputProjection(
       plan.width(mixer.preactivation), reading: context.input, isReversed: context.isReversed,
+      isIdentity: Mixer.readsInputItself(options),
       names: ("weight_ih", "bias_ih"), gates: Mixer.gates(options),
       biasedGates: Mixer.biasedGates(options),
       pytorch: .uniform(1 / Double(options.hidden).squareRoot()), parts: Mixer.inputBias(options),
@@ -46,6 +47,8 @@ package struct WindowLayer<Mixer: WindowMixer>: Layer {
   package func forward(_ pass: Pass) {
     projection.forward(into: pass[mixer.preactivation], pass)
     pass.mark(.input)
+    mixer.beginWindow(pass)
+    pass.mark(.recurrent)
     states.beginWindow(pass)
     var start = 0
     while start < pass.steps {
@@ -60,6 +63,7 @@ package struct WindowLayer<Mixer: WindowMixer>: Layer {
   }
 
   package func backward(_ pass: Pass) {
+    mixer.beginBackward(pass)
     var end = pass.steps
     while end > 0 {
       let run = startOfRun(before: end, pass)..<end
@@ -70,6 +74,7 @@ package struct WindowLayer<Mixer: WindowMixer>: Layer {
     }
     states.endWindow(pass)
     pass.mark(.pointwise, products: .recurrent)
+    mixer.endBackward(pass)
     mixer.accumulate(pass)
     pass.mark(.recurrent)
     projection.backward(from: pass.d[mixer.preactivation], pass)

@@ -51,6 +51,11 @@ public struct EncoderOptions: Equatable, Sendable {
         "an encoder predicts nothing, so no target can be fed to a layer of it; remove "
         + "teacher_forcing and feedback: target"
     }
+    if let index = layers.firstIndex(where: \.isOfDecoders) {
+      return
+        "layer \(index) of the encoder is a block, a conv or a token_shift, which only model.layers can "
+        + "have; use cells in model.encoder.layers"
+    }
     return SequenceModelOptions(embedding: embedding, layers: layers).incompatibility
   }
 }

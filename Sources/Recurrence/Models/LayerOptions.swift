@@ -1,18 +1,26 @@
-/// One layer of a model in a configuration: a cell and its options, or a linear map.
+/// One layer of a model in a configuration: a cell and its options, a block around a cell, a linear map,
+/// a convolution or a token shift.
 ///
 ///     {cell: lstm, hidden: 200, dropout: 0.2, residual: true}
+///     {block: {mixer: {cell: lstm, hidden: 200}, mlp: swiglu}}
 ///     {linear: 100}
 public struct LayerOptions: Codable, Equatable, Sendable {
   /// The computation of the layer.
   public enum Kind: Equatable, Sendable {
     case recurrent(cell: String, any CellOptions)
     case linear(Int)
+    case block(BlockOptions)
+    case convolution(ConvolutionOptions)
+    case tokenShift
 
     public static func == (a: Kind, b: Kind) -> Bool {
       switch (a, b) {
       case (.recurrent(let cell, let options), .recurrent(let other, let others)):
         cell == other && AnyHashable(options) == AnyHashable(others)
       case (.linear(let width), .linear(let other)): width == other
+      case (.block(let block), .block(let other)): block == other
+      case (.convolution(let options), .convolution(let other)): options == other
+      case (.tokenShift, .tokenShift): true
       default: false
       }
     }
@@ -54,56 +62,70 @@ public struct LayerOptions: Codable, Equatable, Sendable {
     self.surroundings = surroundings
   }
 
-  enum CodingKeys: String, CodingKey {
-    case cell, linear, dropout, residual, bidirectional, initializer, frozen, rate
+  enum CodingKeys: String, CodingKey, CaseIterable {
+    case cell, linear, block, conv, dropout, residual, bidirectional, initializer, frozen, rate
+    case tokenShift = "token_shift"
     case weightDropout = "weight_dropout"
+
+    /// The keys that say what a layer computes; a layer has one of them.
+    static let kinds: [CodingKeys] = [.cell, .linear, .block, .conv, .tokenShift]
   }
 
   public init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
-    let cell = try keys.decodeIfPresent(String.self, forKey: .cell)
-    let linear = try keys.decodeIfPresent(Int.self, forKey: .linear)
-    switch (cell, linear) {
-    case (let name?, nil):
-      guard let type = cells[name] else {
-        let known = cells.keys.sorted().joined(separator: ", ")
-        throw DecodingError.dataCorruptedError(
-          forKey: .cell, in: keys, debugDescription: "no cell is called \(name); there are \(known)"
-        )
-      }
-      kind = .recurrent(cell: name, try Self.options(of: type, from: decoder))
-    case (nil, let width?):
-      kind = .linear(try keys.checkedWidth(width, .linear))
-    case (nil, nil):
+    surroundings = RecurrentLayerOptions()
+    let given = CodingKeys.kinds.filter { keys.contains($0) }
+    guard let chosen = given.first else {
       throw DecodingError.keyNotFound(
         CodingKeys.cell,
         .init(codingPath: decoder.codingPath, debugDescription: "a layer needs a cell"))
-    case (_?, _?):
+    }
+    if given.count > 1 {
+      let names = "\(given[0].rawValue) or \(given[1].rawValue)"
       throw DecodingError.dataCorruptedError(
-        forKey: .linear, in: keys, debugDescription: "a layer is a cell or linear, not both")
+        forKey: given[1], in: keys, debugDescription: "a layer is a \(names), not both")
+    }
+    switch chosen {
+    case .linear:
+      kind = .linear(try keys.checkedWidth(try keys.decode(Int.self, forKey: .linear), .linear))
+    case .block:
+      let section = try keys.decode(BlockSection.self, forKey: .block)
+      (kind, surroundings) = (.block(section.block), section.surroundings)
+    case .conv:
+      kind = .convolution(try keys.decode(ConvolutionOptions.self, forKey: .conv))
+    case .tokenShift:
+      kind = .tokenShift
+      guard try keys.decode(Bool.self, forKey: .tokenShift) else {
+        throw DecodingError.dataCorruptedError(
+          forKey: .tokenShift, in: keys,
+          debugDescription: "a layer without a token shift is no layer; set token_shift to true, or "
+            + "remove the layer")
+      }
+    default:
+      let name = try keys.decode(String.self, forKey: .cell)
+      let options = try cellOptions(name, from: decoder, keys, .cell)
+      kind = .recurrent(cell: name, options)
+      surroundings = try RecurrentLayerOptions(from: decoder, around: options)
     }
     dropout = try keys.dropoutRate(.dropout)
     weightDropout = try keys.dropoutRate(.weightDropout) ?? 0
     residual = try keys.decodeIfPresent(Bool.self, forKey: .residual) ?? false
     bidirectional = try keys.decodeIfPresent(
       Bidirectional.Combination.self, forKey: .bidirectional)
-    if bidirectional != nil, linear != nil {
+    if bidirectional != nil, chosen != .cell {
       throw DecodingError.dataCorruptedError(
         forKey: .bidirectional, in: keys,
-        debugDescription: "a linear layer cannot be bidirectional; remove bidirectional")
+        debugDescription:
+          "a \(chosen.rawValue) layer cannot be bidirectional; remove bidirectional")
+    }
+    if residual, chosen == .block {
+      throw DecodingError.dataCorruptedError(
+        forKey: .residual, in: keys,
+        debugDescription: "a block has residual connections already; remove residual")
     }
     initializer = try keys.decodeIfPresent(Initializer.self, forKey: .initializer)
     frozen = try keys.decodeIfPresent(Bool.self, forKey: .frozen) ?? false
     rate = try keys.rateFactor(.rate)
-    surroundings = RecurrentLayerOptions()
-    guard case .recurrent(_, let options) = kind else { return }
-    surroundings = try RecurrentLayerOptions(from: decoder, around: options)
-  }
-
-  private static func options<Cell: RecurrentCell>(
-    of cell: Cell.Type, from decoder: any Decoder
-  ) throws -> any CellOptions {
-    try Cell.Options(from: decoder)
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -113,6 +135,10 @@ public struct LayerOptions: Codable, Equatable, Sendable {
       try keys.encode(cell, forKey: .cell)
       try options.encode(to: encoder)
     case .linear(let width): try keys.encode(width, forKey: .linear)
+    case .block(let block):
+      try keys.encode(BlockSection(block, surroundings), forKey: .block)
+    case .convolution(let options): try keys.encode(options, forKey: .conv)
+    case .tokenShift: try keys.encode(true, forKey: .tokenShift)
     }
     try keys.encodeIfPresent(dropout, forKey: .dropout)
     try keys.encode(residual, forKey: .residual)
@@ -137,10 +163,17 @@ extension LayerOptions {
       && surroundings.initialState != .learnt
   }
 
-  /// True if the output of the cell is a state.
-  var cellHasState: Bool {
-    if case .recurrent(_, let options) = kind { options.hasState } else { false }
+  /// The cell of the layer, or of the block's mixer, and its options; nil for a layer without a cell.
+  public var cell: (name: String, options: any CellOptions)? {
+    switch kind {
+    case .recurrent(let name, let options): (name, options)
+    case .block(let block): (block.mixer.cell, block.mixer.options)
+    case .linear, .convolution, .tokenShift: nil
+    }
   }
+
+  /// True if the output of the cell is a state.
+  var cellHasState: Bool { cell?.options.hasState ?? false }
 
   /// True if the layer's cell has weights through which a state reaches the next one.
   package var hasRecurrentWeights: Bool {
@@ -164,22 +197,106 @@ extension LayerOptions {
     return delays(type)
   }
 
-  /// True if a step reads the target of the step before.
-  var feedsTargets: Bool {
-    guard case .recurrent(_, let options) = kind else { return false }
-    return options.feedsTargets || surroundings.feedsTargets
+  /// True if the cell reads its input itself, without weights.
+  var readsInputItself: Bool {
+    guard let cell, let type = cells[cell.name] else { return false }
+    func reads<Cell: RecurrentCell>(_ type: Cell.Type) -> Bool {
+      (cell.options as? Cell.Options).map(Cell.readsInputItself) ?? false
+    }
+    return reads(type)
   }
 
-  /// The width of the layer's output.
-  public var width: Int {
+  /// True if the layer reads its input otherwise than through one product, so that the input must be an
+  /// activation with a row per step.
+  var readsRows: Bool {
+    switch kind {
+    case .recurrent: residual || readsInputItself
+    case .linear: residual
+    case .block, .convolution, .tokenShift: true
+    }
+  }
+
+  /// True if a step reads the target of the step before.
+  var feedsTargets: Bool {
+    guard let cell else { return false }
+    return cell.options.feedsTargets || surroundings.feedsTargets
+  }
+
+  /// The width of the layer's output; nil where it is that of its input.
+  public var ownWidth: Int? {
     switch kind {
     case .linear(let width): width
     case .recurrent(_, let options):
       (surroundings.feedback?.width ?? options.output) * (bidirectional == .concat ? 2 : 1)
+    case .block, .convolution, .tokenShift: nil
     }
   }
 
-  var isRecurrent: Bool { if case .recurrent = kind { true } else { false } }
+  /// The width of the layer's output, for a layer that has one of its own.
+  public var width: Int {
+    guard let ownWidth else { preconditionFailure("a layer as wide as its input") }
+    return ownWidth
+  }
+
+  var isRecurrent: Bool { cell != nil }
+
+  /// True for a layer that an encoder cannot have.
+  var isOfDecoders: Bool {
+    switch kind {
+    case .recurrent, .linear: false
+    case .block, .convolution, .tokenShift: true
+    }
+  }
+
+  /// The width of a mixer's output before a product that may follow.
+  var mixerWidth: Int? {
+    guard case .block(let block) = kind else { return nil }
+    return surroundings.feedback?.width ?? block.mixer.options.output
+  }
+
+  /// Returns why the layer cannot read an input of some width, to complete "layer 1 …"; nil if it can.
+  func problem(reading input: Int) -> String? {
+    if residual, let ownWidth, ownWidth != input {
+      return "is residual, so its width (\(ownWidth)) must be that of its input (\(input))"
+    }
+    guard let cell else { return nil }
+    var read = input
+    if case .block(let block) = kind {
+      if block.mixer.outProjection == false, let mixerWidth, mixerWidth != input {
+        return "has a mixer of \(mixerWidth) numbers inside a block of \(input); set out_projection to "
+          + "true"
+      }
+      read = block.mixer.inProjection ?? input
+    }
+    if readsInputItself, cell.options.hidden != read {
+      return "reads its input itself, so hidden (\(cell.options.hidden)) must be the width of that "
+        + "(\(read)); set input_weights to true"
+    }
+    return nil
+  }
+}
+
+/// A layer of a configuration that stands for several equal ones: `{cell: lstm, hidden: 200, repeat: 3}`.
+struct RepeatedLayer: Decodable {
+  let layer: LayerOptions
+  let count: Int
+
+  private enum CodingKeys: String, CodingKey { case count = "repeat" }
+
+  init(from decoder: any Decoder) throws {
+    let keys = try decoder.container(keyedBy: CodingKeys.self)
+    count = try keys.decodeIfPresent(Int.self, forKey: .count) ?? 1
+    guard (1...1000).contains(count) else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .count, in: keys, debugDescription: "repeat must be from 1 to 1000")
+    }
+    layer = try LayerOptions(from: decoder)
+  }
+}
+
+extension [RepeatedLayer] {
+  /// All layers, one by one.
+  var expanded: [LayerOptions] { flatMap { Array<LayerOptions>(repeating: $0.layer, count: $0.count) } }
 }
 
 extension KeyedDecodingContainer {
@@ -214,13 +331,14 @@ extension Initializer: Codable {
       switch name {
       case "pytorch": self = .pytorch
       case "xavier": self = .xavier
+      case "lecun": self = .lecun
       case "orthogonal": self = .orthogonal
       default:
         throw DecodingError.dataCorrupted(
           .init(
             codingPath: decoder.codingPath,
             debugDescription:
-              "no initializer is called \(name); there are pytorch, orthogonal, xavier, "
+              "no initializer is called \(name); there are pytorch, orthogonal, xavier, lecun, "
               + "{uniform: s} and {normal: s}"))
       }
       return
@@ -243,6 +361,7 @@ extension Initializer: Codable {
     switch self {
     case .pytorch: try encode("pytorch", to: encoder)
     case .xavier: try encode("xavier", to: encoder)
+    case .lecun: try encode("lecun", to: encoder)
     case .orthogonal: try encode("orthogonal", to: encoder)
     case .uniform(let s):
       var keys = encoder.container(keyedBy: CodingKeys.self)

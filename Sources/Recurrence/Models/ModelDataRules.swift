@@ -350,12 +350,11 @@ private let firstLayerRules: [ModelDataRule] = [
         + "and only one direction; remove them" : nil
   },
   ModelDataRule(
-    ["model.layers.*.residual", "data"], "A residual first layer is as wide as its input."
+    ["model.layers.*.residual", "data"],
+    "A first layer that is residual, or reads its input itself, is as wide as its input."
   ) { model, data in
     let (layer, read) = (model.layers[0], model.widthRead(of: data))
-    return layer.residual && layer.width != read
-      ? "layer 0 is residual, so its width (\(layer.width)) must be that of its input (\(read))"
-      : nil
+    return layer.problem(reading: read).map { "layer 0 \($0)" }
   },
 ]
 

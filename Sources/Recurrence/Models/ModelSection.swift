@@ -7,7 +7,9 @@ internal import Sequences
 /// `options` of a model.
 struct ModelSection: Codable {
   var embedding: Int?
+  var embeddingScale: EmbeddingScale?
   var layers: [LayerOptions] = []
+  var finalNorm: NormOptions?
   var tree: Tree?
   var tied = false
   var dropout = 0.0
@@ -70,37 +72,52 @@ struct ModelSection: Codable {
     case outputBias = "output_bias"
     case output
     case embeddingRate = "embedding_rate"
+    case embeddingScale = "embedding_scale"
+    case finalNorm = "final_norm"
     case outputRate = "output_rate"
     case widthBase = "mup_base"
   }
 
   init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
+    let preset = try PresetSection(from: decoder).options
+    // What a preset says holds unless a key of the section says otherwise.
+    let base = ModelSection(preset ?? SequenceModelOptions(embedding: nil, layers: []))
     tree = try keys.decodeIfPresent(Tree.self, forKey: .tree)
-    layers =
-      tree == nil
-      ? try keys.decode([LayerOptions].self, forKey: .layers)
-      : try keys.decodeIfPresent([LayerOptions].self, forKey: .layers) ?? []
+    let given =
+      tree == nil && preset == nil
+      ? try keys.decode([RepeatedLayer].self, forKey: .layers)
+      : try keys.decodeIfPresent([RepeatedLayer].self, forKey: .layers) ?? []
+    if preset != nil, !given.isEmpty || tree != nil {
+      throw DecodingError.dataCorruptedError(
+        forKey: tree == nil ? .layers : .tree, in: keys,
+        debugDescription: "a preset makes the layers; remove model.preset, or what stands beside it")
+    }
+    layers = preset == nil ? given.expanded : base.layers
     guard !layers.isEmpty || tree != nil else {
       throw DecodingError.dataCorruptedError(
         forKey: .layers, in: keys, debugDescription: "a model needs at least one layer")
     }
-    embedding = try keys.decodeIfPresent(Int.self, forKey: .embedding).map {
-      try keys.checkedWidth($0, .embedding)
-    }
-    tied = try keys.decodeIfPresent(Bool.self, forKey: .tied) ?? false
+    embedding =
+      try keys.decodeIfPresent(Int.self, forKey: .embedding).map {
+        try keys.checkedWidth($0, .embedding)
+      } ?? base.embedding
+    embeddingScale =
+      try keys.decodeIfPresent(EmbeddingScale.self, forKey: .embeddingScale) ?? base.embeddingScale
+    finalNorm = try keys.decodeIfPresent(NormOptions.self, forKey: .finalNorm) ?? base.finalNorm
+    tied = try keys.decodeIfPresent(Bool.self, forKey: .tied) ?? base.tied
     dropout = try keys.dropoutRate(.dropout) ?? 0
     inputDropout = try keys.dropoutRate(.inputDropout)
     embeddingDropout = try keys.dropoutRate(.embeddingDropout) ?? 0
     variational = try keys.decodeIfPresent(Bool.self, forKey: .variational) ?? false
     recurrent = try keys.decodeIfPresent(Bool.self, forKey: .recurrent) ?? false
-    initializer = try keys.decodeIfPresent(Initializer.self, forKey: .initializer) ?? .pytorch
+    initializer = try keys.decodeIfPresent(Initializer.self, forKey: .initializer) ?? base.initializer
     embeddingInitializer =
       try keys.decodeIfPresent(Initializer.self, forKey: .embeddingInitializer)
     outputInitializer = try keys.decodeIfPresent(Initializer.self, forKey: .outputInitializer)
     outputBiasInitializer =
       try keys.decodeIfPresent(Initializer.self, forKey: .outputBiasInitializer)
-    outputBias = try keys.decodeIfPresent(Bool.self, forKey: .outputBias) ?? true
+    outputBias = try keys.decodeIfPresent(Bool.self, forKey: .outputBias) ?? base.outputBias
     output = try keys.decodeIfPresent(OutputSection.self, forKey: .output) ?? OutputSection()
     shortcut = try keys.decodeIfPresent(Bool.self, forKey: .shortcut) ?? false
     condition = try keys.decodeIfPresent(ConditionPlace.self, forKey: .condition) ?? .everyStep
@@ -142,7 +159,7 @@ extension ModelSection.Encoding {
     embedding = try keys.decodeIfPresent(Int.self, forKey: .embedding).map {
       try keys.checkedWidth($0, .embedding)
     }
-    layers = try keys.decode([LayerOptions].self, forKey: .layers)
+    layers = try keys.decode([RepeatedLayer].self, forKey: .layers).expanded
     dropout = try keys.dropoutRate(.dropout)
     if let problem = EncoderOptions(embedding: embedding, layers: layers).problem {
       throw DecodingError.dataCorruptedError(
@@ -183,6 +200,9 @@ extension ModelSection {
     }
     let widths = SequenceModelOptions(embedding: embedding, layers: layers, tied: tied)
     if let problem = widths.problemOfWidths { return problem }
+    if embedding == nil, embeddingScale != nil {
+      return (.embeddingScale, "embedding_scale needs an embedding; set embedding")
+    }
     if encoder == nil, attention != .none {
       return (.attention, "attention needs an encoder; set model.encoder")
     }
@@ -251,6 +271,7 @@ extension ModelSection {
       (lengthInput != .remaining, .lengthInput), (longest != nil, .longest),
       (condition != .everyStep, .condition), (conditionEmbedding != nil, .conditionEmbedding),
       (output != OutputSection(), .output), (end != .symbol, .end), (widthBase != nil, .widthBase),
+      (embeddingScale != nil, .embeddingScale), (finalNorm != nil, .finalNorm),
     ] where isSet { return (key, "model.\(key.rawValue) would do nothing, because it \(reason)") }
     return nil
   }
@@ -297,7 +318,7 @@ extension ModelSection {
         initializer: initializer, embeddingInitializer: embeddingInitializer,
         embeddingRate: embeddingRate, output: output, shortcut: shortcut, condition: condition,
         conditionEmbedding: conditionEmbedding, encoder: encoder, end: ending,
-        widthBase: widthBase))
+        widthBase: widthBase, embeddingScale: embeddingScale, finalNorm: finalNorm))
   }
 
   init(_ options: ModelOptions) {
@@ -309,7 +330,9 @@ extension ModelSection {
 
   private init(_ options: SequenceModelOptions) {
     embedding = options.embedding
+    embeddingScale = options.embeddingScale
     layers = options.layers
+    finalNorm = options.finalNorm
     tied = options.tied
     dropout = options.dropout
     inputDropout = options.inputDropout

@@ -103,6 +103,15 @@ public struct SequenceModel: Model {
     if let encoded, let attention, attention.place == .output {
       stack.addAttention(attention.kind, to: encoded.output, in: &plan)
     }
+    if let norm = options.finalNorm {
+      plan.scope = Plan.Scope()
+      plan.scope.layer = "final norm"
+      plan.scope.prefix = "final_norm."
+      plan.scope.initializer = options.initializer
+      plan.scope.outputs = interface.output
+      stack.layers.append(Normalization(norm, reading: stack.output, in: &plan))
+      stack.output = stack.layers.last!.output
+    }
     if options.shortcut, let input {
       plan.scope.layer = "shortcut"
       stack.layers.append(Concatenation(of: [stack.output, input], in: &plan))
@@ -259,7 +268,9 @@ extension SequenceModel {
       case .halt: ["end halt"]
       case .length(let input, _): ["end length", "length input " + input.rawValue]
       }
-    return options.layers.map(words) + (options.shortcut ? ["shortcut"] : [])
+    let scale = options.embeddingScale.map { ["embedding scale \($0)"] } ?? []
+    let norm = options.finalNorm.map { ["final norm \($0.kind.rawValue) \($0.eps)"] } ?? []
+    return options.layers.map(words) + scale + norm + (options.shortcut ? ["shortcut"] : [])
       + options.output.structure
       + (interface.isConditioned ? [options.condition.rawValue] : [])
       + (source ?? [])
@@ -279,7 +290,9 @@ extension SequenceModelOptions {
 
   /// True if the input must be an activation of its own, with one row per step.
   func readsRows(_ input: TaskSignature.Input) -> Bool {
-    if dropoutOfInput > 0 || shortcut || layers[0].residual { return true }
+    if dropoutOfInput > 0 || shortcut || layers[0].readsRows || embeddingScale != nil {
+      return true
+    }
     guard layers[0].bidirectional != nil else { return false }
     // Symbols need no such activation, in both directions, unless a layer reads several steps at
     // once.

@@ -10,6 +10,45 @@ public enum ConditionPlace: String, Codable, CaseIterable, Sendable {
   case initialState = "initial_state"
 }
 
+/// The factor on the output of an embedding.
+public enum EmbeddingScale: Hashable, Sendable {
+  case factor(Double)
+  /// √width
+  case squareRoot
+
+  /// Returns the factor on an embedding of some width.
+  func factor(of width: Int) -> Double {
+    switch self {
+    case .factor(let factor): factor
+    case .squareRoot: Double(width).squareRoot()
+    }
+  }
+}
+
+extension EmbeddingScale: Codable {
+  /// Decodes a number, or `sqrt`.
+  public init(from decoder: any Decoder) throws {
+    let value = try decoder.singleValueContainer()
+    if let factor = try? value.decode(Double.self), factor.isFinite, factor > 0 {
+      self = .factor(factor)
+    } else if (try? value.decode(String.self)) == "sqrt" {
+      self = .squareRoot
+    } else {
+      throw DecodingError.dataCorruptedError(
+        in: value,
+        debugDescription: "embedding_scale is a number above 0, or sqrt, the root of the width")
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var value = encoder.singleValueContainer()
+    switch self {
+    case .factor(let factor): try value.encode(factor)
+    case .squareRoot: try value.encode("sqrt")
+    }
+  }
+}
+
 /// A model of sequences: layers over time, and an output layer.
 public struct SequenceModelOptions: Equatable, Sendable {
   /// The width of the embedding. With nil, symbols are read as one-hot rows, and frames as they
@@ -33,6 +72,10 @@ public struct SequenceModelOptions: Equatable, Sendable {
   /// window.
   public var recurrent: Bool
   public var initializer: Initializer
+  /// The factor on the embedding's output; nil for 1 (Vaswani 2017).
+  public var embeddingScale: EmbeddingScale?
+  /// The normalisation of the last layer's output; nil for none.
+  public var finalNorm: NormOptions?
   /// The initializer of embeddings; nil for `initializer`.
   public var embeddingInitializer: Initializer?
   /// The factor on the learning rate in embeddings; 0 freezes them.
@@ -60,7 +103,8 @@ public struct SequenceModelOptions: Equatable, Sendable {
     initializer: Initializer = .pytorch, embeddingInitializer: Initializer? = nil,
     embeddingRate: Double = 1, output: OutputOptions = OutputOptions(), shortcut: Bool = false,
     condition: ConditionPlace = .everyStep, conditionEmbedding: Int? = nil,
-    encoder: EncoderOptions? = nil, end: EndOfSequence = .symbol, widthBase: Int? = nil
+    encoder: EncoderOptions? = nil, end: EndOfSequence = .symbol, widthBase: Int? = nil,
+    embeddingScale: EmbeddingScale? = nil, finalNorm: NormOptions? = nil
   ) {
     self.embedding = embedding
     self.layers = layers
@@ -80,6 +124,8 @@ public struct SequenceModelOptions: Equatable, Sendable {
     self.encoder = encoder
     self.end = end
     self.widthBase = widthBase
+    self.embeddingScale = embeddingScale
+    self.finalNorm = finalNorm
   }
 }
 
@@ -120,23 +166,19 @@ extension SequenceModelOptions {
   var problemOfWidths: (key: ModelSection.CodingKeys, sentence: String)? {
     var width = embedding
     for (index, layer) in layers.enumerated() {
-      if layer.residual, let width, layer.width != width {
-        return (
-          .layers,
-          "layer \(index) is residual, so its width (\(layer.width)) must be that of its input "
-            + "(\(width))"
-        )
+      if let width, let problem = layer.problem(reading: width) {
+        return (.layers, "layer \(index) \(problem)")
       }
-      width = layer.width
+      width = layer.ownWidth ?? width
     }
     guard tied else { return nil }
     guard let embedding else {
       return (.tied, "tied uses the embedding's matrix, and there is none; set embedding")
     }
-    if width != embedding {
+    if let width, width != embedding {
       return (
         .tied,
-        "tied needs an embedding (\(embedding)) as wide as the last layer (\(layers.last!.width)); add "
+        "tied needs an embedding (\(embedding)) as wide as the last layer (\(width)); add "
           + "a last layer {linear: \(embedding)} or change embedding"
       )
     }

@@ -2,8 +2,8 @@ internal import Sequences
 
 /// A builder of a model's layers, from bottom to top.
 struct Stack {
-  private let options: SequenceModelOptions
-  private let seed: UInt64
+  let options: SequenceModelOptions
+  let seed: UInt64
   var layers: [any Layer] = []
   /// The layers that run once per sequence, before its first step.
   var before: [any Layer] = []
@@ -31,11 +31,11 @@ struct Stack {
   /// The attention inside the first recurrent layer.
   private var stepAttention: (kind: AttentionKind, source: Activation)?
   /// The number of layers with a cell so far, and of those with a state.
-  private var (depth, begun) = (0, 0)
+  private(set) var (depth, begun) = (0, 0)
   /// The index in `layers` of the first layer with target feedback.
-  private(set) var firstTeacherForced: Int?
+  var firstTeacherForced: Int?
   /// The output of the last layer, before dropout.
-  private var top: Activation?
+  var top: Activation?
   /// The summary of the topmost bidirectional layer, if its output at every step is needed too and
   /// no layer above it has a state: its layers, and its output before and after dropout.
   private var view: (layers: [any Layer], top: Activation, output: Activation)?
@@ -94,7 +94,9 @@ struct Stack {
   mutating func addInput(_ source: LayerInput, in plan: inout Plan) {
     let input: any Layer =
       switch source {
-      case .lookup(let lookup): Embedding(lookup, in: &plan)
+      case .lookup(let lookup):
+        Embedding(
+          lookup, scale: options.embeddingScale?.factor(of: lookup.width) ?? 1, in: &plan)
       default: Input(source, in: &plan)
       }
     add(input, dropout: options.dropoutOfInput, in: &plan)
@@ -131,11 +133,18 @@ struct Stack {
         (built, summary, directions) = recurrentLayer(
           layer, index, cell, cellOptions, reading: read,
           shown: index == summarised && !isHandedOver ? shown : .aligned, in: &plan)
-        depth += 1
-        if layer.hasState { begun += 1 }
       case .linear(let width):
         plan.scope.suffix = ""
         built = Linear(width, reading: read, in: &plan)
+      case .block(let block):
+        add(block, of: layer, index, in: &plan)
+        continue
+      case .convolution(let convolution):
+        plan.scope.suffix = ""
+        built = CausalConvolution(convolution, reading: output, in: &plan)
+      case .tokenShift:
+        plan.scope.suffix = ""
+        built = TokenShift(reading: output, in: &plan)
       }
       if layer.residual, case .activation(let input) = read {
         built = Residual(around: built, reading: input, in: &plan)
@@ -216,7 +225,7 @@ struct Stack {
   /// Makes a recurrent layer, in one direction or in both.
   /// - Parameter shown: The outputs of a bidirectional layer that the layer above reads.
   /// - Returns: The layer, the summary of a bidirectional one, and the final states of each direction.
-  private mutating func recurrentLayer(
+  mutating func recurrentLayer(
     _ layer: LayerOptions, _ index: Int, _ cell: String, _ cellOptions: any CellOptions,
     reading read: LayerInput, shown: Bidirectional.Shown, in plan: inout Plan
   ) -> (layer: any Layer, summary: Activation?, finalStates: [[FinalState]]) {
@@ -232,6 +241,10 @@ struct Stack {
         isReversed: isSecond && read.isSymbols, in: &plan)
       directions.append(finalStates)
       return built
+    }
+    defer {
+      depth += 1
+      if layer.hasState { begun += 1 }
     }
     guard let combination = layer.bidirectional else {
       return (direction(read, false, &plan), nil, directions)

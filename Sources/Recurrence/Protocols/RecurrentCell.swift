@@ -31,6 +31,8 @@ public protocol SequenceMixer: DocumentedCell, InspectedCell, Sendable {
   static func biasedGates(_ options: Options) -> Int
   /// The delays of the input in steps, one for each input side by side: `[0]` is x(t).
   static func inputDelays(_ options: Options) -> [Int]
+  /// True if a is x itself, as wide as `hidden`, without W and b.
+  static func readsInputItself(_ options: Options) -> Bool
   /// The values that parts of b start from, such as a forget bias.
   static func inputBias(_ options: Options) -> [InitialValue.Part]
   /// The constants W and b; nil where they are learnt. A cell with such an input has no learnt parameter.
@@ -56,6 +58,7 @@ extension SequenceMixer {
   public static func gates(_ options: Options) -> Int { gates }
   public static func biasedGates(_ options: Options) -> Int { gates(options) }
   public static func inputDelays(_ options: Options) -> [Int] { [0] }
+  public static func readsInputItself(_ options: Options) -> Bool { false }
   public static func inputBias(_ options: Options) -> [InitialValue.Part] { [] }
   public static func fixedInput(
     _ options: Options
@@ -84,11 +87,23 @@ public protocol RecurrentCell: SequenceMixer {
 /// Its layer cuts the window into runs, inside which no stream starts anew. The state before a run is
 /// `pass.before(output, run.lowerBound)`, the states inside it are `pass[output, t]`.
 public protocol WindowMixer: SequenceMixer {
+  /// Computes what needs no earlier step, for all steps of a window, before the first run.
+  func beginWindow(_ pass: Pass)
   /// Computes the steps of a run.
   func forward(_ run: Range<Int>, _ pass: Pass)
   /// Reads the gradients of the output at the steps of a run; adds to `pass.d.before(output, …)` of its
   /// first step and turns the preactivation into its gradient.
   func backward(_ run: Range<Int>, _ pass: Pass)
+  /// Prepares the backward pass, before the last run.
+  func beginBackward(_ pass: Pass)
+  /// Completes the gradient of the preactivation, for all steps of a window, after the first run.
+  func endBackward(_ pass: Pass)
+}
+
+extension WindowMixer {
+  public func beginWindow(_ pass: Pass) {}
+  public func beginBackward(_ pass: Pass) {}
+  public func endBackward(_ pass: Pass) {}
 }
 
 /// The documentation of a cell, as `unroll networks` prints it.

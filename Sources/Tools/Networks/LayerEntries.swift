@@ -5,7 +5,7 @@ extension NetworkCatalogue.Option {
       Self("dropout", .null, 0.2), Self("residual", false, true),
       Self("bidirectional", .null, "concat", "sum"),
       Self(
-        "initializer", .null, "pytorch", "orthogonal", "xavier", "{uniform: 0.1}", "{normal: 0.1}"),
+        "initializer", .null, "pytorch", "orthogonal", "xavier", "lecun", "{uniform: 0.1}", "{normal: 0.1}"),
       Self("frozen", false, true), Self("rate", 1, 0.5),
       Self("initial_state", "zero", "learnt", "e0"), Self("feedback", "none", "output", "target"),
       Self("feedback_width", .null, 100), Self("feedback_nonlinearity", .null, "tanh", "relu"),
@@ -16,17 +16,21 @@ extension NetworkCatalogue.Option {
 
 // Networks without a registry: there is one of each.
 extension NetworkCatalogue.Network {
-  static var layers: [Self] { parts + surroundings + wholes + trees }
+  static var layers: [Self] { parts + blocks + surroundings + wholes + trees }
 
   /// The parts of a stack, beside cells.
   private static var parts: [Self] {
     [
       Self(
-        "embedding", "Bengio 2003", ["x = E[symbol]; without an embedding, x is one-hot"],
+        "embedding", "Bengio 2003; embedding_scale: Vaswani 2017",
+        [
+          "x = E[symbol]; without an embedding, x is one-hot",
+          "embedding_scale: x = c E[symbol], sqrt: c = √embedding",
+        ],
         options: [
           Option("embedding", .null, 200),
           Option("embedding_initializer", .null, "{uniform: 0.1}"),
-          Option("embedding_rate", 1, 0.5),
+          Option("embedding_rate", 1, 0.5), Option("embedding_scale", .null, "sqrt", 22.6),
         ],
         parameters: [Parameter("encoder.weight", "symbols", "embedding")],
         example: "embedding 200 of 65 symbols has \(65 * 200) parameters"),
@@ -61,6 +65,59 @@ extension NetworkCatalogue.Network {
           "m is the same for all steps and streams of a window",
         ],
         options: [Option("weight_dropout", 0, 0.5)]),
+    ]
+  }
+
+  /// Residual blocks and their parts.
+  private static var blocks: [Self] {
+    [
+      Self(
+        "block", "{block: {norm, mixer, mlp}} in model.layers: He 2016, Xiong 2020",
+        [
+          "y = x + mixer(norm(x)), z = y + mlp(norm(y)); dropout before each sum",
+          "mixer: u = conv(x W_in), y = (cell(u)∘f(x W_g)) W_out, each part where it is asked for",
+          "mlp gelu, gelu_tanh, squared_relu: f(x W_up) W_down",
+          "mlp geglu, geglu_tanh, swiglu: (f(x W_gate)∘(x W_up)) W_down (Shazeer 2020)",
+          "gelu: x Φ(x) with the error function; gelu_tanh: ½ x (1 + tanh(√(2/π)(x + 0.044715 x³)))",
+        ],
+        options: [Option("block", .null), Option("repeat", 1, 12)],
+        parameters: [
+          Parameter("norm.weight", "width"), Parameter("mixer.out_proj.weight", "width", "h"),
+          Parameter("mlp_norm.weight", "width"),
+          Parameter("mlp.gate_up_proj.weight", "2·factor·width", "width"),
+          Parameter("mlp.down_proj.weight", "width", "factor·width"),
+        ],
+        further: [
+          "mixer.in_projection: P": [Parameter("mixer.in_proj.weight", "P", "width")],
+          "mixer.gate": [Parameter("mixer.gate_proj.weight", "h", "width")],
+        ],
+        example: "a swiglu of factor 3 and width 100 has \(100 * 600 + 600 + 300 * 100 + 100) parameters"
+      ),
+      Self(
+        "norm", "rmsnorm: Zhang & Sennrich 2019; layernorm: Ba 2016",
+        [
+          "rmsnorm: y = g∘x / √(mean x² + ε), ε = 1e-6",
+          "layernorm: y = g∘(x − mean x) / √(var x + ε) + b, ε = 1e-5",
+          "final_norm: the normalisation of what the head reads",
+        ],
+        options: [Option("final_norm", .null, "rmsnorm", "layernorm")],
+        parameters: [Parameter("final_norm.weight", "width")],
+        further: ["layernorm": [Parameter("final_norm.bias", "width")]]),
+      Self(
+        "conv", "{conv: kernel} in model.layers, causal and depthwise",
+        [
+          "y(t) = f(b + Σ w(K−1−k)∘x(t−k)), k = 0 … K−1; x = 0 before a stream's first step",
+          "activation: f = gelu, gelu_tanh, silu, sigmoid or squared_relu; none without it",
+        ],
+        options: [Option("conv", .null, 4)],
+        parameters: [Parameter("weight", "kernel", "input"), Parameter("bias", "input")],
+        example: "a kernel of 4 over 200 numbers has \(5 * 200) parameters"),
+      Self(
+        "token_shift", "{token_shift: true} in model.layers: Peng 2023",
+        ["y = x + μ∘(x₋ − x), x₋ the input of the step before; μ = ½ at first"],
+        options: [Option("token_shift", .null, true)],
+        parameters: [Parameter("mix", "input")],
+        example: "of 200 numbers has 200 parameters"),
     ]
   }
 
@@ -123,6 +180,15 @@ extension NetworkCatalogue.Network {
   /// The options around a whole stack.
   private static var wholes: [Self] {
     [
+      Self(
+        "preset", "hawk: De 2024",
+        [
+          "hawk: depth blocks of width; in each y = x + (rg-lru(conv(x̂ W_in))∘gelu_tanh(x̂ W_g)) W_out, "
+            + "x̂ = rmsnorm(x), then a geglu_tanh of 3·width"
+        ],
+        options: [
+          Option("preset", .null, "hawk"), Option("width", .null, 512), Option("depth", .null, 6),
+        ]),
       Self(
         "shortcut", "Elman networks with shortcuts; the [1, u, x] of echo state networks",
         ["the head reads [h, x], the output of the last layer and the input of the first"],

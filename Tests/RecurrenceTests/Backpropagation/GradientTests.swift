@@ -60,6 +60,32 @@ import Sequences
       expectAgreement(WindowTrial(options), "stack", resets: [(1, 1)])
     }
 
+    @Test(arguments: [1, 2, 4, 7])
+    func `of blocks, convolutions and token shifts agree, where streams start anew too`(
+      steps: Int
+    ) {
+      for (what, options) in BlockCases.cases {
+        let resets = [(0, 1), (2, 0), (3, 1)].filter { $0.0 < steps }
+        for resets in [[], resets] {
+          expectAgreement(
+            WindowTrial(options, steps: 7), "\(what), \(steps) steps", steps: steps,
+            resets: resets, earlier: [(0, 0)])
+        }
+      }
+    }
+
+    @Test func `of blocks over padded sequences agree`() {
+      let interface = TaskSignature(
+        input: .symbols(SequenceTrial.symbols), output: .symbols(SequenceTrial.symbols))
+      for (what, options) in BlockCases.cases where options.dropout == 0 {
+        let model = SequenceModel(options, interface: interface, seed: 1)
+        for (name, error, size) in SequenceTrial(model, spread: 0.7).errors() {
+          let isExact = error * size < 1e-6 * max(size, 1e-2)
+          #expect(isExact, "\(what): \(name) is off by \(error) of \(size)")
+        }
+      }
+    }
+
     @Test func `of tied embeddings add both uses`() {
       let options = SequenceModelOptions(
         embedding: 4, layers: [LayerOptions(.recurrent(cell: "gru", GRU.Options(hidden: 4)))],

@@ -59,6 +59,11 @@ extension TrainerTests {
             + "periods: [1, 3], feedback: output, initial_state: e0}]", "model.recurrent=true",
           "data.document=line")
       ),
+      ("blocks", .blocks),
+      ("blocks, recomputed", .blocks.with("training.recompute=sqrt", "training.bptt=9")),
+      (
+        "overlapping windows of blocks", .blocks.with("training.bptt=8", "training.stride=3")
+      ),
       ("overlapping windows", .overlapping),
       ("overlapping windows of documents", .overlapping.with("data.document=line")),
       ("several files", .severalFiles),
@@ -139,6 +144,17 @@ extension Trial {
       })
     return trial
   }()
+
+  /// Blocks with every kind of carried state, over documents.
+  static let blockLayers =
+    "model.layers=[{block: {mixer: {cell: rg-lru, hidden: 6, heads: 2, input_weights: false, "
+    + "in_projection: 6, conv: 4, gate: gelu_tanh, out_projection: true}, mlp: {kind: geglu, factor: 1.5}, "
+    + "output_variance: 0.5}, repeat: 2}, {token_shift: true}, {conv: {kernel: 3, activation: silu}, "
+    + "residual: true}, {block: {norm: layernorm, mixer: {cell: gru, hidden: 5, initial_state: learnt}, "
+    + "mlp: swiglu}}]"
+  static let blocks = Trial(
+    blockLayers, "model.embedding=8", "model.embedding_scale=sqrt", "model.final_norm=rmsnorm",
+    "data.document=line")
 
   /// Windows of up to eight steps, three of them new: the last of an epoch has one.
   static let overlapping = Trial(

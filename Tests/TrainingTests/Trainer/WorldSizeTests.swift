@@ -59,6 +59,12 @@ extension TrainerTests {
           "training.schedule.learning_rate=1")
       ),
       ("documents", trial.with("data.document=line")),
+      (
+        "blocks",
+        trial.with(
+          Trial.blockLayers, "model.embedding=8", "model.embedding_scale=sqrt",
+          "model.final_norm=rmsnorm", "data.document=line")
+      ),
       ("many symbols", .manySymbols.with("training.steps=37", "training.batch_size=5")),
       (
         "many symbols, Adagrad, by parameter",

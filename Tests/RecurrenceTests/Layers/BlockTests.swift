@@ -1,0 +1,278 @@
+import AllocationCounter
+import Foundation
+import LinearAlgebra
+import Recurrence
+import Sequences
+import Testing
+
+@Suite(.serialized) struct `Blocks` {
+  private func outputs(_ trial: WindowTrial) -> [Real] {
+    Array(trial.tape.loss.rows.elements(count: trial.batch.rows))
+  }
+
+  private func expectClose(_ a: [Real], _ b: [Real], _ what: String) {
+    let tolerance = MemoryLayout<Real>.size == 8 ? 1e-11 : 2e-5
+    #expect(a.count == b.count, "\(what)")
+    let worst = zip(a, b).map { abs(Double($0) - Double($1)) }.max() ?? 0
+    #expect(worst < tolerance, "\(what): \(worst)")
+  }
+
+  @Test(arguments: [1, 2, 3, 7])
+  func `are computed alike however a text is cut into windows, and documents begin anew`(
+    length: Int
+  ) {
+    let (steps, resets) = (13, [(3, 0), (4, 1), (9, 1), (10, 1)])
+    for (what, options) in BlockCases.cases {
+      let whole = WindowTrial(options, steps: steps)
+      whole.fill(window: 0, steps: steps, resets: resets)
+      whole.run(training: false)
+      let cut = WindowTrial(options, steps: length)
+      var losses: [Real] = []
+      for start in stride(from: 0, to: steps, by: length) {
+        let count = min(length, steps - start)
+        cut.fill(
+          window: 0, steps: count, from: start,
+          resets: resets.filter { $0.0 >= start && $0.0 < start + count }
+            .map { ($0.0 - start, $0.1) })
+        cut.run(training: false)
+        cut.tape.carryStates()
+        losses += outputs(cut)
+      }
+      expectClose(losses, outputs(whole), what)
+      // Where documents begin matters.
+      whole.fill(window: 0, steps: steps)
+      whole.run(training: false)
+      #expect(zip(losses, outputs(whole)).contains { abs($0 - $1) > 1e-4 }, "\(what)")
+    }
+  }
+
+  @Test func `carry their inputs and states from window to window`() {
+    for (what, options) in BlockCases.cases {
+      let halves = WindowTrial(options)
+      var losses: [Real] = []
+      for window in 0..<2 {
+        halves.fill(window: window)
+        halves.run(training: false)
+        halves.tape.carryStates()
+        losses += outputs(halves)
+      }
+      let whole = WindowTrial(options, steps: 2 * WindowTrial.steps)
+      whole.fill(window: 0, steps: 2 * WindowTrial.steps)
+      whole.run(training: false)
+      expectClose(losses, outputs(whole), what)
+      halves.tape.clearCarried()
+      halves.fill(window: 1)
+      halves.run(training: false)
+      #expect(outputs(halves) != Array(losses[(WindowTrial.steps * WindowTrial.streams)...]))
+    }
+  }
+
+  @Test func `do not mix streams`() {
+    for (what, options) in BlockCases.cases {
+      let both = WindowTrial(options)
+      both.fill(window: 0)
+      both.run(training: false)
+      for stream in 0..<WindowTrial.streams {
+        let one = WindowTrial(options)
+        one.fill(window: 0, streams: 1, firstStream: stream)
+        one.run(training: false)
+        let rows = (0..<WindowTrial.steps).map { outputs(both)[$0 * WindowTrial.streams + stream] }
+        expectClose(outputs(one), rows, "\(what), stream \(stream)")
+      }
+    }
+  }
+
+  @Test(arguments: Precision.allCases) func `allocate nothing in a training window`(
+    _ precision: Precision
+  ) {
+    for (what, options) in BlockCases.cases {
+      let trial = WindowTrial(options)
+      trial.weights.precision = precision
+      trial.fill(window: 0)
+      trial.run(training: true)
+      func window(resets: Bool) {
+        if resets { trial.batch.hasResets = true }
+        let pass = trial.tape.begin(trial.batch, weights: trial.weights, gradient: trial.gradient)
+        trial.model.forward(pass)
+        trial.model.backward(pass)
+        trial.tape.carryStates()
+      }
+      window(resets: false)
+      allocation_counter_start()
+      for _ in 0..<3 { window(resets: false) }
+      window(resets: true)
+      let count = allocation_counter_stop()
+      #expect(count == 0, "\(what) allocates \(count) times in four windows")
+    }
+  }
+
+  #if !REAL_IS_DOUBLE
+    @Test func `are computed alike however much padding there is`() {
+      let interface = TaskSignature(
+        input: .symbols(SequenceTrial.symbols), output: .symbols(SequenceTrial.symbols))
+      for (what, options) in BlockCases.cases {
+        let trial = SequenceTrial(SequenceModel(options, interface: interface, seed: 1))
+        let loss = trial.run()
+        for (s, length) in SequenceTrial.lengths.enumerated() {
+          for t in length..<SequenceTrial.steps {
+            trial.batch.inputs.elements()[t * SequenceTrial.streams + s] = 6
+          }
+        }
+        #expect(trial.run() == loss && loss.isFinite, "\(what): padding is seen")
+      }
+    }
+  #endif
+
+  @Test func `of a deep model are planned in less than a second`() {
+    let options = SequenceModelOptions(
+      embedding: 4096, layers: Array(repeating: deep, count: 48), finalNorm: NormOptions())
+    let clock = ContinuousClock()
+    var model: SequenceModel?
+    let time = clock.measure { model = SequenceModel(options, vocabulary: 32_000, seed: 1) }
+    #expect(time < .seconds(1), "48 blocks take \(time)")
+    #expect(ParameterLayout(model!.plan).entries.count > 48 * 15)
+  }
+
+  private var deep: LayerOptions {
+    BlockCases.block(
+      "rg-lru", RGLRU.Options(hidden: 4096, heads: 16, inputWeights: false), inProjection: 4096,
+      convolution: ConvolutionOptions(kernel: 4), gate: .geluTanh, outProjection: true,
+      mlp: MLPOptions(.gegluTanh, factor: 3))
+  }
+
+  @Test func `are refused in one sentence where their widths do not fit`() throws {
+    #expect(
+      refusal(
+        ofModel: #"""
+          {"embedding": 6, "layers": [{"block": {"mixer": {"cell": "gru", "hidden": 5,
+          "out_projection": false}}}]}
+          """#)?.sentence
+        == "layer 0 has a mixer of 5 numbers inside a block of 6; set out_projection to true")
+    #expect(
+      refusal(
+        ofModel: #"""
+          {"embedding": 6, "layers": [{"cell": "rg-lru", "hidden": 5, "input_weights": false}]}
+          """#)?.sentence
+        == "layer 0 reads its input itself, so hidden (5) must be the width of that (6); set "
+        + "input_weights to true")
+    #expect(
+      refusal(ofModel: #"{"layers": [{"conv": 9}]}"#)?.sentence
+        == "a convolution reads 2 to 8 steps, not 9")
+    #expect(
+      refusal(
+        ofModel: #"{"embedding": 4, "layers": [{"cell": "rg-lru", "hidden": 6, "heads": 4}]}"#)?
+        .sentence == "heads must be a divisor of hidden (6), and 4 is none")
+    #expect(
+      refusal(
+        ofModel: #"""
+          {"embedding": 4, "layers": [{"residual": true,
+          "block": {"mixer": {"cell": "gru", "hidden": 6}}}]}
+          """#)?.sentence
+        == "a block has residual connections already; remove residual")
+    #expect(
+      refusal(
+        ofModel: #"""
+          {"embedding": 4, "layers": [{"bidirectional": "sum",
+          "block": {"mixer": {"cell": "gru", "hidden": 6}}}]}
+          """#)?.sentence
+        == "a block layer cannot be bidirectional; remove bidirectional")
+  }
+
+  @Test func `are written once and repeated`() throws {
+    let written = try decodeModel(
+      #"""
+      {"embedding": 6, "layers": [{"repeat": 3, "block": {"mixer": {"cell": "gru", "hidden": 5},
+      "mlp": "swiglu"}}, {"cell": "lstm", "hidden": 4}]}
+      """#)
+    #expect(written.layers.count == 4 && written.layers[0] == written.layers[2])
+    #expect(
+      written.layers[0]
+        == BlockCases.block("gru", GRU.Options(hidden: 5), mlp: MLPOptions(.swiglu)))
+    // What is written again is the same model.
+    let again = try JSONDecoder().decode(
+      ModelOptions.self, from: JSONEncoder().encode(written))
+    #expect(again == written)
+    for (what, options) in BlockCases.cases {
+      let data = try JSONEncoder().encode(ModelOptions.sequence(options))
+      let again = try JSONDecoder().decode(ModelOptions.self, from: data)
+      #expect(again == .sequence(options), "\(what)")
+    }
+  }
+
+  @Test(arguments: PointwiseFunction.allCases)
+  func `have the functions of their gates`(_ function: PointwiseFunction) {
+    // In Double by the C library; far into both tails.
+    func exact(_ x: Double) -> Double {
+      switch function {
+      case .gelu: 0.5 * x * erfc(-x / 2.0.squareRoot())
+      case .geluTanh:
+        0.5 * x * (1 + Foundation.tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))
+      case .silu: x / (1 + Foundation.exp(-x))
+      case .sigmoid: 1 / (1 + Foundation.exp(-x))
+      case .squaredRelu: x > 0 ? x * x : 0
+      }
+    }
+    for k in -400...400 {
+      let x = Real(Double(k) / 37)
+      let (expected, found) = (exact(Double(x)), Double(function.value(x)))
+      // The tanh form itself cancels far below zero.
+      let size = function == .geluTanh ? max(abs(expected), 1e-4) : abs(expected)
+      #expect(
+        abs(found - expected) <= 40 * Double(Real.ulpOfOne) * size + 1e-37,
+        "\(function) of \(x) is \(expected), not \(found)")
+    }
+  }
+}
+
+@Suite struct `Presets` {
+  @Test func `hawk has the blocks and the first weights of the reference`() throws {
+    let (width, depth) = (96, 3)
+    let options = try #require(
+      try decodeModel(#"{"preset": "hawk", "width": 96, "depth": 3}"#).sequence)
+    #expect(options.layers.count == depth && options.tied && options.embedding == width)
+    let model = SequenceModel(options, vocabulary: 211, seed: 1)
+    let layout = ParameterLayout(model.plan)
+    let weights = ParameterVector(layout)
+    weights.initialize(seed: 3)
+    // The standard deviations of `reset_parameters` of recurrentgemma; all means are zero.
+    let (read, out) = (1 / Double(width), 2 / Double(depth))
+    let spreads: [String: Double] = [
+      "encoder.weight": read, "mixer.gate_proj.weight": read, "mixer.in_proj.weight": read,
+      "mixer.out_proj.weight": out / Double(width), "mixer.conv.weight": 0.01 / 4,
+      "mixer.weight_a_gate_l0": read, "mixer.weight_input_gate_l0": read,
+      "mlp.gate_up_proj.weight": read, "mlp.down_proj.weight": out / Double(3 * width),
+    ].mapValues { $0.squareRoot() }
+    for entry in layout.entries {
+      let values = weights.elements(of: entry).map { Double($0) }
+      let name = entry.name.replacing(/layers\.\d+\./, with: "")
+      let mean = values.reduce(0, +) / Double(values.count)
+      let spread = (values.map { ($0 - mean) * ($0 - mean) }.reduce(0, +) / Double(values.count))
+        .squareRoot()
+      if let expected = spreads[name] {
+        #expect(abs(spread / expected - 1) < 0.1, "\(entry.name): \(spread), not \(expected)")
+        #expect(abs(mean) < 0.1 * expected, "\(entry.name): \(mean)")
+      } else if name.hasSuffix("norm.weight") {
+        #expect(values.allSatisfy { $0 == 1 }, "\(entry.name)")
+      } else if name == "mixer.a_param_l0" {
+        // ρ = e^(−softplus Λ), whose square is uniform.
+        let squares = values.map { 1 / ((1 + Foundation.exp($0)) * (1 + Foundation.exp($0))) }
+        #expect(squares.allSatisfy { (0.81 - 1e-6...0.998001 + 1e-6).contains($0) })
+        #expect(abs(squares.reduce(0, +) / Double(squares.count) - 0.904) < 0.02)
+      } else {
+        #expect(name.contains("bias") && values.allSatisfy { $0 == 0 }, "\(entry.name)")
+      }
+    }
+  }
+
+  @Test func `are refused beside what they make`() {
+    #expect(
+      refusal(ofModel: #"{"preset": "hawk", "width": 8, "depth": 1, "layers": [{"linear": 8}]}"#)?
+        .sentence == "a preset makes the layers; remove model.preset, or what stands beside it")
+    #expect(
+      refusal(ofModel: #"{"preset": "howk", "width": 8, "depth": 1}"#)?.sentence
+        == "no preset is called howk; there is hawk")
+    #expect(
+      refusal(ofModel: #"{"width": 8, "layers": [{"linear": 8}]}"#)?.sentence
+        == "width is that of a preset; set model.preset, or remove it")
+  }
+}
