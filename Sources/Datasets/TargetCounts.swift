@@ -6,17 +6,15 @@ extension Split {
   private static let mostCounted = 1 << 26
 
   /// Returns how often each of `symbols` output symbols occurs among the first 2²⁶ targets: of a text, in
-  /// its order; of sequences, in the order of their files or, if they are generated, of the first epoch.
+  /// its order; of a mixture, each corpus by its weight; of sequences, in the order of their files or, if they
+  /// are generated, of the first epoch.
   public func targetCounts(of symbols: Int) -> [Int] {
     var counts = [Int](repeating: 0, count: symbols)
     switch self {
-    case .text(let corpus):
-      let part = Buffer<Int32>(count: 1 << 16)
-      let end = Swift.min(corpus.count, Self.mostCounted)
-      for first in stride(from: 0, to: end, by: part.count) {
-        let range = first..<Swift.min(first + part.count, end)
-        corpus.copy(range, to: part)
-        for symbol in part.elements(count: range.count) { counts[Int(symbol)] += 1 }
+    case .text(let corpus): corpus.count(first: Self.mostCounted, into: &counts)
+    case .mixture(let mixture):
+      for (corpus, share) in zip(mixture.corpora, mixture.shares) {
+        corpus.count(first: Int(Double(Self.mostCounted) * share), into: &counts)
       }
     case .examples(let set):
       var counted = 0
@@ -28,5 +26,18 @@ extension Split {
       }
     }
     return counts
+  }
+}
+
+extension Corpus {
+  /// Counts the first symbols.
+  fileprivate func count(first most: Int, into counts: inout [Int]) {
+    let part = Buffer<Int32>(count: 1 << 16)
+    let end = min(count, most)
+    for first in stride(from: 0, to: end, by: part.count) {
+      let range = first..<min(first + part.count, end)
+      copy(range, to: part)
+      for symbol in part.elements(count: range.count) { counts[Int(symbol)] += 1 }
+    }
   }
 }

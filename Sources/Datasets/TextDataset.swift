@@ -30,7 +30,7 @@ struct TextDataset {
     ) throws(DataError) -> Corpus? {
       switch part {
       case nil, .fraction(0): return nil
-      case .text(let paths): return try opener.open(TextSource(paths.paths))
+      case .text(let paths): return try opener.open(TextOrShards(paths.paths))
       case .fraction(let fraction):
         let name = own.valid ? "validation" : "test"
         let of = parts.count == 1 ? parts[0].train.name : "each corpus of data.train"
@@ -49,10 +49,10 @@ struct TextDataset {
   }
 
   /// Finds the texts or shards to train on: one of all paths, or one for each path of a mixture.
-  private static func sources(_ options: DataOptions) throws(DataError) -> [TextSource] {
-    guard options.train.weights != nil else { return [try TextSource(options.train.paths)] }
-    var sources: [TextSource] = []
-    for path in options.train.paths { sources.append(try TextSource([path])) }
+  private static func sources(_ options: DataOptions) throws(DataError) -> [TextOrShards] {
+    guard options.train.weights != nil else { return [try TextOrShards(options.train.paths)] }
+    var sources: [TextOrShards] = []
+    for path in options.train.paths { sources.append(try TextOrShards([path])) }
     return sources
   }
 
@@ -86,7 +86,7 @@ struct TextDataset {
   /// Returns the vocabulary of the data: that of the shards or their tokenizer, of a file, of every text, or
   /// one that is counted in the training texts.
   private static func vocabulary(
-    _ options: DataOptions, _ train: [TextSource], cache: String, writing: Bool
+    _ options: DataOptions, _ train: [TextOrShards], cache: String, writing: Bool
   ) throws(DataError) -> Vocabulary {
     let tokenizer = options.tokenizer
     if let fixed = tokenizer.fixedVocabulary { return fixed }
@@ -136,7 +136,7 @@ struct TextDataset {
 }
 
 /// Texts, or token shards.
-private enum TextSource {
+private enum TextOrShards {
   case text(TextFiles, [String])
   case shards(ShardFiles)
 
@@ -159,7 +159,7 @@ private struct CorpusOpener {
   let writing: Bool
   var notes: [String] = []
 
-  mutating func open(_ source: TextSource) throws(DataError) -> Corpus {
+  mutating func open(_ source: TextOrShards) throws(DataError) -> Corpus {
     switch source {
     case .shards(let shards):
       return try Corpus(
@@ -182,7 +182,7 @@ private struct CorpusOpener {
 extension TextFiles {
   /// Returns the number of characters of the texts at some paths; nil for token shards.
   public static func characterCount(at paths: [String]) throws(DataError) -> Int? {
-    guard case .text(let text, _) = try TextSource(paths) else { return nil }
+    guard case .text(let text, _) = try TextOrShards(paths) else { return nil }
     return try text.characterCount()
   }
 }
@@ -191,7 +191,7 @@ extension DocumentBoundary {
   /// Returns the boundary in texts or shards for a model that was trained with this one on the other of
   /// them: files and the index of documents take each other's place.
   public func applied(to paths: [String]) throws(DataError) -> DocumentBoundary {
-    let isText = if case .text = try TextSource(paths) { true } else { false }
+    let isText = if case .text = try TextOrShards(paths) { true } else { false }
     guard let isOfText, isOfText != isText else { return self }
     return isText ? .file : .reset
   }

@@ -66,13 +66,13 @@ struct WidthScaling: Sendable {
       guard case .uniform(let s) = pytorch, s > 0 else { return 1 }
       return 1 / (s * base.squareRoot())
     case (.vector, _): return 1
-    case (.output, .pytorch): return 1 / multiplier.squareRoot()
+    case (.output, .pytorch), (.output, .lecun): return 1 / multiplier.squareRoot()
     case (.output, .xavier):
       let wide = Double(rows) + multiplier * base
       return (wide / (Double(rows) + base)).squareRoot() / multiplier
     case (.output, _): return 1 / multiplier
     case (_, .uniform), (_, .normal): return 1 / multiplier.squareRoot()
-    case (_, .pytorch), (_, .xavier), (_, .orthogonal): return 1
+    case (_, .pytorch), (_, .xavier), (_, .lecun), (_, .orthogonal): return 1
     }
   }
 }

@@ -91,7 +91,7 @@ extension NetworkCatalogue.Network {
           "mixer.in_projection: P": [Parameter("mixer.in_proj.weight", "P", "width")],
           "mixer.gate": [Parameter("mixer.gate_proj.weight", "h", "width")],
         ],
-        example: "a swiglu of factor 3 and width 100 has \(100 * 600 + 600 + 300 * 100 + 100) parameters"
+        example: "a swiglu of factor 3 and width 100 has 90,700 parameters"
       ),
       Self(
         "norm", "rmsnorm: Zhang & Sennrich 2019; layernorm: Ba 2016",
