@@ -9,7 +9,8 @@ final class CorpusFile: Sendable {
 
   /// Returns true if a file is an encoded corpus of any version.
   static func isEncoded(_ path: String) throws(DataError) -> Bool {
-    CorpusHeader.begins(try MappedFile(path).bytes)
+    let file = try MappedFile(path)
+    return withExtendedLifetime(file) { CorpusHeader.begins(file.bytes) }
   }
 
   /// Maps a file and checks its header and its size.
