@@ -14,7 +14,9 @@ final class CorpusFile: Sendable {
   /// Returns true if a file is an encoded corpus of any version, of this program or another.
   static func isEncoded(_ path: String) throws(DataError) -> Bool {
     let mapped = try MappedFile(path)
-    return CorpusHeader.begins(mapped.bytes) || TokenLayout.isForeign(mapped)
+    return withExtendedLifetime(mapped) {
+      CorpusHeader.begins(mapped.bytes) || TokenLayout.isForeign(mapped)
+    }
   }
 
   /// True if the file says nothing of its vocabulary.

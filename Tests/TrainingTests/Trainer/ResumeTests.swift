@@ -69,7 +69,7 @@ extension TrainerTests {
       ("several files", .severalFiles),
       ("a mixture of shards", .mixture),
       ("a mixture in overlapping windows", .mixture.with("training.stride=2")),
-      ("shards", .shards),
+      ("shards", .unmixedShards),
       ("many symbols", .manySymbols),
       ("adaptive softmax", Trial("model.output={kind: adaptive, cutoffs: [4, 9], div_value: 2}")),
       ("sampled softmax", Trial("model.output={kind: sampled, samples: 7, soft_cap: 4}")),
@@ -174,7 +174,7 @@ extension Trial {
     return trial
   }()
 
-  static let shards: Trial = {
+  static let unmixedShards: Trial = {
     var trial = mixture
     trial.settings = ["data={train: [FOLDER/a, FOLDER/b], document: reset}"]
     return trial
