@@ -19,7 +19,8 @@ struct ForeignFacts {
     self.init()
     mapped.forEachPiece(of: layout.tokens) { piece in
       tokensChecksum = checksum(piece, after: tokensChecksum)
-      greatestToken = max(greatestToken, Datasets.greatestToken(in: piece, width: layout.header.tokenWidth))
+      greatestToken = max(
+        greatestToken, Datasets.greatestToken(in: piece, width: layout.header.tokenWidth))
     }
     let width = layout.header.tokenWidth
     // Without their sign, negative numbers are the greatest.

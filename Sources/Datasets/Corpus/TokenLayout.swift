@@ -101,6 +101,7 @@ struct LLMCForm {
 extension DataError {
   /// Makes the error for a file of tokens that another program wrote.
   static func foreign(_ path: String, _ what: String) -> DataError {
-    DataError("\(path) is damaged (\(what)): make it again, or copy it again from where it came from")
+    DataError(
+      "\(path) is damaged (\(what)): make it again, or copy it again from where it came from")
   }
 }

@@ -66,7 +66,8 @@ final class OpenShard {
 
   /// Completes the files and gives them their names.
   /// - Parameter stem: the path without its ending.
-  func finish(_ stem: String, vocabularyHash: UInt64, document: DocumentBoundary) throws(DataError) {
+  func finish(_ stem: String, vocabularyHash: UInt64, document: DocumentBoundary) throws(DataError)
+  {
     switch format {
     case .unroll:
       var header = CorpusHeader()

@@ -14,18 +14,26 @@ public final class PieceCutter {
   /// The bytes of the present packed text that were read and are not yet in a piece.
   private var pending: [UInt8] = []
   private var isAtEnd = false
-  private let size = PreparationSettings.pieceSize
+  private let size: Int
 
   init(
-    _ inputs: PreparedInputs, _ settings: PreparationSettings, from position: TextPosition = .init()
+    _ inputs: PreparedInputs, _ settings: PreparationSettings, from position: TextPosition
   ) throws(DataError) {
     self.inputs = inputs
     document = settings.document
+    size = settings.pieceSize
     self.position = position
     guard position.file < inputs.count, position.place > 0,
       isStream(inputs.files[position.file])
     else { return }
     try skip(to: position)
+  }
+
+  /// Makes the sequence of all pieces.
+  package convenience init(
+    _ inputs: PreparedInputs, _ settings: PreparationSettings
+  ) throws(DataError) {
+    try self.init(inputs, settings, from: TextPosition())
   }
 
   private func isStream(_ file: PreparedInputs.File) -> Bool {
@@ -178,7 +186,7 @@ public final class PieceCutter {
     let source = try PlainSource(file.path)
     var window = min(size, file.size - position.place)
     // Most ends are found in the last part of a piece.
-    var tail = 1 << 18
+    var tail = size / 16
     while true {
       let first = position.place + max(0, window - tail)
       var bytes: [UInt8] = []

@@ -112,7 +112,8 @@ public final class PreparationFolder {
     if access(vocabularyPath, F_OK) == 0 {
       guard let there = try? Vocabulary(contentsOf: vocabularyPath), there == vocabulary else {
         throw DataError(
-          "\(vocabularyPath) is another vocabulary: choose another folder with --out, or move it away")
+          "\(vocabularyPath) is another vocabulary: choose another folder with --out, or move it away"
+        )
       }
     }
     try vocabulary.write(to: vocabularyPath)
@@ -177,7 +178,8 @@ public final class PreparationFolder {
     var manifest = PreparationManifest(
       identity: identity,
       tokenizer: .init(
-        kind: vocabulary.tokenizer.name, symbols: vocabulary.count, hash: hexadecimal(vocabulary.hash),
+        kind: vocabulary.tokenizer.name, symbols: vocabulary.count,
+        hash: hexadecimal(vocabulary.hash),
         endOfDocument: vocabulary.endOfDocument.map { Int($0) }))
     for (name, writer) in zip(settings.parts, writers) {
       var part = PreparationManifest.Part()

@@ -45,7 +45,9 @@ final class PlainSource: TextSource {
         got = Glibc.read(descriptor, memory.baseAddress, memory.count)
       } while got < 0 && errno == EINTR
       return got
-    } orThrow: { DataError.unreadable(path) }
+    } orThrow: {
+      DataError.unreadable(path)
+    }
     consumed += got
     return got > 0
   }
@@ -61,7 +63,9 @@ final class PlainSource: TextSource {
           got = pread(descriptor, memory.baseAddress, memory.count, place)
         } while got < 0 && errno == EINTR
         return got
-      } orThrow: { DataError.unreadable(path) }
+      } orThrow: {
+        DataError.unreadable(path)
+      }
       guard got > 0 else {
         throw DataError("\(path) changed while it was read: start again when it is complete")
       }
@@ -153,7 +157,9 @@ private final class GzipSource: PackedSource, TextSource {
           place = input.count - Int(stream.pointee.avail_in)
           return memory.count - Int(stream.pointee.avail_out)
         }
-      } orThrow: { damaged("") }
+      } orThrow: {
+        damaged("")
+      }
       isBetween = false
       if code == Z_STREAM_END {
         isBetween = true
@@ -196,7 +202,9 @@ private final class ZstdSource: PackedSource, TextSource {
           place = from.pos
           return to.pos
         }
-      } orThrow: { damaged("") }
+      } orThrow: {
+        damaged("")
+      }
       guard ZSTD_isError(code) == 0 else {
         throw damaged("zstd finds an error: \(String(cString: ZSTD_getErrorName(code)))")
       }
