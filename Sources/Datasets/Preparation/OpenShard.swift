@@ -42,12 +42,12 @@ final class OpenShard {
     }
   }
 
-  /// Notes that a document begins here.
-  func beginDocument() throws(DataError) {
+  /// Adds the first tokens of documents.
+  func append(documents starts: [Int]) throws(DataError) {
     var message = MessageWriter()
-    message.add(state.tokens)
+    for start in starts { message.add(start) }
     try indexFile.append(message.bytes[...])
-    state.documents += 1
+    state.documents += starts.count
   }
 
   /// Adds tokens, and the bytes of text that they stand for.

@@ -39,13 +39,20 @@ public final class PreparationFolder {
       settings: settings, tokenizer: tokenizer, inputs: inputs.given)
     manifest = try Self.read(manifestPath)
     saved = manifest == nil ? try Self.read(progressPath) : nil
-    if manifest != nil { unlink(progressPath) }
+    if manifest != nil { removeRemains() }
     guard let made = manifest?.identity ?? saved?.identity else { return }
     if let difference = identity.difference(from: made) {
       throw DataError(
         "\(path) holds shards that were made with \(difference): choose another folder with --out, or "
           + "remove this one")
     }
+  }
+
+  /// Removes what a preparation left that was killed after it was complete.
+  private func removeRemains() {
+    unlink(progressPath)
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+    for name in names where name.hasSuffix(".index.part") { unlink("\(path)/\(name)") }
   }
 
   private static func read<Value: Decodable>(_ path: String) throws(DataError) -> Value? {

@@ -70,12 +70,16 @@ final class ShardWriter {
   /// Adds the tokens of a piece.
   func append(_ piece: EncodedPiece.Part) throws(DataError) {
     var place = 0
-    // Tokens of several documents are written at once.
+    // Tokens of several documents are written at once: those from `written` on, with their bytes of text
+    // and the first tokens of documents.
     var (written, bytes) = (0, 0)
+    var starts: [Int] = []
     func flush() throws(DataError) {
-      guard place > written else { return }
-      try opened().append(piece.tokens[written * width..<place * width], bytes: bytes)
-      (written, bytes) = (place, 0)
+      guard place > written || bytes > 0 || !starts.isEmpty else { return }
+      let shard = try opened()
+      try shard.append(piece.tokens[written * width..<place * width], bytes: bytes)
+      try shard.append(documents: starts)
+      (written, bytes, starts) = (place, 0, [])
     }
     func count() -> Int { (open?.state.tokens ?? 0) + place - written }
     for document in piece.documents {
@@ -84,8 +88,7 @@ final class ShardWriter {
           try flush()
           try finish()
         }
-        try flush()
-        try opened().beginDocument()
+        starts.append(count())
       }
       var rest = document
       while count() + rest.tokens > greatest {
