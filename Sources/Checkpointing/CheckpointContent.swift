@@ -275,6 +275,9 @@ extension CoordinatorState {
     for (name, value, range) in ranges where !range.contains(value) {
       return "schedule.\(name) is \(value)"
     }
+    if let bytes = bytesPerTarget, !(bytes > 0 && bytes.isFinite) {
+      return "schedule.bytesPerTarget is \(bytes)"
+    }
     if !(0...1).contains(plateau.factor) { return "schedule.plateau.factor is \(plateau.factor)" }
     for (name, best) in [("plateau", plateau.best), ("earlyStopping", earlyStopping.best)] {
       if let best, !best.isFinite { return "schedule.\(name).best is \(best)" }

@@ -19,6 +19,8 @@ public struct CheckpointInspection: Encodable {
   public let epoch: Int
   public let tokens: Int
   public let bestLoss: Double?
+  /// The best loss in bits per byte of text; nil if targets are not text.
+  public let bestBitsPerByte: Double?
   public let time: String
   public let software: String
   public let seed: UInt64
@@ -47,6 +49,8 @@ public struct CheckpointInspection: Encodable {
     epoch = state.epoch
     tokens = state.tokens
     bestLoss = state.bestLoss
+    let bytes = checkpoint.content.progress.coordinator.bytesPerTarget
+    bestBitsPerByte = state.bestLoss.flatMap { loss in bytes.map { loss / (log(2) * $0) } }
     time = state.time
     software = state.software
     seed = state.seed
@@ -67,8 +71,9 @@ public struct CheckpointInspection: Encodable {
     }
     let length =
       switch options.training.length {
-      case .epochs(let epochs): "\(epochs) epochs"
+      case .epochs(let epochs): "\(Int(exactly: epochs).map(String.init) ?? "\(epochs)") epochs"
       case .steps(let steps): "\(steps) steps"
+      case .tokens(let tokens): "\(tokens) tokens"
       }
     training =
       "\(options.training.batchSize) streams, \(options.training.bptt) steps per window, \(length), "
@@ -77,7 +82,8 @@ public struct CheckpointInspection: Encodable {
   }
 
   public var words: String {
-    let loss = bestLoss.map { "\(fixed($0, 4)) nats" } ?? "not evaluated yet"
+    let bits = bestBitsPerByte.map { ", \(fixed($0, 4)) bits per byte" } ?? ""
+    let loss = bestLoss.map { "\(fixed($0, 4)) nats\(bits)" } ?? "not evaluated yet"
     let facts = [
       ["checkpoint", path],
       ["saved", "\(time) by \(software)"],
@@ -104,6 +110,7 @@ public struct CheckpointInspection: Encodable {
   enum CodingKeys: String, CodingKey {
     case path, step, epoch, tokens
     case bestLoss = "best_loss"
+    case bestBitsPerByte = "best_bits_per_byte"
     case time, software, seed
     case batchSize = "batch_size"
     case worldSize = "world_size"

@@ -29,6 +29,8 @@ public struct CoordinatorState: Codable, Equatable, Sendable {
   public package(set) var bestStep: Int?
   /// The loss of guessing in the last evaluation, in nats per target.
   public package(set) var guess: Double?
+  /// The bytes of text that a target of the validation data stands for; nil if targets are not text.
+  public package(set) var bytesPerTarget: Double?
   /// The loss of the first window, before any learning.
   package var untrained: Double?
   /// The loss of the last windows, for runs without validation.

@@ -55,13 +55,15 @@ extension BatchRamp {
 
   /// Returns the number of steps that some epochs take.
   /// - Parameters:
+  ///   - epochs: The whole epochs.
+  ///   - rest: The steps of every stream in a last epoch, of which only these are read; 0 for none.
   ///   - windows: The windows of an epoch without a ramp.
   ///   - length: The steps of an epoch, in the sense of a window's.
   package func steps(
-    epochs: Int, windows: Int, length: Int, batchSize: Int, bptt: Int
+    epochs: Int, rest: Int = 0, windows: Int, length: Int, batchSize: Int, bptt: Int
   ) -> Int {
     var (step, epoch, place) = (0, 0, 0)
-    while step < steps && epoch < epochs {
+    while step < steps && (epoch < epochs || epoch == epochs && place < rest) {
       switch of {
       case .streams:
         step += updates(step: step, batchSize: batchSize)
@@ -72,10 +74,12 @@ extension BatchRamp {
       }
       if place == length { (epoch, place) = (epoch + 1, 0) }
     }
-    // The rest of this epoch, and the epochs after it.
-    if place > 0 { (step, epoch) = (step + (length - place + bptt - 1) / bptt, epoch + 1) }
-    let (rest, overflows) = (epochs - epoch).multipliedReportingOverflow(by: windows)
-    let (sum, isLarge) = step.addingReportingOverflow(rest)
+    func windowCount(_ steps: Int) -> Int { (max(steps, 0) + bptt - 1) / bptt }
+    guard epoch < epochs else { return step + (epoch > epochs ? 0 : windowCount(rest - place)) }
+    // The rest of this epoch, the epochs after it, and the part of one.
+    if place > 0 { (step, epoch) = (step + windowCount(length - place), epoch + 1) }
+    let (whole, overflows) = (epochs - epoch).multipliedReportingOverflow(by: windows)
+    let (sum, isLarge) = (step + windowCount(rest)).addingReportingOverflow(whole)
     return overflows || isLarge ? .max : sum
   }
 }

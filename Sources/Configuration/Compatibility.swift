@@ -494,6 +494,14 @@ private let windowRules: [CompatibilityRule] = [
     return "training.ramp is for windows of a running text, and this data is sequences; remove it"
   },
   .data(
+    ["training.tokens", "data"], at: "training.tokens",
+    "`training.tokens` counts the targets of a running text."
+  ) { options, data in
+    guard case .tokens = options.training.length, !data.isRunning else { return nil }
+    return "training.tokens counts the targets of a running text, and this data is sequences; give "
+      + "epochs or steps"
+  },
+  .data(
     ["training.stride", "data"], at: "training.stride",
     "`training.stride` is for windows of a running text."
   ) { options, data in

@@ -54,8 +54,8 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     case batchSize = "batch_size"
     case batchTokens = "batch_tokens"
     case isBucketed = "bucket"
-    case accumulate, ramp, readout, recompute, bptt, stride, epochs, steps, optimizer, schedule,
-      clip,
+    case accumulate, ramp, readout, recompute, bptt, stride, epochs, steps, tokens, optimizer,
+      schedule, clip,
       average
     case lossReduction = "loss_reduction"
     case labelSmoothing = "label_smoothing"
@@ -95,21 +95,11 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     earlyStop = try container.decodeIfPresent(EarlyStopping.Options.self, forKey: .earlyStop)
 
     readout = try container.decodeIfPresent(ReadoutOptions.self, forKey: .readout)
-    let epochs: Int? = try container.decode(.epochs, from: 1...largestCount)
-    let steps: Int? = try container.decode(.steps, from: 1...largestCount)
-    switch (epochs, steps) {
-    case (nil, nil): break
-    case (let epochs?, nil): length = .epochs(epochs)
-    case (nil, let steps?): length = .steps(steps)
-    case (_?, _?):
-      throw DecodingError.dataCorruptedError(
-        forKey: .steps, in: container,
-        debugDescription: "training takes epochs or steps, not both; set one of them to null")
-    }
+    if let given = try Length(from: container) { length = given }
     if readout != nil {
       try container.require(
-        epochs ?? 1 == 1 && steps == nil, epochs == nil ? .steps : .epochs,
-        "a readout is fitted in one pass; remove epochs and steps")
+        length == .epochs(1) || length == TrainingOptions().length, try Length.key(in: container),
+        "a readout is fitted in one pass; remove epochs, steps and tokens")
       try container.require(
         average == nil && recompute == .none, average == nil ? .recompute : .average,
         "a readout is fitted without gradients; remove average and recompute")
@@ -152,8 +142,15 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     try container.encodeIfPresent(ramp, forKey: .ramp)
     try container.encode(isBucketed, forKey: .isBucketed)
     switch length {
-    case .epochs(let epochs): try container.encode(epochs, forKey: .epochs)
+    case .epochs(let epochs):
+      // Whole numbers are written as such.
+      if let whole = Int(exactly: epochs) {
+        try container.encode(whole, forKey: .epochs)
+      } else {
+        try container.encode(epochs, forKey: .epochs)
+      }
     case .steps(let steps): try container.encode(steps, forKey: .steps)
+    case .tokens(let tokens): try container.encode(tokens, forKey: .tokens)
     }
     try container.encode(recompute, forKey: .recompute)
     try container.encode(optimizer, forKey: .optimizer)
@@ -181,14 +178,6 @@ extension TrainingOptions {
 
   /// The number of steps that a window of a text shares with the one before.
   public var keptSteps: Int { bptt - (givenStride ?? bptt) }
-
-  /// The length of training.
-  public enum Length: Equatable, Sendable {
-    /// The number of passes over the training data.
-    case epochs(Int)
-    /// The number of weight updates.
-    case steps(Int)
-  }
 
   /// The divisor of the summed loss of a window, whose gradient is computed.
   public enum LossReduction: String, Codable, CaseIterable, Sendable {

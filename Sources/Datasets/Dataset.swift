@@ -34,15 +34,15 @@ public struct Dataset: Sendable {
   }
 
   /// Makes the data of a text, whose targets are the next symbols.
-  init(vocabulary: Vocabulary, train: Corpus, valid: Corpus?, test: Corpus?) {
+  init(vocabulary: Vocabulary, train: Split, valid: Corpus?, test: Corpus?) {
     self.init(
       vocabulary: vocabulary, outputs: vocabulary, source: nil,
-      interface: TaskSignature(vocabulary: vocabulary.count), train: .text(train),
+      interface: TaskSignature(vocabulary: vocabulary.count), train: train,
       valid: valid.map { .text($0) }, test: test.map { .text($0) })
   }
 
-  /// Opens the data of a configuration: a task, files of sequences, or a running text. The
-  /// vocabulary and the encoded forms of a text are made first if they are missing or out of date.
+  /// Opens the data of a configuration: a task, files of sequences, a running text, or token shards.
+  /// The vocabulary and the encoded forms of a text are made first if they are missing or out of date.
   ///
   /// All ranks call this: first one of the ranks that share the cache folder, with `writing`, then
   /// the others. Of N symbols, the fractions v and t leave the first N − ⌈N(v + t)⌉ for training;
@@ -66,7 +66,11 @@ public struct Dataset: Sendable {
       try self.init(options, reader, given: vocabularies)
       return
     }
-    try self.init(text: options, given: vocabularies?.inputs, cache: cache, writing: writing)
+    let text = try TextDataset(
+      options, given: vocabularies?.inputs, cache: options.cache ?? cache, writing: writing)
+    self.init(
+      vocabulary: text.vocabulary, train: text.train, valid: text.valid, test: text.test)
+    notes = text.notes
   }
 
   /// Opens the data of a configuration with a model's vocabulary of input symbols.
@@ -88,67 +92,6 @@ public struct Dataset: Sendable {
       let name = options.train.paths.first ?? "data.train"
       throw DataError("data.valid and data.test take all of \(name): lower the fractions")
     }
-  }
-
-  private init(
-    text options: DataOptions, given: Vocabulary?, cache: String, writing: Bool
-  ) throws(DataError) {
-    let cache = options.cache ?? cache
-    let text = try TextFiles(options.train.paths)
-    let fractions = (options.valid?.fraction ?? 0, options.test?.fraction ?? 0)
-    let vocabulary: Vocabulary
-    if let given {
-      vocabulary = given
-    } else if let fixed = options.tokenizer.fixedVocabulary {
-      vocabulary = fixed
-    } else if let counted = options.tokenizer.counted {
-      let request = VocabularyRequest(
-        text: text, tokenizer: counted, options: options.vocabulary,
-        heldOut: fractions.0 + fractions.1)
-      vocabulary = try request.vocabulary(cache: cache, writing: writing)
-    } else {
-      vocabulary = try Vocabulary(contentsOf: options.tokenizer.name)
-    }
-
-    var notes: [String] = []
-    func open(_ text: TextFiles) throws(DataError) -> Corpus {
-      let corpus = try Corpus(
-        text, vocabulary: vocabulary, document: options.document, cache: cache, writing: writing)
-      if let note = corpus.note { notes.append(note) }
-      return corpus
-    }
-    let whole = try open(text)
-    let trained = whole.count - heldOutCount(whole.count, fractions.0 + fractions.1)
-    let tested = heldOutCount(whole.count, fractions.1)
-    // A part with fewer than two symbols has no target.
-    guard trained >= 2 || trained == whole.count else {
-      throw DataError(
-        "\(text.name) has \(whole.count) symbols, of which data.valid and data.test leave \(trained) to "
-          + "train on: give more text, or lower the fractions")
-    }
-    for (key, part, count) in [
-      ("valid", options.valid, whole.count - tested - trained), ("test", options.test, tested),
-    ] {
-      guard let fraction = part?.fraction, fraction > 0, count < 2 else { continue }
-      throw DataError(
-        "data.\(key) of \(fraction) is \(count) of the \(whole.count) symbols of \(text.name), too few "
-          + "to predict any: give more text, or a larger fraction")
-    }
-    func heldOut(_ part: HeldOut?, _ range: Range<Int>, _ name: String) throws(DataError) -> Corpus?
-    {
-      switch part {
-      case nil, .fraction(0): nil
-      case .text(let paths): try open(TextFiles(paths.paths))
-      case .fraction(let fraction):
-        whole.part(range, name: "the \(name) part (\(fraction)) of \(text.name)")
-      }
-    }
-    self.init(
-      vocabulary: vocabulary,
-      train: trained == whole.count ? whole : whole.part(0..<trained, name: text.name),
-      valid: try heldOut(options.valid, trained..<whole.count - tested, "validation"),
-      test: try heldOut(options.test, whole.count - tested..<whole.count, "test"))
-    self.notes = notes
   }
 
   /// A hash of all texts and the vocabulary, so that ranks can agree on them and a resumed run can

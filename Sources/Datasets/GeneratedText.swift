@@ -76,6 +76,6 @@ public struct GeneratedText: Sendable {
     defer { unlink(path) }
     try writer.finish(header, files: [0], documents: [])
     let corpus = try Corpus(contentsOf: path, vocabulary: words, name: "generated text")
-    return Dataset(vocabulary: words, train: corpus, valid: nil, test: nil)
+    return Dataset(vocabulary: words, train: .text(corpus), valid: nil, test: nil)
   }
 }

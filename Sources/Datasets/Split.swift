@@ -1,13 +1,17 @@
 public import Sequences
-/// A part of the data (training, validation or test): a running text, or a set of sequences.
+
+/// A part of the data (training, validation or test): a running text, a mixture of texts, or a set of
+/// sequences.
 public enum Split: Sendable {
   case text(Corpus)
+  case mixture(Mixture)
   case examples(any ExampleSet)
 
   /// The name in messages.
   public var name: String {
     switch self {
     case .text(let corpus): corpus.name
+    case .mixture(let mixture): mixture.name
     case .examples(let set): set.name
     }
   }
@@ -16,6 +20,7 @@ public enum Split: Sendable {
   public var count: Int {
     switch self {
     case .text(let corpus): corpus.count
+    case .mixture(let mixture): mixture.count
     case .examples(let set): set.count
     }
   }
@@ -24,7 +29,7 @@ public enum Split: Sendable {
   /// tagged data. A generated task is judged by one example.
   public var readsItsTargets: Bool {
     switch self {
-    case .text: true
+    case .text, .mixture: true
     case .examples(let set):
       (0..<(set.isGenerated ? min(set.count, 1) : set.count))
         .allSatisfy { set.example($0, epoch: 1).readsItsTargets }
@@ -35,6 +40,7 @@ public enum Split: Sendable {
   public var hash: UInt64 {
     switch self {
     case .text(let corpus): corpus.hash
+    case .mixture(let mixture): mixture.hash
     case .examples(let set): set.hash
     }
   }
@@ -46,6 +52,8 @@ public enum Split: Sendable {
     switch self {
     case .text(let corpus):
       return try Streams(corpus, request)
+    case .mixture(let mixture):
+      return try MixtureStreams(mixture, request)
     case .examples(let set):
       return try set.loader(request)
     }
@@ -70,13 +78,22 @@ public enum Split: Sendable {
     if case .examples(let set) = self { set } else { nil }
   }
 
+  /// The running texts: one, or those of a mixture; none for sequences.
+  public var corpora: [Corpus] {
+    switch self {
+    case .text(let corpus): [corpus]
+    case .mixture(let mixture): mixture.corpora
+    case .examples: []
+    }
+  }
+
   /// True for sequences from files that have a target at their last step only.
   public var asksAtEnds: Bool {
     guard let set = examples, !set.isGenerated else { return false }
     return (0..<set.count).allSatisfy { set.example($0, epoch: 1).asksAtItsEnd }
   }
 
-  /// The text; nil for sequences.
+  /// The text; nil for a mixture and for sequences.
   public var corpus: Corpus? {
     if case .text(let corpus) = self { corpus } else { nil }
   }

@@ -30,9 +30,12 @@ public struct UnknownSymbols: Sendable, Equatable {
   /// unknown symbols.
   public init(_ part: Split, of dataset: Dataset) {
     switch part {
-    case .text(let corpus):
-      all = corpus.count
-      count = dataset.vocabulary.unknown.map { corpus.occurrences(of: $0) } ?? 0
+    case .text, .mixture:
+      all = part.count
+      count =
+        dataset.vocabulary.unknown.map { unknown in
+          part.corpora.reduce(0) { $0 + $1.occurrences(of: unknown) }
+        } ?? 0
     case .examples(let set):
       guard !set.isGenerated else { return }
       for index in 0..<set.count {

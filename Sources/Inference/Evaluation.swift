@@ -17,6 +17,8 @@ public struct Score: Codable, Equatable, Sendable {
   public var (roots, correctRoots) = (0, 0)
   /// For numbers: the loss of always predicting their mean; nil for other targets.
   public var guess: Double?
+  /// The bytes of text that a target stands for; nil if targets are not text.
+  public var bytesPerTarget: Double?
 
   public init(lossSum: Double, targets: Int, correct: Int = 0) {
     self.lossSum = lossSum
@@ -34,6 +36,9 @@ public struct Score: Codable, Equatable, Sendable {
   }
   /// exp(loss)
   public var perplexity: Double { exp(loss) }
+  /// Bits per byte of text, loss / (ln 2 · bytes), which compare models of other symbols; nil if targets are
+  /// not text.
+  public var bitsPerByte: Double? { bytesPerTarget.map { loss / (log(2) * $0) } }
   /// Bits per target: per character or byte if these are the symbols.
   public var bits: Double { loss / log(2) }
 }
@@ -57,15 +62,19 @@ public final class Evaluation {
 
   private let parts: [Part]
   private let world: any Communicator
+  private let bytesPerTarget: Double?
 
-  /// - Parameter microBatches: The number of micro-batches of this rank. They change the score by rounding
-  ///   only, and by nothing where the number over all ranks is the same.
+  /// - Parameters:
+  ///   - microBatches: The number of micro-batches of this rank. They change the score by rounding only, and
+  ///     by nothing where the number over all ranks is the same.
+  ///   - bytesPerTarget: The bytes of text that a target stands for; nil if targets are not text.
   /// - Throws: `DataError` if the text is too short for the streams.
   public init(
     _ part: Split, plan: Plan, _ options: EvaluationOptions, world: any Communicator,
-    microBatches: Int = 1
+    microBatches: Int = 1, bytesPerTarget: Double? = nil
   ) throws(DataError) {
     self.world = world
+    self.bytesPerTarget = bytesPerTarget
     let isFed = plan.feedsTargets && !part.readsItsTargets
     let loaders = try part.loaders(options.loaderRequest(in: world), microBatches: microBatches)
     parts = loaders.map { loader in
@@ -78,6 +87,18 @@ public final class Evaluation {
         loader: loader, windows: makeWindows(), fedWindows: isFed ? makeWindows() : nil,
         batch: loader.makeBatch())
     }
+  }
+
+  /// Makes the evaluation of a part of a run's data.
+  /// - Throws: `DataError` if the text is too short for the streams; `UsageError` if the streams cannot be
+  ///   cut into the micro-batches of the options.
+  package convenience init(
+    _ part: Split, of dataset: Dataset, plan: Plan, _ options: RunOptions, world: any Communicator
+  ) throws {
+    try self.init(
+      part, plan: plan, options.evaluation, world: world,
+      microBatches: try options.evaluationParts(ranks: world.size),
+      bytesPerTarget: dataset.bytesPerTarget(of: part))
   }
 
   /// Scores the whole text.
@@ -121,6 +142,7 @@ public final class Evaluation {
     try world.sumInTree(&sums)
     var score = Score(lossSum: sums[0], targets: Int(sums[1]), correct: Int(sums[2]))
     (score.roots, score.correctRoots) = (Int(sums[3]), Int(sums[4]))
+    score.bytesPerTarget = bytesPerTarget
     numbers?.sums = Array(sums[5...])
     score.guess = numbers?.variance
     return score

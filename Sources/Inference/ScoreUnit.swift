@@ -46,6 +46,15 @@ package enum ScoreUnit {
   }
 }
 
+extension ScoreUnit {
+  /// Returns the loss in bits per byte, such as `1.042 bits per byte`; nil if `words` says it already, or
+  /// targets are not text.
+  package func byteWords(_ score: Score) -> String? {
+    guard self == .perplexity || self == .bitsPerCharacter else { return nil }
+    return score.bitsPerByte.map { "\(fixed($0, 3)) bits per byte" }
+  }
+}
+
 extension Score {
   /// For trees: the accuracy at the roots.
   package var rootWords: String? { rootAccuracy.map { "of roots \(fixed(100 * $0, 2)) %" } }

@@ -73,7 +73,9 @@ public struct SequenceScore: Sendable {
     windows.batchSize = batchSize ?? 1
     windows.batchTokens = batchTokens ?? (batchSize == nil ? windows.batchTokens : nil)
     let evaluation = try world.unanimous {
-      try Evaluation(part, plan: model.plan, windows, world: world)
+      try Evaluation(
+        part, plan: model.plan, windows, world: world,
+        bytesPerTarget: dataset.bytesPerTarget(of: part))
     }
     score = try evaluation.run(model, weights: weights)
     unknown = world.isRoot ? UnknownSymbols(part, of: dataset) : UnknownSymbols()
@@ -227,7 +229,8 @@ public struct SequenceScore: Sendable {
       let figure = value < 0.01 ? String(format: "%.3g", value) : fixed(value, 4)
       return "\(name.replacing("_", with: " ")) \(figure)"
     }
-    let figures = [loss, unit.words(score), score.rootWords].compactMap(\.self)
+    let figures = [loss, unit.words(score), unit.byteWords(score), score.rootWords].compactMap(
+      \.self)
     return (figures + more + ["\(score.targets) targets"] + [unknown.words].compactMap(\.self))
       .joined(separator: ", ")
   }
@@ -237,6 +240,7 @@ public struct SequenceScore: Sendable {
       struct Line: Encodable {
         let loss: Double
         let accuracy: Double?
+        let bits_per_byte: Double?
         /// For trees.
         let root_accuracy: Double?
         let measures: [String: Double]?
@@ -246,7 +250,7 @@ public struct SequenceScore: Sendable {
       let line = Line(
         loss: score.loss,
         accuracy: unit == .squaredError || unit == .nats ? nil : score.accuracy,
-        root_accuracy: score.rootAccuracy,
+        bits_per_byte: score.bitsPerByte, root_accuracy: score.rootAccuracy,
         measures: measures.isEmpty ? nil : Dictionary(uniqueKeysWithValues: measures),
         targets: score.targets, unknown: unknown.count == 0 ? nil : unknown.count)
       return String(decoding: try JSONValue.encoder().encode(line), as: UTF8.self)

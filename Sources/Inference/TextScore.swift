@@ -12,8 +12,8 @@ public struct TextScore: Sendable {
   /// The sums over all symbols of the text except the first of each stream.
   public let score: Score
   /// Bits per character of the scored symbols. For words, the number of characters is that of the
-  /// text, scaled by the fraction of its symbols that were scored.
-  public let bitsPerCharacter: Double
+  /// text, scaled by the fraction of its symbols that were scored; nil for token shards.
+  public let bitsPerCharacter: Double?
   /// The symbols of the text that are not in the model's vocabulary.
   public let unknown: UnknownSymbols
 
@@ -30,9 +30,10 @@ public struct TextScore: Sendable {
       return (try checkpoint.options(), try checkpoint.model(precision: precision))
     }
     // Nothing of the encoded text is kept after it is closed.
+    let document = try world.unanimous { try options.data.document.applied(to: texts) }
     let dataset = try world.withTemporaryFolder { folder in
       try world.open(
-        DataOptions(train: Paths(texts), document: options.data.document),
+        DataOptions(train: Paths(texts), document: document),
         Dataset.Vocabularies(inputs: vocabulary), folder: folder, seed: options.seed)
     }
     var windows = EvaluationOptions()
@@ -40,20 +41,26 @@ public struct TextScore: Sendable {
     windows.bptt = bptt
     let (evaluation, counted) = try world.unanimous {
       (
-        try Evaluation(dataset.train, plan: model.plan, windows, world: world),
-        world.isRoot ? try TextFiles(texts).characterCount() : 0
+        try Evaluation(
+          dataset.train, plan: model.plan, windows, world: world,
+          bytesPerTarget: dataset.bytesPerTarget(of: dataset.train)),
+        world.isRoot ? try TextFiles.characterCount(at: texts) : nil
       )
     }
-    let characters = Double(try world.share(counted)) / Double(dataset.train.count)
+    let characters = try world.share(counted).map { Double($0) / Double(dataset.train.count) }
     unknown = world.isRoot ? UnknownSymbols(dataset.train, of: dataset) : UnknownSymbols()
-    score = try evaluation.run(model, weights: weights)
-    bitsPerCharacter =
-      vocabulary.tokenizer.unit == .bitsPerCharacter ? score.bits : score.bits / characters
+    let score = try evaluation.run(model, weights: weights)
+    self.score = score
+    bitsPerCharacter = characters.map {
+      vocabulary.tokenizer.unit == .bitsPerCharacter ? score.bits : score.bits / $0
+    }
   }
 
   public var words: String {
     "loss \(fixed(score.loss, 6)) nats, perplexity \(fixed(score.perplexity, 3)), "
-      + "\(fixed(bitsPerCharacter, 4)) bits per character, \(score.targets) targets"
+      + (bitsPerCharacter.map { "\(fixed($0, 4)) bits per character, " } ?? "")
+      + (score.bitsPerByte.map { "\(fixed($0, 4)) bits per byte, " } ?? "")
+      + "\(score.targets) targets"
       + (unknown.words.map { ", \($0)" } ?? "")
   }
 
@@ -62,13 +69,14 @@ public struct TextScore: Sendable {
       struct Line: Encodable {
         let loss: Double
         let perplexity: Double
-        let bits_per_character: Double
+        let bits_per_byte: Double?
+        let bits_per_character: Double?
         let targets: Int
         let unknown: Int
       }
       let line = Line(
-        loss: score.loss, perplexity: score.perplexity, bits_per_character: bitsPerCharacter,
-        targets: score.targets, unknown: unknown.count)
+        loss: score.loss, perplexity: score.perplexity, bits_per_byte: score.bitsPerByte,
+        bits_per_character: bitsPerCharacter, targets: score.targets, unknown: unknown.count)
       return String(decoding: try JSONValue.encoder().encode(line), as: UTF8.self)
     }
   }

@@ -73,7 +73,9 @@ package final class Console: MetricsSink {
   func words(_ score: Score) -> String {
     let loss = "\(fixed(score.loss, 4)) \(unit.lossWords)"
     let figures = [
-      loss, score.targets == 1 && unit == .accuracy ? nil : unit.words(score), score.rootWords,
+      loss, score.targets == 1 && unit == .accuracy ? nil : unit.words(score),
+      unit.byteWords(score),
+      score.rootWords,
     ]
     return figures.compactMap(\.self).joined(separator: ", ")
       + (score.targets == 1 ? "" : " on \(score.targets) targets")
@@ -104,6 +106,7 @@ package final class Console: MetricsSink {
       recent.lossSum += report.score.lossSum
       recent.targets += report.score.targets
       recent.correct += report.score.correct
+      recent.bytesPerTarget = report.score.bytesPerTarget
     }
     recentSeconds += report.time.total
     for (rank, time) in report.ranks.enumerated() where rank < hosts.count {
@@ -118,7 +121,8 @@ package final class Console: MetricsSink {
     // The most important first: if the terminal is narrow, the last ones are left out.
     let figures = [
       "step \(report.step)/\(coordinator.totalSteps)",
-      "loss \(fixed(recent.loss, 4))", unit.words(recent), "left \(duration(left))",
+      "loss \(fixed(recent.loss, 4))", unit.words(recent), unit.byteWords(recent),
+      "left \(duration(left))",
       "\(Int(Double(recent.targets) / max(recentSeconds, 1e-9))) \(targets)/s",
       "epoch \(report.epoch)", "rate \(short(report.learningRate))",
       "|g| \(fixed(report.gradientNorm, 3))", slowestRank,

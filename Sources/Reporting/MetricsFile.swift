@@ -70,7 +70,8 @@ package final class MetricsFile {
   /// Appends the line of a step. It is formatted here, because a JSON encoder can take longer than
   /// the step itself, while the other ranks wait.
   func append(step report: StepReport) throws(FileError) {
-    var line = "{\"communication_seconds\":\(Self.json(report.time.communication))"
+    let bits = report.score.bitsPerByte.map { "\"bits_per_byte\":\(Self.json($0))," } ?? ""
+    var line = "{\(bits)\"communication_seconds\":\(Self.json(report.time.communication))"
     line += ",\"compute_seconds\":\(Self.json(report.time.compute)),\"epoch\":\(report.epoch)"
     line += ",\"gradient_norm\":\(Self.json(report.gradientNorm))"
     line += ",\"learning_rate\":\(Self.json(report.learningRate))"
@@ -157,6 +158,7 @@ struct EvaluationLine: Encodable {
   let validLoss: Double
   let validPerplexity: Double
   let validBits: Double
+  let validBitsPerByte: Double?
   let validAccuracy: Double?
   /// For trees.
   let validRootAccuracy: Double?
@@ -167,6 +169,7 @@ struct EvaluationLine: Encodable {
     case validLoss = "valid_loss"
     case validPerplexity = "valid_perplexity"
     case validBits = "valid_bits"
+    case validBitsPerByte = "valid_bits_per_byte"
     case validAccuracy = "valid_accuracy"
     case validRootAccuracy = "valid_root_accuracy"
   }

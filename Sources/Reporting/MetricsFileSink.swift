@@ -37,15 +37,16 @@ package final class MetricsFileSink: MetricsSink {
     let state = coordinator.state
     let line = EvaluationLine(
       step: state.step, epoch: coordinator.lastEpoch, tokens: state.tokens, validLoss: score.loss,
-      validPerplexity: score.perplexity, validBits: score.bits, validAccuracy: accuracy(score),
-      validRootAccuracy: score.rootAccuracy, best: isBest)
+      validPerplexity: score.perplexity, validBits: score.bits, validBitsPerByte: score.bitsPerByte,
+      validAccuracy: accuracy(score), validRootAccuracy: score.rootAccuracy, best: isBest)
     write { try $0.append(line) }
   }
 
   package func record(test score: Score, _ coordinator: Coordinator) {
     let line = TestLine(
       step: coordinator.state.step, testLoss: score.loss, testPerplexity: score.perplexity,
-      testAccuracy: accuracy(score), testRootAccuracy: score.rootAccuracy)
+      testBitsPerByte: score.bitsPerByte, testAccuracy: accuracy(score),
+      testRootAccuracy: score.rootAccuracy)
     write { try $0.append(line) }
   }
 
@@ -69,6 +70,7 @@ private struct TestLine: Encodable {
   let step: Int
   let testLoss: Double
   let testPerplexity: Double
+  let testBitsPerByte: Double?
   let testAccuracy: Double?
   /// For trees.
   let testRootAccuracy: Double?
@@ -77,6 +79,7 @@ private struct TestLine: Encodable {
     case step
     case testLoss = "test_loss"
     case testPerplexity = "test_perplexity"
+    case testBitsPerByte = "test_bits_per_byte"
     case testAccuracy = "test_accuracy"
     case testRootAccuracy = "test_root_accuracy"
   }

@@ -33,11 +33,16 @@ package struct RunLog {
     if let warning { log.warning("\(warning)") }
     let coordinator = trainer.coordinator
     let streams = trainer.loader as? Streams
+    let mixed = trainer.loader as? MixtureStreams
     let ranks = "\(worldSize) \(worldSize == 1 ? "rank" : "ranks")"
     let data =
       streams.map {
         "\(dataset.train.count) for training, \($0.batchSize) streams on \(ranks), "
           + "\(coordinator.totalSteps) steps of \($0.bptt)"
+      }
+      ?? mixed.map {
+        "\(dataset.train.count) for training in \($0.mixture.corpora.count) corpora, "
+          + "\($0.batchSize) streams on \(ranks), \(coordinator.totalSteps) steps of \($0.bptt)"
       }
       ?? "\(dataset.train.count) \(dataset.interface.isTree ? "trees" : "sequences") for training "
       + "on \(ranks), \(coordinator.totalSteps) steps"
@@ -54,6 +59,7 @@ package struct RunLog {
           ? "1 symbol at the end of the training text fills no stream."
           : "\(count) symbols at the end of the training text fill no stream.")
     }
+    if let mixed { announce(mixed.mixture, trainer) }
     for (part, name) in [(dataset.valid, "data.valid"), (dataset.test, "data.test")] {
       guard let part else { continue }
       if let warning = UnknownSymbols(part, of: dataset).warning(of: "\(name) (\(part.name))") {
@@ -75,6 +81,22 @@ package struct RunLog {
         coordinator.isComplete
           ? "The run was complete at step \(coordinator.state.step)."
           : "Resuming after step \(coordinator.state.step), in epoch \(coordinator.state.epoch).")
+    }
+  }
+
+  /// Reports how often the run reads each corpus of a mixture.
+  private func announce(_ mixture: Mixture, _ trainer: Trainer) {
+    let steps = Double(min(trainer.coordinator.totalSteps, 1 << 53))
+    let targets =
+      steps * Double(options.training.batchSize)
+      * Double(options.training.givenStride ?? options.training.bptt)
+    for (corpus, share) in zip(mixture.corpora, mixture.shares) {
+      let passes = share * targets / Double(corpus.count)
+      log.info(
+        """
+        \(fixed(100 * share, 1)) % of \(corpus.name): \(corpus.count) symbols, each read about \
+        \(fixed(passes, 2)) times.
+        """)
     }
   }
 
@@ -109,7 +131,9 @@ package struct RunLog {
       log.error("\(trainer.coordinator.divergenceSentence)")
     }
     if let best = state.earlyStopping.best, best <= state.guess ?? .infinity {
-      log.info("Best validation: \(console.words(Score(lossSum: best, targets: 1))).")
+      var score = Score(lossSum: best, targets: 1)
+      score.bytesPerTarget = state.bytesPerTarget
+      log.info("Best validation: \(console.words(score)).")
     }
   }
 }

@@ -38,11 +38,11 @@ package struct MemoryEstimate {
     var resets = true
     let sizes: [WindowSize]
     switch dataset.train {
-    case .text(let corpus):
+    case .text, .mixture:
       let shares = world.size * parts
       let streams = (training.batchSize + shares - 1) / shares
-      let steps = min(training.bptt, corpus.count / training.batchSize) - training.keptSteps
-      resets = corpus.documentCount > 0
+      let steps = min(training.bptt, dataset.train.count / training.batchSize) - training.keptSteps
+      resets = dataset.train.corpora.contains { $0.hasDocuments }
       sizes = [WindowSize(steps: max(steps, 1), streams: streams)]
     case .examples:
       let request = training.loaderRequest(seed: options.seed, in: world)

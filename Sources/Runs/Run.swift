@@ -232,9 +232,7 @@ public final class Run {
     guard let part = dataset.test else { return nil }
     let options = request.options
     let scorer = try world.unanimous {
-      try Evaluation(
-        part, plan: trainer.model.plan, options.evaluation, world: world,
-        microBatches: try options.evaluationParts(ranks: world.size))
+      try Evaluation(part, of: dataset, plan: trainer.model.plan, options, world: world)
     }
     let weights = ParameterVector(trainer.weights.layout)
     weights.precision = trainer.weights.precision

@@ -16,6 +16,8 @@ public struct Coordinator: Sendable {
   private let scheduledSteps: Int
   /// The number of windows per epoch.
   public let stepsPerEpoch: Int
+  /// The steps of every stream in an epoch of a running text; nil for other data.
+  private let windowLength: Int?
 
   /// The loss of guessing, if it does not depend on the data; otherwise nil.
   let guess: Double?
@@ -41,30 +43,19 @@ public struct Coordinator: Sendable {
     checkpoint = options.checkpoint
     self.evaluation = evaluation
     self.stepsPerEpoch = stepsPerEpoch
-    switch options.training.length {
-    case .epochs(let epochs):
-      let training = options.training
-      if let ramp = training.ramp, let windowLength {
-        scheduledSteps = ramp.steps(
-          epochs: epochs, windows: stepsPerEpoch, length: windowLength,
-          batchSize: training.batchSize, bptt: training.bptt)
-        break
-      }
-      let (steps, overflows) = epochs.multipliedReportingOverflow(by: stepsPerEpoch)
-      scheduledSteps = overflows ? .max : steps
-    case .steps(let steps): scheduledSteps = steps
-    }
+    self.windowLength = windowLength
+    scheduledSteps = training.plannedSteps(windows: stepsPerEpoch, length: windowLength)
     schedule = try Schedule(options.training.schedule, totalSteps: scheduledSteps)
     state.stepsPerEpoch = stepsPerEpoch
   }
 
-  /// Restores the decisions of a checkpoint. A run measured in epochs keeps the fraction of its
-  /// schedule that is done, even if epochs now have another number of windows.
+  /// Restores the decisions of a checkpoint. A run measured in epochs or tokens keeps the fraction of
+  /// its schedule that is done, even if epochs now have another number of windows.
   mutating func restore(_ state: CoordinatorState) {
     self.state = state
     lastEpoch = state.openEvaluation ?? lastEpoch
     self.state.stepsPerEpoch = stepsPerEpoch
-    guard case .epochs(let epochs) = training.length else {
+    guard let epochs = training.epochs(length: windowLength) else {
       self.state.recount = nil
       return
     }
@@ -78,7 +69,7 @@ public struct Coordinator: Sendable {
   }
 
   /// - Parameter before: The number of windows per epoch until now.
-  private func recount(from before: Int, epochs: Int) -> CoordinatorState.Recount {
+  private func recount(from before: Int, epochs: Double) -> CoordinatorState.Recount {
     let steps = Double(self.runStep) / Double(before) * Double(stepsPerEpoch)
     let runStep = Int(min(steps, Double(largestTotal)).rounded())
     let warmup = schedule.options.warmup
@@ -87,7 +78,7 @@ public struct Coordinator: Sendable {
         runStep: runStep, scheduleStep: scheduleStep, surplus: scheduleStep - runStep)
     }
     // The fraction of the shape that is done. The rest of the shape takes the rest of the run.
-    let length = Double(epochs) * Double(before) + Double(state.recount?.surplus ?? 0)
+    let length = epochs * Double(before) + Double(state.recount?.surplus ?? 0)
     let done = Double(scheduleStep - warmup) / max(length - Double(warmup), 1)
     let left = Double(max(scheduledSteps - runStep, 1))
     let rest = min(left / max(1 - done, 1e-6), 0x1p52).rounded()
@@ -172,7 +163,10 @@ public struct Coordinator: Sendable {
 
   /// Records a validation loss, and the loss of guessing if the data tells it; returns true if the
   /// validation loss is the best so far.
-  mutating func finish(evaluation loss: Double, guess: Double? = nil) -> Bool {
+  mutating func finish(
+    evaluation loss: Double, guess: Double? = nil, bytesPerTarget: Double? = nil
+  ) -> Bool {
+    state.bytesPerTarget = bytesPerTarget
     state.evaluatedAt = state.step
     state.openEvaluation = nil
     state.validationLoss = loss
@@ -192,12 +186,14 @@ public struct Coordinator: Sendable {
   /// True if every step has been taken, or validation has stopped improving.
   public var isComplete: Bool { hasReachedEnd || hasGivenUp }
 
-  /// True if every step has been taken. Epochs are counted as such, because a run may be resumed
+  /// True if every step has been taken. Whole epochs are counted as such, because a run may be resumed
   /// with windows of another length.
   private var hasReachedEnd: Bool {
     switch training.length {
-    case .epochs(let epochs): state.epoch > epochs
+    case .epochs(let epochs) where epochs == epochs.rounded(): state.epoch > Int(epochs)
+    case .epochs(let epochs): Double(state.epoch) > epochs.rounded(.up) || runStep >= scheduledSteps
     case .steps(let steps): state.step >= steps
+    case .tokens(let tokens): state.tokens >= tokens
     }
   }
 

@@ -52,6 +52,8 @@ public final class Trainer {
   private let clipper: Clipper
   private let validation: Evaluation?
   let carriesState: Bool
+  /// The bytes of text that a target of training stands for; nil if targets are not text.
+  private let bytesPerTarget: Double?
   /// The fitter of the output layer; nil for training by gradients.
   private let readout: ReadoutFitter?
 
@@ -115,14 +117,13 @@ public final class Trainer {
     microBatches = try makeMicroBatches(
       training.ramp?.updates(step: 0, batchSize: training.batchSize) ?? 1)
     validation = try dataset.valid.map { [model] in
-      try Evaluation(
-        $0, plan: model.plan, options.evaluation, world: world,
-        microBatches: try options.evaluationParts(ranks: world.size))
+      try Evaluation($0, of: dataset, plan: model.plan, options, world: world)
     }
+    bytesPerTarget = dataset.bytesPerTarget(of: dataset.train)
     coordinator = try Coordinator(
       options, evaluation: dataset.valid == nil ? nil : options.evaluation,
       stepsPerEpoch: microBatches.loader.windowsPerEpoch,
-      windowLength: (microBatches.loader as? Streams).map { $0.length - 1 },
+      windowLength: microBatches.loader.stepsPerEpoch,
       guess: options.model.lossOfGuessing(dataset.interface))
     weights.precision = options.training.precision
     gradient = ParameterVector(layout, buffer: sharing?.gradient)
@@ -203,10 +204,12 @@ public final class Trainer {
       watch.communication += watch.lap()
     }
     profile?.mark(outer == nil ? .other : .reduction)
+    var score = Score(lossSum: sums.loss, targets: sums.targets, correct: sums.correct)
+    score.bytesPerTarget = bytesPerTarget
     return StepReport(
       step: coordinator.state.step, epoch: epoch, tokens: coordinator.state.tokens,
-      score: Score(lossSum: sums.loss, targets: sums.targets, correct: sums.correct),
-      learningRate: rate, gradientNorm: norm, verdict: verdict, time: watch, gradients: found,
+      score: score, learningRate: rate, gradientNorm: norm, verdict: verdict, time: watch,
+      gradients: found,
       ranks: Array(sums.computing), traffic: traffic)
   }
 
@@ -337,7 +340,8 @@ public final class Trainer {
     guard let score = try validation.run(model, weights: weights, votes: votes) else {
       return false
     }
-    let isBest = coordinator.finish(evaluation: score.loss, guess: score.guess)
+    let isBest = coordinator.finish(
+      evaluation: score.loss, guess: score.guess, bytesPerTarget: score.bytesPerTarget)
     for sink in sinks { sink.record(evaluation: score, isBest: isBest, coordinator) }
     return true
   }

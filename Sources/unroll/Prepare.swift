@@ -8,7 +8,15 @@ internal import Reporting
 internal import Tools
 internal import Training
 
-extension DocumentBoundary: ExpressibleByArgument {}
+extension DocumentBoundary: ExpressibleByArgument {
+  /// The boundaries of texts; others are of shards.
+  public static var allValueStrings: [String] { ["file", "line", "blank_line", "none"] }
+
+  public init?(argument: String) {
+    guard Self.allValueStrings.contains(argument) else { return nil }
+    self.init(rawValue: argument)
+  }
+}
 extension ShardFormat: ExpressibleByArgument {}
 extension InvalidText: ExpressibleByArgument {}
 

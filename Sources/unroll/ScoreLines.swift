@@ -5,6 +5,7 @@ internal import Datasets
 internal import Foundation
 internal import Inference
 internal import Recurrence
+internal import Reporting
 internal import Training
 
 struct ScoreLines: ParsableCommand {
@@ -17,7 +18,8 @@ struct ScoreLines: ParsableCommand {
       counts too; \
       for a model with an encoder it is the target of the same line of --source. The condition of \
       a line is at its beginning as in the model's data, or is given by --condition or \
-      --conditions. Prints log-probability, number of symbols and line, separated by tabs.
+      --conditions. Prints log-probability, number of symbols and line, separated by tabs, and \
+      at the end the perplexity and the bits per byte of all lines on standard error.
       """)
 
   @OptionGroup var from: CheckpointArgument
@@ -41,6 +43,7 @@ struct ScoreLines: ParsableCommand {
     let path = try from.locate()
     let loaded = try Checkpoint(verifying: path)
     var unknown = UnknownSymbols()
+    var sum = LineSum()
     guard try loaded.interface().encoded != nil else {
       guard source == nil else {
         throw UsageError("\(from.checkpoint) has no encoder to read --source: remove it")
@@ -54,9 +57,11 @@ struct ScoreLines: ParsableCommand {
         let part = first..<min(first + Self.group, all.count)
         let scores = scorer.score(Array(said[part]), given: Array(given[part]))
         for (score, line) in zip(scores, all[part]) { show(score, line) }
+        sum.add(scores, of: said[part])
         for line in said[part] { unknown.add(vocabulary.encode(line), vocabulary) }
       }
       from.tell(path)
+      sum.tell()
       return unknown.tell(of: "the lines")
     }
     guard let source else {
@@ -81,14 +86,41 @@ struct ScoreLines: ParsableCommand {
       let part = first..<min(first + Self.group, said.count)
       let scores = translator.score(Array(said[part]), of: Array(given[part]))
       for (score, line) in zip(scores, all[part]) { show(score, line) }
+      sum.add(scores, of: said[part])
       unknown.add(translator.unknown(in: said[part]))
       unknown.add(translator.unknown(inSources: given[part]))
     }
     from.tell(path)
+    sum.tell()
     unknown.tell(of: "the lines and sources")
   }
 
   private func show(_ score: Score, _ line: String) {
     print("\(String(format: "%.6f", -score.lossSum))\t\(score.targets)\t\(line)")
+  }
+}
+
+/// The sum of the scores of lines.
+private struct LineSum {
+  private var score = Score(lossSum: 0, targets: 0)
+  private var bytes = 0
+
+  /// Adds lines, each of its text and the end of the line.
+  mutating func add(_ scores: [Score], of lines: some Sequence<String>) {
+    for (one, line) in zip(scores, lines) {
+      score.lossSum += one.lossSum
+      score.targets += one.targets
+      bytes += line.utf8.count + 1
+    }
+  }
+
+  /// Prints a line on standard error.
+  func tell() {
+    guard score.targets > 0 else { return }
+    var score = score
+    score.bytesPerTarget = Double(bytes) / Double(score.targets)
+    let bits = score.bitsPerByte.map { ", \(String(format: "%.4f", $0)) bits per byte" } ?? ""
+    StandardStreams.tell(
+      "\(score.targets) symbols, perplexity \(String(format: "%.3f", score.perplexity))\(bits)\n")
   }
 }

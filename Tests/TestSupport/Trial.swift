@@ -34,6 +34,9 @@ package struct Trial: Sendable {
   /// Texts that are written into the folder first.
   package var texts = ["train.txt": text(403, seed: 1), "valid.txt": text(131, seed: 2)]
 
+  /// Texts that are written into the folder as token shards of bytes, whose documents are lines.
+  package var shards: [String: String] = [:]
+
   /// Makes the sum of gradients over ranks.
   package var reducer: @Sendable (ReducerRequest) -> any GradientReducer = {
     makeGradientReducer($0)
@@ -77,6 +80,7 @@ package struct Trial: Sendable {
           at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
         try Data(text.utf8).write(to: file, options: .atomic)
       }
+      for (name, text) in shards { try writeShard(folder + "/" + name, of: text) }
     }
     try world.barrier()
     let request = RunRequest(

@@ -48,11 +48,14 @@ import Tools
 
   /// The contents of all files of a folder, by their names.
   func contents(_ out: String) throws -> [String: [UInt8]] {
-    let names = try FileManager.default.contentsOfDirectory(atPath: folder.path + "/" + out)
+    let root = folder.path + "/" + out
+    let names = try FileManager.default.subpathsOfDirectory(atPath: root)
     return Dictionary(
-      uniqueKeysWithValues: names.filter { $0 != ".lock" && !$0.hasSuffix(".checked") }.map {
-        ($0, folder.read(out + "/" + $0))
-      })
+      uniqueKeysWithValues: names.filter {
+        var isFolder: ObjCBool = false
+        _ = FileManager.default.fileExists(atPath: root + "/" + $0, isDirectory: &isFolder)
+        return !isFolder.boolValue && $0 != ".lock" && !$0.hasSuffix(".checked")
+      }.map { ($0, folder.read(out + "/" + $0)) })
   }
 
   /// The tokens of the shards of one part, and the places of documents in them.
@@ -104,7 +107,7 @@ import Tools
     try prepare(paths, "alone", settings, tokenizer: "word")
     try prepare(paths, "together", settings, tokenizer: "word", in: world)
     #expect(try contents("alone") == contents("together"))
-    #expect(try contents("alone").keys.contains("valid-000000.tokens"))
+    #expect(try contents("alone").keys.contains("valid/000000.tokens"))
   }
 
   @Test(arguments: [ShardFormat.unroll, .llmC, .megatron])
@@ -190,7 +193,7 @@ import Tools
       let shards = try shards(out, manifest)
       #expect(shards.tokens.map { UInt8($0) } == Array(documents.joined().utf8))
       #expect(shards.documents == [0, 10, 18])
-      found.append(folder.read(out + "/train-000000.tokens"))
+      found.append(folder.read(out + "/train/000000.tokens"))
     }
     #expect(Set(found).count == 1)
   }
@@ -245,11 +248,11 @@ import Tools
       try prepare([paths[0]], "out", settings(), tokenizer: "byte")
     }
     #expect(try contents("out") == before)
-    folder.write("mine/train-000000.tokens", "precious")
+    folder.write("mine/train/000000.tokens", "precious")
     try refusal("is there without a manifest") {
       try prepare(paths, "mine", settings(), tokenizer: "byte")
     }
-    #expect(folder.read("mine/train-000000.tokens") == Array("precious".utf8))
+    #expect(folder.read("mine/train/000000.tokens") == Array("precious".utf8))
   }
 
   @Test func `A wrong byte or line is refused with its place, on any rank`() throws {

@@ -36,7 +36,7 @@ extension Corpus {
     }
     try self.init(contentsOf: path, vocabulary: vocabulary, name: text.name)
     self.note = note
-    guard file.header.sourceSizes == text.sizes else {
+    guard parts[0].file.header.sourceSizes == text.sizes else {
       throw DataError(
         "\(path) was encoded from an earlier version of \(text.name): start again, and the text "
           + "is encoded again")

@@ -14,6 +14,11 @@ final class CorpusFile: Sendable {
   /// True if the file says nothing of its vocabulary.
   var isForeign: Bool { layout.isForeign }
 
+  /// Returns true if a file is an encoded corpus of any version, or one of another program.
+  static func isEncoded(_ path: String) throws(DataError) -> Bool {
+    try TokenLayout.isKnown(try MappedFile(path))
+  }
+
   /// Maps a file and checks its header and its size. A foreign file without a mark is read from end to
   /// end, for its checksums and its greatest token.
   init(_ path: String) throws(DataError) {
@@ -150,6 +155,19 @@ final class CorpusFile: Sendable {
       for i in 0..<range.count {
         tokens[i] = Int32(truncatingIfNeeded: Int64(littleEndian: load(start + 8 * i)))
       }
+    }
+  }
+
+  /// A use of memory that is announced to the system.
+  enum Advice { case soon, done }
+
+  /// Announces that tokens will be read soon, or are no longer needed; changes nothing but speed and memory.
+  func advise(_ advice: Advice, _ range: Range<Int>) {
+    let start = layout.tokensStart + range.lowerBound * header.tokenWidth
+    let bytes = start..<start + range.count * header.tokenWidth
+    switch advice {
+    case .soon: mapped.prefetch(bytes)
+    case .done: mapped.release(bytes)
     }
   }
 

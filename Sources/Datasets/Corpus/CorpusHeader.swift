@@ -37,6 +37,11 @@ struct CorpusHeader: Equatable {
 
   init() {}
 
+  /// Returns true if a file with these bytes is an encoded corpus of any version.
+  static func begins(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    bytes.prefix(magic.count).elementsEqual(magic)
+  }
+
   /// Reads a header.
   /// - Throws: `DataError` if the bytes are no header of this version, or damaged.
   init(_ bytes: UnsafeRawBufferPointer, of path: String) throws(DataError) {

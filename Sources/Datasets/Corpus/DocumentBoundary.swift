@@ -12,6 +12,24 @@ public enum DocumentBoundary: String, Codable, Sendable, CaseIterable {
   case blankLine = "blank_line"
   /// The start of each line.
   case line
+  /// Of token shards: the documents of their index.
+  case reset
+  /// Of token shards: after each end-of-document token.
+  case endToken = "end_token"
+
+  /// True if the boundary is of texts, and false if of shards; nil if of both.
+  var isOfText: Bool? {
+    switch self {
+    case .none: nil
+    case .file, .blankLine, .line: true
+    case .reset, .endToken: false
+    }
+  }
+
+  /// The names of the boundaries of texts or of shards, for messages.
+  static func names(ofText: Bool) -> String {
+    listed(allCases.filter { $0.isOfText ?? ofText == ofText }.map(\.rawValue), "or")
+  }
 
   var code: UInt32 { UInt32(Self.allCases.firstIndex(of: self)!) }
 }
@@ -41,7 +59,7 @@ struct DocumentMarker {
   /// Returns true if a document begins with this line, the next of the file.
   mutating func begins(_ line: Line, of text: Span<UInt8>) -> Bool {
     switch boundary {
-    case .none, .file: return false
+    case .none, .file, .reset, .endToken: return false
     case .line: return true
     case .blankLine:
       if text.isBlank(line.content) {

@@ -66,6 +66,8 @@ extension MappedFile {
     while start < part.upperBound {
       let end = min(start + 1 << 18, part.upperBound)
       body(UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
+      // A file that may be larger than the memory is not to stay in that of this process.
+      if count > 1 << 26 { release(start..<end) }
       start = end
     }
   }

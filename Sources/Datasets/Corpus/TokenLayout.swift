@@ -28,6 +28,16 @@ struct TokenLayout {
     }
   }
 
+  /// Returns true if a file begins like one of these kinds, whatever follows.
+  static func isKnown(_ mapped: MappedFile) throws(DataError) -> Bool {
+    if CorpusHeader.begins(mapped.bytes) { return true }
+    if mapped.count >= 4 {
+      let magic = Int32(littleEndian: mapped.bytes.loadUnaligned(as: Int32.self))
+      if LLMCForm.all.contains(where: { $0.magic == magic }) { return true }
+    }
+    return try SequenceIndex(beside: mapped.path) != nil
+  }
+
   private init(header: CorpusHeader, tokensStart: Int) {
     self.header = header
     self.tokensStart = tokensStart

@@ -226,5 +226,11 @@ final class GrowingFile {
   func finish(_ name: String) throws(DataError) {
     try sync()
     guard rename(path, name) == 0 else { throw .unwritable(name) }
+    guard let slash = name.lastIndex(of: "/") else { return }
+    let folder = open(String(name[..<slash]), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard folder >= 0 else { throw .unwritable(name) }
+    defer { close(folder) }
+    // Some network file systems cannot sync a folder (EINVAL); nothing more can be done then.
+    guard fsync(folder) == 0 || errno == EINVAL else { throw .unwritable(name) }
   }
 }

@@ -51,8 +51,10 @@ public final class PreparationFolder {
   /// Removes what a preparation left that was killed after it was complete.
   private func removeRemains() {
     unlink(progressPath)
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-    for name in names where name.hasSuffix(".index.part") { unlink("\(path)/\(name)") }
+    for part in settings.parts {
+      let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(path)/\(part)")) ?? []
+      for name in names where name.hasSuffix(".index.part") { unlink("\(path)/\(part)/\(name)") }
+    }
   }
 
   private static func read<Value: Decodable>(_ path: String) throws(DataError) -> Value? {
@@ -110,7 +112,7 @@ public final class PreparationFolder {
   /// - Throws: `DataError` if files of something else would be lost.
   private func claim(_ vocabulary: Vocabulary) throws(DataError) {
     for part in settings.parts {
-      let name = "\(path)/\(ShardWriter.name(part, 0, settings))\(settings.format.ending)"
+      let name = "\(path)/\(ShardWriter.name(part, 0))\(settings.format.ending)"
       guard access(name, F_OK) != 0 else {
         throw DataError(
           "\(name) is there without a manifest: choose another folder with --out, or move it away")

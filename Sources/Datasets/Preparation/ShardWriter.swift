@@ -45,6 +45,9 @@ final class ShardWriter {
     let size = settings.shardTokens
     greatest = settings.document == .none ? size : size + size / 4
     shards = state.shards
+    guard mkdir("\(folder)/\(part)", 0o777) == 0 || errno == EEXIST else {
+      throw .unwritable("\(folder)/\(part)")
+    }
     // The shard that was open when the place was saved may be finished, and others begun.
     var next = state.shards.count
     if let open = state.open {
@@ -59,12 +62,12 @@ final class ShardWriter {
 
   var state: State { State(shards: shards, open: open?.state) }
 
-  private func stem(_ number: Int) -> String { "\(folder)/\(Self.name(part, number, settings))" }
+  private func stem(_ number: Int) -> String { "\(folder)/\(Self.name(part, number))" }
 
-  static func name(_ part: String, _ number: Int, _ settings: PreparationSettings) -> String {
+  /// Returns the name of a shard without its ending: that of its part's folder, and its number.
+  static func name(_ part: String, _ number: Int) -> String {
     let digits = String(number)
-    return part + (settings.format == .llmC ? "_" : "-")
-      + String(repeating: "0", count: max(0, 6 - digits.count)) + digits
+    return part + "/" + String(repeating: "0", count: max(0, 6 - digits.count)) + digits
   }
 
   /// Adds the tokens of a piece.
@@ -126,7 +129,7 @@ final class ShardWriter {
     finished.append(open.indexPath)
     shards.append(
       Shard(
-        name: Self.name(part, state.number, settings) + settings.format.ending,
+        name: Self.name(part, state.number) + settings.format.ending,
         tokens: state.tokens,
         documents: state.documents, bytes: state.bytes, checksum: state.checksum))
     self.open = nil

@@ -34,9 +34,9 @@ public struct ConditionOptions: Codable, Sendable, Equatable {
     self.init(
       classes: try keys.decodeIfPresent([Column].self, forKey: .classes) ?? [],
       numbers: try keys.decodeIfPresent([Column].self, forKey: .numbers) ?? [],
-      train: try keys.decodeIfPresent(Paths.self, forKey: .train),
-      valid: try keys.decodeIfPresent(Paths.self, forKey: .valid),
-      test: try keys.decodeIfPresent(Paths.self, forKey: .test),
+      train: try keys.pathsIfPresent(of: .train),
+      valid: try keys.pathsIfPresent(of: .valid),
+      test: try keys.pathsIfPresent(of: .test),
       separator: try keys.decodeIfPresent(String.self, forKey: .separator) ?? ",")
     for (column, place) in columns.enumerated().map({ ($1, $0) })
     where columns[..<place].contains(column) {

@@ -1,13 +1,15 @@
 /// The section `data` of a configuration.
 ///
 ///     data:
-///       train: [text.txt, more/]     # a file, a list of files and folders, or a folder
+///       train: [text.txt, more/]     # a file, a list of files and folders, or a folder; shards too
 ///       valid: 0.05                  # files, or a fraction of train, cut off its end
 ///       test: test.txt
 ///       tokenizer: word              # byte | character | word | the path of a vocabulary
 ///       vocabulary: {size: 10000, min_count: 2}
-///       document: none               # none | file | blank_line | line
+///       document: none               # none | file | blank_line | line; of shards reset | end_token
 ///       cache: cache                 # the folder of encoded texts
+///
+/// Texts or shards are mixed by weights: `train: [{path: shards/code, weight: 0.7}, …]`.
 ///
 /// Files of sequences have a `format` and the other keys of `ReaderOptions`. A generated task has
 /// its name and options, and no other key.
@@ -70,6 +72,10 @@ public struct DataOptions: Codable, Sendable, Equatable {
     valid = try values.decodeIfPresent(HeldOut.self, forKey: .valid)
     test = try values.decodeIfPresent(HeldOut.self, forKey: .test)
     for (key, part) in [(Key.valid, valid), (.test, test)] {
+      if case .text(let paths) = part, paths.weights != nil {
+        throw refuse(
+          key, "what is only evaluated is read once, without weights: give a list of paths")
+      }
       guard let fraction = part?.fraction else { continue }
       guard fraction >= 0 && fraction < 1 else {
         throw refuse(key, "the fraction \(fraction) of train is not in 0..<1: try 0.05")
@@ -80,6 +86,9 @@ public struct DataOptions: Codable, Sendable, Equatable {
     }
     if try values.decodeIfPresent(String.self, forKey: .format) != nil {
       let reader = try ReaderOptions(from: decoder)
+      guard train.weights == nil else {
+        throw refuse(.train, "sequences are not mixed by weights: give a list of paths")
+      }
       let numbers: [Key] = reader.format.isText ? [] : [.tokenizer, .vocabulary]
       try refuseAll(numbers, "files of numbers have no symbols: remove this key")
       try refuseAll([.document], "documents are for a running text: remove this key or data.format")

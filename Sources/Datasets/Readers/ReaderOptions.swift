@@ -160,9 +160,9 @@ public struct SourceOptions: Codable, Sendable, Equatable {
 
   public init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: Key.self)
-    train = try keys.decode(Paths.self, forKey: .train)
-    valid = try keys.decodeIfPresent(Paths.self, forKey: .valid)
-    test = try keys.decodeIfPresent(Paths.self, forKey: .test)
+    train = try keys.paths(of: .train)
+    valid = try keys.pathsIfPresent(of: .valid)
+    test = try keys.pathsIfPresent(of: .test)
     let format = try keys.choice(.format, default: Format.text)
     (tokenizer, vocabulary) = (.word, VocabularyOptions())
     let others: [Key] =

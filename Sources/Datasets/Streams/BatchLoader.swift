@@ -16,6 +16,8 @@ public protocol BatchLoader: AnyObject {
 
   /// The number of windows per epoch, the same for every epoch and rank.
   var windowsPerEpoch: Int { get }
+  /// The number of steps of every stream per epoch; nil for sequences.
+  var stepsPerEpoch: Int? { get }
   /// True if the next window is the first of an epoch.
   var isAtEpochStart: Bool { get }
   /// True if the next window begins new streams or sequences, so that no state is carried into it.
@@ -42,6 +44,8 @@ public protocol BatchLoader: AnyObject {
 }
 
 extension BatchLoader {
+  public var stepsPerEpoch: Int? { nil }
+
   public func limitWindows(to steps: Int?) {
     precondition(steps == nil, "shorter windows of sequences")
   }

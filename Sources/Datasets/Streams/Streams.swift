@@ -81,13 +81,15 @@ public final class Streams: BatchLoader {
     Batch(rows: max(min(bptt, length - 1) * share.count, 1), streams: max(share.count, 1))
   }
 
-  public var mayReset: Bool { corpus.documentCount > 0 }
+  public var mayReset: Bool { corpus.hasDocuments }
 
   public var carried: (share: Range<Int>, total: Int) { (share, batchSize) }
 
   public var startsAnew: Bool { isAtEpochStart }
 
   public var windowsPerEpoch: Int { (length - 2) / bptt + 1 }
+
+  public var stepsPerEpoch: Int? { length - 1 }
 
   /// The number of targets per epoch, over all ranks.
   public var targetsPerEpoch: Int { batchSize * (length - 1) }
@@ -140,10 +142,30 @@ public final class Streams: BatchLoader {
     for stream in 0..<streams {
       fill(stream, of: streams, steps: steps, from: (share.lowerBound + stream) * length, in: batch)
     }
+    adviseMemory(of: place.position..<place.position + steps)
     place.position += steps
     if place.position == length - 1 {
       place = StreamCursor(epoch: place.epoch + 1)
       order.arrange(epoch: place.epoch)
+    }
+  }
+
+  /// The symbols of a stream whose memory is announced to the system together, and the fewest symbols of a
+  /// corpus for which it is.
+  private static let (chunk, large) = (1 << 16, 1 << 24)
+
+  /// Lets the disk read the next chunk of each stream when one is begun, and gives back the memory of the
+  /// one before, so that a corpus may be larger than the memory.
+  private func adviseMemory(of read: Range<Int>) {
+    let coming = (read.upperBound / Self.chunk + 1) * Self.chunk
+    guard corpus.count >= Self.large, read.lowerBound / Self.chunk + 2 == coming / Self.chunk
+    else { return }
+    for stream in share {
+      let chunks = [
+        coming - 2 * Self.chunk, coming - Self.chunk, coming, coming + Self.chunk,
+      ].map { stream * length + min(max($0, 0), length) }
+      order.forEachPiece(chunks[0], chunks[1]) { corpus.release($0) }
+      order.forEachPiece(chunks[2], chunks[3]) { corpus.prefetch($0) }
     }
   }
 
@@ -167,18 +189,6 @@ public final class Streams: BatchLoader {
     for step in 0..<steps {
       inputs[step * streams + stream] = symbols[step]
       targets[step * streams + stream] = symbols[step + 1]
-    }
-  }
-}
-
-extension Corpus {
-  @inline(__always)
-  fileprivate func forEachDocumentStart(in part: Range<Int>, _ body: (Int) -> Void) {
-    let end = range.lowerBound + part.upperBound
-    var document = file.document(from: range.lowerBound + part.lowerBound)
-    while document < file.header.documentCount, file.documentStart(document) < end {
-      body(file.documentStart(document) - range.lowerBound)
-      document += 1
     }
   }
 }

@@ -66,6 +66,21 @@ final class MappedFile: @unchecked Sendable {
     }
   }
 
+  /// Asks the system to read bytes from the disk, without waiting for them.
+  func prefetch(_ range: Range<Int>) { advise(range, MADV_WILLNEED, outwards: true) }
+
+  /// Gives back this process's memory of bytes that were read; they are read again if they are needed.
+  func release(_ range: Range<Int>) { advise(range, MADV_DONTNEED, outwards: false) }
+
+  private func advise(_ range: Range<Int>, _ advice: Int32, outwards: Bool) {
+    let page = Int(getpagesize())
+    let first = (range.lowerBound + (outwards ? 0 : page - 1)) / page * page
+    let end = outwards ? min(range.upperBound, count) : range.upperBound / page * page
+    guard first < end, let start = bytes.baseAddress else { return }
+    // Advice that is refused changes nothing.
+    madvise(UnsafeMutableRawPointer(mutating: start + first), end - first, advice)
+  }
+
   /// Calls `body` with the bytes, without a byte order mark at their start.
   func withTextAfterMark<Result>(
     _ body: (Span<UInt8>) throws(DataError) -> Result

@@ -85,16 +85,10 @@ public struct TextFiles: Sendable {
   }
 
   private static func names(in folder: String) throws(DataError) -> [String] {
-    guard let directory = opendir(folder) else { throw .unreadable(folder) }
-    defer { closedir(directory) }
-    var names: [String] = []
-    while let entry = readdir(directory) {
-      let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-        String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-      }
-      if !name.hasPrefix(".") { names.append(name) }
+    guard let names = try Datasets.names(inFolder: folder) else {
+      throw .unreadable(folder, ENOTDIR)
     }
-    return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    return names
   }
 
   /// Returns the number of characters (Unicode scalars) of a text in UTF-8.
@@ -150,4 +144,22 @@ public struct TextFiles: Sendable {
       }
     }
   }
+}
+
+/// Returns the names in a folder that are not hidden, in the order of their bytes; nil for a file.
+/// - Throws: `DataError` if the path does not exist or cannot be read.
+func names(inFolder folder: String) throws(DataError) -> [String]? {
+  guard let directory = opendir(folder) else {
+    if errno == ENOTDIR { return nil }
+    throw .unreadable(folder)
+  }
+  defer { closedir(directory) }
+  var names: [String] = []
+  while let entry = readdir(directory) {
+    let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+      String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+    }
+    if !name.hasPrefix(".") { names.append(name) }
+  }
+  return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
 }

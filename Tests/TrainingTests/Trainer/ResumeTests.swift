@@ -39,6 +39,9 @@ extension TrainerTests {
       ("overlapping windows", .overlapping),
       ("overlapping windows of documents", .overlapping.with("data.document=line")),
       ("several files", .severalFiles),
+      ("a mixture of shards", .mixture),
+      ("a mixture in overlapping windows", .mixture.with("training.stride=2")),
+      ("shards", .shards),
       ("many symbols", .manySymbols),
       ("many symbols, Adagrad", .manySymbols.with("training.optimizer={rule: adagrad}")),
     ]
@@ -117,6 +120,24 @@ extension Trial {
     "training.bptt=8", "training.stride=3",
     "model.layers=[{cell: lstm, hidden: 7, zoneout: 0.1}, {cell: skip, hidden: 9, delays: [2, 4], "
       + "initial_state: learnt}]")
+
+  /// An epoch of a mixture of shards is 20 windows too: 403 bytes in 4 streams.
+  static let mixture: Trial = {
+    var trial = Trial(
+      "data={train: [{path: FOLDER/a, weight: 0.7}, {path: FOLDER/b/*, weight: 0.3}], "
+        + "document: reset}")
+    trial.shards = [
+      "a/0.tokens": text(97, seed: 3), "a/1.tokens": text(106, seed: 4),
+      "b/0.tokens": text(200, seed: 5),
+    ]
+    return trial
+  }()
+
+  static let shards: Trial = {
+    var trial = mixture
+    trial.settings = ["data={train: [FOLDER/a, FOLDER/b], document: reset}"]
+    return trial
+  }()
 
   static let severalFiles: Trial = {
     var trial = Trial("data.train=FOLDER/many", "data.document=file")

@@ -43,6 +43,14 @@ extension TrainerTests {
           "training.schedule.learning_rate=0.1", "training.clip={norm: 0.5, per_parameter: 0.3}")
       ),
       (
+        "a mixture of shards",
+        {
+          var mixture = Trial.mixture
+          mixture.settings = trial.settings + mixture.settings + ["data.valid=FOLDER/valid.txt"]
+          return mixture
+        }()
+      ),
+      (
         "several files",
         {
           var several = Trial.severalFiles
