@@ -52,8 +52,11 @@ let trainer: [Target] = [
   .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
   .target(name: "ProcessorCheck"),
   .target(name: "CFileFaults"),
+  .target(
+    name: "CSentencePiece",
+    linkerSettings: [.linkedLibrary("sentencepiece"), .linkedLibrary("sentencepiece_train")]),
   module("Optimization", ["LinearAlgebra", "Recurrence"]),
-  module("Datasets", ["LinearAlgebra", "Sequences", "CZlib", "CZstd"]),
+  module("Datasets", ["LinearAlgebra", "Sequences", "CZlib", "CZstd", "CSentencePiece"]),
   module("Collectives", ["LinearAlgebra", "COpenMPI"]),
   module("Formats", ["LinearAlgebra", "CZlib"]),
   module(
@@ -199,4 +202,4 @@ let package = Package(
       .package(url: "https://github.com/jpsim/Yams", .upToNextMinor(from: "6.2.2")),
     ],
   targets: numerical + (double ? [] : trainer),
-  cLanguageStandard: .c17)
+  cLanguageStandard: .c17, cxxLanguageStandard: .cxx17)

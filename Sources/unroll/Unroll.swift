@@ -25,8 +25,8 @@ struct Unroll: ParsableCommand {
     version: Version.number,
     subcommands: [
       Train.self, Evaluate.self, Generate.self, Decode.self, ScoreLines.self, Export.self,
-      Import.self, Prepare.self, CheckpointCommand.self, Networks.self, Bench.self, Plan.self, Doctor.self,
-      Diagnose.self,
+      Import.self, TokenizerCommand.self, Prepare.self, CheckpointCommand.self, Networks.self,
+      Bench.self, Plan.self, Doctor.self, Diagnose.self,
     ])
 
   /// Parses the arguments once per job: with several ranks, only the first prints an error.

@@ -3,6 +3,10 @@ public let tokenizers: [String: any Tokenizer] = registry([
   ByteTokenizer(),
   CharacterTokenizer(),
   WordTokenizer(),
+  HuggingFaceTokenizer(),
+  TiktokenTokenizer(),
+  WorldTokenizer(),
+  SentencePieceTokenizer(),
 ])
 
 private func registry(_ all: [any Tokenizer]) -> [String: any Tokenizer] {

@@ -31,6 +31,10 @@ extension Vocabulary: Codable {
         throw DecodingError.dataCorruptedError(
           forKey: .model, in: values, debugDescription: error.description)
       }
+      if let vocabulary = tokenizer.fixedVocabulary {
+        self = vocabulary
+        return
+      }
     }
     var table = SymbolTable()
     for symbol in try values.decode([String].self, forKey: .symbols) {
@@ -47,14 +51,14 @@ extension Vocabulary: Codable {
     self.init(tokenizer, table: table)
   }
 
-  /// Writes the name of the tokenizer, its model, and the symbols in the order of their numbers; bytes
-  /// need no list.
+  /// Writes the name of the tokenizer, its model, and the symbols in the order of their numbers. Bytes
+  /// need no list, nor do symbols that the model has.
   public func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: Key.self)
     try values.encode(1, forKey: .version)
     try values.encode(tokenizer.name, forKey: .kind)
+    try values.encodeIfPresent(tokenizer.model.map { Data($0) }, forKey: .model)
     if tokenizer.fixedVocabulary == nil {
-      try values.encodeIfPresent(tokenizer.model.map { Data($0) }, forKey: .model)
       let symbols = (0..<count).map { String(decoding: table[$0], as: UTF8.self) }
       try values.encode(symbols, forKey: .symbols)
     }

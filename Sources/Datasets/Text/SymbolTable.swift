@@ -43,6 +43,14 @@ struct SymbolTable: Sendable, Equatable {
     return insert(symbol.span, 0..<symbol.count)
   }
 
+  /// Adds the symbol of the next number under its spelling, or, if that is empty or there already, under
+  /// a spelling that tells the number.
+  mutating func insertUnique(_ spelling: [UInt8], _ number: Int) {
+    if !spelling.isEmpty, insert(spelling).isNew { return }
+    var name = "<\(number)>"
+    while !insert(name.utf8).isNew { name = "<\(name)>" }
+  }
+
   /// Returns the place of the string, or the free place where it belongs.
   private func slot(_ text: Span<UInt8>, _ range: Range<Int>) -> Int {
     var fingerprint = Fingerprint()
