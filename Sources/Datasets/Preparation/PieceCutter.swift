@@ -10,7 +10,7 @@ public final class PieceCutter {
   private let inputs: PreparedInputs
   private let document: DocumentBoundary
   private var position: TextPosition
-  private var source: (any TextSource)?
+  private var source: (any ByteSource)?
   /// The bytes of the present packed text that were read and are not yet in a piece.
   private var pending: [UInt8] = []
   private var isAtEnd = false

@@ -3,7 +3,7 @@ internal import CZstd
 internal import Glibc
 
 /// The bytes of one text from front to back, unpacked.
-protocol TextSource: AnyObject {
+protocol ByteSource: AnyObject {
   /// Appends up to `count` bytes.
   /// - Returns: false at the end.
   /// - Throws: `DataError` if the file cannot be read, or is damaged.
@@ -13,7 +13,7 @@ protocol TextSource: AnyObject {
 }
 
 /// A file, or standard input, as it is.
-final class PlainSource: TextSource {
+final class PlainSource: ByteSource {
   private let path: String
   private let descriptor: Int32
   private(set) var consumed = 0
@@ -120,7 +120,7 @@ private class PackedSource {
 }
 
 /// A file of one or several members of gzip.
-private final class GzipSource: PackedSource, TextSource {
+private final class GzipSource: PackedSource, ByteSource {
   private let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
   /// True between two members.
   private var isBetween = true
@@ -173,7 +173,7 @@ private final class GzipSource: PackedSource, TextSource {
 }
 
 /// A file of one or several frames of zstd.
-private final class ZstdSource: PackedSource, TextSource {
+private final class ZstdSource: PackedSource, ByteSource {
   private let stream: OpaquePointer
   private var isBetween = true
   /// True if the library may hold bytes that it could not yet hand over.
@@ -224,7 +224,7 @@ enum Compression: String, Codable, Sendable {
     self = name.hasSuffix(".gz") ? .gzip : name.hasSuffix(".zst") ? .zstd : .none
   }
 
-  func open(_ path: String) throws(DataError) -> any TextSource {
+  func open(_ path: String) throws(DataError) -> any ByteSource {
     switch self {
     case .none: try PlainSource(path)
     case .gzip: try GzipSource(path)
