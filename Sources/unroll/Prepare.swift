@@ -137,14 +137,17 @@ struct Prepare: ParsableCommand {
       let preparation = Preparation(request, world: world) { progress in
         display.show(progress.done, of: progress.total, words(progress))
       }
-      guard let result = try preparation.run() else { return ExitStatus.done }
+      let result = try preparation.run()
       display.end()
-      guard result.manifest != nil else {
-        say("stopped as asked; the same command goes on from here")
+      let isStopped = try world.broadcast([world.isRoot && result?.manifest == nil ? 1 : 0]) == [1]
+      if isStopped {
+        if world.isRoot { say("stopped as asked; the same command goes on from here") }
         return ExitStatus.resumable
       }
-      print(json ? try PreparationReport(result).json : PreparationReport(result).words)
-      if let warning = PreparationReport(result).warning { warn(warning) }
+      guard let result else { return ExitStatus.done }
+      let report = PreparationReport(result)
+      print(json ? try report.json : report.words)
+      if let warning = report.warning { warn(warning) }
       return ExitStatus.done
     }
   }

@@ -229,7 +229,7 @@ public final class PieceCutter {
       return lastLineStart(in: text) { _ in true }.map { ($0, true) }
     }
     guard document == .blankLine else { return nil }
-    let first = isStart ? text.indices.first { !text.isBlank($0..<$0 + 1) } ?? text.count : -1
+    let first = isStart ? text.indices.first { whiteSpaceLength(text, $0) == 0 } ?? text.count : -1
     let found = lastLineStart(in: text) { start in
       // The line here has text, and the one before has none.
       if text.isBlank(start..<lineEnd(in: text, from: start)) { return false }
@@ -249,7 +249,7 @@ func forcedEnd(in text: Span<UInt8>) -> Int {
   }
   if let end = afterText ?? lastLineStart(in: text, where: { _ in true }) { return end }
   var end = text.count
-  while end > text.count / 2, !text.isBlank(end - 1..<end) { end -= 1 }
+  while end > text.count / 2, whiteSpaceLength(text, end - 1) != 1 { end -= 1 }
   if end > text.count / 2 { return end }
   end = text.count
   while end > text.count - 4, end > 1, text[end - 1] & 0xC0 == 0x80 { end -= 1 }
