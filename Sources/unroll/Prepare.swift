@@ -8,7 +8,15 @@ internal import Reporting
 internal import Tools
 internal import Training
 
-extension DocumentBoundary: ExpressibleByArgument {}
+extension DocumentBoundary: ExpressibleByArgument {
+  /// The boundaries of texts; others are of shards.
+  public static var allValueStrings: [String] { ["file", "line", "blank_line", "none"] }
+
+  public init?(argument: String) {
+    guard Self.allValueStrings.contains(argument) else { return nil }
+    self.init(rawValue: argument)
+  }
+}
 extension ShardFormat: ExpressibleByArgument {}
 extension InvalidText: ExpressibleByArgument {}
 
@@ -129,14 +137,17 @@ struct Prepare: ParsableCommand {
       let preparation = Preparation(request, world: world) { progress in
         display.show(progress.done, of: progress.total, words(progress))
       }
-      guard let result = try preparation.run() else { return ExitStatus.done }
+      let result = try preparation.run()
       display.end()
-      guard result.manifest != nil else {
-        say("stopped as asked; the same command goes on from here")
+      let isStopped = try world.broadcast([world.isRoot && result?.manifest == nil ? 1 : 0]) == [1]
+      if isStopped {
+        if world.isRoot { say("stopped as asked; the same command goes on from here") }
         return ExitStatus.resumable
       }
-      print(json ? try PreparationReport(result).json : PreparationReport(result).words)
-      if let warning = PreparationReport(result).warning { warn(warning) }
+      guard let result else { return ExitStatus.done }
+      let report = PreparationReport(result)
+      print(json ? try report.json : report.words)
+      if let warning = report.warning { warn(warning) }
       return ExitStatus.done
     }
   }

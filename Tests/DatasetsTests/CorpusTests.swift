@@ -136,6 +136,11 @@ private func documents(
     #expect(try documents(folder, paths, .line, .word) == [0, 1, 3, 5, 6, 7, 9, 10, 12, 13])
   }
 
+  @Test func `Lines of bytes may end in the midst of a character`() throws {
+    let path = folder.write("bytes.txt", [0x61, 0x0A, 0xF0, 0x0A, 0x0A, 0x62, 0x0A, 0x0A, 0xE2])
+    #expect(try documents(folder, [path], .blankLine) == [0, 5, 8])
+  }
+
   @Test func `A part has the files and the documents within it`() throws {
     let paths = [
       folder.write("a.txt", "abc\ndef\n"), folder.write("b.txt", "gh\nij\nkl\n"),

@@ -11,16 +11,13 @@ final class CorpusFile: Sendable {
 
   var path: String { mapped.path }
 
-  /// Returns true if a file is an encoded corpus of any version, of this program or another.
-  static func isEncoded(_ path: String) throws(DataError) -> Bool {
-    let mapped = try MappedFile(path)
-    return withExtendedLifetime(mapped) {
-      CorpusHeader.begins(mapped.bytes) || TokenLayout.isForeign(mapped)
-    }
-  }
-
   /// True if the file says nothing of its vocabulary.
   var isForeign: Bool { layout.isForeign }
+
+  /// Returns true if a file is an encoded corpus of any version, or one of another program.
+  static func isEncoded(_ path: String) throws(DataError) -> Bool {
+    try TokenLayout.isKnown(try MappedFile(path))
+  }
 
   /// Maps a file and checks its header and its size. A foreign file without a mark is read from end to
   /// end, for its checksums and its greatest token.

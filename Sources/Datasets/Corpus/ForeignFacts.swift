@@ -19,7 +19,8 @@ struct ForeignFacts {
     self.init()
     mapped.forEachPiece(of: layout.tokens) { piece in
       tokensChecksum = checksum(piece, after: tokensChecksum)
-      greatestToken = max(greatestToken, Datasets.greatestToken(in: piece, width: layout.header.tokenWidth))
+      greatestToken = max(
+        greatestToken, Datasets.greatestToken(in: piece, width: layout.header.tokenWidth))
     }
     let width = layout.header.tokenWidth
     // Without their sign, negative numbers are the greatest.
@@ -65,6 +66,8 @@ extension MappedFile {
     while start < part.upperBound {
       let end = min(start + 1 << 18, part.upperBound)
       body(UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
+      // A file that may be larger than the memory is not to stay in that of this process.
+      if count > 1 << 26 { release(start..<end) }
       start = end
     }
   }

@@ -28,13 +28,14 @@ struct TokenLayout {
     }
   }
 
-  /// Returns true if a file looks like one of llm.c, or has an index of Megatron beside it.
-  static func isForeign(_ mapped: MappedFile) -> Bool {
-    if mapped.count >= LLMCForm.headerSize {
-      let magic = mapped.bytes.loadUnaligned(fromByteOffset: 0, as: Int32.self).littleEndian
-      if LLMCForm.all.contains(where: { $0.magic == Int(magic) }) { return true }
+  /// Returns true if a file begins like one of these kinds, whatever follows.
+  static func isKnown(_ mapped: MappedFile) throws(DataError) -> Bool {
+    if CorpusHeader.begins(mapped.bytes) { return true }
+    if mapped.count >= 4 {
+      let magic = Int32(littleEndian: mapped.bytes.loadUnaligned(as: Int32.self))
+      if LLMCForm.all.contains(where: { $0.magic == magic }) { return true }
     }
-    return (try? SequenceIndex(beside: mapped.path)) != nil
+    return try SequenceIndex(beside: mapped.path) != nil
   }
 
   private init(header: CorpusHeader, tokensStart: Int) {
@@ -110,6 +111,7 @@ struct LLMCForm {
 extension DataError {
   /// Makes the error for a file of tokens that another program wrote.
   static func foreign(_ path: String, _ what: String) -> DataError {
-    DataError("\(path) is damaged (\(what)): make it again, or copy it again from where it came from")
+    DataError(
+      "\(path) is damaged (\(what)): make it again, or copy it again from where it came from")
   }
 }

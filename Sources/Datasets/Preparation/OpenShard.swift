@@ -42,12 +42,12 @@ final class OpenShard {
     }
   }
 
-  /// Notes that a document begins here.
-  func beginDocument() throws(DataError) {
+  /// Adds the first tokens of documents.
+  func append(documents starts: [Int]) throws(DataError) {
     var message = MessageWriter()
-    message.add(state.tokens)
+    for start in starts { message.add(start) }
     try indexFile.append(message.bytes[...])
-    state.documents += 1
+    state.documents += starts.count
   }
 
   /// Adds tokens, and the bytes of text that they stand for.
@@ -66,7 +66,8 @@ final class OpenShard {
 
   /// Completes the files and gives them their names.
   /// - Parameter stem: the path without its ending.
-  func finish(_ stem: String, vocabularyHash: UInt64, document: DocumentBoundary) throws(DataError) {
+  func finish(_ stem: String, vocabularyHash: UInt64, document: DocumentBoundary) throws(DataError)
+  {
     switch format {
     case .unroll:
       var header = CorpusHeader()
@@ -225,5 +226,11 @@ final class GrowingFile {
   func finish(_ name: String) throws(DataError) {
     try sync()
     guard rename(path, name) == 0 else { throw .unwritable(name) }
+    guard let slash = name.lastIndex(of: "/") else { return }
+    let folder = open(String(name[..<slash]), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard folder >= 0 else { throw .unwritable(name) }
+    defer { close(folder) }
+    // Some network file systems cannot sync a folder (EINVAL); nothing more can be done then.
+    guard fsync(folder) == 0 || errno == EINVAL else { throw .unwritable(name) }
   }
 }

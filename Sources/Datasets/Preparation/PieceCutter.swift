@@ -10,22 +10,30 @@ public final class PieceCutter {
   private let inputs: PreparedInputs
   private let document: DocumentBoundary
   private var position: TextPosition
-  private var source: (any TextSource)?
+  private var source: (any ByteSource)?
   /// The bytes of the present packed text that were read and are not yet in a piece.
   private var pending: [UInt8] = []
   private var isAtEnd = false
-  private let size = PreparationSettings.pieceSize
+  private let size: Int
 
   init(
-    _ inputs: PreparedInputs, _ settings: PreparationSettings, from position: TextPosition = .init()
+    _ inputs: PreparedInputs, _ settings: PreparationSettings, from position: TextPosition
   ) throws(DataError) {
     self.inputs = inputs
     document = settings.document
+    size = settings.pieceSize
     self.position = position
     guard position.file < inputs.count, position.place > 0,
       isStream(inputs.files[position.file])
     else { return }
     try skip(to: position)
+  }
+
+  /// Makes the sequence of all pieces.
+  package convenience init(
+    _ inputs: PreparedInputs, _ settings: PreparationSettings
+  ) throws(DataError) {
+    try self.init(inputs, settings, from: TextPosition())
   }
 
   private func isStream(_ file: PreparedInputs.File) -> Bool {
@@ -178,7 +186,7 @@ public final class PieceCutter {
     let source = try PlainSource(file.path)
     var window = min(size, file.size - position.place)
     // Most ends are found in the last part of a piece.
-    var tail = 1 << 18
+    var tail = size / 16
     while true {
       let first = position.place + max(0, window - tail)
       var bytes: [UInt8] = []
@@ -221,7 +229,7 @@ public final class PieceCutter {
       return lastLineStart(in: text) { _ in true }.map { ($0, true) }
     }
     guard document == .blankLine else { return nil }
-    let first = isStart ? text.indices.first { !text.isBlank($0..<$0 + 1) } ?? text.count : -1
+    let first = isStart ? text.indices.first { whiteSpaceLength(text, $0) == 0 } ?? text.count : -1
     let found = lastLineStart(in: text) { start in
       // The line here has text, and the one before has none.
       if text.isBlank(start..<lineEnd(in: text, from: start)) { return false }
@@ -241,7 +249,7 @@ func forcedEnd(in text: Span<UInt8>) -> Int {
   }
   if let end = afterText ?? lastLineStart(in: text, where: { _ in true }) { return end }
   var end = text.count
-  while end > text.count / 2, !text.isBlank(end - 1..<end) { end -= 1 }
+  while end > text.count / 2, whiteSpaceLength(text, end - 1) != 1 { end -= 1 }
   if end > text.count / 2 { return end }
   end = text.count
   while end > text.count - 4, end > 1, text[end - 1] & 0xC0 == 0x80 { end -= 1 }

@@ -90,9 +90,9 @@ struct PieceReader {
     _ body: (Span<UInt8>, DocumentPart) throws(DataError) -> Void
   ) throws(DataError) {
     var rest = part
-    while rest.range.count > PreparationSettings.pieceSize {
+    while rest.range.count > settings.pieceSize {
       let start = rest.range.lowerBound
-      let window = text.extracting(start..<start + PreparationSettings.pieceSize)
+      let window = text.extracting(start..<start + settings.pieceSize)
       var fitting = rest
       fitting.range = start..<start + forcedEnd(in: window)
       (fitting.ends, fitting.endsLine) = (false, false)

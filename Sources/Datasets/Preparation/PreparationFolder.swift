@@ -39,12 +39,21 @@ public final class PreparationFolder {
       settings: settings, tokenizer: tokenizer, inputs: inputs.given)
     manifest = try Self.read(manifestPath)
     saved = manifest == nil ? try Self.read(progressPath) : nil
-    if manifest != nil { unlink(progressPath) }
+    if manifest != nil { removeRemains() }
     guard let made = manifest?.identity ?? saved?.identity else { return }
     if let difference = identity.difference(from: made) {
       throw DataError(
         "\(path) holds shards that were made with \(difference): choose another folder with --out, or "
           + "remove this one")
+    }
+  }
+
+  /// Removes what a preparation left that was killed after it was complete.
+  private func removeRemains() {
+    unlink(progressPath)
+    for part in settings.parts {
+      let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(path)/\(part)")) ?? []
+      for name in names where name.hasSuffix(".index.part") { unlink("\(path)/\(part)/\(name)") }
     }
   }
 
@@ -103,7 +112,7 @@ public final class PreparationFolder {
   /// - Throws: `DataError` if files of something else would be lost.
   private func claim(_ vocabulary: Vocabulary) throws(DataError) {
     for part in settings.parts {
-      let name = "\(path)/\(ShardWriter.name(part, 0, settings))\(settings.format.ending)"
+      let name = "\(path)/\(ShardWriter.name(part, 0))\(settings.format.ending)"
       guard access(name, F_OK) != 0 else {
         throw DataError(
           "\(name) is there without a manifest: choose another folder with --out, or move it away")
@@ -112,7 +121,8 @@ public final class PreparationFolder {
     if access(vocabularyPath, F_OK) == 0 {
       guard let there = try? Vocabulary(contentsOf: vocabularyPath), there == vocabulary else {
         throw DataError(
-          "\(vocabularyPath) is another vocabulary: choose another folder with --out, or move it away")
+          "\(vocabularyPath) is another vocabulary: choose another folder with --out, or move it away"
+        )
       }
     }
     try vocabulary.write(to: vocabularyPath)
@@ -177,7 +187,8 @@ public final class PreparationFolder {
     var manifest = PreparationManifest(
       identity: identity,
       tokenizer: .init(
-        kind: vocabulary.tokenizer.name, symbols: vocabulary.count, hash: hexadecimal(vocabulary.hash),
+        kind: vocabulary.tokenizer.name, symbols: vocabulary.count,
+        hash: hexadecimal(vocabulary.hash),
         endOfDocument: vocabulary.endOfDocument.map { Int($0) }))
     for (name, writer) in zip(settings.parts, writers) {
       var part = PreparationManifest.Part()

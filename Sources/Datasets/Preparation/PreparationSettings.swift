@@ -59,7 +59,20 @@ public struct PreparationSettings: Codable, Sendable, Equatable {
   /// The most symbols of a vocabulary that is counted in the text.
   public var vocabularySize: Int?
 
+  /// The largest part of a text that is read, encoded and kept at once. Longer documents are encoded in
+  /// such parts.
+  package var pieceSize = 1 << 22
+
   public init() {}
+
+  private enum CodingKeys: String, CodingKey {
+    case document, split, seed, format, field, invalid
+    case hasEndTokens = "end_token"
+    case shardTokens = "shard_tokens"
+    case readsJSONLines = "jsonl"
+    case vocabularySize = "vocabulary_size"
+    case pieceSize = "piece_bytes"
+  }
 
   /// The names of the parts, `train` first.
   public var parts: [String] { ["train"] + split.map(\.name) }
@@ -85,9 +98,6 @@ public struct PreparationSettings: Codable, Sendable, Equatable {
     return 0
   }
 
-  /// The largest part of a text that is read, encoded and kept at once. Longer documents are encoded in
-  /// such parts.
-  static let pieceSize = 1 << 22
   /// The longest line of JSON.
   static let longestLine = 1 << 25
 }

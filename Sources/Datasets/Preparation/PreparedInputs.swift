@@ -1,5 +1,3 @@
-internal import Glibc
-
 /// The texts to prepare, in the order in which they are encoded.
 public struct PreparedInputs: Sendable {
   struct File: Sendable {
@@ -40,7 +38,7 @@ public struct PreparedInputs: Sendable {
         files.append(
           File(path: "-", size: 0, modified: 0, compression: .none, isJSONLines: jsonLines))
       } else {
-        for path in try Self.expand(path) {
+        for path in try matches(of: path) {
           for file in try TextFiles([path]).files {
             files.append(Self.file(file, jsonLines: jsonLines))
           }
@@ -71,20 +69,6 @@ public struct PreparedInputs: Sendable {
     return Given(
       path: path, files: files.count, bytes: files.reduce(0) { $0 + $1.size },
       modified: files.map(\.modified).max() ?? 0, hash: hash.hexadecimal)
-  }
-
-  /// Returns the paths that a glob matches, sorted by bytes, or the path itself.
-  private static func expand(_ path: String) throws(DataError) -> [String] {
-    guard path.contains(where: { "*?[".contains($0) }), access(path, F_OK) != 0 else {
-      return [path]
-    }
-    var found = glob_t()
-    defer { globfree(&found) }
-    guard glob(path, GLOB_NOSORT, nil, &found) == 0, found.gl_pathc > 0 else {
-      throw DataError("no file matches \(path): check the pattern, and quote it for the shell")
-    }
-    let paths = (0..<Int(found.gl_pathc)).map { String(cString: found.gl_pathv[$0]!) }
-    return paths.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
   }
 
   /// The number of files.

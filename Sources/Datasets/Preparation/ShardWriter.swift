@@ -45,6 +45,9 @@ final class ShardWriter {
     let size = settings.shardTokens
     greatest = settings.document == .none ? size : size + size / 4
     shards = state.shards
+    guard mkdir("\(folder)/\(part)", 0o777) == 0 || errno == EEXIST else {
+      throw .unwritable("\(folder)/\(part)")
+    }
     // The shard that was open when the place was saved may be finished, and others begun.
     var next = state.shards.count
     if let open = state.open {
@@ -59,23 +62,27 @@ final class ShardWriter {
 
   var state: State { State(shards: shards, open: open?.state) }
 
-  private func stem(_ number: Int) -> String { "\(folder)/\(Self.name(part, number, settings))" }
+  private func stem(_ number: Int) -> String { "\(folder)/\(Self.name(part, number))" }
 
-  static func name(_ part: String, _ number: Int, _ settings: PreparationSettings) -> String {
+  /// Returns the name of a shard without its ending: that of its part's folder, and its number.
+  static func name(_ part: String, _ number: Int) -> String {
     let digits = String(number)
-    return part + (settings.format == .llmC ? "_" : "-")
-      + String(repeating: "0", count: max(0, 6 - digits.count)) + digits
+    return part + "/" + String(repeating: "0", count: max(0, 6 - digits.count)) + digits
   }
 
   /// Adds the tokens of a piece.
   func append(_ piece: EncodedPiece.Part) throws(DataError) {
     var place = 0
-    // Tokens of several documents are written at once.
+    // Tokens of several documents are written at once: those from `written` on, with their bytes of text
+    // and the first tokens of documents.
     var (written, bytes) = (0, 0)
+    var starts: [Int] = []
     func flush() throws(DataError) {
-      guard place > written else { return }
-      try opened().append(piece.tokens[written * width..<place * width], bytes: bytes)
-      (written, bytes) = (place, 0)
+      guard place > written || bytes > 0 || !starts.isEmpty else { return }
+      let shard = try opened()
+      try shard.append(piece.tokens[written * width..<place * width], bytes: bytes)
+      try shard.append(documents: starts)
+      (written, bytes, starts) = (place, 0, [])
     }
     func count() -> Int { (open?.state.tokens ?? 0) + place - written }
     for document in piece.documents {
@@ -84,8 +91,7 @@ final class ShardWriter {
           try flush()
           try finish()
         }
-        try flush()
-        try opened().beginDocument()
+        starts.append(count())
       }
       var rest = document
       while count() + rest.tokens > greatest {
@@ -123,7 +129,7 @@ final class ShardWriter {
     finished.append(open.indexPath)
     shards.append(
       Shard(
-        name: Self.name(part, state.number, settings) + settings.format.ending,
+        name: Self.name(part, state.number) + settings.format.ending,
         tokens: state.tokens,
         documents: state.documents, bytes: state.bytes, checksum: state.checksum))
     self.open = nil

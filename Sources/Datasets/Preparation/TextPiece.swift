@@ -54,7 +54,8 @@ extension TextPiece {
     message.add(items.count)
     for item in items {
       for number in [item.file, item.start, item.count, item.documentStart] { message.add(number) }
-      message.add((item.endsDocument ? 1 : 0) + (item.endsFile ? 2 : 0) + (item.isJSONLines ? 4 : 0))
+      message.add(
+        (item.endsDocument ? 1 : 0) + (item.endsFile ? 2 : 0) + (item.isJSONLines ? 4 : 0))
       message.add(item.linesBefore ?? -1)
       message.add(Array(item.path.utf8))
       message.add(item.bytes == nil ? 0 : 1)

@@ -55,6 +55,8 @@ struct WordScanner {
     while end < rest.upperBound, whiteSpaceLength(text, end) == 0 {
       end += characterLength(text[end])
     }
+    // Bytes that are no UTF-8 may end in the midst of a character.
+    end = min(end, rest.upperBound)
     rest = end..<rest.upperBound
     return start..<end
   }

@@ -66,7 +66,7 @@ public final class Preparation {
     self.tell = tell
   }
 
-  /// What the root knows when it has opened texts, tokenizer and folder.
+  /// The facts that the root has when it has opened texts, tokenizer and folder.
   private struct Opened {
     let inputs: PreparedInputs
     let tokenizer: PreparationTokenizer

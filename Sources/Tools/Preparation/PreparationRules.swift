@@ -24,7 +24,8 @@ enum PreparationRules {
     }
     guard settings.hasEndTokens || tokenizer.hasEndOfDocument else {
       throw UsageError(
-        "--no-end-token has no effect, because the tokenizer has no end-of-document token: remove it")
+        "--no-end-token has no effect, because the tokenizer has no end-of-document token: remove it"
+      )
     }
     guard settings.field == PreparationSettings().field || inputs.hasJSONLines else {
       throw UsageError("--field has no effect, because no text is JSON lines: remove it")

@@ -3,7 +3,7 @@ internal import CZstd
 internal import Glibc
 
 /// The bytes of one text from front to back, unpacked.
-protocol TextSource: AnyObject {
+protocol ByteSource: AnyObject {
   /// Appends up to `count` bytes.
   /// - Returns: false at the end.
   /// - Throws: `DataError` if the file cannot be read, or is damaged.
@@ -13,7 +13,7 @@ protocol TextSource: AnyObject {
 }
 
 /// A file, or standard input, as it is.
-final class PlainSource: TextSource {
+final class PlainSource: ByteSource {
   private let path: String
   private let descriptor: Int32
   private(set) var consumed = 0
@@ -45,7 +45,9 @@ final class PlainSource: TextSource {
         got = Glibc.read(descriptor, memory.baseAddress, memory.count)
       } while got < 0 && errno == EINTR
       return got
-    } orThrow: { DataError.unreadable(path) }
+    } orThrow: {
+      DataError.unreadable(path)
+    }
     consumed += got
     return got > 0
   }
@@ -61,7 +63,9 @@ final class PlainSource: TextSource {
           got = pread(descriptor, memory.baseAddress, memory.count, place)
         } while got < 0 && errno == EINTR
         return got
-      } orThrow: { DataError.unreadable(path) }
+      } orThrow: {
+        DataError.unreadable(path)
+      }
       guard got > 0 else {
         throw DataError("\(path) changed while it was read: start again when it is complete")
       }
@@ -116,7 +120,7 @@ private class PackedSource {
 }
 
 /// A file of one or several members of gzip.
-private final class GzipSource: PackedSource, TextSource {
+private final class GzipSource: PackedSource, ByteSource {
   private let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
   /// True between two members.
   private var isBetween = true
@@ -153,7 +157,9 @@ private final class GzipSource: PackedSource, TextSource {
           place = input.count - Int(stream.pointee.avail_in)
           return memory.count - Int(stream.pointee.avail_out)
         }
-      } orThrow: { damaged("") }
+      } orThrow: {
+        damaged("")
+      }
       isBetween = false
       if code == Z_STREAM_END {
         isBetween = true
@@ -167,7 +173,7 @@ private final class GzipSource: PackedSource, TextSource {
 }
 
 /// A file of one or several frames of zstd.
-private final class ZstdSource: PackedSource, TextSource {
+private final class ZstdSource: PackedSource, ByteSource {
   private let stream: OpaquePointer
   private var isBetween = true
   /// True if the library may hold bytes that it could not yet hand over.
@@ -196,7 +202,9 @@ private final class ZstdSource: PackedSource, TextSource {
           place = from.pos
           return to.pos
         }
-      } orThrow: { damaged("") }
+      } orThrow: {
+        damaged("")
+      }
       guard ZSTD_isError(code) == 0 else {
         throw damaged("zstd finds an error: \(String(cString: ZSTD_getErrorName(code)))")
       }
@@ -216,7 +224,7 @@ enum Compression: String, Codable, Sendable {
     self = name.hasSuffix(".gz") ? .gzip : name.hasSuffix(".zst") ? .zstd : .none
   }
 
-  func open(_ path: String) throws(DataError) -> any TextSource {
+  func open(_ path: String) throws(DataError) -> any ByteSource {
     switch self {
     case .none: try PlainSource(path)
     case .gzip: try GzipSource(path)
