@@ -92,7 +92,8 @@ extension Model {
       let second = entry.name.replacing("bias_ih", with: "bias_hh")
       if layout.entry(named: second) == nil { leftOut.append((second, entry.count)) }
     }
-    if layout.entry(named: "decoder.bias") == nil, layout.entry(named: "decoder.head.weight") == nil {
+    if layout.entry(named: "decoder.bias") == nil, layout.entry(named: "decoder.head.weight") == nil
+    {
       leftOut.append(("decoder.bias", interface.output.width))
     }
     return leftOut

@@ -1,5 +1,14 @@
+internal import Configuration
 internal import Datasets
 internal import Recurrence
+
+extension RunOptions {
+  /// Makes the model of a run for its data.
+  func makeModel(for dataset: Dataset) -> any Model {
+    model.makeModel(
+      dataset.interface, seed: seed, objective: training.objective, ranks: model.ranks(in: dataset))
+  }
+}
 
 extension ModelOptions {
   /// Returns the rank of each output symbol by its frequency in the training data, for a model whose

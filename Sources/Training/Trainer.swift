@@ -106,9 +106,7 @@ public final class Trainer {
     diagnosis = every.map { GradientMonitor(every: $0) }
     self.sinks = sinks
     self.checkpoints = checkpoints
-    model = options.model.makeModel(
-      dataset.interface, seed: options.seed, objective: options.training.objective,
-      ranks: options.model.ranks(in: dataset))
+    model = options.makeModel(for: dataset)
     let layout = ParameterLayout(model.plan).with(options.training.groups)
     let communication = options.communication
     // Collective: nothing before it may fail on some ranks only.

@@ -14,7 +14,10 @@ struct Export: ParsableCommand {
       The file has the names, shapes and order of gates of PyTorch's modules, so that \
       load_state_dict(strict=True) accepts it: encoder, rnn and decoder of the word_language_model \
       example if all layers fit one module, otherwise layers.0, layers.1 and so on. A tied matrix \
-      is written under both names, and a bias that the model lacks as zeros.
+      is written under both names, and a bias that the model lacks as zeros. An adaptive softmax has \
+      the tensors of AdaptiveLogSoftmaxWithLoss below decoder; decoder.ranks, the rank of each \
+      symbol by frequency, is a buffer to add to the module unless model.output.order is index. \
+      The author of the modules adds a soft cap, which has no tensors.
 
       A model for which PyTorch has no module is refused with exit code 65: peepholes, coupled \
       gates and layer normalisation of an lstm layer, sigmoid and identity of an elman layer, and \

@@ -96,9 +96,10 @@ import Testing
     var (adaptive, capped) = try (options([]), options([]))
     adaptive.training.objective.zLoss = 0.1
     capped.training = readout
-    for (number, output) in [OutputOptions(.adaptive(AdaptiveOptions())), OutputOptions(softCap: 3)]
-      .enumerated()
-    {
+    for (number, output) in [
+      OutputOptions(.adaptive(AdaptiveOptions())), OutputOptions(softCap: 3),
+    ]
+    .enumerated() {
       let model = ModelOptions.sequence(
         SequenceModelOptions(embedding: nil, layers: narrow.model.layers, output: output))
       if number == 0 { adaptive.model = model } else { capped.model = model }

@@ -39,7 +39,8 @@ public struct AdaptiveOptions: Equatable, Sendable {
     }
     let narrowest = self.width(ofCluster: cutoffs.count - 1, reading: width)
     if narrowest < 1 {
-      return "cluster \(cutoffs.count - 1) of the adaptive softmax would have a projection of width 0 "
+      return
+        "cluster \(cutoffs.count - 1) of the adaptive softmax would have a projection of width 0 "
         + "(\(width) / \(divValue)^\(cutoffs.count)); lower model.output.div_value or give fewer cutoffs"
     }
     return nil

@@ -109,7 +109,8 @@ public struct AdaptiveSoftmax: Head {
   /// Returns the loss of a row in the head, whose logits still lack the bias.
   private func loss(ofHead a: Row, _ row: Int, _ pass: Pass) -> Double {
     let rank = rank(ofTarget: row, pass)
-    let place = rank < frequent ? rank : frequent + clusters.firstIndex { $0.symbols.contains(rank) }!
+    let place =
+      rank < frequent ? rank : frequent + clusters.firstIndex { $0.symbols.contains(rank) }!
     if let bias { a.add(pass[bias].row) }
     finishHead(a, pass)
     let symbols = a[0..<frequent]

@@ -92,7 +92,8 @@ private let outputRules: [ModelDataRule] = [
   ModelDataRule(["model.output", "data"], "`model.output` is for symbols.") { model, data in
     if case .symbols = data.output { return nil }
     return model.output.structure.isEmpty
-      ? nil : "model.output is for symbols, and this data has numbers or labels to predict; remove it"
+      ? nil
+      : "model.output is for symbols, and this data has numbers or labels to predict; remove it"
   },
   ModelDataRule(
     ["model.output.cutoffs", "model.output.div_value", "data.vocabulary.size"],
@@ -110,7 +111,8 @@ private let outputRules: [ModelDataRule] = [
     guard case .symbols(let count) = data.output, case .sampled(let samples) = model.output.kind,
       2 * samples > count
     else { return nil }
-    return "model.output.samples is \(samples), more than half of the \(count) symbols; give at most "
+    return
+      "model.output.samples is \(samples), more than half of the \(count) symbols; give at most "
       + "\(count / 2), or set model.output.kind to full"
   },
   ModelDataRule(
@@ -120,7 +122,8 @@ private let outputRules: [ModelDataRule] = [
     guard case .symbols(let count) = data.output, model.output.ranksSymbols,
       count > TaskSignature.mostSymbolsFed
     else { return nil }
-    return "model.output.order: frequency is for at most \(TaskSignature.mostSymbolsFed) symbols, and "
+    return
+      "model.output.order: frequency is for at most \(TaskSignature.mostSymbolsFed) symbols, and "
       + "there are \(count); sort the vocabulary by frequency and set it to index"
   },
 ]

@@ -268,7 +268,7 @@ import Testing
         let pass = tape.begin(batch, weights: weights, gradient: gradient)
         model.forward(pass)
         #expect(pass.loss.sum.isFinite)
-        #expect(gradient.buffer.elements().allSatisfy(\.isFinite))
+        #expect(gradient.buffer.elements().allSatisfy { $0.isFinite })
         // The inner probabilities and that of ending.
         let l = model.outputs(at: 0, pass)
         for s in 0..<2 { #expect((l[s].logSumExp).magnitude < 1e-5) }
