@@ -78,7 +78,7 @@ public final class Trainer {
   /// The cost of the messages of the last step to this rank.
   package var traffic: Traffic {
     var traffic = outer?.traffic ?? reducer.traffic
-    traffic.bytes += sharing?.bytesSent ?? 0
+    traffic.bytes += (sharing?.bytesSent ?? 0) + (results?.sum.bytesSent ?? 0)
     return traffic
   }
   /// The memory of the windows.

@@ -34,15 +34,16 @@ struct WidthScaling: Sendable {
   /// m; 1 for parameters that are not scaled.
   let multiplier: Double
   private let kind: ParameterKind
-  private let rows: Int
-  private let base: Double?
+  /// The rows, the columns if they are a width of the model, and the base.
+  private let rows, columns, base: Double?
 
   /// - Parameters:
   ///   - from: The columns, if they are a width of the model; nil otherwise.
   ///   - to: The rows.
   init(_ kind: ParameterKind, from: Int?, to: Int, base: Int?) {
     self.kind = kind
-    rows = to
+    rows = Double(to)
+    columns = from.map(Double.init)
     self.base = base.map(Double.init)
     let isScaled = kind != .embedding && kind != .vector
     if let base, let from, isScaled {
@@ -55,24 +56,32 @@ struct WidthScaling: Sendable {
   /// Makes the scaling of a model without a base.
   init() { self.init(.vector, from: nil, to: 0, base: nil) }
 
-  /// Returns the factor on the random numbers of an initializer, some of which depend on the width
-  /// themselves.
+  /// Returns the factor on the random numbers of an initializer.
   func scale(_ initializer: Initializer, _ pytorch: Distribution) -> Double {
     guard let base else { return 1 }
-    switch (kind, initializer) {
-    case (.embedding, _): return 1
-    case (.vector, .pytorch):
-      // U(±1/√width), and the base's is U(±1/√base).
-      guard case .uniform(let s) = pytorch, s > 0 else { return 1 }
+    guard let columns, let rows, kind != .vector else {
+      // PyTorch's U(±1/√width) becomes U(±1/√base); the others do not depend on the width.
+      guard initializer == .pytorch, case .uniform(let s) = pytorch, s > 0 else { return 1 }
       return 1 / (s * base.squareRoot())
-    case (.vector, _): return 1
-    case (.output, .pytorch), (.output, .lecun): return 1 / multiplier.squareRoot()
-    case (.output, .xavier):
-      let wide = Double(rows) + multiplier * base
-      return (wide / (Double(rows) + base)).squareRoot() / multiplier
-    case (.output, _): return 1 / multiplier
-    case (_, .uniform), (_, .normal): return 1 / multiplier.squareRoot()
-    case (_, .pytorch), (_, .xavier), (_, .lecun), (_, .orthogonal): return 1
+    }
+    // The deviation of the base's initializer over that of this width.
+    let ofBase: Double =
+      switch initializer {
+      case .uniform, .normal: 1
+      case .pytorch: if case .uniform = pytorch { (columns / base).squareRoot() } else { 1 }
+      case .lecun: (columns / base).squareRoot()
+      case .xavier: ((rows + columns) / (rows + base)).squareRoot()
+      case .orthogonal: (max(rows, columns) / max(rows, base)).squareRoot()
+      }
+    switch kind {
+    case .embedding, .vector: return ofBase
+    case .output: return ofBase / multiplier
+    case .matrix, .recurrent:
+      // The rows of a hidden matrix grow, too, so that only fixed deviations are scaled.
+      switch initializer {
+      case .uniform, .normal: return 1 / multiplier.squareRoot()
+      case .pytorch, .xavier, .lecun, .orthogonal: return 1
+      }
     }
   }
 }
