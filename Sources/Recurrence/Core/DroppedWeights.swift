@@ -76,9 +76,9 @@ final class DroppedWeights {
       return
     }
     (version, epoch, window) = (vector.version, batch.epoch, batch.window)
-    for (weight, copy) in zip(weights, copies) {
-      copy.fill(0)
-      addMasked(vector[weight.parameter], to: copy, weight)
+    for index in weights.indices {
+      copies[index].fill(0)
+      addMasked(vector[weights[index].parameter], to: copies[index], weights[index])
     }
     products.weightsChanged()
   }

@@ -2,7 +2,7 @@ extension NetworkCatalogue.Option {
   /// The keys of a layer, beside those of its cell.
   static var ofEveryLayer: [Self] {
     [
-      Self("dropout", .null, 0.2), Self("residual", false, true),
+      Self("dropout", .null, 0.2), Self("weight_dropout", 0, 0.5), Self("residual", false, true),
       Self("bidirectional", .null, "concat", "sum"),
       Self(
         "initializer", .null, "pytorch", "orthogonal", "xavier", "lecun", "{uniform: 0.1}", "{normal: 0.1}"),
