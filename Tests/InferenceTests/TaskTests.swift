@@ -310,13 +310,17 @@ private struct PairTokenizer: Tokenizer {
 
   @Test func `models for which a task has no meaning are refused`() throws {
     let folder = TemporaryFolder()
-    for more in [
-      ["data={task: {name: adding, length: 9}}", "model={layers: [{cell: lstm, hidden: 4}]}"],
-      ["data.format=lines", "model.end=halt"],
-    ] {
-      let name = "run\(more.count)\(more[0].count)"
-      var trial = Trial("training.steps=2", "training.bptt=null")
-      trial.settings += more
+    let numbers = "{task: adding, length: 12, train_size: 20, valid_size: 8, test_size: 0}"
+    let lines = "{format: lines, train: FOLDER/train.txt, tokenizer: character}"
+    for (name, data, end) in [("numbers", numbers, "symbol"), ("lines", lines, "halt")] {
+      var trial = Trial()
+      trial.yaml = """
+        seed: 7
+        data: \(data)
+        model: {layers: [{cell: lstm, hidden: 4}], end: \(end)}
+        training:
+          {batch_size: 5, steps: 2, optimizer: {rule: adam}, schedule: {learning_rate: 0.01}}
+        """
       try trial.train(SingleProcess(), folder.path, run: name)
       #expect(throws: UsageError.self) {
         try TaskScore(
