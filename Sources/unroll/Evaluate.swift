@@ -108,7 +108,7 @@ struct Evaluate: ParsableCommand {
     }
     if task != nil {
       guard data.isEmpty, part == nil, source == nil, conditions == nil, free == nil,
-        batchTokens == nil, adapting.adaptation == nil
+        batchTokens == nil, adapting.adaptation == nil, bptt == 512, beam == 1
       else {
         throw ValidationError(
           "--task takes a file, --batch-size, --precision and --json; remove the other options.")

@@ -84,6 +84,12 @@ refused 65 "another vocabulary" train "$work/config.yaml" --run "$used" --set da
 refused 65 "nowhere" train "$work/config.yaml" --run "$work/b" --resume "$work/nowhere"
 refused 65 "nowhere" evaluate "$work/nowhere" --data "$work/valid.txt"
 refused 65 "gone.txt" evaluate "$used" --data "$work/gone.txt"
+printf '{"text": "a b"}\n{"text": "a"}\n' >"$work/words.jsonl"
+refused 65 "words.jsonl, line 2 has a text of one word" evaluate "$used" --task lambada "$work/words.jsonl"
+refused 65 "gone.jsonl" evaluate "$used" --task pairs "$work/gone.jsonl"
+refused 64 "Give the file of --task" evaluate "$used" --task pairs
+refused 64 "--cache-theta needs --cache" evaluate "$used" --data "$work/valid.txt" --cache-theta 1
+refused 64 "no text as data.test" evaluate "$used" --part test --cache
 refused 73 "train.txt" train "$work/config.yaml" --run "$work/train.txt/run"
 refused 76 "was not finite" train "$work/config.yaml" --run "$work/diverging" \
   --set "training.optimizer={rule: sgd}" --set training.clip=null --set training.schedule.learning_rate=1e38

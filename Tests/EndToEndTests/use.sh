@@ -35,6 +35,21 @@ under 1 evaluate "$run" --data "$work/valid.txt" --batch-size 3 --json >"$work/o
 near "$trained" "$(number loss <"$work/one")" 1e-5 || die "the last validation was $trained: $(cat "$work/one")"
 pass "evaluate: the same on one and two processes, in any windows, and as while training"
 
+printf '{"sentence_good": "abc", "sentence_bad": "cba"}\n{"sentence_good": "a", "sentence_bad": "a"}\n' >"$work/pairs.jsonl"
+under 1 evaluate "$run" --task pairs "$work/pairs.jsonl" --json >"$work/one"
+under 2 evaluate "$run" --task pairs "$work/pairs.jsonl" --json --batch-size 1 >"$work/two"
+cmp -s "$work/one" "$work/two" || die "$(cat "$work/one" "$work/two")"
+[ "$(number lines <"$work/one")" -eq 2 ] || die "$(cat "$work/one")"
+pass "evaluate --task: the same on one and two processes"
+for adapting in "--cache --cache-window 50" "--dynamic --dynamic-statistics 20"; do
+  # shellcheck disable=SC2086
+  under 1 evaluate "$run" --data "$work/valid.txt" --batch-size 2 --json $adapting >"$work/one"
+  # shellcheck disable=SC2086
+  under 2 evaluate "$run" --data "$work/valid.txt" --batch-size 2 --json $adapting >"$work/two"
+  near "$(number loss <"$work/one")" "$(number loss <"$work/two")" 1e-5 || die "$(cat "$work/one" "$work/two")"
+done
+pass "evaluate --cache and --dynamic: the same on one and two processes"
+
 # A line is read after an end of line, so as a text of its own it is what evaluate scores.
 under 1 score "$run" "$work/valid.txt" >"$work/scores"
 [ "$(wc -l <"$work/scores")" -eq "$(grep -c '' "$work/valid.txt")" ] || die "not a score for each line"

@@ -146,6 +146,27 @@ import Testing
     }
   }
 
+  @Test func `a model that still has dropout is refused`() throws {
+    let reference = Reference.kept
+    let folder = TemporaryFolder()
+    let corpus = try Corpus(
+      TextFiles([folder.write("text.txt", reference.text)]), vocabulary: try reference.model().2,
+      cache: folder.cache, writing: true)
+    let layer = try JSONDecoder().decode(
+      LayerOptions.self, from: Data("{\"cell\": \"lstm\", \"hidden\": 5}".utf8))
+    let options = SequenceModelOptions(embedding: 4, layers: [layer], dropout: 0.5)
+    for (options, isRefused) in [(options, true), (options.withoutNoise, false)] {
+      let model = SequenceModel(options, vocabulary: 7, seed: 1)
+      let weights = ParameterVector(ParameterLayout(model.plan))
+      weights.initialize(seed: 1)
+      let evaluation = AdaptiveEvaluation(
+        model: model, weights: weights, training: nil, batchSize: 1, bptt: 9,
+        world: SingleProcess())
+      let result = Result { try evaluation.score(corpus, .dynamic(DynamicOptions(.sgd))) }
+      #expect(((try? result.get()) == nil) == isRefused)
+    }
+  }
+
   /// Regularised models; gradients of `withoutNoise` are those of the loss in evaluation.
   @Test func `without noise a model has the loss of evaluation in training too`() throws {
     for (layer, recurrent) in [

@@ -79,8 +79,10 @@ package struct AdaptiveEvaluation {
 
   private func dynamic(_ text: Corpus, _ options: DynamicOptions) throws -> DynamicEvaluation {
     try world.unanimous {
-      try DynamicEvaluation(
+      let evaluation = try DynamicEvaluation(
         text, model, weights, segment: options.segment, batchSize: batchSize, world: world)
+      try evaluation.checkNoise()
+      return evaluation
     }
   }
 

@@ -37,8 +37,13 @@ final class CacheEvaluation {
       return
     }
     windows = WindowRunner(model.plan, fitting: loader.windowSizes, resets: loader.mayReset)
+    // The streams take turns on the memory of scores.
+    let scores = Buffer<Real>(count: (window + size.steps) * size.steps)
+    let terms = Buffer<Real>(count: window)
     caches = (0..<size.streams).map { _ in
-      NeuralCache(window: window, steps: size.steps, width: model.plan.width(model.top))
+      NeuralCache(
+        window: window, steps: size.steps, width: model.plan.width(model.top), scores: scores,
+        terms: terms)
     }
   }
 
@@ -100,13 +105,15 @@ final class NeuralCache {
   /// - Parameters:
   ///   - window: The most steps to keep.
   ///   - steps: The most steps of a window of text.
-  init(window: Int, steps: Int, width: Int) {
+  ///   - scores: Memory for (window + steps) × steps numbers, and `terms` for `window`; other caches may
+  ///     use it between `finish` and `read`.
+  init(window: Int, steps: Int, width: Int, scores: Buffer<Real>, terms: Buffer<Real>) {
     self.window = window
     self.width = width
+    self.scores = scores
+    self.terms = terms
     states = Buffer(count: (window + steps) * width)
     symbols = Buffer(count: window + steps)
-    scores = Buffer(count: (window + steps) * steps)
-    terms = Buffer(count: window)
   }
 
   func clear() { (kept, steps) = (0, 0) }

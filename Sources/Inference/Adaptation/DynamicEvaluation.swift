@@ -41,6 +41,14 @@ final class DynamicEvaluation {
     initial.buffer.copy(from: weights.buffer)
   }
 
+  /// Refuses a model whose gradients are not those of its loss in evaluation.
+  func checkNoise() throws(UsageError) {
+    guard gradients?.isWithoutNoise(weights) == false else { return }
+    throw UsageError(
+      "the model's loss in training is not that of evaluation, because its training samples something "
+        + "that cannot be left out: --dynamic has no gradient of such a model; use --cache")
+  }
+
   /// Scores the whole text, and puts the weights back. Collective.
   /// - Parameter scale: R; nil for the rule without it.
   func run(_ options: DynamicOptions, scale: GradientScale?) throws -> Score {
@@ -147,6 +155,19 @@ final class SegmentGradients {
   }
 
   func clear() { method.clear() }
+
+  /// Returns true if the loss of the first window is the same in training as in evaluation.
+  func isWithoutNoise(_ weights: ParameterVector) -> Bool {
+    loader.rewind()
+    loader.next(into: batch)
+    loader.rewind()
+    method.clear()
+    model.forward(method.tape.begin(batch, weights: weights))
+    let plain = method.tape.loss.sum
+    let gradient = ParameterVector(weights.layout)
+    method.differentiate(model, batch, weights: weights, gradient: gradient)
+    return abs(method.tape.loss.sum - plain) <= 1e-3 * plain
+  }
 
   /// Reads the next window and adds the gradient of its summed loss.
   func next(weights: ParameterVector, gradient: ParameterVector) -> Loss {

@@ -8,6 +8,11 @@ package struct Continuation: Codable, Equatable {
   package var symbols: [Int32]
   /// The index of the first symbol that counts, at least 1.
   package var first: Int
+
+  package init(symbols: [Int32], first: Int) {
+    self.symbols = symbols
+    self.first = first
+  }
 }
 
 /// Computes the log-probabilities of the ends of texts, each text from the zero state.
