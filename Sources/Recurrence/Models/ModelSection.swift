@@ -85,7 +85,8 @@ struct ModelSection: Codable {
     if preset != nil, !given.isEmpty || tree != nil {
       throw DecodingError.dataCorruptedError(
         forKey: tree == nil ? .layers : .tree, in: keys,
-        debugDescription: "a preset makes the layers; remove model.preset, or what stands beside it")
+        debugDescription: "a preset makes the layers; remove model.preset, or what stands beside it"
+      )
     }
     layers = preset == nil ? given.expanded : base.layers
     guard !layers.isEmpty || tree != nil else {
@@ -104,7 +105,8 @@ struct ModelSection: Codable {
     inputDropout = try keys.dropoutRate(.inputDropout)
     variational = try keys.decodeIfPresent(Bool.self, forKey: .variational) ?? false
     recurrent = try keys.decodeIfPresent(Bool.self, forKey: .recurrent) ?? false
-    initializer = try keys.decodeIfPresent(Initializer.self, forKey: .initializer) ?? base.initializer
+    initializer =
+      try keys.decodeIfPresent(Initializer.self, forKey: .initializer) ?? base.initializer
     embeddingInitializer =
       try keys.decodeIfPresent(Initializer.self, forKey: .embeddingInitializer)
     outputInitializer = try keys.decodeIfPresent(Initializer.self, forKey: .outputInitializer)

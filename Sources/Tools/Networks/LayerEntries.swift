@@ -5,7 +5,8 @@ extension NetworkCatalogue.Option {
       Self("dropout", .null, 0.2), Self("residual", false, true),
       Self("bidirectional", .null, "concat", "sum"),
       Self(
-        "initializer", .null, "pytorch", "orthogonal", "xavier", "lecun", "{uniform: 0.1}", "{normal: 0.1}"),
+        "initializer", .null, "pytorch", "orthogonal", "xavier", "lecun", "{uniform: 0.1}",
+        "{normal: 0.1}"),
       Self("frozen", false, true), Self("rate", 1, 0.5),
       Self("initial_state", "zero", "learnt", "e0"), Self("feedback", "none", "output", "target"),
       Self("feedback_width", .null, 100), Self("feedback_nonlinearity", .null, "tanh", "relu"),
@@ -77,7 +78,8 @@ extension NetworkCatalogue.Network {
           "mixer.in_projection: P": [Parameter("mixer.in_proj.weight", "P", "width")],
           "mixer.gate": [Parameter("mixer.gate_proj.weight", "h", "width")],
         ],
-        example: "a swiglu of factor 3 and width 100 has \(100 * 600 + 600 + 300 * 100 + 100) parameters"
+        example:
+          "a swiglu of factor 3 and width 100 has \(100 * 600 + 600 + 300 * 100 + 100) parameters"
       ),
       Self(
         "norm", "rmsnorm: Zhang & Sennrich 2019; layernorm: Ba 2016",
