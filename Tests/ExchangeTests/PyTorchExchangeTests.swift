@@ -113,6 +113,8 @@ import Testing
       ("{cell: leaky, hidden: 5, alpha: 0.9}", "layer 1 is a leaky"),
       ("{cell: dense, hidden: 5, taps: 3}", "layer 1 is a dense"),
       ("{cell: min-gru, hidden: 5}", "layer 1 is a min-gru"),
+      ("{block: {mixer: {cell: lstm, hidden: 5}}}", "layer 1 is a block"),
+      ("{conv: 3}", "layer 1 is a conv"), ("{token_shift: true}", "layer 1 is a token_shift"),
       ("{cell: elman, hidden: 5, nonlinearity: sigmoid}", "layer 1 has the nonlinearity sigmoid"),
       ("{cell: elman, hidden: 5, nonlinearity: identity}", "layer 1 has the nonlinearity identity"),
     ])

@@ -75,7 +75,8 @@ public struct InitialValue: Sendable {
       case .normal(let s): self.initializer = .normal(s)
       }
     case .uniform: self.initializer = initializer
-    case .normal, .xavier, .lecun, .orthogonal: self.initializer = isVector ? .uniform(0) : initializer
+    case .normal, .xavier, .lecun, .orthogonal:
+      self.initializer = isVector ? .uniform(0) : initializer
     }
     self.blocks = blocks
     self.parts = parts

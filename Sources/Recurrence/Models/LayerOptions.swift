@@ -98,7 +98,8 @@ public struct LayerOptions: Codable, Equatable, Sendable {
       guard try keys.decode(Bool.self, forKey: .tokenShift) else {
         throw DecodingError.dataCorruptedError(
           forKey: .tokenShift, in: keys,
-          debugDescription: "a layer without a token shift is no layer; set token_shift to true, or "
+          debugDescription:
+            "a layer without a token shift is no layer; set token_shift to true, or "
             + "remove the layer")
       }
     default:
@@ -263,7 +264,8 @@ extension LayerOptions {
     var read = input
     if case .block(let block) = kind {
       if block.mixer.outProjection == false, let mixerWidth, mixerWidth != input {
-        return "has a mixer of \(mixerWidth) numbers inside a block of \(input); set out_projection to "
+        return
+          "has a mixer of \(mixerWidth) numbers inside a block of \(input); set out_projection to "
           + "true"
       }
       read = block.mixer.inProjection ?? input
@@ -296,7 +298,9 @@ struct RepeatedLayer: Decodable {
 
 extension [RepeatedLayer] {
   /// All layers, one by one.
-  var expanded: [LayerOptions] { flatMap { Array<LayerOptions>(repeating: $0.layer, count: $0.count) } }
+  var expanded: [LayerOptions] {
+    flatMap { Array<LayerOptions>(repeating: $0.layer, count: $0.count) }
+  }
 }
 
 extension KeyedDecodingContainer {

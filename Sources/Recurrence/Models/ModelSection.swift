@@ -84,20 +84,7 @@ struct ModelSection: Codable {
     // What a preset says holds unless a key of the section says otherwise.
     let base = ModelSection(preset ?? SequenceModelOptions(embedding: nil, layers: []))
     tree = try keys.decodeIfPresent(Tree.self, forKey: .tree)
-    let given =
-      tree == nil && preset == nil
-      ? try keys.decode([RepeatedLayer].self, forKey: .layers)
-      : try keys.decodeIfPresent([RepeatedLayer].self, forKey: .layers) ?? []
-    if preset != nil, !given.isEmpty || tree != nil {
-      throw DecodingError.dataCorruptedError(
-        forKey: tree == nil ? .layers : .tree, in: keys,
-        debugDescription: "a preset makes the layers; remove model.preset, or what stands beside it")
-    }
-    layers = preset == nil ? given.expanded : base.layers
-    guard !layers.isEmpty || tree != nil else {
-      throw DecodingError.dataCorruptedError(
-        forKey: .layers, in: keys, debugDescription: "a model needs at least one layer")
-    }
+    layers = try Self.layers(keys, hasTree: tree != nil, of: preset)
     embedding =
       try keys.decodeIfPresent(Int.self, forKey: .embedding).map {
         try keys.checkedWidth($0, .embedding)
@@ -111,7 +98,8 @@ struct ModelSection: Codable {
     embeddingDropout = try keys.dropoutRate(.embeddingDropout) ?? 0
     variational = try keys.decodeIfPresent(Bool.self, forKey: .variational) ?? false
     recurrent = try keys.decodeIfPresent(Bool.self, forKey: .recurrent) ?? false
-    initializer = try keys.decodeIfPresent(Initializer.self, forKey: .initializer) ?? base.initializer
+    initializer =
+      try keys.decodeIfPresent(Initializer.self, forKey: .initializer) ?? base.initializer
     embeddingInitializer =
       try keys.decodeIfPresent(Initializer.self, forKey: .embeddingInitializer)
     outputInitializer = try keys.decodeIfPresent(Initializer.self, forKey: .outputInitializer)
@@ -142,6 +130,28 @@ struct ModelSection: Codable {
     if let (key, problem) = problem {
       throw DecodingError.dataCorruptedError(forKey: key, in: keys, debugDescription: problem)
     }
+  }
+
+  /// Decodes the layers, or takes those of a preset.
+  private static func layers(
+    _ keys: KeyedDecodingContainer<CodingKeys>, hasTree: Bool, of preset: SequenceModelOptions?
+  ) throws -> [LayerOptions] {
+    let isRequired = !hasTree && preset == nil
+    let given =
+      isRequired
+      ? try keys.decode([RepeatedLayer].self, forKey: .layers)
+      : try keys.decodeIfPresent([RepeatedLayer].self, forKey: .layers) ?? []
+    if preset != nil, hasTree || !given.isEmpty {
+      throw DecodingError.dataCorruptedError(
+        forKey: hasTree ? .tree : .layers, in: keys,
+        debugDescription:
+          "a preset makes the layers; remove model.preset, or what stands beside it")
+    }
+    guard !isRequired || !given.isEmpty else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .layers, in: keys, debugDescription: "a model needs at least one layer")
+    }
+    return preset?.layers ?? given.expanded
   }
 }
 

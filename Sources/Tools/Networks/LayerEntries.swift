@@ -5,7 +5,8 @@ extension NetworkCatalogue.Option {
       Self("dropout", .null, 0.2), Self("weight_dropout", 0, 0.5), Self("residual", false, true),
       Self("bidirectional", .null, "concat", "sum"),
       Self(
-        "initializer", .null, "pytorch", "orthogonal", "xavier", "lecun", "{uniform: 0.1}", "{normal: 0.1}"),
+        "initializer", .null, "pytorch", "orthogonal", "xavier", "lecun", "{uniform: 0.1}",
+        "{normal: 0.1}"),
       Self("frozen", false, true), Self("rate", 1, 0.5),
       Self("initial_state", "zero", "learnt", "e0"), Self("feedback", "none", "output", "target"),
       Self("feedback_width", .null, 100), Self("feedback_nonlinearity", .null, "tanh", "relu"),

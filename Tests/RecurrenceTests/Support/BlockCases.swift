@@ -81,7 +81,7 @@ enum BlockCases {
           mlp: MLPOptions(.geglu, factor: 1),
           surroundings: RecurrentLayerOptions(initialState: .learnt, zoneout: 0.1)),
         block(
-          "skip", Skip.Options(hidden: 5, delays: [1, 3]),
+          "skip", Skip.Options(hidden: 5, delays: [3]),
           surroundings: RecurrentLayerOptions(feedsTargets: true)),
       ])
     ),
