@@ -67,7 +67,8 @@ private func tokens(_ corpus: Corpus) -> [Int32] { (0..<corpus.count).map { corp
     #expect(try open([path + "/valid-*"]).train.count == 2)
     try FileManager.default.removeItem(atPath: path + "/valid-0.tokens")
     #expect(
-      try message { try open([path], valid: .text([path])) }.contains("none whose name begins with valid-"))
+      try message { try open([path], valid: .text([path])) }.contains(
+        "none whose name begins with valid-"))
   }
 
   @Test func `Parts are held out at the end of every corpus`() throws {

@@ -82,7 +82,8 @@ final class MappedFile: @unchecked Sendable {
     guard let start = bytes.baseAddress, first < min(range.upperBound, count) else { return }
     // Advice that is refused changes nothing.
     madvise(
-      UnsafeMutableRawPointer(mutating: start + first), min(range.upperBound, count) - first, advice)
+      UnsafeMutableRawPointer(mutating: start + first), min(range.upperBound, count) - first, advice
+    )
   }
 
   /// Calls `body` with the bytes, without a byte order mark at their start.
