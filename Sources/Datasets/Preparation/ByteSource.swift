@@ -80,10 +80,12 @@ extension [UInt8] {
   fileprivate mutating func appendUnfilled(
     _ count: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Int, orThrow error: () -> DataError
   ) throws(DataError) -> Int {
-    let start = self.count
-    append(contentsOf: repeatElement(0, count: count))
-    let got = withUnsafeMutableBytes { fill(UnsafeMutableRawBufferPointer(rebasing: $0[start...])) }
-    removeLast(count - Swift.max(got, 0))
+    var got = 0
+    let filled = [UInt8](unsafeUninitializedCapacity: count) { memory, filled in
+      got = fill(UnsafeMutableRawBufferPointer(memory))
+      filled = Swift.max(got, 0)
+    }
+    if isEmpty { self = filled } else { append(contentsOf: filled) }
     if got < 0 { throw error() }
     return got
   }
