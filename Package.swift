@@ -127,7 +127,11 @@ let trainer: [Target] = [
   tests(
     "Optimization",
     ["LinearAlgebra", "Sequences", "Recurrence", "Optimization", "NumericalTestSupport"]),
-  tests("Datasets", ["LinearAlgebra", "Sequences", "Recurrence", "Datasets", "TestSupport"]),
+  tests(
+    "Datasets",
+    [
+      "LinearAlgebra", "Sequences", "Recurrence", "Datasets", "NumericalTestSupport", "TestSupport",
+    ]),
   tests("Collectives", ["LinearAlgebra", "Collectives", "TestSupport"]),
   tests("Formats", ["LinearAlgebra", "Formats", "TestSupport"]),
   tests(

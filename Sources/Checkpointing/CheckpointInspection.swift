@@ -58,7 +58,10 @@ public struct CheckpointInspection: Encodable {
     worldSize = state.worldSize
     self.model = options.model.words(predicting: interface.output)
     parameters = layout.entries.reduce(0) { $0 + $1.count }
-    symbols = "\(vocabulary.count) \(vocabulary.tokenizer.name)s"
+    let name = vocabulary.tokenizer.name
+    symbols =
+      vocabulary.tokenizer.model == nil
+      ? "\(vocabulary.count) \(name)s" : "\(vocabulary.count) symbols of \(name)"
     files = state.files
     configuration = state.configuration
     let file = try checkpoint.tensors(of: CheckpointFile.Name.model)

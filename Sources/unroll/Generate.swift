@@ -98,7 +98,7 @@ struct Generate: ParsableCommand {
       if !model.interface.isRunning && symbol == vocabulary.end { break }
       drawn.append(symbol)
     }
-    try StandardStreams.put(Data(vocabulary.decodedBytes(drawn) + [UInt8(ascii: "\n")]))
+    try StandardStreams.put(Data(vocabulary.wholeCharacters(drawn) + [UInt8(ascii: "\n")]))
     from.tell(path)
     unknown.tell(of: "the prompt")
   }

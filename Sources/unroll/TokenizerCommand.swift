@@ -128,7 +128,8 @@ struct TokenizerCommand: ParsableCommand {
           guard let id = Int32(word), id >= 0, id < vocabulary.count else {
             throw DataError(
               "standard input, line \(number): '\(word.prefix(40))' is not a number below "
-                + "\(vocabulary.count), the number of symbols of \(file.name): write numbers and blanks")
+                + "\(vocabulary.count), the number of symbols of \(file.name): write numbers and blanks"
+            )
           }
           return id
         }

@@ -40,7 +40,7 @@ private func documents(
     #expect(Array(buffer.elements()) == [0, 0] + (100..<107).map { corpus[$0] })
   }
 
-  @Test(arguments: tokenizers.keys.sorted())
+  @Test(arguments: namedTokenizers)
   func `A file is encoded as its text is`(_ name: String) throws {
     let text = "a\r\nbé e\u{301}\u{0}😀 \n\n last line \r without end"
     let path = folder.write("text.txt", text)

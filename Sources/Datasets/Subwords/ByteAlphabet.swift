@@ -5,7 +5,9 @@ enum ByteAlphabet {
   static let characters: [UInt32] = {
     var next: UInt32 = 0x100
     return (UInt32(0)..<256).map { byte in
-      if (0x21...0x7E).contains(byte) || (0xA1...0xAC).contains(byte) || byte >= 0xAE { return byte }
+      if (0x21...0x7E).contains(byte) || (0xA1...0xAC).contains(byte) || byte >= 0xAE {
+        return byte
+      }
       next += 1
       return next - 1
     }

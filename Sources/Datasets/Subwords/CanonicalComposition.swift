@@ -21,6 +21,8 @@ enum CanonicalComposition {
         i += length
         continue
       }
+      // A later mark is no part of what is composed.
+      if start < i, !isKnown(scalar(text, start, i).code) { start = i }
       i += length
       while i < range.upperBound {
         let (next, length) = scalar(text, i, range.upperBound)
@@ -50,6 +52,10 @@ enum CanonicalComposition {
     return code >= 0x40000 ? false : participants[Int(code)]
   }
 
+  private static func isKnown(_ code: UInt32) -> Bool {
+    code < 0x300 || Unicode.Scalar(code)?.properties.age.map { $0.major <= 9 } ?? false
+  }
+
   /// Marks, jamo, and the ranges with scalars that have another canonical form.
   private static let participants: [Bool] = {
     let ranges: [ClosedRange<UInt32>] = [
@@ -59,7 +65,8 @@ enum CanonicalComposition {
       0x2F800...0x2FA1F,
     ]
     var table = (0..<UInt32(0x40000)).map { code in
-      guard let scalar = Unicode.Scalar(code), let age = scalar.properties.age, age.major <= 9 else {
+      guard let scalar = Unicode.Scalar(code), let age = scalar.properties.age, age.major <= 9
+      else {
         return false
       }
       switch scalar.properties.generalCategory {

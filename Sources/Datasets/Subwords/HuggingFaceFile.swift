@@ -87,12 +87,16 @@ struct HuggingFaceFile {
     _ json: JSONTree, split: PreTokenizer?
   ) throws(DataError) {
     let usesExpression: Bool
-    if case .bool(let value)? = json["use_regex"] { usesExpression = value } else {
+    if case .bool(let value)? = json["use_regex"] {
+      usesExpression = value
+    } else {
       usesExpression = true
     }
     // Missing means true to the library that writes these files.
     let addsBlank: Bool
-    if case .bool(let value)? = json["add_prefix_space"] { addsBlank = value } else {
+    if case .bool(let value)? = json["add_prefix_space"] {
+      addsBlank = value
+    } else {
       addsBlank = true
     }
     if split != nil, usesExpression || addsBlank {
@@ -110,7 +114,8 @@ struct HuggingFaceFile {
     }
     guard let known = PreTokenizer(regularExpression: pattern) else {
       throw refusal(
-        "splits by the regular expression \(pattern.prefix(200)), which is neither GPT-2's nor cl100k's")
+        "splits by the regular expression \(pattern.prefix(200)), which is neither GPT-2's nor cl100k's"
+      )
     }
     return known
   }
@@ -119,13 +124,15 @@ struct HuggingFaceFile {
     guard let json else { return }
     guard json["type"]?.text == "ByteLevel" else {
       throw refusal(
-        "has the decoder \(json["type"]?.text ?? "without a type"), and only ByteLevel is supported")
+        "has the decoder \(json["type"]?.text ?? "without a type"), and only ByteLevel is supported"
+      )
     }
   }
 
   private mutating func readVocabulary(_ model: JSONTree, added: Int) throws(DataError) {
     guard model["type"]?.text ?? "BPE" == "BPE" else {
-      throw refusal("has a model of the type \(model["type"]?.text ?? "?"), and only BPE is supported")
+      throw refusal(
+        "has a model of the type \(model["type"]?.text ?? "?"), and only BPE is supported")
     }
     for key in ["continuing_subword_prefix", "end_of_word_suffix"]
     where !(model[key]?.bytes ?? []).isEmpty { throw refusal("has a \(key)") }
@@ -175,7 +182,9 @@ struct HuggingFaceFile {
       case .array(let values): parts = values.compactMap(\.bytes)
       default: break
       }
-      guard parts.count == 2 else { throw refusal("has a merge \(rank) that is not of two symbols") }
+      guard parts.count == 2 else {
+        throw refusal("has a merge \(rank) that is not of two symbols")
+      }
       guard let left = id(parts[0]), let right = id(parts[1]), let both = id(parts[0] + parts[1])
       else {
         throw refusal("has a merge \(rank) of symbols, or to one, that are not in model.vocab")

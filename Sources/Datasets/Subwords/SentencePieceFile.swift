@@ -51,7 +51,8 @@ struct SentencePieceFile {
         var part = ProtocolBuffer(range)
         while case (let field, .bytes(let map))? = part.next(text) {
           guard field == 2, !map.isEmpty else { continue }
-          throw DataError("\(path) has rules to denormalize text, which are not supported: give a model without")
+          throw DataError(
+            "\(path) has rules to denormalize text, which are not supported: give a model without")
         }
       default: break
       }
@@ -141,10 +142,13 @@ struct SentencePieceFile {
         special.unknown = Int32(number)
       case .control:
         if piece.text == beginPiece { special.begin = Int32(number) }
-        if piece.text == endPiece { (special.end, special.endOfDocument) = (Int32(number), Int32(number)) }
+        if piece.text == endPiece {
+          (special.end, special.endOfDocument) = (Int32(number), Int32(number))
+        }
       case .byte:
         guard Self.byte(piece.text) != nil else {
-          throw DataError("\(path) has a damaged piece of a byte, number \(number): restore the file")
+          throw DataError(
+            "\(path) has a damaged piece of a byte, number \(number): restore the file")
         }
       default: break
       }

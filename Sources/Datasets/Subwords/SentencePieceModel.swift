@@ -33,7 +33,8 @@ final class SentencePieceModel: @unchecked Sendable {
     }
     guard let model, mistake == nil else {
       throw DataError(
-        "\(path) is not a model of SentencePiece (\(mistake ?? "it is empty")): give a sound .model")
+        "\(path) is not a model of SentencePiece (\(mistake ?? "it is empty")): give a sound .model"
+      )
     }
     handle = model
     blankCount = file.addsBlank ? Self.ids(handle, [newline].span, 0..<1)?.count ?? 1 : 1
@@ -99,7 +100,8 @@ final class SentencePieceModel: @unchecked Sendable {
     _ emit: (Int32) throws(DataError) -> Void
   ) throws(DataError) {
     guard let ids = Self.ids(handle, text, range) else {
-      throw DataError("SentencePiece cannot encode a text of \(range.count) bytes: give shorter ones")
+      throw DataError(
+        "SentencePiece cannot encode a text of \(range.count) bytes: give shorter ones")
     }
     for i in min(skipped, ids.count)..<ids.count { try emit(ids[i]) }
   }

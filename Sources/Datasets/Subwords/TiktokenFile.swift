@@ -22,7 +22,9 @@ enum TiktokenFile {
     while i < line.upperBound, let digit = digit(text[i]) {
       bits = bits << 6 | digit
       count += 1
-      if count % 4 != 1 { symbol.append(UInt8(truncatingIfNeeded: bits >> (6 - 2 * UInt32((count - 1) % 4)))) }
+      if count % 4 != 1 {
+        symbol.append(UInt8(truncatingIfNeeded: bits >> (6 - 2 * UInt32((count - 1) % 4))))
+      }
       i += 1
     }
     var padding = 0
@@ -66,7 +68,8 @@ enum TiktokenFile {
       number += 1
       if line.content.isEmpty { continue }
       guard let entry = entry(text, line.content) else {
-        throw DataError("\(path), line \(number) is not base64, a blank and a rank: restore the file")
+        throw DataError(
+          "\(path), line \(number) is not base64, a blank and a rank: restore the file")
       }
       guard entry.symbol.count <= longest, table.insert(entry.symbol).isNew else {
         throw DataError(

@@ -27,7 +27,8 @@ final class WorldModel: Sendable {
       if line.content.isEmpty { continue }
       guard let entry = Self.entry(text, line.content) else {
         throw DataError(
-          "\(path), line \(number) is not a number, a Python literal and its length: restore the file")
+          "\(path), line \(number) is not a number, a Python literal and its length: restore the file"
+        )
       }
       guard seen.insert(entry.symbol).isNew else {
         throw DataError("\(path), line \(number) repeats a symbol: restore the file")

@@ -26,6 +26,16 @@ func firstInvalidByte(of text: Span<UInt8>) -> Int? {
   return nil
 }
 
+/// Returns the number of bytes at the end that begin a character without ending it.
+func unfinishedLength(of text: Span<UInt8>) -> Int {
+  for length in 1..<4 where length <= text.count {
+    let byte = text[text.count - length]
+    if byte & 0xC0 == 0x80 { continue }
+    return byte >= 0xC2 && byte < 0xF5 && characterLength(byte) > length ? length : 0
+  }
+  return 0
+}
+
 /// Returns the length of the byte order mark that some editors put in front of UTF-8, or 0.
 func markLength(of text: Span<UInt8>) -> Int {
   text.count >= 3 && text[0] == 0xEF && text[1] == 0xBB && text[2] == 0xBF ? 3 : 0

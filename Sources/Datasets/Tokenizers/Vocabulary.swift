@@ -154,6 +154,14 @@ public struct Vocabulary: Sendable {
   public func decodedBytes(_ ids: some Sequence<Int32>) -> [UInt8] {
     tokenizer.decode(ids, with: self)
   }
+
+  /// Returns the same without the bytes of a character that the last symbols only begin, unless the
+  /// symbols are bytes of whatever text: the output of a model may end anywhere.
+  public func wholeCharacters(_ ids: some Sequence<Int32>) -> [UInt8] {
+    var text = decodedBytes(ids)
+    if !tokenizer.readsBytes { text.removeLast(unfinishedLength(of: text.span)) }
+    return text
+  }
 }
 
 extension Vocabulary: Equatable {

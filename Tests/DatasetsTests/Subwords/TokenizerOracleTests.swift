@@ -1,0 +1,162 @@
+internal import Foundation
+import Datasets
+internal import NumericalTestSupport
+internal import TestSupport
+import Testing
+
+/// The tiny files and numbers that `Oracles/tokenizers.py` made with tokenizers, tiktoken and
+/// sentencepiece.
+struct TokenizerOracle: Decodable {
+  struct Case: Decodable, CustomTestStringConvertible {
+    var name: String
+    var file: String
+    var isBinary: Bool
+    var ids: [[Int32]]
+    var texts: [String]
+
+    var testDescription: String { name }
+    var bytes: [UInt8] { isBinary ? Array(Data(base64Encoded: file)!) : Array(file.utf8) }
+
+    func vocabulary(in folder: TemporaryFolder) throws -> Vocabulary {
+      try Vocabulary(contentsOf: folder.write(name, bytes))
+    }
+  }
+
+  var texts: [String]
+  var cases: [Case]
+
+  static let all: TokenizerOracle = oracle("tokenizers")
+}
+
+@Suite struct `Tokenizers of other libraries` {
+  let folder = TemporaryFolder()
+
+  @Test(arguments: TokenizerOracle.all.cases)
+  func `Numbers and text are those of the library that the file is of`(
+    _ known: TokenizerOracle.Case
+  ) throws {
+    let vocabulary = try known.vocabulary(in: folder)
+    for (i, text) in TokenizerOracle.all.texts.enumerated() {
+      let ids = vocabulary.encode(text)
+      #expect(ids == known.ids[i], "\(text.debugDescription)")
+      #expect(
+        Array(vocabulary.decode(ids).utf8) == Array(known.texts[i].utf8), "\(text.debugDescription)"
+      )
+    }
+  }
+
+  @Test(arguments: TokenizerOracle.all.cases)
+  func `A vocabulary of a file goes into vocabulary.json and back`(
+    _ known: TokenizerOracle.Case
+  ) throws {
+    let vocabulary = try known.vocabulary(in: folder)
+    let path = folder.path + "/vocabulary.json"
+    try vocabulary.write(to: path)
+    let back = try Vocabulary(contentsOf: path)
+    #expect(back == vocabulary && back.hash == vocabulary.hash)
+    #expect(back.endOfDocument == vocabulary.endOfDocument)
+    let text = TokenizerOracle.all.texts.joined(separator: "\n")
+    #expect(back.encode(text) == vocabulary.encode(text))
+    // One byte of the file more is another tokenizer.
+    if !known.isBinary {
+      let other = try Vocabulary(contentsOf: folder.write("more-" + known.name, known.bytes + [10]))
+      #expect(other != vocabulary && other.hash != vocabulary.hash)
+    }
+  }
+
+  @Test(arguments: TokenizerOracle.all.cases)
+  func `The bytes of symbols add up to those of a text, and marks have none`(
+    _ known: TokenizerOracle.Case
+  ) throws {
+    let vocabulary = try known.vocabulary(in: folder)
+    let text = "The dog's tail, 12 and\n\tмузыку 東京 "
+    let ids = vocabulary.encode(text)
+    if !ids.contains(where: { $0 == vocabulary.unknown }) {
+      let hasBlank = known.name == "blank-bpe.model"
+      let bytes = ids.reduce(0) { $0 + vocabulary.byteLength(of: $1)! }
+      #expect(bytes == text.utf8.count + (hasBlank ? 1 : 0))
+    }
+    let end = try #require(vocabulary.endOfDocument)
+    #expect(vocabulary.byteLength(of: end) == 0)
+    #expect(vocabulary.byteLengths.count == vocabulary.count)
+    if let unknown = vocabulary.unknown { #expect(vocabulary.byteLength(of: unknown) == nil) }
+  }
+
+  @Test(arguments: TokenizerOracle.all.cases)
+  func `A damaged file is refused in a sentence with its path, or is read`(
+    _ known: TokenizerOracle.Case
+  ) throws {
+    var random = SplitMix(state: 7)
+    let whole = known.bytes
+    let text = "Hello, wörld! 123 e\u{301}\n\tfoo() 日本語 <|endoftext|>'ll\u{0}"
+    for _ in 0..<60 {
+      let bytes = random.mutated(whole)
+      let path = folder.write("mutated-" + known.name, bytes)
+      do throws(DataError) {
+        let vocabulary = try Vocabulary(contentsOf: path)
+        let ids = vocabulary.encode(text)
+        #expect(ids.allSatisfy { $0 >= 0 && $0 < vocabulary.count })
+        _ = vocabulary.decode(ids)
+      } catch {
+        #expect(error.message.contains(path) && !error.message.contains("\n"))
+      }
+    }
+  }
+
+  @Test
+  func `A long word and a long document take no square of time`()
+    throws
+  {
+    let known = TokenizerOracle.all.cases[0]
+    let vocabulary = try known.vocabulary(in: folder)
+    let count = 100_000
+    let clock = ContinuousClock()
+    for text in [String(repeating: "the", count: count), String(repeating: "th e ", count: count)] {
+      var ids: [Int32] = []
+      let time = clock.measure { ids = vocabulary.encode(text) }
+      #expect(vocabulary.decode(ids) == text)
+      #expect(time < .seconds(60))
+    }
+  }
+
+  @Test func `Threads encode with one tokenizer`() async throws {
+    let text = TokenizerOracle.all.texts.joined(separator: " ")
+    for known in TokenizerOracle.all.cases {
+      let vocabulary = try known.vocabulary(in: folder)
+      let expected = vocabulary.encode(text)
+      await withTaskGroup(of: Bool.self) { group in
+        for _ in 0..<8 { group.addTask { vocabulary.encode(text) == expected } }
+        for await isEqual in group { #expect(isEqual) }
+      }
+    }
+  }
+}
+
+/// A generator of the same damages on every machine.
+struct SplitMix {
+  var state: UInt64
+
+  mutating func below(_ limit: Int) -> Int {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var mixed = state
+    mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
+    mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
+    return Int((mixed ^ mixed >> 31) % UInt64(limit))
+  }
+
+  /// Returns bytes with one to four damages: bytes changed, removed, added, doubled or cut off.
+  mutating func mutated(_ whole: [UInt8]) -> [UInt8] {
+    var bytes = whole
+    for _ in 0...below(4) where !bytes.isEmpty {
+      let i = below(bytes.count)
+      switch below(8) {
+      case 0, 1, 2: bytes[i] = UInt8(below(256))
+      case 3, 4: bytes[i] ^= UInt8(1 << below(8))
+      case 5: bytes.remove(at: i)
+      case 6: bytes.insert(contentsOf: bytes[i..<min(i + 40, bytes.count)], at: below(bytes.count))
+      default: bytes.removeLast(below(bytes.count) / 8)
+      }
+    }
+    return bytes
+  }
+}
