@@ -148,9 +148,17 @@ public struct LayerOptions: Codable, Equatable, Sendable {
     try keys.encode(frozen, forKey: .frozen)
     try keys.encode(rate, forKey: .rate)
     guard case .recurrent = kind else { return }
-    try keys.encode(weightDropout, forKey: .weightDropout)
+    if encoder.userInfo[.isStructure] == nil {
+      try keys.encode(weightDropout, forKey: .weightDropout)
+    }
     try surroundings.encode(to: encoder)
   }
+}
+
+extension CodingUserInfoKey {
+  /// The key of encoders that describe the computation of a layer, which dropped weights are no part of:
+  /// a checkpoint may be used with other dropout.
+  static let isStructure = CodingUserInfoKey(rawValue: "isStructure")!
 }
 
 extension LayerOptions {

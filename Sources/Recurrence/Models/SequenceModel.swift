@@ -247,6 +247,7 @@ extension SequenceModel {
   public var structure: [String] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    encoder.userInfo[.isStructure] = true
     func words(_ layer: LayerOptions) -> String {
       let bare = try? encoder.encode(
         LayerOptions(

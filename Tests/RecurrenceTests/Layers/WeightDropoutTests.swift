@@ -135,6 +135,16 @@ import Testing
     #expect(loss(streams: 0..<4, window: 5) != whole)
   }
 
+  @Test func `are no part of what a checkpoint has to agree with`() throws {
+    let structures = [0, Self.rate].map { rate in
+      let layer = LayerOptions(
+        .recurrent(cell: "gru", GRU.Options(hidden: 5)), weightDropout: rate)
+      return WindowTrial(layer).model.structure
+    }
+    #expect(structures[0] == structures[1])
+    #expect(!structures[0].joined().contains("dropout"))
+  }
+
   @Test func `are none where a cell has no recurrent weights`() {
     for cell in ["dense", "min-gru", "min-lstm", "echo-state", "second-order"] {
       forEveryCell(hidden: 5) { name, _, options in
