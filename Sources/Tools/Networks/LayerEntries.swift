@@ -79,7 +79,7 @@ extension NetworkCatalogue.Network {
           "mixer.gate": [Parameter("mixer.gate_proj.weight", "h", "width")],
         ],
         example:
-          "a swiglu of factor 3 and width 100 has \(100 * 600 + 600 + 300 * 100 + 100) parameters"
+          "a swiglu of factor 3 and width 100 has 90700 parameters"
       ),
       Self(
         "norm", "rmsnorm: Zhang & Sennrich 2019; layernorm: Ba 2016",
