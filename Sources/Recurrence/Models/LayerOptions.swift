@@ -74,7 +74,8 @@ public struct LayerOptions: Codable, Equatable, Sendable {
   public init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
     surroundings = RecurrentLayerOptions()
-    let given = CodingKeys.kinds.filter { keys.contains($0) }
+    // Null is the same as absent.
+    let given = CodingKeys.kinds.filter { (try? keys.decodeNil(forKey: $0)) == false }
     guard let chosen = given.first else {
       throw DecodingError.keyNotFound(
         CodingKeys.cell,
