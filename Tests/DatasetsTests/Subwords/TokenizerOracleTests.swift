@@ -89,7 +89,7 @@ struct TokenizerOracle: Decodable {
     var random = SplitMix(state: 7)
     let whole = known.bytes
     let text = "Hello, wörld! 123 e\u{301}\n\tfoo() 日本語 <|endoftext|>'ll\u{0}"
-    for _ in 0..<60 {
+    for _ in 0..<12 {
       let bytes = random.mutated(whole)
       let path = folder.write("mutated-" + known.name, bytes)
       do throws(DataError) {
@@ -109,7 +109,7 @@ struct TokenizerOracle: Decodable {
   {
     let known = TokenizerOracle.all.cases[0]
     let vocabulary = try known.vocabulary(in: folder)
-    let count = 100_000
+    let count = 10_000
     let clock = ContinuousClock()
     for text in [String(repeating: "the", count: count), String(repeating: "th e ", count: count)] {
       var ids: [Int32] = []
