@@ -61,7 +61,7 @@ def perplexity(loss):
 
 
 def rules(options):
-    print(f"| optimizer | ms a step | steps | learning rates: validation perplexity | best |")
+    print("| optimizer | ms a step | steps | learning rates: validation perplexity | best |")
     print("|---|---|---|---|---|", flush=True)
     for name, values, rates in RULES:
         if options.only and name.split(",")[0] not in options.only:
@@ -96,11 +96,18 @@ def widths(options):
             print(f"| {width} | {base or '–'} | " + " | ".join(shown) + " |", flush=True)
 
 
+class Parser(argparse.ArgumentParser):
+    """One sentence and the exit code of wrong usage, as the program has it."""
+
+    def error(self, message):
+        self.exit(64, f"compare-optimizers: {message}\n")
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(prog="launch/compare-optimizers", description=__doc__)
     parser.add_argument("what", choices=["rules", "widths"])
     parser.add_argument("config")
-    parser.add_argument("--binary", required=True)
+    parser.add_argument("--binary", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--set", action="append", default=[], help="a setting of every run")
     parser.add_argument("--seconds", type=float, default=60, help="processor time of a run of rules")
     parser.add_argument("--every", type=int, help="steps between evaluations; only one at the end without it")
