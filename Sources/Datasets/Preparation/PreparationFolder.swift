@@ -51,10 +51,8 @@ public final class PreparationFolder {
   /// Removes what a preparation left that was killed after it was complete.
   private func removeRemains() {
     unlink(progressPath)
-    for part in settings.parts {
-      let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(path)/\(part)")) ?? []
-      for name in names where name.hasSuffix(".index.part") { unlink("\(path)/\(part)/\(name)") }
-    }
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+    for name in names where name.hasSuffix(".index.part") { unlink("\(path)/\(name)") }
   }
 
   private static func read<Value: Decodable>(_ path: String) throws(DataError) -> Value? {
