@@ -26,20 +26,19 @@ struct TextDataset {
       parts.append(try Self.cut(try opener.open(source), fractions))
     }
     func heldOut(
-      _ part: HeldOut?, _ own: (valid: Bool, of: [Corpus]), _ key: String
+      _ part: HeldOut?, _ own: [Corpus], _ kind: ShardFiles.Part, _ words: String
     ) throws(DataError) -> Corpus? {
       switch part {
       case nil, .fraction(0): return nil
-      case .text(let paths): return try opener.open(TextSource(paths.paths))
+      case .text(let paths): return try opener.open(TextSource(paths.paths, for: kind))
       case .fraction(let fraction):
-        let name = own.valid ? "validation" : "test"
         let of = parts.count == 1 ? parts[0].train.name : "each corpus of data.train"
-        return .joined(own.of, name: "the \(name) part (\(fraction)) of \(of)")
+        return .joined(own, name: "the \(words) part (\(fraction)) of \(of)")
       }
     }
     self.vocabulary = vocabulary
-    valid = try heldOut(options.valid, (true, parts.map(\.valid)), "valid")
-    test = try heldOut(options.test, (false, parts.map(\.test)), "test")
+    valid = try heldOut(options.valid, parts.map(\.valid), .valid, "validation")
+    test = try heldOut(options.test, parts.map(\.test), .test, "test")
     if let weights = options.train.weights {
       self.train = .mixture(Mixture(parts.map(\.train), weights: weights))
     } else {
@@ -140,8 +139,8 @@ private enum TextSource {
   case text(TextFiles, [String])
   case shards(ShardFiles)
 
-  init(_ paths: [String]) throws(DataError) {
-    if let shards = try ShardFiles(paths) {
+  init(_ paths: [String], for part: ShardFiles.Part = .train) throws(DataError) {
+    if let shards = try ShardFiles(paths, for: part) {
       self = .shards(shards)
       return
     }

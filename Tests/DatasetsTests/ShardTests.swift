@@ -55,6 +55,22 @@ private func tokens(_ corpus: Corpus) -> [Int32] { (0..<corpus.count).map { corp
     #expect(part.byteCount == nil && part.files == [0..<5, 5..<7, 7..<8])
   }
 
+  @Test func `Of shards named after a part of the data, those of the part are taken`() throws {
+    let path = folder.path + "/parts"
+    for (name, text) in [("train-0", "ab\n"), ("train-1", "cd\n"), ("valid-0", "e\n")] {
+      try writeShard("\(path)/\(name).tokens", of: text)
+    }
+    for train in [path, path + "/*", path + "/train-*"] {
+      let dataset = try open([train], valid: .text([path]))
+      #expect(dataset.train.count == 6 && dataset.valid?.count == 2)
+    }
+    #expect(try open([path + "/valid-*"]).train.count == 2)
+    try FileManager.default.removeItem(atPath: path + "/valid-0.tokens")
+    #expect(
+      try message { try open([path], valid: .text([path])) }.contains(
+        "none whose name begins with valid-"))
+  }
+
   @Test func `Parts are held out at the end of every corpus`() throws {
     let path = try shards()
     let whole = try open(Paths([path]), valid: .fraction(0.25))
@@ -141,13 +157,13 @@ private func tokens(_ corpus: Corpus) -> [Int32] { (0..<corpus.count).map { corp
     }
     // 14 bytes are 13 characters, or 4 words and 2 ends of lines.
     let characters = try open(.character)
-    #expect(characters.bytesPerTarget(of: characters.train) == 14 / 13)
+    #expect(characters.bytesPerTarget(of: characters.train) == 14.0 / 13)
     let words = try open(.word)
-    #expect(words.bytesPerTarget(of: words.train) == 14 / 6)
+    #expect(words.bytesPerTarget(of: words.train) == 14.0 / 6)
     // The part "\nccc dd\n" of "aé  b\nccc dd\n".
     let parts = try open(.character, valid: .fraction(0.6))
     #expect(parts.bytesPerTarget(of: parts.valid!) == 1)
-    #expect(parts.bytesPerTarget(of: parts.train) == 6 / 5)
+    #expect(parts.bytesPerTarget(of: parts.train) == 6.0 / 5)
   }
 
   @Test func `of sequences are those of their symbols; labels have none`() throws {
@@ -159,7 +175,7 @@ private func tokens(_ corpus: Corpus) -> [Int32] { (0..<corpus.count).map { corp
     }
     // Words with the blank or the end of the line behind them: 2 + 3 + 2, and 4; 4 words, 2 ends.
     let sequences = try open(.lines, lines)
-    #expect(sequences.bytesPerTarget(of: sequences.train) == 11 / 6)
+    #expect(sequences.bytesPerTarget(of: sequences.train) == 11.0 / 6)
     let labels = try open(.labels, folder.write("c.txt", "good\ta b\nbad\tc d\n"))
     #expect(labels.bytesPerTarget(of: labels.train) == nil)
   }

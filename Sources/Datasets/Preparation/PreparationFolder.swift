@@ -58,7 +58,8 @@ public final class PreparationFolder {
   private static func read<Value: Decodable>(_ path: String) throws(DataError) -> Value? {
     guard access(path, F_OK) == 0 else { return nil }
     let file = try MappedFile(path)
-    guard let value = try? JSONDecoder().decode(Value.self, from: Data(file.bytes)) else {
+    let contents = withExtendedLifetime(file) { Data(file.bytes) }
+    guard let value = try? JSONDecoder().decode(Value.self, from: contents) else {
       throw DataError("\(path) is damaged: remove the folder, and prepare the texts again")
     }
     return value

@@ -4,20 +4,23 @@ struct ShardFiles {
   /// The name in messages.
   let name: String
 
+  /// The part of the data that shards are for: of the shards in a folder, or of those that match a pattern,
+  /// those whose names begin with it and a hyphen are taken, if there are any.
+  enum Part: String { case train, valid, test }
+
   /// Finds the shards at paths of files and folders, in which other files are left out.
   /// - Returns: Nil if no shard is there, because the paths are of texts.
   /// - Throws: `DataError` if a path cannot be read, or is of another file beside shards.
-  init?(_ paths: [String]) throws(DataError) {
+  init?(_ paths: [String], for part: Part = .train) throws(DataError) {
     var shards: [String] = []
     var other: String?
     for pattern in paths {
       let matches = try matches(of: pattern)
-      for path in matches {
-        let found = try Self.shards(at: path)
-        // A pattern may match files that stand beside the shards, such as their vocabulary.
-        if found.isEmpty, matches.count == 1 { other = other ?? path }
-        shards += found
-      }
+      var found: [String] = []
+      for path in matches { found += try Self.shards(at: path) }
+      // A pattern may match files that stand beside the shards, such as their vocabulary.
+      if found.isEmpty { other = other ?? pattern }
+      shards += try Self.shards(among: found, for: part, pattern)
     }
     guard let first = paths.first, !shards.isEmpty else { return nil }
     if let other {
@@ -26,6 +29,22 @@ struct ShardFiles {
     }
     self.paths = shards
     name = paths.count == 1 ? first : "\(first) and \(paths.count - 1) more"
+  }
+
+  private static func shards(
+    among found: [String], for part: Part, _ pattern: String
+  ) throws(DataError) -> [String] {
+    func named(_ part: Part) -> [String] {
+      found.filter { $0.split(separator: "/").last?.hasPrefix(part.rawValue + "-") == true }
+    }
+    let own = named(part)
+    if !own.isEmpty { return own }
+    guard part == .train || named(.train).isEmpty else {
+      throw DataError(
+        "\(pattern) has shards for training, and none whose name begins with \(part.rawValue)-: prepare "
+          + "some, or give another path in data.\(part.rawValue)")
+    }
+    return found
   }
 
   private static func shards(at path: String) throws(DataError) -> [String] {

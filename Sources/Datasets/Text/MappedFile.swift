@@ -67,18 +67,23 @@ final class MappedFile: @unchecked Sendable {
   }
 
   /// Asks the system to read bytes from the disk, without waiting for them.
-  func prefetch(_ range: Range<Int>) { advise(range, MADV_WILLNEED, outwards: true) }
+  func prefetch(_ range: Range<Int>) { advise(range, MADV_WILLNEED) }
 
   /// Gives back this process's memory of bytes that were read; they are read again if they are needed.
-  func release(_ range: Range<Int>) { advise(range, MADV_DONTNEED, outwards: false) }
+  func release(_ range: Range<Int>) {
+    // A page that is read brings others around it, of up to 64 KiB.
+    let around = 1 << 16
+    advise(max(range.lowerBound - around, 0)..<range.upperBound + around, MADV_DONTNEED)
+  }
 
-  private func advise(_ range: Range<Int>, _ advice: Int32, outwards: Bool) {
+  private func advise(_ range: Range<Int>, _ advice: Int32) {
     let page = Int(getpagesize())
-    let first = (range.lowerBound + (outwards ? 0 : page - 1)) / page * page
-    let end = outwards ? min(range.upperBound, count) : range.upperBound / page * page
-    guard first < end, let start = bytes.baseAddress else { return }
+    let first = range.lowerBound / page * page
+    guard let start = bytes.baseAddress, first < min(range.upperBound, count) else { return }
     // Advice that is refused changes nothing.
-    madvise(UnsafeMutableRawPointer(mutating: start + first), end - first, advice)
+    madvise(
+      UnsafeMutableRawPointer(mutating: start + first), min(range.upperBound, count) - first, advice
+    )
   }
 
   /// Calls `body` with the bytes, without a byte order mark at their start.

@@ -41,7 +41,7 @@ extension TrainerTests {
       ("several files", .severalFiles),
       ("a mixture of shards", .mixture),
       ("a mixture in overlapping windows", .mixture.with("training.stride=2")),
-      ("shards", .shards),
+      ("shards", .unmixedShards),
       ("many symbols", .manySymbols),
       ("many symbols, Adagrad", .manySymbols.with("training.optimizer={rule: adagrad}")),
     ]
@@ -133,7 +133,7 @@ extension Trial {
     return trial
   }()
 
-  static let shards: Trial = {
+  static let unmixedShards: Trial = {
     var trial = mixture
     trial.settings = ["data={train: [FOLDER/a, FOLDER/b], document: reset}"]
     return trial
