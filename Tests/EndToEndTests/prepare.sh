@@ -15,12 +15,12 @@ awk '{ printf "{\"id\": %d, \"text\": \"%s \\u00e9\"}\n", NR, $0 }' texts/small-
 arguments=(texts --tokenizer character --document line --split valid=0.05 --shard-tokens 3000000
   --save-every 0)
 
-shards() { (cd "$1" && sha256sum -- */*.tokens vocabulary.json manifest.json); }
+shards() { (cd "$1" && sha256sum -- *.tokens vocabulary.json manifest.json); }
 
 under 1 prepare "${arguments[@]}" --out whole >said 2>log || die "a whole preparation: $(cat log)"
 grep -q '^train' said || die "no report: $(cat said)"
 shards whole >expected
-[ "$(wc -l <expected)" -ge 12 ] || die "few shards: $(cat expected)"
+[ "$(wc -l <expected)" -ge 8 ] || die "few shards: $(cat expected)"
 
 for ranks in 1 2; do
   killed=0
@@ -74,11 +74,11 @@ pass "stopped by a signal ($code), and continued"
 # Standard input, and refusals.
 under 1 prepare - --tokenizer byte --document line --out stdin <texts/small-1.txt >said 2>log ||
   die "standard input: $(cat log)"
-[ "$(head -c 100128 stdin/train/000000.tokens | tail -c 100000 | cmp - texts/small-1.txt)" = "" ] ||
+[ "$(head -c 100128 stdin/train-000000.tokens | tail -c 100000 | cmp - texts/small-1.txt)" = "" ] ||
   die "standard input was changed"
 refused 65 "another --seed" prepare "${arguments[@]}" --seed 2 --out whole
 refused 65 "there is no tokenizer" prepare texts --tokenizer bpe --out other
-refused 65 "no file matches" prepare 'texts/*.md' --tokenizer byte --out other
+refused 65 "matches no file" prepare 'texts/*.md' --tokenizer byte --out other
 refused 64 "no-end-token has no effect" prepare texts --tokenizer byte --no-end-token --out other
 refused 64 "makes none" prepare texts --tokenizer byte --document none --split valid=0.1 --out other
 printf 'caf\351\n' >latin.txt
@@ -99,7 +99,7 @@ import glob, struct
 text = open("text", "rb").read()
 
 tokens = []
-for path in sorted(glob.glob("llm.c/train/*.bin")):
+for path in sorted(glob.glob("llm.c/train-*.bin")):
     data = open(path, "rb").read()
     header = struct.unpack("<256i", data[:1024])
     assert header[:2] == (20240520, 1) and len(data) == 1024 + 2 * header[2], path
@@ -107,7 +107,7 @@ for path in sorted(glob.glob("llm.c/train/*.bin")):
 assert bytes(tokens) == text
 
 documents = []
-for path in sorted(glob.glob("megatron/train/*.idx")):
+for path in sorted(glob.glob("megatron/train-*.idx")):
     index = open(path, "rb").read()
     data = open(path[:-3] + "bin", "rb").read()
     magic, version, code, sequences, entries = struct.unpack("<9sQBQQ", index[:34])

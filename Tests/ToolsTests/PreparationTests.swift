@@ -112,7 +112,7 @@ import Tools
     try prepare(paths, "alone", settings, tokenizer: "word")
     try prepare(paths, "together", settings, tokenizer: "word", in: world)
     #expect(try contents("alone") == contents("together"))
-    #expect(try contents("alone").keys.contains("valid/000000.tokens"))
+    #expect(try contents("alone").keys.contains("valid-000000.tokens"))
   }
 
   @Test(arguments: [ShardFormat.unroll, .llmC, .megatron])
@@ -198,7 +198,7 @@ import Tools
       let shards = try shards(out, manifest)
       #expect(shards.tokens.map { UInt8($0) } == Array(documents.joined().utf8))
       #expect(shards.documents == [0, 10, 18])
-      found.append(folder.read(out + "/train/000000.tokens"))
+      found.append(folder.read(out + "/train-000000.tokens"))
     }
     #expect(Set(found).count == 1)
   }
@@ -253,11 +253,11 @@ import Tools
       try prepare([paths[0]], "out", settings(), tokenizer: "byte")
     }
     #expect(try contents("out") == before)
-    folder.write("mine/train/000000.tokens", "precious")
+    folder.write("mine/train-000000.tokens", "precious")
     try refusal("is there without a manifest") {
       try prepare(paths, "mine", settings(), tokenizer: "byte")
     }
-    #expect(folder.read("mine/train/000000.tokens") == Array("precious".utf8))
+    #expect(folder.read("mine/train-000000.tokens") == Array("precious".utf8))
   }
 
   @Test func `A wrong byte or line is refused with its place, on any rank`() throws {

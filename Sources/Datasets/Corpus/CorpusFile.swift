@@ -16,7 +16,8 @@ final class CorpusFile: Sendable {
 
   /// Returns true if a file is an encoded corpus of any version, or one of another program.
   static func isEncoded(_ path: String) throws(DataError) -> Bool {
-    try TokenLayout.isKnown(try MappedFile(path))
+    let file = try MappedFile(path)
+    return try withExtendedLifetime(file) { () throws(DataError) in try TokenLayout.isKnown(file) }
   }
 
   /// Maps a file and checks its header and its size. A foreign file without a mark is read from end to

@@ -47,7 +47,7 @@ struct ForeignFacts {
 
   private static func read(_ path: String, _ stamps: String) -> ForeignFacts? {
     guard let file = try? MappedFile(path), file.count < 1000 else { return nil }
-    let text = String(decoding: file.bytes, as: UTF8.self)
+    let text = withExtendedLifetime(file) { String(decoding: file.bytes, as: UTF8.self) }
     guard text.hasPrefix(stamps) else { return nil }
     let numbers = text.dropFirst(stamps.count).split(whereSeparator: \.isWhitespace)
     guard numbers.count == 3, let tokens = UInt32(numbers[0]), let index = UInt32(numbers[1]),

@@ -107,9 +107,11 @@ struct SequenceIndex {
   }
 
   /// A checksum of all of the index.
-  var checksum: UInt32 { Datasets.checksum(mapped.bytes) }
+  var checksum: UInt32 { withExtendedLifetime(mapped) { Datasets.checksum(mapped.bytes) } }
 
   private func load<Number: FixedWidthInteger & BitwiseCopyable>(_ offset: Int) -> Number {
-    Number(littleEndian: mapped.bytes.loadUnaligned(fromByteOffset: offset, as: Number.self))
+    withExtendedLifetime(mapped) {
+      Number(littleEndian: mapped.bytes.loadUnaligned(fromByteOffset: offset, as: Number.self))
+    }
   }
 }

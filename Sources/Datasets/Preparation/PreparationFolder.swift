@@ -51,16 +51,15 @@ public final class PreparationFolder {
   /// Removes what a preparation left that was killed after it was complete.
   private func removeRemains() {
     unlink(progressPath)
-    for part in settings.parts {
-      let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(path)/\(part)")) ?? []
-      for name in names where name.hasSuffix(".index.part") { unlink("\(path)/\(part)/\(name)") }
-    }
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+    for name in names where name.hasSuffix(".index.part") { unlink("\(path)/\(name)") }
   }
 
   private static func read<Value: Decodable>(_ path: String) throws(DataError) -> Value? {
     guard access(path, F_OK) == 0 else { return nil }
     let file = try MappedFile(path)
-    guard let value = try? JSONDecoder().decode(Value.self, from: Data(file.bytes)) else {
+    let contents = withExtendedLifetime(file) { Data(file.bytes) }
+    guard let value = try? JSONDecoder().decode(Value.self, from: contents) else {
       throw DataError("\(path) is damaged: remove the folder, and prepare the texts again")
     }
     return value

@@ -45,9 +45,6 @@ final class ShardWriter {
     let size = settings.shardTokens
     greatest = settings.document == .none ? size : size + size / 4
     shards = state.shards
-    guard mkdir("\(folder)/\(part)", 0o777) == 0 || errno == EEXIST else {
-      throw .unwritable("\(folder)/\(part)")
-    }
     // The shard that was open when the place was saved may be finished, and others begun.
     var next = state.shards.count
     if let open = state.open {
@@ -64,10 +61,10 @@ final class ShardWriter {
 
   private func stem(_ number: Int) -> String { "\(folder)/\(Self.name(part, number))" }
 
-  /// Returns the name of a shard without its ending: that of its part's folder, and its number.
+  /// Returns the name of a shard without its ending: its part and its number.
   static func name(_ part: String, _ number: Int) -> String {
     let digits = String(number)
-    return part + "/" + String(repeating: "0", count: max(0, 6 - digits.count)) + digits
+    return part + "-" + String(repeating: "0", count: max(0, 6 - digits.count)) + digits
   }
 
   /// Adds the tokens of a piece.
