@@ -88,7 +88,8 @@ public struct AdaptedScore: Sendable {
       }
       var given: Dataset?
       if case .files(let paths) = selection {
-        given = try open(DataOptions(train: Paths(paths), document: options.data.document))
+        let document = try world.unanimous { try options.data.document.applied(to: paths) }
+        given = try open(DataOptions(train: Paths(paths), document: document))
       }
       let own = given == nil || searches || training ? try open(options.data) : nil
       func text(_ split: Split?, _ key: String) throws -> Corpus {

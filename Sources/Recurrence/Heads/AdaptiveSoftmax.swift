@@ -250,7 +250,7 @@ public struct AdaptiveSoftmax: Head {
       if pass.isTraining, clusters.indices.contains(where: { mayBeLikelier($0, row, pass) }) {
         continue
       }
-      pass.loss.correct += 1
+      pass.loss.countCorrect(row)
     }
   }
 

@@ -147,12 +147,14 @@ extension SequenceModelOptions {
     func quiet(_ layer: LayerOptions) -> LayerOptions {
       var layer = layer
       layer.dropout = nil
+      layer.weightDropout = 0
       layer.surroundings.samplesZoneout = false
       return layer
     }
     var options = self
     options.dropout = 0
     options.inputDropout = nil
+    options.embeddingDropout = 0
     options.layers = layers.map(quiet)
     options.encoder?.dropout = nil
     options.encoder?.layers = encoder?.layers.map(quiet) ?? []
