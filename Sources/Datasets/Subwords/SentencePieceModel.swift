@@ -79,18 +79,14 @@ final class SentencePieceModel: @unchecked Sendable {
     guard file.isolatesLines else { return try encode(text, text.indices, skipping: 0, emit) }
     var start = 0
     while start < text.count {
-      var end = start
-      if file.addsBlank {
-        // A blank is put before the first line alone: the others are encoded with the end of the line
-        // before them, and the blank in front of that is left out.
-        if start > 0 { end += 1 }
-        while end < text.count, text[end] != newline { end += 1 }
-        try encode(text, start..<end, skipping: start > 0 ? blankCount - 1 : 0, emit)
-      } else {
-        while end < text.count, text[end] != newline { end += 1 }
-        end = min(end + 1, text.count)
-        try encode(text, start..<end, skipping: 0, emit)
-      }
+      // A part has a byte at least, which may be the end of the line before it.
+      var end = file.addsBlank ? start + 1 : start
+      while end < text.count, text[end] != newline { end += 1 }
+      if !file.addsBlank { end = min(end + 1, text.count) }
+      // A blank is put before the first line alone: the others are encoded with the end of the line
+      // before them, and the blank in front of that is left out.
+      let skipped = file.addsBlank && start > 0 ? blankCount - 1 : 0
+      try encode(text, start..<end, skipping: skipped, emit)
       start = end
     }
   }

@@ -110,9 +110,9 @@ import Testing
     // A sample of a longer text is chosen by the seed.
     let long = try TextFiles([
       folder.write(
-        "long.txt", (0..<20_000).map { "\(word($0 * 31)) of \(word($0 * $0))\n" }.joined())
+        "long.txt", (0..<60_000).map { "\(word($0 * 31)) of \(word($0 * $0))\n" }.joined())
     ])
-    training.sample = 200_000
+    training.sample = 100_000
     let first = try training.train(on: long)
     #expect(try training.train(on: long) == first)
     training.seed = 2

@@ -103,6 +103,22 @@ struct TokenizerOracle: Decodable {
     }
   }
 
+  @Test func `Text that ends inside a character keeps its whole characters`() throws {
+    let vocabulary = try TokenizerOracle.all.cases.first { $0.name == "world.txt" }!
+      .vocabulary(in: folder)
+    // The first bytes of 😀, each a symbol.
+    func bytes(_ count: Int) -> [Int32] {
+      Array("😀".utf8).prefix(count).map { vocabulary.id(of: CollectionOfOne($0))! }
+    }
+    let start = vocabulary.encode("a é")
+    for count in 0..<4 {
+      #expect(vocabulary.wholeCharacters(start + bytes(count)) == Array("a é".utf8))
+    }
+    #expect(vocabulary.wholeCharacters(start + bytes(4)) == Array("a é😀".utf8))
+    #expect(vocabulary.decodedBytes(start + bytes(2)) == Array("a é".utf8) + [0xF0, 0x9F])
+    #expect(Vocabulary.bytes.wholeCharacters([0x61, 0xF0]) == [0x61, 0xF0])
+  }
+
   @Test
   func `A long word and a long document take no square of time`()
     throws
