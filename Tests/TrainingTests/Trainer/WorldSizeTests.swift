@@ -83,7 +83,7 @@ extension TrainerTests {
         "a mixture of shards",
         {
           var mixture = Trial.mixture
-          mixture.settings = trial.settings + mixture.settings + ["data.valid=FOLDER/valid.txt"]
+          mixture.settings = trial.settings + mixture.settings + ["data.valid=FOLDER/b/0.tokens"]
           return mixture
         }()
       ),
