@@ -131,7 +131,8 @@ public struct Plan: Sendable {
     _ name: String, from: Int, to: Int, gates: Int = 1, pytorch fallback: Distribution,
     isRowSparse: Bool = false, kind: ParameterKind? = nil, readsData: Bool = false
   ) -> Parameter {
-    let kind = kind ?? (isRowSparse ? .embedding : ParameterKind(name, layer: scope.layer))
+    let named = ParameterKind(name, layer: scope.layer)
+    let kind = kind ?? (isRowSparse && named != .output ? .embedding : named)
     let width = WidthScaling(
       kind, from: readsData ? nil : from, to: to, base: widthBase)
     return add(

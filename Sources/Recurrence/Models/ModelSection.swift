@@ -201,6 +201,13 @@ extension ModelSection {
       )
     }
     if let tree { return problem(of: tree) }
+    if output.kind == .adaptive, widthBase != nil {
+      return (
+        .widthBase,
+        "mup_base is for one output matrix that reads the whole width, and an adaptive softmax has "
+          + "narrower ones; set output.kind to full or sampled, or remove mup_base"
+      )
+    }
     if output.kind == .adaptive, tied {
       return (
         .tied,
