@@ -1,7 +1,7 @@
 public import ArgumentParser
 internal import Collectives
 internal import Configuration
-internal import Datasets
+public import Datasets
 internal import Formats
 internal import Foundation
 internal import Reporting

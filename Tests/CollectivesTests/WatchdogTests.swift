@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Collectives
+import Collectives
 
 @Suite struct `The watchdog` {
   /// Ranks that were heard now and have just advanced.

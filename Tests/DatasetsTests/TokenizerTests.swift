@@ -92,7 +92,7 @@ private struct PairTokenizer: Tokenizer {
       writing: true)
     let documents =
       switch boundary {
-      case .none, .file: texts
+      case .none, .file, .reset, .endToken: texts
       case .blankLine: ["all\n\n", "all\nx", "\n\naab\n"]
       case .line: ["all\n", "\n", "all\n", "x", "\n", "\n", "aab\n"]
       }

@@ -1,5 +1,5 @@
 /// The message by which a rank tells the root that it lives, and by which the root answers.
-struct Heartbeat: Equatable, Sendable {
+package struct Heartbeat: Equatable, Sendable {
   /// The number of the job, so that messages of others are ignored.
   var job: UInt64
   var rank: Int
@@ -7,14 +7,14 @@ struct Heartbeat: Equatable, Sendable {
   var idle: Double
   var state: RankActivity.State
 
-  static let size = 48
+  package static let size = 48
 
-  init(job: UInt64, rank: Int, idle: Double, state: RankActivity.State) {
+  package init(job: UInt64, rank: Int, idle: Double, state: RankActivity.State) {
     (self.job, self.rank, self.idle, self.state) = (job, rank, idle, state)
   }
 
   /// Reads a message; nil if it is none.
-  init?(_ bytes: [UInt8]) {
+  package init?(_ bytes: [UInt8]) {
     guard bytes.count == Self.size, let phase = RankActivity.Phase(rawValue: bytes[41]) else {
       return nil
     }
@@ -29,7 +29,7 @@ struct Heartbeat: Equatable, Sendable {
       count: number(24), isWaiting: bytes[40] != 0, phase: phase, step: step)
   }
 
-  var bytes: [UInt8] {
+  package var bytes: [UInt8] {
     var bytes: [UInt8] = []
     for number in [job, UInt64(rank), idle.bitPattern, state.count, UInt64(state.step)] {
       bytes += (0..<8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) }

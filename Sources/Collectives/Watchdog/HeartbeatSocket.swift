@@ -1,21 +1,23 @@
 internal import Glibc
 
 /// A UDP socket for heartbeats, over IPv4. Its messages may be lost and are sent again and again.
-final class HeartbeatSocket: @unchecked Sendable {
+package final class HeartbeatSocket: @unchecked Sendable {
   /// An address and a port, in the order of the network.
-  struct Address: Hashable, Sendable {
-    var address: UInt32
-    var port: UInt16
+  package struct Address: Hashable, Sendable {
+    package var address: UInt32
+    package var port: UInt16
+
+    package init(address: UInt32, port: UInt16) { (self.address, self.port) = (address, port) }
   }
 
   /// 127.0.0.1
-  static let loopback = UInt32(0x7f00_0001).bigEndian
+  package static let loopback = UInt32(0x7f00_0001).bigEndian
 
   private let descriptor: Int32
-  let port: UInt16
+  package let port: UInt16
 
   /// Opens a socket on all interfaces; nil if the system has none.
-  init?() {
+  package init?() {
     let new = socket(AF_INET, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     guard new >= 0 else { return nil }
     var own = sockaddr_in()
@@ -56,7 +58,7 @@ final class HeartbeatSocket: @unchecked Sendable {
   }
 
   /// Sends a message, which may be lost.
-  func send(_ bytes: [UInt8], to target: Address) {
+  package func send(_ bytes: [UInt8], to target: Address) {
     var other = sockaddr_in()
     other.sin_family = sa_family_t(AF_INET)
     other.sin_port = target.port
@@ -71,7 +73,7 @@ final class HeartbeatSocket: @unchecked Sendable {
   }
 
   /// Returns the next message with its sender; nil if none comes in time.
-  func receive(_ size: Int, within milliseconds: Int32) -> (bytes: [UInt8], from: Address)? {
+  package func receive(_ size: Int, within milliseconds: Int32) -> (bytes: [UInt8], from: Address)? {
     var readable = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
     guard poll(&readable, 1, milliseconds) > 0 else { return nil }
     var other = sockaddr_in()

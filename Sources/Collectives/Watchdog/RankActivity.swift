@@ -25,14 +25,20 @@ public final class RankActivity: Sendable {
   }
 
   /// The state of a rank at one moment.
-  struct State: Equatable, Sendable {
+  package struct State: Equatable, Sendable {
     /// Grows with everything that the rank finishes.
-    var count: UInt64 = 0
+    package var count: UInt64 = 0
     /// True if the rank has last begun to wait for others.
-    var isWaiting = false
-    var phase = Phase.starting
+    package var isWaiting = false
+    package var phase = Phase.starting
     /// The number of steps that it has taken.
-    var step = 0
+    package var step = 0
+
+    package init(
+      count: UInt64 = 0, isWaiting: Bool = false, phase: Phase = .starting, step: Int = 0
+    ) {
+      (self.count, self.isWaiting, self.phase, self.step) = (count, isWaiting, phase, step)
+    }
   }
 
   private let count = Atomic<UInt64>(0)
@@ -40,7 +46,7 @@ public final class RankActivity: Sendable {
   private let phase = Atomic<UInt8>(Phase.starting.rawValue)
   private let step = Atomic<Int>(0)
 
-  init() {}
+  package init() {}
 
   /// Tells that this rank works, and has finished something.
   public func advance() {
@@ -57,9 +63,9 @@ public final class RankActivity: Sendable {
   }
 
   /// Tells that this rank waits for others until it advances.
-  func wait() { isWaiting.store(true, ordering: .relaxed) }
+  package func wait() { isWaiting.store(true, ordering: .relaxed) }
 
-  var state: State {
+  package var state: State {
     State(
       count: count.load(ordering: .relaxed), isWaiting: isWaiting.load(ordering: .relaxed),
       phase: Phase(rawValue: phase.load(ordering: .relaxed)) ?? .starting,

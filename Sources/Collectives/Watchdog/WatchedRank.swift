@@ -1,12 +1,14 @@
 /// A rank as the watchdog of the root knows it.
-struct WatchedRank: Equatable, Sendable {
-  let rank: Int
-  let host: String
+package struct WatchedRank: Equatable, Sendable {
+  package let rank: Int
+  package let host: String
   /// The seconds since its last message; nil if none has ever come.
-  var silence: Double?
+  package var silence: Double?
   /// The seconds since it last advanced, at its last message.
-  var idle = 0.0
-  var state = RankActivity.State()
+  package var idle = 0.0
+  package var state = RankActivity.State()
+
+  package init(rank: Int, host: String) { (self.rank, self.host) = (rank, host) }
 
   var name: String { "rank \(rank) on \(host)" }
 
@@ -20,7 +22,7 @@ struct WatchedRank: Equatable, Sendable {
 }
 
 /// The reason for which a watchdog ends a job.
-enum WatchdogVerdict: Equatable, Sendable {
+package enum WatchdogVerdict: Equatable, Sendable {
   /// Nothing is heard of a rank: its process is stopped, its host is down, or its line is.
   case silent(rank: Int)
   /// A rank lives and does not advance.
@@ -33,7 +35,7 @@ enum WatchdogVerdict: Equatable, Sendable {
   /// A rank that waits for others is not to blame. One of which no message ever came cannot be judged: it
   /// may be that messages are blocked.
   /// - Parameter limit: The seconds without progress.
-  static func of(_ ranks: [WatchedRank], limit: Double) -> WatchdogVerdict? {
+  package static func of(_ ranks: [WatchedRank], limit: Double) -> WatchdogVerdict? {
     if let silent = ranks.filter({ $0.silence ?? 0 > limit }).max(by: {
       $0.silence ?? 0 < $1.silence ?? 0
     }) {
@@ -47,7 +49,7 @@ enum WatchdogVerdict: Equatable, Sendable {
   }
 
   /// Returns the message for the user: the reason first, then the last that is known of each rank.
-  func message(_ ranks: [WatchedRank], limit: Double) -> String {
+  package func message(_ ranks: [WatchedRank], limit: Double) -> String {
     func known(_ rank: Int) -> WatchedRank? { ranks.first { $0.rank == rank } }
     let seconds = "\(Int(limit.rounded())) s"
     let advice =
