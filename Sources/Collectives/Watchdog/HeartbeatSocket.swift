@@ -73,7 +73,8 @@ package final class HeartbeatSocket: @unchecked Sendable {
   }
 
   /// Returns the next message with its sender; nil if none comes in time.
-  package func receive(_ size: Int, within milliseconds: Int32) -> (bytes: [UInt8], from: Address)? {
+  package func receive(_ size: Int, within milliseconds: Int32) -> (bytes: [UInt8], from: Address)?
+  {
     var readable = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
     guard poll(&readable, 1, milliseconds) > 0 else { return nil }
     var other = sockaddr_in()

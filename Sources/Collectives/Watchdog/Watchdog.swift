@@ -92,7 +92,7 @@ public final class Watchdog: Sendable {
     if code == 0 { pthread_detach(thread) }
   }
 
-  /// What a thread has seen so far.
+  /// The ranks and the progress that a thread has seen so far.
   private struct Sight {
     var ranks: [WatchedRank]
     var state = RankActivity.State()

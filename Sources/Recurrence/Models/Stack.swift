@@ -109,6 +109,7 @@ struct Stack {
   /// state read the summary in the same way. A layer with a state reads every step and gives its
   /// own final state.
   /// - Parameter shown: The outputs of the topmost bidirectional layer that other layers read.
+  // Long because every kind of layer has its lines.
   mutating func add(
     _ all: ArraySlice<LayerOptions>, shown: Bidirectional.Shown, in plan: inout Plan
   ) {
