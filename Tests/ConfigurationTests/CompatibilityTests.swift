@@ -66,7 +66,7 @@ import Testing
     ([encoder, "model.condition=initial_state"], translated),
     (["model.shortcut=true"], nothing), (["model.layers.0.residual=true"], frames),
     (["model.condition=first_input"], text), (["training.stride=3"], lines),
-    (["training.ramp={from: 2}"], lines),
+    (["training.ramp={from: 2}"], lines), (["training.tokens=100"], lines),
     (["training.groups=[{match: '*.bais', rate: 2}]"], text),
     (["training.groups=[{kind: vector, rate: 2}, {match: '*bias*', rate: 3}]"], text),
     (["model.layers.0.frozen=true", "training.groups=[{match: rnn.*, rate: 2}]"], text),
@@ -149,11 +149,13 @@ import Testing
       similar?.hasPrefix("training.groups.0.match: no parameter is called *.bais_hh*; similar are ")
         == true)
     #expect(similar?.contains("rnn.bias_hh_l0") == true && similar?.contains("encoder") == false)
+    let unlike = try sentence("{match: xyz, kind: output, rate: 2}")
     #expect(
-      try sentence("{match: xyz, kind: output, rate: 2}")
-        == "training.groups.0.match: no parameter is called xyz and of the kind output; there are "
-        + "decoder.bias, decoder.weight, rnn.bias_hh_l0, rnn.weight_hh_l0, rnn.bias_ih_l0, "
-        + "rnn.weight_ih_l0, …; write a pattern of such names, or remove the group")
+      unlike?.hasPrefix(
+        "training.groups.0.match: no parameter is called xyz and of the kind output; there are decoder.")
+        == true)
+    #expect(
+      unlike?.hasSuffix(", …; write a pattern of such names, or remove the group") == true)
     #expect(try sentence("{match: '*.bias_hh*', rate: 2}") == nil)
   }
 

@@ -70,7 +70,8 @@ import Testing
   private func checkDefaults(
     of rows: [ReferencePage.Row], _ block: String, in section: ReferencePage.Section
   ) throws {
-    // Null is the same as absent.
+    // Null is the same as absent; a group of parameters without its keys is refused.
+    let rows = rows.filter { !$0.key.contains(".groups.") }
     var removed = rows.filter { $0.fallback != .required }.map { "\($0.place)=null" }
     // Without its preset, a model needs layers of its own.
     if block.contains("  preset: ") { removed.append("model.layers=[{cell: elman, hidden: 8}]") }

@@ -106,11 +106,11 @@ private let model = "\nmodel: {embedding: 4, layers: [{cell: elman, hidden: 5}]}
     arguments: [
       ("training: {batch_size: 0}", "24: batch_size must be at least 1"),
       ("training: {bptt: -1}", "18: bptt must be at least 1"),
-      ("training: {epochs: 0}", "20: epochs must be at least 1"),
+      ("training: {epochs: 0}", "20: epochs must be above 0 and at most 1073741824"),
       ("training: {steps: 0}", "19: steps must be at least 1"),
       (
         "training: {epochs: 1, steps: 2}",
-        "30: training takes epochs or steps, not both; set one of them to null"
+        "30: training takes epochs, steps or tokens, not two of them; set one of them to null"
       ),
       (
         "training: {loss_reduction: sum}",

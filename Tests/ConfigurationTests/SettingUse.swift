@@ -357,7 +357,7 @@ struct SettingUse: Sendable, CustomTestStringConvertible {
     model.layers.*.conv.activation model.layers.*.token_shift
     model.preset model.width model.depth model.embedding_scale model.final_norm.kind model.final_norm.eps training.batch_size
     training.stride training.recompute.states training.recompute.steps training.epochs
-    training.steps training.precision
+    training.steps training.tokens data.train.*.path data.train.*.weight training.precision
     training.readout.ridge training.readout.washout training.optimizer.learning_rate_decay
     training.optimizer.initial_sum training.optimizer.epsilon training.optimizer.weight_decay
     training.optimizer.betas training.optimizer.alpha training.optimizer.momentum

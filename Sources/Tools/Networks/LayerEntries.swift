@@ -32,6 +32,7 @@ extension NetworkCatalogue.Network {
           Option("embedding", .null, 200),
           Option("embedding_initializer", .null, "{uniform: 0.1}"),
           Option("embedding_rate", 1, 0.5), Option("embedding_scale", .null, "sqrt", 22.6),
+          Option("mup_base", .null, 64),
         ],
         parameters: [Parameter("encoder.weight", "symbols", "embedding")],
         example: "embedding 200 of 65 symbols has \(65 * 200) parameters"),
