@@ -42,10 +42,11 @@ done
 # A rank in the middle of something that does not end: a write of the root takes an hour.
 if command -v strace >/dev/null && strace -o /dev/null true 2>/dev/null; then
   begin "$work/stuck"
-  strace -o /dev/null -e inject=write:delay_enter=3600s -e trace=write -p "${ranks[0]}" 2>/dev/null &
+  strace -o /dev/null -e inject=write:delay_enter=3600s -e trace=write -p "${ranks[0]}" >/dev/null 2>&1 &
   tracer=$!
+  # The tracer holds what it traces, whoever ends it.
+  (tail --pid="$job" -f /dev/null; kill -9 "$tracer") >/dev/null 2>&1 &
   ended "rank 0 does not return from a write" "rank 0 on .* has not advanced for $limit s"
-  kill "$tracer" 2>/dev/null || true
 else
   echo "skip  a rank that lives and does not advance: strace may not trace here"
 fi

@@ -14,9 +14,9 @@ package func writeShard(
   let files = FileManager.default
   try files.createDirectory(
     at: target.deletingLastPathComponent(), withIntermediateDirectories: true)
-  try? files.removeItem(at: target)
-  try files.moveItem(
-    at: URL(fileURLWithPath: folder.path + "/" + folder.cached(".tokens")), to: target)
-  try vocabulary.write(
-    to: target.deletingLastPathComponent().appending(path: "vocabulary.json").path)
+  // Several worlds may write the same shard at the same time.
+  try Data(contentsOf: URL(fileURLWithPath: folder.path + "/" + folder.cached(".tokens")))
+    .write(to: target, options: .atomic)
+  try Data(vocabulary.json).write(
+    to: target.deletingLastPathComponent().appending(path: "vocabulary.json"), options: .atomic)
 }
