@@ -20,10 +20,11 @@ for map in "$scratch"/release/*.build/module.modulemap "$root"/Sources/*/module.
 done
 for folder in "$root"/Sources/*/include; do common+=(-Xcc -I -Xcc "$folder"); done
 libraries=()
-for package in openblas ompi-c zlib libzstd; do
+for package in openblas ompi-c zlib libzstd sentencepiece; do
   for flag in $(pkg-config --cflags-only-I "$package"); do common+=("$flag"); done
   for flag in $(pkg-config --libs "$package"); do libraries+=("${flag/#-Wl,/-Xlinker }"); done
 done
+libraries+=(-lstdc++)
 read -ra libraries <<<"${libraries[*]}"
 
 # What SwiftPM calls this package: the name of its folder.

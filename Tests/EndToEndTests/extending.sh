@@ -30,7 +30,7 @@ for map in "$scratch"/release/*.build/module.modulemap "$root"/Sources/*/module.
   if [ -f "$map" ]; then flags+=(-Xcc "-fmodule-map-file=$map"); fi
 done
 for folder in "$root"/Sources/*/include "$scratch"/checkouts/*/Sources/*/include; do flags+=(-Xcc -I -Xcc "$folder"); done
-for package in openblas ompi-c zlib libzstd; do
+for package in openblas ompi-c zlib libzstd sentencepiece; do
   for flag in $(pkg-config --cflags-only-I "$package"); do flags+=("$flag"); done
 done
 

