@@ -152,7 +152,8 @@ import Testing
     let unlike = try sentence("{match: xyz, kind: output, rate: 2}")
     #expect(
       unlike?.hasPrefix(
-        "training.groups.0.match: no parameter is called xyz and of the kind output; there are decoder.")
+        "training.groups.0.match: no parameter is called xyz and of the kind output; there are decoder."
+      )
         == true)
     #expect(
       unlike?.hasSuffix(", …; write a pattern of such names, or remove the group") == true)
