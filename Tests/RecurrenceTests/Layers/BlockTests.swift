@@ -218,10 +218,13 @@ import Testing
     for k in -400...400 {
       let x = Real(Double(k) / 37)
       let (expected, found) = (exact(Double(x)), Double(function.value(x)))
-      // The tanh form itself cancels far below zero.
-      let size = function == .geluTanh ? max(abs(expected), 1e-4) : abs(expected)
+      // The tanh form itself cancels far below zero. In double precision the C library is no more exact
+      // than what it is compared with.
+      let isDouble = Real.self == Double.self
+      let least = isDouble ? 0.1 : 1e-4
+      let size = function == .geluTanh ? max(abs(expected), least) : abs(expected)
       #expect(
-        abs(found - expected) <= 40 * Double(Real.ulpOfOne) * size + 1e-37,
+        abs(found - expected) <= (isDouble ? 400 : 40) * Double(Real.ulpOfOne) * size + 1e-37,
         "\(function) of \(x) is \(expected), not \(found)")
     }
   }
