@@ -1,3 +1,5 @@
+internal import Synchronization
+
 /// Some rows of one parameter: the smallest part of all parameters that ranks share out, and a term of the
 /// gradient's norm.
 public struct ParameterBlock: Sendable, Equatable {
@@ -41,6 +43,24 @@ public struct ParameterSlice: Sendable {
       }
     }
     return runs
+  }
+}
+
+/// The blocks of a layout, which are made when they are first asked for: a model that is too large for the
+/// machine has more of them than its memory holds.
+final class AllBlocks: Sendable {
+  private let entries: [ParameterLayout.Entry]
+  private let made = Mutex<[ParameterBlock]?>(nil)
+
+  init(of entries: [ParameterLayout.Entry]) { self.entries = entries }
+
+  var value: [ParameterBlock] {
+    made.withLock { made in
+      if let made { return made }
+      let blocks = ParameterLayout.blocks(of: entries)
+      made = blocks
+      return blocks
+    }
   }
 }
 

@@ -55,7 +55,8 @@ public struct ParameterLayout: Sendable {
   /// The length of the constants, including padding.
   public let constantCount: Int
   /// The parameters cut into blocks of rows, in the order of memory.
-  public let blocks: [ParameterBlock]
+  public var blocks: [ParameterBlock] { allBlocks.value }
+  private let allBlocks: AllBlocks
   /// The source of memory for vectors of this layout; nil for memory of their own.
   public var memory: (@Sendable (_ count: Int) -> Buffer<Real>)?
   let seed: UInt64
@@ -88,7 +89,7 @@ public struct ParameterLayout: Sendable {
     for index in all where plan.parameters[index].constant != nil { append(index) }
     constantCount = offset
     self.entries = Array(entries[..<order.count])
-    blocks = ParameterLayout.blocks(of: self.entries)
+    allBlocks = AllBlocks(of: self.entries)
     constants = Array(entries[order.count...])
     seed = plan.seed
     droppedWeights = plan.droppedWeights
