@@ -35,9 +35,9 @@ public final class Trainer {
 
   let world: any Communicator
   /// The parts of this rank's streams, with what is kept between windows.
-  private(set) var microBatches: MicroBatches
+  var microBatches: MicroBatches
   /// Makes the parts for a number of updates in which each window is read.
-  private let makeMicroBatches: (_ updates: Int) throws -> MicroBatches
+  let makeMicroBatches: (_ updates: Int) throws -> MicroBatches
   private let gradient: ParameterVector
   /// The order in which micro-batches are summed, where it must not depend on the ranks; nil for one after
   /// another.
@@ -57,7 +57,7 @@ public final class Trainer {
   let carriesState: Bool
   /// The bytes of text that a target of training stands for; nil if targets are not text.
   private let bytesPerTarget: Double?
-  private let seed: UInt64
+  let seed: UInt64
   /// The fitter of the output layer; nil for training by gradients.
   private let readout: ReadoutFitter?
 
@@ -217,49 +217,6 @@ public final class Trainer {
       ranks: Array(sums.computing), traffic: traffic)
   }
 
-  /// Lets the batch grow as its ramp says, between windows. Collective.
-  private func grow() throws {
-    let training = coordinator.training
-    guard microBatches.place == nil else { return }
-    let step = coordinator.state.step
-    let updates = training.ramp?.updates(step: step, batchSize: training.batchSize) ?? 1
-    if updates != microBatches.updates {
-      let (states, cursor) = (try gatherStates(), loader.cursor)
-      try cut(into: updates)
-      try microBatches.seek(cursor)
-      try scatterStates(states.map { Array($0.memory) }, keptSteps: 0)
-    }
-    if let ramp = training.ramp {
-      microBatches.limitWindows(to: ramp.windowSteps(step: step, bptt: training.bptt))
-    }
-  }
-
-  /// Chooses the length of the next window where it is random.
-  /// - Returns: The factor on the learning rate: the length over that of other windows.
-  private func setWindow() -> Double {
-    let training = coordinator.training
-    guard let random = training.randomWindows else { return 1 }
-    let length = random.length(step: coordinator.state.step, bptt: training.bptt, seed: seed)
-    microBatches.limitWindows(to: length)
-    return Double(length) / Double(training.bptt)
-  }
-
-  /// Returns the number of windows per epoch; of the first epoch where their lengths are random.
-  private static func stepsPerEpoch(_ options: RunOptions, _ loader: any BatchLoader) -> Int {
-    guard let random = options.training.randomWindows, let length = loader.stepsPerEpoch else {
-      return loader.windowsPerEpoch
-    }
-    return random.steps(
-      epochs: 1, length: length, bptt: options.training.bptt, seed: options.seed)
-  }
-
-  /// Cuts the streams anew, so that each window is read in some updates; their states are lost.
-  func cut(into updates: Int) throws {
-    let profile = tape.profile
-    microBatches = try makeMicroBatches(updates)
-    tape.profile = profile
-  }
-
   /// Updates the weights and their average, or this rank's slice of them.
   private func update(rate: Double, scale: Double) throws(CommunicationError) {
     optimizer.update(weights, gradient: gradient, rate: rate, scale: scale)
@@ -411,18 +368,6 @@ public final class Trainer {
     guard let snapshot = try snapshot(), let checkpoints else { return }
     let path = try checkpoints.save(snapshot, isBest: coordinator.isBest)
     for sink in sinks { sink.record(checkpoint: path) }
-  }
-}
-
-extension Optimizer {
-  /// Shares the work of an update out among ranks, if the rule can.
-  /// - Returns: The exchange of the results; nil if there is none.
-  fileprivate func shareOut(in world: any Communicator) -> (sum: any PendingSum, count: Int)? {
-    guard world.size > 1, let rule = self as? any CooperativeOptimizer else { return nil }
-    rule.share(among: world.size, rank: world.rank)
-    guard let (numbers, parts) = rule.results else { return nil }
-    let sum = world.makeSum(of: numbers.elements(), wire: .float32, parts: parts, .gather)
-    return (sum, numbers.count)
   }
 }
 

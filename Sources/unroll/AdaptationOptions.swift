@@ -22,7 +22,7 @@ struct AdaptationOptions: ParsableArguments {
   var dynamicRate: Double?
 
   @Option(
-    help: "The share of the way back to the trained weights; 0.02 unless given, 0.001 with sgd.")
+    help: "The decay towards the trained weights, λ; 0.02 unless given, 0.001 with sgd.")
   var dynamicDecay: Double?
 
   @Option(help: "The number added to the root of the mean square; 0.001 unless given.")

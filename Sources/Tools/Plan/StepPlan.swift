@@ -115,7 +115,7 @@ public struct StepPlan: Encodable, Sendable {
   ) throws -> [(mode: ExchangeMode, options: RunOptions)] {
     let sharesMemory = request.cluster.sharesMemory(CommunicationOptions())
     let all = try ExchangeMode.all().compactMap { mode in
-      // Where every node has one rank, it is the default.
+      // With one rank on every node, it is the default.
       mode.options.node == .separate && !sharesMemory
         ? nil : request.options(mode).map { (mode, $0) }
     }

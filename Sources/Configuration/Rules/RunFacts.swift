@@ -1,0 +1,59 @@
+internal import Datasets
+internal import Optimization
+internal import Recurrence
+internal import Sequences
+
+extension RunOptions {
+  var isText: Bool { data.reader == nil && data.task == nil }
+  var isTree: Bool { data.reader?.view.isTree == true }
+
+  var isValidated: Bool {
+    data.task.map { $0.validSize > 0 } ?? (data.valid != nil && data.valid != .fraction(0))
+  }
+  var isTested: Bool {
+    data.task.map { $0.testSize > 0 } ?? (data.test != nil && data.test != .fraction(0))
+  }
+  var remedyOfValidation: String {
+    data.task == nil ? "set data.valid" : "set data.valid_size"
+  }
+
+  /// Returns a violation of a setting that needs validation data if there is none.
+  func unvalidated(_ key: String) -> [RuleViolation] {
+    isValidated
+      ? []
+      : [
+        RuleViolation(
+          idle: key, because: "there is nothing to validate on", or: remedyOfValidation)
+      ]
+  }
+
+  /// True if the loss is that of a softmax.
+  var predictsSymbols: Bool {
+    if let task = data.task { return !task.task.outputs.isEmpty }
+    guard let reader = data.reader else { return true }
+    switch reader.format {
+    case .piano: return false
+    case .csv: return reader.columns?.classes != nil
+    case .lines, .tags, .labels, .trees, .pairs: return true
+    }
+  }
+
+  /// True if sequences have a condition.
+  var isConditioned: Bool {
+    data.task?.task.widths.condition ?? 0 > 0 || data.reader?.condition != nil
+  }
+
+  /// True if a layer over time, outside of the encoder, has a state.
+  var hasStates: Bool { model.layers.contains(where: \.hasState) }
+
+  /// The layers of the model and of its encoder, and their keys.
+  var stacks: [(layers: [LayerOptions], key: String)] {
+    [(model.layers, "model.layers")]
+      + (model.sequence?.encoder.map { [($0.layers, "model.encoder.layers")] } ?? [])
+  }
+
+  /// Returns true if nothing in a layer is learnt, and nothing enters it through a learnt matrix.
+  func isReservoirAlone(_ layer: LayerOptions) -> Bool {
+    model.sequence?.encoder == nil && model.end == .symbol && !isConditioned && layer.learnsNothing
+  }
+}
