@@ -1,6 +1,6 @@
 /// A part of the texts that one rank encodes at once: parts of files, about 4 MiB together.
 ///
-/// Where pieces end depends on the texts only, not on the ranks.
+/// Pieces end at places that depend on the texts only, not on the ranks.
 public struct TextPiece: Sendable {
   /// A part of one text.
   struct Item: Sendable, Equatable {

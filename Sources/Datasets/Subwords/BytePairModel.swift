@@ -2,12 +2,12 @@ internal import Synchronization
 
 /// A byte-level byte-pair encoding (Radford et al., 2019): text is split at added tokens, normalized, cut
 /// into words, and the bytes of each word are merged.
-final class BytePairModel: Sendable {
+final class BytePairModel: FileModel {
   /// The rules of a file, before tables are made of them.
   struct Rules {
     /// The file as it was read.
     var contents: [UInt8] = []
-    /// How each symbol is spelt in the file, in the order of the numbers; numbers without a symbol are
+    /// The spelling of each symbol in the file, in the order of the numbers; numbers without a symbol are
     /// empty.
     var spellings: [[UInt8]] = []
     /// The text of each symbol.
@@ -80,8 +80,10 @@ final class BytePairModel: Sendable {
   /// The text of a symbol.
   func text(_ id: Int32) -> ArraySlice<UInt8> { texts[Int(id)] }
 
+  func decode(_ ids: some Sequence<Int32>) -> [UInt8] { ids.flatMap { text($0) } }
+
   /// Returns the number of bytes of a symbol's text, 0 for a mark.
-  func byteLength(_ id: Int32) -> Int { marks.contains(id) ? 0 : texts.length(Int(id)) }
+  func byteLength(_ id: Int32) -> Int? { marks.contains(id) ? 0 : texts.length(Int(id)) }
 
   // MARK: Encoding
 
@@ -96,21 +98,32 @@ final class BytePairModel: Sendable {
       caches.withLock { $0.append(used) }
     }
     var merger = WordMerger()
-    var i = 0
-    var start = 0
+    try forEachPart(of: text, text.indices, between: added, emit) { part throws(DataError) in
+      try encodeNormalizing(text, part, &cache, &merger, emit)
+    }
+  }
+
+  /// Emits the added tokens in a part of a text, and hands over the parts between them, in order.
+  private func forEachPart(
+    of text: Span<UInt8>, _ range: Range<Int>, between added: ByteTrie,
+    _ emit: (Int32) throws(DataError) -> Void,
+    _ body: (Range<Int>) throws(DataError) -> Void
+  ) throws(DataError) {
+    var start = range.lowerBound
     if !added.isEmpty {
-      while i < text.count {
-        guard let (id, length) = added.longest(text, i, text.count) else {
+      var i = start
+      while i < range.upperBound {
+        guard let (id, length) = added.longest(text, i, range.upperBound) else {
           i += 1
           continue
         }
-        try encodeNormalizing(text, start..<i, &cache, &merger, emit)
+        try body(start..<i)
         try emit(id)
         i += length
         start = i
       }
     }
-    try encodeNormalizing(text, start..<text.count, &cache, &merger, emit)
+    try body(start..<range.upperBound)
   }
 
   private func encodeNormalizing(
@@ -129,21 +142,10 @@ final class BytePairModel: Sendable {
     _ text: Span<UInt8>, _ range: Range<Int>, _ cache: inout WordCache,
     _ merger: inout WordMerger, _ emit: (Int32) throws(DataError) -> Void
   ) throws(DataError) {
-    var start = range.lowerBound
-    if !addedNormalized.isEmpty {
-      var i = start
-      while i < range.upperBound {
-        guard let (id, length) = addedNormalized.longest(text, i, range.upperBound) else {
-          i += 1
-          continue
-        }
-        try encodeWords(text, start..<i, &cache, &merger, emit)
-        try emit(id)
-        i += length
-        start = i
-      }
+    try forEachPart(of: text, range, between: addedNormalized, emit) {
+      part throws(DataError) in
+      try encodeWords(text, part, &cache, &merger, emit)
     }
-    try encodeWords(text, start..<range.upperBound, &cache, &merger, emit)
   }
 
   private func encodeWords(

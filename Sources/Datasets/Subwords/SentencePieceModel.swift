@@ -3,7 +3,7 @@ internal import CSentencePiece
 /// A model of SentencePiece, encoded by its library and decoded here, so that bytes stay bytes.
 ///
 /// Threads may share it: the library does not change a model while it encodes.
-final class SentencePieceModel: @unchecked Sendable {
+final class SentencePieceModel: FileModel, @unchecked Sendable {
   let contents: [UInt8]
   let table: SymbolTable
   let file: SentencePieceFile
@@ -67,6 +67,8 @@ final class SentencePieceModel: @unchecked Sendable {
   func byteLength(_ id: Int32) -> Int? {
     id == file.special.unknown ? nil : texts.length(Int(id))
   }
+
+  var special: SpecialNumbers { file.special }
 
   // MARK: Encoding
 

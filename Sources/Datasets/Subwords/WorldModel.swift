@@ -1,6 +1,6 @@
 /// The vocabulary of RWKV World: a line `number repr length` for each symbol, where `repr` is a string or
 /// a bytes literal of Python and `length` the number of its bytes in UTF-8. Number 0 ends a document.
-final class WorldModel: Sendable {
+final class WorldModel: FileModel {
   let contents: [UInt8]
   let table: SymbolTable
   private let texts: ByteStrings
@@ -59,7 +59,11 @@ final class WorldModel: Sendable {
 
   func text(_ id: Int32) -> ArraySlice<UInt8> { texts[Int(id)] }
 
-  func byteLength(_ id: Int32) -> Int { texts.length(Int(id)) }
+  var special: SpecialNumbers { SpecialNumbers(endOfDocument: 0) }
+
+  func decode(_ ids: some Sequence<Int32>) -> [UInt8] { ids.flatMap { text($0) } }
+
+  func byteLength(_ id: Int32) -> Int? { texts.length(Int(id)) }
 
   /// Hands the numbers of the longest symbols of a text, from left to right, to `emit`.
   /// - Throws: `DataError` for a byte that the vocabulary lacks; what `emit` throws.
