@@ -54,10 +54,18 @@ import Collectives
     #expect(WatchdogVerdict.of(ranks, limit: 60) == nil)
     ranks[1].idle = 61
     #expect(WatchdogVerdict.of(ranks, limit: 60) == .allWait)
+  }
+
+  @Test func `a rank that was never heard is named if all wait and it is on the first one's host`() {
+    var ranks = Self.ranks(4)
+    for rank in 0..<4 { (ranks[rank].state.isWaiting, ranks[rank].idle) = (true, 61) }
+    // Between hosts messages may be blocked.
+    ranks[3].silence = nil
+    let blocked = WatchdogVerdict.of(ranks, limit: 60)
+    #expect(blocked == .allWait)
+    #expect(blocked!.message(ranks, limit: 60).contains("rank 3 on host1: no message has come"))
     ranks[1].silence = nil
-    let verdict = WatchdogVerdict.of(ranks, limit: 60)
-    #expect(verdict == .allWait)
-    #expect(verdict!.message(ranks, limit: 60).contains("rank 1 on host0: no message has come"))
+    #expect(WatchdogVerdict.of(ranks, limit: 60) == .silent(rank: 1))
   }
 
   @Test func `a large job is not listed whole`() {

@@ -112,6 +112,8 @@ public final class Watchdog: Sendable {
       ranks: hosts.enumerated().map { WatchedRank(rank: $0.offset, host: $0.element) })
     let use = ThreadUse()
     var last = clock.now
+    // The first message goes out at once, so that a rank that stops soon is known.
+    if rank > 0 { report(&sight) }
     while !isStopped.load(ordering: .relaxed) {
       listen(until: clock.now + .seconds(interval), clock, &sight)
       let now = clock.now
@@ -189,14 +191,15 @@ public final class Watchdog: Sendable {
     let bytes = own(sight).bytes
     for target in sight.root.map({ [$0] }) ?? targets { socket?.send(bytes, to: target) }
     let later = limit + Double(min(rank, 8)) * Self.stagger
+    let known = [sight.ranks[0], sight.ranks[rank]]
     if let silence = sight.silenceOfRoot, silence > later {
-      let known = [sight.ranks[0], sight.ranks[rank]]
       end(WatchdogVerdict.silent(rank: 0).message(known, limit: limit))
     }
     // Without a line to the root each rank watches itself.
-    if sight.silenceOfRoot == nil, sight.idle > later {
-      let verdict = sight.state.isWaiting ? WatchdogVerdict.allWait : .stuck(rank: rank)
-      end(verdict.message([sight.ranks[rank]], limit: limit))
+    if sight.silenceOfRoot == nil, sight.idle > later,
+      let verdict = WatchdogVerdict.of(known, limit: limit)
+    {
+      end(verdict.message(known, limit: limit))
     }
   }
 

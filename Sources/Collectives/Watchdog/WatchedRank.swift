@@ -32,8 +32,8 @@ package enum WatchdogVerdict: Equatable, Sendable {
 
   /// Returns the verdict on the ranks of a job; nil as long as some rank advances.
   ///
-  /// A rank that waits for others is not to blame. One of which no message ever came cannot be judged: it
-  /// may be that messages are blocked.
+  /// A rank that waits for others is not to blame. One of which no message ever came cannot be judged, since
+  /// messages may be blocked between hosts; if all others wait, one on the first rank's host is to blame.
   /// - Parameter limit: The seconds without progress.
   package static func of(_ ranks: [WatchedRank], limit: Double) -> WatchdogVerdict? {
     if let silent = ranks.filter({ $0.silence ?? 0 > limit }).max(by: {
@@ -44,8 +44,9 @@ package enum WatchdogVerdict: Equatable, Sendable {
     let heard = ranks.filter { $0.silence != nil }
     let stuck = heard.filter { !$0.state.isWaiting && $0.idle > limit }
     if let worst = stuck.max(by: { $0.idle < $1.idle }) { return .stuck(rank: worst.rank) }
-    let allWait = heard.allSatisfy { $0.state.isWaiting && $0.idle > limit }
-    return allWait ? .allWait : nil
+    guard heard.allSatisfy({ $0.state.isWaiting && $0.idle > limit }) else { return nil }
+    let neighbour = ranks.first { $0.silence == nil && $0.host == ranks[0].host }
+    return neighbour.map { .silent(rank: $0.rank) } ?? .allWait
   }
 
   /// Returns the message for the user: the reason first, then the last that is known of each rank.
