@@ -124,3 +124,12 @@ wait_for() {
 }
 
 has_lines() { [ "$(wc -l <"$1")" -ge "$2" ]; }
+
+# rank_of MPIRUN RANK: the process of a rank, which is a child of mpirun.
+rank_of() {
+  local child found=()
+  for child in $(cat "/proc/$1/task/"*/children); do
+    if [ "$(readlink "/proc/$child/exe")" = "$(readlink -f "$binary")" ]; then found+=("$child"); fi
+  done
+  [ ${#found[@]} -gt "$2" ] && echo "${found[$2]}"
+}

@@ -9,15 +9,6 @@ config "$work/config.yaml"
 
 under 2 train "$work/config.yaml" --run "$work/whole" 2>"$work/log" || die "a whole run: $(cat "$work/log")"
 
-# The ranks are children of mpirun: $1 is mpirun, $2 the number of the rank.
-rank_of() {
-  local child found=()
-  for child in $(cat "/proc/$1/task/"*/children); do
-    if [ "$(readlink "/proc/$child/exe")" = "$(readlink -f "$binary")" ]; then found+=("$child"); fi
-  done
-  [ ${#found[@]} -gt "$2" ] && echo "${found[$2]}"
-}
-
 # A kill that comes when the last step is taken already tests nothing, and is tried again.
 killed=0
 for attempt in {1..12}; do

@@ -22,12 +22,12 @@ shard shards/b/0.tokens 4000 5
 
 mixed=(--set "data.train=[{path: shards/a, weight: 0.7}, {path: shards/b/*, weight: 0.3}]")
 mixed+=(--set data.tokenizer=byte --set data.valid=shards/b/0.tokens --set data.document=reset)
-mixed+=(--set training.batch_size=8 --set training.steps=160)
+mixed+=(--set training.batch_size=8 --set training.steps=400)
 for ranks in 1 2 4; do run "$ranks" config.yaml --run "whole-$ranks" "${mixed[@]}"; done
 for ranks in 2 4; do
   paste <(losses whole-1) <(losses "whole-$ranks") | awk '
     { d = $2 - $4; if (d < 0) d = -d; if ($1 != $3 || d > 1e-3 * $2) bad = 1; n++ }
-    END { exit bad || n != 160 }' || die "$ranks ranks have other losses than one"
+    END { exit bad || n != 400 }' || die "$ranks ranks have other losses than one"
 done
 grep -q '"epoch":2' whole-1/metrics.jsonl || die "the run has one epoch only"
 grep -q '"valid_bits_per_byte"' whole-1/metrics.jsonl || die "no bits per byte"
@@ -41,11 +41,12 @@ for ranks in 1 2; do
     if [ "$ranks" -eq 1 ]; then start=(); else prepare_mpirun "$ranks" && start=("${mpirun_command[@]}" --quiet); fi
     OPENBLAS_NUM_THREADS=1 ${start[@]+"${start[@]}"} "$binary" train config.yaml --run "$folder" "${mixed[@]}" 2>log &
     pid=$!
-    wait_for "$pid" has_lines "$folder/metrics.jsonl" $((RANDOM % 90 + 25)) || true
-    kill -KILL "$pid" 2>/dev/null || true
+    wait_for "$pid" has_lines "$folder/metrics.jsonl" $((RANDOM % 200 + 25)) || true
+    victim=$pid
+    if [ "$ranks" -eq 1 ] || victim=$(rank_of "$pid" $((RANDOM % ranks))); then
+      kill -KILL "$victim" 2>/dev/null || true
+    fi
     wait "$pid" 2>/dev/null || true
-    # Where mpirun is killed, its ranks end by themselves.
-    for _ in {1..500}; do pgrep -f "$folder" >/dev/null || break; sleep 0.02; done
     run "$ranks" config.yaml --run "$folder" "${mixed[@]}"
     same "$folder" "whole-$ranks" "a mixture on $ranks ranks, killed"
     if grep -q "^The run was complete" log; then continue; fi
