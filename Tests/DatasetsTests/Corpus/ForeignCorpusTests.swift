@@ -141,34 +141,7 @@ private func megatron(
 @Suite struct `Mutated files of tokens and texts` {
   let folder = TemporaryFolder()
 
-  static let count =
-    ProcessInfo.processInfo.environment["UNROLL_TEST_MUTATIONS"].flatMap { Int($0) } ?? 300
-
-  struct Numbers {
-    var state: UInt64
-    mutating func next(_ bound: Int) -> Int {
-      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      return Int(state >> 33) % max(bound, 1)
-    }
-  }
-
-  /// Changes some bytes to others, to extremes or by a bit; cuts or lengthens.
-  func mutate(_ bytes: [UInt8], _ random: inout Numbers) -> [UInt8] {
-    var bytes = bytes
-    for _ in 0...random.next(4) where !bytes.isEmpty {
-      let place = random.next(2) == 0 ? random.next(bytes.count) : random.next(min(96, bytes.count))
-      switch random.next(7) {
-      case 0: bytes[place] = UInt8(random.next(256))
-      case 1: bytes[place] ^= 1 << UInt8(random.next(8))
-      case 2: bytes[place] = [0, 1, 0x7F, 0x80, 0xFF][random.next(5)]
-      case 3: bytes.removeLast(random.next(bytes.count) / 4)
-      case 4: bytes.insert(UInt8(random.next(256)), at: place)
-      case 5: bytes.remove(at: place)
-      default: for i in place..<min(place + 8, bytes.count) { bytes[i] = 0xFF }
-      }
-    }
-    return bytes
-  }
+  static let count = RandomDamage.count(usually: 300)
 
   /// Opens a file and reads all of it.
   func read(_ path: String, _ vocabulary: Vocabulary) {
@@ -189,18 +162,18 @@ private func megatron(
       TextFiles([text]), vocabulary: vocabulary, document: .line, cache: folder.cache, writing: true
     )
     let own = folder.read(folder.cached(".tokens"))
-    var random = Numbers(state: 1)
+    var random = RandomDamage(seed: 1)
     for i in 0..<Self.count {
       switch i % 3 {
-      case 0: read(folder.write("x.tokens", mutate(own, &random)), vocabulary)
+      case 0: read(folder.write("x.tokens", random.damaged(own)), vocabulary)
       case 1:
         let bytes = llmC(
           numbers, magic: i % 2 == 0 ? 20_240_520 : 20_240_801, version: i % 2 == 0 ? 1 : 7,
           width: i % 2 == 0 ? 2 : 4)
-        read(folder.write("l.bin", mutate(bytes, &random)), vocabulary)
+        read(folder.write("l.bin", random.damaged(bytes)), vocabulary)
       default:
-        folder.write("m.idx", mutate(idx, &random))
-        read(folder.write("m.bin", random.next(4) == 0 ? mutate(bin, &random) : bin), vocabulary)
+        folder.write("m.idx", random.damaged(idx))
+        read(folder.write("m.bin", random.below(4) == 0 ? random.damaged(bin) : bin), vocabulary)
       }
     }
   }
@@ -233,14 +206,14 @@ private func megatron(
       guard process.terminationStatus == 0 else { continue }
       bases.append(("x.jsonl." + ending, folder.read("a.jsonl." + ending)))
     }
-    var random = Numbers(state: 2)
+    var random = RandomDamage(seed: 2)
     var settings = PreparationSettings()
     settings.pieceSize = 200
     for (name, bytes) in bases {
       #expect(try !isRefused(folder.write(name, bytes), settings))
       var refused = 0
       for _ in 0..<Self.count
-      where try isRefused(folder.write(name, mutate(bytes, &random)), settings) { refused += 1 }
+      where try isRefused(folder.write(name, random.damaged(bytes)), settings) { refused += 1 }
       #expect(refused > Self.count / 4, "\(name): \(refused)")
     }
   }

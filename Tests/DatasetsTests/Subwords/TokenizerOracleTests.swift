@@ -86,11 +86,11 @@ struct TokenizerOracle: Decodable {
   func `A damaged file is refused in a sentence with its path, or is read`(
     _ known: TokenizerOracle.Case
   ) throws {
-    var random = SplitMix(state: 7)
+    var random = RandomDamage(seed: 7)
     let whole = known.bytes
     let text = "Hello, wörld! 123 e\u{301}\n\tfoo() 日本語 <|endoftext|>'ll\u{0}"
-    for _ in 0..<12 {
-      let bytes = random.mutated(whole)
+    for _ in 0..<RandomDamage.count(usually: 12) {
+      let bytes = random.damaged(whole)
       let path = folder.write("mutated-" + known.name, bytes)
       do throws(DataError) {
         let vocabulary = try Vocabulary(contentsOf: path)
@@ -145,34 +145,5 @@ struct TokenizerOracle: Decodable {
         for await isEqual in group { #expect(isEqual) }
       }
     }
-  }
-}
-
-/// A generator of the same damages on every machine.
-struct SplitMix {
-  var state: UInt64
-
-  mutating func below(_ limit: Int) -> Int {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-    return Int((mixed ^ mixed >> 31) % UInt64(limit))
-  }
-
-  /// Returns bytes with one to four damages: bytes changed, removed, added, doubled or cut off.
-  mutating func mutated(_ whole: [UInt8]) -> [UInt8] {
-    var bytes = whole
-    for _ in 0...below(4) where !bytes.isEmpty {
-      let i = below(bytes.count)
-      switch below(8) {
-      case 0, 1, 2: bytes[i] = UInt8(below(256))
-      case 3, 4: bytes[i] ^= UInt8(1 << below(8))
-      case 5: bytes.remove(at: i)
-      case 6: bytes.insert(contentsOf: bytes[i..<min(i + 40, bytes.count)], at: below(bytes.count))
-      default: bytes.removeLast(below(bytes.count) / 8)
-      }
-    }
-    return bytes
   }
 }
