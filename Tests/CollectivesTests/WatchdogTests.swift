@@ -56,7 +56,8 @@ import Collectives
     #expect(WatchdogVerdict.of(ranks, limit: 60) == .allWait)
   }
 
-  @Test func `a rank that was never heard is named if all wait and it is on the first one's host`() {
+  @Test func `a rank that was never heard is named if all wait and it is on the first one's host`()
+  {
     var ranks = Self.ranks(4)
     for rank in 0..<4 { (ranks[rank].state.isWaiting, ranks[rank].idle) = (true, 61) }
     // Between hosts messages may be blocked.
