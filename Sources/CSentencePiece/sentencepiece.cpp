@@ -51,7 +51,9 @@ class Sentences : public sentencepiece::SentenceIterator {
   void Next() override {
     const uint8_t *text = nullptr;
     size_t count = 0;
-    done_ = next_(context_, &text, &count) == 0;
+    const int found = next_(context_, &text, &count);
+    failed_ = found < 0;
+    done_ = found <= 0;
     if (done_) {
       value_.clear();
     } else {
@@ -59,13 +61,18 @@ class Sentences : public sentencepiece::SentenceIterator {
     }
   }
   const std::string &value() const override { return value_; }
-  sentencepiece::util::Status status() const override { return {}; }
+  // The trainer looks here before it trains.
+  sentencepiece::util::Status status() const override {
+    if (!failed_) return {};
+    return {sentencepiece::util::StatusCode::kInvalidArgument, "a text cannot be read"};
+  }
 
  private:
   sentencepiece_next next_;
   void *context_;
   std::string value_;
   bool done_ = false;
+  bool failed_ = false;
 };
 
 }  // namespace

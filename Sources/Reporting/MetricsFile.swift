@@ -72,7 +72,8 @@ package final class MetricsFile {
   func append(step report: StepReport) throws(FileError) {
     let bits = report.score.bitsPerByte.map { "\"bits_per_byte\":\(Self.json($0))," } ?? ""
     var line = "{\(bits)\"communication_seconds\":\(Self.json(report.time.communication))"
-    line += ",\"compute_seconds\":\(Self.json(report.time.compute)),\"epoch\":\(report.epoch)"
+    line += ",\"compute_seconds\":\(Self.json(report.time.compute))"
+    line += ",\"data_seconds\":\(Self.json(report.time.data)),\"epoch\":\(report.epoch)"
     line += ",\"gradient_norm\":\(Self.json(report.gradientNorm))"
     line += ",\"learning_rate\":\(Self.json(report.learningRate))"
     line += ",\"loss\":\(Self.json(report.score.loss)),\"step\":\(report.step)"

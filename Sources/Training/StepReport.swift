@@ -16,7 +16,7 @@ public struct StepReport: Sendable {
   package let time: Stopwatch
   /// The gradient diagnosis of this step; nil if there was none, and on every rank except the root.
   public let gradients: GradientReport?
-  /// The seconds that each rank has computed, by rank.
+  /// The seconds that each rank has read and computed, by rank.
   package let ranks: [Double]
   /// The cost of the sum of gradients to this rank.
   package let traffic: Traffic
@@ -32,7 +32,7 @@ public struct StepReport: Sendable {
   }
   /// The seconds that this rank has waited for the slowest one.
   package var waitSeconds: Double {
-    min(max(ranks[slowestRank] - time.compute, 0), time.communication)
+    min(max(ranks[slowestRank] - time.busy, 0), time.communication)
   }
   /// Targets per second, over all ranks.
   public var tokensPerSecond: Double { Double(score.targets) / max(time.total, 1e-9) }
@@ -42,13 +42,17 @@ public struct StepReport: Sendable {
 package struct Stopwatch: Sendable {
   private let clock = ContinuousClock()
   private var last: ContinuousClock.Instant
+  /// Seconds in which the window is read.
+  package var data = 0.0
   package var compute = 0.0
   package var communication = 0.0
   var update = 0.0
 
   init() { last = clock.now }
 
-  package var total: Double { compute + communication + update }
+  /// The seconds before the ranks meet.
+  var busy: Double { data + compute }
+  package var total: Double { busy + communication + update }
 
   /// Skips the seconds since the last lap.
   mutating func restart() { last = clock.now }

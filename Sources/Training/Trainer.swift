@@ -167,6 +167,7 @@ public final class Trainer {
     if loader.startsAnew || !carriesState { microBatches.clear() }
     profile?.start()
     microBatches.load(step: coordinator.state.step)
+    watch.data = watch.lap()
     profile?.mark(.data)
     let step = coordinator.state.step + 1
     microBatches.inTurn {
@@ -180,7 +181,7 @@ public final class Trainer {
     var sums = findGradient()
     let inPass = reducer.secondsInPass
     watch.compute = watch.lap() - inPass
-    sums.computing[sums.computing.startIndex + world.rank] = watch.compute
+    sums.computing[sums.computing.startIndex + world.rank] = watch.busy
     try reducer.sum(gradient, step: step - 1)
     // A rank that trains alone clips by its own targets and its own norm.
     let own = outer.map { _ in
@@ -213,8 +214,7 @@ public final class Trainer {
     return StepReport(
       step: coordinator.state.step, epoch: epoch, tokens: coordinator.state.tokens,
       score: score, learningRate: rate, gradientNorm: norm, verdict: verdict, time: watch,
-      gradients: found,
-      ranks: Array(sums.computing), traffic: traffic)
+      gradients: found, ranks: Array(sums.computing), traffic: traffic)
   }
 
   /// Updates the weights and their average, or this rank's slice of them.

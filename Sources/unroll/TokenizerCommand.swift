@@ -36,6 +36,11 @@ struct TokenizerCommand: ParsableCommand {
       help: "Write characters without a symbol as bytes, not as <unk>; takes 256 symbols.")
     var byteFallback = true
 
+    @Flag(
+      inversion: .prefixedNo,
+      help: "Never join letters with signs, or letters of different scripts, in a symbol.")
+    var splitScripts = true
+
     @Option(
       name: .customLong("symbol"),
       help: #"A symbol that is never cut; \t and \n are a tab and the end of a line. Repeatable."#)
@@ -43,6 +48,9 @@ struct TokenizerCommand: ParsableCommand {
 
     @Option(help: "The symbol that ends a document.")
     var end = "</s>"
+
+    @Option(help: "What to do with bytes that are not UTF-8: refuse, or replace by U+FFFD.")
+    var invalid = InvalidText.refuse
 
     @Option(help: "The most megabytes of text to train on.")
     var sample = 100
@@ -71,13 +79,13 @@ struct TokenizerCommand: ParsableCommand {
 
     func run() throws {
       var training = SentencePieceTraining(kind: kind, size: size)
-      training.hasByteFallback = byteFallback
+      (training.hasByteFallback, training.splitsScripts) = (byteFallback, splitScripts)
       training.symbols = symbols.map {
         $0.replacing(#"\t"#, with: "\t").replacing(#"\n"#, with: "\n")
       }
       training.end = end
       training.sample = sample * 1_000_000
-      training.seed = seed
+      (training.seed, training.invalid) = (seed, invalid)
       try training.write(to: out, on: TextFiles(texts))
       let vocabulary = try Vocabulary(contentsOf: out)
       print("\(out): \(vocabulary.count) symbols")

@@ -93,7 +93,7 @@ END
 
 # The metrics of a run without what differs from run to run.
 metrics() {
-  sed -E 's/"(communication_seconds|compute_seconds|step_seconds|time|tokens_per_second)":[^,}]*,?//g
+  sed -E 's/"(communication_seconds|compute_seconds|data_seconds|step_seconds|time|tokens_per_second)":[^,}]*,?//g
     s/"(hidden_share|imbalance|slowest_host|slowest_rank|wait_seconds|rank_compute_seconds)":(\[[^]]*\]|[^,}]*),?//g' \
     "$1/metrics.jsonl"
 }

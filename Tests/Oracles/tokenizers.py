@@ -52,6 +52,8 @@ TEXTS = [
     "Съешь ещё этих мягких булок", "日本語の文章、東京。", "e\u0301te\u0301 \u1e69 s\u0323\u0307 \uac00 \u1100\u1161\u11a8",
     "emoji 😀 👩‍👩‍👧 ¿qué? \u200b\u00a0\u2003\u3000x", "a<|endoftext|>b <|endoftext|>\u0338",
     "\u0000\u0001\u001f\u007f\u0085\u2028", "x" * 70, "ab" * 60 + " " * 40 + "y", "\U0010ffff\U000e0101\ufeff",
+    # The blank of SentencePiece as a character beside blanks.
+    "a \u2581 b\u2581 c \u2581\u2581 the  \u2581 dog\u2581the\u2581\n\u2581   \u2581x",
 ]
 
 

@@ -21,7 +21,8 @@ int sentencepiece_encode(
     const sentencepiece_model *_Nonnull model, const uint8_t *_Nullable text, size_t count,
     int32_t *_Nullable *_Nonnull ids, size_t *_Nonnull id_count, char *_Nonnull message, size_t capacity);
 
-// The next sentence of a training text, whose bytes last until the next call; 0 if there is none.
+// The next sentence of a training text, whose bytes last until the next call; 0 if there is none, -1 if
+// the text cannot be read, upon which nothing is trained.
 typedef int (*sentencepiece_next)(
     void *_Nonnull context, const uint8_t *_Nullable *_Nonnull text, size_t *_Nonnull count);
 

@@ -21,14 +21,6 @@ public enum ShardFormat: String, Codable, Sendable, CaseIterable {
   }
 }
 
-/// The treatment of bytes that are not UTF-8, where a tokenizer needs characters.
-public enum InvalidText: String, Codable, Sendable, CaseIterable {
-  /// The text is refused, with the place of the first wrong byte.
-  case refuse
-  /// Wrong bytes become U+FFFD.
-  case replace
-}
-
 /// A part of the documents, such as 0.01 of them for validation.
 public struct DocumentShare: Codable, Sendable, Equatable {
   public let name: String

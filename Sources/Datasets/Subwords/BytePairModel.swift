@@ -1,5 +1,3 @@
-internal import Synchronization
-
 /// A byte-level byte-pair encoding (Radford et al., 2019): text is split at added tokens, normalized, cut
 /// into words, and the bytes of each word are merged.
 final class BytePairModel: FileModel {
@@ -42,7 +40,7 @@ final class BytePairModel: FileModel {
   private let added, addedNormalized: ByteTrie
   private let marks: Set<Int32>
   /// Caches that no encoding uses at the moment.
-  private let caches = Mutex<[WordCache]>([])
+  private let caches = WordCaches()
 
   init(_ rules: Rules) {
     contents = rules.contents
@@ -92,14 +90,11 @@ final class BytePairModel: FileModel {
   func encode(
     _ text: Span<UInt8>, to emit: (Int32) throws(DataError) -> Void
   ) throws(DataError) {
-    var cache = caches.withLock { $0.popLast() } ?? WordCache()
-    defer {
-      let used = cache
-      caches.withLock { $0.append(used) }
-    }
     var merger = WordMerger()
-    try forEachPart(of: text, text.indices, between: added, emit) { part throws(DataError) in
-      try encodeNormalizing(text, part, &cache, &merger, emit)
+    try caches.use { (cache) throws(DataError) in
+      try forEachPart(of: text, text.indices, between: added, emit) { part throws(DataError) in
+        try encodeNormalizing(text, part, &cache, &merger, emit)
+      }
     }
   }
 
@@ -175,7 +170,7 @@ final class BytePairModel: FileModel {
           for k in known { try emit(cache.symbol(k)) }
         } else {
           try merge(text, i, end, &merger)
-          cache.insert(key, merger)
+          cache.insert(key, merger.symbols[..<merger.count])
           for k in 0..<merger.count { try emit(merger.symbols[k]) }
         }
       } else {

@@ -72,6 +72,15 @@ struct SentencePieceFile {
       && (hasByteFallback || !newlines.isEmpty)
   }
 
+  /// The pairs of characters that merges may join; nil if the symbols of a text are not those of its parts:
+  /// unigram's sums of scores are rounded, and `<unk>` stands for several characters.
+  var joints: PieceJoints? {
+    guard modelType == 2, hasByteFallback, !removesBlanks, !addsBlank, map == nil,
+      pieces.allSatisfy({ $0.kind != .unused })
+    else { return nil }
+    return PieceJoints(pieces.lazy.filter { $0.kind != .byte }.map(\.text))
+  }
+
   private mutating func readPiece(
     _ text: Span<UInt8>, _ range: Range<Int>, _ path: String
   ) throws(DataError) {

@@ -7,6 +7,11 @@ final class SentencePieceModel: FileModel, @unchecked Sendable {
   let contents: [UInt8]
   let table: SymbolTable
   let file: SentencePieceFile
+  /// True if lines can be encoded one by one.
+  let isolatesLines: Bool
+  /// The places where a text can be cut into words that are encoded one by one.
+  private let joints: PieceJoints?
+  private let caches = WordCaches()
   private let handle: OpaquePointer
   private let texts: ByteStrings
   /// The number of symbols of the blank that is put in front of a line which begins with its end.
@@ -16,6 +21,8 @@ final class SentencePieceModel: FileModel, @unchecked Sendable {
   /// - Throws: `DataError` if they are no model.
   init(_ contents: [UInt8], of path: String) throws(DataError) {
     file = try SentencePieceFile(contents.span, of: path)
+    isolatesLines = file.isolatesLines
+    joints = file.joints
     self.contents = contents
     var table = SymbolTable()
     var texts = ByteStrings()
@@ -72,13 +79,14 @@ final class SentencePieceModel: FileModel, @unchecked Sendable {
 
   // MARK: Encoding
 
-  /// Hands the numbers of a text's symbols to `emit`. Lines are encoded one by one where that gives the
-  /// symbols of the whole.
+  /// Hands the numbers of a text's symbols to `emit`. Words or lines are encoded one by one where that gives
+  /// the symbols of the whole.
   /// - Throws: `DataError` if the library refuses the text; what `emit` throws.
   func encode(
     _ text: Span<UInt8>, to emit: (Int32) throws(DataError) -> Void
   ) throws(DataError) {
-    guard file.isolatesLines else { return try encode(text, text.indices, skipping: 0, emit) }
+    if let joints { return try encodeWords(text, joints, emit) }
+    guard isolatesLines else { return try encode(text, text.indices, skipping: 0, emit) }
     var start = 0
     while start < text.count {
       // A part has a byte at least, which may be the end of the line before it.
@@ -97,11 +105,40 @@ final class SentencePieceModel: FileModel, @unchecked Sendable {
     _ text: Span<UInt8>, _ range: Range<Int>, skipping skipped: Int,
     _ emit: (Int32) throws(DataError) -> Void
   ) throws(DataError) {
+    let ids = try ids(text, range)
+    for i in min(skipped, ids.count)..<ids.count { try emit(ids[i]) }
+  }
+
+  private func encodeWords(
+    _ text: Span<UInt8>, _ joints: PieceJoints, _ emit: (Int32) throws(DataError) -> Void
+  ) throws(DataError) {
+    try caches.use { (cache) throws(DataError) in
+      var end = 0
+      while end < text.count {
+        let start = end
+        repeat { end += 1 } while end < text.count && !joints.isCut(text, end)
+        guard end - start <= WordCache.longestWord else {
+          try encode(text, start..<end, skipping: 0, emit)
+          continue
+        }
+        let key = WordCache.Key(text, start, end)
+        if let known = cache.find(key) {
+          for i in known { try emit(cache.symbol(i)) }
+        } else {
+          let ids = try ids(text, start..<end)
+          cache.insert(key, ids[...])
+          for id in ids { try emit(id) }
+        }
+      }
+    }
+  }
+
+  private func ids(_ text: Span<UInt8>, _ range: Range<Int>) throws(DataError) -> [Int32] {
     guard let ids = Self.ids(handle, text, range) else {
       throw DataError(
         "SentencePiece cannot encode a text of \(range.count) bytes: give shorter ones")
     }
-    for i in min(skipped, ids.count)..<ids.count { try emit(ids[i]) }
+    return ids
   }
 
   private static func ids(

@@ -17,6 +17,8 @@ public struct SentencePieceTraining: Sendable {
   public var size: Int
   /// A character that no piece has is written as its bytes, 256 more pieces, and not as `<unk>`.
   public var hasByteFallback = true
+  /// True if a piece never joins letters with signs or letters of different scripts.
+  public var splitsScripts = true
   /// Pieces that are never cut, such as "\t".
   public var symbols: [String] = []
   /// The piece that ends a document.
@@ -24,6 +26,7 @@ public struct SentencePieceTraining: Sendable {
   /// The most bytes of text to train on. Of a longer text, blocks of 64 KiB are chosen by the seed.
   public var sample = 100_000_000
   public var seed: UInt64 = 1
+  public var invalid = InvalidText.refuse
 
   public init(kind: Kind, size: Int) {
     self.kind = kind
@@ -34,7 +37,7 @@ public struct SentencePieceTraining: Sendable {
   /// - Throws: `DataError` if a text cannot be read or is not UTF-8, or for what the library refuses, such
   ///   as more pieces than the text gives.
   public func train(on text: TextFiles) throws(DataError) -> [UInt8] {
-    let sentences = SampledLines(text, bytes: sample, seed: seed)
+    let sentences = SampledLines(text, bytes: sample, seed: seed, invalid)
     let options = options
     var keys: [UnsafePointer<CChar>] = []
     var values: [UnsafePointer<CChar>] = []
@@ -50,7 +53,7 @@ public struct SentencePieceTraining: Sendable {
           keys, values, options.count,
           { context, text, count in
             let lines = Unmanaged<SampledLines>.fromOpaque(context).takeUnretainedValue()
-            guard lines.advance() else { return 0 }
+            guard lines.advance() else { return lines.error == nil ? 0 : -1 }
             text.pointee = UnsafePointer(lines.line)
             count.pointee = lines.count
             return 1
@@ -86,8 +89,9 @@ public struct SentencePieceTraining: Sendable {
       ("user_defined_symbols", symbols.map(quoted).joined(separator: ",")), ("eos_piece", end),
       ("normalization_rule_name", "identity"), ("add_dummy_prefix", "false"),
       ("remove_extra_whitespaces", "false"), ("allow_whitespace_only_pieces", "true"),
-      ("split_digits", "true"), ("num_threads", "2"), ("input_sentence_size", "0"),
-      ("max_sentence_length", String(2 * SampledLines.longest)), ("minloglevel", "2"),
+      ("split_by_unicode_script", splitsScripts ? "true" : "false"), ("split_digits", "true"),
+      ("num_threads", "2"), ("input_sentence_size", "0"),
+      ("max_sentence_length", String(SampledLines.capacity)), ("minloglevel", "2"),
     ]
   }
 
@@ -101,25 +105,29 @@ public struct SentencePieceTraining: Sendable {
 
 /// The lines of a text that begin in blocks which the seed chooses, long ones in parts.
 private final class SampledLines {
-  static let longest = 4096
+  /// The most bytes of a line in the text.
+  private static let longest = 4096
+  /// The most bytes of a line after its wrong bytes are replaced by three each.
+  static let capacity = 3 * longest
   private static let block = 65536
 
   private let files: [TextFiles.File]
   /// The chance of a block, in 2⁶⁴ths; nil if all are taken.
   private let chance: UInt64?
   private let seed: UInt64
+  private let invalid: InvalidText
   private var budget: Int
   private var next = 0
   private var file: MappedFile?
   private var position = 0
   private(set) var error: DataError?
   /// The bytes of the line that `advance` found.
-  let line = UnsafeMutablePointer<UInt8>.allocate(capacity: SampledLines.longest)
+  let line = UnsafeMutablePointer<UInt8>.allocate(capacity: SampledLines.capacity)
   private(set) var count = 0
 
-  init(_ text: TextFiles, bytes: Int, seed: UInt64) {
+  init(_ text: TextFiles, bytes: Int, seed: UInt64, _ invalid: InvalidText) {
     files = text.files
-    self.seed = seed
+    (self.seed, self.invalid) = (seed, invalid)
     let total = text.files.reduce(0) { $0 + $1.size }
     chance =
       total <= bytes ? nil : UInt64(Double(bytes) / Double(total) * 0x1p63) << 1
@@ -175,18 +183,29 @@ private final class SampledLines {
           while position > start + 1, text[position] & 0xC0 == 0x80 { position -= 1 }
         }
       }
-      count = position - start
-      for i in 0..<count { line[i] = text[start + i] }
-      if let wrong = firstInvalidByte(of: text.extracting(start..<position)) {
-        throw DataError(
-          "\(files[next - 1].path), byte \(start + wrong) is not UTF-8: convert the file, for example "
-            + "with iconv")
-      }
+      try copy(text.extracting(start..<position), from: start)
       if position < text.count, text[position] == newline { position += 1 }
       budget -= count + 1
       if count > 0 { return true }
     }
     return false
+  }
+
+  /// Copies a line to `line`, with its wrong bytes replaced.
+  private func copy(_ part: Span<UInt8>, from start: Int) throws(DataError) {
+    guard let wrong = firstInvalidByte(of: part) else {
+      count = part.count
+      for i in 0..<count { line[i] = part[i] }
+      return
+    }
+    guard invalid == .replace else {
+      throw DataError(
+        "\(files[next - 1].path), byte \(start + wrong) is not UTF-8: convert the file, for example with "
+          + "iconv, or use --invalid replace")
+    }
+    let replaced = String(decoding: part.indices.map { part[$0] }, as: UTF8.self).utf8
+    count = replaced.count
+    for (i, byte) in replaced.enumerated() { line[i] = byte }
   }
 
   private func isChosen(_ block: Int) -> Bool {

@@ -1,4 +1,6 @@
-/// The symbols of words that were merged before: a table of fixed size in which a new word takes the
+internal import Synchronization
+
+/// The symbols of words that were encoded before: a table of fixed size in which a new word takes the
 /// place of an older one. It changes nothing but the time.
 struct WordCache {
   /// The longest word, in bytes, and the most symbols of a word.
@@ -65,10 +67,26 @@ struct WordCache {
   @inline(__always)
   func symbol(_ i: Int) -> Int32 { symbols[i] }
 
-  mutating func insert(_ key: Key, _ word: borrowing WordMerger) {
+  mutating func insert(_ key: Key, _ word: ArraySlice<Int32>) {
     guard word.count <= Self.mostSymbols else { return }
     keys[key.place] = key.bytes
     sizes[key.place] = UInt16(key.length << 8 | word.count)
-    for i in 0..<word.count { symbols[key.place * Self.mostSymbols + i] = word.symbols[i] }
+    for (i, symbol) in word.enumerated() { symbols[key.place * Self.mostSymbols + i] = symbol }
+  }
+}
+
+/// Word caches that threads take, use and put back.
+final class WordCaches: Sendable {
+  private let free = Mutex<[WordCache]>([])
+
+  func use(
+    _ body: (inout WordCache) throws(DataError) -> Void
+  ) throws(DataError) {
+    var cache = free.withLock { $0.popLast() } ?? WordCache()
+    defer {
+      let used = cache
+      free.withLock { $0.append(used) }
+    }
+    try body(&cache)
   }
 }

@@ -7,7 +7,7 @@ public struct SentencePieceTokenizer: FileTokenizer {
 
   public var name: String { "sentencepiece" }
   public var cuts: TextCuts {
-    guard let file = symbols?.file, file.isolatesLines, !file.addsBlank else { return .documents }
+    guard let symbols, symbols.isolatesLines, !symbols.file.addsBlank else { return .documents }
     return .lines
   }
 

@@ -120,4 +120,20 @@ import Testing
     training.size = 100_000
     #expect(throws: DataError.self) { try training.train(on: text) }
   }
+
+  @Test func `A text that is not UTF-8 is refused before anything is trained, or replaced`() throws {
+    let lines = Array((0..<300).map { "word\($0 * $0) of \($0 % 7)\n" }.joined().utf8)
+    let path = folder.write("wrong.txt", lines + [0x61, 0xFF, 0xFE, 0x0A] + lines)
+    var training = SentencePieceTraining(kind: .bpe, size: 280)
+    let error = #expect(throws: DataError.self) { try training.train(on: TextFiles([path])) }
+    #expect(
+      try #require(error).message
+        == "\(path), byte \(lines.count + 1) is not UTF-8: convert the file, for example with iconv, or use "
+        + "--invalid replace")
+    training.invalid = .replace
+    let replaced = try training.train(on: TextFiles([path]))
+    let same = folder.write("same.txt", String(decoding: folder.read("wrong.txt"), as: UTF8.self))
+    training.invalid = .refuse
+    #expect(try training.train(on: TextFiles([same])) == replaced)
+  }
 }
