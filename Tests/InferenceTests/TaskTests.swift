@@ -353,6 +353,9 @@ private struct PairTokenizer: Tokenizer {
       let plain = try TextScore(
         of: [folder.path + "/valid.txt"], with: path, batchSize: 1, bptt: 9, world: SingleProcess())
       #expect(abs(plain.score.loss - file.fixedScore.loss) < 1e-6)
+      let bits = try #require(plain.score.bitsPerByte)
+      #expect(abs(bits - file.fixedScore.bitsPerByte!) < 1e-6)
+      #expect(abs(bits / plain.score.loss - file.score.bitsPerByte! / file.score.loss) < 1e-9)
     }
     #expect(throws: UsageError.self) {
       try AdaptedScore(

@@ -93,6 +93,18 @@ import Testing
     #expect(ofWhole != run(ungated) { 30 * $0...30 * $0 + 29 })
   }
 
+  @Test func `the products of Muon are counted, and no others`() {
+    var plan = Plan()
+    // Four gates of 5 × 6 and one matrix of 9 × 2: X Xᵀ, its square, and a product with X, five times.
+    _ = plan.parameter("weight_hh", from: 6, to: 20, gates: 4, pytorch: .normal(1))
+    _ = plan.parameter("weight_ih", from: 2, to: 9, pytorch: .normal(1))
+    _ = plan.vector("bias", count: 7, pytorch: .normal(1))
+    let layout = ParameterLayout(plan)
+    let expected = 4 * (5 * 5 * 6 + 5 * 5 * 5 + 5 * 5 * 6) + (2 * 2 * 9 + 2 * 2 * 2 + 2 * 2 * 9)
+    #expect(Muon.Options().multiplyAddsPerUpdate(of: layout) == Double(5 * expected))
+    #expect(AdamW.Options().multiplyAddsPerUpdate(of: layout) == 0)
+  }
+
   @Test(arguments: [2, 3, 7])
   func `ranks that share out matrices get the bits of one rank`(_ ranks: Int) throws {
     var plan = Plan()

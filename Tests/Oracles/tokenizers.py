@@ -165,6 +165,10 @@ def numbers():
         ("blank-bpe", dict(
             model_type="bpe", vocab_size=420, byte_fallback=True, normalization_rule_name="identity",
             remove_extra_whitespaces=False)),
+        ("joined-bpe", dict(
+            model_type="bpe", vocab_size=420, byte_fallback=True, normalization_rule_name="identity",
+            add_dummy_prefix=False, remove_extra_whitespaces=False, split_by_unicode_script=False,
+            user_defined_symbols=["\t", "a b", "e, t"])),
         ("unknown-unigram", dict(
             model_type="unigram", vocab_size=140, normalization_rule_name="identity",
             user_defined_symbols=["<sep>"])),

@@ -78,11 +78,40 @@ import Tools
     if cell == "clockwork" { shape.hidden = 8 }
     let layout = Self.layout(try Self.request(.train, shape))
     let expected = try Self.multiplyAdds[cell] ?? Self.multiplyAdds(ofNew: cell, shape)
-    #expect(layout.multiplyAdds == expected)
+    #expect(layout.multiplyAdds(\.training) == Double(expected))
     // A symbol reads every weight, but of the embedding one row.
     let embedding = shape.embedding ?? 0
     let whole = layout.learnt - 60 * embedding + embedding
     #expect(layout.bytesReadPerSymbol == 4 * whole)
+  }
+
+  @Test func `rare symbols and those that are not sampled are multiplied with in few rows`() throws {
+    func layout(_ output: String) throws -> ParameterLayout {
+      let options = try Configuration(
+        yaml: """
+          data: {train: text.txt, tokenizer: byte}
+          model: {embedding: 6, layers: [{cell: elman, hidden: 16}], output: {\(output)}}
+          training: {batch_size: 5, bptt: 4}
+          """, file: "test"
+      ).decode(RunOptions.self)
+      return Self.layout(
+        try BenchRequest(.train, BenchRequest.Shape(), configuration: options, ranks: 1))
+    }
+    let others = Double(16 * 6 + 16 * 16)
+    // The share 1/n of the symbol of rank n, summed as it stands.
+    func harmonic(_ ranks: Range<Int>) -> Double { ranks.reduce(0) { $0 + 1 / Double($1 + 1) } }
+    let adaptive = try layout("kind: adaptive, cutoffs: [40, 100]")
+    let rare = [(40..<100, 4), (100..<256, 1)].reduce(0.0) { sum, cluster in
+      let (ranks, width) = cluster
+      return sum + harmonic(ranks) / harmonic(0..<256)
+        * Double(16 * width + width * ranks.count)
+    }
+    let found = adaptive.multiplyAdds(\.training)
+    #expect(abs(found - (others + 16 * 42 + rare)) < 0.01 * rare)
+    #expect(adaptive.multiplyAdds(\.evaluation) == found)
+    let sampled = try layout("kind: sampled, samples: 32")
+    #expect(sampled.multiplyAdds(\.training) == others + 16 * 32)
+    #expect(sampled.multiplyAdds(\.evaluation) == others + 16 * 256)
   }
 
   @Test func `a tied matrix is multiplied with once, and a projection makes products smaller`()
@@ -99,13 +128,13 @@ import Tools
       .train, BenchRequest.Shape(), configuration: options, ranks: 2)
     #expect(request.vocabulary == 256)
     #expect(request.options.training.batchSize == 5)
-    #expect(Self.layout(request).multiplyAdds == 36 * 6 + 36 * 6 + 6 * 9 + 256 * 6)
+    #expect(Self.layout(request).multiplyAdds(\.training) == 36 * 6 + 36 * 6 + 6 * 9 + 256 * 6)
     var shape = BenchRequest.Shape()
     shape.batchSize = 5
     shape.vocabulary = 30
     let other = try BenchRequest(.train, shape, configuration: options, ranks: 2)
     #expect(other.options.training.batchSize == 10)
-    #expect(Self.layout(other).multiplyAdds == 36 * 6 + 36 * 6 + 6 * 9 + 30 * 6)
+    #expect(Self.layout(other).multiplyAdds(\.training) == 36 * 6 + 36 * 6 + 6 * 9 + 30 * 6)
   }
 
   @Test func `what cannot be measured is refused with a sentence`() throws {

@@ -58,10 +58,14 @@ public struct AdaptedScore: Sendable {
     var windows = EvaluationOptions()
     (windows.batchSize, windows.bptt) = (batchSize, bptt)
     let plain = try world.unanimous {
-      try Evaluation(.text(texts.scored), plan: model.plan, windows, world: world)
+      try Evaluation(
+        .text(texts.scored), plan: model.plan, windows, world: world,
+        bytesPerTarget: texts.bytesPerTarget)
     }
     fixedScore = try plain.run(model, weights: weights)
-    score = try evaluation.score(texts.scored, self.adaptation)
+    var score = try evaluation.score(texts.scored, self.adaptation)
+    score.bytesPerTarget = texts.bytesPerTarget
+    self.score = score
     unknown = texts.unknown
   }
 
@@ -72,6 +76,8 @@ public struct AdaptedScore: Sendable {
     let training: Corpus?
     /// The text that settings are searched on.
     let valid: Corpus?
+    /// The bytes that a symbol of the scored text stands for.
+    let bytesPerTarget: Double?
     let unknown: UnknownSymbols
 
     /// Opens the texts; the data of the run only where it is needed. Collective.
@@ -112,6 +118,7 @@ public struct AdaptedScore: Sendable {
           searches ? try text(own?.valid, "valid") : nil
         )
       }
+      bytesPerTarget = (given ?? own)?.bytesPerTarget(of: .text(scored))
       guard world.isRoot, let source = given ?? own else {
         unknown = UnknownSymbols()
         return
@@ -133,9 +140,12 @@ public struct AdaptedScore: Sendable {
   }
 
   public var words: String {
-    "loss \(fixed(score.loss, 6)) nats, perplexity \(fixed(score.perplexity, 3)), without adaptation "
-      + "loss \(fixed(fixedScore.loss, 6)), perplexity \(fixed(fixedScore.perplexity, 3)), "
-      + "\(score.targets) targets" + (unknown.words.map { ", \($0)" } ?? "")
+    func words(_ score: Score) -> String {
+      "loss \(fixed(score.loss, 6)) nats, perplexity \(fixed(score.perplexity, 3))"
+        + (score.bitsPerByte.map { ", \(fixed($0, 4)) bits per byte" } ?? "")
+    }
+    return "\(words(score)), without adaptation \(words(fixedScore)), \(score.targets) targets"
+      + (unknown.words.map { ", \($0)" } ?? "")
   }
 
   public var json: String {
@@ -143,16 +153,19 @@ public struct AdaptedScore: Sendable {
       struct Line: Encodable {
         let loss: Double
         let perplexity: Double
+        let bits_per_byte: Double?
         let loss_without: Double
         let perplexity_without: Double
+        let bits_per_byte_without: Double?
         let targets: Int
         let unknown: Int
         let adaptation: Adaptation
       }
       let line = Line(
-        loss: score.loss, perplexity: score.perplexity, loss_without: fixedScore.loss,
-        perplexity_without: fixedScore.perplexity, targets: score.targets, unknown: unknown.count,
-        adaptation: adaptation)
+        loss: score.loss, perplexity: score.perplexity, bits_per_byte: score.bitsPerByte,
+        loss_without: fixedScore.loss, perplexity_without: fixedScore.perplexity,
+        bits_per_byte_without: fixedScore.bitsPerByte, targets: score.targets,
+        unknown: unknown.count, adaptation: adaptation)
       return String(decoding: try JSONValue.encoder().encode(line), as: UTF8.self)
     }
   }

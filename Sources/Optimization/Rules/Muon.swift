@@ -36,6 +36,10 @@ public final class Muon: Optimizer, CooperativeOptimizer {
     public var adamWRate = 0.1
     public var decay: DecayScope { .all }
 
+    public func multiplyAddsPerUpdate(of layout: ParameterLayout) -> Double {
+      Double(steps) * Muon.gates(of: layout).reduce(0.0) { $0 + Double($1.work) }
+    }
+
     private enum CodingKeys: String, CodingKey {
       case momentum, nesterov, steps, scale
       case weightDecay = "weight_decay"
@@ -77,8 +81,11 @@ public final class Muon: Optimizer, CooperativeOptimizer {
     var rank = 0
     let rows, columns: Int
     var count: Int { rows * columns }
-    /// The multiplications of a Newton–Schulz step.
-    var work: Int { min(rows, columns) * min(rows, columns) * (2 * max(rows, columns)) }
+    /// The multiplications of a Newton–Schulz step: X Xᵀ, its square, and a product with X.
+    var work: Int {
+      let (m, n) = (min(rows, columns), max(rows, columns))
+      return m * m * (2 * n + m)
+    }
   }
 
   public static var updatesSlices: Bool { false }
@@ -95,7 +102,14 @@ public final class Muon: Optimizer, CooperativeOptimizer {
     self.options = options
     mean = ParameterVector(layout)
     square = ParameterVector(layout)
-    gates = layout.entries.filter { Muon.isOrthogonal($0) && !$0.isFrozen }.flatMap { entry in
+    gates = Self.gates(of: layout)
+    newtonSchulz = NewtonSchulz(gates.map { ($0.rows, $0.columns) })
+    directions = Buffer(count: gates.map(\.count).max() ?? 0)
+  }
+
+  /// The matrices of a layout that are made orthogonal.
+  private static func gates(of layout: ParameterLayout) -> [Gate] {
+    layout.entries.filter { isOrthogonal($0) && !$0.isFrozen }.flatMap { entry in
       let rows = entry.rows / entry.gates
       return (0..<entry.gates).map { gate in
         Gate(
@@ -103,8 +117,6 @@ public final class Muon: Optimizer, CooperativeOptimizer {
           columns: entry.columns)
       }
     }
-    newtonSchulz = NewtonSchulz(gates.map { ($0.rows, $0.columns) })
-    directions = Buffer(count: gates.map(\.count).max() ?? 0)
   }
 
   /// Returns true for a matrix of a hidden layer.

@@ -75,6 +75,12 @@ public protocol OptimizerOptions: Codable, Sendable, Equatable {
   var weightDecay: Double { get }
   /// The parameters that weight decay applies to.
   var decay: DecayScope { get }
+  /// Returns the multiplications in products of matrices of an update, over all ranks.
+  func multiplyAddsPerUpdate(of layout: ParameterLayout) -> Double
+}
+
+extension OptimizerOptions {
+  public func multiplyAddsPerUpdate(of layout: ParameterLayout) -> Double { 0 }
 }
 
 /// The parameters that weight decay applies to.

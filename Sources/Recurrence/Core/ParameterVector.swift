@@ -33,6 +33,8 @@ public struct ParameterLayout: Sendable {
     public let widthMultiplier: Double
     /// True if a window touches few rows of its gradient.
     public let isRowSparse: Bool
+    /// The share of the rows of a window that are multiplied with it.
+    public let products: ProductShare
     let initial: InitialValue
     let constant: ConstantValue?
 
@@ -80,7 +82,8 @@ public struct ParameterLayout: Sendable {
           parameter: Parameter(index: index), name: shape.name, layer: shape.layer,
           offset: offset, rows: shape.rows, columns: shape.columns, isVector: shape.isVector,
           rateFactor: shape.rateFactor, kind: shape.kind, widthMultiplier: shape.widthMultiplier,
-          isRowSparse: shape.isRowSparse, initial: shape.initial, constant: shape.constant))
+          isRowSparse: shape.isRowSparse, products: shape.products, initial: shape.initial,
+          constant: shape.constant))
       offset += (shape.rows * shape.columns + alignment - 1) / alignment * alignment
     }
     for index in order { append(index) }

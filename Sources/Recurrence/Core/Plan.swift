@@ -71,6 +71,7 @@ public struct Plan: Sendable {
     let isRowSparse: Bool
     /// The rule for the values of a constant; nil for a trainable parameter.
     let constant: ConstantValue?
+    var products: ProductShare
   }
 
   private(set) var parameters: [ParameterShape] = []
@@ -185,8 +186,13 @@ public struct Plan: Sendable {
         name: full, layer: scope.layer, rows: rows, columns: columns, isVector: isVector,
         initial: initial, rateFactor: scope.rateFactor / widthMultiplier,
         kind: kind ?? (isVector ? .vector : .matrix), widthMultiplier: widthMultiplier,
-        isRowSparse: isRowSparse, constant: constant))
+        isRowSparse: isRowSparse, constant: constant, products: isRowSparse ? .none : .all))
     return Parameter(index: parameters.count - 1)
+  }
+
+  /// Notes the share of the rows of a window that are multiplied with a matrix, if it is not that of others.
+  mutating func note(_ products: ProductShare, of parameter: Parameter) {
+    parameters[parameter.index].products = products
   }
 
   private mutating func reserve(_ name: String, _ index: Int) {

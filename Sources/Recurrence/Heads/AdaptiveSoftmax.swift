@@ -87,6 +87,12 @@ public struct AdaptiveSoftmax: Head {
           projected: plan.scratch(width, rows: rows), gradients: plan.scratch(width, rows: rows),
           logits: plan.scratch(last - first, rows: rows)))
     }
+    for cluster in clusters {
+      // Evaluation computes the clusters of targets, and some others that may hold a likelier symbol.
+      let share = ProductShare.ofRanks(cluster.symbols, of: vocabulary)
+      plan.note(share, of: cluster.projection)
+      plan.note(share, of: cluster.weight)
+    }
     self.clusters = clusters
     let widest = max(cutoffs[0] + cutoffs.count, clusters.map(\.symbols.count).max()!)
     cap = LogitCap(output.softCap, width: widest, in: &plan)

@@ -55,6 +55,8 @@ public struct SampledSoftmax: Head {
     full = SoftmaxCrossEntropy(
       vocabulary: vocabulary, reading: input, tied: tied, bias: output.hasBias,
       excluding: excluded, softCap: output.softCap, isRowSparse: true, in: &plan)
+    plan.note(
+      ProductShare(training: Double(samples) / Double(vocabulary), evaluation: 1), of: full.weight)
     cap = LogitCap(output.softCap, width: samples, in: &plan)
     let block = ScratchRows.blocks(of: OutputLayer.rowsOfBlock(samples))
     rows = ChosenRows(of: input, rows: block, in: &plan)

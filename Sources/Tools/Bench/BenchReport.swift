@@ -144,7 +144,8 @@ public struct BenchReport: Encodable, Sendable {
     tokensPerSecondLow = tokens / stepMilliseconds.upperQuartile
     tokensPerSecondHigh = tokens / stepMilliseconds.lowerQuartile
     operationsPerToken =
-      Double(layout.multiplyAdds) * (request.task == .train ? 6 : 2)
+      request.task == .train
+      ? 6 * layout.multiplyAdds(\.training) : 2 * layout.multiplyAdds(\.evaluation)
     gflops = tokensPerSecond * operationsPerToken * 1e-9
     peakGflops = sums[0]
     fractionOfPeak = gflops / peakGflops
@@ -170,16 +171,17 @@ public struct BenchReport: Encodable, Sendable {
 
 extension ParameterLayout {
   /// The multiplications with weights per symbol of one stream, from the equations: every matrix
-  /// counts once, except the embedding, of which a row is looked up, and constants, which may be
-  /// sparse.
-  package var multiplyAdds: Int {
-    entries.reduce(0) { $0 + ($1.isVector || $1.isRowSparse ? 0 : $1.count) }
+  /// counts once, except the embedding, of which a row is looked up, constants, which may be sparse,
+  /// and those of output layers that few rows need, which count by the share of these rows.
+  package func multiplyAdds(_ share: KeyPath<ProductShare, Double>) -> Double {
+    entries.reduce(0) { $0 + ($1.isVector ? 0 : Double($1.count) * $1.products[keyPath: share]) }
   }
 
   /// The bytes of weights, in single precision, that one symbol of one stream needs; one row of the
   /// embedding.
   package var bytesReadPerSymbol: Int {
-    entries.reduce(0) { $0 + ($1.isRowSparse ? $1.columns : $1.count) } * MemoryLayout<Real>.stride
+    entries.reduce(0) { $0 + ($1.products.evaluation == 0 ? $1.columns : $1.count) }
+      * MemoryLayout<Real>.stride
   }
 }
 

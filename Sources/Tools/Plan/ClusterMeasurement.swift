@@ -40,9 +40,11 @@ public struct ClusterMeasurement {
     result.gflops = steps.gflops(work)
     result.elementwise = steps.elementwise(work)
     result.variation = try steps.variation(in: world)
-    // A step of a small model is over before its optimizer can be timed well, and stays in the caches.
+    // A step of a small model is over before its optimizer can be timed well, and stays in the caches; that
+    // of Muon is products for the most part.
     let optimizer = steps.memory(work)
-    result.memory.rank = work.update.bytes > 1e7 ? optimizer : read.beside
+    let isTimed = work.update.bytes > 1e7 && work.update.input == 0
+    result.memory.rank = isTimed ? optimizer : read.beside
     if world.nodeSize >= System.allowedProcessors.count {
       result.memory.node = max(result.memory.rank, read.beside) * Double(world.nodeSize)
     }

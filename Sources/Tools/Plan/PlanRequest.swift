@@ -52,7 +52,9 @@ public struct PlanRequest: Sendable {
   }
 
   /// The work of a step of one rank.
-  var work: StepWork { StepWork(options, vocabulary: vocabulary, streams: streams) }
+  var work: StepWork {
+    StepWork(options, vocabulary: vocabulary, streams: streams, ranks: cluster.ranks)
+  }
 
   /// Returns the options with another exchange; nil if they exclude each other.
   func options(_ mode: ExchangeMode) -> RunOptions? {

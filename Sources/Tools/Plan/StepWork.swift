@@ -57,6 +57,8 @@ struct StepWork {
   private let changing: Double
   /// The moments of the optimizer and the average, in vectors.
   let vectors: Int
+  /// The operations of a rank's part of the products of an update, as of Muon.
+  private let orthogonalization: Double
   /// The bytes of weights that the recurrent products of a time step read.
   let recurrentBytes: Double
   /// The expected number of distinct symbols of a micro-batch, if they are looked up.
@@ -66,7 +68,8 @@ struct StepWork {
   /// - Parameters:
   ///   - options: The options of the run.
   ///   - streams: The streams of one rank.
-  init(_ options: RunOptions, vocabulary: Int, streams: Int) {
+  ///   - ranks: The ranks that share out the products of an update.
+  init(_ options: RunOptions, vocabulary: Int, streams: Int, ranks: Int) {
     let model = Self.model(options, vocabulary)
     let layout = ParameterLayout(model.plan)
     self.layout = layout
@@ -93,6 +96,8 @@ struct StepWork {
     let moments = training.optimizer.makeOptimizer(for: ParameterLayout(Plan())).moments.count
     let averages = training.isAveraged ? 1 : 0
     vectors = moments + averages
+    orthogonalization =
+      2 * training.optimizer.options.multiplyAddsPerUpdate(of: layout) / Double(ranks)
     // Rows of an embedding that no stream has read are skipped.
     let touched = looksUp ? Self.distinct(of: vocabulary, in: Double(tokens)) : 0
     let sparse = layout.entries.reduce(0.0) {
@@ -105,7 +110,8 @@ struct StepWork {
   func update(share: Double) -> Work {
     // Read for the norm; read again with the weights, which are written; each moment and average is read
     // and written.
-    Work(bytes: 4 * changing * (1 + share * Double(4 + 2 * vectors)))
+    Work(
+      input: orthogonalization, bytes: 4 * changing * (1 + share * Double(4 + 2 * vectors)))
   }
 
   /// The work of all forward and backward passes.
@@ -249,9 +255,9 @@ private struct WorkCounter {
 
   private typealias Entry = ParameterLayout.Entry
 
-  /// The numbers of matrices that products read.
+  /// The numbers of matrices that products read, those that few rows need by the share of the rows.
   private func products(of entries: [Entry]) -> Double {
-    entries.reduce(0) { $0 + ($1.isVector || $1.isRowSparse ? 0 : Double($1.count)) }
+    entries.reduce(0) { $0 + ($1.isVector ? 0 : Double($1.count) * $1.products.training) }
   }
 
   /// The lengths of ranges that lie side by side in memory.
