@@ -43,7 +43,7 @@ extension Dataset {
   init(
     _ options: DataOptions, _ reader: ReaderOptions, given: Vocabularies?
   ) throws(DataError) {
-    let files = try SequenceFiles(options, reader)
+    let files = try SequenceFiles(options, reader, given: given)
     var vocabularies = files.vocabularies()
     let asksForLabels = !vocabularies.labels.isEmpty
     let found = files.conditions()
@@ -106,12 +106,25 @@ extension SequenceFiles {
     of vocabularies: (inputs: Vocabulary, labels: Vocabulary, source: Vocabulary?)
   ) throws(DataError) {
     let needsEnds = reader.format == .lines || reader.format == .pairs
+    func isFit(_ vocabulary: Vocabulary?, begins: Bool, ends: Bool) -> Bool {
+      guard let vocabulary else { return false }
+      return (vocabulary.unknown != nil || !(vocabulary.tokenizer is any CountedTokenizer))
+        && (!begins || vocabulary.begin != nil) && (!ends || vocabulary.end != nil)
+    }
+    for (key, cutter, begins) in [("tokenizer", cutter, true), ("source.tokenizer", sourceCutter, false)]
+    where needsEnds {
+      guard let vocabulary = cutter.vocabulary,
+        !isFit(vocabulary, begins: begins, ends: true)
+      else { continue }
+      throw DataError(
+        "the vocabulary of data.\(key) has no symbols for the \(begins ? "begin and the " : "")end of a "
+          + "sequence, such as <s> and </s> of SentencePiece: give one that has")
+    }
     guard
       !reader.format.isText
-        || (vocabularies.inputs.unknown != nil
-          && (!needsEnds || vocabularies.inputs.begin != nil && vocabularies.inputs.end != nil)),
+        || isFit(vocabularies.inputs, begins: needsEnds, ends: needsEnds),
       reader.format != .pairs || sourceWidth > 0
-        || vocabularies.source?.unknown != nil && vocabularies.source?.end != nil
+        || isFit(vocabularies.source, begins: false, ends: true)
     else {
       throw DataError(
         "the model's vocabulary lacks the symbols that sequences in the format "

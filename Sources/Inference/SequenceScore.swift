@@ -206,7 +206,12 @@ public struct SequenceScore: Sendable {
       let truth = examples.map { Array($0.targets.dropLast()) }
       right = right + Measures.exactMatch(said, truth: truth)
       wrong = wrong + Measures.symbolErrorRate(said, truth: truth)
-      bleu = bleu + Measures.bleu(said, references: truth)
+      // Sub-words are no words; characters and words are counted as they are.
+      bleu =
+        bleu
+        + (symbols.tokenizer is any CountedTokenizer
+          ? Measures.bleu(said, references: truth)
+          : Measures.bleu(said.map(symbols.words(of:)), references: truth.map(symbols.words(of:))))
     }
     var sums =
       [right.part, right.whole, wrong.part, wrong.whole, bleu.words, bleu.referenceWords]
@@ -270,4 +275,11 @@ extension TaskSignature {
 
 extension TaskSignature.Output {
   fileprivate var isOfNumbers: Bool { if case .numbers = self { true } else { false } }
+}
+
+extension Vocabulary {
+  /// Returns the words of a sequence.
+  fileprivate func words(of symbols: [Int32]) -> [Substring] {
+    decode(symbols).split(whereSeparator: \.isWhitespace)
+  }
 }

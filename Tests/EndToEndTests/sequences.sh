@@ -202,3 +202,42 @@ under 1 score pairs few.txt --source few-sources.txt | cut -f 1 | paste -d : - <
   awk -F : '{ d = $1 - $2; if (d < 0) d = -d; if (d > 1e-4) exit 1 } END { exit NR != 5 }' ||
   die "lines have other likelihoods among others"
 pass "score: lines side by side as alone"
+
+# Translation in sub-words: the source is the target backwards, in capital letters.
+draw 300 6 'm = 2 + pick(4); t = s2 = ""
+  for (j = 0; j < m; j++) {
+    w = substr("banana bandit canal candle", 1 + 7 * pick(4), 6); sub(/ .*/, "", w)
+    t = t (j ? " " : "") w; s2 = toupper(w) (j ? " " : "") s2 }
+  print t "\t" s2' >both.txt
+cut -f 1 both.txt >said.txt
+cut -f 2 both.txt >told.txt
+for side in said told; do
+  under 1 tokenizer train --kind bpe --size 280 --out $side.model $side.txt >/dev/null 2>log ||
+    die "a model of $side.txt: $(cat log)"
+done
+cat >subwords.yaml <<END
+data:
+  {format: pairs, train: said.txt, valid: 0.1, tokenizer: said.model, source: {train: told.txt, tokenizer: told.model}}
+model:
+  embedding: 24
+  dropout: 0.1
+  encoder: {embedding: 24, layers: [{cell: gru, hidden: 24, bidirectional: concat}]}
+  layers: [{cell: gru, hidden: 48}]
+  attention: multiplicative
+training: {batch_size: 30, steps: 240, optimizer: {rule: adam}, schedule: {learning_rate: 0.01}}
+evaluation: {every: 60}
+END
+run 2 subwords.yaml --run subwords
+run 2 subwords.yaml --run stopped --set training.steps=120
+run 2 subwords.yaml --run stopped
+same stopped subwords "a model of sub-words that goes on"
+rm said.model told.model
+head -n 6 told.txt | under 1 decode subwords >decoded 2>log || die "sub-words: $(cat log)"
+cmp decoded <(head -n 6 said.txt) || die "sub-words: $(paste decoded said.txt | head -n 6)"
+for ranks in 1 2; do
+  under $ranks evaluate subwords --part valid --json | grep -oE '"bleu":[^,}]*' >measured
+  [ $ranks -eq 1 ] && cp measured alone
+  cmp alone measured || die "BLEU of sub-words, $ranks processes: $(cat alone measured)"
+done
+[ "$(sed 's/.*://' measured)" != 0 ] || die "BLEU of sub-words is 0"
+pass "pairs in sub-words: resumed to the same bytes, translated as text without the models' files"

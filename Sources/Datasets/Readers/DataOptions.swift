@@ -96,6 +96,7 @@ public struct DataOptions: Codable, Sendable, Equatable {
         .tokenizer, allowsTokenizers: reader.format.allowsTokenizers)
       vocabulary =
         try values.decodeIfPresent(VocabularyOptions.self, forKey: .vocabulary) ?? vocabulary
+      if reader.format.isText { try values.refuseLimits(of: tokenizer, vocabulary, .vocabulary) }
       cache = try values.decodeIfPresent(String.self, forKey: .cache)
       self.reader = reader
       return
@@ -111,11 +112,7 @@ public struct DataOptions: Codable, Sendable, Equatable {
     }
     vocabulary =
       try values.decodeIfPresent(VocabularyOptions.self, forKey: .vocabulary) ?? vocabulary
-    if vocabulary != VocabularyOptions(), tokenizer.counted == nil {
-      throw refuse(
-        .vocabulary,
-        "a vocabulary that is not counted in the text cannot be limited: remove size and min_count")
-    }
+    try values.refuseLimits(of: tokenizer, vocabulary, .vocabulary)
     if let name = try values.decodeIfPresent(String.self, forKey: .document) {
       guard let known = DocumentBoundary(rawValue: name) else {
         let names = DocumentBoundary.allCases.map(\.rawValue).joined(separator: ", ")

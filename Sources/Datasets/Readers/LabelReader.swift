@@ -1,7 +1,7 @@
 /// A reader of lines `label⇥text`, one example per line. The label is the target of the last step.
 /// Blank lines are skipped.
 struct LabelReader {
-  let tokenizer: any CountedTokenizer
+  let cutter: SequenceCutter
 
   func read(
     _ text: Span<UInt8>, _ line: Line, _ records: inout Records
@@ -11,7 +11,8 @@ struct LabelReader {
       tab > line.content.lowerBound
     else { throw records.refusal("has no label: write a label, a tab and a text") }
     var record = Records.Record()
-    record.inputs = tokens(text, tab + 1..<line.content.upperBound, tokenizer, &records.inputs)
+    record.inputs = try records.symbols(
+      of: text, tab + 1..<line.content.upperBound, cutter, \.inputs)
     guard !record.inputs.isEmpty else {
       throw records.refusal("has a label but no text: write a text after the tab")
     }

@@ -1,6 +1,6 @@
 /// A reader of pairs: one target sequence per line, and its source in another file, line by line.
 struct PairReader {
-  let tokenizer, sourceTokenizer: any CountedTokenizer
+  let cutter, sourceCutter: SequenceCutter
 
   /// Reads the sources first, because their number is needed.
   func read(
@@ -8,16 +8,16 @@ struct PairReader {
   ) throws(DataError) {
     let first = records.records.count
     try records.read(text) { (text, line, records) throws(DataError) in
-      try append(&records) { record, records in
-        record.inputs = tokens(text, line.content, tokenizer, &records.inputs)
+      try append(&records) { (record, records) throws(DataError) in
+        record.inputs = try records.symbols(of: text, line.content, cutter, \.inputs)
         return record.inputs.isEmpty
       }
     }
     var sources = Records()
     sources.sources = records.sources
     try sources.read(source) { (text, line, records) throws(DataError) in
-      try append(&records) { record, records in
-        record.source = tokens(text, line.content, sourceTokenizer, &records.sources)
+      try append(&records) { (record, records) throws(DataError) in
+        record.source = try records.symbols(of: text, line.content, sourceCutter, \.sources)
         return record.source.isEmpty
       }
     }
@@ -48,7 +48,8 @@ struct PairReader {
       }
       var record = Records.Record()
       record.sourceFrames = found
-      record.inputs = tokens(text, tab + 1..<line.content.upperBound, tokenizer, &records.inputs)
+      record.inputs = try records.symbols(
+        of: text, tab + 1..<line.content.upperBound, cutter, \.inputs)
       guard !record.inputs.isEmpty else {
         throw records.refusal("has no text after the name: remove the line or write a text")
       }
@@ -57,10 +58,11 @@ struct PairReader {
   }
 
   private func append(
-    _ records: inout Records, _ fill: (inout Records.Record, inout Records) -> Bool
+    _ records: inout Records,
+    _ fill: (inout Records.Record, inout Records) throws(DataError) -> Bool
   ) throws(DataError) {
     var record = Records.Record()
-    guard !fill(&record, &records) else {
+    guard try !fill(&record, &records) else {
       throw records.refusal("is blank: remove it and the other line of its pair")
     }
     records.append(record)

@@ -182,6 +182,7 @@ public struct SourceOptions: Codable, Sendable, Equatable {
       tokenizer = try keys.sequenceTokenizer(.tokenizer, allowsTokenizers: true)
       vocabulary =
         try keys.decodeIfPresent(VocabularyOptions.self, forKey: .vocabulary) ?? vocabulary
+      try keys.refuseLimits(of: tokenizer, vocabulary, .vocabulary)
     }
   }
 
@@ -203,28 +204,34 @@ public struct SourceOptions: Codable, Sendable, Equatable {
   }
 }
 
-extension SourceOptions {
-  var sequenceTokenizer: any CountedTokenizer { tokenizer.counted ?? WordTokenizer() }
-}
-
-extension DataOptions {
-  /// The tokenizer of sequences in files.
-  var sequenceTokenizer: any CountedTokenizer { tokenizer.counted ?? WordTokenizer() }
-}
-
 extension KeyedDecodingContainer {
-  /// Decodes the tokenizer of sequences: words, unless another counted tokenizer is asked for and
-  /// allowed.
+  /// Refuses limits of a vocabulary that is not counted.
+  func refuseLimits(
+    of tokenizer: TokenizerChoice, _ vocabulary: VocabularyOptions, _ key: Key
+  ) throws {
+    guard vocabulary != VocabularyOptions(), tokenizer.counted == nil else { return }
+    throw refusal(
+      key,
+      "a vocabulary that is not counted in the text cannot be limited: remove size and min_count")
+  }
+
+  /// Decodes the tokenizer of sequences: words, unless another counted tokenizer or the path of a vocabulary
+  /// is asked for and allowed.
   func sequenceTokenizer(_ key: Key, allowsTokenizers: Bool) throws -> TokenizerChoice {
     guard let name = try decodeIfPresent(String.self, forKey: key) else { return .word }
     let choice = TokenizerChoice(name)
-    if let choice, choice == .word || allowsTokenizers && choice.counted != nil { return choice }
+    if let choice,
+      choice == .word || allowsTokenizers && (choice.counted != nil || choice.path != nil)
+    {
+      return choice
+    }
     let others = tokenizers.values.compactMap { ($0 as? any CountedTokenizer)?.name }
     let names = ["word"] + others.filter { $0 != "word" }.sorted()
     throw refusal(
       key,
       "'\(name)' does not cut sequences of this format into symbols: "
-        + (allowsTokenizers ? "give \(listed(names, "or"))" : "its tokens are words"))
+        + (allowsTokenizers
+          ? "give \(listed(names, "or")), or the path of a vocabulary" : "its tokens are words"))
   }
 }
 

@@ -63,22 +63,23 @@ struct Records {
     records.append(record)
   }
 
+  /// Cuts a part of the current line into symbols.
+  /// - Parameter table: The table of their numbers, such as `inputs`.
+  mutating func symbols(
+    of text: Span<UInt8>, _ range: Range<Int>, _ cutter: SequenceCutter,
+    _ table: WritableKeyPath<Records, SymbolTable>
+  ) throws(DataError) -> [Int32] {
+    do throws(DataError) {
+      return try cutter.symbols(of: text, range, &self[keyPath: table])
+    } catch {
+      throw refusal("cannot be encoded: \(error.message)")
+    }
+  }
+
   /// Makes the error for the current line.
   func refusal(_ sentence: String) -> DataError {
     DataError("\(files.last ?? ""), line \(line) \(sentence)")
   }
-}
-
-/// Cuts a part of a text into symbols, and numbers them.
-func tokens(
-  _ text: Span<UInt8>, _ range: Range<Int>, _ tokenizer: any CountedTokenizer,
-  _ table: inout SymbolTable
-) -> [Int32] {
-  var found: [Int32] = []
-  tokenizer.forEachSymbol(of: text, in: range) { (text, symbol) in
-    found.append(Int32(table.insert(text, symbol).symbol))
-  }
-  return found
 }
 
 extension Span<UInt8> {

@@ -11,9 +11,9 @@ extension SequenceFiles {
   ) throws(DataError) -> any ExampleSet {
     if reader.format == .piano { return PianoExamples(Array(pieces[part]), name: name) }
     let numbers = Numbers(
-      inputs: Self.numbers(records.inputs, vocabularies.inputs),
-      labels: Self.numbers(records.labels, vocabularies.labels),
-      source: vocabularies.source.map { Self.numbers(records.sources, $0) } ?? [],
+      inputs: cutter.numbers(records.inputs, in: vocabularies.inputs),
+      labels: (0..<records.labels.count).map { vocabularies.labels.id(of: records.labels[$0]) },
+      source: vocabularies.source.map { sourceCutter.numbers(records.sources, in: $0) } ?? [],
       vocabulary: vocabularies.inputs, sourceVocabulary: vocabularies.source)
     var examples: [Example] = []
     var trees: [Tree] = []
@@ -57,10 +57,6 @@ extension SequenceFiles {
     let inputs, labels, source: [Int32?]
     let vocabulary: Vocabulary
     let sourceVocabulary: Vocabulary?
-  }
-
-  private static func numbers(_ table: SymbolTable, _ vocabulary: Vocabulary) -> [Int32?] {
-    (0..<table.count).map { vocabulary.id(of: table[$0]) ?? vocabulary.unknown }
   }
 
   private func label(

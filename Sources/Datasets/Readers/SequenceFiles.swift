@@ -5,6 +5,8 @@ internal import Sequences
 struct SequenceFiles {
   let options: DataOptions
   let reader: ReaderOptions
+  /// The rules for lines and for their sources.
+  let cutter, sourceCutter: SequenceCutter
   private(set) var records = Records()
   /// The width of the source's frames; 0 without frames.
   private(set) var sourceWidth = 0
@@ -13,9 +15,14 @@ struct SequenceFiles {
   private(set) var train = 0..<0
   private(set) var valid, test: Range<Int>?
 
-  init(_ options: DataOptions, _ reader: ReaderOptions) throws(DataError) {
+  /// - Parameter given: The vocabularies of a model, which replace those of files.
+  init(
+    _ options: DataOptions, _ reader: ReaderOptions, given: Dataset.Vocabularies?
+  ) throws(DataError) {
     self.options = options
     self.reader = reader
+    cutter = try SequenceCutter(options.tokenizer, given: given?.inputs)
+    sourceCutter = try SequenceCutter(reader.source?.tokenizer ?? .word, given: given?.source)
     let whole = try read(options.train, \.train, known: reader.condition?.train, of: "train")
     let fractions = (options.valid?.fraction ?? 0, options.test?.fraction ?? 0)
     let trained = whole.count - heldOutCount(whole.count, fractions.0 + fractions.1)
@@ -66,10 +73,10 @@ struct SequenceFiles {
     let first = count
     switch reader.format {
     case .lines:
-      try records.read(text, leading(LineReader(tokenizer: options.sequenceTokenizer).read))
+      try records.read(text, leading(LineReader(cutter: cutter).read))
     case .tags: try records.read(text, TagReader().read)
     case .labels:
-      try records.read(text, leading(LabelReader(tokenizer: options.sequenceTokenizer).read))
+      try records.read(text, leading(LabelReader(cutter: cutter).read))
     case .trees: try records.read(text, TreeReader().read)
     case .piano: pieces += try PianoExamples.read(text)
     case .csv:
@@ -80,8 +87,7 @@ struct SequenceFiles {
           "data.source.\(key) is missing for \(text.name): give the sources that "
             + "belong to it")
       }
-      let pairs = PairReader(
-        tokenizer: options.sequenceTokenizer, sourceTokenizer: reader.source!.sequenceTokenizer)
+      let pairs = PairReader(cutter: cutter, sourceCutter: sourceCutter)
       if let frames = reader.source!.frames {
         try readFrames(try FrameTable(frames, source.paths), of: text, pairs)
       } else {
@@ -176,22 +182,25 @@ struct SequenceFiles {
     let special: [[UInt8]] =
       reader.format == .lines || reader.format == .pairs
       ? [Vocabulary.beginSymbol, Vocabulary.endSymbol] : []
-    let inputs = vocabulary(
-      records.inputs, \.inputs, options.sequenceTokenizer, special, options.vocabulary)
+    let inputs = vocabulary(records.inputs, \.inputs, cutter, special, options.vocabulary)
     let source = reader.source.flatMap {
       $0.frames != nil
         ? nil
         : vocabulary(
-          records.sources, \.source, $0.sequenceTokenizer, [Vocabulary.endSymbol], $0.vocabulary)
+          records.sources, \.source, sourceCutter, [Vocabulary.endSymbol], $0.vocabulary)
     }
     return (inputs, labels(), source)
   }
 
   private func vocabulary(
     _ table: SymbolTable, _ symbols: KeyPath<Records.Record, [Int32]>,
-    _ tokenizer: any CountedTokenizer,
-    _ special: [[UInt8]], _ options: VocabularyOptions
+    _ cutter: SequenceCutter, _ special: [[UInt8]], _ options: VocabularyOptions
   ) -> Vocabulary {
+    let tokenizer: any CountedTokenizer
+    switch cutter {
+    case .vocabulary(let vocabulary): return vocabulary
+    case .counted(let counted): tokenizer = counted
+    }
     var counts = [Int](repeating: 0, count: table.count)
     for record in records.records[train] {
       for symbol in record[keyPath: symbols] { counts[Int(symbol)] += 1 }
