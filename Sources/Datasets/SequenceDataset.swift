@@ -43,7 +43,8 @@ extension Dataset {
   init(
     _ options: DataOptions, _ reader: ReaderOptions, given: Vocabularies?
   ) throws(DataError) {
-    let files = try SequenceFiles(options, reader, given: given)
+    let files = try SequenceFiles(
+      options, reader, inputs: given?.inputs, source: given?.source)
     var vocabularies = files.vocabularies()
     let asksForLabels = !vocabularies.labels.isEmpty
     let found = files.conditions()
@@ -111,8 +112,9 @@ extension SequenceFiles {
       return (vocabulary.unknown != nil || !(vocabulary.tokenizer is any CountedTokenizer))
         && (!begins || vocabulary.begin != nil) && (!ends || vocabulary.end != nil)
     }
-    for (key, cutter, begins) in [("tokenizer", cutter, true), ("source.tokenizer", sourceCutter, false)]
-    where needsEnds {
+    for (key, cutter, begins) in [
+      ("tokenizer", cutter, true), ("source.tokenizer", sourceCutter, false),
+    ] where needsEnds {
       guard let vocabulary = cutter.vocabulary,
         !isFit(vocabulary, begins: begins, ends: true)
       else { continue }

@@ -85,7 +85,8 @@ import Tools
     #expect(layout.bytesReadPerSymbol == 4 * whole)
   }
 
-  @Test func `rare symbols and those that are not sampled are multiplied with in few rows`() throws {
+  @Test func `rare symbols and those that are not sampled are multiplied with in few rows`() throws
+  {
     func layout(_ output: String) throws -> ParameterLayout {
       let options = try Configuration(
         yaml: """

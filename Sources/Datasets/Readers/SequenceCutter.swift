@@ -18,7 +18,9 @@ enum SequenceCutter {
   }
 
   /// The vocabulary from a file.
-  var vocabulary: Vocabulary? { if case .vocabulary(let vocabulary) = self { vocabulary } else { nil } }
+  var vocabulary: Vocabulary? {
+    if case .vocabulary(let vocabulary) = self { vocabulary } else { nil }
+  }
 
   /// Returns the symbols of a part of a text, as numbers of `table` or of the vocabulary.
   /// - Throws: `DataError` if the vocabulary lacks a part of the text.

@@ -15,14 +15,16 @@ struct SequenceFiles {
   private(set) var train = 0..<0
   private(set) var valid, test: Range<Int>?
 
-  /// - Parameter given: The vocabularies of a model, which replace those of files.
+  /// - Parameters:
+  ///   - inputs: The vocabulary of a model, which replaces that of a file.
+  ///   - source: The same for sources.
   init(
-    _ options: DataOptions, _ reader: ReaderOptions, given: Dataset.Vocabularies?
+    _ options: DataOptions, _ reader: ReaderOptions, inputs: Vocabulary?, source: Vocabulary?
   ) throws(DataError) {
     self.options = options
     self.reader = reader
-    cutter = try SequenceCutter(options.tokenizer, given: given?.inputs)
-    sourceCutter = try SequenceCutter(reader.source?.tokenizer ?? .word, given: given?.source)
+    cutter = try SequenceCutter(options.tokenizer, given: inputs)
+    sourceCutter = try SequenceCutter(reader.source?.tokenizer ?? .word, given: source)
     let whole = try read(options.train, \.train, known: reader.condition?.train, of: "train")
     let fractions = (options.valid?.fraction ?? 0, options.test?.fraction ?? 0)
     let trained = whole.count - heldOutCount(whole.count, fractions.0 + fractions.1)

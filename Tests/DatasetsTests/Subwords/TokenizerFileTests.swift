@@ -121,7 +121,8 @@ import Testing
     #expect(throws: DataError.self) { try training.train(on: text) }
   }
 
-  @Test func `A text that is not UTF-8 is refused before anything is trained, or replaced`() throws {
+  @Test func `A text that is not UTF-8 is refused before anything is trained, or replaced`() throws
+  {
     let lines = Array((0..<300).map { "word\($0 * $0) of \($0 % 7)\n" }.joined().utf8)
     let path = folder.write("wrong.txt", lines + [0x61, 0xFF, 0xFE, 0x0A] + lines)
     var training = SentencePieceTraining(kind: .bpe, size: 280)
