@@ -14,7 +14,11 @@ enum SequenceCutter {
       self = .counted(choice.counted ?? WordTokenizer())
       return
     }
-    self = .vocabulary(try given ?? Vocabulary(contentsOf: path))
+    if let given {
+      self = .vocabulary(given)
+    } else {
+      self = .vocabulary(try Vocabulary(contentsOf: path))
+    }
   }
 
   /// The vocabulary from a file.

@@ -3,7 +3,7 @@ internal import Formats
 internal import Foundation
 internal import Inference
 internal import LinearAlgebra
-internal import Recurrence
+package import Recurrence
 internal import Training
 
 /// The results of `unroll bench`.
