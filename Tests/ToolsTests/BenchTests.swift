@@ -102,10 +102,10 @@ import Tools
     // The share 1/n of the symbol of rank n, summed as it stands.
     func harmonic(_ ranks: Range<Int>) -> Double { ranks.reduce(0) { $0 + 1 / Double($1 + 1) } }
     let adaptive = try layout("kind: adaptive, cutoffs: [40, 100]")
-    let rare = [(40..<100, 4), (100..<256, 1)].reduce(0.0) { sum, cluster in
-      let (ranks, width) = cluster
-      return sum + harmonic(ranks) / harmonic(0..<256)
-        * Double(16 * width + width * ranks.count)
+    var rare = 0.0
+    for (ranks, width) in [(40..<100, 4), (100..<256, 1)] {
+      let numbers = Double(16 * width + width * ranks.count)
+      rare += numbers * harmonic(ranks) / harmonic(0..<256)
     }
     let found = adaptive.multiplyAdds(\.training)
     #expect(abs(found - (others + 16 * 42 + rare)) < 0.01 * rare)
@@ -129,13 +129,14 @@ import Tools
       .train, BenchRequest.Shape(), configuration: options, ranks: 2)
     #expect(request.vocabulary == 256)
     #expect(request.options.training.batchSize == 5)
-    #expect(Self.layout(request).multiplyAdds(\.training) == 36 * 6 + 36 * 6 + 6 * 9 + 256 * 6)
+    let products = 36 * 6 + 36 * 6 + 6 * 9
+    #expect(Self.layout(request).multiplyAdds(\.training) == Double(products + 256 * 6))
     var shape = BenchRequest.Shape()
     shape.batchSize = 5
     shape.vocabulary = 30
     let other = try BenchRequest(.train, shape, configuration: options, ranks: 2)
     #expect(other.options.training.batchSize == 10)
-    #expect(Self.layout(other).multiplyAdds(\.training) == 36 * 6 + 36 * 6 + 6 * 9 + 30 * 6)
+    #expect(Self.layout(other).multiplyAdds(\.training) == Double(products + 30 * 6))
   }
 
   @Test func `what cannot be measured is refused with a sentence`() throws {

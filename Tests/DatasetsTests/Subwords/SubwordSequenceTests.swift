@@ -71,11 +71,12 @@ import Testing
       try #require(error).message
         == "the vocabulary of data.tokenizer has no symbols for the begin and the end of a sequence, such as "
         + "<s> and </s> of SentencePiece: give one that has")
-    for (key, cause) in [
-      ("vocabulary", #""vocabulary": {"size": 9}"#), ("tokenizer", #""tokenizer": "byte""#),
+    for (key, settings) in [
+      ("vocabulary", #""tokenizer": "./v.model", "vocabulary": {"size": 9}"#),
+      ("tokenizer", #""tokenizer": "byte""#),
     ] {
       let error = #expect(throws: DecodingError.self) {
-        try open(#"{"format": "lines", "train": "t", "tokenizer": "./v.model", \#(cause)}"#)
+        try open(#"{"format": "lines", "train": "t", \#(settings)}"#)
       }
       #expect("\(try #require(error))".contains(key))
     }
