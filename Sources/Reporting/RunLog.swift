@@ -28,6 +28,17 @@ package struct RunLog {
     self.log = log
   }
 
+  /// Says how little of a large text a run reads, since each stream reads one place from end to end.
+  private func announceShare(_ streams: Streams, _ coordinator: Coordinator) {
+    let share = Double(coordinator.totalSteps) / Double(max(coordinator.stepsPerEpoch, 1))
+    guard share < 0.5, dataset.train.count > 1_000_000 else { return }
+    log.info(
+      """
+      The run reads \(fixed(100 * share, 1)) % of the training data, from \(streams.batchSize) places; \
+      with data.train: [{path: …, weight: 1}] it reads blocks from everywhere in random order.
+      """)
+  }
+
   /// Reports what will be trained.
   package func announce(_ trainer: Trainer, _ warning: String?) {
     if let warning { log.warning("\(warning)") }
@@ -62,6 +73,7 @@ package struct RunLog {
           ? "1 symbol at the end of the training text fills no stream."
           : "\(count) symbols at the end of the training text fill no stream.")
     }
+    if let streams { announceShare(streams, coordinator) }
     if let mixed { announce(mixed.mixture, trainer) }
     for (part, name) in [(dataset.valid, "data.valid"), (dataset.test, "data.test")] {
       guard let part else { continue }
