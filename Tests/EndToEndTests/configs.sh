@@ -20,6 +20,8 @@ vowels='m = 7 + pick(3); for (t = 0; t < m; t++) { for (j = 0; j < 12; j++)
 cd "$work"
 mkdir -p data/poly-music data/multi30k data/wikiner-nn4nlp data/morph-seq2seq data/sst-trees data/wikitext-2
 text 9000 1 >data/shakespeare.txt
+under 1 prepare --tokenizer byte --document line --split valid=0.2 --out data/linux-source data/shakespeare.txt >log 2>&1 ||
+  die "shards: $(cat log)"
 seed=10
 for part in train valid test; do
   case $part in train) lines=80 ;; *) lines=9 ;; esac
@@ -67,6 +69,8 @@ settings() {
     adding | conditioned | copy | embedded-reber | parity | reber | spoken-digits | temporal-order) echo "$few $task" ;;
     japanese-vowels) echo "$unvalidated" ;;
     jsb | multi30k | ner | nottingham | pronunciation | sst | sst-tree | vowels-words) echo "$few" ;;
+    linux-source) echo "$few training.tokens=null training.precision=float32 training.batch_size=4 training.bptt=16
+      model.embedding=20 model.layers.0.hidden=24 model.layers.1.hidden=20" ;;
     shakespeare) echo "$few training.bptt=16 evaluation.bptt=16" ;;
     wikitext2 | awd-wikitext2-part) echo "$few training.batch_size=4" ;;
     awd-wikitext2) echo "$few training.batch_size=4 model.embedding=30 model.layers.0.hidden=40 model.layers.1.hidden=40
@@ -117,6 +121,7 @@ variants() {
       echo "model.layers.0.bidirectional=null|model.embedding=128"
       ;;
     sst-tree) echo "model={embedding: 30, tree: {cell: plain, hidden: 30}, dropout: 0.1}" ;;
+    linux-source) echo "data.train=data/linux-source" ;;
     wikitext2) echo "training.precision=bfloat16" ;;
     awd-wikitext2-part)
       echo "model.layers=[{cell: lstm, hidden: 400}, {cell: lstm, hidden: 400}]|model.embedding_dropout=0|model.input_dropout=0|model.variational=false|training.random_bptt=null|training.activation_regularization=0|training.temporal_regularization=0"
