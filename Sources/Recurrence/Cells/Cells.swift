@@ -11,6 +11,7 @@ public let cells: [String: any RecurrentCell.Type] = [
   "jordan": Jordan.self,
   "leaky": Leaky.self,
   "lstm": LSTM.self,
+  "matrix-lstm": MatrixLSTM.self,
   "min-gru": MinGRU.self,
   "min-lstm": MinLSTM.self,
   "mlstm": MultiplicativeLSTM.self,
@@ -18,6 +19,7 @@ public let cells: [String: any RecurrentCell.Type] = [
   "rg-lru": RGLRU.self,
   "second-order": SecondOrder.self,
   "skip": Skip.self,
+  "slstm": SLSTM.self,
   "update-gru": UpdateGRU.self,
 ]
 
@@ -36,6 +38,18 @@ extension KeyedDecodingContainer {
         debugDescription: value < 1
           ? "\(key.stringValue) must be at least 1"
           : "\(key.stringValue) must be at most \(largest)")
+    }
+    return value
+  }
+
+  /// Decodes the number of heads into which a width is divided: 1 unless it says otherwise.
+  func heads(_ key: Key, dividing width: Int, _ name: String) throws -> Int {
+    let value = try decodeIfPresent(Int.self, forKey: key) ?? 1
+    guard value > 0, width.isMultiple(of: value) else {
+      throw DecodingError.dataCorruptedError(
+        forKey: key, in: self,
+        debugDescription:
+          "\(key.stringValue) must be a divisor of \(name) (\(width)), and \(value) is none")
     }
     return value
   }

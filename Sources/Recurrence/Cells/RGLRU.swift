@@ -35,12 +35,7 @@ public struct RGLRU: RecurrentCell, WindowMixer {
     public init(from decoder: any Decoder) throws {
       let keys = try decoder.container(keyedBy: CodingKeys.self)
       hidden = try keys.hiddenUnits(.hidden)
-      heads = try keys.decodeIfPresent(Int.self, forKey: .heads) ?? 1
-      guard heads > 0, hidden.isMultiple(of: heads) else {
-        throw DecodingError.dataCorruptedError(
-          forKey: .heads, in: keys,
-          debugDescription: "heads must be a divisor of hidden (\(hidden)), and \(heads) is none")
-      }
+      heads = try keys.heads(.heads, dividing: hidden, "hidden")
       inputWeights = try keys.decodeIfPresent(Bool.self, forKey: .inputWeights) ?? true
     }
   }

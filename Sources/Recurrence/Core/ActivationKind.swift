@@ -13,10 +13,16 @@ enum ActivationKind: Sendable {
 
 /// The record of a state.
 struct StateShape: Sendable {
+  /// The steps of a chunk of a state that is kept once for each: with 16, states that are computed again fit
+  /// in the cache.
+  static let chunkSteps = 16
+
   /// The name in checkpoints.
   let name: String
   /// The number of last steps that are carried into the next window.
   let carriedSteps: Int
+  /// The steps of a chunk, of which a window keeps the state at the end; 1 to keep that of every step.
+  var chunk = 1
   /// The copies that steps read in place of earlier steps, one for each lag, with rising lags; none for a
   /// state that stands in for another, whose copies are read.
   let copies: Range<Int>
@@ -32,6 +38,9 @@ extension ActivationKind {
 
   /// The number of last steps that are carried into the next window; 0 for what is no state.
   var carriedSteps: Int { state?.carriedSteps ?? 0 }
+
+  /// The steps of a chunk of which one state is kept; 1 of everything else.
+  var chunk: Int { state?.chunk ?? 1 }
 
   /// True of a value that lasts for one step.
   var isStepTemporary: Bool { if case .stepTemporary = self { true } else { false } }

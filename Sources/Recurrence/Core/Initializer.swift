@@ -52,6 +52,8 @@ public struct InitialValue: Sendable {
     case chrono(longest: Int, sign: Double)
     /// The rank of each symbol; nil for its index.
     case ranks([Int32]?)
+    /// a + b (j/(n−1))ᵉ for number j of the n of the part (Peng 2023, Beck 2024).
+    case power(from: Double, by: Double, exponent: Double)
     /// Λ with softplus(Λ) = −ln ρ and ρ² uniform between the squares of two radii (De 2024).
     case ring(from: Double, to: Double)
   }
@@ -115,6 +117,12 @@ public struct InitialValue: Sendable {
         for j in 0..<row.count {
           let u = random.uniform(first + UInt64(j))
           row[j] = Real(sign * naturalLogarithm(1 + Double(longest - 2) * u))
+        }
+      case .power(let start, let span, let exponent):
+        for j in 0..<row.count {
+          let place = Double(j) / Double(max(row.count - 1, 1))
+          let power = place > 0 ? LinearAlgebra.power(place, exponent) : 0
+          row[j] = Real(start + span * power)
         }
       case .ring(let inner, let outer):
         let first = UInt64(matrix.columns)

@@ -83,6 +83,9 @@ public struct Pass {
   /// The values at all steps.
   public subscript(x: Activation) -> Matrix { slots[x.index].values(from: 0) }
 
+  /// The steps of a chunk of a state of which windows keep the last; 1 where every step is kept.
+  func chunk(of state: Activation) -> Int { slots[state.index].chunk }
+
   /// The value of a state one step earlier, as step t sees it: the window before at t = 0, the
   /// initial state where the stream starts anew.
   public func before(_ h: Activation, _ t: Int) -> Matrix {

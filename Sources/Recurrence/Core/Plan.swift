@@ -55,6 +55,9 @@ public struct Plan: Sendable {
 
     /// A window's values and gradients start `carriedSteps` before its first step.
     var carriedSteps: Int { kind.carriedSteps }
+
+    /// Returns the number of values that a window of so many steps holds.
+    func values(of steps: Int) -> Int { (steps + kind.chunk - 1) / kind.chunk }
   }
 
   /// The record of one parameter.
@@ -111,6 +114,8 @@ public struct Plan: Sendable {
     /// The output of the model at a step, which target feedback reads at the next step; nil for
     /// none.
     public var outputs: TaskSignature.Output?
+    /// True if the layer takes a window at once, so that it can compute states again that are not kept.
+    var keepsChunks = false
     /// True to build layers a second time over other activations: an existing parameter of the same
     /// name is used again, and states have names of their own.
     var sharesParameters = false
@@ -245,6 +250,23 @@ public struct Plan: Sendable {
       ActivationShape(
         width: width, axis: axis, gradient: derivative, layer: scope.layer,
         kind: .state(StateShape(name: full, carriedSteps: lags.last!, copies: copies))))
+  }
+
+  /// Adds a state so large that its layer keeps only the one at the end of each chunk of steps, and computes
+  /// the others again in the backward pass.
+  ///
+  /// Value k of the activation is the state after the last step of chunk k; value −1 is carried from the
+  /// window before. Its layer alone reads it, and starts streams anew itself. A layer that computes one
+  /// step after the other keeps every step, as of any state.
+  public mutating func chunkedState(_ width: Int, named name: String) -> Activation {
+    guard scope.keepsChunks else { return state(width, named: name, derivative: .rolling) }
+    precondition(!scope.sharesParameters, "a chunked state of a layer that is built twice")
+    let full = scope.prefix + name + scope.suffix
+    reserve(full, activations.count)
+    return append(
+      ActivationShape(
+        width: width, axis: scope.axis, gradient: .rolling, layer: scope.layer,
+        kind: .state(StateShape(name: full, carriedSteps: 1, chunk: StateShape.chunkSteps, copies: 0..<0))))
   }
 
   private mutating func appendCopies(

@@ -19,7 +19,7 @@ extension Plan {
     for shape in activations {
       if shape.kind.isStepTemporary || !shape.kind.takesMemory(resets: resets) { continue }
       if result.last?.layer != shape.layer { result.append((shape.layer, 0, 0)) }
-      result[result.count - 1].values += shape.width
+      result[result.count - 1].values += shape.values(of: shape.width)
       if shape.gradient == .added { result[result.count - 1].derivatives += shape.width }
     }
     return result
@@ -45,6 +45,12 @@ extension Plan {
       activations[$0].kind.copiedLag
     }
   }
+
+  /// Returns true if a window keeps the state of every step.
+  func keepsEveryStep(of state: Activation) -> Bool { activations[state.index].kind.chunk == 1 }
+
+  /// True if windows keep every step of all states.
+  package var keepsEveryStep: Bool { activations.allSatisfy { $0.kind.chunk == 1 } }
 
   /// Returns true if steps read earlier steps of an activation. The activation that replaces a
   /// state is not a state itself.

@@ -20,6 +20,9 @@ public final class Tape: @unchecked Sendable {
     /// True if each step takes the place of the one before.
     let isStepTemporary: Bool
     let gradientSteps: GradientSteps
+    /// The steps of a window for each value.
+    let chunk: Int
+    /// The values of the window: its steps, or its chunks.
     var steps = 0
     var streams = 0
     /// The first slot of a state's copies, in the order of their lags; nil where steps read
@@ -123,6 +126,7 @@ public final class Tape: @unchecked Sendable {
           value: start, derivative: start, width: shape.width, isStepTemporary: isTemporary,
           gradientSteps: isTemporary
             ? .one : shape.gradient == .rolling && derivatives ? .two : .every,
+          chunk: shape.kind.chunk,
           lag: shape.kind.copiedLag ?? shape.carriedSteps))
     }
   }
@@ -191,8 +195,9 @@ public final class Tape: @unchecked Sendable {
       guard shape.kind.takesMemory(resets: canReset) else { continue }
       let row = streams * shape.width
       let before = shape.carriedSteps * row
-      let size = slots[index].isStepTemporary ? row : before + steps * row
-      slots[index].steps = steps
+      let kept = shape.values(of: steps)
+      let size = slots[index].isStepTemporary ? row : before + kept * row
+      slots[index].steps = kept
       slots[index].streams = streams
       slots[index].value = value + before
       value += size

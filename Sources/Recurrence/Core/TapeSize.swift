@@ -30,7 +30,8 @@ extension Tape {
     for shape in plan.activations
     where shape.axis == axis && shape.kind.takesMemory(resets: resets) {
       let row = Double(shape.width) * streams
-      let size = row * (steps + Double(shape.carriedSteps))
+      let kept = (steps / Double(shape.kind.chunk)).rounded(.up)
+      let size = row * (kept + Double(shape.carriedSteps))
       values += shape.kind.isStepTemporary ? row : size
       guard derivatives else { continue }
       switch shape.gradient {

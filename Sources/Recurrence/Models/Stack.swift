@@ -294,10 +294,24 @@ struct Stack {
     {
       return (window(mixer, options, surroundings.initialState, context, in: &plan), [])
     }
+    if let cell = Cell.self as? any MatrixStateCell.Type, surroundings.surroundNoStep,
+      surroundings.initialState == .zero, weightDropout == 0, context.surroundsNoStep
+    {
+      return (window(cell, options, context, in: &plan), [])
+    }
     let layer = Recurrent<Cell>(
       options, around: surroundings, context,
       initialStates: { beginning(of: $0, named: $1, isShown: $2, in: &$3) }, in: &plan)
     return (layer, layer.finalStates)
+  }
+
+  private func window<Cell: MatrixStateCell>(
+    _ cell: Cell.Type, _ options: any CellOptions, _ context: LayerContext, in plan: inout Plan
+  ) -> any Layer {
+    guard let options = options as? Cell.Options else {
+      preconditionFailure("options of \(type(of: options)) for a \(cell)")
+    }
+    return MatrixStateLayer<Cell>(options, context, in: &plan)
   }
 
   private mutating func window<Mixer: WindowMixer>(

@@ -45,64 +45,110 @@ public struct NormOptions: Codable, Hashable, Sendable {
 struct Normalization: Layer {
   let output: Activation
   private let input: Activation
-  private let options: NormOptions
-  private let gain: Parameter
-  /// b; nil for `rmsnorm`.
-  private let shift: Parameter?
-  /// The mean and 1/√(…) of each row.
-  private let statistics: Activation
-  /// x̂ and ∂y ∘ g of a row.
-  private let room: Scratch
+  private let rows: RowNormalization
 
   init(_ options: NormOptions, reading input: Activation, in plan: inout Plan) {
-    let width = plan.width(input)
     self.input = input
-    self.options = options
-    gain = plan.vector("weight", count: width, pytorch: .zero, parts: [.init(0, of: 1, 1)])
-    shift =
-      options.kind == .layernorm ? plan.vector("bias", count: width, pytorch: .zero) : nil
-    statistics = plan.activation(2, derivative: .none)
-    room = plan.scratch(2 * width)
-    output = plan.activation(width)
+    rows = RowNormalization(options, width: plan.width(input), in: &plan)
+    output = plan.activation(plan.width(input))
   }
 
   func forward(_ pass: Pass) {
-    let (x, y, statistics) = (pass[input], pass[output], pass[statistics])
-    let gain = pass[gain].row
-    let (count, eps) = (Real(x.columns), Real(options.eps))
-    for i in 0..<x.rows {
-      if let shift {
-        let mean = x[i].sum / count
-        center(x[i], mean, y[i])
-        let scale = 1 / (y[i].dot(y[i]) / count + eps).squareRoot()
-        (statistics[i][0], statistics[i][1]) = (mean, scale)
-        scaleAndShift(y[i], scale, gain, pass[shift].row)
-      } else {
-        let scale = 1 / (x[i].dot(x[i]) / count + eps).squareRoot()
-        (statistics[i][0], statistics[i][1]) = (0, scale)
-        setScaled(x[i], scale, gain, y[i])
-      }
-    }
+    rows.forward(pass[input], into: pass[output], from: 0, pass)
     pass.mark(.pointwise)
   }
 
   func backward(_ pass: Pass) {
-    let (x, dx, dy, statistics) = (pass[input], pass.d[input], pass.d[output], pass[statistics])
-    let (gain, dGain) = (pass[gain].row, pass.d[gain].row)
-    let rooms = Matrix(pass.scratch(room), rows: 2, columns: x.columns)
-    let (normal, q) = (rooms[0], rooms[1])
-    let count = Real(x.columns)
-    for i in 0..<x.rows {
-      let (mean, scale) = (statistics[i][0], statistics[i][1])
-      weigh(x[i], mean, scale, dy[i], gain, normal, q, dGain)
-      var meanOfQ: Real = 0
-      if let shift {
-        meanOfQ = q.sum / count
-        pass.d[shift].row.add(dy[i])
-      }
-      combine(q, meanOfQ, normal, q.dot(normal) / count, scale, dx[i])
-    }
+    rows.backward(pass.d[output], reading: pass[input], into: pass.d[input], from: 0, pass)
     pass.mark(.pointwise)
+  }
+}
+
+/// A normalisation of rows, or of the part of each head by itself, inside a layer.
+struct RowNormalization: Sendable {
+  private let options: NormOptions
+  private let heads: Int
+  private let gain: Parameter
+  /// b; nil for `rmsnorm`.
+  private let shift: Parameter?
+  /// The mean and 1/√(…) of each part.
+  private let statistics: Activation
+  /// x̂ and ∂y ∘ g of a part.
+  private let room: Scratch
+
+  /// - Parameters:
+  ///   - prefix: the text before the names `weight` and `bias`.
+  ///   - gain: g at first.
+  init(
+    _ options: NormOptions, width: Int, heads: Int = 1, prefix: String = "", gain first: Double = 1,
+    in plan: inout Plan
+  ) {
+    self.options = options
+    self.heads = heads
+    gain = plan.vector(
+      prefix + "weight", count: width, pytorch: .zero, parts: [.init(0, of: 1, first)])
+    shift =
+      options.kind == .layernorm
+      ? plan.vector(prefix + "bias", count: width, pytorch: .zero) : nil
+    statistics = plan.activation(2 * heads, derivative: .none)
+    room = plan.scratch(2 * width / heads)
+  }
+
+  /// Normalises rows, which are those of the window from `first` on.
+  func forward(_ x: Matrix, into y: Matrix, from first: Int, _ pass: Pass) {
+    let statistics = pass[statistics]
+    for i in 0..<x.rows {
+      for head in 0..<heads {
+        let (mean, scale) = normalize(
+          x[i].part(head, of: heads), into: y[i].part(head, of: heads), head, pass)
+        let kept = statistics[first + i].part(head, of: heads)
+        (kept[0], kept[1]) = (mean, scale)
+      }
+    }
+  }
+
+  private func normalize(
+    _ x: Row, into y: Row, _ head: Int, _ pass: Pass
+  ) -> (mean: Real, scale: Real) {
+    let gain = pass[gain].row.part(head, of: heads)
+    let (count, eps) = (Real(x.count), Real(options.eps))
+    guard let shift else {
+      let scale = 1 / (x.dot(x) / count + eps).squareRoot()
+      setScaled(x, scale, gain, y)
+      return (0, scale)
+    }
+    let mean = x.sum / count
+    center(x, mean, y)
+    let scale = 1 / (y.dot(y) / count + eps).squareRoot()
+    scaleAndShift(y, scale, gain, pass[shift].row.part(head, of: heads))
+    return (mean, scale)
+  }
+
+  /// Adds to the gradients of the rows and of the parameters.
+  func backward(
+    _ dy: Matrix, reading x: Matrix, into dx: Matrix, from first: Int, _ pass: Pass
+  ) {
+    let statistics = pass[statistics]
+    let width = x.columns / heads
+    let rooms = Matrix(pass.scratch(room), rows: 2, columns: width)
+    let (normal, q) = (rooms[0], rooms[1])
+    for i in 0..<x.rows {
+      for head in 0..<heads {
+        let own = dy[i].part(head, of: heads)
+        let kept = statistics[first + i].part(head, of: heads)
+        let (mean, scale) = (kept[0], kept[1])
+        weigh(
+          x[i].part(head, of: heads), mean, scale, own, pass[gain].row.part(head, of: heads),
+          normal, q, pass.d[gain].row.part(head, of: heads))
+        var meanOfQ: Real = 0
+        if let shift {
+          meanOfQ = q.sum / Real(width)
+          pass.d[shift].row.part(head, of: heads).add(own)
+        }
+        combine(
+          q, meanOfQ, normal, q.dot(normal) / Real(width), scale, dx[i].part(head, of: heads))
+      }
+    }
   }
 }
 

@@ -1,0 +1,319 @@
+public import LinearAlgebra
+
+/// The mLSTM of xLSTM, whose memory is a matrix for each head (Beck 2024), in the form of the model xLSTM 7B
+/// (Beck 2025):
+///
+///     [q, k, v, o, i, f] = x W,   i = cap(i + b_i),   f = cap(f + b_f),   cap(a) = c tanh(a / c)
+///     m(t) = max(i, m(t−1) + ln σ(f))
+///     i′ = exp(i − m(t)),   f′ = exp(m(t−1) + ln σ(f) − m(t))
+///     C(t) = f′ C(t−1) + i′ k vᵀ / √d,   n(t) = f′ n(t−1) + i′ k / √d
+///     r(t) = C(t)ᵀ q / (max(|n(t)ᵀ q|, exp(−m(t))) + 10⁻⁶)
+///     h(t) = σ(o) ∘ norm(r(t))
+///
+/// i and f are one number for each head, q and k have d numbers for each head, and the norm is that of each
+/// head by itself. No step reads the output of the one before. The biases start at b_i = −10 and b_f rising
+/// evenly from 3 to 6 over the heads.
+///
+/// - `heads`: the number of memories.
+/// - `key_width`: the numbers of q, and of k, of all heads.
+/// - `gate_cap`: c; 0 for none.
+public struct MatrixLSTM: MatrixStateCell {
+  public struct Options: CellOptions {
+    public var hidden: Int
+    public var heads: Int
+    /// The width of q and of k.
+    public var keyWidth: Int
+    /// c; 0 for none.
+    public var gateCap: Double
+
+    public init(hidden: Int, heads: Int = 1, keyWidth: Int? = nil, gateCap: Double = 15) {
+      let keyWidth = keyWidth ?? Self.keyWidth(hidden: hidden, heads: heads)
+      precondition(
+        hidden.isMultiple(of: heads) && keyWidth.isMultiple(of: heads),
+        "\(heads) heads of \(hidden) and \(keyWidth) units")
+      self.hidden = hidden
+      self.heads = heads
+      self.keyWidth = keyWidth
+      self.gateCap = gateCap
+    }
+
+    public var hasState: Bool { false }
+
+    /// Returns half the width, rounded up to a multiple of the heads.
+    private static func keyWidth(hidden: Int, heads: Int) -> Int {
+      (hidden / 2 + heads - 1) / heads * heads
+    }
+
+    private enum CodingKeys: String, CodingKey {
+      case hidden, heads
+      case keyWidth = "key_width"
+      case gateCap = "gate_cap"
+    }
+
+    public init(from decoder: any Decoder) throws {
+      let keys = try decoder.container(keyedBy: CodingKeys.self)
+      hidden = try keys.hiddenUnits(.hidden)
+      heads = try keys.heads(.heads, dividing: hidden, "hidden")
+      keyWidth = try keys.decodeIfPresent(Int.self, forKey: .keyWidth).map {
+        try keys.checkedWidth($0, .keyWidth)
+      } ?? max(Self.keyWidth(hidden: hidden, heads: heads), heads)
+      guard keyWidth.isMultiple(of: heads) else {
+        throw DecodingError.dataCorruptedError(
+          forKey: .keyWidth, in: keys,
+          debugDescription: "key_width must be a multiple of heads (\(heads))")
+      }
+      gateCap = try keys.decodeIfPresent(Double.self, forKey: .gateCap) ?? 15
+      guard gateCap >= 0 else {
+        throw DecodingError.dataCorruptedError(
+          forKey: .gateCap, in: keys, debugDescription: "gate_cap must not be negative")
+      }
+    }
+  }
+
+  public static let equations = """
+    [q,k,v,o,i,f] = x W; i,f = c tanh((i,f + b)/c); m = max(i, m₋+ln σ(f)); i′ = exp(i−m); \
+    f′ = exp(m₋+ln σ(f)−m); C = f′C₋ + i′ k vᵀ/√d; n = f′n₋ + i′ k/√d; \
+    h = σ(o)∘norm(Cᵀq/(max(|nᵀq|, exp(−m)) + 10⁻⁶))
+    """
+  public static let citation = "Beck 2024, 2025 (xLSTM)"
+  public static let gates = 1
+
+  public static func biasedGates(_ options: Options) -> Int { 0 }
+
+  public static func variants(hidden: Int) -> [Options] {
+    [
+      Options(hidden: hidden, keyWidth: 3),
+      Options(hidden: hidden, heads: hidden, keyWidth: 2 * hidden, gateCap: 0),
+    ]
+  }
+
+  /// [q, k, v, o, i, f]
+  public let preactivation: Activation
+  public let output: Activation
+  /// [C, n, m] of each head.
+  public let memory: Activation
+  public let workspace: Scratch
+  public let heads: Int
+  /// r, and norm(r), which becomes its gradient.
+  private let read, normed: Activation
+  /// [b_i, b_f]
+  private let bias: Parameter
+  private let norm: RowNormalization
+  private let keyWidth, hidden: Int
+  private let cap: Real
+  /// ∂(Cᵀ q) of a head.
+  private let dRead: Scratch
+
+  public init(_ options: Options, in plan: inout Plan) {
+    heads = options.heads
+    (keyWidth, hidden) = (options.keyWidth, options.hidden)
+    cap = Real(options.gateCap)
+    let key = keyWidth / heads
+    let stateWidth = key * (hidden / heads) + key + 1
+    preactivation = plan.activation(
+      2 * keyWidth + 2 * hidden + 2 * heads, derivative: .overwrites)
+    memory = plan.chunkedState(heads * stateWidth, named: "C")
+    workspace = plan.chunkScratch(stateWidth)
+    read = plan.activation(hidden)
+    normed = plan.activation(hidden, derivative: .overwrites)
+    dRead = plan.scratch(hidden / heads)
+    output = plan.activation(hidden)
+    bias = plan.vector(
+      "bias_gates", count: 2 * heads, pytorch: .zero,
+      parts: [.init(0, of: 2, -10), .init(1, of: 2, .power(from: 3, by: 3, exponent: 1))])
+    norm = RowNormalization(
+      NormOptions(.layernorm, eps: 1e-6), width: hidden, heads: heads, prefix: "norm_", in: &plan)
+  }
+
+  // MARK: Steps
+
+  public func project(_ steps: Range<Int>, _ pass: Pass) {
+    let bias = pass[bias].row
+    for i in rows(steps, pass) { limit(gates(pass[preactivation][i]), bias, cap) }
+  }
+
+  public func advance(
+    _ past: Row, to now: Row, head: Int, _ t: Int, _ s: Int, reading: Bool, _ pass: Pass
+  ) {
+    let a = Parts(pass[preactivation, t][s], head, self)
+    let (before, after) = (state(past), state(now))
+    let (input, forget, most) = exponents(a, before.m[0])
+    remember(
+      before.C, after.C, Real(forget), Real(input) * keyScale, a.k, a.v)
+    mix(before.n, after.n, forget, input * keyScale, a.k)
+    after.m[0] = most
+    guard reading else { return }
+    let r = pass[read, t][s].part(head, of: heads)
+    multiply(after.C, a.q, into: r)
+    r.scale(by: 1 / denominator(after.n.dot(a.q), most))
+  }
+
+  public func finish(_ steps: Range<Int>, _ pass: Pass) {
+    let own = rows(steps, pass)
+    norm.forward(
+      pass[read].slice(rows: own), into: pass[normed].slice(rows: own), from: own.lowerBound, pass)
+    for i in own {
+      gate(outputGate(pass[preactivation][i]), pass[normed][i], pass[output][i])
+    }
+  }
+
+  // MARK: Backward
+
+  public func beginBackward(_ steps: Range<Int>, _ pass: Pass) {
+    let own = rows(steps, pass)
+    for i in own {
+      differentiateGate(pass.d[output][i], outputGate(pass[preactivation][i]), pass[normed][i])
+    }
+    norm.backward(
+      pass[normed].slice(rows: own), reading: pass[read].slice(rows: own),
+      into: pass.d[read].slice(rows: own), from: own.lowerBound, pass)
+  }
+
+  // Long because it is one chain of equations.
+  public func retreat(
+    _ gradient: Row, past: Row, now: Row, head: Int, _ t: Int, _ s: Int, _ pass: Pass
+  ) {
+    let a = Parts(pass[preactivation, t][s], head, self)
+    let (before, after, d) = (state(past), state(now), state(gradient))
+    let (input, forget, most) = exponents(a, before.m[0])
+    let dr = pass.d[read, t][s].part(head, of: heads)
+    let r = pass[read, t][s].part(head, of: heads)
+
+    // r = Cᵀ q / (max(|nᵀ q|, exp(−m)) + ε)
+    let sum = after.n.dot(a.q)
+    let divisor = denominator(sum, most)
+    let dDivisor = -dr.dot(r) / divisor
+    let dProduct = Row(pass.scratch(dRead).start, count: dr.count)
+    scale(dr, 1 / divisor, into: dProduct)
+    let isSum = sum.magnitude > exp(-most)
+    let dSum = isSum ? (sum < 0 ? -dDivisor : dDivisor) : 0
+    var dMost = d.m[0] - (isSum ? 0 : dDivisor * exp(-most))
+    addProduct(a.q, dProduct, to: d.C)
+    add(dSum, times: a.q, to: d.n)
+
+    // C = f′ C₋ + i′ k vᵀ, n = f′ n₋ + i′ k, with k scaled
+    let dForget = d.C.flattened.dot(before.C.flattened) + d.n.dot(before.n)
+    // q is not read again and takes its gradient, then k.
+    multiplyTransposed(after.C, dProduct, into: a.q)
+    add(dSum, times: after.n, to: a.q)
+    let dv = dProduct
+    multiply(d.C, a.k, into: dv)
+    let dInput = keyScale * (dv.dot(a.v) + d.n.dot(a.k))
+    multiplyTransposed(d.C, a.v, into: a.k)
+    a.k.add(d.n)
+    a.k.scale(by: input * keyScale)
+    scale(dv, input * keyScale, into: a.v)
+    d.C.flattened.scale(by: forget)
+    d.n.scale(by: forget)
+
+    // i′ = exp(i − m), f′ = exp(m₋ + ln σ(f) − m), m = max(i, m₋ + ln σ(f))
+    let kept = before.m[0] - softplus(-a.f)
+    dMost -= dForget * forget + dInput * input
+    let isKept = kept >= a.i
+    let dKept = dForget * forget + (isKept ? dMost : 0)
+    let dI = dInput * input + (isKept ? 0 : dMost)
+    d.m[0] = dKept
+    a.setGates(i: dI * slope(a.i), f: dKept * sigmoid(-a.f) * slope(a.f))
+  }
+
+  public func accumulate(_ pass: Pass) {
+    let da = pass[preactivation]
+    pass.d[bias].addColumnSums(da.slice(columns: da.columns - 2 * heads..<da.columns))
+  }
+
+  // MARK: Parts
+
+  private func rows(_ steps: Range<Int>, _ pass: Pass) -> Range<Int> {
+    steps.lowerBound * pass.streams..<steps.upperBound * pass.streams
+  }
+
+  /// 1/√d
+  private var keyScale: Real { 1 / Real(keyWidth / heads).squareRoot() }
+
+  private func gates(_ a: Row) -> Row { a[a.count - 2 * heads..<a.count] }
+
+  private func outputGate(_ a: Row) -> Row {
+    a[2 * keyWidth + hidden..<2 * keyWidth + 2 * hidden]
+  }
+
+  /// Splits the state of a head.
+  @inline(__always) private func state(_ row: Row) -> (C: Matrix, n: Row, m: Row) {
+    let key = keyWidth / heads
+    let size = row.count - key - 1
+    return (
+      Matrix(row.elements.baseAddress!, rows: key, columns: size / key), row[size..<size + key],
+      row[size + key..<row.count]
+    )
+  }
+
+  /// Returns i′, f′ and m.
+  @inline(__always) private func exponents(
+    _ a: Parts, _ pastM: Real
+  ) -> (input: Real, forget: Real, most: Real) {
+    let kept = pastM - softplus(-a.f)
+    let most = kept >= a.i ? kept : a.i
+    return (exp(a.i - most), exp(kept - most), most)
+  }
+
+  @inline(__always) private func denominator(_ sum: Real, _ most: Real) -> Real {
+    let least = exp(-most)
+    return (sum.magnitude > least ? sum.magnitude : least) + 1e-6
+  }
+
+  /// The slope of the cap at a capped value.
+  @inline(__always) private func slope(_ value: Real) -> Real {
+    cap == 0 ? 1 : 1 - value / cap * (value / cap)
+  }
+
+  /// The part of a head in a row of preactivations.
+  private struct Parts {
+    let q, k, v: Row
+    private let gates: Row
+    private let head, heads: Int
+
+    @inline(__always) init(_ a: Row, _ head: Int, _ cell: MatrixLSTM) {
+      let (keys, hidden) = (cell.keyWidth, cell.hidden)
+      q = a[0..<keys].part(head, of: cell.heads)
+      k = a[keys..<2 * keys].part(head, of: cell.heads)
+      v = a[2 * keys..<2 * keys + hidden].part(head, of: cell.heads)
+      gates = cell.gates(a)
+      (self.head, heads) = (head, cell.heads)
+    }
+
+    var i: Real { @inline(__always) get { gates[head] } }
+    var f: Real { @inline(__always) get { gates[heads + head] } }
+
+    @inline(__always) func setGates(i: Real, f: Real) {
+      gates[head] = i
+      gates[heads + head] = f
+    }
+  }
+}
+
+/// a = c tanh((a + b) / c), or a + b for c = 0
+@inline(never) private func limit(_ a: Row, _ bias: Row, _ cap: Real) {
+  for j in 0..<a.count {
+    let value = a[j] + bias[j]
+    a[j] = cap == 0 ? value : cap * tanh(value / cap)
+  }
+}
+/// n = f n₋ + i k
+@inline(never) private func mix(_ past: Row, _ n: Row, _ f: Real, _ i: Real, _ k: Row) {
+  for j in 0..<n.count { n[j] = f * past[j] + i * k[j] }
+}
+/// o = σ(o), h = o ∘ y
+@inline(never) private func gate(_ o: Row, _ y: Row, _ h: Row) {
+  for j in 0..<h.count {
+    let open = sigmoid(o[j])
+    o[j] = open
+    h[j] = open * y[j]
+  }
+}
+/// o becomes ∂h ∘ y ∘ o ∘ (1 − o), and y becomes ∂h ∘ o
+@inline(never) private func differentiateGate(_ dh: Row, _ o: Row, _ y: Row) {
+  for j in 0..<dh.count {
+    let open = o[j]
+    o[j] = dh[j] * y[j] * (open * (1 - open))
+    y[j] = dh[j] * open
+  }
+}

@@ -1,0 +1,251 @@
+internal import LinearAlgebra
+
+/// The sLSTM of xLSTM (Beck 2024): an LSTM with exponential gates, a normaliser, and recurrent weights of one
+/// block for each head:
+///
+///     [i, f, z, o] = x W + b + h(t−1) R,   R block-diagonal, a block for each head
+///     m(t) = max(i, m(t−1) + ln σ(f))
+///     i′ = exp(i − m(t)),   f′ = exp(m(t−1) + ln σ(f) − m(t))
+///     c(t) = f′ ∘ c(t−1) + i′ ∘ tanh(z),   n(t) = f′ ∘ n(t−1) + i′
+///     h(t) = σ(o) ∘ c(t) / n(t)
+///
+/// m keeps the exponents small and cancels from h. At the first step of a stream, where n is zero, m is i.
+/// Columns lie head by head: i, f, z, o of the first head, then those of the second.
+///
+/// - `heads`: the number of blocks of R.
+/// - `forget_exponent`: e of the first forget biases, 5 − 12 (j/(n−1))ᵉ for unit j of n units of a head;
+///   without it they are those of the initializer. The paper's rises from 0.3 in the first block to 1.6 in
+///   the last.
+public struct SLSTM: RecurrentCell {
+  public struct Options: CellOptions {
+    public var hidden: Int
+    /// The number of diagonal blocks of R; a divisor of `hidden`.
+    public var heads: Int
+    public var forgetExponent: Double?
+
+    public init(hidden: Int, heads: Int = 1, forgetExponent: Double? = nil) {
+      precondition(hidden.isMultiple(of: heads), "\(heads) heads of \(hidden) units")
+      self.hidden = hidden
+      self.heads = heads
+      self.forgetExponent = forgetExponent
+    }
+
+    private enum CodingKeys: String, CodingKey {
+      case hidden, heads
+      case forgetExponent = "forget_exponent"
+    }
+
+    public init(from decoder: any Decoder) throws {
+      let keys = try decoder.container(keyedBy: CodingKeys.self)
+      hidden = try keys.hiddenUnits(.hidden)
+      heads = try keys.heads(.heads, dividing: hidden, "hidden")
+      forgetExponent = try keys.decodeIfPresent(Double.self, forKey: .forgetExponent)
+      guard forgetExponent ?? 1 > 0, forgetExponent ?? 1 <= 10 else {
+        throw DecodingError.dataCorruptedError(
+          forKey: .forgetExponent, in: keys,
+          debugDescription: "forget_exponent must be above 0 and at most 10")
+      }
+    }
+  }
+
+  public static let equations = """
+    [i,f,z,o] = x W + b + h₋ R; m = max(i, m₋+ln σ(f)); i′ = exp(i−m); f′ = exp(m₋+ln σ(f)−m); \
+    c = f′∘c₋ + i′∘tanh z; n = f′∘n₋ + i′; h = σ(o)∘c/n; R of heads diagonal blocks
+    """
+  public static let citation = "Beck 2024 (xLSTM)"
+  public static let gates = 4
+
+  public static func variants(hidden: Int) -> [Options] {
+    [Options(hidden: hidden), Options(hidden: hidden, heads: hidden, forgetExponent: 0.7)]
+  }
+
+  public static func inputBias(_ options: Options) -> [InitialValue.Part] {
+    guard let exponent = options.forgetExponent else { return [] }
+    // Column blocks lie head by head, so that head k has its forget gate in part 4k + 1.
+    return (0..<4 * options.heads).map { part in
+      let values: InitialValue.Values =
+        part % 4 == 1 ? .power(from: 5, by: -12, exponent: exponent) : .constant(0)
+      return InitialValue.Part(part, of: 4 * options.heads, values)
+    }
+  }
+
+  public let preactivation: Activation
+  public let output: Activation
+  private let memory, normalizer, maximum: Activation
+  /// 1 − σ(f)
+  private let slope: Activation
+  /// h₋ R of a step.
+  private let fedBack: Activation
+  /// R, `[4 hidden, hidden / heads]`: one head's block below the other's.
+  private let recurrent: Parameter
+  private let heads: Int
+
+  public init(_ options: Options, in plan: inout Plan) {
+    let n = options.hidden
+    heads = options.heads
+    preactivation = plan.activation(4 * n, derivative: .overwrites)
+    memory = plan.state(n, named: "c", derivative: .rolling)
+    normalizer = plan.state(n, named: "n", derivative: .rolling)
+    maximum = plan.state(n, named: "m", derivative: .rolling)
+    output = plan.state(n)
+    slope = plan.activation(n, derivative: .none)
+    fedBack = plan.stepTemporary(4 * n)
+    // The reference starts from zeros; an initializer that is asked for by name takes their place.
+    recurrent = plan.parameter(
+      "weight_hh", from: n / heads, to: 4 * n, gates: 4 * heads, pytorch: .zero)
+  }
+
+  public var gateBlocks: [GateBlock] {
+    (0..<heads).flatMap { head in
+      let name = heads == 1 ? "" : " of head \(head)"
+      return [
+        GateBlock("i" + name, preactivation, 4 * head, of: 4 * heads),
+        GateBlock("f" + name, preactivation, 4 * head + 1, of: 4 * heads),
+        GateBlock("o" + name, preactivation, 4 * head + 3, of: 4 * heads),
+      ]
+    }
+  }
+
+  public var recurrentWeights: [Parameter] { [recurrent] }
+
+  public func forward(_ t: Int, _ pass: Pass) {
+    let a = pass[preactivation, t]
+    let past = pass.read(output, t)
+    let fed = pass[fedBack, t]
+    forEachBlock(pass[recurrent].matrix) { head, block in
+      fed.part(head, of: heads).setProduct(
+        past.part(head, of: heads), block.transposed, independentRows: pass.rowsAreIndependent)
+    }
+    a.add(fed)
+    let (c, n, m) = (pass[memory, t], pass[normalizer, t], pass[maximum, t])
+    let pasts = (c: pass.before(memory, t), n: pass.before(normalizer, t), m: pass.before(maximum, t))
+    let (h, slope) = (pass[output, t], pass[slope, t])
+    for s in 0..<pass.streams {
+      for head in 0..<heads {
+        let (i, f, z, o) = gates(a[s], head)
+        stabilise(
+          i, f, of(pasts.n[s], head), of(pasts.m[s], head), of(m[s], head), of(slope[s], head))
+        remember(
+          i, f, z, of(pasts.c[s], head), of(pasts.n[s], head), of(c[s], head), of(n[s], head))
+        respond(o, of(c[s], head), of(n[s], head), of(h[s], head))
+      }
+    }
+  }
+
+  public func backward(_ t: Int, _ pass: Pass) {
+    let a = pass[preactivation, t]
+    let (c, n) = (pass[memory, t], pass[normalizer, t])
+    let (pastC, pastN) = (pass.before(memory, t), pass.before(normalizer, t))
+    let (dc, dn, dh) = (pass.d[memory, t], pass.d[normalizer, t], pass.d[output, t])
+    let dPastC = pass.d.before(memory, t)
+    let (dPastN, dPastM) = (pass.d.before(normalizer, t), pass.d.before(maximum, t))
+    let slope = pass[slope, t]
+    for s in 0..<pass.streams {
+      for head in 0..<heads {
+        let (i, f, z, o) = gates(a[s], head)
+        differentiateOutput(
+          of(dh[s], head), o, of(c[s], head), of(n[s], head), of(dc[s], head), of(dn[s], head))
+        differentiateMemory(
+          of(dc[s], head), of(dn[s], head), of(pastC[s], head), of(pastN[s], head), i, f, z,
+          of(slope[s], head), of(dPastC[s], head), of(dPastN[s], head), of(dPastM[s], head))
+      }
+    }
+    let dPast = pass.d.read(output, t)
+    forEachBlock(pass[recurrent].matrix) { head, block in
+      dPast.part(head, of: heads).addProduct(a.part(head, of: heads), block)
+    }
+  }
+
+  public func accumulate(_ pass: Pass) {
+    let (da, past) = (pass[preactivation], pass.read(output, lag: 1))
+    let dR = pass.d[recurrent]
+    let rows = dR.matrix.rows / heads
+    for head in 0..<heads {
+      dR.slice(rows: head * rows..<(head + 1) * rows).addProduct(
+        da.part(head, of: heads).transposed, past.part(head, of: heads))
+    }
+  }
+
+  private func forEachBlock(_ matrix: Matrix, _ body: (Int, Matrix) -> Void) {
+    let rows = matrix.rows / heads
+    for head in 0..<heads { body(head, matrix.slice(rows: head * rows..<(head + 1) * rows)) }
+  }
+
+  @inline(__always) private func of(_ row: Row, _ head: Int) -> Row { row.part(head, of: heads) }
+
+  /// Splits a head's part of a row into its gates.
+  @inline(__always) private func gates(
+    _ a: Row, _ head: Int
+  ) -> (i: Row, f: Row, z: Row, o: Row) {
+    let own = of(a, head)
+    return (own.part(0, of: 4), own.part(1, of: 4), own.part(2, of: 4), own.part(3, of: 4))
+  }
+}
+
+/// m = max(i, m₋ + ln σ(f)), but i where n₋ is zero; i and f become i′ and f′; slope = 1 − σ(f)
+@inline(never) private func stabilise(
+  _ i: Row, _ f: Row, _ pastN: Row, _ pastM: Row, _ m: Row, _ slope: Row
+) {
+  for j in 0..<m.count {
+    let kept = pastM[j] - softplus(-f[j])
+    let first = pastN[j] == 0
+    let most = first || i[j] > kept ? i[j] : kept
+    let forget = kept - most
+    slope[j] = sigmoid(-f[j])
+    m[j] = most
+    i[j] = exp(i[j] - most)
+    f[j] = exp(forget < 0 ? forget : 0)
+  }
+}
+/// z = tanh(z), c = f′ ∘ c₋ + i′ ∘ z, n = f′ ∘ |n₋| + i′
+///
+/// n is never negative, except where a learnt initial state is.
+@inline(never) private func remember(
+  _ i: Row, _ f: Row, _ z: Row, _ pastC: Row, _ pastN: Row, _ c: Row, _ n: Row
+) {
+  for j in 0..<c.count {
+    let value = tanh(z[j])
+    z[j] = value
+    c[j] = f[j] * pastC[j] + i[j] * value
+    n[j] = f[j] * pastN[j].magnitude + i[j]
+  }
+}
+/// o = σ(o), h = o ∘ c / n
+@inline(never) private func respond(_ o: Row, _ c: Row, _ n: Row, _ h: Row) {
+  for j in 0..<h.count {
+    let open = sigmoid(o[j])
+    o[j] = open
+    h[j] = open * (c[j] / n[j])
+  }
+}
+/// ∂c += ∂h ∘ o / n, ∂n −= ∂h ∘ o ∘ c / n², o becomes ∂h ∘ (c / n) ∘ o ∘ (1 − o)
+@inline(never) private func differentiateOutput(
+  _ dh: Row, _ o: Row, _ c: Row, _ n: Row, _ dc: Row, _ dn: Row
+) {
+  for j in 0..<dh.count {
+    let (open, ratio) = (o[j], c[j] / n[j])
+    let share = dh[j] * open / n[j]
+    dc[j] += share
+    dn[j] -= share * ratio
+    o[j] = dh[j] * ratio * (open * (1 - open))
+  }
+}
+/// ∂c₋ = ∂c ∘ f′, ∂n₋ = ∂n ∘ f′, ∂m₋ = ∂f′ ∘ f′ with ∂f′ = ∂c ∘ c₋ + ∂n ∘ n₋; i becomes
+/// (∂c ∘ z + ∂n) ∘ i′, f becomes ∂f′ ∘ f′ ∘ (1 − σ(f)), and z becomes ∂c ∘ i′ ∘ (1 − z²)
+///
+/// m cancels from h, so that what i′ and f′ owe to m sums to zero and is left out.
+@inline(never) private func differentiateMemory(
+  _ dc: Row, _ dn: Row, _ pastC: Row, _ pastN: Row, _ i: Row, _ f: Row, _ z: Row, _ slope: Row,
+  _ dPastC: Row, _ dPastN: Row, _ dPastM: Row
+) {
+  for j in 0..<dc.count {
+    let (input, forget, value) = (i[j], f[j], z[j])
+    let dPower = (dc[j] * pastC[j] + dn[j] * pastN[j].magnitude) * forget
+    i[j] = (dc[j] * value + dn[j]) * input
+    f[j] = dPower * slope[j]
+    z[j] = dc[j] * input * (1 - value * value)
+    dPastC[j] = dc[j] * forget
+    dPastN[j] = pastN[j] < 0 ? -dn[j] * forget : dn[j] * forget
+    dPastM[j] = dPower
+  }
+}
