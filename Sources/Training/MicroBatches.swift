@@ -48,7 +48,7 @@ final class MicroBatches {
     }
     let request = training.gradientMethod(for: loaders.windowSizes, model.plan)
     let tape = Tape(
-      model.plan,
+      request.needsEveryStep ? model.plan.keepingEveryStep : model.plan,
       fitting: request.windows.isEmpty ? [WindowSize(steps: 1, streams: 1)] : request.windows,
       atMost: request.stepsAtOnce, derivatives: training.readout == nil,
       resets: loaders[0].mayReset || request.needsResets)

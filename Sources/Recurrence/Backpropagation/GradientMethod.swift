@@ -62,6 +62,8 @@ public protocol GradientMethodRequest: Sendable {
   var stepsAtOnce: Int? { get }
   /// True if steps read earlier ones through copies in every window.
   var needsResets: Bool { get }
+  /// True if the tape must keep every step of all states, also of those too large to do so by default.
+  var needsEveryStep: Bool { get }
   /// Returns the bytes that the method needs besides the tape.
   func bytes(_ plan: Plan) -> Double
   /// A sentence on what is computed more than once; nil where nothing is.
@@ -73,6 +75,7 @@ public protocol GradientMethodRequest: Sendable {
 extension GradientMethodRequest {
   public var stepsAtOnce: Int? { nil }
   public var needsResets: Bool { false }
+  public var needsEveryStep: Bool { false }
   public func bytes(_ plan: Plan) -> Double { 0 }
   public var recomputation: String? { nil }
 }

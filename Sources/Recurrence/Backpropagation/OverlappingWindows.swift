@@ -30,6 +30,7 @@ public final class OverlappingWindows: GradientMethod {
     }
 
     public var needsResets: Bool { true }
+    public var needsEveryStep: Bool { true }
 
     public func bytes(_ plan: Plan) -> Double {
       windows.first.map {
@@ -86,7 +87,7 @@ public final class OverlappingWindows: GradientMethod {
 
   /// The bytes that `most` kept steps need besides the tape.
   public static func bytes(_ plan: Plan, most: Int, streams: Int) -> Double {
-    let width = plan.numbersPerToken(resets: true).reduce(0) { $0 + $1.values }
+    let width = plan.keepingEveryStep.numbersPerToken(resets: true).reduce(0) { $0 + $1.values }
     return 2 * Double(width) * Double(most) * Double(streams) * Double(MemoryLayout<Real>.stride)
   }
 
@@ -178,7 +179,7 @@ extension OverlappingWindows {
     let before = plan.states.map {
       StreamTensor("before_kept." + plan.name(of: $0), .stateBeforeKept($0), in: plan)
     }
-    let width = plan.numbersPerToken(resets: true).reduce(0) { $0 + $1.values }
+    let width = plan.keepingEveryStep.numbersPerToken(resets: true).reduce(0) { $0 + $1.values }
     return states + before + [
       StreamTensor("kept.values", shape: [keptSteps, width], .keptValues),
       StreamTensor("kept.read", shape: [keptSteps, 2], .keptInputs),

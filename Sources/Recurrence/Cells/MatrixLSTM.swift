@@ -83,7 +83,7 @@ public struct MatrixLSTM: MatrixStateCell {
   public static func variants(hidden: Int) -> [Options] {
     [
       Options(hidden: hidden, keyWidth: 3),
-      Options(hidden: hidden, heads: hidden, keyWidth: 2 * hidden, gateCap: 0),
+      Options(hidden: 3 * hidden, heads: 3, keyWidth: 6, gateCap: 0),
     ]
   }
 

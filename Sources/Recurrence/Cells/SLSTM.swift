@@ -95,14 +95,10 @@ public struct SLSTM: RecurrentCell {
       "weight_hh", from: n / heads, to: 4 * n, gates: 4 * heads, pytorch: .zero)
   }
 
+  /// i′ and f′ are exponentials, of which one is 1; o alone is a gate that may close.
   public var gateBlocks: [GateBlock] {
-    (0..<heads).flatMap { head in
-      let name = heads == 1 ? "" : " of head \(head)"
-      return [
-        GateBlock("i" + name, preactivation, 4 * head, of: 4 * heads),
-        GateBlock("f" + name, preactivation, 4 * head + 1, of: 4 * heads),
-        GateBlock("o" + name, preactivation, 4 * head + 3, of: 4 * heads),
-      ]
+    (0..<heads).map { head in
+      GateBlock(heads == 1 ? "o" : "o of head \(head)", preactivation, 4 * head + 3, of: 4 * heads)
     }
   }
 

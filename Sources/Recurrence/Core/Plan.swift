@@ -269,6 +269,15 @@ public struct Plan: Sendable {
         kind: .state(StateShape(name: full, carriedSteps: 1, chunk: StateShape.chunkSteps, copies: 0..<0))))
   }
 
+  /// Makes tapes keep every step of chunked states.
+  mutating func keepEveryStep() {
+    for index in activations.indices {
+      guard case .state(var shape) = activations[index].kind else { continue }
+      shape.chunk = 1
+      activations[index].kind = .state(shape)
+    }
+  }
+
   private mutating func appendCopies(
     _ lags: [Int], _ width: Int, on axis: Axis, _ gradient: GradientStorage, layer: String,
     permanent: Bool

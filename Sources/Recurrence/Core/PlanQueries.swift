@@ -49,8 +49,12 @@ extension Plan {
   /// Returns true if a window keeps the state of every step.
   func keepsEveryStep(of state: Activation) -> Bool { activations[state.index].kind.chunk == 1 }
 
-  /// True if windows keep every step of all states.
-  package var keepsEveryStep: Bool { activations.allSatisfy { $0.kind.chunk == 1 } }
+  /// The same plan for tapes that keep every step of all states.
+  package var keepingEveryStep: Plan {
+    var plan = self
+    plan.keepEveryStep()
+    return plan
+  }
 
   /// Returns true if steps read earlier steps of an activation. The activation that replaces a
   /// state is not a state itself.

@@ -4,13 +4,13 @@ internal import LinearAlgebra
 ///
 /// Streams start from zero. The memory of every head starts anew inside the cell's loop; the states of
 /// earlier inputs as those of `Recurrent` do, through `CarriedStates`.
-struct MatrixStateLayer<Cell: MatrixStateCell>: Layer {
-  let output: Activation
+package struct MatrixStateLayer<Cell: MatrixStateCell>: Layer {
+  package let output: Activation
   private let cell: Cell
   /// The states besides the memory, such as earlier inputs.
   private let states: CarriedStates
   private let projection: InputProjection
-  let probes: [Probe]
+  package let probes: [Probe]
 
   init(_ options: Cell.Options, _ context: LayerContext, in plan: inout Plan) {
     let known = plan.states.count
@@ -35,7 +35,15 @@ struct MatrixStateLayer<Cell: MatrixStateCell>: Layer {
     ]
   }
 
-  func forward(_ pass: Pass) {
+  /// A layer that reads its input alone.
+  package init(
+    _ options: Cell.Options, reading input: LayerInput, isReversed: Bool = false,
+    in plan: inout Plan
+  ) {
+    self.init(options, LayerContext(input: input, isReversed: isReversed), in: &plan)
+  }
+
+  package func forward(_ pass: Pass) {
     projection.forward(into: pass[cell.preactivation], pass)
     pass.mark(.input)
     states.beginWindow(pass)
@@ -52,7 +60,7 @@ struct MatrixStateLayer<Cell: MatrixStateCell>: Layer {
     pass.mark(.pointwise)
   }
 
-  func backward(_ pass: Pass) {
+  package func backward(_ pass: Pass) {
     cell.beginBackward(0..<pass.steps, pass)
     pass.mark(.pointwise)
     cell.retreatThroughWindow(pass)

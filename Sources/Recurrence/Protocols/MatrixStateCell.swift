@@ -108,11 +108,15 @@ extension MatrixStateCell {
         for index in (0..<chunks).reversed() {
           let steps = index * chunk..<min((index + 1) * chunk, pass.steps)
           states[0].copy(pass[memory, index - 1][s].part(head, of: heads))
-          for t in steps {
-            let place = t - steps.lowerBound
-            advance(
-              states[pass.begins(t, s) ? chunk + 1 : place], to: states[place + 1], head: head, t,
-              s, reading: false, pass)
+          if chunk == 1 {
+            states[1].copy(pass[memory, index][s].part(head, of: heads))
+          } else {
+            for t in steps {
+              let place = t - steps.lowerBound
+              advance(
+                states[pass.begins(t, s) ? chunk + 1 : place], to: states[place + 1], head: head,
+                t, s, reading: false, pass)
+            }
           }
           let gradient = pass.d[memory, index - 1][s].part(head, of: heads)
           gradient.copy(pass.d[memory, index][s].part(head, of: heads))

@@ -110,7 +110,7 @@ import Testing
     _ model: SequenceModelOptions, length: Int, resets: [(Int, Int)], firstStream: Int
   ) -> [Real] {
     let count = (Self.steps - 1) / length + 1
-    let parts = (0..<count).map { _ in WindowTrial(model, steps: length) }
+    let parts = (0..<count).map { _ in WindowTrial(model, steps: length, keepsEveryStep: true) }
     let (weights, gradient, plan) = (parts[0].weights, parts[0].gradient, parts[0].model.plan)
     func carry(_ tape: Tape, into next: Tape) {
       for state in plan.states {

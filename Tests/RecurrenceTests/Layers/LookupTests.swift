@@ -202,7 +202,19 @@ private func make<Cell: RecurrentCell>(
   isReversed: Bool = false,
   in plan: inout Plan
 ) -> any Layer {
-  Recurrent<Cell>(options as! Cell.Options, reading: source, isReversed: isReversed, in: &plan)
+  if let cell = cell as? any MatrixStateCell.Type {
+    return makeWindowLayer(cell, options, reading: source, isReversed: isReversed, in: &plan)
+  }
+  return Recurrent<Cell>(
+    options as! Cell.Options, reading: source, isReversed: isReversed, in: &plan)
+}
+
+private func makeWindowLayer<Cell: MatrixStateCell>(
+  _ cell: Cell.Type, _ options: any CellOptions, reading source: LayerInput, isReversed: Bool,
+  in plan: inout Plan
+) -> any Layer {
+  MatrixStateLayer<Cell>(
+    options as! Cell.Options, reading: source, isReversed: isReversed, in: &plan)
 }
 
 @Suite struct `The different symbols of a window` {

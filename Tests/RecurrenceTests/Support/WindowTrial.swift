@@ -20,7 +20,8 @@ struct WindowTrial {
   init(
     _ options: SequenceModelOptions, streams: Int = WindowTrial.streams,
     steps: Int = WindowTrial.steps,
-    spread: Double = 0.4, objective: TrainingObjective = TrainingObjective()
+    spread: Double = 0.4, objective: TrainingObjective = TrainingObjective(),
+    keepsEveryStep: Bool = false
   ) {
     var options = options
     options.initializer = .uniform(spread)
@@ -36,7 +37,9 @@ struct WindowTrial {
       }
     }
     gradient = ParameterVector(layout)
-    tape = Tape(model.plan, steps: steps, streams: streams, derivatives: true, resets: true)
+    tape = Tape(
+      keepsEveryStep ? model.plan.keepingEveryStep : model.plan, steps: steps, streams: streams,
+      derivatives: true, resets: true)
     batch = Batch(rows: steps * streams)
   }
 
@@ -50,9 +53,13 @@ struct WindowTrial {
   }
 
   /// A model of one layer between an embedding and an output layer.
-  init(_ layer: LayerOptions, streams: Int = WindowTrial.streams, steps: Int = WindowTrial.steps) {
+  init(
+    _ layer: LayerOptions, streams: Int = WindowTrial.streams, steps: Int = WindowTrial.steps,
+    keepsEveryStep: Bool = false
+  ) {
     self.init(
-      SequenceModelOptions(embedding: Self.input, layers: [layer]), streams: streams, steps: steps)
+      SequenceModelOptions(embedding: Self.input, layers: [layer]), streams: streams, steps: steps,
+      keepsEveryStep: keepsEveryStep)
   }
 
   /// Fills the batch with the symbols of a window, `from` steps into it; resets are (step, stream).
