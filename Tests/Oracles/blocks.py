@@ -215,16 +215,13 @@ def case(name, model):
     }
 
 
-def main():
-    torch.manual_seed(3)
-    made = {"cases": [
-        case("hawk of recurrentgemma", Hawk()), case("minGRU of minGRU-pytorch", Minimal(False)),
-        case("minLSTM of minGRU-pytorch", Minimal(True))]}
-    path = pathlib.Path(__file__).with_suffix(".json")
+def compare_or_write(path, cases):
+    """Writes cases; with --check compares them with what is kept."""
+    made = {"cases": cases}
     if "--check" in sys.argv:
         kept = json.loads(path.read_text())
         worst = 0.0
-        for a, b in zip(made["cases"], kept["cases"]):
+        for a, b in zip(made["cases"], kept["cases"], strict=True):
             for kind in ("losses", "parameters", "gradients"):
                 x, y = a[kind], b[kind]
                 pairs = [(x, y)] if kind == "losses" else [(x[k], y[k]) for k in y]
@@ -235,4 +232,8 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    torch.manual_seed(3)
+    compare_or_write(
+        pathlib.Path(__file__).with_suffix(".json"),
+        [case("hawk of recurrentgemma", Hawk()), case("minGRU of minGRU-pytorch", Minimal(False)),
+         case("minLSTM of minGRU-pytorch", Minimal(True))])

@@ -5,8 +5,8 @@ import Recurrence
 import Sequences
 import Testing
 
-/// Models of two blocks with the losses and gradients that recurrentgemma and minGRU-pytorch find for them,
-/// as `Tests/Oracles/blocks.py` writes them.
+/// Models of two blocks with the losses and gradients that other programs find for them: recurrentgemma and
+/// minGRU-pytorch as `Tests/Oracles/blocks.py` writes them, xlstm as `xlstm_blocks.py` does.
 private struct BlockOracle: Decodable {
   let cases: [Case]
 
@@ -24,11 +24,14 @@ private struct BlockOracle: Decodable {
 }
 
 @Suite struct `Blocks of other programs` {
-  private static let oracle: BlockOracle = NumericalTestSupport.oracle("blocks")
+  private static let cases = ["blocks", "xlstm_blocks"].flatMap { name in
+    let oracle: BlockOracle = NumericalTestSupport.oracle(name)
+    return oracle.cases
+  }
 
-  @Test(arguments: 0..<3)
+  @Test(arguments: cases.indices)
   func `have the same losses and gradients, where documents begin anew`(_ index: Int) throws {
-    let expected = Self.oracle.cases[index]
+    let expected = Self.cases[index]
     let options = try #require(try decodeModel(expected.model).sequence)
     let model = SequenceModel(options, vocabulary: expected.vocabulary, seed: 1)
     let layout = ParameterLayout(model.plan)

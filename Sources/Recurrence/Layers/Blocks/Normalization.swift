@@ -69,7 +69,7 @@ struct RowNormalization: Sendable {
   private let options: NormOptions
   private let heads: Int
   private let gain: Parameter
-  /// b; nil for `rmsnorm`.
+  /// b; nil for none.
   private let shift: Parameter?
   /// The mean and 1/√(…) of each part.
   private let statistics: Activation
@@ -78,17 +78,18 @@ struct RowNormalization: Sendable {
 
   /// - Parameters:
   ///   - prefix: the text before the names `weight` and `bias`.
+  ///   - bias: false for a `layernorm` without b.
   ///   - gain: g at first.
   init(
     _ options: NormOptions, width: Int, heads: Int = 1, prefix: String = "", gain first: Double = 1,
-    in plan: inout Plan
+    bias: Bool = true, in plan: inout Plan
   ) {
     self.options = options
     self.heads = heads
     gain = plan.vector(
       prefix + "weight", count: width, pytorch: .zero, parts: [.init(0, of: 1, first)])
     shift =
-      options.kind == .layernorm
+      bias && options.kind == .layernorm
       ? plan.vector(prefix + "bias", count: width, pytorch: .zero) : nil
     statistics = plan.activation(2 * heads, derivative: .none)
     room = plan.scratch(2 * width / heads)
@@ -112,7 +113,7 @@ struct RowNormalization: Sendable {
   ) -> (mean: Real, scale: Real) {
     let gain = pass[gain].row.part(head, of: heads)
     let (count, eps) = (Real(x.count), Real(options.eps))
-    guard let shift else {
+    if options.kind == .rmsnorm {
       let scale = 1 / (x.dot(x) / count + eps).squareRoot()
       setScaled(x, scale, gain, y)
       return (0, scale)
@@ -120,7 +121,11 @@ struct RowNormalization: Sendable {
     let mean = x.sum / count
     center(x, mean, y)
     let scale = 1 / (y.dot(y) / count + eps).squareRoot()
-    scaleAndShift(y, scale, gain, pass[shift].row.part(head, of: heads))
+    if let shift {
+      scaleAndShift(y, scale, gain, pass[shift].row.part(head, of: heads))
+    } else {
+      setScaled(y, scale, gain, y)
+    }
     return (mean, scale)
   }
 
@@ -140,11 +145,8 @@ struct RowNormalization: Sendable {
         weigh(
           x[i].part(head, of: heads), mean, scale, own, pass[gain].row.part(head, of: heads),
           normal, q, pass.d[gain].row.part(head, of: heads))
-        var meanOfQ: Real = 0
-        if let shift {
-          meanOfQ = q.sum / Real(width)
-          pass.d[shift].row.part(head, of: heads).add(own)
-        }
+        let meanOfQ = options.kind == .layernorm ? q.sum / Real(width) : 0
+        if let shift { pass.d[shift].row.part(head, of: heads).add(own) }
         combine(
           q, meanOfQ, normal, q.dot(normal) / Real(width), scale, dx[i].part(head, of: heads))
       }
