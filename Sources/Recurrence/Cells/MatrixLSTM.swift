@@ -17,6 +17,7 @@ public import LinearAlgebra
 /// - `heads`: the number of memories.
 /// - `key_width`: the numbers of q, and of k, of all heads.
 /// - `gate_cap`: c; 0 for none.
+/// - `zero_gates: true`: the columns of W for i and f start at zero, so that the biases alone decide at first.
 public struct MatrixLSTM: MatrixStateCell {
   public struct Options: CellOptions {
     public var hidden: Int
@@ -25,8 +26,12 @@ public struct MatrixLSTM: MatrixStateCell {
     public var keyWidth: Int
     /// c; 0 for none.
     public var gateCap: Double
+    public var zeroGates: Bool
 
-    public init(hidden: Int, heads: Int = 1, keyWidth: Int? = nil, gateCap: Double = 15) {
+    public init(
+      hidden: Int, heads: Int = 1, keyWidth: Int? = nil, gateCap: Double = 15,
+      zeroGates: Bool = false
+    ) {
       let keyWidth = keyWidth ?? Self.keyWidth(hidden: hidden, heads: heads)
       precondition(
         hidden.isMultiple(of: heads) && keyWidth.isMultiple(of: heads),
@@ -35,6 +40,7 @@ public struct MatrixLSTM: MatrixStateCell {
       self.heads = heads
       self.keyWidth = keyWidth
       self.gateCap = gateCap
+      self.zeroGates = zeroGates
     }
 
     public var hasState: Bool { false }
@@ -48,6 +54,7 @@ public struct MatrixLSTM: MatrixStateCell {
       case hidden, heads
       case keyWidth = "key_width"
       case gateCap = "gate_cap"
+      case zeroGates = "zero_gates"
     }
 
     public init(from decoder: any Decoder) throws {
@@ -67,6 +74,7 @@ public struct MatrixLSTM: MatrixStateCell {
         throw DecodingError.dataCorruptedError(
           forKey: .gateCap, in: keys, debugDescription: "gate_cap must not be negative")
       }
+      zeroGates = try keys.decodeIfPresent(Bool.self, forKey: .zeroGates) ?? false
     }
   }
 
@@ -79,6 +87,10 @@ public struct MatrixLSTM: MatrixStateCell {
   public static let gates = 1
 
   public static func biasedGates(_ options: Options) -> Int { 0 }
+
+  public static func rowsFromZero(_ options: Options) -> Int {
+    options.zeroGates ? 2 * options.heads : 0
+  }
 
   public static func variants(hidden: Int) -> [Options] {
     [

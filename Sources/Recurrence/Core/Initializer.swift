@@ -61,13 +61,16 @@ public struct InitialValue: Sendable {
   let initializer: Initializer
   let blocks: Int
   let parts: [Part]
+  /// The last rows of a matrix that start at zero.
+  let zeroRows: Int
   /// The factor on the random numbers of a model whose width has a base.
   private let scale: Double
 
   init(
     _ initializer: Initializer, _ pytorch: Distribution, isVector: Bool, blocks: Int,
-    _ width: WidthScaling = WidthScaling(), parts: [Part] = []
+    _ width: WidthScaling = WidthScaling(), parts: [Part] = [], zeroRows: Int = 0
   ) {
+    self.zeroRows = zeroRows
     scale = width.scale(initializer, pytorch)
     switch initializer {
     case .pytorch:
@@ -104,6 +107,7 @@ public struct InitialValue: Sendable {
       }
       if scale != 1 { for i in 0..<matrix.rows { matrix[i].scale(by: Real(scale)) } }
     }
+    matrix.slice(rows: matrix.rows - zeroRows..<matrix.rows).fill(0)
     for part in parts {
       let row = matrix[0].part(part.index, of: part.count)
       switch part.values {

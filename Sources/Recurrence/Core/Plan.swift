@@ -133,9 +133,11 @@ public struct Plan: Sendable {
   ///   - isRowSparse: True if a window touches few rows of its gradient, as in an embedding.
   ///   - kind: Its kind; nil to tell it from its name and layer.
   ///   - readsData: True if it reads numbers of the data, whose count is no width of the model.
+  ///   - zeroRows: The number of rows, the last ones, that start at zero.
   public mutating func parameter(
     _ name: String, from: Int, to: Int, gates: Int = 1, pytorch fallback: Distribution,
-    isRowSparse: Bool = false, kind: ParameterKind? = nil, readsData: Bool = false
+    isRowSparse: Bool = false, kind: ParameterKind? = nil, readsData: Bool = false,
+    zeroRows: Int = 0
   ) -> Parameter {
     let named = ParameterKind(name, layer: scope.layer)
     let kind = kind ?? (isRowSparse && named != .output ? .embedding : named)
@@ -143,7 +145,8 @@ public struct Plan: Sendable {
       kind, from: readsData ? nil : from, to: to, base: widthBase)
     return add(
       name, rows: to, columns: from, isVector: false,
-      InitialValue(scope.initializer, fallback, isVector: false, blocks: gates, width),
+      InitialValue(
+        scope.initializer, fallback, isVector: false, blocks: gates, width, zeroRows: zeroRows),
       isRowSparse: isRowSparse, kind: kind, width.multiplier)
   }
 

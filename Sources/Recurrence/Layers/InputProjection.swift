@@ -37,6 +37,7 @@ struct InputProjection: Sendable {
   ///   - names: The names of W and b.
   ///   - gates: The number of equal blocks stacked in W.
   ///   - biasedGates: The number of blocks, counted from the last, that have a bias.
+  ///   - zeroRows: The number of columns of y, the last ones, whose weights start at zero.
   ///   - secondBias: b′, a parameter of the caller.
   ///   - fixed: The rules for W and b if they are constants.
   ///   - isTurned: True if the symbols of each stream are read from its end to its beginning.
@@ -46,7 +47,7 @@ struct InputProjection: Sendable {
   init(
     _ width: Int, reading source: LayerInput, isReversed: Bool = false, isIdentity: Bool = false,
     names: (weight: String, bias: String), gates: Int = 1, biasedGates: Int? = nil,
-    pytorch spread: Distribution, parts: [InitialValue.Part] = [],
+    pytorch spread: Distribution, parts: [InitialValue.Part] = [], zeroRows: Int = 0,
     secondBias: Parameter? = nil, conditions: [StreamCondition] = [],
     length: LengthInput = .none,
     fixed: (weight: ConstantValue, bias: ConstantValue)? = nil, in plan: inout Plan
@@ -65,7 +66,7 @@ struct InputProjection: Sendable {
     } else {
       weight = plan.parameter(
         names.weight, from: read, to: width, gates: gates, pytorch: spread,
-        kind: source.readsOneHot ? .embedding : nil, readsData: source.isData)
+        kind: source.readsOneHot ? .embedding : nil, readsData: source.isData, zeroRows: zeroRows)
     }
     let biased = isIdentity ? 0 : width / gates * (biasedGates ?? gates)
     precondition(secondBias == nil || biased == width, "a second bias without all of the first")

@@ -21,7 +21,12 @@ struct PresetSize: Decodable {
 
 /// The registry of presets, keyed by the name that configurations use. A new preset is one line here and
 /// one function.
-let presets: [String: @Sendable (PresetSize) -> SequenceModelOptions] = ["hawk": hawk]
+let presets: [String: @Sendable (PresetSize) -> SequenceModelOptions] = [
+  "hawk": hawk,
+  "lstm": lstm,
+  "minlm": minLM,
+  "xlstm-7b": largeXLSTM,
+]
 
 /// Hawk: residual blocks of a gated RG-LRU behind a convolution, and a GeGLU of three times the width (De
 /// 2024), with the first weights of the reference: N(0, 1/in), N(0, 2/(depth · in)) for the products that
@@ -41,6 +46,53 @@ let presets: [String: @Sendable (PresetSize) -> SequenceModelOptions] = ["hawk":
   return SequenceModelOptions(
     embedding: size.width, layers: Array(repeating: LayerOptions(.block(block)), count: size.depth),
     tied: true, initializer: .lecun, output: OutputOptions(bias: .none), finalNorm: NormOptions())
+}
+
+/// Residual blocks of an LSTM and a SwiGLU of 8/3 times the width, the blocks of today around the cell of
+/// 1997.
+@Sendable private func lstm(_ size: PresetSize) -> SequenceModelOptions {
+  let block = BlockOptions(
+    mixer: MixerOptions(cell: "lstm", LSTM.Options(hidden: size.width, forgetBias: 1), outProjection: true),
+    mlp: MLPOptions(.swiglu, round: 8, bias: false), outputVariance: 1 / Double(size.depth))
+  return SequenceModelOptions(
+    embedding: size.width, layers: Array(repeating: LayerOptions(.block(block)), count: size.depth),
+    tied: true, initializer: .lecun, output: OutputOptions(bias: .none), finalNorm: NormOptions())
+}
+
+/// The language model of "Were RNNs all we needed?": blocks of a convolution of 4 steps and a minGRU of twice
+/// the width, and an MLP of four times the width (Feng 2024).
+@Sendable private func minLM(_ size: PresetSize) -> SequenceModelOptions {
+  let block = BlockOptions(
+    mixer: MixerOptions(
+      cell: "min-gru", MinGRU.Options(hidden: 2 * size.width, candidate: .positive),
+      convolution: ConvolutionOptions(kernel: 4), outProjection: true),
+    mlp: MLPOptions(.gelu))
+  return SequenceModelOptions(
+    embedding: size.width, layers: Array(repeating: LayerOptions(.block(block)), count: size.depth),
+    output: OutputOptions(bias: .none), finalNorm: NormOptions())
+}
+
+/// xLSTM 7B: residual blocks of a matrix LSTM and a SwiGLU of 2.6667 times the width rounded up to a multiple
+/// of 64 (Beck 2025), with the first weights of the reference: N(0, 2/(5 width)), N(0, 4/(depth² in)) for the
+/// products that end in the residual stream, and zeros for i and f.
+///
+/// Heads have at most 128 numbers, where the published model has 512, so that a state fits in a core's
+/// cache.
+@Sendable private func largeXLSTM(_ size: PresetSize) -> SequenceModelOptions {
+  let heads = (1...size.width).first {
+    size.width.isMultiple(of: $0) && size.width / $0 <= 128
+  }!
+  let depth = Double(size.depth)
+  let block = BlockOptions(
+    mixer: MixerOptions(
+      cell: "matrix-lstm", MatrixLSTM.Options(hidden: size.width, heads: heads, zeroGates: true),
+      outProjection: true, bias: false),
+    mlp: MLPOptions(.swiglu, factor: 2.6667, round: 64, bias: false),
+    outputVariance: 4 / (depth * depth))
+  let small = Initializer.normal((2 / (5 * Double(size.width))).squareRoot())
+  return SequenceModelOptions(
+    embedding: size.width, layers: Array(repeating: LayerOptions(.block(block)), count: size.depth),
+    initializer: small, output: OutputOptions(bias: .none, softCap: 30), finalNorm: NormOptions())
 }
 
 /// The keys of a section `model` that name a preset.

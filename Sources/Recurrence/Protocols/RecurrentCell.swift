@@ -35,6 +35,8 @@ public protocol SequenceMixer: DocumentedCell, InspectedCell, Sendable {
   static func readsInputItself(_ options: Options) -> Bool
   /// The values that parts of b start from, such as a forget bias.
   static func inputBias(_ options: Options) -> [InitialValue.Part]
+  /// The number of columns of a, the last ones, whose weights in W start at zero.
+  static func rowsFromZero(_ options: Options) -> Int
   /// The constants W and b; nil where they are learnt. A cell with such an input has no learnt parameter.
   static func fixedInput(_ options: Options) -> (weight: ConstantValue, bias: ConstantValue)?
 
@@ -60,6 +62,7 @@ extension SequenceMixer {
   public static func inputDelays(_ options: Options) -> [Int] { [0] }
   public static func readsInputItself(_ options: Options) -> Bool { false }
   public static func inputBias(_ options: Options) -> [InitialValue.Part] { [] }
+  public static func rowsFromZero(_ options: Options) -> Int { 0 }
   public static func fixedInput(
     _ options: Options
   ) -> (weight: ConstantValue, bias: ConstantValue)? { nil }
