@@ -22,8 +22,8 @@ public struct MatrixLSTM: MatrixStateCell {
   public struct Options: CellOptions {
     public var hidden: Int
     public var heads: Int
-    /// The width of q and of k.
-    public var keyWidth: Int
+    /// The width of q, and of k; nil for `hidden`.
+    public var keyWidth: Int?
     /// c; 0 for none.
     public var gateCap: Double
     public var zeroGates: Bool
@@ -32,10 +32,9 @@ public struct MatrixLSTM: MatrixStateCell {
       hidden: Int, heads: Int = 1, keyWidth: Int? = nil, gateCap: Double = 15,
       zeroGates: Bool = false
     ) {
-      let keyWidth = keyWidth ?? Self.keyWidth(hidden: hidden, heads: heads)
       precondition(
-        hidden.isMultiple(of: heads) && keyWidth.isMultiple(of: heads),
-        "\(heads) heads of \(hidden) and \(keyWidth) units")
+        hidden.isMultiple(of: heads) && (keyWidth ?? hidden).isMultiple(of: heads),
+        "\(heads) heads of \(hidden) and \(keyWidth ?? hidden) units")
       self.hidden = hidden
       self.heads = heads
       self.keyWidth = keyWidth
@@ -44,11 +43,6 @@ public struct MatrixLSTM: MatrixStateCell {
     }
 
     public var hasState: Bool { false }
-
-    /// Returns half the width, rounded up to a multiple of the heads.
-    private static func keyWidth(hidden: Int, heads: Int) -> Int {
-      (hidden / 2 + heads - 1) / heads * heads
-    }
 
     private enum CodingKeys: String, CodingKey {
       case hidden, heads
@@ -63,8 +57,8 @@ public struct MatrixLSTM: MatrixStateCell {
       heads = try keys.heads(.heads, dividing: hidden, "hidden")
       keyWidth = try keys.decodeIfPresent(Int.self, forKey: .keyWidth).map {
         try keys.checkedWidth($0, .keyWidth)
-      } ?? max(Self.keyWidth(hidden: hidden, heads: heads), heads)
-      guard keyWidth.isMultiple(of: heads) else {
+      }
+      guard (keyWidth ?? hidden).isMultiple(of: heads) else {
         throw DecodingError.dataCorruptedError(
           forKey: .keyWidth, in: keys,
           debugDescription: "key_width must be a multiple of heads (\(heads))")
@@ -118,7 +112,7 @@ public struct MatrixLSTM: MatrixStateCell {
 
   public init(_ options: Options, in plan: inout Plan) {
     heads = options.heads
-    (keyWidth, hidden) = (options.keyWidth, options.hidden)
+    (keyWidth, hidden) = (options.keyWidth ?? options.hidden, options.hidden)
     cap = Real(options.gateCap)
     let key = keyWidth / heads
     let stateWidth = key * (hidden / heads) + key + 1

@@ -85,14 +85,17 @@ let presets: [String: @Sendable (PresetSize) -> SequenceModelOptions] = [
   let depth = Double(size.depth)
   let block = BlockOptions(
     mixer: MixerOptions(
-      cell: "matrix-lstm", MatrixLSTM.Options(hidden: size.width, heads: heads, zeroGates: true),
+      cell: "matrix-lstm",
+      MatrixLSTM.Options(
+        hidden: size.width, heads: heads, keyWidth: (size.width / heads + 1) / 2 * heads,
+        zeroGates: true),
       outProjection: true, bias: false),
     mlp: MLPOptions(.swiglu, factor: 2.6667, round: 64, bias: false),
     outputVariance: 4 / (depth * depth))
   let small = Initializer.normal((2 / (5 * Double(size.width))).squareRoot())
   return SequenceModelOptions(
     embedding: size.width, layers: Array(repeating: LayerOptions(.block(block)), count: size.depth),
-    initializer: small, output: OutputOptions(bias: .none, softCap: 30), finalNorm: NormOptions())
+    initializer: small, output: OutputOptions(softCap: 30, bias: .none), finalNorm: NormOptions())
 }
 
 /// The keys of a section `model` that name a preset.

@@ -77,7 +77,7 @@ extension NetworkCatalogue.Network {
     static let hidden = 1009
     static let vocabulary = 10_000_019
 
-    func words(_ size: Int, hidden: Int, projection: Int?) -> String {
+    func words(_ size: Int, hidden: Int, projection: Int?, hasHeads: Bool = false) -> String {
       switch size {
       case Self.input: return "input"
       case Self.vocabulary: return "symbols"
@@ -85,6 +85,10 @@ extension NetworkCatalogue.Network {
       case hidden: return "hidden"
       case hidden * hidden: return "hidden·hidden"
       case let size where size.isMultiple(of: Self.input): return "\(size / Self.input)·input"
+      case let size where hasHeads && (1...8).contains(size % hidden):
+        // With one head, what belongs to heads is a small number.
+        let (units, heads) = size.quotientAndRemainder(dividingBy: hidden)
+        return (units == 0 ? "" : "\(units)·hidden + ") + (heads == 1 ? "heads" : "\(heads)·heads")
       default:
         // One of several modules has a fraction of the units.
         guard let parts = (1...8).first(where: { (size * $0).isMultiple(of: hidden) }) else {
@@ -121,10 +125,13 @@ extension NetworkCatalogue.Network {
   ) -> [Parameter] {
     guard let options = try? options.decode(Cell.Options.self) else { return [] }
     let projection = options.output == options.hidden ? nil : options.output
+    let hasHeads = (try? JSONValue(encoding: options))?["heads"] != nil
     return layout(of: cell, options, input: Sizes.input).map { entry in
       Parameter(
         name: entry.name,
-        shape: entry.shape.map { sizes.words($0, hidden: options.hidden, projection: projection) })
+        shape: entry.shape.map {
+          sizes.words($0, hidden: options.hidden, projection: projection, hasHeads: hasHeads)
+        })
     }
   }
 
