@@ -336,7 +336,7 @@ extension KeyedDecodingContainer {
 }
 
 extension Initializer: Codable {
-  private enum CodingKeys: String, CodingKey, CaseIterable { case uniform, normal }
+  private enum CodingKeys: String, CodingKey, CaseIterable { case uniform, normal, orthogonal }
 
   /// Decodes a name, or a name with its spread: `orthogonal`, `{uniform: 0.1}`.
   public init(from decoder: any Decoder) throws {
@@ -352,21 +352,24 @@ extension Initializer: Codable {
             codingPath: decoder.codingPath,
             debugDescription:
               "no initializer is called \(name); there are pytorch, orthogonal, xavier, lecun, "
-              + "{uniform: s} and {normal: s}"))
+              + "{uniform: s}, {normal: s} and {orthogonal: s}"))
       }
       return
     }
     let keys = try decoder.container(keyedBy: CodingKeys.self)
     let uniform = try keys.decodeIfPresent(Double.self, forKey: .uniform)
     let normal = try keys.decodeIfPresent(Double.self, forKey: .normal)
-    switch (uniform, normal) {
-    case (let s?, nil) where s >= 0: self = .uniform(s)
-    case (nil, let s?) where s >= 0: self = .normal(s)
+    let orthogonal = try keys.decodeIfPresent(Double.self, forKey: .orthogonal)
+    switch (uniform, normal, orthogonal) {
+    case (let s?, nil, nil) where s >= 0: self = .uniform(s)
+    case (nil, let s?, nil) where s >= 0: self = .normal(s)
+    case (nil, nil, let s?) where s >= 0: self = .scaledOrthogonal(s)
     default:
       throw DecodingError.dataCorrupted(
         .init(
           codingPath: decoder.codingPath,
-          debugDescription: "an initializer with a spread is {uniform: s} or {normal: s}, s ≥ 0"))
+          debugDescription:
+            "an initializer with a spread is {uniform: s}, {normal: s} or {orthogonal: s}, s ≥ 0"))
     }
   }
 
@@ -382,6 +385,9 @@ extension Initializer: Codable {
     case .normal(let s):
       var keys = encoder.container(keyedBy: CodingKeys.self)
       try keys.encode(s, forKey: .normal)
+    case .scaledOrthogonal(let s):
+      var keys = encoder.container(keyedBy: CodingKeys.self)
+      try keys.encode(s, forKey: .orthogonal)
     }
   }
 
