@@ -287,6 +287,23 @@ extension LayerOptions {
   }
 }
 
+extension LayerOptions {
+  /// The options of the layer's cell, if it is an RWKV-7.
+  private var rwkv: RWKV7.Options? { cell?.options as? RWKV7.Options }
+
+  /// Returns why the layer cannot mix its values with those of a layer below, to complete "layer 1 …"; nil if
+  /// it can, or does not.
+  func problemOfValues(above below: ArraySlice<LayerOptions>) -> String? {
+    guard let rwkv, rwkv.valueResidual else { return nil }
+    if bidirectional != nil {
+      return "has value_residual and reads both directions; remove bidirectional or value_residual"
+    }
+    if below.contains(where: { $0.rwkv?.hidden == rwkv.hidden }) { return nil }
+    return "has value_residual, which reads the values of an rwkv7 layer of \(rwkv.hidden) units "
+      + "below it, and there is none; set value_residual to false"
+  }
+}
+
 /// A layer of a configuration that stands for several equal ones: `{cell: lstm, hidden: 200, repeat: 3}`.
 struct RepeatedLayer: Decodable {
   let layer: LayerOptions

@@ -6,7 +6,7 @@ import Sequences
 import Testing
 
 /// Models of two blocks with the losses and gradients that recurrentgemma and minGRU-pytorch find for them,
-/// as `Tests/Oracles/blocks.py` writes them.
+/// as `Tests/Oracles/blocks.py` writes them, or PyTorch from the equations, as `rwkv.py` does.
 private struct BlockOracle: Decodable {
   let cases: [Case]
 
@@ -25,10 +25,21 @@ private struct BlockOracle: Decodable {
 
 @Suite struct `Blocks of other programs` {
   private static let oracle: BlockOracle = NumericalTestSupport.oracle("blocks")
+  private static let rwkv: BlockOracle = NumericalTestSupport.oracle("rwkv")
 
   @Test(arguments: 0..<3)
   func `have the same losses and gradients, where documents begin anew`(_ index: Int) throws {
-    let expected = Self.oracle.cases[index]
+    try compare(Self.oracle.cases[index])
+  }
+
+  @Test func `of RWKV-7 have the losses and gradients of its equations, over several chunks`()
+    throws
+  {
+    try compare(Self.rwkv.cases[0])
+  }
+
+  // Long because it makes the model, runs it and compares everything.
+  private func compare(_ expected: BlockOracle.Case) throws {
     let options = try #require(try decodeModel(expected.model).sequence)
     let model = SequenceModel(options, vocabulary: expected.vocabulary, seed: 1)
     let layout = ParameterLayout(model.plan)
