@@ -355,9 +355,14 @@ struct SettingUse: Sendable, CustomTestStringConvertible {
     model.layers.*.block.mixer.gate model.layers.*.block.mixer.out_projection
     model.layers.*.block.mixer.projection_bias model.layers.*.block.mlp.kind
     model.layers.*.block.mlp.factor model.layers.*.block.mlp.round model.layers.*.block.mlp.bias
+    model.layers.*.block.mlp.token_shift model.layers.*.block.mlp.shift_exponent
+    model.layers.*.block.mlp.up_bound model.layers.*.value_residual model.layers.*.decay_rank
+    model.layers.*.rate_rank model.layers.*.value_rank model.layers.*.gate_rank
+    model.layers.*.norm_eps model.layers.*.layer_index model.layers.*.layer_count
     model.layers.*.block.output_variance model.layers.*.conv.kernel model.layers.*.conv.bias
     model.layers.*.conv.activation model.layers.*.token_shift
-    model.preset model.width model.depth model.embedding_scale model.final_norm.kind model.final_norm.eps training.batch_size
+    model.preset model.width model.depth model.embedding_scale model.embedding_norm.kind
+    model.embedding_norm.eps model.final_norm.kind model.final_norm.eps training.batch_size
     training.stride training.recompute.states training.recompute.steps training.epochs
     training.steps training.tokens data.train.*.path data.train.*.weight training.precision
     training.readout.ridge training.readout.washout training.optimizer.learning_rate_decay

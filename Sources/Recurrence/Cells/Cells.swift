@@ -17,6 +17,7 @@ public let cells: [String: any RecurrentCell.Type] = [
   "mlstm": MultiplicativeLSTM.self,
   "multiplicative": Multiplicative.self,
   "rg-lru": RGLRU.self,
+  "rwkv7": RWKV7.self,
   "second-order": SecondOrder.self,
   "skip": Skip.self,
   "slstm": SLSTM.self,

@@ -5,6 +5,8 @@ public enum Distribution: Hashable, Sendable {
   case zero
   case uniform(Double)
   case normal(Double)
+  /// Orthonormal rows or columns, times a factor (Saxe 2013).
+  case orthogonal(Double)
 }
 
 /// The initialisation of a model's or a layer's parameters.
@@ -16,6 +18,7 @@ public enum Distribution: Hashable, Sendable {
 /// - `xavier`: weights of each gate from U(±√(6/(in + out))), biases zero (Glorot & Bengio 2010).
 /// - `lecun`: weights from N(0, 1/in), biases zero (LeCun 1998).
 /// - `orthogonal`: each gate's matrix has orthonormal rows or columns, biases zero (Saxe 2013).
+/// - `scaledOrthogonal`: the same times s √max(1, out/in), so that a row has the length s on average (Peng 2025).
 public enum Initializer: Hashable, Sendable {
   case pytorch
   case uniform(Double)
@@ -23,6 +26,7 @@ public enum Initializer: Hashable, Sendable {
   case xavier
   case lecun
   case orthogonal
+  case scaledOrthogonal(Double)
 }
 
 /// The complete rule for a parameter's initial values; with its name and the seed it decides them.
@@ -52,6 +56,8 @@ public struct InitialValue: Sendable {
     case chrono(longest: Int, sign: Double)
     /// The rank of each symbol; nil for its index.
     case ranks([Int32]?)
+    /// The numbers themselves.
+    case given([Double])
     /// a + b (j/(n−1))ᵉ for number j of the n of the part (Peng 2023, Beck 2024).
     case power(from: Double, by: Double, exponent: Double)
     /// Λ with softplus(Λ) = −ln ρ and ρ² uniform between the squares of two radii (De 2024).
@@ -71,18 +77,22 @@ public struct InitialValue: Sendable {
     _ width: WidthScaling = WidthScaling(), parts: [Part] = [], zeroRows: Int = 0
   ) {
     self.zeroRows = zeroRows
-    scale = width.scale(initializer, pytorch)
+    var scale = width.scale(initializer, pytorch)
     switch initializer {
     case .pytorch:
       switch pytorch {
+      case .orthogonal(let factor):
+        self.initializer = .orthogonal
+        scale *= factor
       case .zero: self.initializer = .uniform(0)
       case .uniform(let s): self.initializer = .uniform(s)
       case .normal(let s): self.initializer = .normal(s)
       }
     case .uniform: self.initializer = initializer
-    case .normal, .xavier, .lecun, .orthogonal:
+    case .normal, .xavier, .lecun, .orthogonal, .scaledOrthogonal:
       self.initializer = isVector ? .uniform(0) : initializer
     }
+    self.scale = scale
     self.blocks = blocks
     self.parts = parts
   }
@@ -100,18 +110,19 @@ public struct InitialValue: Sendable {
     case .lecun:
       let s = (1 / Double(max(matrix.columns, 1))).squareRoot()
       random.fillNormal(matrix, scale: s * scale)
-    case .orthogonal:
-      random.fillNormal(matrix, scale: 1)
-      for k in 0..<blocks {
-        makeOrthonormal(matrix.slice(rows: k * block..<(k + 1) * block))
-      }
-      if scale != 1 { for i in 0..<matrix.rows { matrix[i].scale(by: Real(scale)) } }
+    case .orthogonal: fillOrthogonal(matrix, from: random, scale)
+    case .scaledOrthogonal(let s):
+      let ratio = Double(block) / Double(max(matrix.columns, 1))
+      fillOrthogonal(matrix, from: random, s * max(1, ratio).squareRoot() * scale)
     }
     matrix.slice(rows: matrix.rows - zeroRows..<matrix.rows).fill(0)
     for part in parts {
       let row = matrix[0].part(part.index, of: part.count)
       switch part.values {
       case .constant(let value): for j in 0..<row.count { row[j] = Real(value) }
+      case .given(let values):
+        precondition(values.count == row.count, "\(values.count) values for \(row.count)")
+        for j in 0..<row.count { row[j] = Real(values[j]) }
       case .ranks(let ranks):
         precondition(ranks == nil || ranks?.count == row.count, "ranks of other symbols")
         for j in 0..<row.count { row[j] = Real(ranks?[j] ?? Int32(j)) }
@@ -137,6 +148,17 @@ public struct InitialValue: Sendable {
         }
       }
     }
+  }
+}
+
+extension InitialValue {
+  private func fillOrthogonal(_ matrix: Matrix, from random: Philox, _ scale: Double) {
+    let block = matrix.rows / blocks
+    random.fillNormal(matrix, scale: 1)
+    for k in 0..<blocks {
+      makeOrthonormal(matrix.slice(rows: k * block..<(k + 1) * block))
+    }
+    if scale != 1 { for i in 0..<matrix.rows { matrix[i].scale(by: Real(scale)) } }
   }
 }
 

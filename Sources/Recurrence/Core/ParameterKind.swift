@@ -69,7 +69,7 @@ struct WidthScaling: Sendable {
       switch initializer {
       case .uniform, .normal: 1
       case .pytorch: if case .uniform = pytorch { (columns / base).squareRoot() } else { 1 }
-      case .lecun: (columns / base).squareRoot()
+      case .lecun, .scaledOrthogonal: (columns / base).squareRoot()
       case .xavier: ((rows + columns) / (rows + base)).squareRoot()
       case .orthogonal: (max(rows, columns) / max(rows, base)).squareRoot()
       }
@@ -80,7 +80,7 @@ struct WidthScaling: Sendable {
       // The rows of a hidden matrix grow, too, so that only fixed deviations are scaled.
       switch initializer {
       case .uniform, .normal: return 1 / multiplier.squareRoot()
-      case .pytorch, .xavier, .lecun, .orthogonal: return 1
+      case .pytorch, .xavier, .lecun, .orthogonal, .scaledOrthogonal: return 1
       }
     }
   }

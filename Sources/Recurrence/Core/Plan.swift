@@ -92,6 +92,9 @@ public struct Plan: Sendable {
   /// The names of states, and of parameters with their indices.
   private var names: [String: Int] = [:]
 
+  /// The activations that layers offer to those above them.
+  private var offered: [Activation] = []
+
   /// The settings for the parameters and activations that are added next; set by the model.
   public var scope = Scope()
 
@@ -253,6 +256,14 @@ public struct Plan: Sendable {
       ActivationShape(
         width: width, axis: axis, gradient: derivative, layer: scope.layer,
         kind: .state(StateShape(name: full, carriedSteps: lags.last!, copies: copies))))
+  }
+
+  /// Offers an activation with an added gradient to the layers above, such as the values of a first layer.
+  mutating func offer(_ x: Activation) { offered.append(x) }
+
+  /// Returns the first offered activation of some width on the axis of the scope; nil if there is none.
+  func offeredValues(width: Int) -> Activation? {
+    offered.first { self.width($0) == width && axis(of: $0) == scope.axis }
   }
 
   /// Adds a state so large that its layer keeps only the one at the end of each chunk of steps, and computes

@@ -20,10 +20,12 @@ public struct Linear: Layer {
   /// - Parameters:
   ///   - variance: The variance of the first weights times the numbers that a row reads; nil for the
   ///     layer's initializer.
+  ///   - bound: The largest first weight times the root of those numbers, all being uniform; nil for the
+  ///     layer's initializer.
   ///   - derivative: `overwrites` if a single layer reads y and turns it into its gradient.
   init(
     _ width: Int, reading input: Activation, bias: Bool, variance: Double? = nil,
-    derivative: GradientStorage = .added, in plan: inout Plan
+    bound: Double? = nil, derivative: GradientStorage = .added, in plan: inout Plan
   ) {
     let read = Double(max(plan.width(input), 1))
     var spread = Distribution.uniform(1 / read.squareRoot())
@@ -31,11 +33,15 @@ public struct Linear: Layer {
     if let variance {
       plan.scope.initializer = .pytorch
       spread = .normal((variance / read).squareRoot())
+    } else if let bound {
+      plan.scope.initializer = .pytorch
+      spread = .uniform(bound / read.squareRoot())
     }
     // The bias is then zero at first.
+    let isFixed = variance != nil || bound != nil
     projection = InputProjection(
       width, reading: .activation(input), names: ("weight", "bias"), biasedGates: bias ? 1 : 0,
-      pytorch: spread, parts: variance == nil ? [] : [.init(0, of: 1, 0)], in: &plan)
+      pytorch: spread, parts: isFixed ? [.init(0, of: 1, 0)] : [], in: &plan)
     plan.scope.initializer = initializer
     output = plan.activation(width, derivative: derivative)
   }

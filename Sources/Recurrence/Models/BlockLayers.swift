@@ -90,11 +90,18 @@ extension Stack {
     in plan: inout Plan
   ) {
     let inner = mlp.width(of: width)
-    let (input, isGated) = (output, mlp.kind.isGated)
+    let isGated = mlp.kind.isGated
+    if mlp.tokenShift {
+      let read = output
+      append("mlp.shift.", of: scope, in: &plan) {
+        TokenShift(reading: read, exponent: mlp.shiftExponent, in: &$0)
+      }
+    }
+    let input = output
     append(isGated ? "mlp.gate_up_proj." : "mlp.up_proj.", of: scope, in: &plan) {
       Linear(
-        isGated ? 2 * inner : inner, reading: input, bias: mlp.bias, derivative: .overwrites,
-        in: &$0)
+        isGated ? 2 * inner : inner, reading: input, bias: mlp.bias, bound: mlp.upBound,
+        derivative: .overwrites, in: &$0)
     }
     let up = output
     append("mlp.", of: scope, in: &plan) {

@@ -67,7 +67,8 @@ public struct MixerOptions: Equatable, Sendable {
 
 /// The part of a block that computes each step by itself.
 ///
-/// With f of `kind`: `f(x W_up) W_down`, or with a gate `(f(x W_gate) ∘ (x W_up)) W_down` (Shazeer 2020).
+/// With f of `kind`: `f(x W_up) W_down`, or with a gate `(f(x W_gate) ∘ (x W_up)) W_down` (Shazeer 2020). With a
+/// token shift, x is a mixture of the input and that of the step before, as in the channel mix of RWKV.
 public struct MLPOptions: Hashable, Sendable {
   public enum Kind: String, Codable, CaseIterable, Sendable {
     case gelu, geglu, swiglu
@@ -82,9 +83,21 @@ public struct MLPOptions: Hashable, Sendable {
   /// That width is rounded up to a multiple of this number.
   public var round: Int
   public var bias: Bool
+  /// True for x + μ ∘ (x₋ − x) in place of x.
+  public var tokenShift: Bool
+  /// e: μ starts at 1 − (j/n)ᵉ; nil for ½.
+  public var shiftExponent: Double?
+  /// b: the first weights of W_up, and W_gate, are uniform in ±b/√in; nil for the layer's initializer.
+  public var upBound: Double?
 
   /// - Parameter factor: nil for 4, or 8/3 with a gate, which costs the same.
-  public init(_ kind: Kind, factor: Double? = nil, round: Int = 1, bias: Bool = true) {
+  public init(
+    _ kind: Kind, factor: Double? = nil, round: Int = 1, bias: Bool = true,
+    tokenShift: Bool = false, shiftExponent: Double? = nil, upBound: Double? = nil
+  ) {
+    self.tokenShift = tokenShift
+    self.shiftExponent = shiftExponent
+    self.upBound = upBound
     self.kind = kind
     self.factor = factor ?? (kind.isGated ? 8.0 / 3 : 4)
     self.round = round
@@ -120,7 +133,12 @@ extension MLPOptions.Kind {
 // MARK: Configurations
 
 extension MLPOptions: Codable {
-  private enum CodingKeys: String, CodingKey { case kind, factor, round, bias }
+  private enum CodingKeys: String, CodingKey {
+    case kind, factor, round, bias
+    case tokenShift = "token_shift"
+    case shiftExponent = "shift_exponent"
+    case upBound = "up_bound"
+  }
 
   /// Decodes a kind, or a kind with its options: `gelu`, `{kind: swiglu, factor: 2.67, round: 64}`.
   public init(from decoder: any Decoder) throws {
@@ -142,11 +160,28 @@ extension MLPOptions: Codable {
       round: try keys.decodeIfPresent(Int.self, forKey: .round).map {
         try keys.checkedWidth($0, .round, largest: 1 << 16)
       } ?? 1,
-      bias: try keys.decodeIfPresent(Bool.self, forKey: .bias) ?? true)
+      bias: try keys.decodeIfPresent(Bool.self, forKey: .bias) ?? true,
+      tokenShift: try keys.decodeIfPresent(Bool.self, forKey: .tokenShift) ?? false,
+      shiftExponent: try keys.decodeIfPresent(Double.self, forKey: .shiftExponent),
+      upBound: try keys.decodeIfPresent(Double.self, forKey: .upBound))
+    if let (key, problem) = problem {
+      throw DecodingError.dataCorruptedError(forKey: key, in: keys, debugDescription: problem)
+    }
     guard factor > 0, factor <= 64 else {
       throw DecodingError.dataCorruptedError(
         forKey: .factor, in: keys, debugDescription: "factor must be above 0 and at most 64")
     }
+  }
+
+  private var problem: (CodingKeys, String)? {
+    if let shiftExponent {
+      if !tokenShift {
+        return (.shiftExponent, "shift_exponent needs a token shift; set token_shift to true")
+      }
+      if shiftExponent < 0 { return (.shiftExponent, "shift_exponent must not be negative") }
+    }
+    if let upBound, upBound < 0 { return (.upBound, "up_bound must not be negative") }
+    return nil
   }
 }
 

@@ -287,6 +287,23 @@ extension LayerOptions {
   }
 }
 
+extension LayerOptions {
+  /// The options of the layer's cell, if it is an RWKV-7.
+  private var rwkv: RWKV7.Options? { cell?.options as? RWKV7.Options }
+
+  /// Returns why the layer cannot mix its values with those of a layer below, to complete "layer 1 …"; nil if
+  /// it can, or does not.
+  func problemOfValues(above below: ArraySlice<LayerOptions>) -> String? {
+    guard let rwkv, rwkv.valueResidual else { return nil }
+    if bidirectional != nil {
+      return "has value_residual and reads both directions; remove bidirectional or value_residual"
+    }
+    if below.contains(where: { $0.rwkv?.hidden == rwkv.hidden }) { return nil }
+    return "has value_residual, which reads the values of an rwkv7 layer of \(rwkv.hidden) units "
+      + "below it, and there is none; set value_residual to false"
+  }
+}
+
 /// A layer of a configuration that stands for several equal ones: `{cell: lstm, hidden: 200, repeat: 3}`.
 struct RepeatedLayer: Decodable {
   let layer: LayerOptions
@@ -336,7 +353,7 @@ extension KeyedDecodingContainer {
 }
 
 extension Initializer: Codable {
-  private enum CodingKeys: String, CodingKey, CaseIterable { case uniform, normal }
+  private enum CodingKeys: String, CodingKey, CaseIterable { case uniform, normal, orthogonal }
 
   /// Decodes a name, or a name with its spread: `orthogonal`, `{uniform: 0.1}`.
   public init(from decoder: any Decoder) throws {
@@ -352,21 +369,24 @@ extension Initializer: Codable {
             codingPath: decoder.codingPath,
             debugDescription:
               "no initializer is called \(name); there are pytorch, orthogonal, xavier, lecun, "
-              + "{uniform: s} and {normal: s}"))
+              + "{uniform: s}, {normal: s} and {orthogonal: s}"))
       }
       return
     }
     let keys = try decoder.container(keyedBy: CodingKeys.self)
     let uniform = try keys.decodeIfPresent(Double.self, forKey: .uniform)
     let normal = try keys.decodeIfPresent(Double.self, forKey: .normal)
-    switch (uniform, normal) {
-    case (let s?, nil) where s >= 0: self = .uniform(s)
-    case (nil, let s?) where s >= 0: self = .normal(s)
+    let orthogonal = try keys.decodeIfPresent(Double.self, forKey: .orthogonal)
+    switch (uniform, normal, orthogonal) {
+    case (let s?, nil, nil) where s >= 0: self = .uniform(s)
+    case (nil, let s?, nil) where s >= 0: self = .normal(s)
+    case (nil, nil, let s?) where s >= 0: self = .scaledOrthogonal(s)
     default:
       throw DecodingError.dataCorrupted(
         .init(
           codingPath: decoder.codingPath,
-          debugDescription: "an initializer with a spread is {uniform: s} or {normal: s}, s ≥ 0"))
+          debugDescription:
+            "an initializer with a spread is {uniform: s}, {normal: s} or {orthogonal: s}, s ≥ 0"))
     }
   }
 
@@ -382,6 +402,9 @@ extension Initializer: Codable {
     case .normal(let s):
       var keys = encoder.container(keyedBy: CodingKeys.self)
       try keys.encode(s, forKey: .normal)
+    case .scaledOrthogonal(let s):
+      var keys = encoder.container(keyedBy: CodingKeys.self)
+      try keys.encode(s, forKey: .orthogonal)
     }
   }
 

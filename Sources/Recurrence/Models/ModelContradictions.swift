@@ -38,6 +38,9 @@ extension ModelSection {
     if embedding == nil, embeddingScale != nil {
       return (.embeddingScale, "embedding_scale needs an embedding; set embedding")
     }
+    if embedding == nil, embeddingNorm != nil {
+      return (.embeddingNorm, "embedding_norm needs an embedding; set embedding")
+    }
     if encoder == nil, attention != .none {
       return (.attention, "attention needs an encoder; set model.encoder")
     }
@@ -106,7 +109,8 @@ extension ModelSection {
       (lengthInput != .remaining, .lengthInput), (longest != nil, .longest),
       (condition != .everyStep, .condition), (conditionEmbedding != nil, .conditionEmbedding),
       (output != OutputSection(), .output), (end != .symbol, .end), (widthBase != nil, .widthBase),
-      (embeddingScale != nil, .embeddingScale), (finalNorm != nil, .finalNorm),
+      (embeddingScale != nil, .embeddingScale), (embeddingNorm != nil, .embeddingNorm),
+      (finalNorm != nil, .finalNorm),
     ] where isSet { return (key, "model.\(key.rawValue) would do nothing, because it \(reason)") }
     return nil
   }

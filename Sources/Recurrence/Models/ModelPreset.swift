@@ -26,6 +26,7 @@ let presets: [String: @Sendable (PresetSize) -> SequenceModelOptions] = [
   "lstm": lstm,
   "minlm": minLM,
   "xlstm-7b": largeXLSTM,
+  "rwkv7": rwkv7,
 ]
 
 /// Hawk: residual blocks of a gated RG-LRU behind a convolution, and a GeGLU of three times the width (De
@@ -96,6 +97,37 @@ let presets: [String: @Sendable (PresetSize) -> SequenceModelOptions] = [
   return SequenceModelOptions(
     embedding: size.width, layers: Array(repeating: LayerOptions(.block(block)), count: size.depth),
     initializer: small, output: OutputOptions(softCap: 30, bias: .none), finalNorm: NormOptions())
+}
+
+/// RWKV-7: residual blocks of a time mix and a channel mix of four times the width, layer normalisation
+/// everywhere, also after the embedding, and the first weights of the reference (Peng 2025). The products that end
+/// in the residual stream start at zero.
+///
+/// Heads have at most 64 units.
+@Sendable private func rwkv7(_ size: PresetSize) -> SequenceModelOptions {
+  let heads = (1...size.width).first {
+    size.width.isMultiple(of: $0) && size.width / $0 <= 64
+  }!
+  let norm = NormOptions(.layernorm)
+  let layers = (0..<size.depth).map { index in
+    let cell = RWKV7.Options(
+      hidden: size.width, heads: heads, inputWeights: false, valueResidual: index > 0,
+      layerIndex: index, layerCount: size.depth)
+    let left = 1 - Double(index) / Double(size.depth)
+    return LayerOptions(
+      .block(
+        BlockOptions(
+          norm: norm,
+          mixer: MixerOptions(cell: "rwkv7", cell, outProjection: true, bias: false),
+          mlp: MLPOptions(
+            .squaredRelu, factor: 4, bias: false, tokenShift: true,
+            shiftExponent: left * left * left * left, upBound: 0.5),
+          outputVariance: 0)))
+  }
+  return SequenceModelOptions(
+    embedding: size.width, layers: layers, embeddingInitializer: .uniform(1e-4),
+    output: OutputOptions(bias: .none, initializer: .scaledOrthogonal(0.5)),
+    embeddingNorm: norm, finalNorm: norm)
 }
 
 /// The keys of a section `model` that name a preset.

@@ -9,6 +9,7 @@ struct ModelSection: Codable {
   var embedding: Int?
   var embeddingScale: EmbeddingScale?
   var layers: [LayerOptions] = []
+  var embeddingNorm: NormOptions?
   var finalNorm: NormOptions?
   var tree: Tree?
   var tied = false
@@ -73,6 +74,7 @@ struct ModelSection: Codable {
     case output
     case embeddingRate = "embedding_rate"
     case embeddingScale = "embedding_scale"
+    case embeddingNorm = "embedding_norm"
     case finalNorm = "final_norm"
     case outputRate = "output_rate"
     case widthBase = "mup_base"
@@ -91,6 +93,8 @@ struct ModelSection: Codable {
       } ?? base.embedding
     embeddingScale =
       try keys.decodeIfPresent(EmbeddingScale.self, forKey: .embeddingScale) ?? base.embeddingScale
+    embeddingNorm =
+      try keys.decodeIfPresent(NormOptions.self, forKey: .embeddingNorm) ?? base.embeddingNorm
     finalNorm = try keys.decodeIfPresent(NormOptions.self, forKey: .finalNorm) ?? base.finalNorm
     tied = try keys.decodeIfPresent(Bool.self, forKey: .tied) ?? base.tied
     dropout = try keys.dropoutRate(.dropout) ?? 0
@@ -102,7 +106,10 @@ struct ModelSection: Codable {
       try keys.decodeIfPresent(Initializer.self, forKey: .initializer) ?? base.initializer
     embeddingInitializer =
       try keys.decodeIfPresent(Initializer.self, forKey: .embeddingInitializer)
-    outputInitializer = try keys.decodeIfPresent(Initializer.self, forKey: .outputInitializer)
+      ?? base.embeddingInitializer
+    outputInitializer =
+      try keys.decodeIfPresent(Initializer.self, forKey: .outputInitializer)
+      ?? base.outputInitializer
     outputBiasInitializer =
       try keys.decodeIfPresent(Initializer.self, forKey: .outputBiasInitializer)
     outputBias = try keys.decodeIfPresent(Bool.self, forKey: .outputBias) ?? base.outputBias
@@ -219,7 +226,8 @@ extension ModelSection {
         initializer: initializer, embeddingInitializer: embeddingInitializer,
         embeddingRate: embeddingRate, output: output, shortcut: shortcut, condition: condition,
         conditionEmbedding: conditionEmbedding, encoder: encoder, end: ending,
-        widthBase: widthBase, embeddingScale: embeddingScale, finalNorm: finalNorm))
+        widthBase: widthBase, embeddingScale: embeddingScale,
+        embeddingNorm: embeddingNorm, finalNorm: finalNorm))
   }
 
   init(_ options: ModelOptions) {
@@ -233,6 +241,7 @@ extension ModelSection {
     embedding = options.embedding
     embeddingScale = options.embeddingScale
     layers = options.layers
+    embeddingNorm = options.embeddingNorm
     finalNorm = options.finalNorm
     tied = options.tied
     dropout = options.dropout

@@ -270,8 +270,9 @@ extension SequenceModel {
       case .length(let input, _): ["end length", "length input " + input.rawValue]
       }
     let scale = options.embeddingScale.map { ["embedding scale \($0)"] } ?? []
+    let first = options.embeddingNorm.map { ["embedding norm \($0.kind.rawValue) \($0.eps)"] } ?? []
     let norm = options.finalNorm.map { ["final norm \($0.kind.rawValue) \($0.eps)"] } ?? []
-    return options.layers.map(words) + scale + norm + (options.shortcut ? ["shortcut"] : [])
+    return options.layers.map(words) + scale + first + norm + (options.shortcut ? ["shortcut"] : [])
       + options.output.structure
       + (interface.isConditioned ? [options.condition.rawValue] : [])
       + (source ?? [])
@@ -291,7 +292,9 @@ extension SequenceModelOptions {
 
   /// True if the input must be an activation of its own, with one row per step.
   func readsRows(_ input: TaskSignature.Input) -> Bool {
-    if dropoutOfInput > 0 || shortcut || layers[0].readsRows || embeddingScale != nil {
+    if dropoutOfInput > 0 || shortcut || layers[0].readsRows || embeddingScale != nil
+      || embeddingNorm != nil
+    {
       return true
     }
     guard layers[0].bidirectional != nil else { return false }

@@ -74,6 +74,8 @@ public struct SequenceModelOptions: Equatable, Sendable {
   public var initializer: Initializer
   /// The factor on the embedding's output; nil for 1 (Vaswani 2017).
   public var embeddingScale: EmbeddingScale?
+  /// The normalisation of the embedding's output; nil for none.
+  public var embeddingNorm: NormOptions?
   /// The normalisation of the last layer's output; nil for none.
   public var finalNorm: NormOptions?
   /// The initializer of embeddings; nil for `initializer`.
@@ -104,7 +106,8 @@ public struct SequenceModelOptions: Equatable, Sendable {
     embeddingRate: Double = 1, output: OutputOptions = OutputOptions(), shortcut: Bool = false,
     condition: ConditionPlace = .everyStep, conditionEmbedding: Int? = nil,
     encoder: EncoderOptions? = nil, end: EndOfSequence = .symbol, widthBase: Int? = nil,
-    embeddingScale: EmbeddingScale? = nil, finalNorm: NormOptions? = nil
+    embeddingScale: EmbeddingScale? = nil, embeddingNorm: NormOptions? = nil,
+    finalNorm: NormOptions? = nil
   ) {
     self.embedding = embedding
     self.layers = layers
@@ -125,6 +128,7 @@ public struct SequenceModelOptions: Equatable, Sendable {
     self.end = end
     self.widthBase = widthBase
     self.embeddingScale = embeddingScale
+    self.embeddingNorm = embeddingNorm
     self.finalNorm = finalNorm
   }
 }
@@ -169,6 +173,9 @@ extension SequenceModelOptions {
     var width = embedding
     for (index, layer) in layers.enumerated() {
       if let width, let problem = layer.problem(reading: width) {
+        return (.layers, "layer \(index) \(problem)")
+      }
+      if let problem = layer.problemOfValues(above: layers[..<index]) {
         return (.layers, "layer \(index) \(problem)")
       }
       width = layer.ownWidth ?? width

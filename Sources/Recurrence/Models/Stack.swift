@@ -99,7 +99,19 @@ struct Stack {
           lookup, scale: options.embeddingScale?.factor(of: lookup.width) ?? 1, in: &plan)
       default: Input(source, in: &plan)
       }
-    add(input, dropout: options.dropoutOfInput, in: &plan)
+    guard let norm = options.embeddingNorm, case .lookup = source else {
+      return add(input, dropout: options.dropoutOfInput, in: &plan)
+    }
+    add(input, dropout: 0, in: &plan)
+    let scope = plan.scope
+    plan.scope.layer = "embedding norm"
+    plan.scope.prefix = "embedding_norm."
+    plan.scope.initializer = options.initializer
+    plan.scope.rateFactor = 1
+    let read = output
+    let normed = Normalization(norm, reading: read, in: &plan)
+    plan.scope = scope
+    add(normed, dropout: options.dropoutOfInput, in: &plan)
   }
 
   /// Adds the layers of a configuration.

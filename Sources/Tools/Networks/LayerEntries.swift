@@ -6,7 +6,7 @@ extension NetworkCatalogue.Option {
       Self("bidirectional", .null, "concat", "sum"),
       Self(
         "initializer", .null, "pytorch", "orthogonal", "xavier", "lecun", "{uniform: 0.1}",
-        "{normal: 0.1}"),
+        "{normal: 0.1}", "{orthogonal: 0.5}"),
       Self("frozen", false, true), Self("rate", 1, 0.5),
       Self("initial_state", "zero", "learnt", "e0"), Self("feedback", "none", "output", "target"),
       Self("feedback_width", .null, 100), Self("feedback_nonlinearity", .null, "tanh", "relu"),
@@ -27,12 +27,13 @@ extension NetworkCatalogue.Network {
         [
           "x = E[symbol]; without an embedding, x is one-hot",
           "embedding_scale: x = c E[symbol], sqrt: c = √embedding",
+          "embedding_norm: norm(x) for x",
         ],
         options: [
           Option("embedding", .null, 200),
           Option("embedding_initializer", .null, "{uniform: 0.1}"),
           Option("embedding_rate", 1, 0.5), Option("embedding_scale", .null, "sqrt", 22.6),
-          Option("mup_base", .null, 64),
+          Option("embedding_norm", .null, "layernorm"), Option("mup_base", .null, 64),
         ],
         parameters: [Parameter("encoder.weight", "symbols", "embedding")],
         example: "embedding 200 of 65 symbols has \(65 * 200) parameters"),
@@ -80,6 +81,7 @@ extension NetworkCatalogue.Network {
           "mixer: u = conv(x W_in), y = (cell(u)∘f(x W_g)) W_out, each part where it is asked for",
           "mlp gelu, gelu_tanh, squared_relu: f(x W_up) W_down",
           "mlp geglu, geglu_tanh, swiglu: (f(x W_gate)∘(x W_up)) W_down (Shazeer 2020)",
+          "mlp token_shift: x + μ∘(x₋ − x) for x (Peng 2023)",
           "gelu: x Φ(x) with the error function; gelu_tanh: ½ x (1 + tanh(√(2/π)(x + 0.044715 x³)))",
         ],
         options: [Option("block", .null), Option("repeat", 1, 12)],
@@ -183,13 +185,16 @@ extension NetworkCatalogue.Network {
   private static var wholes: [Self] {
     [
       Self(
-        "preset", "hawk: De 2024",
+        "preset", "hawk: De 2024; rwkv7: Peng 2025",
         [
           "hawk: depth blocks of width; in each y = x + (rg-lru(conv(x̂ W_in))∘gelu_tanh(x̂ W_g)) W_out, "
-            + "x̂ = rmsnorm(x), then a geglu_tanh of 3·width"
+            + "x̂ = rmsnorm(x), then a geglu_tanh of 3·width",
+          "rwkv7: depth blocks of width; in each y = x + rwkv7(layernorm(x)) W_out, then a "
+            + "squared_relu of 4·width with token_shift",
         ],
         options: [
-          Option("preset", .null, "hawk"), Option("width", .null, 512), Option("depth", .null, 6),
+          Option("preset", .null, "hawk", "rwkv7"), Option("width", .null, 512),
+          Option("depth", .null, 6),
         ]),
       Self(
         "shortcut", "Elman networks with shortcuts; the [1, u, x] of echo state networks",

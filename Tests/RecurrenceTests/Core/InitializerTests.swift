@@ -114,6 +114,25 @@ import Testing
     #expect(try #require(w["rnn.bias_c_l0"]).allSatisfy { $0 == 0 })
   }
 
+  @Test func `of a scaled orthogonal initializer have rows of its length, or longer columns`()
+    throws
+  {
+    let w = weights(.scaledOrthogonal(0.5))
+    // Three gates of 30 rows that read 40 numbers.
+    let wide = try #require(w["layers.1.weight_ih_l0"])
+    for i in 0..<90 {
+      let row = wide[i * 40..<(i + 1) * 40]
+      #expect(abs(row.reduce(0) { $0 + $1 * $1 } - 0.25) < 1e-5)
+    }
+    // 50 symbols that read 30 numbers.
+    let tall = try #require(w["decoder.weight"])
+    for k in 0..<30 {
+      let square = (0..<50).reduce(0) { $0 + tall[$1 * 30 + k] * tall[$1 * 30 + k] }
+      #expect(abs(square - 0.25 * 50 / 30) < 1e-5)
+    }
+    #expect(try #require(w["decoder.bias"]).allSatisfy { $0 == 0 })
+  }
+
   @Test func `of the normal and xavier initializers have their spread`() throws {
     #expect(
       abs(deviation(try #require(weights(.normal(0.02))["layers.0.weight_hh_l0"])) - 0.02) < 1e-3)

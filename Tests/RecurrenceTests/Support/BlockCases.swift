@@ -26,6 +26,18 @@ enum BlockCases {
     convolution: ConvolutionOptions(kernel: 4), gate: .geluTanh, outProjection: true,
     mlp: MLPOptions(.gegluTanh, factor: 1.5, bias: false), variance: 0.5)
 
+  /// A block of RWKV-7 that is layer `index` of 3.
+  static func rwkv(_ index: Int, heads: Int, isMixed: Bool) -> LayerOptions {
+    block(
+      "rwkv7",
+      RWKV7.Options(
+        hidden: width, heads: heads, inputWeights: false, valueResidual: isMixed, decayRank: 2,
+        rateRank: 3, valueRank: 4, gateRank: 5, normEps: 1e-2, layerIndex: index, layerCount: 3),
+      norm: NormOptions(.layernorm), outProjection: true, bias: false,
+      mlp: MLPOptions(
+        .squaredRelu, factor: 1.5, bias: false, tokenShift: true, shiftExponent: 0.6))
+  }
+
   static let cases: [(name: String, options: SequenceModelOptions)] = [
     (
       "an lstm inside a block",
@@ -86,6 +98,14 @@ enum BlockCases {
       ])
     ),
     (
+      "blocks of rwkv7 that mix their values",
+      model(
+        [
+          rwkv(0, heads: 2, isMixed: false), rwkv(1, heads: 2, isMixed: true),
+          rwkv(2, heads: 1, isMixed: true),
+        ], norm: NormOptions(.layernorm), embeddingNorm: NormOptions(.layernorm))
+    ),
+    (
       "dropout in every place",
       model([hawk, LayerOptions(.tokenShift, dropout: 0.1)], dropout: 0.3, recurrent: true)
     ),
@@ -93,10 +113,11 @@ enum BlockCases {
 
   private static func model(
     _ layers: [LayerOptions], tied: Bool = false, scale: EmbeddingScale? = nil,
-    norm: NormOptions? = nil, dropout: Double = 0, recurrent: Bool = false
+    norm: NormOptions? = nil, embeddingNorm: NormOptions? = nil, dropout: Double = 0,
+    recurrent: Bool = false
   ) -> SequenceModelOptions {
     SequenceModelOptions(
       embedding: width, layers: layers, tied: tied, dropout: dropout, recurrent: recurrent,
-      embeddingScale: scale, finalNorm: norm)
+      embeddingScale: scale, embeddingNorm: embeddingNorm, finalNorm: norm)
   }
 }

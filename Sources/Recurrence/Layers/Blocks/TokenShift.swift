@@ -4,7 +4,7 @@ internal import LinearAlgebra
 ///
 ///     y(t) = x(t) + μ ∘ (x(t−1) − x(t))
 ///
-/// μ starts at ½ (Peng 2023, 2025). The last input is carried from window to window; where a stream starts
+/// μ starts at ½, or at 1 − (j/n)ᵉ for channel j of n (Peng 2023, 2025). The last input is carried from window to window; where a stream starts
 /// anew, it is zero.
 struct TokenShift: Layer {
   let output: Activation
@@ -15,10 +15,14 @@ struct TokenShift: Layer {
   private let line: Activation
   private let states: CarriedStates
 
-  init(reading input: Activation, in plan: inout Plan) {
+  /// - Parameter exponent: e; nil for ½.
+  init(reading input: Activation, exponent: Double? = nil, in plan: inout Plan) {
     let width = plan.width(input)
     self.input = input
-    mix = plan.vector("mix", count: width, pytorch: .zero, parts: [.init(0, of: 1, 0.5)])
+    let first =
+      exponent.map { InitialValue.Values.given(tokenShiftMix(width, exponent: $0)) }
+      ?? .constant(0.5)
+    mix = plan.vector("mix", count: width, pytorch: .zero, parts: [.init(0, of: 1, first)])
     line = plan.state(width, named: "x")
     states = CarriedStates(
       [line], .zero, output: line, initialStates: { _, _, _, _ in nil }, in: &plan)
@@ -44,7 +48,7 @@ struct TokenShift: Layer {
       let (x, past, dy) = (pass[line, t], pass.before(line, t), pass.d[output, t])
       let (dx, dPast) = (pass.d[line, t], pass.d.before(line, t))
       for s in 0..<pass.streams {
-        differentiate(dy[s], mix, x[s], past[s], dMix, dx[s], dPast[s])
+        differentiateMixture(dy[s], mix, x[s], past[s], dMix, dx[s], dPast[s])
       }
       states.afterBackward(t, pass)
     }
@@ -54,12 +58,19 @@ struct TokenShift: Layer {
   }
 }
 
+/// Returns 1 − (j/n)ᵉ for every channel j of n.
+func tokenShiftMix(_ channels: Int, exponent: Double) -> [Double] {
+  (0..<channels).map { j in
+    1 - (j > 0 ? power(Double(j) / Double(channels), exponent) : exponent > 0 ? 0 : 1)
+  }
+}
+
 /// y = x + μ ∘ (x₋ − x)
-@inline(never) private func interpolate(_ mix: Row, _ x: Row, _ past: Row, _ y: Row) {
+@inline(never) func interpolate(_ mix: Row, _ x: Row, _ past: Row, _ y: Row) {
   for j in 0..<y.count { y[j] = x[j] + mix[j] * (past[j] - x[j]) }
 }
 /// ∂μ += ∂y ∘ (x₋ − x), ∂x += ∂y ∘ (1 − μ), ∂x₋ += ∂y ∘ μ
-@inline(never) private func differentiate(
+@inline(never) func differentiateMixture(
   _ dy: Row, _ mix: Row, _ x: Row, _ past: Row, _ dMix: Row, _ dx: Row, _ dPast: Row
 ) {
   for j in 0..<dy.count {
