@@ -102,6 +102,7 @@ struct ModelSection: Codable {
       try keys.decodeIfPresent(Initializer.self, forKey: .initializer) ?? base.initializer
     embeddingInitializer =
       try keys.decodeIfPresent(Initializer.self, forKey: .embeddingInitializer)
+      ?? base.embeddingInitializer
     outputInitializer = try keys.decodeIfPresent(Initializer.self, forKey: .outputInitializer)
     outputBiasInitializer =
       try keys.decodeIfPresent(Initializer.self, forKey: .outputBiasInitializer)
