@@ -347,6 +347,8 @@ struct SettingUse: Sendable, CustomTestStringConvertible {
     model.layers.*.coupled model.layers.*.layer_norm model.layers.*.candidate
     model.layers.*.form model.layers.*.gate_candidate model.layers.*.delays
     model.layers.*.heads model.layers.*.input_weights model.layers.*.repeat
+    model.layers.*.state model.layers.*.groups model.layers.*.kernel model.layers.*.key_width
+    model.layers.*.negative_eigenvalues
     model.layers.*.block.norm.kind model.layers.*.block.norm.eps model.layers.*.block.mixer.cell
     model.layers.*.block.mixer.in_projection model.layers.*.block.mixer.conv.kernel
     model.layers.*.block.mixer.conv.bias model.layers.*.block.mixer.conv.activation

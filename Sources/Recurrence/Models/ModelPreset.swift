@@ -21,7 +21,9 @@ struct PresetSize: Decodable {
 
 /// The registry of presets, keyed by the name that configurations use. A new preset is one line here and
 /// one function.
-let presets: [String: @Sendable (PresetSize) -> SequenceModelOptions] = ["hawk": hawk]
+let presets: [String: @Sendable (PresetSize) -> SequenceModelOptions] = [
+  "hawk": hawk, "mamba2": mamba2,
+]
 
 /// Hawk: residual blocks of a gated RG-LRU behind a convolution, and a GeGLU of three times the width (De
 /// 2024), with the first weights of the reference: N(0, 1/in), N(0, 2/(depth · in)) for the products that
@@ -41,6 +43,22 @@ let presets: [String: @Sendable (PresetSize) -> SequenceModelOptions] = ["hawk":
   return SequenceModelOptions(
     embedding: size.width, layers: Array(repeating: LayerOptions(.block(block)), count: size.depth),
     tied: true, initializer: .lecun, output: OutputOptions(bias: .none), finalNorm: NormOptions())
+}
+
+/// Mamba-2: residual blocks of a norm and the cell of twice the width, without an MLP, and a tied output layer
+/// (Dao & Gu 2024), with the first weights of the reference: an embedding from N(0, 0.02²), and products that
+/// end in the residual stream from N(0, 1/(3 · depth · in)), the variance of PyTorch's layer over the depth.
+@Sendable private func mamba2(_ size: PresetSize) -> SequenceModelOptions {
+  let norm = NormOptions(.rmsnorm, eps: 1e-5)
+  let block = BlockOptions(
+    norm: norm,
+    mixer: MixerOptions(
+      cell: "mamba2", Mamba2.Options(hidden: 2 * size.width), outProjection: true, bias: false),
+    outputVariance: 1 / (3 * Double(size.depth)))
+  return SequenceModelOptions(
+    embedding: size.width, layers: Array(repeating: LayerOptions(.block(block)), count: size.depth),
+    tied: true, embeddingInitializer: .normal(0.02), output: OutputOptions(bias: .none),
+    finalNorm: norm)
 }
 
 /// The keys of a section `model` that name a preset.
@@ -66,7 +84,7 @@ struct PresetSection: Decodable {
     guard let make = presets[name] else {
       throw DecodingError.dataCorruptedError(
         forKey: .preset, in: keys,
-        debugDescription: "no preset is called \(name); there is "
+        debugDescription: "no preset is called \(name); there are "
           + presets.keys.sorted().joined(separator: ", "))
     }
     options = make(try PresetSize(from: decoder))

@@ -73,7 +73,11 @@ import Testing
       // These have no state that a product reads.
       if (options as? Jordan.Options)?.teacherForcing == true { return }
       if (options as? Leaky.Options)?.recurrent == false { return }
-      if ["dense", "min-gru", "min-lstm", "rg-lru"].contains(name) { return }
+      if [
+        "dense", "gated-deltanet", "mamba2", "matrix-lstm", "min-gru", "min-lstm", "rg-lru",
+      ].contains(name) {
+        return
+      }
       let layer = LayerOptions(.recurrent(cell: name, options), dropout: 0.4)
       var losses: [[Double]] = []
       for recurrent in [false, true] {

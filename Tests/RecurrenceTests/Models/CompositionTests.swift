@@ -31,7 +31,7 @@ import Testing
       let isFed = (options as? Jordan.Options)?.teacherForcing == true
       return switch need {
       case .nothing: false
-      case .state: cell == "dense" || isFed
+      case .state: !options.hasState || isFed
       case .noTarget: isFed
       }
     }
