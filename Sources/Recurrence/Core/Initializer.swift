@@ -60,6 +60,10 @@ public struct InitialValue: Sendable {
     case given([Double])
     /// a + b (j/(n−1))ᵉ for number j of the n of the part (Peng 2023, Beck 2024).
     case power(from: Double, by: Double, exponent: Double)
+    /// ln U(a, b) (Dao & Gu 2024).
+    case logarithm(from: Double, to: Double)
+    /// b with softplus(b) = max(exp U(ln a, ln b), c): the first time steps of a state space (Gu 2023).
+    case timeSteps(from: Double, to: Double, least: Double)
     /// Λ with softplus(Λ) = −ln ρ and ρ² uniform between the squares of two radii (De 2024).
     case ring(from: Double, to: Double)
   }
@@ -117,35 +121,49 @@ public struct InitialValue: Sendable {
     }
     matrix.slice(rows: matrix.rows - zeroRows..<matrix.rows).fill(0)
     for part in parts {
-      let row = matrix[0].part(part.index, of: part.count)
-      switch part.values {
-      case .constant(let value): for j in 0..<row.count { row[j] = Real(value) }
-      case .given(let values):
-        precondition(values.count == row.count, "\(values.count) values for \(row.count)")
-        for j in 0..<row.count { row[j] = Real(values[j]) }
-      case .ranks(let ranks):
-        precondition(ranks == nil || ranks?.count == row.count, "ranks of other symbols")
-        for j in 0..<row.count { row[j] = Real(ranks?[j] ?? Int32(j)) }
-      case .chrono(let longest, let sign):
-        // Continues the random numbers of the vector itself after its last one.
-        let first = UInt64(matrix.columns)
-        for j in 0..<row.count {
-          let u = random.uniform(first + UInt64(j))
-          row[j] = Real(sign * naturalLogarithm(1 + Double(longest - 2) * u))
-        }
-      case .power(let start, let span, let exponent):
-        for j in 0..<row.count {
-          let place = Double(j) / Double(max(row.count - 1, 1))
-          let power = place > 0 ? LinearAlgebra.power(place, exponent) : 0
-          row[j] = Real(start + span * power)
-        }
-      case .ring(let inner, let outer):
-        let first = UInt64(matrix.columns)
-        for j in 0..<row.count {
-          let u = random.uniform(first + UInt64(j))
-          let radius = (inner * inner + (outer * outer - inner * inner) * u).squareRoot()
-          row[j] = Real(naturalLogarithm(1 / radius - 1))
-        }
+      fill(matrix[0].part(part.index, of: part.count), part.values, matrix.columns, random)
+    }
+  }
+
+  /// Sets a part of a vector. Its random numbers continue those of the vector itself after its last one.
+  private func fill(_ row: Row, _ values: Values, _ count: Int, _ random: Philox) {
+    let first = UInt64(count)
+    switch values {
+    case .constant(let value): for j in 0..<row.count { row[j] = Real(value) }
+    case .given(let values):
+      precondition(values.count == row.count, "\(values.count) values for \(row.count)")
+      for j in 0..<row.count { row[j] = Real(values[j]) }
+    case .ranks(let ranks):
+      precondition(ranks == nil || ranks?.count == row.count, "ranks of other symbols")
+      for j in 0..<row.count { row[j] = Real(ranks?[j] ?? Int32(j)) }
+    case .chrono(let longest, let sign):
+      for j in 0..<row.count {
+        let u = random.uniform(first + UInt64(j))
+        row[j] = Real(sign * naturalLogarithm(1 + Double(longest - 2) * u))
+      }
+    case .power(let start, let span, let exponent):
+      for j in 0..<row.count {
+        let place = Double(j) / Double(max(row.count - 1, 1))
+        let power = place > 0 ? LinearAlgebra.power(place, exponent) : 0
+        row[j] = Real(start + span * power)
+      }
+    case .logarithm(let least, let most):
+      for j in 0..<row.count {
+        let u = random.uniform(first + UInt64(j))
+        row[j] = Real(naturalLogarithm(least + (most - least) * u))
+      }
+    case .timeSteps(let shortest, let longest, let least):
+      let (from, to) = (naturalLogarithm(shortest), naturalLogarithm(longest))
+      for j in 0..<row.count {
+        let u = random.uniform(first + UInt64(j))
+        let step = max(exponential(from + (to - from) * u), least)
+        row[j] = Real(naturalLogarithm(exponential(step) - 1))
+      }
+    case .ring(let inner, let outer):
+      for j in 0..<row.count {
+        let u = random.uniform(first + UInt64(j))
+        let radius = (inner * inner + (outer * outer - inner * inner) * u).squareRoot()
+        row[j] = Real(naturalLogarithm(1 / radius - 1))
       }
     }
   }

@@ -25,7 +25,8 @@ package struct MatrixStateLayer<Cell: MatrixStateCell>: Layer {
       plan.width(cell.preactivation), reading: context.input, isReversed: context.isReversed,
       isIdentity: Cell.readsInputItself(options), names: ("weight_ih", "bias_ih"),
       gates: Cell.gates(options), biasedGates: Cell.biasedGates(options),
-      pytorch: .uniform(1 / Double(options.hidden).squareRoot()), parts: Cell.inputBias(options), zeroRows: Cell.rowsFromZero(options),
+      pytorch: Cell.inputDistribution(options, reading: plan.width(context.input)),
+      parts: Cell.inputBias(options), zeroRows: Cell.rowsFromZero(options),
       secondBias: cell.recurrentBias, conditions: context.conditions, length: context.length,
       in: &plan)
     probes = [

@@ -52,7 +52,10 @@ public struct Recurrent<Cell: RecurrentCell>: StagedLayer {
       reading: delayed.map { .activation($0.output) } ?? context.input,
       isReversed: context.isReversed, isIdentity: Cell.readsInputItself(options),
       names: ("weight_ih", "bias_ih"), gates: Cell.gates(options),
-      biasedGates: Cell.biasedGates(options), pytorch: spread, parts: Cell.inputBias(options), zeroRows: Cell.rowsFromZero(options),
+      biasedGates: Cell.biasedGates(options),
+      pytorch: Cell.inputDistribution(
+        options, reading: plan.width(delayed.map { .activation($0.output) } ?? context.input)),
+      parts: Cell.inputBias(options), zeroRows: Cell.rowsFromZero(options),
       secondBias: cell.recurrentBias, conditions: context.conditions, length: context.length,
       fixed: fixed, in: &plan)
     skipsBackward =

@@ -24,6 +24,7 @@ struct PresetSize: Decodable {
 let presets: [String: @Sendable (PresetSize) -> SequenceModelOptions] = [
   "hawk": hawk,
   "lstm": lstm,
+  "mamba2": mamba2,
   "minlm": minLM,
   "xlstm-7b": largeXLSTM,
   "rwkv7": rwkv7,
@@ -130,6 +131,22 @@ let presets: [String: @Sendable (PresetSize) -> SequenceModelOptions] = [
     embeddingNorm: norm, finalNorm: norm)
 }
 
+/// Mamba-2: residual blocks of a norm and the cell of twice the width, without an MLP, and a tied output layer
+/// (Dao & Gu 2024), with the first weights of the reference: an embedding from N(0, 0.02²), and products that
+/// end in the residual stream from N(0, 1/(3 · depth · in)), the variance of PyTorch's layer over the depth.
+@Sendable private func mamba2(_ size: PresetSize) -> SequenceModelOptions {
+  let norm = NormOptions(.rmsnorm, eps: 1e-5)
+  let block = BlockOptions(
+    norm: norm,
+    mixer: MixerOptions(
+      cell: "mamba2", Mamba2.Options(hidden: 2 * size.width), outProjection: true, bias: false),
+    outputVariance: 1 / (3 * Double(size.depth)))
+  return SequenceModelOptions(
+    embedding: size.width, layers: Array(repeating: LayerOptions(.block(block)), count: size.depth),
+    tied: true, embeddingInitializer: .normal(0.02), output: OutputOptions(bias: .none),
+    finalNorm: norm)
+}
+
 /// The keys of a section `model` that name a preset.
 struct PresetSection: Decodable {
   /// The section that the preset stands for; nil without a preset.
@@ -153,7 +170,7 @@ struct PresetSection: Decodable {
     guard let make = presets[name] else {
       throw DecodingError.dataCorruptedError(
         forKey: .preset, in: keys,
-        debugDescription: "no preset is called \(name); there is "
+        debugDescription: "no preset is called \(name); there are "
           + presets.keys.sorted().joined(separator: ", "))
     }
     options = make(try PresetSize(from: decoder))

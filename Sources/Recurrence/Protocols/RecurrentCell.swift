@@ -33,6 +33,9 @@ public protocol SequenceMixer: DocumentedCell, InspectedCell, Sendable {
   static func inputDelays(_ options: Options) -> [Int]
   /// True if a is x itself, as wide as `hidden`, without W and b.
   static func readsInputItself(_ options: Options) -> Bool
+  /// PyTorch's distribution of W and b, of a cell that reads so many numbers: that of its recurrent modules,
+  /// U(±1/√hidden), unless the paper says otherwise.
+  static func inputDistribution(_ options: Options, reading inputs: Int) -> Distribution
   /// The values that parts of b start from, such as a forget bias.
   static func inputBias(_ options: Options) -> [InitialValue.Part]
   /// The number of columns of a, the last ones, whose weights in W start at zero.
@@ -61,6 +64,9 @@ extension SequenceMixer {
   public static func biasedGates(_ options: Options) -> Int { gates(options) }
   public static func inputDelays(_ options: Options) -> [Int] { [0] }
   public static func readsInputItself(_ options: Options) -> Bool { false }
+  public static func inputDistribution(
+    _ options: Options, reading inputs: Int
+  ) -> Distribution { .uniform(1 / Double(options.hidden).squareRoot()) }
   public static func inputBias(_ options: Options) -> [InitialValue.Part] { [] }
   public static func rowsFromZero(_ options: Options) -> Int { 0 }
   public static func fixedInput(

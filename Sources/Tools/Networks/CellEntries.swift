@@ -92,7 +92,9 @@ extension NetworkCatalogue.Network {
       default:
         // One of several modules has a fraction of the units.
         guard let parts = (1...8).first(where: { (size * $0).isMultiple(of: hidden) }) else {
-          return String(size)
+          // The columns of several parts, some of another width.
+          let (times, rest) = size.quotientAndRemainder(dividingBy: hidden)
+          return times == 0 ? String(size) : (times == 1 ? "" : "\(times)·") + "hidden + \(rest)"
         }
         let times = size * parts / hidden
         return (times == 1 ? "" : "\(times)·") + "hidden" + (parts == 1 ? "" : "/\(parts)")

@@ -185,10 +185,12 @@ extension NetworkCatalogue.Network {
   private static var wholes: [Self] {
     [
       Self(
-        "preset", "hawk: De 2024; rwkv7: Peng 2025",
+        "preset", "hawk: De 2024; mamba2: Dao & Gu 2024; rwkv7: Peng 2025",
         [
           "hawk: depth blocks of width; in each y = x + (rg-lru(conv(x̂ W_in))∘gelu_tanh(x̂ W_g)) W_out, "
             + "x̂ = rmsnorm(x), then a geglu_tanh of 3·width",
+          "mamba2: depth blocks of width; in each y = x + mamba2(rmsnorm(x)) W_out, "
+            + "with a mamba2 of 2·width units",
           "rwkv7: depth blocks of width; in each y = x + rwkv7(layernorm(x)) W_out, then a "
             + "squared_relu of 4·width with token_shift",
         ],

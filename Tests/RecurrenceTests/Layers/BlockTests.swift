@@ -272,13 +272,91 @@ import Testing
     }
   }
 
+  /// The uniform numbers u that values were made of rise evenly from 0 to 1.
+  private func expectUniform(_ values: [Double], _ what: String) {
+    let mean = values.reduce(0, +) / Double(values.count)
+    let variance = values.map { ($0 - mean) * ($0 - mean) }.reduce(0, +) / Double(values.count)
+    // Five standard deviations of a mean, and a tenth of the deviation.
+    #expect(abs(mean - 0.5) < 5 / (12 * Double(values.count)).squareRoot(), "\(what): \(mean)")
+    #expect(abs((12 * variance).squareRoot() - 1) < 0.15, "\(what): \(variance)")
+    #expect(values.allSatisfy { (-1e-5...1 + 1e-5).contains($0) }, "\(what)")
+  }
+
+  /// The share of the way from the least to the most time step, on a logarithmic scale.
+  private func placeOfStep(_ bias: Double) -> Double {
+    let step = Foundation.log1p(Foundation.exp(bias))
+    return Foundation.log(step / 1e-3) / Foundation.log(100)
+  }
+
+  @Test func `mamba2 has the blocks and the first weights of the reference`() throws {
+    let (width, depth) = (2048, 1)
+    let options = try #require(
+      try decodeModel(#"{"preset": "mamba2", "width": 2048, "depth": 1}"#).sequence)
+    #expect(options.layers.count == depth && options.tied && options.embedding == width)
+    let model = SequenceModel(options, vocabulary: 211, seed: 1)
+    let layout = ParameterLayout(model.plan)
+    let weights = ParameterVector(layout)
+    weights.initialize(seed: 3)
+    // 64 heads of 64 numbers, and a state of 128.
+    let inner = 4096
+    let entry = try #require(layout.entry(named: "layers.0.mixer.weight_ih_l0"))
+    #expect(entry.shape == [2 * inner + 2 * 128 + 64, width])
+    // Uniform between −s and s in PyTorch's layers; the others are normal.
+    let bounds = [
+      "mixer.weight_ih_l0": 1 / Double(width).squareRoot(), "mixer.conv_weight_l0": 0.5,
+      "mixer.conv_bias_l0": 0.5,
+    ]
+    let deviations = [
+      "encoder.weight": 0.02, "mixer.out_proj.weight": 1 / Double(3 * depth * inner).squareRoot(),
+    ]
+    for entry in layout.entries {
+      let values = weights.elements(of: entry).map { Double($0) }
+      let name = entry.name.replacing(/layers\.\d+\./, with: "")
+      if let bound = bounds[name] {
+        expectUniform(values.map { ($0 / bound + 1) / 2 }, entry.name)
+      } else if let expected = deviations[name] {
+        let square = values.map { $0 * $0 }.reduce(0, +) / Double(values.count)
+        #expect(abs(square.squareRoot() / expected - 1) < 0.02, "\(entry.name)")
+      } else if name == "mixer.A_log_l0" {
+        expectUniform(values.map { (Foundation.exp($0) - 1) / 15 }, entry.name)
+      } else if name == "mixer.dt_bias_l0" {
+        expectUniform(values.map(placeOfStep), entry.name)
+      } else {
+        #expect(
+          (name.contains("norm") || name == "mixer.D_l0") && values.allSatisfy { $0 == 1 },
+          "\(entry.name)")
+      }
+    }
+  }
+
+  @Test func `a gated-deltanet has the first weights of the reference`() throws {
+    let options = try #require(
+      try decodeModel(
+        #"{"embedding": 24, "layers": [{"cell": "gated-deltanet", "hidden": 400, "heads": 100}]}"#
+      ).sequence)
+    let model = SequenceModel(options, vocabulary: 7, seed: 1)
+    let layout = ParameterLayout(model.plan)
+    let weights = ParameterVector(layout)
+    weights.initialize(seed: 3)
+    func values(_ name: String) throws -> [Double] {
+      weights.elements(of: try #require(layout.entry(named: name), "\(name)")).map { Double($0) }
+    }
+    let bound = 1 / 24.0.squareRoot()
+    expectUniform(try values("rnn.weight_ih_l0").map { ($0 / bound + 1) / 2 }, "W")
+    expectUniform(try values("rnn.conv_weight_l0").map { $0 + 0.5 }, "the convolution")
+    expectUniform(
+      try values("rnn.A_log_l0").map { (Foundation.exp($0) - 0.01) / 15.99 }, "exp(A)")
+    expectUniform(try values("rnn.dt_bias_l0").map(placeOfStep), "b")
+    #expect(try values("rnn.norm_weight_l0") == Array(repeating: 1, count: 4))
+  }
+
   @Test func `are refused beside what they make`() {
     #expect(
       refusal(ofModel: #"{"preset": "hawk", "width": 8, "depth": 1, "layers": [{"linear": 8}]}"#)?
         .sentence == "a preset makes the layers; remove model.preset, or what stands beside it")
     #expect(
       refusal(ofModel: #"{"preset": "howk", "width": 8, "depth": 1}"#)?.sentence
-        == "no preset is called howk; there is hawk, rwkv7")
+        == "no preset is called howk; there are hawk, lstm, mamba2, minlm, rwkv7, xlstm-7b")
     #expect(
       refusal(ofModel: #"{"width": 8, "layers": [{"linear": 8}]}"#)?.sentence
         == "width is that of a preset; set model.preset, or remove it")

@@ -106,6 +106,18 @@ enum BlockCases {
         ], norm: NormOptions(.layernorm), embeddingNorm: NormOptions(.layernorm))
     ),
     (
+      "memories of several heads behind convolutions",
+      model([
+        block(
+          "mamba2", Mamba2.Options(hidden: 8, heads: 4, state: 3, groups: 2, kernel: 3),
+          outProjection: true, bias: false),
+        block(
+          "gated-deltanet",
+          GatedDeltaNet.Options(hidden: 8, heads: 2, keyWidth: 6, negativeEigenvalues: true),
+          outProjection: true, mlp: MLPOptions(.swiglu, factor: 1)),
+      ])
+    ),
+    (
       "dropout in every place",
       model([hawk, LayerOptions(.tokenShift, dropout: 0.1)], dropout: 0.3, recurrent: true)
     ),

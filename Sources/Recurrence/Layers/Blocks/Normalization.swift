@@ -68,6 +68,8 @@ struct Normalization: Layer {
 struct RowNormalization: Sendable {
   private let options: NormOptions
   private let heads: Int
+  private let sharesGain: Bool
+  /// g; of one head, if all share it.
   private let gain: Parameter
   /// b; nil for none.
   private let shift: Parameter?
@@ -78,19 +80,22 @@ struct RowNormalization: Sendable {
 
   /// - Parameters:
   ///   - prefix: the text before the names `weight` and `bias`.
-  ///   - bias: false for a `layernorm` without b.
+  ///   - sharesGain: True if all heads have the same g and b.
   ///   - gain: g at first.
+  ///   - bias: False for a `layernorm` without b.
   init(
-    _ options: NormOptions, width: Int, heads: Int = 1, prefix: String = "", gain first: Double = 1,
-    bias: Bool = true, in plan: inout Plan
+    _ options: NormOptions, width: Int, heads: Int = 1, sharesGain: Bool = false,
+    prefix: String = "", gain first: Double = 1, bias: Bool = true, in plan: inout Plan
   ) {
+    let count = sharesGain ? width / heads : width
     self.options = options
     self.heads = heads
+    self.sharesGain = sharesGain
     gain = plan.vector(
-      prefix + "weight", count: width, pytorch: .zero, parts: [.init(0, of: 1, first)])
+      prefix + "weight", count: count, pytorch: .zero, parts: [.init(0, of: 1, first)])
     shift =
       bias && options.kind == .layernorm
-      ? plan.vector(prefix + "bias", count: width, pytorch: .zero) : nil
+      ? plan.vector(prefix + "bias", count: count, pytorch: .zero) : nil
     statistics = plan.activation(2 * heads, derivative: .none)
     room = plan.scratch(2 * width / heads)
   }
@@ -111,7 +116,7 @@ struct RowNormalization: Sendable {
   private func normalize(
     _ x: Row, into y: Row, _ head: Int, _ pass: Pass
   ) -> (mean: Real, scale: Real) {
-    let gain = pass[gain].row.part(head, of: heads)
+    let gain = part(pass[gain].row, head)
     let (count, eps) = (Real(x.count), Real(options.eps))
     if options.kind == .rmsnorm {
       let scale = 1 / (x.dot(x) / count + eps).squareRoot()
@@ -122,11 +127,16 @@ struct RowNormalization: Sendable {
     center(x, mean, y)
     let scale = 1 / (y.dot(y) / count + eps).squareRoot()
     if let shift {
-      scaleAndShift(y, scale, gain, pass[shift].row.part(head, of: heads))
+      scaleAndShift(y, scale, gain, part(pass[shift].row, head))
     } else {
       setScaled(y, scale, gain, y)
     }
     return (mean, scale)
+  }
+
+  /// The part of g or b that a head has.
+  @inline(__always) private func part(_ vector: Row, _ head: Int) -> Row {
+    sharesGain ? vector : vector.part(head, of: heads)
   }
 
   /// Adds to the gradients of the rows and of the parameters.
@@ -143,10 +153,10 @@ struct RowNormalization: Sendable {
         let kept = statistics[first + i].part(head, of: heads)
         let (mean, scale) = (kept[0], kept[1])
         weigh(
-          x[i].part(head, of: heads), mean, scale, own, pass[gain].row.part(head, of: heads),
-          normal, q, pass.d[gain].row.part(head, of: heads))
+          x[i].part(head, of: heads), mean, scale, own, part(pass[gain].row, head), normal, q,
+          part(pass.d[gain].row, head))
         let meanOfQ = options.kind == .layernorm ? q.sum / Real(width) : 0
-        if let shift { pass.d[shift].row.part(head, of: heads).add(own) }
+        if let shift { part(pass.d[shift].row, head).add(own) }
         combine(
           q, meanOfQ, normal, q.dot(normal) / Real(width), scale, dx[i].part(head, of: heads))
       }
