@@ -11,6 +11,7 @@ public let cells: [String: any RecurrentCell.Type] = [
   "jordan": Jordan.self,
   "leaky": Leaky.self,
   "lstm": LSTM.self,
+  "m2rnn": M2RNN.self,
   "matrix-lstm": MatrixLSTM.self,
   "min-gru": MinGRU.self,
   "min-lstm": MinLSTM.self,

@@ -5,6 +5,8 @@ public enum Distribution: Hashable, Sendable {
   case zero
   case uniform(Double)
   case normal(Double)
+  /// Every block the identity, with any initializer but `uniform`, which draws every parameter.
+  case identity
 }
 
 /// The initialisation of a model's or a layer's parameters.
@@ -54,11 +56,17 @@ public struct InitialValue: Sendable {
     case ranks([Int32]?)
     /// a + b (j/(n−1))ᵉ for number j of the n of the part (Peng 2023, Beck 2024).
     case power(from: Double, by: Double, exponent: Double)
+    /// ln U(a, b) (Dao & Gu 2024).
+    case logarithm(from: Double, to: Double)
+    /// b with softplus(b) = max(exp U(ln a, ln b), c): the first time steps of a state space (Gu 2023).
+    case timeSteps(from: Double, to: Double, least: Double)
     /// Λ with softplus(Λ) = −ln ρ and ρ² uniform between the squares of two radii (De 2024).
     case ring(from: Double, to: Double)
   }
 
   let initializer: Initializer
+  /// True if every block starts as the identity.
+  private let isIdentity: Bool
   let blocks: Int
   let parts: [Part]
   /// The factor on the random numbers of a model whose width has a base.
@@ -69,10 +77,11 @@ public struct InitialValue: Sendable {
     _ width: WidthScaling = WidthScaling(), parts: [Part] = []
   ) {
     scale = width.scale(initializer, pytorch)
+    if case .uniform = initializer { isIdentity = false } else { isIdentity = pytorch == .identity }
     switch initializer {
     case .pytorch:
       switch pytorch {
-      case .zero: self.initializer = .uniform(0)
+      case .zero, .identity: self.initializer = .uniform(0)
       case .uniform(let s): self.initializer = .uniform(s)
       case .normal(let s): self.initializer = .normal(s)
       }
@@ -85,8 +94,14 @@ public struct InitialValue: Sendable {
   }
 
   /// Fills a parameter's matrix with random numbers; every rank gets the same numbers.
+  // Long because every rule has its lines.
   func draw(into matrix: Matrix, from random: Philox) {
     let block = matrix.rows / blocks
+    if isIdentity {
+      matrix.fill(0)
+      for i in 0..<matrix.rows { matrix[i, i % block] = 1 }
+      return
+    }
     switch initializer {
     case .pytorch: preconditionFailure("resolved when the parameter was planned")
     case .uniform(let s): random.fillUniform(matrix, scale: s * scale)
@@ -123,6 +138,20 @@ public struct InitialValue: Sendable {
           let place = Double(j) / Double(max(row.count - 1, 1))
           let power = place > 0 ? LinearAlgebra.power(place, exponent) : 0
           row[j] = Real(start + span * power)
+        }
+      case .logarithm(let least, let most):
+        let first = UInt64(matrix.columns)
+        for j in 0..<row.count {
+          let u = random.uniform(first + UInt64(j))
+          row[j] = Real(naturalLogarithm(least + (most - least) * u))
+        }
+      case .timeSteps(let shortest, let longest, let least):
+        let first = UInt64(matrix.columns)
+        let (from, to) = (naturalLogarithm(shortest), naturalLogarithm(longest))
+        for j in 0..<row.count {
+          let u = random.uniform(first + UInt64(j))
+          let step = max(exponential(from + (to - from) * u), least)
+          row[j] = Real(naturalLogarithm(exponential(step) - 1))
         }
       case .ring(let inner, let outer):
         let first = UInt64(matrix.columns)

@@ -21,7 +21,9 @@ struct PresetSize: Decodable {
 
 /// The registry of presets, keyed by the name that configurations use. A new preset is one line here and
 /// one function.
-let presets: [String: @Sendable (PresetSize) -> SequenceModelOptions] = ["hawk": hawk]
+let presets: [String: @Sendable (PresetSize) -> SequenceModelOptions] = [
+  "hawk": hawk, "m2rnn": m2rnn,
+]
 
 /// Hawk: residual blocks of a gated RG-LRU behind a convolution, and a GeGLU of three times the width (De
 /// 2024), with the first weights of the reference: N(0, 1/in), N(0, 2/(depth · in)) for the products that
@@ -41,6 +43,28 @@ let presets: [String: @Sendable (PresetSize) -> SequenceModelOptions] = ["hawk":
   return SequenceModelOptions(
     embedding: size.width, layers: Array(repeating: LayerOptions(.block(block)), count: size.depth),
     tied: true, initializer: .lecun, output: OutputOptions(bias: .none), finalNorm: NormOptions())
+}
+
+/// The M²RNN: residual blocks of the cell behind a convolution over four steps, and a SwiGLU of 8/3 times the
+/// width (Mishra 2026), with the first weights that the reference calls `fan_in`: N(0, 1/in), and N(0, 1/(2 ·
+/// depth · in)) for the products that end in the residual stream, without biases, and an output layer tied to
+/// the embedding, as the reference has it unless told otherwise.
+///
+/// A head has 64 numbers of q, k and v, or the largest divisor of the width below.
+@Sendable private func m2rnn(_ size: PresetSize) -> SequenceModelOptions {
+  let heads = (1...size.width).first {
+    size.width.isMultiple(of: $0) && size.width / $0 <= 64
+  }!
+  let norm = NormOptions(.rmsnorm, eps: 1e-5)
+  let block = BlockOptions(
+    norm: norm,
+    mixer: MixerOptions(
+      cell: "m2rnn", M2RNN.Options(hidden: size.width, heads: heads, kernel: 4),
+      outProjection: true, bias: false),
+    mlp: MLPOptions(.swiglu, bias: false), outputVariance: 1 / (2 * Double(size.depth)))
+  return SequenceModelOptions(
+    embedding: size.width, layers: Array(repeating: LayerOptions(.block(block)), count: size.depth),
+    tied: true, initializer: .lecun, output: OutputOptions(bias: .none), finalNorm: norm)
 }
 
 /// The keys of a section `model` that name a preset.
@@ -66,7 +90,7 @@ struct PresetSection: Decodable {
     guard let make = presets[name] else {
       throw DecodingError.dataCorruptedError(
         forKey: .preset, in: keys,
-        debugDescription: "no preset is called \(name); there is "
+        debugDescription: "no preset is called \(name); there are "
           + presets.keys.sorted().joined(separator: ", "))
     }
     options = make(try PresetSize(from: decoder))

@@ -183,13 +183,16 @@ extension NetworkCatalogue.Network {
   private static var wholes: [Self] {
     [
       Self(
-        "preset", "hawk: De 2024",
+        "preset", "hawk: De 2024; m2rnn: Mishra 2026",
         [
           "hawk: depth blocks of width; in each y = x + (rg-lru(conv(x̂ W_in))∘gelu_tanh(x̂ W_g)) W_out, "
-            + "x̂ = rmsnorm(x), then a geglu_tanh of 3·width"
+            + "x̂ = rmsnorm(x), then a geglu_tanh of 3·width",
+          "m2rnn: depth blocks of width; in each y = x + m2rnn(x̂) W_out with a kernel of 4 and heads of at most "
+            + "64 units, then a swiglu of 8/3·width",
         ],
         options: [
-          Option("preset", .null, "hawk"), Option("width", .null, 512), Option("depth", .null, 6),
+          Option("preset", .null, "hawk", "m2rnn"), Option("width", .null, 512),
+          Option("depth", .null, 6),
         ]),
       Self(
         "shortcut", "Elman networks with shortcuts; the [1, u, x] of echo state networks",

@@ -5,8 +5,8 @@ import Recurrence
 import Sequences
 import Testing
 
-/// Models of two blocks with the losses and gradients that recurrentgemma and minGRU-pytorch find for them,
-/// as `Tests/Oracles/blocks.py` writes them.
+/// Models of two blocks with the losses and gradients that other programs find for them: recurrentgemma and
+/// minGRU-pytorch, as `Tests/Oracles/blocks.py` writes them, and PyTorch, as `m2rnn.py` does.
 private struct BlockOracle: Decodable {
   let cases: [Case]
 
@@ -24,11 +24,14 @@ private struct BlockOracle: Decodable {
 }
 
 @Suite struct `Blocks of other programs` {
-  private static let oracle: BlockOracle = NumericalTestSupport.oracle("blocks")
+  @Test(arguments: ["blocks", "m2rnn"])
+  func `have the same losses and gradients, where documents begin anew`(_ file: String) throws {
+    let oracle: BlockOracle = NumericalTestSupport.oracle(file)
+    #expect(oracle.cases.count >= 3)
+    for expected in oracle.cases { try compare(expected) }
+  }
 
-  @Test(arguments: 0..<3)
-  func `have the same losses and gradients, where documents begin anew`(_ index: Int) throws {
-    let expected = Self.oracle.cases[index]
+  private func compare(_ expected: BlockOracle.Case) throws {
     let options = try #require(try decodeModel(expected.model).sequence)
     let model = SequenceModel(options, vocabulary: expected.vocabulary, seed: 1)
     let layout = ParameterLayout(model.plan)
