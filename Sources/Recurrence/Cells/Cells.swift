@@ -12,6 +12,7 @@ public let cells: [String: any RecurrentCell.Type] = [
   "jordan": Jordan.self,
   "leaky": Leaky.self,
   "lstm": LSTM.self,
+  "m2rnn": M2RNN.self,
   "mamba2": Mamba2.self,
   "matrix-lstm": MatrixLSTM.self,
   "min-gru": MinGRU.self,

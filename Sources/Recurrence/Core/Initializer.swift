@@ -7,6 +7,8 @@ public enum Distribution: Hashable, Sendable {
   case normal(Double)
   /// Orthonormal rows or columns, times a factor (Saxe 2013).
   case orthogonal(Double)
+  /// Every block the identity, with any initializer but `uniform`, which draws every parameter.
+  case identity
 }
 
 /// The initialisation of a model's or a layer's parameters.
@@ -69,6 +71,8 @@ public struct InitialValue: Sendable {
   }
 
   let initializer: Initializer
+  /// True if every block starts as the identity.
+  private let isIdentity: Bool
   let blocks: Int
   let parts: [Part]
   /// The last rows of a matrix that start at zero.
@@ -82,13 +86,14 @@ public struct InitialValue: Sendable {
   ) {
     self.zeroRows = zeroRows
     var scale = width.scale(initializer, pytorch)
+    if case .uniform = initializer { isIdentity = false } else { isIdentity = pytorch == .identity }
     switch initializer {
     case .pytorch:
       switch pytorch {
       case .orthogonal(let factor):
         self.initializer = .orthogonal
         scale *= factor
-      case .zero: self.initializer = .uniform(0)
+      case .zero, .identity: self.initializer = .uniform(0)
       case .uniform(let s): self.initializer = .uniform(s)
       case .normal(let s): self.initializer = .normal(s)
       }
@@ -102,8 +107,14 @@ public struct InitialValue: Sendable {
   }
 
   /// Fills a parameter's matrix with random numbers; every rank gets the same numbers.
+  // Long because every rule has its lines.
   func draw(into matrix: Matrix, from random: Philox) {
     let block = matrix.rows / blocks
+    if isIdentity {
+      matrix.fill(0)
+      for i in 0..<matrix.rows { matrix[i, i % block] = 1 }
+      return
+    }
     switch initializer {
     case .pytorch: preconditionFailure("resolved when the parameter was planned")
     case .uniform(let s): random.fillUniform(matrix, scale: s * scale)

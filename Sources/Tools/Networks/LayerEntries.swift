@@ -185,14 +185,17 @@ extension NetworkCatalogue.Network {
   private static var wholes: [Self] {
     [
       Self(
-        "preset", "hawk: De 2024; mamba2: Dao & Gu 2024; rwkv7: Peng 2025",
+        "preset", "hawk: De 2024; m2rnn: Mishra 2026; mamba2: Dao & Gu 2024; minlm: Feng 2024; rwkv7: Peng 2025; xlstm-7b: Beck 2025",
         [
           "hawk: depth blocks of width; in each y = x + (rg-lru(conv(x̂ W_in))∘gelu_tanh(x̂ W_g)) W_out, "
             + "x̂ = rmsnorm(x), then a geglu_tanh of 3·width",
-          "mamba2: depth blocks of width; in each y = x + mamba2(rmsnorm(x)) W_out, "
-            + "with a mamba2 of 2·width units",
-          "rwkv7: depth blocks of width; in each y = x + rwkv7(layernorm(x)) W_out, then a "
-            + "squared_relu of 4·width with token_shift",
+          "lstm: y = x + lstm(x̂) W_out, then a swiglu of 8/3·width",
+          "m2rnn: y = x + m2rnn(x̂) W_out with a kernel of 4 and heads of at most 64 units, "
+            + "then a swiglu of 8/3·width",
+          "mamba2: y = x + mamba2(x̂) W_out, with a mamba2 of 2·width units and no mlp",
+          "minlm: y = x + min-gru(conv(x̂)) W_out, with a min-gru of 2·width units, then a gelu of 4·width",
+          "rwkv7: y = x + rwkv7(layernorm(x)) W_out, then a squared_relu of 4·width with token_shift",
+          "xlstm-7b: y = x + matrix-lstm(x̂) W_out, then a swiglu of 2.6667·width",
         ],
         options: [
           Option("preset", .null, "hawk", "rwkv7"), Option("width", .null, 512),

@@ -329,6 +329,82 @@ import Testing
     }
   }
 
+  @Test func `m2rnn has the blocks and the first weights of the reference`() throws {
+    let (width, depth) = (192, 3)
+    let options = try #require(
+      try decodeModel(#"{"preset": "m2rnn", "width": 192, "depth": 3}"#).sequence)
+    #expect(options.layers.count == depth && options.tied && options.embedding == width)
+    let model = SequenceModel(options, vocabulary: 211, seed: 1)
+    let layout = ParameterLayout(model.plan)
+    let weights = ParameterVector(layout)
+    weights.initialize(seed: 3)
+    let (read, inner) = (1 / Double(width), 512.0)
+    let spreads: [String: Double] = [
+      "encoder.weight": read, "mixer.weight_ih_l0": read, "mixer.conv_weight_l0": 1 / 4.0,
+      "mixer.out_proj.weight": read / Double(2 * depth), "mlp.gate_up_proj.weight": read,
+      "mlp.down_proj.weight": 1 / (inner * Double(2 * depth)),
+    ].mapValues { $0.squareRoot() }
+    for entry in layout.entries {
+      let values = weights.elements(of: entry).map { Double($0) }
+      let name = entry.name.replacing(/^layers\.\d+\./, with: "")
+      if let expected = spreads[name] {
+        let mean = values.reduce(0, +) / Double(values.count)
+        let spread = (values.map { $0 * $0 }.reduce(0, +) / Double(values.count)).squareRoot()
+        #expect(abs(spread / expected - 1) < 0.05, "\(entry.name): \(spread), not \(expected)")
+        let most = 5 * expected / Double(values.count).squareRoot()
+        #expect(abs(mean) < most, "\(entry.name): \(mean)")
+      } else if name == "mixer.weight_state_l0" {
+        // Three heads of 64 × 64, one below the other.
+        #expect(entry.rows == width && entry.columns == 64)
+        for (k, value) in values.enumerated() { #expect(value == (k / 64 % 64 == k % 64 ? 1 : 0)) }
+      } else if name == "mixer.A_log_l0" {
+        #expect(values.count == 3 && values.allSatisfy { $0 <= Foundation.log(16.0) + 1e-6 })
+      } else if name == "mixer.dt_bias_l0" {
+        // softplus⁻¹ of 0.001 and of 0.1
+        #expect(values.count == 3 && values.allSatisfy { (-6.9073 ... -2.2521).contains($0) })
+      } else {
+        #expect(
+          name.hasSuffix("norm.weight") || name == "mixer.norm_weight_l0"
+            || name == "mixer.skip_l0",
+          "\(entry.name)")
+        #expect(values.allSatisfy { $0 == 1 }, "\(entry.name)")
+      }
+    }
+  }
+
+  @Test func `the gates of a cell of many heads start over the whole range of the reference`()
+    throws
+  {
+    let heads = 2000
+    let options = SequenceModelOptions(
+      embedding: 4,
+      layers: [
+        LayerOptions(
+          .recurrent(
+            cell: "m2rnn", M2RNN.Options(hidden: heads, heads: heads, keyWidth: heads)))
+      ])
+    let weights = ParameterVector(
+      ParameterLayout(SequenceModel(options, vocabulary: 5, seed: 1).plan))
+    weights.initialize(seed: 3)
+    func values(_ name: String) throws -> [Double] {
+      let entry = try #require(weights.layout.entry(named: "rnn.\(name)_l0"))
+      return weights.elements(of: entry).map { Double($0) }
+    }
+    /// The mean and the standard deviation of a uniform distribution, and its ends.
+    func expectUniform(_ values: [Double], _ low: Double, _ high: Double, _ what: String) {
+      let mean = values.reduce(0, +) / Double(values.count)
+      let spread = (values.map { ($0 - mean) * ($0 - mean) }.reduce(0, +) / Double(values.count))
+        .squareRoot()
+      let (width, margin) = (high - low, 1e-5 * (high - low))
+      #expect(values.allSatisfy { (low - margin...high + margin).contains($0) }, "\(what)")
+      #expect(abs(mean - (low + high) / 2) < 0.04 * width, "\(what): \(mean)")
+      #expect(abs(spread - width / 12.0.squareRoot()) < 0.02 * width, "\(what): \(spread)")
+    }
+    expectUniform(try values("A_log").map { Foundation.exp($0) }, 0, 16, "exp(A)")
+    let steps = try values("dt_bias").map { Foundation.log(Foundation.log1p(Foundation.exp($0))) }
+    expectUniform(steps, Foundation.log(1e-3), Foundation.log(0.1), "ln softplus(b)")
+  }
+
   @Test func `a gated-deltanet has the first weights of the reference`() throws {
     let options = try #require(
       try decodeModel(
@@ -356,7 +432,7 @@ import Testing
         .sentence == "a preset makes the layers; remove model.preset, or what stands beside it")
     #expect(
       refusal(ofModel: #"{"preset": "howk", "width": 8, "depth": 1}"#)?.sentence
-        == "no preset is called howk; there are hawk, lstm, mamba2, minlm, rwkv7, xlstm-7b")
+        == "no preset is called howk; there are hawk, lstm, m2rnn, mamba2, minlm, rwkv7, xlstm-7b")
     #expect(
       refusal(ofModel: #"{"width": 8, "layers": [{"linear": 8}]}"#)?.sentence
         == "width is that of a preset; set model.preset, or remove it")

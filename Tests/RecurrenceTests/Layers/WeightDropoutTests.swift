@@ -146,7 +146,7 @@ import Testing
   }
 
   @Test func `are none where a cell has no recurrent weights`() {
-    for cell in ["dense", "min-gru", "min-lstm", "echo-state", "second-order"] {
+    for cell in ["dense", "m2rnn", "min-gru", "min-lstm", "echo-state", "second-order"] {
       forEveryCell(hidden: 5) { name, _, options in
         guard name == cell else { return }
         let layer = LayerOptions(.recurrent(cell: name, options), weightDropout: Self.rate)
