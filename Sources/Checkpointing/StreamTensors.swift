@@ -50,7 +50,8 @@ extension StreamTensor {
 extension Plan {
   /// The layers with their widths at one step.
   package var keptLayout: String {
-    keepingEveryStep.numbersPerToken(resets: true).map { "\($0.layer) \($0.values)" }.joined(separator: ", ")
+    keepingEveryStep.numbersPerToken(resets: true).map { "\($0.layer) \($0.values)" }.joined(
+      separator: ", ")
   }
 }
 

@@ -56,7 +56,8 @@ package struct MemoryEstimate {
       ? 0
       : Double(parts) * method.bytes(plan) + Self.bytesOfTurns(plan, method.windows, parts)
         + Tape.bytes(
-          method.needsEveryStep ? plan.keepingEveryStep : plan, fitting: method.windows, atMost: method.stepsAtOnce,
+          method.needsEveryStep ? plan.keepingEveryStep : plan, fitting: method.windows,
+          atMost: method.stepsAtOnce,
           derivatives: training.readout == nil, resets: resets)
     recomputed = method.recomputation
     // Training, validation and test each have a tape of their own until the end.

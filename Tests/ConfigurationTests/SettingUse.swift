@@ -350,7 +350,7 @@ struct SettingUse: Sendable, CustomTestStringConvertible {
     model.layers.*.key_width model.layers.*.gate_cap model.layers.*.zero_gates
     model.layers.*.forget_exponent
     model.layers.*.state model.layers.*.groups model.layers.*.kernel
-    model.layers.*.negative_eigenvalues
+    model.layers.*.negative_eigenvalues model.layers.*.clip_state_gradient
     model.layers.*.block.norm.kind model.layers.*.block.norm.eps model.layers.*.block.mixer.cell
     model.layers.*.block.mixer.in_projection model.layers.*.block.mixer.conv.kernel
     model.layers.*.block.mixer.conv.bias model.layers.*.block.mixer.conv.activation

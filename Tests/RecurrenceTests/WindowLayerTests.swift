@@ -129,7 +129,8 @@ private struct LayerPair: Layer {
     }
     #expect(stepping.plan.states.count == whole.plan.states.count)
     // Products of a window and of a step may be added in another order.
-    compare(stepping, whole, "\(name) \(options)", tolerance: Real.self == Double.self ? 1e-11 : 1e-4)
+    compare(
+      stepping, whole, "\(name) \(options)", tolerance: Real.self == Double.self ? 1e-11 : 1e-4)
   }
 
   private func compare(

@@ -114,7 +114,9 @@ public struct SLSTM: RecurrentCell {
     }
     a.add(fed)
     let (c, n, m) = (pass[memory, t], pass[normalizer, t], pass[maximum, t])
-    let pasts = (c: pass.before(memory, t), n: pass.before(normalizer, t), m: pass.before(maximum, t))
+    let pasts = (
+      c: pass.before(memory, t), n: pass.before(normalizer, t), m: pass.before(maximum, t)
+    )
     let (h, slope) = (pass[output, t], pass[slope, t])
     for s in 0..<pass.streams {
       for head in 0..<heads {

@@ -280,7 +280,8 @@ public struct Plan: Sendable {
     return append(
       ActivationShape(
         width: width, axis: scope.axis, gradient: .rolling, layer: scope.layer,
-        kind: .state(StateShape(name: full, carriedSteps: 1, chunk: StateShape.chunkSteps, copies: 0..<0))))
+        kind: .state(
+          StateShape(name: full, carriedSteps: 1, chunk: StateShape.chunkSteps, copies: 0..<0))))
   }
 
   /// Makes tapes keep every step of chunked states.

@@ -13,7 +13,8 @@ extension Tape {
   /// Makes step `steps` of the time axis its step 0, so that what was before is found as what is carried
   /// would be, and has windows of so many steps; a negative number goes back.
   func move(by steps: Int, covering count: Int) {
-    precondition(shapes.allSatisfy { $0.kind.chunk == 1 }, "windows that overlap, of chunked states")
+    precondition(
+      shapes.allSatisfy { $0.kind.chunk == 1 }, "windows that overlap, of chunked states")
     for index in shapes.indices where shapes[index].axis == .time {
       slots[index].steps = count
       guard !slots[index].isStepTemporary else { continue }

@@ -26,7 +26,8 @@ package struct WindowLayer<Mixer: WindowMixer>: Layer {
       isIdentity: Mixer.readsInputItself(options),
       names: ("weight_ih", "bias_ih"), gates: Mixer.gates(options),
       biasedGates: Mixer.biasedGates(options),
-      pytorch: .uniform(1 / Double(options.hidden).squareRoot()), parts: Mixer.inputBias(options), zeroRows: Mixer.rowsFromZero(options),
+      pytorch: .uniform(1 / Double(options.hidden).squareRoot()), parts: Mixer.inputBias(options),
+      zeroRows: Mixer.rowsFromZero(options),
       secondBias: mixer.recurrentBias, conditions: context.conditions, length: context.length,
       in: &plan)
     probes = [

@@ -185,7 +185,8 @@ extension NetworkCatalogue.Network {
   private static var wholes: [Self] {
     [
       Self(
-        "preset", "hawk: De 2024; m2rnn: Mishra 2026; mamba2: Dao & Gu 2024; minlm: Feng 2024; rwkv7: Peng 2025; xlstm-7b: Beck 2025",
+        "preset",
+        "hawk: De 2024; m2rnn: Mishra 2026; mamba2: Dao & Gu 2024; minlm: Feng 2024; rwkv7: Peng 2025; xlstm-7b: Beck 2025",
         [
           "hawk: depth blocks of width; in each y = x + (rg-lru(conv(x̂ W_in))∘gelu_tanh(x̂ W_g)) W_out, "
             + "x̂ = rmsnorm(x), then a geglu_tanh of 3·width",

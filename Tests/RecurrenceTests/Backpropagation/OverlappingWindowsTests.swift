@@ -16,7 +16,10 @@ import Testing
     for resets in [[], [(3, 0), (6, 1), (7, 1)]] {
       forEveryLayer { what, layer in
         let steps = new + most
-        let (trial, whole) = (WindowTrial(layer, steps: steps, keepsEveryStep: true), WindowTrial(layer, steps: steps, keepsEveryStep: true))
+        let (trial, whole) = (
+          WindowTrial(layer, steps: steps, keepsEveryStep: true),
+          WindowTrial(layer, steps: steps, keepsEveryStep: true)
+        )
         let kept = OverlappingWindows(
           most, of: WindowSize(steps: steps, streams: WindowTrial.streams), on: trial.tape)
         var old = 0
@@ -78,7 +81,9 @@ import Testing
 
   @Test func `are plain windows bit for bit where none is kept`() {
     forEveryLayer { what, layer in
-      let (plain, trial) = (WindowTrial(layer, keepsEveryStep: true), WindowTrial(layer, keepsEveryStep: true))
+      let (plain, trial) = (
+        WindowTrial(layer, keepsEveryStep: true), WindowTrial(layer, keepsEveryStep: true)
+      )
       let kept = OverlappingWindows(
         0, of: WindowSize(steps: WindowTrial.steps, streams: WindowTrial.streams), on: trial.tape)
       for window in 0..<3 {
@@ -167,7 +172,8 @@ import Testing
     forEveryLayer { what, layer in
       let size = WindowSize(steps: new + most, streams: WindowTrial.streams)
       let (trial, other) = (
-        WindowTrial(layer, steps: size.steps, keepsEveryStep: true), WindowTrial(layer, steps: size.steps, keepsEveryStep: true)
+        WindowTrial(layer, steps: size.steps, keepsEveryStep: true),
+        WindowTrial(layer, steps: size.steps, keepsEveryStep: true)
       )
       let kept = OverlappingWindows(most, of: size, on: trial.tape)
       let taken = OverlappingWindows(most, of: size, on: other.tape)
@@ -194,7 +200,10 @@ import Testing
   @Test func `that are left out leave the state at the end of the window before`() {
     forEveryLayer { what, layer in
       let size = WindowSize(steps: 5, streams: WindowTrial.streams)
-      let (trial, plain) = (WindowTrial(layer, steps: 5, keepsEveryStep: true), WindowTrial(layer, steps: 5, keepsEveryStep: true))
+      let (trial, plain) = (
+        WindowTrial(layer, steps: 5, keepsEveryStep: true),
+        WindowTrial(layer, steps: 5, keepsEveryStep: true)
+      )
       let kept = OverlappingWindows(3, of: size, on: trial.tape)
       for start in [0, 2, 4] {
         fill(trial, start..<start + 2, [])

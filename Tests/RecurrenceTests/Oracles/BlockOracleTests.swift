@@ -25,7 +25,8 @@ private struct BlockOracle: Decodable {
 }
 
 @Suite struct `Blocks of other programs` {
-  private static let cases = ["blocks", "xlstm_blocks", "matrix_blocks", "m2rnn", "rwkv"].flatMap { name in
+  private static let cases = ["blocks", "xlstm_blocks", "matrix_blocks", "m2rnn", "rwkv"].flatMap {
+    name in
     let oracle: BlockOracle = NumericalTestSupport.oracle(name)
     return oracle.cases
   }
