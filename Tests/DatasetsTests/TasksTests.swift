@@ -22,15 +22,20 @@ private func decode(_ json: String) throws -> TaskOptions {
 
 /// A task of each name, with options that are not the defaults.
 private let others: [String: any GeneratedTask] = [
-  "adding": Adding(length: 30, form: .hochreiter), "conditioned": ConditionedText(classes: 3),
+  "adding": Adding(length: 30, form: .hochreiter),
+  "associative-recall": AssociativeRecall(alphabet: 21, length: 25, pairs: 2...6),
+  "conditioned": ConditionedText(classes: 3),
   "spoken-digits": SpokenDigits(noise: 0.2),
   "copy": Copying(symbols: 3, delay: 7), "embedded-reber": EmbeddedReber(),
   "frames": LabelledFrames(classes: 3, width: 4, length: 5...9, noise: 0.1),
   "mackey-glass": MackeyGlass(tau: 30, length: 40, washout: 5, method: .euler),
+  "modular-arithmetic": ModularArithmetic(modulus: 7, trainLength: 2...6, testLength: 9...13),
   "multiplication": Multiplication(length: 25), "narma": NARMA(length: 50, washout: 20),
   "parity": Parity(trainLength: 2...5, testLength: 9...12), "reber": Reber(),
+  "selective-copy": SelectiveCopying(symbols: 3, alphabet: 5, length: 11),
   "temporal-order": TemporalOrder(form: .b),
   "tomita": Tomita(grammar: 5, trainLength: 3...8, testLength: 11...13),
+  "word-problem": WordProblem(group: .a4xz5, trainLength: 3...5, testLength: 7...8),
 ]
 
 @Suite struct `Generated tasks` {
@@ -97,13 +102,18 @@ private let others: [String: any GeneratedTask] = [
 
   @Test func `An impossible option is refused at its key`() {
     for (json, path, reason) in [
-      (#"{"task": "reberr"}"#, "task", "there are adding, conditioned"),
+      (#"{"task": "reberr"}"#, "task", "there are adding, associative-recall"),
       (#"{"task": "copy", "delay": 0}"#, "delay", "at least 1"),
       (#"{"task": "copy", "train_size": 0}"#, "train_size", "at least 1"),
       (#"{"task": "adding", "form": "hard"}"#, "form", "among plain, hochreiter"),
       (#"{"task": "adding", "form": "hochreiter", "length": 21}"#, "length", "at least 22"),
       (#"{"task": "tomita", "grammar": 8}"#, "grammar", "at most 7"),
       (#"{"task": "parity", "test_length": [5, 3]}"#, "test_length", "such as [10, 20]"),
+      (#"{"task": "modular-arithmetic", "train_length": [4, 4]}"#, "train_length", "an odd number"),
+      (#"{"task": "associative-recall", "length": 31}"#, "length", "four times the pairs"),
+      (#"{"task": "associative-recall", "alphabet": 15}"#, "alphabet", "twice the pairs"),
+      (#"{"task": "selective-copy", "length": 15}"#, "length", "number of symbols (16)"),
+      (#"{"task": "word-problem", "group": "s4"}"#, "group", "among a5, a4xz5, z60"),
       (#"{"task": "narma", "length": 10, "washout": 10}"#, "washout", "at most 9"),
       (#"{"task": "frames", "noise": -1}"#, "noise", "from 0 on"),
     ] {

@@ -2,18 +2,22 @@
 /// line here and one file beside it.
 public let tasks: [String: any GeneratedTask.Type] = [
   "adding": Adding.self,
+  "associative-recall": AssociativeRecall.self,
   "conditioned": ConditionedText.self,
   "copy": Copying.self,
   "embedded-reber": EmbeddedReber.self,
   "frames": LabelledFrames.self,
   "mackey-glass": MackeyGlass.self,
+  "modular-arithmetic": ModularArithmetic.self,
   "multiplication": Multiplication.self,
   "narma": NARMA.self,
   "parity": Parity.self,
   "reber": Reber.self,
+  "selective-copy": SelectiveCopying.self,
   "spoken-digits": SpokenDigits.self,
   "temporal-order": TemporalOrder.self,
   "tomita": Tomita.self,
+  "word-problem": WordProblem.self,
 ]
 
 /// A task in a configuration, with the number of its examples.

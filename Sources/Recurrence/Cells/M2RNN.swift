@@ -26,8 +26,8 @@ public struct M2RNN: MatrixStateCell {
   public struct Options: CellOptions {
     public var hidden: Int
     public var heads: Int
-    /// The width of q and of k.
-    public var keyWidth: Int
+    /// The width of q and of k; nil for `hidden`.
+    public var keyWidth: Int?
     /// c; nil for gradients that are not clipped.
     public var clipStateGradient: Double?
     /// The steps that the convolution reads; nil for none.
@@ -37,10 +37,9 @@ public struct M2RNN: MatrixStateCell {
       hidden: Int, heads: Int = 1, keyWidth: Int? = nil, clipStateGradient: Double? = nil,
       kernel: Int? = nil
     ) {
-      let keyWidth = keyWidth ?? hidden
       precondition(
-        hidden.isMultiple(of: heads) && keyWidth.isMultiple(of: heads),
-        "\(heads) heads of \(hidden) and \(keyWidth) units")
+        hidden.isMultiple(of: heads) && (keyWidth ?? hidden).isMultiple(of: heads),
+        "\(heads) heads of \(hidden) and \(keyWidth ?? hidden) units")
       self.hidden = hidden
       self.heads = heads
       self.keyWidth = keyWidth
@@ -60,11 +59,10 @@ public struct M2RNN: MatrixStateCell {
       let keys = try decoder.container(keyedBy: CodingKeys.self)
       hidden = try keys.hiddenUnits(.hidden)
       heads = try keys.heads(.heads, dividing: hidden, "hidden")
-      keyWidth =
-        try keys.decodeIfPresent(Int.self, forKey: .keyWidth).map {
-          try keys.checkedWidth($0, .keyWidth)
-        } ?? hidden
-      guard keyWidth.isMultiple(of: heads) else {
+      keyWidth = try keys.decodeIfPresent(Int.self, forKey: .keyWidth).map {
+        try keys.checkedWidth($0, .keyWidth)
+      }
+      guard (keyWidth ?? hidden).isMultiple(of: heads) else {
         throw DecodingError.dataCorruptedError(
           forKey: .keyWidth, in: keys,
           debugDescription: "key_width must be a multiple of heads (\(heads))")
@@ -132,7 +130,7 @@ public struct M2RNN: MatrixStateCell {
 
   public init(_ options: Options, in plan: inout Plan) {
     heads = options.heads
-    (keyWidth, hidden) = (options.keyWidth, options.hidden)
+    (keyWidth, hidden) = (options.keyWidth ?? options.hidden, options.hidden)
     clip = options.clipStateGradient.map { Real($0) }
     let values = hidden / heads
     let stateWidth = keyWidth / heads * values
