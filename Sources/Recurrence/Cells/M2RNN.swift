@@ -236,7 +236,9 @@ public struct M2RNN: MatrixStateCell {
     _ gradient: Row, past: Row, now: Row, head: Int, _ t: Int, _ s: Int, _ pass: Pass
   ) {
     let a = Parts(pass[mixed, t][s], head, self)
-    let z = keptSteps > 1 ? kept(t, pass) : candidate(of: past, a, head, t, pass)
+    // Windows that keep every step have not just computed Z again.
+    let z =
+      pass.chunk(of: memory) > 1 ? kept(t, pass) : candidate(of: past, a, head, t, pass)
     let (dH, dy) = (state(gradient), pass.d[read, t][s].part(head, of: heads))
 
     // y = Hᵀ q + D ∘ v
