@@ -96,8 +96,8 @@ public struct Mamba2: MatrixStateCell {
 
   public static func variants(hidden: Int) -> [Options] {
     [
-      Options(hidden: hidden, state: 3),
-      Options(hidden: hidden, heads: hidden, state: 2, kernel: 2),
+      Options(hidden: hidden, state: 12),
+      Options(hidden: hidden, heads: hidden, state: 24, kernel: 3),
     ]
   }
 

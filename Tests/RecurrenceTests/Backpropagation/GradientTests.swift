@@ -227,7 +227,9 @@ import Sequences
           #expect(isSeen == (size > 0), "\(what): the gradient of \(entry.name) is \(size)")
         }
         let error = (distance / max(size, 1e-300)).squareRoot()
-        #expect(error < 1e-6, "\(what): \(entry.name) is off by \(error)")
+        // The rounding of losses is about 1e-11 of a slope, and more than 1e-6 of the least ones.
+        let isExact = error < 1e-6 || distance.squareRoot() < 1e-11
+        #expect(isExact, "\(what): \(entry.name) is off by \(error) of \(size.squareRoot())")
       }
     }
 
