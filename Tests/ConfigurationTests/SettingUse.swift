@@ -331,6 +331,7 @@ struct SettingUse: Sendable, CustomTestStringConvertible {
     data.columns.id data.columns.separator data.train_size data.valid_size data.test_size
     data.length data.form data.classes data.letters data.symbols data.delay data.width
     data.noise data.tau data.washout data.method data.shift data.train_length data.grammar
+    data.group data.modulus data.pairs data.alphabet
     model.embedding model.layers model.tied model.output_bias model.shortcut model.end
     model.output.kind model.output.cutoffs model.output.div_value model.output.head_bias
     model.output.samples model.output.order model.output.soft_cap

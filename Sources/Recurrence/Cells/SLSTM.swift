@@ -137,15 +137,16 @@ public struct SLSTM: RecurrentCell {
     let (dc, dn, dh) = (pass.d[memory, t], pass.d[normalizer, t], pass.d[output, t])
     let dPastC = pass.d.before(memory, t)
     let (dPastN, dPastM) = (pass.d.before(normalizer, t), pass.d.before(maximum, t))
-    let slope = pass[slope, t]
+    let (dm, slope) = (pass.d[maximum, t], pass[slope, t])
     for s in 0..<pass.streams {
       for head in 0..<heads {
         let (i, f, z, o) = gates(a[s], head)
         differentiateOutput(
           of(dh[s], head), o, of(c[s], head), of(n[s], head), of(dc[s], head), of(dn[s], head))
         differentiateMemory(
-          of(dc[s], head), of(dn[s], head), of(pastC[s], head), of(pastN[s], head), i, f, z,
-          of(slope[s], head), of(dPastC[s], head), of(dPastN[s], head), of(dPastM[s], head))
+          of(dc[s], head), of(dn[s], head), of(dm[s], head), of(pastC[s], head),
+          of(pastN[s], head), i, f, z, of(slope[s], head), of(dPastC[s], head),
+          of(dPastN[s], head), of(dPastM[s], head))
       }
     }
     let dPast = pass.d.read(output, t)
@@ -228,22 +229,25 @@ public struct SLSTM: RecurrentCell {
     o[j] = dh[j] * ratio * (open * (1 - open))
   }
 }
-/// ∂c₋ = ∂c ∘ f′, ∂n₋ = ∂n ∘ f′, ∂m₋ = ∂f′ ∘ f′ with ∂f′ = ∂c ∘ c₋ + ∂n ∘ n₋; i becomes
-/// (∂c ∘ z + ∂n) ∘ i′, f becomes ∂f′ ∘ f′ ∘ (1 − σ(f)), and z becomes ∂c ∘ i′ ∘ (1 − z²)
-///
-/// m cancels from h, so that what i′ and f′ owe to m sums to zero and is left out.
+/// With ∂i′ = ∂c ∘ z + ∂n and ∂f′ = ∂c ∘ c₋ + ∂n ∘ n₋: ∂c₋ = ∂c ∘ f′, ∂n₋ = ∂n ∘ f′, and m, in both exponents,
+/// gives ∂m − ∂i′ ∘ i′ − ∂f′ ∘ f′ to the larger of i and m₋ + ln σ(f). i becomes its gradient, f that of the
+/// sum times 1 − σ(f), and z becomes ∂c ∘ i′ ∘ (1 − z²); ∂m₋ is the gradient of the sum.
 @inline(never) private func differentiateMemory(
-  _ dc: Row, _ dn: Row, _ pastC: Row, _ pastN: Row, _ i: Row, _ f: Row, _ z: Row, _ slope: Row,
-  _ dPastC: Row, _ dPastN: Row, _ dPastM: Row
+  _ dc: Row, _ dn: Row, _ dm: Row, _ pastC: Row, _ pastN: Row, _ i: Row, _ f: Row, _ z: Row,
+  _ slope: Row, _ dPastC: Row, _ dPastN: Row, _ dPastM: Row
 ) {
   for j in 0..<dc.count {
     let (input, forget, value) = (i[j], f[j], z[j])
-    let dPower = (dc[j] * pastC[j] + dn[j] * pastN[j].magnitude) * forget
-    i[j] = (dc[j] * value + dn[j]) * input
-    f[j] = dPower * slope[j]
+    let dInput = (dc[j] * value + dn[j]) * input
+    let dForget = (dc[j] * pastC[j] + dn[j] * pastN[j].magnitude) * forget
+    let dMost = dm[j] - dInput - dForget
+    let isKept = forget == 1 && pastN[j] != 0
+    let dKept = isKept ? dForget + dMost : dForget
+    i[j] = isKept ? dInput : dInput + dMost
+    f[j] = dKept * slope[j]
     z[j] = dc[j] * input * (1 - value * value)
     dPastC[j] = dc[j] * forget
     dPastN[j] = pastN[j] < 0 ? -dn[j] * forget : dn[j] * forget
-    dPastM[j] = dPower
+    dPastM[j] = dKept
   }
 }
