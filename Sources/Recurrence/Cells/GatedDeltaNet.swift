@@ -97,7 +97,7 @@ public struct GatedDeltaNet: MatrixStateCell {
     [
       Options(hidden: hidden, keyWidth: 3),
       Options(
-        hidden: hidden, heads: hidden, keyWidth: 2 * hidden, negativeEigenvalues: true, kernel: 2),
+        hidden: hidden, heads: hidden, keyWidth: 6 * hidden, negativeEigenvalues: true, kernel: 2),
     ]
   }
 

@@ -239,9 +239,12 @@ public struct SLSTM: RecurrentCell {
   for j in 0..<dc.count {
     let (input, forget, value) = (i[j], f[j], z[j])
     let dInput = (dc[j] * value + dn[j]) * input
-    let dForget = (dc[j] * pastC[j] + dn[j] * pastN[j].magnitude) * forget
+    // At a first step f′ is at most 1, whatever m₋ + ln σ(f).
+    let (isFirst, isOne) = (pastN[j] == 0, forget == 1)
+    let dForget =
+      isFirst && isOne ? 0 : (dc[j] * pastC[j] + dn[j] * pastN[j].magnitude) * forget
     let dMost = dm[j] - dInput - dForget
-    let isKept = forget == 1 && pastN[j] != 0
+    let isKept = isOne && !isFirst
     let dKept = isKept ? dForget + dMost : dForget
     i[j] = isKept ? dInput : dInput + dMost
     f[j] = dKept * slope[j]

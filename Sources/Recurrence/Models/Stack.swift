@@ -299,7 +299,8 @@ struct Stack {
     var context = LayerContext(
       input: input, isReversed: isReversed, attention: request, dropout: dropout,
       weightDropout: weightDropout, seed: seed,
-      givesFinalStates: givesFinalStates)
+      // The memory of a matrix is no vector that another layer begins with: its output is read.
+      givesFinalStates: givesFinalStates && !(Cell.self is any MatrixStateCell.Type))
     if depth == 0 { (context.conditions, context.length) = (conditions, length) }
     if let mixer = Cell.self as? any WindowMixer.Type, surroundings.surroundNoStep,
       context.surroundsNoStep

@@ -220,7 +220,9 @@ import Sequences
         }
         // An initial state is seen where a stream starts; there, long delays reach nothing else.
         let isSeen = !entry.name.contains("initial_") || !afterAnother || !resets.isEmpty
-        let isRead = entry.name != "encoder.weight" || !readsLate || steps > 1
+        // One step of a stream has a state before it, or none and another input: μ of RWKV's decay needs both.
+        let needsBoth = entry.name.contains("x_w") && steps == 1
+        let isRead = (entry.name != "encoder.weight" || !readsLate || steps > 1) && !needsBoth
         if earlier.isEmpty && isRead
           && (afterAnother || entry.name.firstMatch(of: #/hh_\d/#) == nil)
         {
