@@ -58,6 +58,17 @@ extension KeyedDecodingContainer {
     return value
   }
 
+  /// Decodes the width of the keys of all heads, a multiple of their number; nil for the cell's own.
+  func keyWidth(_ key: Key, of heads: Int) throws -> Int? {
+    guard let value = try decodeIfPresent(Int.self, forKey: key) else { return nil }
+    guard try checkedWidth(value, key).isMultiple(of: heads) else {
+      throw DecodingError.dataCorruptedError(
+        forKey: key, in: self,
+        debugDescription: "\(key.stringValue) must be a multiple of heads (\(heads))")
+    }
+    return value
+  }
+
   /// Decodes the longest time T, in steps, over which a gate's initial biases are spread. T is at
   /// least 3.
   func longestMemory(_ key: Key) throws -> Int? {

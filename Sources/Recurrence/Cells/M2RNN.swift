@@ -59,14 +59,7 @@ public struct M2RNN: MatrixStateCell {
       let keys = try decoder.container(keyedBy: CodingKeys.self)
       hidden = try keys.hiddenUnits(.hidden)
       heads = try keys.heads(.heads, dividing: hidden, "hidden")
-      keyWidth = try keys.decodeIfPresent(Int.self, forKey: .keyWidth).map {
-        try keys.checkedWidth($0, .keyWidth)
-      }
-      guard (keyWidth ?? hidden).isMultiple(of: heads) else {
-        throw DecodingError.dataCorruptedError(
-          forKey: .keyWidth, in: keys,
-          debugDescription: "key_width must be a multiple of heads (\(heads))")
-      }
+      keyWidth = try keys.keyWidth(.keyWidth, of: heads)
       clipStateGradient = try keys.decodeIfPresent(Double.self, forKey: .clipStateGradient)
       guard clipStateGradient ?? 1 > 0 else {
         throw DecodingError.dataCorruptedError(
