@@ -11,11 +11,12 @@ multiples of 1/256, so that Float and Double hold the same model.
 """
 import json
 import pathlib
-import sys
 
 import torch
 from torch import nn
 import torch.nn.functional as F
+
+from blocks import compare_or_write
 
 torch.set_default_dtype(torch.float64)
 VOCABULARY, WIDTH, STREAMS, STEPS = 11, 6, 3, 21
@@ -159,25 +160,9 @@ def case(name, model):
     }
 
 
-def main():
+if __name__ == "__main__":
     torch.manual_seed(3)
-    made = {"cases": [
+    compare_or_write(pathlib.Path(__file__).with_suffix(".json"), [
         case("m2rnn", Model(heads=1, keys=3, values=5)),
         case("m2rnn behind a convolution", Model(heads=3, keys=5, values=2, kernel=4)),
-        case("m2rnn with clipped gradients", Model(heads=2, keys=2, values=3, clip=0.02))]}
-    path = pathlib.Path(__file__).with_suffix(".json")
-    if "--check" in sys.argv:
-        kept = json.loads(path.read_text())
-        worst = 0.0
-        for a, b in zip(made["cases"], kept["cases"]):
-            for kind in ("losses", "parameters", "gradients"):
-                x, y = a[kind], b[kind]
-                pairs = [(x, y)] if kind == "losses" else [(x[k], y[k]) for k in y]
-                worst = max([worst] + [abs(p - q) for u, v in pairs for p, q in zip(u, v)])
-        print(f"largest difference {worst:.2g}")
-        sys.exit(worst > 1e-6)
-    path.write_text(json.dumps(made, separators=(",", ":")) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+        case("m2rnn with clipped gradients", Model(heads=2, keys=2, values=3, clip=0.02))])

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 import torch.nn.functional as F
 
-from blocks import RESETS, STEPS, STREAMS, VOCABULARY, WIDTH, rounded
+from blocks import RESETS, STEPS, STREAMS, VOCABULARY, WIDTH, compare_or_write, rounded
 
 # tokenizers.py beside this file is not the package that transformers imports.
 sys.path.pop(0)
@@ -155,27 +155,10 @@ def case(name, model):
     }
 
 
-def main():
+if __name__ == "__main__":
     torch.manual_seed(3)
-    made = {"cases": [
+    compare_or_write(pathlib.Path(__file__).with_suffix(".json"), [
         case("mamba2 of one group", Mamba2(heads=3, groups=1, state=5, kernel=4)),
         case("mamba2 of two groups", Mamba2(heads=4, groups=2, state=3, kernel=3)),
         case("gated-deltanet", DeltaNet(heads=2, key=3, value=5, is_negative=False, kernel=4)),
-        case("gated-deltanet of negative eigenvalues", DeltaNet(heads=3, key=4, value=2, is_negative=True, kernel=2)),
-    ]}
-    path = pathlib.Path(__file__).with_suffix(".json")
-    if "--check" in sys.argv:
-        kept = json.loads(path.read_text())
-        worst = 0.0
-        for a, b in zip(made["cases"], kept["cases"]):
-            for kind in ("losses", "parameters", "gradients"):
-                x, y = a[kind], b[kind]
-                pairs = [(x, y)] if kind == "losses" else [(x[k], y[k]) for k in y]
-                worst = max([worst] + [abs(p - q) for u, v in pairs for p, q in zip(u, v)])
-        print(f"largest difference {worst:.2g}")
-        sys.exit(worst > 1e-6)
-    path.write_text(json.dumps(made, separators=(",", ":")) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+        case("gated-deltanet of negative eigenvalues", DeltaNet(heads=3, key=4, value=2, is_negative=True, kernel=2))])

@@ -69,6 +69,16 @@ extension KeyedDecodingContainer {
     return value
   }
 
+  /// Decodes the number of steps that a convolution inside a cell reads; nil if the key is absent.
+  func kernel(_ key: Key) throws -> Int? {
+    guard let value = try decodeIfPresent(Int.self, forKey: key) else { return nil }
+    guard (2...8).contains(value) else {
+      throw DecodingError.dataCorruptedError(
+        forKey: key, in: self, debugDescription: "a convolution reads 2 to 8 steps, not \(value)")
+    }
+    return value
+  }
+
   /// Decodes the longest time T, in steps, over which a gate's initial biases are spread. T is at
   /// least 3.
   func longestMemory(_ key: Key) throws -> Int? {

@@ -60,22 +60,10 @@ public struct GatedDeltaNet: MatrixStateCell {
       let keys = try decoder.container(keyedBy: CodingKeys.self)
       hidden = try keys.hiddenUnits(.hidden)
       heads = try keys.heads(.heads, dividing: hidden, "hidden")
-      keyWidth = try keys.decodeIfPresent(Int.self, forKey: .keyWidth).map {
-        try keys.checkedWidth($0, .keyWidth)
-      }
+      keyWidth = try keys.keyWidth(.keyWidth, of: heads)
       negativeEigenvalues =
         try keys.decodeIfPresent(Bool.self, forKey: .negativeEigenvalues) ?? false
-      kernel = try keys.decodeIfPresent(Int.self, forKey: .kernel) ?? 4
-      guard self.keys.isMultiple(of: heads) else {
-        throw DecodingError.dataCorruptedError(
-          forKey: .keyWidth, in: keys,
-          debugDescription: "key_width must be a multiple of heads (\(heads))")
-      }
-      guard (2...8).contains(kernel) else {
-        throw DecodingError.dataCorruptedError(
-          forKey: .kernel, in: keys,
-          debugDescription: "a convolution reads 2 to 8 steps, not \(kernel)")
-      }
+      kernel = try keys.kernel(.kernel) ?? 4
     }
   }
 
@@ -162,7 +150,7 @@ public struct GatedDeltaNet: MatrixStateCell {
 
   public func project(_ steps: Range<Int>, _ pass: Pass) {
     let (bias, speeds) = (pass[timeBias].row, speeds(pass))
-    for i in rows(steps, pass) {
+    for i in pass.rows(of: steps) {
       let scales = pass[scales][i]
       for head in 0..<heads {
         let u = Parts(pass[convolution.output][i], head, self)
@@ -184,14 +172,14 @@ public struct GatedDeltaNet: MatrixStateCell {
     error.scale(by: strengths(pass[preactivation, t][s])[head])
     if reading {
       rememberAndRead(
-        before, after, kept, u.k, error, u.q, pass[read, t][s].part(head, of: heads))
+        before, after, kept, 1, u.k, error, u.q, pass[read, t][s].part(head, of: heads))
     } else {
       remember(before, after, kept, 1, u.k, error)
     }
   }
 
   public func finish(_ steps: Range<Int>, _ pass: Pass) {
-    let own = rows(steps, pass)
+    let own = pass.rows(of: steps)
     let normed = pass[normed].slice(rows: own)
     norm.forward(pass[read].slice(rows: own), into: normed, from: own.lowerBound, pass)
     PointwiseFunction.silu.gate(
@@ -201,7 +189,7 @@ public struct GatedDeltaNet: MatrixStateCell {
   // MARK: Backward
 
   public func beginBackward(_ steps: Range<Int>, _ pass: Pass) {
-    let own = rows(steps, pass)
+    let own = pass.rows(of: steps)
     let normed = pass[normed].slice(rows: own)
     PointwiseFunction.silu.differentiateGate(
       pass.d[output].slice(rows: own), gate(own, pass), overwriting: normed)
@@ -235,7 +223,7 @@ public struct GatedDeltaNet: MatrixStateCell {
 
   public func projectBack(_ steps: Range<Int>, _ pass: Pass) {
     let (speeds, dLog) = (speeds(pass), pass.d[decay].row)
-    for i in rows(steps, pass) {
+    for i in pass.rows(of: steps) {
       differentiateGates(times(pass[preactivation][i]), speeds, pass[kept][i], dLog)
     }
   }
@@ -248,10 +236,6 @@ public struct GatedDeltaNet: MatrixStateCell {
   }
 
   // MARK: Parts
-
-  private func rows(_ steps: Range<Int>, _ pass: Pass) -> Range<Int> {
-    steps.lowerBound * pass.streams..<steps.upperBound * pass.streams
-  }
 
   /// 1/√d
   private var queryScale: Real { 1 / Real(keyWidth / heads).squareRoot() }
@@ -302,10 +286,6 @@ public struct GatedDeltaNet: MatrixStateCell {
   }
 }
 
-/// y = exp(x)
-@inline(never) private func setExponentials(_ x: Row, _ y: Row) {
-  for j in 0..<y.count { y[j] = exp(x[j]) }
-}
 /// x becomes c x / |x|, with |x| = √(Σ x² + 10⁻⁶).
 /// - Returns: 1/|x|.
 @inline(never) private func normalize(_ x: Row, _ c: Real) -> Real {
@@ -344,20 +324,6 @@ public struct GatedDeltaNet: MatrixStateCell {
 @inline(never) private func findError(_ past: Matrix, _ kept: Real, _ k: Row, _ v: Row, _ e: Row) {
   e.copy(v)
   for r in 0..<past.rows { add(-kept * k[r], times: past[r], to: e) }
-}
-/// S = α S₋ + k wᵀ, o = Sᵀ q
-@inline(never) private func rememberAndRead(
-  _ past: Matrix, _ now: Matrix, _ kept: Real, _ k: Row, _ w: Row, _ q: Row, _ o: Row
-) {
-  o.fill(0)
-  for r in 0..<now.rows {
-    let (old, new, factor, weight) = (past[r], now[r], k[r], q[r])
-    for j in 0..<o.count {
-      let value = kept * old[j] + factor * w[j]
-      new[j] = value
-      o[j] += weight * value
-    }
-  }
 }
 /// ∂S += q ∂oᵀ, ∂q = S ∂o, ∂k = ∂S e and ∂w = ∂Sᵀ k
 @inline(never) private func differentiateRead(

@@ -66,12 +66,7 @@ public struct M2RNN: MatrixStateCell {
           forKey: .clipStateGradient, in: keys,
           debugDescription: "clip_state_gradient must be above 0")
       }
-      kernel = try keys.decodeIfPresent(Int.self, forKey: .kernel)
-      guard (2...8).contains(kernel ?? 4) else {
-        throw DecodingError.dataCorruptedError(
-          forKey: .kernel, in: keys,
-          debugDescription: "a convolution reads 2 to 8 steps, not \(kernel ?? 0)")
-      }
+      kernel = try keys.kernel(.kernel)
     }
   }
 
@@ -173,7 +168,7 @@ public struct M2RNN: MatrixStateCell {
 
   public func project(_ steps: Range<Int>, _ pass: Pass) {
     let (rates, biases) = (pass[rate].row, pass[decayBias].row)
-    for i in rows(steps, pass) {
+    for i in pass.rows(of: steps) {
       setDecay(forget(pass[preactivation][i]), rates, biases, pass[decay][i])
     }
   }
@@ -203,7 +198,7 @@ public struct M2RNN: MatrixStateCell {
   }
 
   public func finish(_ steps: Range<Int>, _ pass: Pass) {
-    let own = rows(steps, pass)
+    let own = pass.rows(of: steps)
     let result = pass[gated].slice(rows: own)
     PointwiseFunction.silu.gate(
       gate(pass[preactivation].slice(rows: own)), pass[read].slice(rows: own), into: result)
@@ -213,7 +208,7 @@ public struct M2RNN: MatrixStateCell {
   // MARK: Backward
 
   public func beginBackward(_ steps: Range<Int>, _ pass: Pass) {
-    let own = rows(steps, pass)
+    let own = pass.rows(of: steps)
     let dGated = pass.d[gated].slice(rows: own)
     norm.backward(
       pass.d[output].slice(rows: own), reading: pass[gated].slice(rows: own), into: dGated,
@@ -262,7 +257,7 @@ public struct M2RNN: MatrixStateCell {
   public func projectBack(_ steps: Range<Int>, _ pass: Pass) {
     let (rates, biases) = (pass[rate].row, pass[decayBias].row)
     let (dRates, dBiases) = (pass.d[rate].row, pass.d[decayBias].row)
-    for i in rows(steps, pass) {
+    for i in pass.rows(of: steps) {
       differentiateDecay(
         pass.d[decay][i], rates, biases, forget(pass[preactivation][i]), dRates, dBiases)
     }
@@ -273,10 +268,6 @@ public struct M2RNN: MatrixStateCell {
   public func accumulate(_ pass: Pass) {}
 
   // MARK: Parts
-
-  private func rows(_ steps: Range<Int>, _ pass: Pass) -> Range<Int> {
-    steps.lowerBound * pass.streams..<steps.upperBound * pass.streams
-  }
 
   private func values(_ a: Row) -> Row { a[2 * keyWidth..<2 * keyWidth + hidden] }
 

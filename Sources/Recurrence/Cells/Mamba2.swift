@@ -66,17 +66,12 @@ public struct Mamba2: MatrixStateCell {
       heads = isGiven ? try keys.heads(.heads, dividing: hidden, "hidden") : nil
       state = try keys.checkedWidth(
         try keys.decodeIfPresent(Int.self, forKey: .state) ?? 128, .state, largest: 1 << 16)
-      kernel = try keys.decodeIfPresent(Int.self, forKey: .kernel) ?? 4
+      kernel = try keys.kernel(.kernel) ?? 4
       guard memories.isMultiple(of: groups) else {
         throw DecodingError.dataCorruptedError(
           forKey: .groups, in: keys,
           debugDescription: "groups must be a divisor of heads (\(memories)), and \(groups) is none"
         )
-      }
-      guard (2...8).contains(kernel) else {
-        throw DecodingError.dataCorruptedError(
-          forKey: .kernel, in: keys,
-          debugDescription: "a convolution reads 2 to 8 steps, not \(kernel)")
       }
     }
   }
@@ -158,7 +153,7 @@ public struct Mamba2: MatrixStateCell {
 
   public func project(_ steps: Range<Int>, _ pass: Pass) {
     let (bias, speeds) = (pass[timeBias].row, speeds(pass))
-    for i in rows(steps, pass) {
+    for i in pass.rows(of: steps) {
       let own = pass[rates][i]
       setRates(
         times(pass[preactivation][i]), bias, speeds, own.part(0, of: 2), own.part(1, of: 2))
@@ -181,7 +176,7 @@ public struct Mamba2: MatrixStateCell {
   }
 
   public func finish(_ steps: Range<Int>, _ pass: Pass) {
-    let (own, skip) = (rows(steps, pass), pass[skip].row)
+    let (own, skip) = (pass.rows(of: steps), pass[skip].row)
     let (y, gated) = (pass[read].slice(rows: own), pass[gated].slice(rows: own))
     for (k, i) in own.enumerated() {
       let v = pass[convolution.output][i][0..<hidden]
@@ -196,7 +191,7 @@ public struct Mamba2: MatrixStateCell {
   // MARK: Backward
 
   public func beginBackward(_ steps: Range<Int>, _ pass: Pass) {
-    let own = rows(steps, pass)
+    let own = pass.rows(of: steps)
     let dGated = pass.d[gated].slice(rows: own)
     norm.backward(
       pass.d[output].slice(rows: own), reading: pass[gated].slice(rows: own), into: dGated,
@@ -223,7 +218,7 @@ public struct Mamba2: MatrixStateCell {
   public func projectBack(_ steps: Range<Int>, _ pass: Pass) {
     let (skip, dSkip) = (pass[skip].row, pass.d[skip].row)
     let (speeds, dLog) = (speeds(pass), pass.d[decay].row)
-    for i in rows(steps, pass) {
+    for i in pass.rows(of: steps) {
       let (v, dv) = (pass[convolution.output][i], pass.d[convolution.output][i])
       for head in 0..<heads {
         let (own, dOwn) = (
@@ -247,10 +242,6 @@ public struct Mamba2: MatrixStateCell {
   }
 
   // MARK: Parts
-
-  private func rows(_ steps: Range<Int>, _ pass: Pass) -> Range<Int> {
-    steps.lowerBound * pass.streams..<steps.upperBound * pass.streams
-  }
 
   /// exp(A)
   private func speeds(_ pass: Pass) -> Row {
@@ -285,10 +276,6 @@ public struct Mamba2: MatrixStateCell {
   }
 }
 
-/// y = exp(x)
-@inline(never) private func setExponentials(_ x: Row, _ y: Row) {
-  for j in 0..<y.count { y[j] = exp(x[j]) }
-}
 /// Δ = softplus(Δ + b), a = exp(−Δ exp(A))
 @inline(never) private func setRates(
   _ time: Row, _ bias: Row, _ speed: Row, _ step: Row, _ kept: Row
@@ -308,21 +295,6 @@ public struct Mamba2: MatrixStateCell {
     let term = speed[j] * dDecay[j]
     dTime[j] = (dTime[j] - term) * -exponentialMinusOne(-step[j])
     dLog[j] -= step[j] * term
-  }
-}
-/// S = a S₋ + Δ B vᵀ, y = Sᵀ C
-@inline(never) private func rememberAndRead(
-  _ past: Matrix, _ now: Matrix, _ kept: Real, _ step: Real, _ B: Row, _ v: Row, _ C: Row,
-  _ y: Row
-) {
-  y.fill(0)
-  for r in 0..<now.rows {
-    let (old, new, factor, weight) = (past[r], now[r], step * B[r], C[r])
-    for j in 0..<y.count {
-      let value = kept * old[j] + factor * v[j]
-      new[j] = value
-      y[j] += weight * value
-    }
   }
 }
 /// With ∂S += C ∂yᵀ: ∂C += S ∂y, ∂B += Δ ∂S v, and w = ∂Sᵀ B; then ∂S becomes ∂S₋ = a ∂S.

@@ -129,7 +129,7 @@ public struct MatrixLSTM: MatrixStateCell {
 
   public func project(_ steps: Range<Int>, _ pass: Pass) {
     let bias = pass[bias].row
-    for i in rows(steps, pass) { limit(gates(pass[preactivation][i]), bias, cap) }
+    for i in pass.rows(of: steps) { limit(gates(pass[preactivation][i]), bias, cap) }
   }
 
   public func advance(
@@ -149,7 +149,7 @@ public struct MatrixLSTM: MatrixStateCell {
   }
 
   public func finish(_ steps: Range<Int>, _ pass: Pass) {
-    let own = rows(steps, pass)
+    let own = pass.rows(of: steps)
     norm.forward(
       pass[read].slice(rows: own), into: pass[normed].slice(rows: own), from: own.lowerBound, pass)
     for i in own {
@@ -160,7 +160,7 @@ public struct MatrixLSTM: MatrixStateCell {
   // MARK: Backward
 
   public func beginBackward(_ steps: Range<Int>, _ pass: Pass) {
-    let own = rows(steps, pass)
+    let own = pass.rows(of: steps)
     for i in own {
       differentiateGate(pass.d[output][i], outputGate(pass[preactivation][i]), pass[normed][i])
     }
@@ -222,10 +222,6 @@ public struct MatrixLSTM: MatrixStateCell {
   }
 
   // MARK: Parts
-
-  private func rows(_ steps: Range<Int>, _ pass: Pass) -> Range<Int> {
-    steps.lowerBound * pass.streams..<steps.upperBound * pass.streams
-  }
 
   /// 1/√d
   private var keyScale: Real { 1 / Real(keyWidth / heads).squareRoot() }

@@ -83,6 +83,11 @@ public struct Pass {
   /// The values at all steps.
   public subscript(x: Activation) -> Matrix { slots[x.index].values(from: 0) }
 
+  /// Returns the rows of some steps, of all streams, where steps lie one after the other.
+  func rows(of range: Range<Int>) -> Range<Int> {
+    range.lowerBound * streams..<range.upperBound * streams
+  }
+
   /// The steps of a chunk of a state of which windows keep the last; 1 where every step is kept.
   func chunk(of state: Activation) -> Int { slots[state.index].chunk }
 

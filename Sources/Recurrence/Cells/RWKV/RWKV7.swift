@@ -147,7 +147,7 @@ public struct RWKV7: MatrixStateCell {
   }
 
   public func project(_ steps: Range<Int>, _ pass: Pass) {
-    let own = rows(steps, pass)
+    let own = pass.rows(of: steps)
     let x = pass[mixed].slice(rows: own)
     let gates = pass[gateValues].slice(rows: own)
     pass[receptance].slice(rows: own).setProduct(x.part(0, of: 6), pass[receptanceWeight])
@@ -181,7 +181,7 @@ public struct RWKV7: MatrixStateCell {
   }
 
   public func finish(_ steps: Range<Int>, _ pass: Pass) {
-    let own = rows(steps, pass)
+    let own = pass.rows(of: steps)
     norm.forward(
       pass[read].slice(rows: own), into: pass[normed].slice(rows: own), from: own.lowerBound, pass)
     let room = Room(self, pass)
@@ -197,7 +197,7 @@ public struct RWKV7: MatrixStateCell {
   // MARK: Backward
 
   public func beginBackward(_ steps: Range<Int>, _ pass: Pass) {
-    let own = rows(steps, pass)
+    let own = pass.rows(of: steps)
     let room = Room(self, pass)
     for i in own {
       for head in 0..<heads {
@@ -279,7 +279,7 @@ public struct RWKV7: MatrixStateCell {
   }
 
   public func projectBack(_ steps: Range<Int>, _ pass: Pass) {
-    let own = rows(steps, pass)
+    let own = pass.rows(of: steps)
     let x = pass[mixed].slice(rows: own)
     let gates = pass[gateValues].slice(rows: own)
     let ofValues = x.part(3, of: 6)
@@ -325,10 +325,6 @@ public struct RWKV7: MatrixStateCell {
   public func accumulate(_ pass: Pass) {}
 
   // MARK: Parts
-
-  private func rows(_ steps: Range<Int>, _ pass: Pass) -> Range<Int> {
-    steps.lowerBound * pass.streams..<steps.upperBound * pass.streams
-  }
 
   @inline(__always)
   private func part(_ x: Activation, _ i: Int, _ head: Int, _ pass: Pass) -> Row {

@@ -12,6 +12,22 @@ func remember(_ past: Matrix, _ now: Matrix, _ f: Real, _ i: Real, _ k: Row, _ v
   }
 }
 
+/// S = f S₋ + i k vᵀ and o = Sᵀ q; S₋ may be S.
+@inline(never)
+func rememberAndRead(
+  _ past: Matrix, _ now: Matrix, _ f: Real, _ i: Real, _ k: Row, _ v: Row, _ q: Row, _ o: Row
+) {
+  o.fill(0)
+  for r in 0..<now.rows {
+    let (old, new, factor, weight) = (past[r], now[r], i * k[r], q[r])
+    for j in 0..<o.count {
+      let value = f * old[j] + factor * v[j]
+      new[j] = value
+      o[j] += weight * value
+    }
+  }
+}
+
 /// o = Sᵀ q
 @inline(never) func multiply(_ s: Matrix, _ q: Row, into o: Row) {
   o.fill(0)
@@ -42,4 +58,9 @@ func remember(_ past: Matrix, _ now: Matrix, _ f: Real, _ i: Real, _ k: Row, _ v
 /// y = a x
 @inline(never) func scale(_ x: Row, _ a: Real, into y: Row) {
   for j in 0..<y.count { y[j] = a * x[j] }
+}
+
+/// y = exp(x)
+@inline(never) func setExponentials(_ x: Row, _ y: Row) {
+  for j in 0..<y.count { y[j] = exp(x[j]) }
 }
