@@ -17,6 +17,28 @@ draw() { under 1 generate "$run" --length 200 --prompt "abc" "$@"; }
 [ "$(draw | head -c 3)" = abc ] || die "the prompt comes first"
 pass "generate: the same seed draws the same text"
 
+printf 'abc\nb\ncabcabca\n' >"$work/prompts"
+several() { under 1 generate "$run" --prompts "$work/prompts" --count 2 --length 60 "$@"; }
+several --batch-size 6 >"$work/together"
+several --batch-size 4 >"$work/groups"
+several --batch-size 1 <"$work/prompts" >"$work/alone"
+cmp "$work/together" "$work/alone" || die "texts depend on those beside them"
+cmp "$work/together" "$work/groups" || die "texts depend on the groups"
+[ "$(grep -c '^======== [1-6]$' "$work/together")" -eq 6 ] || die "$(cat "$work/together")"
+[ "$(under 1 generate "$run" --prompts - --length 60 --count 2 <"$work/prompts")" = "$(cat "$work/together")" ] ||
+  die "prompts of standard input"
+several --json >"$work/json"
+[ "$(grep -c '"end":"length"' "$work/json")" -eq 6 ] || die "$(cat "$work/json")"
+under 1 generate "$run" --prompt abc --length 300 --stop ab --json >"$work/json"
+grep -q '"end":"stop"' "$work/json" || die "no stop: $(cat "$work/json")"
+[[ $(under 1 generate "$run" --prompt abc --length 300 --stop ab) != abc*ab* ]] || die "the stop string is printed"
+answers() { under 1 generate "$run" --interactive --length 20 --temperature 0 --stop X; }
+[ "$(printf 'abc\n/reset\nabc\n' | answers | uniq | wc -l)" -eq 1 ] || die "/reset forgets nothing"
+code=0
+under 1 generate "$run" --interactive --prompt abc >"$work/out" 2>&1 || code=$?
+[ "$code" -eq 64 ] || die "an interactive prompt: $code"
+pass "generate: several texts at once are those alone; stop strings, JSON, conversations"
+
 # number KEY: of a line of JSON on standard input.
 number() { sed -nE "s/.*\"$1\":([-0-9.e+]+).*/\1/p"; }
 # near A B TOLERANCE

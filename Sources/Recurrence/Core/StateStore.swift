@@ -96,6 +96,19 @@ package final class StateStore {
     }
   }
 
+  /// Copies the states of one of `others` streams of another store to one of `streams` here.
+  func copyStream(
+    _ other: Int, of others: Int, in store: StateStore, to stream: Int, of streams: Int
+  ) {
+    for (from, to) in zip(store.entries, entries) {
+      let source = Matrix(from.values, rows: from.steps * others, columns: from.width)
+      let target = Matrix(to.values, rows: to.steps * streams, columns: to.width)
+      for step in 0..<to.steps {
+        target[step * streams + stream].copy(source[step * others + other])
+      }
+    }
+  }
+
   /// Notes the target of a stream's last step where it is known only now, as in sampling.
   func note(target: Int32, of stream: Int) {
     for entry in entries where entry.holdsTarget {

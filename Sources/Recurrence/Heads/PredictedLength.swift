@@ -98,11 +98,18 @@ public struct PredictedLength: Head {
 
   /// Samples the number of outputs of each stream before the first step and stores it in the batch.
   func draw(_ sampling: Sampling, _ random: Philox, _ drawn: inout UInt64, _ pass: Pass) {
-    let l = logits(pass)
-    for s in 0..<l.rows {
-      pass.batch.totals.elements()[s] = sampling.draw(l[s], random.fineUniform(drawn)) ?? 0
+    for s in 0..<pass.streams {
+      _ = draw(sampling, random.fineUniform(drawn), row: s, pass)
       drawn += 1
     }
+  }
+
+  /// Samples the number of outputs of one stream before the first step with a uniform number in
+  /// [0, 1), and stores it in the batch.
+  func draw(_ sampling: Sampling, _ uniform: Double, row s: Int, _ pass: Pass) -> Int32 {
+    let total = sampling.draw(logits(pass)[s], uniform) ?? 0
+    pass.batch.totals.elements()[s] = total
+    return total
   }
 
   /// Returns the outputs of the inner head. For symbols, only end-of-sequence is possible once a

@@ -10,17 +10,29 @@ public struct Sampling: Sendable {
   /// Sampling from the likeliest symbols that together have at least this probability (Holtzman
   /// 2019); 1 for all.
   public var topP: Double
+  /// Sampling from the symbols that have at least this share of the likeliest symbol's
+  /// probability (Nguyen 2024); 0 for all.
+  public var minP: Double
+  /// The factor θ that makes the symbols of the text so far less likely: l / θ for a positive
+  /// logit, l · θ for a negative one (Keskar 2019); 1 for none. A generator applies it.
+  public var repetitionPenalty: Double
   /// Symbols that are never sampled, such as `<unk>`.
   public var excluded: Set<Int32>
 
   public init(
-    temperature: Double = 1, topK: Int? = nil, topP: Double = 1, excluded: Set<Int32> = []
+    temperature: Double = 1, topK: Int? = nil, topP: Double = 1, minP: Double = 0,
+    repetitionPenalty: Double = 1, excluded: Set<Int32> = []
   ) {
     self.temperature = temperature
     self.topK = topK
     self.topP = topP
+    self.minP = minP
+    self.repetitionPenalty = repetitionPenalty
     self.excluded = excluded
   }
+
+  /// True if every symbol that is not excluded can be sampled.
+  private var drawsAll: Bool { temperature > 0 && topK == nil && topP >= 1 && minP <= 0 }
 
   /// The number of likeliest symbols that decide a sample; nil for all.
   var likeliest: Int? {
@@ -54,13 +66,18 @@ public struct Sampling: Sendable {
       let whole = total ?? candidates.reduce(0) { $0 + weight($1.logit) }
       var kept: [(Int32, Double)] = []
       var sum = 0.0
+      var isWhole = found == count
       for (symbol, logit) in candidates {
-        let probability = weight(logit) / whole
-        kept.append((symbol, probability))
-        sum += probability
-        if sum >= topP { break }
+        let weight = weight(logit)
+        // The likeliest symbol has the weight 1, and the others follow in order.
+        if weight >= minP {
+          kept.append((symbol, weight / whole))
+          sum += weight / whole
+        }
+        isWhole = isWhole || weight < minP || sum >= topP
+        if weight < minP || sum >= topP { break }
       }
-      if sum >= topP || found == count { return kept.map { ($0.0, $0.1 / sum) } }
+      if isWhole { return kept.map { ($0.0, $0.1 / sum) } }
       found = Swift.min(8 * found, count)
     }
   }
@@ -69,7 +86,7 @@ public struct Sampling: Sendable {
   ///
   /// If every symbol can be sampled, their order does not matter and nothing is sorted.
   package func draw(_ logits: Row, _ uniform: Double) -> Int32? {
-    if temperature > 0 && topK == nil && topP >= 1 { return drawFromAll(logits, uniform) }
+    if drawsAll { return drawFromAll(logits, uniform) }
     let candidates = distribution(logits)
     var remaining = uniform
     for candidate in candidates {

@@ -62,6 +62,13 @@ import Testing
     // 2 and 1.5 have 0.459 and 0.278 of the probability.
     let most = shares(Sampling(topP: 0.7))
     #expect(most.indices.filter { most[$0] > 0 } == [2, 5])
+    // e^(1.5 − 2) = 0.61 of the likeliest, e^(0.5 − 2) = 0.22, e^(0.25 − 2) = 0.17.
+    let near = shares(Sampling(minP: 0.2))
+    #expect(near.indices.filter { near[$0] > 0 } == [0, 2, 5, 6])
+    let total = exp(2) + exp(1.5) + 2 * exp(0.5)
+    #expect((near[2] - exp(2) / total).magnitude < 2e-4)
+    let nearest = shares(Sampling(temperature: 2, topK: 3, minP: 0.7))
+    #expect(nearest.indices.filter { nearest[$0] > 0 } == [2, 5])
     #expect(shares(Sampling(temperature: 0))[2] == 1)
     #expect(shares(Sampling(temperature: 1e-300))[2] == 1)
     #expect(shares(Sampling(temperature: 1e-300, excluded: [2]))[5] == 1)
