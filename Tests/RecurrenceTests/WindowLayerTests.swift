@@ -5,7 +5,7 @@ import Testing
 
 /// A layer alone, with the gradient of a loss that is linear in its output.
 private struct LoneLayer {
-  static let (symbols, hidden, streams, steps) = (7, 5, 3, 37)
+  static let (symbols, hidden, streams, steps) = (7, 5, 3, 150)
   let layer: any Layer
   let plan: Plan
   let weights, gradient: ParameterVector
@@ -138,7 +138,9 @@ private struct LayerPair: Layer {
   ) {
     let windows: [(steps: Int, resets: [(Int, Int)])] = [
       (9, []), (37, [(0, 1), (4, 0), (4, 2), (8, 1), (15, 0), (16, 1), (17, 2), (32, 0)]), (1, []),
-      (4, [(0, 0), (1, 0), (2, 0)]), (16, []), (17, []), (37, []),
+      (4, [(0, 0), (1, 0), (2, 0)]), (16, []), (17, []), (37, []), (64, []), (65, []),
+      (150, [(1, 0), (63, 0), (64, 1), (65, 2), (66, 2), (100, 1), (127, 1), (128, 0), (149, 2)]),
+      (8, [(3, 1)]),
     ]
     func check(_ steps: Int, _ window: Int, _ resets: [(Int, Int)]) {
       let one = stepping.run(steps: steps, window: window, resets: resets)

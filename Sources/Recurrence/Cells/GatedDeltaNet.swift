@@ -125,6 +125,8 @@ public struct GatedDeltaNet: MatrixStateCell {
       of: 0..<2 * keyWidth + hidden, in: preactivation, in: &plan)
     memory = plan.chunkedState(heads * key * value, named: "S")
     workspace = plan.chunkScratch(key * value)
+    // Sᵀ k, k with what replaces it, and Sᵀ q
+    plan.countProducts(3 * key * hidden)
     scales = plan.activation(2 * heads, derivative: .none)
     kept = plan.activation(heads, derivative: .none)
     read = plan.activation(hidden)

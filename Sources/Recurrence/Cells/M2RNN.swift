@@ -141,6 +141,8 @@ public struct M2RNN: MatrixStateCell {
     decay = plan.activation(heads, derivative: .overwrites)
     memory = plan.chunkedState(heads * stateWidth, named: "H")
     workspace = plan.chunkScratch(stateWidth)
+    // k vᵀ and Hᵀ q
+    plan.countProducts(2 * heads * stateWidth)
     keptSteps = plan.scope.keepsChunks ? StateShape.chunkSteps : 1
     candidates = plan.scratch(stateWidth, rows: .fixed(keptSteps))
     room = plan.scratch(stateWidth)
@@ -149,6 +151,9 @@ public struct M2RNN: MatrixStateCell {
     output = plan.activation(hidden)
     recurrent = plan.parameter(
       "weight_state", from: values, to: hidden, gates: heads, pytorch: .identity, kind: .recurrent)
+    // Every row of a head's state is multiplied.
+    let rows = Double(keyWidth / heads)
+    plan.note(ProductShare(training: rows, evaluation: rows), of: recurrent)
     rate = plan.vector(
       "A_log", count: heads, pytorch: .zero,
       parts: [.init(0, of: 1, .logarithm(from: 0, to: 16))])

@@ -117,6 +117,8 @@ public struct Mamba2: MatrixStateCell {
   private let speeds: Scratch
   /// ∂v / Δ of a head.
   private let dValue: Scratch
+  /// The memory as products of matrices.
+  private let products: DecayChunk
   private let hidden, state, groups: Int
 
   public init(_ options: Options, in plan: inout Plan) {
@@ -128,8 +130,11 @@ public struct Mamba2: MatrixStateCell {
     convolution = InnerConvolution(
       ConvolutionOptions(kernel: options.kernel, activation: .silu),
       of: hidden..<2 * hidden + options.inputs, in: preactivation, derivative: .added, in: &plan)
-    memory = plan.chunkedState(heads * stateWidth, named: "S")
-    workspace = plan.chunkScratch(stateWidth)
+    memory = plan.chunkedState(heads * stateWidth, named: "S", every: DecayChunk.steps)
+    workspace = plan.chunkScratch(stateWidth, steps: 1)
+    products = DecayChunk(keys: state, values: hidden / heads, in: &plan)
+    // Δ B vᵀ and Sᵀ C
+    plan.countProducts(2 * heads * stateWidth)
     rates = plan.activation(2 * heads, derivative: .none)
     read = plan.activation(hidden, derivative: .overwrites)
     gated = plan.activation(hidden)
@@ -188,7 +193,70 @@ public struct Mamba2: MatrixStateCell {
     norm.forward(gated, into: pass[output].slice(rows: own), from: own.lowerBound, pass)
   }
 
+  public func advanceThroughWindow(_ pass: Pass) {
+    // A chunk of one step is one whose state is kept, and a few steps are no product worth its call.
+    guard pass.chunk(of: memory) > 1, pass.steps >= DecayChunk.fewest else {
+      return advanceStepByStep(pass)
+    }
+    forEachChunk(pass, backward: false) { index, steps, s in
+      let rates = stream(s, pass[rates], steps, pass)
+      for group in 0..<groups {
+        let (q, k) = (queries(group, s, steps, pass), keys(group, s, steps, pass))
+        products.multiply(q, k, pass)
+        for head in heads(of: group) {
+          products.forward(
+            q, k, values(head, s, steps, pass),
+            into: stream(s, pass[read], steps, pass).part(head, of: heads),
+            matrix(pass[memory, index - 1][s].part(head, of: heads)),
+            to: matrix(pass[memory, index][s].part(head, of: heads)),
+            decay: { pass.begins(steps.lowerBound + $0, s) ? 0 : rates[$0, heads + head] },
+            scale: { rates[$0, head] }, pass)
+        }
+      }
+    }
+  }
+
   // MARK: Backward
+
+  public func retreatThroughWindow(_ pass: Pass) {
+    guard pass.chunk(of: memory) > 1 else { return retreatStepByStep(pass) }
+    forEachChunk(pass, backward: true) { index, steps, s in
+      for group in 0..<groups {
+        let (q, k) = (queries(group, s, steps, pass), keys(group, s, steps, pass))
+        let (dq, dk) = (dQueries(group, s, steps, pass), dKeys(group, s, steps, pass))
+        products.multiplyBack(q, k, pass)
+        for head in heads(of: group) {
+          retreat(head, index, steps, s, q, k, dq, dk, pass)
+        }
+        products.endBack(q, k, dq, dk, pass)
+      }
+    }
+  }
+
+  /// Computes the gradients of a head in a chunk.
+  private func retreat(
+    _ head: Int, _ index: Int, _ steps: Range<Int>, _ s: Int, _ q: Matrix, _ k: Matrix,
+    _ dq: Matrix, _ dk: Matrix, _ pass: Pass
+  ) {
+    let rates = stream(s, pass[rates], steps, pass)
+    let times = stream(s, pass[preactivation], steps, pass)
+    let own = times.columns - heads + head
+    let v = values(head, s, steps, pass)
+    let dv = stream(s, pass.d[convolution.output], steps, pass)
+      .slice(columns: 0..<hidden).part(head, of: heads)
+    products.backward(
+      q, k, v, stream(s, pass[read], steps, pass).part(head, of: heads), dq, dk,
+      past: matrix(pass[memory, index - 1][s].part(head, of: heads)),
+      dNow: matrix(pass.d[memory, index][s].part(head, of: heads)),
+      dPast: matrix(pass.d[memory, index - 1][s].part(head, of: heads)),
+      decay: { pass.begins(steps.lowerBound + $0, s) ? 0 : rates[$0, heads + head] },
+      scale: { rates[$0, head] }, pass
+    ) { t, gradient in
+      times[t, own] = gradient.value.dot(v[t])
+      add(rates[t, head], times: gradient.value, to: dv[t])
+      rates[t, heads + head] = gradient.decay
+    }
+  }
 
   public func beginBackward(_ steps: Range<Int>, _ pass: Pass) {
     let own = pass.rows(of: steps)
@@ -242,6 +310,56 @@ public struct Mamba2: MatrixStateCell {
   }
 
   // MARK: Parts
+
+  /// Calls a function with the number of each chunk, its steps and the stream.
+  private func forEachChunk(
+    _ pass: Pass, backward: Bool, _ body: (Int, Range<Int>, Int) -> Void
+  ) {
+    let chunk = pass.chunk(of: memory)
+    let count = (pass.steps + chunk - 1) / chunk
+    for s in 0..<pass.streams {
+      for place in 0..<count {
+        let index = backward ? count - 1 - place : place
+        body(index, index * chunk..<min((index + 1) * chunk, pass.steps), s)
+      }
+    }
+  }
+
+  private func heads(of group: Int) -> Range<Int> {
+    let count = heads / groups
+    return group * count..<(group + 1) * count
+  }
+
+  /// The rows of a stream in some steps.
+  private func stream(_ s: Int, _ x: Matrix, _ steps: Range<Int>, _ pass: Pass) -> Matrix {
+    x.slice(rows: pass.rows(of: steps)).every(pass.streams, from: s)
+  }
+
+  private func keys(_ group: Int, _ s: Int, _ steps: Range<Int>, _ pass: Pass) -> Matrix {
+    stream(s, pass[convolution.output], steps, pass).slice(columns: columns(group))
+  }
+
+  private func queries(_ group: Int, _ s: Int, _ steps: Range<Int>, _ pass: Pass) -> Matrix {
+    stream(s, pass[convolution.output], steps, pass).slice(columns: columns(groups + group))
+  }
+
+  private func dKeys(_ group: Int, _ s: Int, _ steps: Range<Int>, _ pass: Pass) -> Matrix {
+    stream(s, pass.d[convolution.output], steps, pass).slice(columns: columns(group))
+  }
+
+  private func dQueries(_ group: Int, _ s: Int, _ steps: Range<Int>, _ pass: Pass) -> Matrix {
+    stream(s, pass.d[convolution.output], steps, pass).slice(columns: columns(groups + group))
+  }
+
+  private func values(_ head: Int, _ s: Int, _ steps: Range<Int>, _ pass: Pass) -> Matrix {
+    stream(s, pass[convolution.output], steps, pass)
+      .slice(columns: 0..<hidden).part(head, of: heads)
+  }
+
+  /// The columns of B of a group in [v, B, C]; those of C follow as groups of their own.
+  private func columns(_ group: Int) -> Range<Int> {
+    hidden + group * state..<hidden + (group + 1) * state
+  }
 
   /// exp(A)
   private func speeds(_ pass: Pass) -> Row {

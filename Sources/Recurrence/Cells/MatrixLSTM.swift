@@ -113,6 +113,8 @@ public struct MatrixLSTM: MatrixStateCell {
       2 * keyWidth + 2 * hidden + 2 * heads, derivative: .overwrites)
     memory = plan.chunkedState(heads * stateWidth, named: "C")
     workspace = plan.chunkScratch(stateWidth)
+    // k vᵀ and Cᵀ q
+    plan.countProducts(2 * key * hidden)
     read = plan.activation(hidden)
     normed = plan.activation(hidden, derivative: .overwrites)
     dRead = plan.scratch(hidden / heads)

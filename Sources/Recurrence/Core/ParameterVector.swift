@@ -61,6 +61,9 @@ public struct ParameterLayout: Sendable {
   private let allBlocks: AllBlocks
   /// The source of memory for vectors of this layout; nil for memory of their own.
   public var memory: (@Sendable (_ count: Int) -> Buffer<Real>)?
+  /// The multiplications and additions of products without weights, for a step of a stream in the
+  /// forward pass.
+  public let stateMultiplyAdds: Int
   let seed: UInt64
   /// The weights of which training drops numbers.
   let droppedWeights: [DroppedWeight]
@@ -95,6 +98,7 @@ public struct ParameterLayout: Sendable {
     allBlocks = AllBlocks(of: self.entries)
     constants = Array(entries[order.count...])
     seed = plan.seed
+    stateMultiplyAdds = plan.stateMultiplyAdds
     droppedWeights = plan.droppedWeights
     var places = [Int](repeating: 0, count: entries.count)
     for (place, entry) in entries.enumerated() { places[entry.parameter.index] = place }

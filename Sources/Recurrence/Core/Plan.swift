@@ -92,6 +92,9 @@ public struct Plan: Sendable {
   /// The names of states, and of parameters with their indices.
   private var names: [String: Int] = [:]
 
+  /// The multiplications and additions of the products of activations with each other, for a step of a
+  /// stream in the forward pass.
+  public private(set) var stateMultiplyAdds = 0
   /// The activations that layers offer to those above them.
   private var offered: [Activation] = []
 
@@ -206,6 +209,10 @@ public struct Plan: Sendable {
     parameters[parameter.index].products = products
   }
 
+  /// Counts the multiplications and additions of a step's products of activations with each other, such
+  /// as with a state.
+  mutating func countProducts(_ number: Int) { stateMultiplyAdds += number }
+
   private mutating func reserve(_ name: String, _ index: Int) {
     precondition(
       names.updateValue(index, forKey: name) == nil, "two states or parameters called \(name)")
@@ -272,7 +279,10 @@ public struct Plan: Sendable {
   /// Value k of the activation is the state after the last step of chunk k; value −1 is carried from the
   /// window before. Its layer alone reads it, and starts streams anew itself. A layer that computes one
   /// step after the other keeps every step, as of any state.
-  public mutating func chunkedState(_ width: Int, named name: String) -> Activation {
+  /// - Parameter steps: The steps of a chunk; nil for as many as are computed again in the cache.
+  public mutating func chunkedState(
+    _ width: Int, named name: String, every steps: Int? = nil
+  ) -> Activation {
     guard scope.keepsChunks else { return state(width, named: name, derivative: .rolling) }
     precondition(!scope.sharesParameters, "a chunked state of a layer that is built twice")
     let full = scope.prefix + name + scope.suffix
@@ -281,7 +291,8 @@ public struct Plan: Sendable {
       ActivationShape(
         width: width, axis: scope.axis, gradient: .rolling, layer: scope.layer,
         kind: .state(
-          StateShape(name: full, carriedSteps: 1, chunk: StateShape.chunkSteps, copies: 0..<0))))
+          StateShape(
+            name: full, carriedSteps: 1, chunk: steps ?? StateShape.chunkSteps, copies: 0..<0))))
   }
 
   /// Makes tapes keep every step of chunked states.

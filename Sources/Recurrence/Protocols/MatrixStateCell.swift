@@ -26,6 +26,10 @@ public protocol MatrixStateCell: RecurrentCell {
   /// gradients of what `advance` has read.
   func retreat(
     _ gradient: Row, past: Row, now: Row, head: Int, _ t: Int, _ s: Int, _ pass: Pass)
+  /// Walks through all steps of a window; unless a cell knows better, head by head and step by step.
+  func advanceThroughWindow(_ pass: Pass)
+  /// Is the backward pass of `advanceThroughWindow`.
+  func retreatThroughWindow(_ pass: Pass)
   /// Completes the outputs of some steps from what their heads have read.
   func finish(_ steps: Range<Int>, _ pass: Pass)
   /// Is the backward pass of `finish`.
@@ -43,6 +47,8 @@ extension MatrixStateCell {
   public func beginBackward(_ steps: Range<Int>, _ pass: Pass) {}
   public func projectBack(_ steps: Range<Int>, _ pass: Pass) {}
   public func mixInputBack(_ t: Int, _ pass: Pass) {}
+  public func advanceThroughWindow(_ pass: Pass) { advanceStepByStep(pass) }
+  public func retreatThroughWindow(_ pass: Pass) { retreatStepByStep(pass) }
 
   // MARK: One step after the other
 
@@ -79,7 +85,7 @@ extension MatrixStateCell {
   // MARK: A window at once
 
   /// Walks through all steps of a window, head by head.
-  func advanceThroughWindow(_ pass: Pass) {
+  func advanceStepByStep(_ pass: Pass) {
     let chunk = pass.chunk(of: memory)
     for s in 0..<pass.streams {
       for head in 0..<heads {
@@ -96,7 +102,7 @@ extension MatrixStateCell {
   }
 
   /// Walks back through all steps of a window, head by head, and computes the states of a chunk again first.
-  func retreatThroughWindow(_ pass: Pass) {
+  func retreatStepByStep(_ pass: Pass) {
     let chunk = pass.chunk(of: memory)
     let chunks = (pass.steps + chunk - 1) / chunk
     let width = pass[memory, -1].columns / heads
@@ -136,8 +142,10 @@ extension MatrixStateCell {
 
 extension Plan {
   /// Adds the memory in which a cell computes the states of a chunk again.
-  /// - Parameter width: The numbers of a head's state.
-  mutating func chunkScratch(_ width: Int) -> Scratch {
-    scratch(width, rows: .fixed(scope.keepsChunks ? StateShape.chunkSteps + 2 : 1))
+  /// - Parameters:
+  ///   - width: The numbers of a head's state.
+  ///   - steps: The most steps of a chunk that are computed again.
+  mutating func chunkScratch(_ width: Int, steps: Int = StateShape.chunkSteps) -> Scratch {
+    scratch(width, rows: .fixed(scope.keepsChunks ? steps + 2 : 1))
   }
 }

@@ -170,11 +170,14 @@ public struct BenchReport: Encodable, Sendable {
 }
 
 extension ParameterLayout {
-  /// The multiplications with weights per symbol of one stream, from the equations: every matrix
-  /// counts once, except the embedding, of which a row is looked up, constants, which may be sparse,
-  /// and those of output layers that few rows need, which count by the share of these rows.
+  /// The multiplications per symbol of one stream, from the equations: those of states with each other,
+  /// and every matrix once, except the embedding, of which a row is looked up, constants, which may be
+  /// sparse, those of output layers that few rows need, which count by the share of these rows, and
+  /// those that multiply every row of a state.
   package func multiplyAdds(_ share: KeyPath<ProductShare, Double>) -> Double {
-    entries.reduce(0) { $0 + ($1.isVector ? 0 : Double($1.count) * $1.products[keyPath: share]) }
+    entries.reduce(Double(stateMultiplyAdds)) {
+      $0 + ($1.isVector ? 0 : Double($1.count) * $1.products[keyPath: share])
+    }
   }
 
   /// The bytes of weights, in single precision, that one symbol of one stream needs; one row of the

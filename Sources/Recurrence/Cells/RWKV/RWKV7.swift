@@ -86,6 +86,8 @@ public struct RWKV7: MatrixStateCell {
     line = plan.state(n, named: "x", derivative: .rolling)
     memory = plan.chunkedState(heads * size * size, named: "S")
     workspace = plan.chunkScratch(size * size)
+    // S κ, its product with κ ∘ a, v kᵀ and S r
+    plan.countProducts(4 * size * n)
     mixed = plan.activation(6 * n, derivative: .overwrites)
     // A cell that is planned alone has no layer below.
     firstValues = options.valueResidual ? plan.offeredValues(width: n) : nil
