@@ -48,11 +48,25 @@ extension RunFolder {
     guard descriptor >= 0 else { throw FileError.writing(file) }
     // The kernel releases the lock when the process ends, however it ends. A file system without
     // locks is accepted.
-    if flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK {
-      close(descriptor)
-      throw FolderInUse(path: path)
+    // A program that asks whether the folder is in use has the lock for a moment.
+    for attempt in 0..<3 {
+      if attempt > 0 { usleep(100_000) }
+      guard flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK else {
+        return FolderLock(descriptor)
+      }
     }
-    return FolderLock(descriptor)
+    close(descriptor)
+    throw FolderInUse(path: path)
+  }
+
+  /// True if another process trains in the folder.
+  package var isInUse: Bool {
+    let descriptor = open(path + "/.lock", O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return false }
+    defer { close(descriptor) }
+    guard flock(descriptor, LOCK_SH | LOCK_NB) == 0 else { return errno == EWOULDBLOCK }
+    flock(descriptor, LOCK_UN)
+    return false
   }
 }
 

@@ -26,7 +26,7 @@ struct Unroll: ParsableCommand {
     subcommands: [
       Train.self, Evaluate.self, Generate.self, Decode.self, ScoreLines.self, Export.self,
       Import.self, TokenizerCommand.self, Prepare.self, CheckpointCommand.self, Networks.self,
-      Bench.self, Plan.self, Doctor.self, Diagnose.self,
+      Bench.self, Plan.self, Doctor.self, Diagnose.self, Runs.self, Report.self,
     ])
 
   /// Parses the arguments once per job: with several ranks, only the first prints an error.

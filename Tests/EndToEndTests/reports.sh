@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Looking at runs: the list with the state of each, and the page with their curves.
+set -euo pipefail
+source "$(dirname "$0")/common.bash"
+text 6000 1 >"$work/train.txt"
+text 1500 2 >"$work/valid.txt"
+config "$work/config.yaml"
+cd "$work"
+train() { under 1 train config.yaml --run "runs/$1" "${@:2}" 2>>log || die "$(tail -n 3 log)"; }
+train whole --set training.steps=60 --set evaluation.every=20
+train sub/other --set training.steps=40 --set evaluation.every=20 --set training.schedule.learning_rate=0.0001
+# Another process ends this one before its last step.
+under 1 train config.yaml --run runs/long --set training.steps=100000000 --set checkpoint.every=1000 2>>log &
+child=$!
+until grep -q '"step":50,' runs/long/metrics.jsonl 2>/dev/null; do sleep 0.1; done
+
+state() { under 1 runs | awk -v run="$1" '$1 == run { print $2 }'; }
+[ "$(state whole)" = complete ] || die "$(under 1 runs)"
+[ "$(state sub/other)" = complete ] || die "$(under 1 runs)"
+[ "$(state long)" = running ] || die "$(under 1 runs)"
+kill -TERM "$(pgrep -P "$child" | head -n 1 || echo "$child")"
+wait "$child" 2>/dev/null || true
+[ "$(state long)" = stopped ] || die "$(under 1 runs)"
+best=$(sed -nE 's/.*"valid_loss":([0-9.]+).*/\1/p' runs/whole/metrics.jsonl | sort -g | head -n 1)
+[ "$(under 1 runs runs/whole | awk 'NR == 2 { print $6 }')" = "$(printf '%.4f' "$best")" ] || die "$(under 1 runs)"
+[ "$(under 1 runs --json | wc -l)" -eq 3 ] || die "$(under 1 runs --json)"
+[ "$(under 1 runs --json | grep -c '"state":"complete"')" -eq 2 ] || die "$(under 1 runs --json)"
+sed -i 's/"loss":[0-9.]*/"loss":"nan"/' runs/long/metrics.jsonl
+[ "$(state long)" = diverged ] || die "$(under 1 runs)"
+pass "runs: running, complete, stopped and diverged runs are told apart"
+
+[ "$(under 1 report runs/whole)" = runs/whole/report.html ] || die "another file"
+page=runs/whole/report.html
+for word in '<figure>' 'Loss, nats' 'Learning rate' 'Norm of the gradient' 'Targets a second' 'learning_rate' 'step-00000060\|>60<'; do
+  grep -q "$word" "$page" || die "no $word in the page"
+done
+[ "$(grep -c '<svg' "$page")" -ge 4 ] || die "$(grep -c '<svg' "$page") plots"
+# Every curve has points, and nothing comes from elsewhere.
+[ "$(grep -c 'class="line" d="M' "$page")" -ge 5 ] || die "curves without points"
+! grep -qE '<script|https?://|src=|@import|url\(' <(sed 's#http://www.w3.org/2000/svg##' "$page") || die "the page needs others"
+if command -v python3 >/dev/null; then
+  python3 - "$page" <<'END' || die "the page is no HTML that closes what it opens"
+import sys
+from html.parser import HTMLParser
+void = {"meta", "br", "hr", "img", "link"}
+class Parser(HTMLParser):
+    open = []
+    def handle_starttag(self, tag, attrs):
+        if tag not in void: self.open.append(tag)
+    def handle_startendtag(self, tag, attrs): pass
+    def handle_endtag(self, tag):
+        assert self.open and self.open.pop() == tag, tag
+parser = Parser()
+parser.feed(open(sys.argv[1]).read())
+assert not parser.open, parser.open
+END
+fi
+code=0
+under 1 report runs/whole runs/sub/other 2>err || code=$?
+[ "$code" -eq 64 ] && grep -q -- --output err || die "$code, $(cat err)"
+under 1 report runs/whole runs/sub/other --output both.html >/dev/null
+grep -q 'training.schedule.learning_rate' both.html || die "no setting that differs"
+grep -q 'training.steps' both.html || die "no steps that differ"
+code=0
+under 1 report nowhere 2>err || code=$?
+[ "$code" -eq 64 ] && grep -q "give the folder of a run" err || die "$code, $(cat err)"
+pass "report: a page with every curve, alone and of two runs, that needs nothing else"
