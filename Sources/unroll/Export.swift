@@ -30,8 +30,9 @@ struct Export: ParsableCommand {
   @OptionGroup var from: CheckpointArgument
 
   @Argument(
-    help: ArgumentHelp("The file to write; an old one is replaced.", valueName: "out.safetensors"),
-    completion: .file(extensions: ["safetensors"]))
+    help: ArgumentHelp(
+      "The file to write; an old one is replaced.", valueName: "out.safetensors|out.onnx"),
+    completion: .file(extensions: ["safetensors", "onnx"]))
   var output: String
 
   @Flag(
@@ -57,10 +58,11 @@ struct Export: ParsableCommand {
   var updateGate = UpdateGate.past
 
   func run() throws {
+    if output.hasSuffix(".onnx") { return try exportGraph() }
     guard output.hasSuffix(".safetensors") else {
       throw UsageError(
-        "\(output) does not end with .safetensors, the only format that export writes: give such "
-          + "a name")
+        "\(output) ends with neither .safetensors nor .onnx, the formats that export writes: give "
+          + "such a name")
     }
     let path = try from.locate()
     let export = try PyTorchExport(
@@ -69,6 +71,25 @@ struct Export: ParsableCommand {
     try export.save(to: output)
     let count = export.tensors.count
     print("\(output): \(count) tensors, \(export.metadata["weights"] ?? "") weights")
+    for (file, symbols) in try export.saveVocabularies(beside: output) {
+      print("\(file): \(symbols) symbols")
+    }
+    from.tell(path)
+  }
+
+  /// Writes the model as an ONNX graph.
+  private func exportGraph() throws {
+    if joined || updateGate != .past {
+      throw UsageError(
+        "--\(joined ? "joined" : "update-gate") is for .safetensors, and an ONNX graph has one form: "
+          + "remove it")
+    }
+    let path = try from.locate()
+    let export = try ONNXExport(Checkpoint(verifying: path), raw: raw)
+    try export.save(to: output)
+    print("\(output): \(export.nodes) nodes, \(export.weights) weights")
+    print("inputs \(export.inputs.joined(separator: " "))")
+    print("outputs \(export.outputs.joined(separator: " "))")
     for (file, symbols) in try export.saveVocabularies(beside: output) {
       print("\(file): \(symbols) symbols")
     }
