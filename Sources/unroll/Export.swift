@@ -6,9 +6,9 @@ internal import Training
 
 struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Writes a checkpoint's weights as a file that PyTorch loads.",
+    abstract: "Writes a checkpoint's weights for PyTorch, or its model for ONNX Runtime.",
     discussion: """
-      The vocabulary is written next to out.safetensors as out.vocabulary.json, and the vocabulary \
+      The vocabulary is written next to the file as out.vocabulary.json, and the vocabulary \
       of outputs as out.outputs.json if it differs from that of inputs.
 
       The file has the names, shapes and order of gates of PyTorch's modules, so that \
@@ -25,6 +25,10 @@ struct Export: ParsableCommand {
       for other programs; then layer normalisation is refused, and every cell except elman, lstm, \
       gru, gru-reset-before, update-gru and leaky. --update-gate is for gru and gru-reset-before. \
       unroll import reads all of these forms.
+
+      A name that ends with .onnx asks for an ONNX graph, with the states of the layers as inputs and \
+      outputs. It represents lstm, gru, gru-reset-before, elman, dense and linear layers; other models \
+      are refused with exit code 65.
       """)
 
   @OptionGroup var from: CheckpointArgument
