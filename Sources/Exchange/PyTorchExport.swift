@@ -89,30 +89,9 @@ public struct PyTorchExport {
 
   /// Writes the file in one step: it is complete under its name, or the old file is still there.
   public func save(to path: String) throws(FileError) {
-    let folder = parent(of: path)
-    func refuse(_ reason: String) -> FileError {
-      FileError(.cannotCreate, path, "cannot create \(path) because \(reason)")
-    }
-    switch FileKind(folder) {
-    case .folder: break
-    case .nothing: throw refuse("there is no folder \(folder): create it first")
-    case .file, .other: throw refuse("\(folder) is not a folder: choose another path")
-    }
-    switch FileKind(path) {
-    case .nothing, .file: break
-    case .folder: throw refuse("it is a folder: give the path of a file in it")
-    // A device or a pipe would be replaced by the file.
-    case .other: throw refuse("it is not a regular file: give another path")
-    }
-    if FileKind(folder + "/" + Checkpoint.stateFile) == .file {
-      throw refuse("\(folder) is a checkpoint, which stays as it is: choose another folder")
-    }
-    do {
+    try requireFile(path)
+    try namingFile(path) { () throws(FileError) in
       try Safetensors.save(tensors, metadata: metadata, to: path)
-    } catch {
-      // The reader of the message knows the name of the file, not that of the temporary file.
-      throw FileError(
-        error.kind, path, error.description.replacing(error.path, with: path))
     }
   }
 }

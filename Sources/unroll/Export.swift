@@ -34,6 +34,15 @@ struct Export: ParsableCommand {
     completion: .file(extensions: ["safetensors"]))
   var output: String
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      The form of the file: pytorch, the names of PyTorch's modules; huggingface, a folder for \
+      transformers; gguf, a file for llama.cpp; rwkv, a .safetensors file with RWKV-LM's names. By \
+      default gguf for a name that ends with .gguf, and else pytorch.
+      """, valueName: "pytorch|huggingface|gguf|rwkv"))
+  var format: ExportFormat?
+
   @Flag(
     help: """
       Write the weights as trained. Without this flag, and if the run keeps an average of its \
@@ -57,11 +66,25 @@ struct Export: ParsableCommand {
   var updateGate = UpdateGate.past
 
   func run() throws {
-    guard output.hasSuffix(".safetensors") else {
+    let format = format ?? ExportFormat(of: output)
+    if let suffix = format.suffix, !output.hasSuffix(suffix) {
       throw UsageError(
-        "\(output) does not end with .safetensors, the only format that export writes: give such "
-          + "a name")
+        "\(output) does not end with \(suffix), as a file of the format \(format.rawValue) does: "
+          + "give such a name, or another --format")
     }
+    guard let container = format.container else { return try exportModules() }
+    if joined || updateGate != .past {
+      throw UsageError(
+        "\(joined ? "--joined" : "--update-gate") is for --format pytorch: leave it out")
+    }
+    let path = try from.locate()
+    let export = try ForeignExport(Checkpoint(verifying: path), to: container, raw: raw)
+    print("\(output): \(export.network), \(export.weights) weights")
+    for line in try export.save(to: output) { print(line) }
+    from.tell(path)
+  }
+
+  private func exportModules() throws {
     let path = try from.locate()
     let export = try PyTorchExport(
       Checkpoint(verifying: path), raw: raw,
@@ -73,5 +96,32 @@ struct Export: ParsableCommand {
       print("\(file): \(symbols) symbols")
     }
     from.tell(path)
+  }
+}
+
+/// The form of an exported file.
+enum ExportFormat: String, CaseIterable, ExpressibleByArgument {
+  case pytorch, huggingface, gguf, rwkv
+
+  /// Finds the form that the name of a file says.
+  init(of path: String) { self = path.hasSuffix(".gguf") ? .gguf : .pytorch }
+
+  /// The end of the file's name; nil for a folder.
+  var suffix: String? {
+    switch self {
+    case .pytorch, .rwkv: ".safetensors"
+    case .gguf: ".gguf"
+    case .huggingface: nil
+    }
+  }
+
+  /// The container of another program; nil for PyTorch's modules.
+  var container: ForeignContainer? {
+    switch self {
+    case .pytorch: nil
+    case .huggingface: .huggingface
+    case .gguf: .gguf
+    case .rwkv: .rwkv
+    }
   }
 }
