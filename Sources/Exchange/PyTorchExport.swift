@@ -70,8 +70,9 @@ public struct PyTorchExport {
 
   /// Writes the file in one step: it is complete under its name, or the old file is still there.
   public func save(to path: String) throws(FileError) {
-    try replaceExport(path) { (file) throws(FileError) in
-      try Safetensors.write(tensors, metadata: metadata, to: file)
+    try requireFile(path)
+    try namingFile(path) { () throws(FileError) in
+      try Safetensors.save(tensors, metadata: metadata, to: path)
     }
   }
 }

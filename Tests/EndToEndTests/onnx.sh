@@ -8,7 +8,7 @@ config "$work/config.yaml"
 cd "$work"
 under 1 train config.yaml --set 'model.layers=[{cell: lstm, hidden: 48}, {cell: gru, hidden: 20}]' \
   --set training.steps=60 --run mine >said 2>log || die "$(cat log)"
-refused 64 "--joined is for .safetensors" export mine mine.onnx --joined
+refused 64 "--joined is for --format pytorch" export mine mine.onnx --joined
 under 1 train config.yaml --set 'model.layers=[{cell: leaky, hidden: 9, alpha: 0.5}]' \
   --set training.steps=1 --run leaky >said 2>log || die "$(cat log)"
 refused 65 "layer 0 is a leaky, for which ONNX has no operator" export leaky leaky.onnx

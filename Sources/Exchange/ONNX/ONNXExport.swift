@@ -79,7 +79,12 @@ public struct ONNXExport {
   /// Writes the file in one step: it is complete under its name, or the old file is still there.
   public func save(to path: String) throws {
     let bytes = try message.serialized
-    try replaceExport(path) { (file) throws(FileError) in try file.write(bytes) }
+    try requireFile(path)
+    try namingFile(path) { () throws(FileError) in
+      try replaceFile(path, temporary: path + ".tmp-" + nonce()) { (file) throws(FileError) in
+        try file.write(bytes)
+      }
+    }
   }
 
   /// Writes the vocabularies beside the file, as for PyTorch.

@@ -1,6 +1,5 @@
 internal import Checkpointing
 internal import Datasets
-internal import Formats
 internal import Foundation
 internal import Recurrence
 
@@ -20,38 +19,6 @@ struct ExportMetadata {
       "weights": checkpoint.hasAverage && !raw ? "averaged" : "as trained",
       "model": String(decoding: options, as: UTF8.self),
     ]
-  }
-}
-
-/// Replaces a file that a user names in one step: it is complete under its name, or the old file is still
-/// there.
-/// - Throws: `FileError` where there is no place for a file, such as in a checkpoint.
-func replaceExport(
-  _ path: String, _ body: (FileWriter) throws(FileError) -> Void
-) throws(FileError) {
-  let folder = parent(of: path)
-  func refuse(_ reason: String) -> FileError {
-    FileError(.cannotCreate, path, "cannot create \(path) because \(reason)")
-  }
-  switch FileKind(folder) {
-  case .folder: break
-  case .nothing: throw refuse("there is no folder \(folder): create it first")
-  case .file, .other: throw refuse("\(folder) is not a folder: choose another path")
-  }
-  switch FileKind(path) {
-  case .nothing, .file: break
-  case .folder: throw refuse("it is a folder: give the path of a file in it")
-  // A device or a pipe would be replaced by the file.
-  case .other: throw refuse("it is not a regular file: give another path")
-  }
-  if FileKind(folder + "/" + Checkpoint.stateFile) == .file {
-    throw refuse("\(folder) is a checkpoint, which stays as it is: choose another folder")
-  }
-  do {
-    try replaceFile(path, temporary: path + ".tmp-" + nonce(), body)
-  } catch {
-    // The reader of the message knows the name of the file, not that of the temporary file.
-    throw FileError(error.kind, path, error.description.replacing(error.path, with: path))
   }
 }
 
