@@ -1,5 +1,6 @@
 internal import Checkpointing
 internal import Datasets
+internal import Formats
 internal import Foundation
 internal import Recurrence
 

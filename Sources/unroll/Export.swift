@@ -8,8 +8,8 @@ struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Writes a checkpoint's weights for PyTorch, or its model for other programs.",
     discussion: """
-      The vocabulary is written next to out.safetensors or out.onnx as out.vocabulary.json, and the vocabulary \
-      of outputs as out.outputs.json if it differs from that of inputs.
+      The vocabulary is written next to out.safetensors or out.onnx as out.vocabulary.json, and \
+      the vocabulary of outputs as out.outputs.json if it differs from that of inputs.
 
       The file has the names, shapes and order of gates of PyTorch's modules, so that \
       load_state_dict(strict=True) accepts it: encoder, rnn and decoder of the word_language_model \
