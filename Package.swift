@@ -13,8 +13,12 @@ let settings: [SwiftSetting] =
   + [.enableUpcomingFeature("InternalImportsByDefault")]
   + (double ? [.define("REAL_IS_DOUBLE")] : [])
 
+/// Files of modules that are no Swift.
+let excluded = ["ProtocolBuffers": ["onnx.proto"]]
+
 func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-  .target(name: name, dependencies: dependencies, swiftSettings: settings)
+  .target(
+    name: name, dependencies: dependencies, exclude: excluded[name] ?? [], swiftSettings: settings)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -59,6 +63,7 @@ let trainer: [Target] = [
   module("Datasets", ["LinearAlgebra", "Sequences", "CZlib", "CZstd", "CSentencePiece"]),
   module("Collectives", ["LinearAlgebra", "COpenMPI"]),
   module("Formats", ["LinearAlgebra", "CZlib"]),
+  module("ProtocolBuffers", [.product(name: "SwiftProtobuf", package: "swift-protobuf")]),
   module(
     "Configuration",
     [
@@ -71,7 +76,12 @@ let trainer: [Target] = [
       "LinearAlgebra", "Sequences", "Recurrence", "Optimization", "Datasets", "Formats",
       "Configuration",
     ]),
-  module("Exchange", ["LinearAlgebra", "Recurrence", "Datasets", "Formats", "Checkpointing"]),
+  module(
+    "Exchange",
+    [
+      "LinearAlgebra", "Sequences", "Recurrence", "Datasets", "Formats", "ProtocolBuffers",
+      "Checkpointing",
+    ]),
   module(
     "Inference",
     [
@@ -151,7 +161,8 @@ let trainer: [Target] = [
   tests(
     "Exchange",
     [
-      "LinearAlgebra", "Sequences", "Recurrence", "Formats", "Configuration", "Checkpointing",
+      "LinearAlgebra", "Sequences", "Recurrence", "Formats", "ProtocolBuffers", "Configuration",
+      "Checkpointing",
       "Exchange",
       "TestSupport",
     ]),
@@ -187,7 +198,7 @@ let trainer: [Target] = [
     ]),
 ]
 
-// Each is a product of its own, and all of them together are another.
+// Each is a product of its own, and all of them together are another. ProtocolBuffers has no public part.
 let modules = [
   "LinearAlgebra", "Sequences", "Recurrence", "Optimization", "Datasets", "Collectives", "Formats",
   "Configuration", "Checkpointing", "Exchange", "Inference", "Training", "Reporting", "Runs",
@@ -208,6 +219,7 @@ let package = Package(
       .package(
         url: "https://github.com/apple/swift-argument-parser", .upToNextMinor(from: "1.8.2")),
       .package(url: "https://github.com/apple/swift-log", .upToNextMinor(from: "1.16.2")),
+      .package(url: "https://github.com/apple/swift-protobuf", .upToNextMinor(from: "1.39.0")),
       .package(url: "https://github.com/jpsim/Yams", .upToNextMinor(from: "6.2.2")),
     ],
   targets: numerical + (double ? [] : trainer),

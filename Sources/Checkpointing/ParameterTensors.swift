@@ -79,7 +79,13 @@ package struct Misfits {
   package init() {}
 
   /// Returns all differences in one sentence; nil if there are none.
-  package func error(_ path: String) -> FileError? {
+  /// - Parameters:
+  ///   - model: The model that the file should have, in words.
+  ///   - advice: The last words of the sentence, which say what to do.
+  package func error(
+    _ path: String, of model: String = "this model",
+    advice: String = "use the configuration it was made with"
+  ) -> FileError? {
     let complaints =
       [
         missing.isEmpty
@@ -91,8 +97,8 @@ package struct Misfits {
     if complaints.isEmpty { return nil }
     return FileError(
       .damaged, path,
-      "\(path) does not fit this model: it \(complaints.joined(separator: ", and it ")); "
-        + "use the configuration it was made with")
+      "\(path) does not fit \(model): it \(complaints.joined(separator: ", and it ")); "
+        + advice)
   }
 }
 

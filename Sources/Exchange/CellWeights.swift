@@ -145,17 +145,6 @@ struct CellWeights {
   }
 }
 
-/// The numbers of a tensor while its form is changed.
-struct NamedTensor {
-  let shape: [Int]
-  var values: [Float]
-
-  init(_ shape: [Int], _ values: [Float]) {
-    self.shape = shape
-    self.values = values
-  }
-}
-
 extension SequenceModel {
   /// The layers that have more than one form, by the index of W in the layout.
   var cellWeights: [CellWeights] {

@@ -1,7 +1,6 @@
 public import Checkpointing
 internal import Datasets
 public import Formats
-internal import Foundation
 internal import LinearAlgebra
 internal import Recurrence
 
@@ -39,14 +38,8 @@ public struct PyTorchExport {
       tensors.append(Tensor(bias.name, shape: [bias.count], Buffer<Real>(count: bias.count)))
     }
     self.tensors = form.isOfModules ? tensors : Self.change(tensors, of: model, to: form)
-    let options = try JSONValue.encoder().encode(ModelOptions.sequence(model.options))
-    var metadata = [
-      "format": "pt",
-      "software": checkpoint.state.software,
-      "step": String(checkpoint.state.step),
-      "weights": checkpoint.hasAverage && !raw ? "averaged" : "as trained",
-      "model": String(decoding: options, as: UTF8.self),
-    ]
+    var metadata = try ExportMetadata(checkpoint, model, raw: raw).entries
+    metadata["format"] = "pt"
     if form.updateGate != .past { metadata[UpdateGate.key] = form.updateGate.rawValue }
     self.metadata = metadata
   }
@@ -69,50 +62,17 @@ public struct PyTorchExport {
       + changed.map { Tensor($0.key, shape: $0.value.shape, copying: $0.value.values) }
   }
 
-  /// Writes the vocabularies beside a file of weights, as a checkpoint stores them: for
-  /// `name.safetensors` `name.vocabulary.json`, and `name.outputs.json` if the outputs have other
-  /// symbols.
+  /// Writes the vocabularies beside a file of weights, as a checkpoint stores them.
   /// - Returns: The files and the number of symbols in each; empty for a model without symbols.
   public func saveVocabularies(beside path: String) throws -> [(file: String, symbols: Int)] {
-    let suffix = ".safetensors"
-    let stem = path.hasSuffix(suffix) ? String(path.dropLast(suffix.count)) : path
-    var files: [(String, Vocabulary)] = []
-    if !vocabularies.inputs.isEmpty { files.append(("vocabulary", vocabularies.inputs)) }
-    if let outputs = vocabularies.outputs, !outputs.isEmpty, outputs != vocabularies.inputs {
-      files.append(("outputs", outputs))
-    }
-    return try files.map { name, vocabulary in
-      try vocabulary.write(to: "\(stem).\(name).json")
-      return ("\(stem).\(name).json", vocabulary.count)
-    }
+    try vocabularies.save(beside: path)
   }
 
   /// Writes the file in one step: it is complete under its name, or the old file is still there.
   public func save(to path: String) throws(FileError) {
-    let folder = parent(of: path)
-    func refuse(_ reason: String) -> FileError {
-      FileError(.cannotCreate, path, "cannot create \(path) because \(reason)")
-    }
-    switch FileKind(folder) {
-    case .folder: break
-    case .nothing: throw refuse("there is no folder \(folder): create it first")
-    case .file, .other: throw refuse("\(folder) is not a folder: choose another path")
-    }
-    switch FileKind(path) {
-    case .nothing, .file: break
-    case .folder: throw refuse("it is a folder: give the path of a file in it")
-    // A device or a pipe would be replaced by the file.
-    case .other: throw refuse("it is not a regular file: give another path")
-    }
-    if FileKind(folder + "/" + Checkpoint.stateFile) == .file {
-      throw refuse("\(folder) is a checkpoint, which stays as it is: choose another folder")
-    }
-    do {
+    try requireFile(path)
+    try namingFile(path) { () throws(FileError) in
       try Safetensors.save(tensors, metadata: metadata, to: path)
-    } catch {
-      // The reader of the message knows the name of the file, not that of the temporary file.
-      throw FileError(
-        error.kind, path, error.description.replacing(error.path, with: path))
     }
   }
 }

@@ -1,6 +1,5 @@
 internal import Checkpointing
 public import Formats
-internal import Glibc
 public import Recurrence
 
 extension SafetensorsFile {
@@ -101,14 +100,5 @@ extension SafetensorsFile {
     }
     let names = Dictionary(uniqueKeysWithValues: model.tiedNames.map { ($1, $0) })
     try load(into: [("", weights)], besides: others, otherNames: names)
-  }
-}
-
-extension Tensor {
-  /// Returns true if another tensor has the same type, shape and bytes.
-  fileprivate func hasSameElements(as other: Tensor) -> Bool {
-    guard type == other.type, shape == other.shape else { return false }
-    guard let first = memory.baseAddress, let second = other.memory.baseAddress else { return true }
-    return memcmp(first, second, memory.count) == 0
   }
 }

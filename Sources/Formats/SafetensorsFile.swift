@@ -1,5 +1,3 @@
-internal import Glibc
-
 /// A safetensors file, mapped into memory after its header was checked completely.
 ///
 /// Everything that the Python library refuses is refused (a gap, an overlap or bytes left over in
@@ -114,6 +112,15 @@ public struct SafetensorsFile: Sendable {
     return tensors
   }
 
+  /// Makes a file of tensors in memory, such as those of another format.
+  /// - Parameter path: The file that they were made from, for messages.
+  package init(_ path: String, tensors: [Tensor]) {
+    self.path = path
+    self.tensors = tensors
+    metadata = [:]
+    places = Dictionary(uniqueKeysWithValues: tensors.enumerated().map { ($1.name, $0) })
+  }
+
   /// Makes a copy in which some tensors are replaced.
   package init(_ file: SafetensorsFile, without names: Set<String>, with tensors: [Tensor]) {
     path = file.path
@@ -193,31 +200,5 @@ private struct HeaderEntry {
       numbers.append(number)
     }
     return numbers
-  }
-}
-
-/// A file mapped into memory for reading.
-private final class FileMapping {
-  let bytes: UnsafeRawBufferPointer
-
-  init(_ path: String) throws(FileError) {
-    let descriptor = try openRegularFile(path)
-    defer { close(descriptor) }
-    var info = stat()
-    if fstat(descriptor, &info) != 0 { throw .reading(path) }
-    let size = Int(info.st_size)
-    if size == 0 {
-      bytes = UnsafeRawBufferPointer(start: nil, count: 0)
-      return
-    }
-    guard let start = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), start != MAP_FAILED
-    else { throw .reading(path) }
-    bytes = UnsafeRawBufferPointer(start: start, count: size)
-  }
-
-  deinit {
-    if let start = bytes.baseAddress {
-      munmap(UnsafeMutableRawPointer(mutating: start), bytes.count)
-    }
   }
 }

@@ -1,3 +1,4 @@
+internal import Glibc
 public import LinearAlgebra
 
 /// The type of a tensor's elements, with safetensors' names and in its order.
@@ -125,6 +126,13 @@ public struct Tensor: @unchecked Sendable {
     return memory.bindMemory(to: Element.self)
   }
 
+  /// Returns true if another tensor has the same type, shape and bytes.
+  package func hasSameElements(as other: Tensor) -> Bool {
+    guard type == other.type, shape == other.shape else { return false }
+    guard let first = memory.baseAddress, let second = other.memory.baseAddress else { return true }
+    return memcmp(first, second, memory.count) == 0
+  }
+
   /// Copies the elements, converted from any floating-point type that PyTorch trains in; returns
   /// false if the types do not fit. Nothing is converted if the types are equal.
   package func copy<Element: TensorElement>(into target: UnsafeMutableBufferPointer<Element>)
@@ -138,6 +146,15 @@ public struct Tensor: @unchecked Sendable {
     if let target = target as? UnsafeMutableBufferPointer<Float> { return convert(into: target) }
     if let target = target as? UnsafeMutableBufferPointer<Double> { return convert(into: target) }
     return false
+  }
+
+  /// The numbers of a tensor of a floating-point type; nil for other types.
+  package var floats: [Float]? {
+    guard [.float32, .float64, .float16, .bfloat16].contains(type) else { return nil }
+    return [Float](unsafeUninitializedCapacity: count) { target, written in
+      written = count
+      _ = copy(into: UnsafeMutableBufferPointer(rebasing: target[..<count]))
+    }
   }
 
   private func convert<Target: BinaryFloatingPoint>(

@@ -119,7 +119,8 @@ public final class Run {
       _ = try dataset.test?.loader(options.evaluation.loaderRequest(in: world))
     }
     try Self.agree(resolved, dataset, trainer.model, world)
-    try trainer.begin(from: start?.weights, updateGate: request.updateGate)
+    let weights = try world.unanimous { try start?.weights(for: trainer.model) }
+    try trainer.begin(from: weights, updateGate: request.updateGate)
 
     // Nothing is written until everything is known to fit.
     try resume(from: start?.checkpoint)
@@ -294,7 +295,9 @@ public final class Run {
 /// The state from which the root starts the run.
 private struct Start {
   var checkpoint: Checkpoint?
-  var weights: SafetensorsFile?
+  private var weights: SafetensorsFile?
+  /// The network of another program, instead of `weights`.
+  private var foreign: ForeignFile?
   var vocabularies: Dataset.Vocabularies?
   var warning: String?
 
@@ -313,12 +316,20 @@ private struct Start {
       vocabularies = try checkpoint.vocabularies()
       return
     }
-    if FileKind(source) == .file || source.hasSuffix(".safetensors") {
+    if let foreign = try ForeignFile(source) {
+      try foreign.check(request.options.model)
+      self.foreign = foreign
+    } else if FileKind(source) == .file || source.hasSuffix(".safetensors") {
       weights = try SafetensorsFile(source)
     } else {
       let other = try Checkpoint(verifying: CheckpointStore.locate(source))
       weights = try other.bestWeights
       vocabularies = try other.vocabularies()
     }
+  }
+
+  /// Returns the weights to start from under the names of the model; nil for the model's own.
+  func weights(for model: any Model) throws(FileError) -> SafetensorsFile? {
+    try foreign?.weights(vocabulary: model.interface.output.width) ?? weights
   }
 }

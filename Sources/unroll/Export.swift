@@ -6,10 +6,10 @@ internal import Training
 
 struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Writes a checkpoint's weights as a file that PyTorch loads.",
+    abstract: "Writes a checkpoint's weights for PyTorch, or its model for other programs.",
     discussion: """
-      The vocabulary is written next to out.safetensors as out.vocabulary.json, and the vocabulary \
-      of outputs as out.outputs.json if it differs from that of inputs.
+      The vocabulary is written next to out.safetensors or out.onnx as out.vocabulary.json, and \
+      the vocabulary of outputs as out.outputs.json if it differs from that of inputs.
 
       The file has the names, shapes and order of gates of PyTorch's modules, so that \
       load_state_dict(strict=True) accepts it: encoder, rnn and decoder of the word_language_model \
@@ -25,14 +25,28 @@ struct Export: ParsableCommand {
       for other programs; then layer normalisation is refused, and every cell except elman, lstm, \
       gru, gru-reset-before, update-gru and leaky. --update-gate is for gru and gru-reset-before. \
       unroll import reads all of these forms.
+
+      The format onnx is a graph for ONNX Runtime, with the states of the layers as inputs and \
+      outputs. It represents lstm, gru, gru-reset-before, elman, dense and linear layers; other \
+      models are refused with exit code 65.
       """)
 
   @OptionGroup var from: CheckpointArgument
 
   @Argument(
     help: ArgumentHelp("The file to write; an old one is replaced.", valueName: "out.safetensors"),
-    completion: .file(extensions: ["safetensors"]))
+    completion: .file(extensions: ["safetensors", "onnx", "gguf"]))
   var output: String
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      The form of the file: pytorch, the names of PyTorch's modules; huggingface, a folder for \
+      transformers; gguf, a file for llama.cpp; rwkv, a .safetensors file with RWKV-LM's names; onnx, \
+      a graph for ONNX Runtime. By default gguf for a name that ends with .gguf, onnx for one that \
+      ends with .onnx, and else pytorch.
+      """, valueName: "pytorch|huggingface|gguf|rwkv|onnx"))
+  var format: ExportFormat?
 
   @Flag(
     help: """
@@ -57,11 +71,26 @@ struct Export: ParsableCommand {
   var updateGate = UpdateGate.past
 
   func run() throws {
-    guard output.hasSuffix(".safetensors") else {
+    let format = format ?? ExportFormat(of: output)
+    if let suffix = format.suffix, !output.hasSuffix(suffix) {
       throw UsageError(
-        "\(output) does not end with .safetensors, the only format that export writes: give such "
-          + "a name")
+        "\(output) does not end with \(suffix), as a file of the format \(format.rawValue) does: "
+          + "give such a name, or another --format")
     }
+    if format == .pytorch { return try exportModules() }
+    if joined || updateGate != .past {
+      throw UsageError(
+        "\(joined ? "--joined" : "--update-gate") is for --format pytorch: leave it out")
+    }
+    guard let container = format.container else { return try exportGraph() }
+    let path = try from.locate()
+    let export = try ForeignExport(Checkpoint(verifying: path), to: container, raw: raw)
+    print("\(output): \(export.network), \(export.weights) weights")
+    for line in try export.save(to: output) { print(line) }
+    from.tell(path)
+  }
+
+  private func exportModules() throws {
     let path = try from.locate()
     let export = try PyTorchExport(
       Checkpoint(verifying: path), raw: raw,
@@ -73,5 +102,48 @@ struct Export: ParsableCommand {
       print("\(file): \(symbols) symbols")
     }
     from.tell(path)
+  }
+
+  private func exportGraph() throws {
+    let path = try from.locate()
+    let export = try ONNXExport(Checkpoint(verifying: path), raw: raw)
+    try export.save(to: output)
+    print("\(output): \(export.nodes) nodes, \(export.weights) weights")
+    print("inputs \(export.inputs.joined(separator: " "))")
+    print("outputs \(export.outputs.joined(separator: " "))")
+    for (file, symbols) in try export.saveVocabularies(beside: output) {
+      print("\(file): \(symbols) symbols")
+    }
+    from.tell(path)
+  }
+}
+
+/// The form of an exported file.
+enum ExportFormat: String, CaseIterable, ExpressibleByArgument {
+  case pytorch, huggingface, gguf, rwkv, onnx
+
+  /// Finds the form that the name of a file says.
+  init(of path: String) {
+    self = path.hasSuffix(".gguf") ? .gguf : path.hasSuffix(".onnx") ? .onnx : .pytorch
+  }
+
+  /// The end of the file's name; nil for a folder.
+  var suffix: String? {
+    switch self {
+    case .pytorch, .rwkv: ".safetensors"
+    case .gguf: ".gguf"
+    case .onnx: ".onnx"
+    case .huggingface: nil
+    }
+  }
+
+  /// The container of another program; nil for PyTorch's modules and for a graph.
+  var container: ForeignContainer? {
+    switch self {
+    case .pytorch, .onnx: nil
+    case .huggingface: .huggingface
+    case .gguf: .gguf
+    case .rwkv: .rwkv
+    }
   }
 }

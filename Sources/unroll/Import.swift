@@ -42,25 +42,37 @@ struct Import: ParsableCommand {
   var updateGate: UpdateGate?
 
   func run() throws {
-    let options = try arguments.load()
+    let foreign = try ForeignFile(input)
+    let options = try arguments.load(model: foreign?.modelSection())
+    if foreign != nil, updateGate != nil {
+      throw UsageError("--update-gate is for files with PyTorch's names: leave it out")
+    }
     var isFolder: ObjCBool = false
-    if FileManager.default.fileExists(atPath: input, isDirectory: &isFolder), isFolder.boolValue {
+    if foreign == nil, FileManager.default.fileExists(atPath: input, isDirectory: &isFolder),
+      isFolder.boolValue
+    {
       throw UsageError(
-        "\(input) is a folder: give a .safetensors file, or start from a checkpoint's weights "
-          + "with unroll train --init-from")
+        "\(input) is a folder without config.json and model.safetensors: give one of these, or a "
+          + "file, or start from a checkpoint's weights with unroll train --init-from")
     }
     if RunFolder(folder).isUsed {
       throw UsageError("\(folder) holds a run already: choose another --run folder")
     }
     // The weights are read before anything is created, so that a wrong file leaves nothing behind.
-    _ = try SafetensorsFile(input)
+    if foreign == nil { _ = try SafetensorsFile(input) }
     let request = RunRequest(
-      options, given: try arguments.text(options), folder: RunFolder(folder), resume: .none,
+      options, given: try arguments.text(options, and: foreign.map { _ in input }),
+      folder: RunFolder(folder), resume: .none,
       initFrom: input, updateGate: updateGate)
     try inWorld { world in
       let log = Logger(label: "unroll") { _ in ConsoleLog() }
       try Run(request, world: world, log: log).save()
-      if world.isRoot { print("\(folder): ready for unroll train with --run \(folder)") }
+      if world.isRoot, let foreign {
+        print("\(input): \(foreign.words), model: \(try foreign.modelSection())")
+        print("\(folder): ready for unroll train \(folder)/config.yaml --run \(folder)")
+      } else if world.isRoot {
+        print("\(folder): ready for unroll train with --run \(folder)")
+      }
       return ExitStatus.done
     }
   }

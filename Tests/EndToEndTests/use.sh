@@ -109,7 +109,7 @@ refused 65 "layers.0.weight_l0 as \[192, 68\] and not \[196, 69\]" import 2.safe
   --set 'model.layers=[{cell: lstm, hidden: 49}, {cell: gru, hidden: 40}]'
 refused 65 "multiply the candidate, and not the past" import 3.safetensors config.yaml --run in-6 --update-gate past
 pass "export, import: the same network in four forms, with the same bits in each"
-refused 64 "does not end with .safetensors" export "$run" model.onnx
+refused 64 "does not end with .safetensors" export "$run" model.bin
 pass "export, import: the vocabulary is beside the weights, and another form is refused"
 
 # What a model does not know is counted, by one rank, and a prompt of nothing else is refused.

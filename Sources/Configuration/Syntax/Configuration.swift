@@ -52,6 +52,11 @@ public struct Configuration: Sendable {
     root.content = .mapping(entries)
   }
 
+  /// Returns true if a key is given at the top.
+  public func contains(_ key: String) -> Bool {
+    root.entries?.contains { $0.key == key } ?? false
+  }
+
   /// Returns this configuration with another merged into it.
   public func merged(with other: Configuration) -> Configuration {
     var result = self

@@ -68,3 +68,10 @@ public struct Dense: RecurrentCell {
   /// Does nothing: there are no recurrent weights.
   public func accumulate(_ pass: Pass) {}
 }
+
+extension Dense: ONNXCell {
+  public static func onnxForm(_ options: Options) -> ONNXForm {
+    options.taps == 1
+      ? .map(options.nonlinearity) : .unsupported("has taps, for which ONNX has no operator")
+  }
+}

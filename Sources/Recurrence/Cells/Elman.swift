@@ -81,3 +81,9 @@ extension Elman: PortableCell {
       "has the nonlinearity \(options.nonlinearity.rawValue), and nn.RNN has tanh and relu only"
   }
 }
+
+extension Elman: ONNXCell {
+  public static func onnxForm(_ options: Options) -> ONNXForm {
+    .recurrent(ONNXOperator("RNN", blocks: [0], activation: options.nonlinearity))
+  }
+}

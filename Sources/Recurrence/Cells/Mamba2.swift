@@ -48,8 +48,8 @@ public struct Mamba2: MatrixStateCell {
     /// The width of B and C of all groups.
     var inputs: Int { 2 * groups * state }
 
-    /// The number of memories.
-    var memories: Int {
+    /// The number of memories: `heads`, or the least with at most 64 units each.
+    package var memories: Int {
       heads
         ?? (1...hidden).first {
           hidden.isMultiple(of: $0) && $0.isMultiple(of: groups) && hidden / $0 <= 64

@@ -31,6 +31,38 @@ let presets: [String: @Sendable (PresetSize) -> SequenceModelOptions] = [
   "xlstm-7b": largeXLSTM,
 ]
 
+extension SequenceModelOptions {
+  /// Returns the model of a preset; nil if there is no preset of this name.
+  package static func preset(_ name: String, width: Int, depth: Int) -> SequenceModelOptions? {
+    presets[name]?(PresetSize(width: width, depth: depth))
+  }
+
+  /// The keys of a section `model` that stand for these options, if a preset makes them or differs in `tied`
+  /// alone; nil if none does.
+  package var presetSection: String? {
+    guard let width = embedding else { return nil }
+    for (name, make) in presets.sorted(by: { $0.key < $1.key }) {
+      var options = make(PresetSize(width: width, depth: layers.count))
+      let isUsual = options.tied == tied
+      options.tied = tied
+      guard options == self else { continue }
+      return "{preset: \(name), width: \(width), depth: \(layers.count)"
+        + (isUsual ? "}" : ", tied: \(tied)}")
+    }
+    return nil
+  }
+
+  /// Changes every layer that is a block.
+  /// - Parameter change: A function of the layer's index and its block.
+  package mutating func changeBlocks(_ change: (Int, inout BlockOptions) -> Void) {
+    for index in layers.indices {
+      guard case .block(var block) = layers[index].kind else { continue }
+      change(index, &block)
+      layers[index].kind = .block(block)
+    }
+  }
+}
+
 /// The keys of a section `model` that name a preset.
 struct PresetSection: Decodable {
   /// The section that the preset stands for; nil without a preset.

@@ -185,3 +185,10 @@ extension GRU: PortableCell {
   public static var updateGate: Int? { 1 }
   public static var keepsCandidateBias: Bool { true }
 }
+
+extension GRU: ONNXCell {
+  public static func onnxForm(_ options: Options) -> ONNXForm {
+    // r, z, n here and z, r, n there; without the attribute r multiplies h(t−1) before the product.
+    .recurrent(ONNXOperator("GRU", blocks: [1, 0, 2], attributes: ["linear_before_reset": 1]))
+  }
+}

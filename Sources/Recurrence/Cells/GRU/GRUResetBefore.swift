@@ -136,3 +136,9 @@ public struct GRUResetBefore: RecurrentCell {
 extension GRUResetBefore: PortableCell {
   public static var updateGate: Int? { 1 }
 }
+
+extension GRUResetBefore: ONNXCell {
+  public static func onnxForm(_ options: Options) -> ONNXForm {
+    .recurrent(ONNXOperator("GRU", blocks: [1, 0, 2], attributes: ["linear_before_reset": 0]))
+  }
+}

@@ -224,3 +224,27 @@ extension LSTM: PortableCell {
       ? "has layer normalisation, which takes each of the two products by itself" : nil
   }
 }
+
+extension LSTM: ONNXCell {
+  public static func onnxForm(_ options: Options) -> ONNXForm {
+    if options.layerNorm { return .unsupported("has layer normalisation, which ONNX's LSTM lacks") }
+    if options.projection != nil {
+      return .unsupported("has a projection, which ONNX's LSTM lacks")
+    }
+    if options.peephole == .previous {
+      return .unsupported("has previous peepholes, and those of ONNX's LSTM are gers")
+    }
+    // i, f, g, o here, or i, g, o, and i, o, f, g there; those of peepholes are i, f, o, or i, o, and i, o, f.
+    let hasPeepholes = options.peephole == .gers
+    if options.coupled {
+      return .recurrent(
+        ONNXOperator(
+          "LSTM", blocks: [0, 2, nil, 1], peepholes: hasPeepholes ? [0, 1, nil] : [],
+          attributes: ["input_forget": 1], states: ["h", "c"]))
+    }
+    return .recurrent(
+      ONNXOperator(
+        "LSTM", blocks: [0, 3, 1, 2], peepholes: hasPeepholes ? [0, 2, 1] : [],
+        states: ["h", "c"]))
+  }
+}

@@ -1,0 +1,33 @@
+internal import Checkpointing
+internal import Formats
+
+/// Refuses a path at which no file can be exported.
+func requireFile(_ path: String) throws(FileError) {
+  let folder = parent(of: path)
+  func refuse(_ reason: String) -> FileError {
+    FileError(.cannotCreate, path, "cannot create \(path) because \(reason)")
+  }
+  switch FileKind(folder) {
+  case .folder: break
+  case .nothing: throw refuse("there is no folder \(folder): create it first")
+  case .file, .other: throw refuse("\(folder) is not a folder: choose another path")
+  }
+  switch FileKind(path) {
+  case .nothing, .file: break
+  case .folder: throw refuse("it is a folder: give the path of a file in it")
+  // A device or a pipe would be replaced by the file.
+  case .other: throw refuse("it is not a regular file: give another path")
+  }
+  if FileKind(folder + "/" + Checkpoint.stateFile) == .file {
+    throw refuse("\(folder) is a checkpoint, which stays as it is: choose another folder")
+  }
+}
+
+/// Names a file in the error of writing it, instead of its temporary file, which the reader does not know.
+func namingFile(_ path: String, _ write: () throws(FileError) -> Void) throws(FileError) {
+  do throws(FileError) {
+    try write()
+  } catch {
+    throw FileError(error.kind, path, error.description.replacing(error.path, with: path))
+  }
+}
