@@ -14,7 +14,7 @@ let settings: [SwiftSetting] =
   + (double ? [.define("REAL_IS_DOUBLE")] : [])
 
 /// Files of modules that are no Swift.
-let excluded = ["ProtocolBuffers": ["onnx.proto"]]
+let excluded = ["ProtocolBuffers": ["onnx.proto", "tensorboard.proto"]]
 
 func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
   .target(
@@ -99,7 +99,8 @@ let trainer: [Target] = [
   module(
     "Reporting",
     [
-      "LinearAlgebra", "Sequences", "Recurrence", "Datasets", "Formats", "Configuration",
+      "LinearAlgebra", "Sequences", "Recurrence", "Datasets", "Formats", "ProtocolBuffers",
+      "Configuration",
       "Checkpointing",
       "Inference", "Training", .product(name: "Logging", package: "swift-log"),
     ]),

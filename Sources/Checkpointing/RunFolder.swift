@@ -14,6 +14,8 @@ public struct RunFolder: Sendable {
   public var resolvedConfiguration: String { path + "/config.json" }
   public var metrics: String { path + "/metrics.jsonl" }
   public var checkpoints: String { path + "/checkpoints" }
+  /// The folder of the event files of TensorBoard.
+  public var eventFiles: String { path + "/tensorboard" }
   /// The folder of encoded texts, unless the configuration names another.
   public var cache: String { path + "/data" }
 

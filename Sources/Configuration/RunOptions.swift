@@ -17,10 +17,12 @@ public struct RunOptions: Codable, Equatable, Sendable {
   public var checkpoint: CheckpointOptions
   public var evaluation: EvaluationOptions
   public var console: ConsoleOptions
+  public var report = ReportOptions()
   public var watchdog = WatchdogOptions()
 
   enum CodingKeys: String, CodingKey {
-    case name, seed, data, model, training, communication, checkpoint, evaluation, console, watchdog
+    case name, seed, data, model, training, communication, checkpoint, evaluation, console, report
+    case watchdog
   }
 
   /// Makes the options of a run in Swift, with the defaults of a configuration.
@@ -54,6 +56,7 @@ public struct RunOptions: Codable, Equatable, Sendable {
     evaluation = try EvaluationOptions(
       from: container.superDecoder(forKey: .evaluation), like: training)
     console = try container.section(.console)
+    report = try container.section(.report)
     watchdog = try container.decode(.watchdog, default: watchdog)
     if let violation = violations(at: .decoding).first {
       throw DecodingError.dataCorruptedError(

@@ -15,3 +15,11 @@ extension ONNXModelProto {
     try self.init(serializedBytes: bytes)
   }
 }
+
+extension Tensorboard_Event {
+  /// The bytes of the event, without the frame that a file gives it.
+  /// - Throws: An error of the library where the event exceeds 2 GiB.
+  package var serialized: [UInt8] {
+    get throws { try serializedBytes() }
+  }
+}

@@ -13,6 +13,8 @@ struct Reports {
   let console: Console
   let checkpoints: RunCheckpoints
   private let metrics: MetricsFileSink
+  /// nil if the run writes no event files.
+  private let tensorBoard: TensorBoardSink?
   private let log: RunLog
   private let store: CheckpointStore
   private let further: [any MetricsSink]
@@ -22,7 +24,7 @@ struct Reports {
     [
       metrics,
       console,
-    ] + further
+    ] + [tensorBoard].compactMap(\.self) + further
   }
 
   /// - Parameter hosts: The host of each rank.
@@ -39,6 +41,11 @@ struct Reports {
     let hasAccuracy = if case .symbols = dataset.interface.output { true } else { false }
     metrics = MetricsFileSink(
       folder.metrics, hasAccuracy: hasAccuracy, hosts: hosts, warn: console.warn)
+    tensorBoard =
+      options.report.tensorboard
+      ? TensorBoardSink(
+        folder.eventFiles, hasAccuracy: hasAccuracy, configuration: request.given,
+        warn: console.warn) : nil
     checkpoints = RunCheckpoints(
       options, in: store, dataset, worldSize: worldSize, warn: console.warn)
     self.log = RunLog(
@@ -50,6 +57,7 @@ struct Reports {
   /// later steps.
   func open(at state: CoordinatorState) throws {
     try metrics.open(at: state)
+    tensorBoard?.open(at: state)
     try store.setBest(state.bestStep)
   }
 
@@ -67,5 +75,6 @@ struct Reports {
     if outcome == .interrupted { checkpoints.noteSave(of: trainer.coordinator.state) }
     log.conclude(outcome, inTest: inTest, trainer)
     if let test { for sink in sinks { sink.record(test: test, trainer.coordinator) } }
+    tensorBoard?.close()
   }
 }

@@ -329,7 +329,10 @@ public final class Trainer {
     }
     let isBest = coordinator.finish(
       evaluation: score.loss, guess: score.guess, bytesPerTarget: score.bytesPerTarget)
-    for sink in sinks { sink.record(evaluation: score, isBest: isBest, coordinator) }
+    for sink in sinks {
+      sink.record(evaluation: score, isBest: isBest, coordinator)
+      sink.record(weights: weights, coordinator)
+    }
     return true
   }
 

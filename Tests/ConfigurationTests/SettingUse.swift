@@ -321,7 +321,7 @@ struct SettingUse: Sendable, CustomTestStringConvertible {
   /// them idle when they are decoded.
   static let alwaysRead = Set(
     """
-    name seed watchdog console.progress evaluation.every data.task data.format data.train data.valid
+    name seed watchdog report.tensorboard console.progress evaluation.every data.task data.format data.train data.valid
     data.test data.tokenizer data.vocabulary.size data.vocabulary.min_count data.document
     data.view data.test_view data.source.format data.source.train data.source.tokenizer
     data.frames data.source.vocabulary.size data.source.vocabulary.min_count

@@ -65,3 +65,71 @@ code=0
 under 1 report nowhere 2>err || code=$?
 [ "$code" -eq 64 ] && grep -q "give the folder of a run" err || die "$code, $(cat err)"
 pass "report: a page with every curve, alone and of two runs, that needs nothing else"
+
+# A run that was stopped and resumed twice: the files of TensorBoard, read by their format alone.
+for steps in 30 60 90; do train board --set "training.steps=$steps" --set evaluation.every=15; done
+[ "$(find runs/board/tensorboard -name 'events.out.tfevents.*' | wc -l)" -eq 3 ] || die "$(ls runs/board/tensorboard)"
+[ ! -e runs/bare/tensorboard ] || die "a folder of no run"
+train bare --set training.steps=5 --set report.tensorboard=false
+[ ! -e runs/bare/tensorboard ] || die "files that were not wanted"
+if command -v python3 >/dev/null; then
+  python3 - runs/board/tensorboard <<'END' || die "files of TensorBoard"
+import glob, struct, sys
+
+def crc(data):
+    value = 0xFFFFFFFF
+    for byte in data:
+        value ^= byte
+        for _ in range(8):
+            value = (value >> 1) ^ (0x82F63B78 if value & 1 else 0)
+    value ^= 0xFFFFFFFF
+    return ((value >> 15 | value << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+def varint(data, at):
+    value = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            return value, at
+
+def fields(data):
+    at = 0
+    while at < len(data):
+        key, at = varint(data, at)
+        if key & 7 == 0: value, at = varint(data, at)
+        elif key & 7 == 1: value, at = struct.unpack("<d", data[at:at + 8])[0], at + 8
+        elif key & 7 == 5: value, at = struct.unpack("<f", data[at:at + 4])[0], at + 4
+        else:
+            size, at = varint(data, at)
+            value, at = data[at:at + size], at + size
+        yield key >> 3, value
+
+seen = {}
+for path in sorted(glob.glob(sys.argv[1] + "/*")):
+    data, at, first = open(path, "rb").read(), 0, True
+    while at < len(data):
+        size, check = struct.unpack("<QI", data[at:at + 12])
+        assert check == crc(data[at:at + 8]), "a length"
+        body = data[at + 12:at + 12 + size]
+        assert struct.unpack("<I", data[at + 12 + size:at + 16 + size])[0] == crc(body), "an event"
+        at += 16 + size
+        event = dict(fields(body))
+        assert not first or event[3] == b"brain.Event:2"
+        first = False
+        step = event.get(2, 0)
+        if 7 in event:
+            assert dict(fields(event[7]))[1] == 1
+            seen = {tag: [s for s in steps if s < step] for tag, steps in seen.items()}
+        for number, value in fields(event.get(5, b"")):
+            parts = dict(fields(value))
+            seen.setdefault(parts[1].decode(), []).append(step)
+for tag in ("loss/train", "loss/valid", "train/learning_rate", "train/gradient_norm", "bits_per_byte/valid"):
+    assert seen[tag] and seen[tag] == sorted(set(seen[tag])), (tag, seen.get(tag))
+assert seen["loss/valid"] == [15, 30, 45, 60, 75, 90], seen["loss/valid"]
+assert any(tag.startswith("weights/") for tag in seen), seen.keys()
+END
+fi
+pass "TensorBoard: whole records, and steps that rise over two resumptions"
