@@ -8,10 +8,10 @@ import Testing
 
 @Suite struct `Files of other programs` {
   static let models = [
-    "{preset: rwkv7, width: 6, depth: 2}",
+    "{preset: rwkv7, width: 64, depth: 2}",
     """
-    {embedding: 6, embedding_norm: layernorm, final_norm: layernorm, tied: true, output_bias: false, \
-    layers: [{block: {norm: layernorm, mixer: {cell: rwkv7, hidden: 6, heads: 3, gate_rank: 5, \
+    {embedding: 64, embedding_norm: layernorm, final_norm: layernorm, tied: true, output_bias: false, \
+    layers: [{block: {norm: layernorm, mixer: {cell: rwkv7, hidden: 64, heads: 1, gate_rank: 5, \
     input_weights: false, out_projection: true, projection_bias: false}, mlp: {kind: squared_relu, \
     factor: 3.1, bias: false, token_shift: true}}}]}
     """,
@@ -64,10 +64,11 @@ import Testing
       _ = try ForeignExport(run.train(), to: .gguf).save(to: file)
       for (section, words) in [
         (
-          "{preset: rwkv7, width: 6, depth: 3}", "model.layers is a list of 2 there and a list of 3"
+          "{preset: rwkv7, width: 64, depth: 3}",
+          "model.layers is a list of 2 there and a list of 3"
         ),
-        ("{preset: rwkv7, width: 12, depth: 2}", "is 6 there and 12 in the configuration"),
-        ("{preset: mamba2, width: 6, depth: 2}", "model.embedding_norm"),
+        ("{preset: rwkv7, width: 128, depth: 2}", "is 64 there and 128 in the configuration"),
+        ("{preset: mamba2, width: 64, depth: 2}", "model.embedding_norm"),
       ] {
         let other = try SmallRun(in: folder, model: section)
         let error = #expect(throws: FileError.self) { try other.open("other", from: file) }
@@ -89,7 +90,7 @@ import Testing
       let whole = try trained.tensors(of: "model.safetensors")
       for name in ["encoder.weight", "decoder.weight"] {
         let own: [Float] = try whole.values(name)
-        #expect(try weights.values(name, as: Float.self) == Array(own[..<((count - 2) * 6)]))
+        #expect(try weights.values(name, as: Float.self) == Array(own[..<((count - 2) * 64)]))
       }
       let error = #expect(throws: FileError.self) { try foreign.weights(vocabulary: count + 1) }
       #expect(
@@ -99,7 +100,7 @@ import Testing
 
   @Test func `a damaged file of any container is read or refused, cut off anywhere`() throws {
     try withTemporaryFolder { folder in
-      let run = try SmallRun(in: folder, model: Self.models[1], steps: 1)
+      let run = try SmallRun(in: folder, model: Self.models[3], steps: 1)
       let file = folder + "/out.gguf"
       _ = try ForeignExport(run.train(), to: .gguf).save(to: file)
       let whole = try bytes(at: file)

@@ -149,28 +149,38 @@ import Testing
     let sample = LlamaRWKV7.samples[0]
     let (content, weights) = try Self.content(LlamaRWKV7.self, sample)
     let fused = try #require(content["blk.2.time_mix_lerp_fused.weight"])
-    #expect(fused.shape == [6, 1, 1, 6])
+    let n = sample.width
+    #expect(fused.shape == [6, 1, 1, n])
     for (place, letter) in ["r", "w", "k", "v", "a", "g"].enumerated() {
       let entry = try #require(weights.layout.entry(named: "layers.2.mixer.x_\(letter)_l0"))
       #expect(
-        Array(fused.floats![place * 6..<place * 6 + 6]) == Array(weights.elements(of: entry)))
+        Array(fused.floats![place * n..<place * n + n]) == Array(weights.elements(of: entry)))
     }
+  }
+
+  @Test func `RWKV-LM has the low-rank matrices transposed`() throws {
+    let sample = RWKVLanguageModel.samples[0]
+    let (content, weights) = try Self.content(RWKVLanguageModel.self, sample)
     let entry = try #require(weights.layout.entry(named: "layers.2.mixer.w1_l0"))
-    let names = try Self.content(RWKVLanguageModel.self, sample).content
-    let (here, there) = (Array(weights.elements(of: entry)), names["blocks.2.att.w1"]!.floats!)
-    #expect(entry.shape == [2, 6] && names["blocks.2.att.w1"]!.shape == [6, 2])
+    let there = try #require(content["blocks.2.att.w1"])
+    #expect(entry.shape == [2, 6] && there.shape == [6, 2])
+    let (own, other) = (Array(weights.elements(of: entry)), there.floats!)
     for row in 0..<6 {
-      for column in 0..<2 { #expect(there[row * 2 + column] == here[column * 6 + row]) }
+      for column in 0..<2 { #expect(other[row * 2 + column] == own[column * 6 + row]) }
     }
   }
 
   @Test(arguments: [
-    ("{preset: rwkv7, width: 8, depth: 2, output_bias: true}", "output_bias is true"),
     (
-      "{preset: rwkv7, width: 8, depth: 2, final_norm: rmsnorm}",
+      "{preset: rwkv7, width: 96, depth: 1}",
+      "a head has 48 units, and llama.cpp computes only heads of a multiple of 64"
+    ),
+    ("{preset: rwkv7, width: 64, depth: 1, output_bias: true}", "output_bias is true"),
+    (
+      "{preset: rwkv7, width: 64, depth: 1, final_norm: rmsnorm}",
       "final_norm.eps is 1e-06"
     ),
-    ("{preset: rwkv7, width: 8, depth: 2, embedding_scale: 2}", "embedding_scale is 2"),
+    ("{preset: rwkv7, width: 64, depth: 1, embedding_scale: 2}", "embedding_scale is 2"),
     ("{preset: hawk, width: 8, depth: 2}", "layer 0 is a block of rg-lru"),
     ("{embedding: 8, layers: [{cell: lstm, hidden: 8}]}", "layer 0 is no block"),
     (

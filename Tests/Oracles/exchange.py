@@ -2,7 +2,7 @@
 
     pip install numpy torch safetensors transformers==5.24.0 xllamacpp==2026.10.11549
     python Tests/Oracles/exchange.py .build/release/unroll
-    python Tests/Oracles/exchange.py .build/release/unroll --tiny MODEL.bin LOGITS.bin
+    python Tests/Oracles/exchange.py .build/release/unroll --tiny MODEL.bin LOGITS.bin --vocabulary FILE
 
 The script trains small models of both presets for a few steps, on bytes that it makes itself, and exports each in every
 format that has its network. llama.cpp (the library inside the package xllamacpp), transformers, and RWKV-7's equations in
@@ -10,7 +10,8 @@ numpy then read the files. Compared with Unroll are the log-probability of lines
 text of 100 bytes (`unroll generate`). Then every file is imported again, which must give the same weights.
 
 With `--tiny`, the tiny RWKV-7 of rwkv.cpp, a file with the logits that it must give after the bytes `"in` (float32), is
-imported, exported, and compared in the same way; all other programs must give these logits.
+imported, exported, and compared in the same way; all other programs must give these logits. With `--vocabulary` llama.cpp
+cuts text with the vocabulary of an exported file, and must find the numbers of `unroll tokenizer encode`.
 """
 import argparse
 import ctypes
@@ -39,13 +40,16 @@ MODELS = {
         "kernel: 3, out_projection: true, projection_bias: false}}}]}"),
     "rwkv7": "{preset: rwkv7, width: 64, depth: 3}",
     "rwkv7-tied": (
-        "{embedding: 24, embedding_norm: layernorm, final_norm: layernorm, tied: true, output_bias: false, layers: ["
+        "{embedding: 128, embedding_norm: layernorm, final_norm: layernorm, tied: true, output_bias: false, layers: ["
         + ", ".join(
-            "{block: {norm: layernorm, mixer: {cell: rwkv7, hidden: 24, heads: 3, input_weights: false, decay_rank: 5, "
+            "{block: {norm: layernorm, mixer: {cell: rwkv7, hidden: 128, heads: 2, input_weights: false, decay_rank: 5, "
             f"rate_rank: 7, gate_rank: 9, value_residual: {residual}, out_projection: true, projection_bias: false}}, "
             "mlp: {kind: squared_relu, factor: 3, bias: false, token_shift: true}}}" for residual in ["false", "true"])
         + "]}"),
 }
+SENTENCES = """The Unroll trainer's 3 layers, 4096 symbols; don't   stop!
+Grüße aus Köln: 日本語 \U0001F642 {"key": [1, 2.5e-3]}
+    for i in range(10):\tprint(i \\ 'x' "y")"""
 FORMATS = {"mamba2": ["gguf", "huggingface"], "rwkv7": ["gguf", "rwkv"]}
 SUFFIX = {"gguf": ".gguf", "huggingface": "", "rwkv": ".safetensors"}
 
@@ -154,8 +158,9 @@ class Llama:
 class Transformers:
     def __init__(self, path):
         import torch
-        from transformers import AutoModelForCausalLM
+        from transformers import AutoModelForCausalLM, AutoTokenizer
         self.torch = torch
+        self.tokenizer = AutoTokenizer.from_pretrained(path)
         self.model, told = AutoModelForCausalLM.from_pretrained(path, output_loading_info=True)
         self.model.eval()
         assert not told["missing_keys"] and not told["unexpected_keys"], told
@@ -163,6 +168,9 @@ class Transformers:
     def logits(self, text):
         with self.torch.no_grad():
             return self.model(self.torch.tensor([list(text)]), use_cache=False).logits[0].numpy()
+
+    def tokens(self, text):
+        return self.tokenizer(text.decode(), add_special_tokens=False).input_ids
 
 
 class Equations:
@@ -251,7 +259,7 @@ def compare(unroll, run, file, reader, lines):
     print(f"{pathlib.Path(file).name:28} {reader.__name__:13} log-probabilities differ by {worst:.1e}, greedy text equal")
     if not worst < TOLERANCE:
         sys.exit(f"{file} by {reader.__name__} is another model")
-    if reader is Llama:
+    if reader is not Equations:
         written = "in the é,\n".encode()
         assert program.tokens(written) == list(written), program.tokens(written)
 
@@ -268,6 +276,19 @@ def compare_weights(unroll, run, other, container):
             assert value.tobytes() == copy[name].tobytes(), name
 
 
+def compare_vocabulary(unroll, vocabulary, name, line):
+    """Compares the numbers that llama.cpp finds with the vocabulary of an exported file."""
+    data = configuration(unroll.folder, "{preset: rwkv7, width: 64, depth: 1}", tokenizer=vocabulary, steps=1)
+    unroll("train", data, "--run", name)
+    unroll("export", name, name + ".gguf")
+    program = Llama(unroll.folder / (name + ".gguf"))
+    for text in line.split(b"\n"):
+        own = [int(number) for number in unroll("tokenizer", "encode", vocabulary, data=text + b"\n").split()]
+        other = program.tokens(text)
+        assert own == other, (text, own, other)
+    print(f"{name + '.gguf':28} {'Llama':13} {program.count} symbols of {vocabulary.name}: the same numbers")
+
+
 def text(seed, count):
     """Words of which some often follow others, in lines."""
     source = random.Random(seed)
@@ -277,12 +298,12 @@ def text(seed, count):
         for _ in range(count)) + b"\n"
 
 
-def configuration(folder, model=None):
+def configuration(folder, model=None, tokenizer="byte", steps=20):
     section = f"model: {model}\n" if model else ""
     path = folder / ("model.yaml" if model else "data.yaml")
     path.write_text(
-        f"data: {{train: {folder}/text.txt, valid: 0.1, tokenizer: byte}}\n{section}"
-        "training: {batch_size: 4, bptt: 16, steps: 20, optimizer: {rule: adam}, schedule: {learning_rate: 0.01}}\n")
+        f"data: {{train: {folder}/text.txt, valid: 0.1, tokenizer: {tokenizer}}}\n{section}"
+        f"training: {{batch_size: 4, bptt: 16, steps: {steps}, optimizer: {{rule: adam}}, schedule: {{learning_rate: 0.01}}}}\n")
     return path
 
 
@@ -290,6 +311,9 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("unroll", type=pathlib.Path)
     parser.add_argument("--tiny", type=pathlib.Path, nargs=2, metavar=("MODEL", "LOGITS"))
+    parser.add_argument(
+        "--vocabulary", type=pathlib.Path, action="append", default=[],
+        help="a vocabulary of RWKV World or a tokenizer.json, for llama.cpp to have the same numbers of symbols")
     parser.add_argument("--only", help="the name of one model")
     parser.add_argument("--keep", type=pathlib.Path, help="a folder for the files, instead of a temporary one")
     options = parser.parse_args()
@@ -310,6 +334,8 @@ def main():
                 compare(unroll, name, file, READERS[container], lines)
                 unroll("import", file, data, "--run", f"{name}-{container}")
                 compare_weights(unroll, name, f"{name}-{container}", container)
+        for k, vocabulary in enumerate(options.vocabulary):
+            compare_vocabulary(unroll, vocabulary.resolve(), f"vocabulary-{k}", SENTENCES.encode())
         if options.tiny and options.only is None:
             model, logits = (path.resolve() for path in options.tiny)
             expected = np.fromfile(logits, np.float32)
