@@ -6,8 +6,8 @@
 
 Small models are trained for a few steps and exported; transformers loads the folder without a missing or an unexpected
 tensor and finds the log-probabilities of `unroll score` within 1e-5 a symbol. Then transformers' own models with
-random weights are saved, imported and scored in the same way, and exported again: every tensor has the bytes that it
-had. The tensors of an exported xLSTM also fill the xLSTMLarge of the package xlstm, which finds the same logits
+random weights are saved, imported and scored in the same way, and exported again: every tensor has the numbers that it
+had, but for the rounding of 1 + w in Hawk's norms. The tensors of an exported xLSTM also fill the xLSTMLarge of the package xlstm, which finds the same logits
 within 1e-4.
 """
 import json
@@ -106,7 +106,9 @@ def same_tensors(first, second):
     a, b = load_file(first), load_file(second)
     assert a.keys() == b.keys(), a.keys() ^ b.keys()
     for key in a:
-        assert torch.equal(a[key], b[key]), f"{key} has other numbers"
+        # 1 + w of a norm is rounded to a Float, and w comes from it again.
+        rounding = 2.0 ** -23 if key.startswith("model.") and key.endswith("norm.weight") else 0
+        assert (a[key] - b[key]).abs().max() <= rounding, f"{key} has other numbers"
 
 
 def package_difference(path, own):
