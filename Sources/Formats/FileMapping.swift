@@ -20,6 +20,12 @@ package final class FileMapping: @unchecked Sendable {
     bytes = UnsafeRawBufferPointer(start: start, count: size)
   }
 
+  /// Returns true if the file begins with some bytes.
+  package func begins(with start: [UInt8]) -> Bool {
+    // Without this the mapping could end before its bytes are read.
+    withExtendedLifetime(self) { bytes.starts(with: start) }
+  }
+
   deinit {
     if let start = bytes.baseAddress {
       munmap(UnsafeMutableRawPointer(mutating: start), bytes.count)

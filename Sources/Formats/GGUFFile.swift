@@ -28,7 +28,7 @@ public struct GGUFFile: Sendable {
 
   /// Returns true for a file that begins as a GGUF file does.
   public static func isOne(_ path: String) throws(FileError) -> Bool {
-    try FileMapping(path).bytes.starts(with: GGUF.magic)
+    try FileMapping(path).begins(with: GGUF.magic)
   }
 
   /// A fault of a file, in words for the middle of a sentence.

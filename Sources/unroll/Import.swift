@@ -4,7 +4,6 @@ internal import Collectives
 internal import Configuration
 internal import Exchange
 internal import Formats
-internal import Foundation
 internal import Logging
 internal import Runs
 internal import Training
@@ -42,24 +41,23 @@ struct Import: ParsableCommand {
   var updateGate: UpdateGate?
 
   func run() throws {
+    // The file is read before anything is created, so that a wrong one leaves nothing behind.
     let foreign = try ForeignFile(input)
-    let options = try arguments.load(model: foreign?.modelSection())
     if foreign != nil, updateGate != nil {
       throw UsageError("--update-gate is for files with PyTorch's names: leave it out")
     }
-    var isFolder: ObjCBool = false
-    if foreign == nil, FileManager.default.fileExists(atPath: input, isDirectory: &isFolder),
-      isFolder.boolValue
-    {
-      throw UsageError(
-        "\(input) is a folder without config.json and model.safetensors: give one of these, or a "
-          + "file, or start from a checkpoint's weights with unroll train --init-from")
+    if foreign == nil {
+      if FileKind(input) == .folder {
+        throw UsageError(
+          "\(input) is a folder without config.json and model.safetensors: give one of these, or a "
+            + "file, or start from a checkpoint's weights with unroll train --init-from")
+      }
+      _ = try SafetensorsFile(input)
     }
+    let options = try arguments.load(model: foreign?.modelSection())
     if RunFolder(folder).isUsed {
       throw UsageError("\(folder) holds a run already: choose another --run folder")
     }
-    // The weights are read before anything is created, so that a wrong file leaves nothing behind.
-    if foreign == nil { _ = try SafetensorsFile(input) }
     let request = RunRequest(
       options, given: try arguments.text(options, and: foreign.map { _ in input }),
       folder: RunFolder(folder), resume: .none,

@@ -6,8 +6,8 @@
 
 Small models are trained for a few steps and exported; transformers loads the folder without a missing or an unexpected
 tensor and finds the log-probabilities of `unroll score` within 1e-5 a symbol. Then transformers' own models with
-random weights are saved, imported and scored in the same way, and exported again: every tensor has the bytes that it
-had. The tensors of an exported xLSTM also fill the xLSTMLarge of the package xlstm, which finds the same logits
+random weights are saved, imported and scored in the same way, and exported again: every tensor has the numbers that it
+had, but for the rounding of 1 + w in Hawk's norms. The tensors of an exported xLSTM also fill the xLSTMLarge of the package xlstm, which finds the same logits
 within 1e-4.
 """
 import json
@@ -18,8 +18,11 @@ import tempfile
 
 import numpy as np
 import torch
-import transformers
-from safetensors.torch import load_file
+
+# tokenizers.py stands beside this file, and transformers must find the library of that name.
+sys.path = [place for place in sys.path if pathlib.Path(place or ".").resolve() != pathlib.Path(__file__).resolve().parent]
+import transformers  # noqa: E402
+from safetensors.torch import load_file  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PROGRAM = sys.argv[1] if len(sys.argv) > 1 else str(ROOT / ".build/release/unroll")
@@ -103,7 +106,9 @@ def same_tensors(first, second):
     a, b = load_file(first), load_file(second)
     assert a.keys() == b.keys(), a.keys() ^ b.keys()
     for key in a:
-        assert torch.equal(a[key], b[key]), f"{key} has other numbers"
+        # 1 + w of a norm is rounded to a Float, and w comes from it again.
+        rounding = 2.0 ** -23 if key.startswith("model.") and key.endswith("norm.weight") else 0
+        assert (a[key] - b[key]).abs().max() <= rounding, f"{key} has other numbers"
 
 
 def package_difference(path, own):
@@ -140,7 +145,7 @@ def check_own(folder, description):
         print(f"{other:.1e}  the same in the package xlstm")
         assert other < 1e-4, description
     prompt = torch.tensor([list(b"\nab")])
-    model.generate(prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=5, do_sample=False)
+    model.generate(prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=5, do_sample=False, use_cache=False)
     again(folder, "there")
 
 

@@ -30,7 +30,9 @@ enum GGUFContainer {
     try namingFile(path) { () throws(FileError) in
       try GGUF.save(content.tensors, settings, to: path)
     }
-    return ["\(path): \(content.tensors.count) tensors, \(symbols.words)"]
+    let told = ["\(path): \(content.tensors.count) tensors, \(symbols.words)"]
+    if symbols.hasTokenizer { return told }
+    return told + [try saveVocabulary(vocabulary, beside: path)].compactMap { $0 }
   }
 
   /// Returns a setting of a network in the type that llama.cpp reads.

@@ -12,6 +12,9 @@ struct LlamaVocabulary {
   /// The vocabulary in words, for the console.
   private(set) var words = "numbers of symbols without a tokenizer"
 
+  /// True if the file itself says how text becomes symbols.
+  private(set) var hasTokenizer = true
+
   /// The kinds of a symbol, in llama.cpp's numbers.
   private enum Kind {
     static let normal: Int32 = 1
@@ -26,7 +29,10 @@ struct LlamaVocabulary {
     case "huggingface": addHuggingFace(vocabulary)
     default: break
     }
-    if settings.isEmpty { add("model", .string("none")) }
+    if settings.isEmpty {
+      hasTokenizer = false
+      add("model", .string("none"))
+    }
   }
 
   private mutating func add(_ key: String, _ value: GGUFValue) {

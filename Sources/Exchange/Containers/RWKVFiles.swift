@@ -23,6 +23,7 @@ enum RWKVFile {
       try Safetensors.save(content.tensors, metadata: about, to: path)
     }
     return ["\(path): \(content.tensors.count) tensors"]
+      + [try saveVocabulary(vocabulary, beside: path)].compactMap { $0 }
   }
 }
 
@@ -30,13 +31,13 @@ enum RWKVFile {
 ///
 /// Only float32 and float16 are read, the types that rwkv.cpp's converter writes; its quantiser writes others.
 enum RWKVCppFile {
-  /// The first number of a file.
-  static let magic: UInt32 = 0x6767_6D66
+  /// The first number of a file, 0x67676d66.
+  private static let magic: [UInt8] = Array("fmgg".utf8)
   /// The versions of the format that are read.
   private static let versions: ClosedRange<UInt32> = 100...101
 
   static func isOne(_ path: String) throws(FileError) -> Bool {
-    try FileMapping(path).bytes.starts(with: withUnsafeBytes(of: magic) { Array($0) })
+    try FileMapping(path).begins(with: magic)
   }
 
   static func read(_ path: String) throws(FileError) -> ForeignContent {
@@ -55,9 +56,7 @@ enum RWKVCppFile {
     in mapping: FileMapping
   ) throws(ByteCursor.Flaw) -> [Tensor] {
     var cursor = ByteCursor(mapping.bytes)
-    guard try cursor.number(UInt32.self) == magic else {
-      throw ByteCursor.Flaw("it does not begin with ggmf")
-    }
+    _ = try cursor.take(magic.count)
     let version = try cursor.number(UInt32.self)
     guard versions.contains(version) else { throw ByteCursor.Flaw("version \(version)") }
     // The numbers of symbols and layers and the width, which the shapes tell too, and the type of most.

@@ -1,6 +1,6 @@
 public import Formats
 
-/// What a container of another program holds.
+/// The settings and tensors in a file or folder of another program.
 public struct ForeignContent: Sendable {
   public let path: String
   public let container: ForeignContainer

@@ -45,11 +45,13 @@ public enum HuggingFaceRecurrentGemma: ForeignNetwork {
         "num_key_value_heads": .integer(cell.heads),
         "intermediate_size": .integer(2 * mlp.width(of: model.width)),
         "conv1d_width": .integer(block.mixer.convolution?.kernel ?? 1),
-        "rms_norm_eps": .number(block.norm.eps),
-        "logits_soft_cap": .number(options.output.softCap ?? noCap),
+        "rms_norm_eps": .float(block.norm.eps),
+        "logits_soft_cap": .float(options.output.softCap ?? noCap),
         "hidden_activation": "gelu_pytorch_tanh",
         "block_types": .array(["recurrent"]),
         "tie_word_embeddings": .bool(options.tied && options.embeddingScale != nil),
+        // The cache of transformers asks an attention for the number of steps, and there is none.
+        "use_cache": false,
       ], isTied: options.tied)
   }
 
@@ -92,7 +94,7 @@ public enum HuggingFaceRecurrentGemma: ForeignNetwork {
     }
     let norm = NormOptions(eps: try configuration.number("rms_norm_eps", default: 1e-6))
     let kernel = try configuration.count("conv1d_width", default: 4, most: 1 << 12)
-    let cap = try configuration.number("logits_soft_cap", default: 30)
+    let cap = try configuration.float("logits_soft_cap", default: 30)
     let isShared = try configuration.flag("tie_word_embeddings", default: true)
 
     var options = SequenceModelOptions.preset("hawk", width: width, depth: depth)!

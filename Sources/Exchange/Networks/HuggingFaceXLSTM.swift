@@ -36,12 +36,12 @@ public enum HuggingFaceXLSTM: ForeignNetwork {
         "num_hidden_layers": .integer(model.depth),
         "num_blocks": .integer(model.depth),
         "num_heads": .integer(cell.heads),
-        "qk_dim_factor": .number(factor(keys, of: width)),
-        "v_dim_factor": .number(factor(cell.hidden, of: width)),
-        "ffn_proj_factor": .number(factor(inner, of: width)),
+        "qk_dim_factor": .float(factor(keys, of: width)),
+        "v_dim_factor": .float(factor(cell.hidden, of: width)),
+        "ffn_proj_factor": .float(factor(inner, of: width)),
         "ffn_round_up_to_multiple_of": .integer(1),
-        "gate_soft_cap": .number(cell.gateCap > 0 ? cell.gateCap : noCap),
-        "output_logit_soft_cap": .number(options.output.softCap ?? noCap),
+        "gate_soft_cap": .float(cell.gateCap > 0 ? cell.gateCap : noCap),
+        "output_logit_soft_cap": .float(options.output.softCap ?? noCap),
         "norm_eps": .number(block.norm.eps),
         "eps": .number(epsilon),
         "use_bias": false,
@@ -115,7 +115,7 @@ public enum HuggingFaceXLSTM: ForeignNetwork {
   private static func cap(
     _ key: String, _ fallback: Double, _ configuration: ForeignConfiguration
   ) throws(FileError) -> Double? {
-    let cap = try configuration.number(key, default: fallback)
+    let cap = try configuration.float(key, default: fallback)
     return cap < noCap ? cap : nil
   }
 

@@ -2,15 +2,26 @@ public import Formats
 internal import Recurrence
 
 /// `rwkv7` of llama.cpp.
+///
+/// Its loop over a head takes 32 numbers at a time, or 64 with AVX-512, and leaves out what remains: heads of other
+/// widths are computed wrongly there, without an error.
 public enum LlamaRWKV7: ForeignNetwork {
   public static let name = "rwkv7"
   public static let container = ForeignContainer.gguf
   public static let cell = "rwkv7"
 
+  /// The widths of heads that llama.cpp computes on every processor are multiples of this number.
+  private static let headStep = 64
+
   public static func configuration(
     of model: ForeignModel
   ) throws(Obstacle) -> ForeignConfiguration {
     let own = try RWKV7Settings(model)
+    guard (own.width / own.heads).isMultiple(of: headStep) else {
+      throw Obstacle(
+        "a head has \(own.width / own.heads) units, and llama.cpp computes only heads of a multiple "
+          + "of \(headStep) rightly")
+    }
     return ForeignConfiguration(
       [
         "general.architecture": "rwkv7",
@@ -106,5 +117,17 @@ public enum LlamaRWKV7: ForeignNetwork {
     return rules
   }
 
-  public static var samples: [ForeignModel] { RWKV7Settings.samples }
+  public static var samples: [ForeignModel] {
+    [
+      RWKV7Settings(
+        width: 128, depth: 3, vocabulary: 11, heads: 2, inner: 9, decayRank: 2, rateRank: 3,
+        valueRank: 1, gateRank: 4),
+      RWKV7Settings(
+        width: 64, depth: 2, vocabulary: 7, heads: 1, inner: 256, decayRank: 32, rateRank: 32,
+        valueRank: 32, gateRank: 32, isTied: true),
+      RWKV7Settings(
+        width: 64, depth: 1, vocabulary: 5, heads: 1, inner: 64, decayRank: 5, rateRank: 2,
+        valueRank: 32, gateRank: 3),
+    ].map(\.model)
+  }
 }

@@ -69,6 +69,8 @@ struct RWKV7Settings {
     options.embeddingNorm = norm
     options.finalNorm = norm
     options.tied = isTied
+    // A tied output layer has no first weights of its own.
+    if isTied { options.output.initializer = nil }
     return ForeignModel(options, vocabulary: vocabulary)
   }
 
