@@ -6,8 +6,13 @@ internal import Training
 
 struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Writes a checkpoint's weights as a file that PyTorch loads.",
+    abstract:
+      "Writes a checkpoint's model for PyTorch, transformers, llama.cpp or RWKV's programs.",
     discussion: """
+      Blocks of rwkv7 and mamba2 are written with --format gguf, huggingface or rwkv, in float32 and \
+      with the vocabulary if the other program has such a tokenizer; a model that the program has \
+      no network for is refused with the first option that differs. The rest is about PyTorch.
+
       The vocabulary is written next to out.safetensors as out.vocabulary.json, and the vocabulary \
       of outputs as out.outputs.json if it differs from that of inputs.
 
@@ -30,8 +35,9 @@ struct Export: ParsableCommand {
   @OptionGroup var from: CheckpointArgument
 
   @Argument(
-    help: ArgumentHelp("The file to write; an old one is replaced.", valueName: "out.safetensors"),
-    completion: .file(extensions: ["safetensors"]))
+    help: ArgumentHelp(
+      "The file to write, or a folder for transformers; an old one is replaced.", valueName: "out"),
+    completion: .file(extensions: ["safetensors", "gguf"]))
   var output: String
 
   @Option(
