@@ -6,8 +6,14 @@ internal import Training
 
 struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Writes a checkpoint's weights for PyTorch, or its model for other programs.",
+    abstract:
+      "Writes a checkpoint's model for PyTorch, transformers, llama.cpp, RWKV's programs or ONNX.",
     discussion: """
+      Blocks of rwkv7, mamba2, hawk and xlstm-7b are written with --format gguf, huggingface or rwkv, in \
+      float32 and with the vocabulary if the other program has such a tokenizer; a model that the \
+      program has no network for is refused with the first option that differs. The rest is about \
+      PyTorch.
+
       The vocabulary is written next to out.safetensors or out.onnx as out.vocabulary.json, and \
       the vocabulary of outputs as out.outputs.json if it differs from that of inputs.
 
@@ -34,7 +40,8 @@ struct Export: ParsableCommand {
   @OptionGroup var from: CheckpointArgument
 
   @Argument(
-    help: ArgumentHelp("The file to write; an old one is replaced.", valueName: "out.safetensors"),
+    help: ArgumentHelp(
+      "The file to write, or a folder for transformers; an old one is replaced.", valueName: "out"),
     completion: .file(extensions: ["safetensors", "onnx", "gguf"]))
   var output: String
 

@@ -12,17 +12,19 @@ struct Import: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Makes a run that starts from the weights of a file.",
     discussion: """
-      The file has PyTorch's names, as unroll export or torch's safetensors write them; every name \
-      and shape must match. A layer whose two matrices are joined, such as rnn.weight_l0 = [W | \
-      U], is recognised and split. float64, float16 and bfloat16 become float32. The configuration \
-      describes the model, and its data must exist. The run gets a checkpoint of step 0. unroll \
-      train with the same configuration and folder continues from it; evaluate and generate can \
-      read it too.
+      The file is one of llama.cpp (GGUF), a folder of transformers, a .safetensors file with \
+      RWKV-LM's names or a file of rwkv.cpp, of RWKV-7 or Mamba-2: then the model is that of the \
+      file, and the configuration needs no section model. Or the file has PyTorch's names, as \
+      unroll export or torch's safetensors write them; every name and shape must match. A layer \
+      whose two matrices are joined, such as rnn.weight_l0 = [W | U], is recognised and split, and \
+      the configuration describes the model. float64, float16 and bfloat16 become float32. The \
+      data of the configuration must exist. The run gets a checkpoint of step 0. unroll train with \
+      the same configuration and folder continues from it; evaluate and generate can read it too.
       """)
 
   @Argument(
-    help: ArgumentHelp("The file of weights.", valueName: "in.safetensors"),
-    completion: .file(extensions: ["safetensors"]))
+    help: ArgumentHelp("The file of weights, or a folder of transformers.", valueName: "in"),
+    completion: .file(extensions: ["safetensors", "gguf", "bin"]))
   var input: String
 
   @OptionGroup var arguments: ConfigurationArguments

@@ -38,7 +38,7 @@ struct EventFile {
     event.step = Int64(step ?? 0)
     fill(&event)
     let bytes = try event.serialized
-    let length = withUnsafeBytes(of: UInt64(bytes.count).littleEndian) { Array($0) }
+    let length = Self.bytes(of: UInt64(bytes.count))
     pending += length + Self.masked(length) + bytes + Self.masked(bytes)
     if event.wallTime - flushed > 1 || pending.count > 1 << 16 { try flush() }
   }
@@ -61,6 +61,11 @@ struct EventFile {
   private static func masked(_ bytes: [UInt8]) -> [UInt8] {
     let checksum = castagnoli(bytes)
     let masked = ((checksum >> 15) | (checksum << 17)) &+ 0xA282_EAD8
-    return withUnsafeBytes(of: masked.littleEndian) { Array($0) }
+    return bytes(of: masked)
+  }
+
+  /// The bytes of a number, the lowest first.
+  private static func bytes(of number: some FixedWidthInteger) -> [UInt8] {
+    (0..<number.bitWidth / 8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) }
   }
 }
