@@ -61,7 +61,7 @@ struct EventFile {
   private static func masked(_ bytes: [UInt8]) -> [UInt8] {
     let checksum = castagnoli(bytes)
     let masked = ((checksum >> 15) | (checksum << 17)) &+ 0xA282_EAD8
-    return bytes(of: masked)
+    return Self.bytes(of: masked)
   }
 
   /// The bytes of a number, the lowest first.
