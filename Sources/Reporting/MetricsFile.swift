@@ -62,9 +62,15 @@ package final class MetricsFile {
 
   private func write(_ line: Data) throws {
     let begin = try handle.offset()
-    try handle.write(contentsOf: line)
-    // If a file cannot grow any further, Foundation writes what fits and reports no error.
-    guard try handle.offset() == begin + UInt64(line.count) else { throw Self.unwritable(path) }
+    do {
+      try handle.write(contentsOf: line)
+      // If a file cannot grow any further, Foundation writes what fits and reports no error.
+      guard try handle.offset() == begin + UInt64(line.count) else { throw Self.unwritable(path) }
+    } catch {
+      // The next line must not follow a part of this one.
+      try? handle.truncate(atOffset: begin)
+      throw error
+    }
   }
 
   /// Appends the line of a step. It is formatted here, because a JSON encoder can take longer than
@@ -81,6 +87,7 @@ package final class MetricsFile {
     if report.ranks.count > 1 { line += ranks(report) }
     line += ",\"time\":\(Self.json(Self.now)),\"tokens\":\(report.tokens)"
     line += ",\"tokens_per_second\":\(Self.json(report.tokensPerSecond))"
+    if let spike = report.spike { line += ",\"spike\":\(Self.json(spike))" }
     line += report.isUpdate ? "}\n" : ",\"updated\":false}\n"
     do {
       try write(Data(line.utf8))
@@ -135,6 +142,41 @@ package final class MetricsFile {
     return FileError(
       .cannotWrite, path,
       "\(path) cannot be written: free some space or choose another --run folder")
+  }
+}
+
+/// The line of a checkpoint. Its step is that of the report; `checkpoint_step` is that of the checkpoint.
+struct CheckpointLine: Encodable {
+  let step: Int
+  let checkpointStep: Int
+  let saved: Bool
+  let bytes: Int
+  let snapshotSeconds: Double
+  let waitSeconds: Double
+  let writeSeconds: Double
+  /// The reason for which it could not be written.
+  let error: String?
+
+  enum CodingKeys: String, CodingKey {
+    case step, saved, bytes, error
+    case checkpointStep = "checkpoint_step"
+    case snapshotSeconds = "checkpoint_snapshot_seconds"
+    case waitSeconds = "checkpoint_wait_seconds"
+    case writeSeconds = "checkpoint_write_seconds"
+  }
+}
+
+/// The line of a rollback after a step.
+struct RollbackLine: Encodable {
+  let step: Int
+  /// The step of the checkpoint whose weights the run has taken.
+  let rolledBackTo: Int
+  /// The number of rollbacks of the run so far.
+  let rollbacks: Int
+
+  enum CodingKeys: String, CodingKey {
+    case step, rollbacks
+    case rolledBackTo = "rolled_back_to"
   }
 }
 

@@ -7,8 +7,11 @@ public protocol MetricsSink: AnyObject {
   func record(step report: StepReport, _ coordinator: Coordinator)
   /// Records an evaluation of the validation data.
   func record(evaluation score: Score, isBest: Bool, _ coordinator: Coordinator)
-  /// Records a saved checkpoint.
-  func record(checkpoint path: String)
+  /// Records a checkpoint that was saved, or that could not be. With asynchronous checkpoints this is some
+  /// steps after that of the checkpoint.
+  func record(checkpoint report: CheckpointReport, _ coordinator: Coordinator)
+  /// Records that the weights were taken from the checkpoint of a step.
+  func record(rollbackTo step: Int, _ coordinator: Coordinator)
   /// Records the score of the test data, at the end of the run.
   func record(test score: Score, _ coordinator: Coordinator)
 }
@@ -16,6 +19,7 @@ public protocol MetricsSink: AnyObject {
 extension MetricsSink {
   public func record(step report: StepReport, _ coordinator: Coordinator) {}
   public func record(evaluation score: Score, isBest: Bool, _ coordinator: Coordinator) {}
-  public func record(checkpoint path: String) {}
+  public func record(checkpoint report: CheckpointReport, _ coordinator: Coordinator) {}
+  public func record(rollbackTo step: Int, _ coordinator: Coordinator) {}
   public func record(test score: Score, _ coordinator: Coordinator) {}
 }
