@@ -20,7 +20,7 @@ final class RunCheckpoints: CheckpointWriter {
   private var isInBackground = false
   /// The last report of all.
   private var report: CheckpointReport?
-  /// The longest time of a checkpoint so far, from the start of its snapshot to the disk, in seconds.
+  /// The longest time in which a checkpoint was written so far, in seconds.
   private(set) var longestSeconds: Double?
 
   init(
@@ -65,7 +65,10 @@ final class RunCheckpoints: CheckpointWriter {
   func finish() -> CheckpointReport? { (current?.wait()).map(take) }
 
   func checkpoint(ofStep step: Int?) throws -> Checkpoint? {
-    if let step, let checkpoint = try? Checkpoint(verifying: store.path(ofStep: step)) {
+    // One of a later step than the latest is of a course that was given up.
+    if let step, step <= store.latest ?? -1,
+      let checkpoint = try? Checkpoint(verifying: store.path(ofStep: step))
+    {
       return checkpoint
     }
     return try store.resume()?.checkpoint

@@ -27,8 +27,8 @@ public struct TimeLimit: Equatable, Sendable {
     self.init(end: now + Double(seconds), now: now, source: "--time-limit \(text)")
   }
 
-  /// Returns the limit of the batch job that this process belongs to, by its environment; nil if there is none, or if it has
-  /// passed, as in a shell that outlived its job.
+  /// Returns the limit of the batch job that this process belongs to, by its environment; nil if there is none,
+  /// or if it has passed, as in a shell that outlived its job.
   public static func ofJob(
     _ environment: [String: String]? = nil, now: Double = TimeLimit.now
   ) -> TimeLimit? {

@@ -64,8 +64,8 @@ extension Trainer {
     for sink in sinks { sink.record(checkpoint: report, coordinator) }
   }
 
-  /// Undoes the updates since the last checkpoint that was due: weights, moments, averages and all that the exchange of
-  /// gradients keeps are those of that checkpoint, and streams begin anew. The position in the data, the step
+  /// Undoes the updates since the last checkpoint that was due: weights, moments, averages and all that the exchange
+  /// of gradients keeps are those of that checkpoint, and streams begin anew. The position in the data, the step
   /// and the learning rate stay as they are, so that no window is read twice. Collective.
   /// - Returns: False if there is no checkpoint.
   func rollBack() throws -> Bool {

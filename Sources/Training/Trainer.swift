@@ -202,7 +202,7 @@ public final class Trainer {
     if found != nil { watch.restart() }
     let update = try own ?? clip(scale: scale)
     let norm = own == nil ? update.norm : sums.norms / Double(world.size)
-    let spike = coordinator.spike(in: sums)
+    let spike = norm.isFinite ? coordinator.spike(in: sums) : nil
     let verdict = coordinator.judge(sums, norm: norm, spike: spike)
     if verdict == .update { try self.update(rate: rate, scale: update.scale) }
     profile?.mark(.optimizer)
