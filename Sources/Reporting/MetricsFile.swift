@@ -51,26 +51,23 @@ package final class MetricsFile {
 
   /// Appends a line with the current time.
   package func append(_ values: some Encodable) throws(FileError) {
-    do {
-      var line = try encoder.encode(TimedLine(values: values))
-      line.append(UInt8(ascii: "\n"))
-      try write(line)
-    } catch {
+    guard var line = try? encoder.encode(TimedLine(values: values)) else {
       throw Self.unwritable(path)
     }
+    line.append(UInt8(ascii: "\n"))
+    try write(line)
   }
 
-  private func write(_ line: Data) throws {
-    let begin = try handle.offset()
-    do {
-      try handle.write(contentsOf: line)
-      // If a file cannot grow any further, Foundation writes what fits and reports no error.
-      guard try handle.offset() == begin + UInt64(line.count) else { throw Self.unwritable(path) }
-    } catch {
-      // The next line must not follow a part of this one.
-      try? handle.truncate(atOffset: begin)
-      throw error
-    }
+  private func write(_ line: Data) throws(FileError) {
+    guard let begin = try? handle.offset() else { throw Self.unwritable(path) }
+    try? handle.write(contentsOf: line)
+    // If a file cannot grow any further, Foundation writes what fits and reports no error.
+    if (try? handle.offset()) == begin + UInt64(line.count) { return }
+    // The length of the file tells the reason, so it is read before the rest of the line is removed, which the
+    // next line must not follow.
+    let error = Self.unwritable(path)
+    try? handle.truncate(atOffset: begin)
+    throw error
   }
 
   /// Appends the line of a step. It is formatted here, because a JSON encoder can take longer than
@@ -89,11 +86,7 @@ package final class MetricsFile {
     line += ",\"tokens_per_second\":\(Self.json(report.tokensPerSecond))"
     if let spike = report.spike { line += ",\"spike\":\(Self.json(spike))" }
     line += report.isUpdate ? "}\n" : ",\"updated\":false}\n"
-    do {
-      try write(Data(line.utf8))
-    } catch {
-      throw Self.unwritable(path)
-    }
+    try write(Data(line.utf8))
   }
 
   /// Formats what a step says about the ranks of a world.
