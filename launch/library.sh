@@ -76,6 +76,10 @@ prepare_mpirun() {
   mpirun_command=(mpirun -np "$ranks")
   given_or pml ob1
   given_or btl "self,vader,tcp"
+  # A host that is gone is noticed after about ten seconds; without this, after minutes.
+  given_or oob_tcp_keepalive_time 5
+  given_or oob_tcp_keepalive_intvl 2
+  given_or oob_tcp_keepalive_probes 3
   mpirun_command+=(-x OPENBLAS_NUM_THREADS -x OMP_NUM_THREADS)
   # Ranks that share a core, with each other or with another run, must give it away while they wait,
   # or each sum takes milliseconds.

@@ -270,7 +270,9 @@ extension CoordinatorState {
       ("window.updates", window?.updates ?? 2, 2...largestTotal),
       ("window.done", window?.done ?? 1, 1...max((window?.updates ?? 2) - 1, 1)),
       ("epoch", epoch, 1...largestTotal), ("tokens", tokens, totals),
-      ("skipped", skipped, steps), ("evaluatedAt", evaluatedAt, steps),
+      ("skipped", skipped, steps), ("rollbacks", rollbacks ?? 0, steps),
+      ("rollbackStep", rollbackStep ?? 0, steps),
+      ("losses.count", losses?.count ?? 0, steps), ("evaluatedAt", evaluatedAt, steps),
       ("bestStep", bestStep ?? 0, steps),
       ("openEvaluation", openEvaluation ?? 1, 1...max(epoch, 1)),
       ("plateau.bad_evaluations", plateau.badEvaluations, steps),
@@ -281,6 +283,9 @@ extension CoordinatorState {
     }
     if let bytes = bytesPerTarget, !(bytes > 0 && bytes.isFinite) {
       return "schedule.bytesPerTarget is \(bytes)"
+    }
+    if !(losses ?? []).allSatisfy(\.isFinite) {
+      return "schedule.losses has a loss that is not finite"
     }
     let trigger = averageTrigger ?? AverageTrigger()
     if !(trigger.recent + [trigger.best ?? 0]).allSatisfy(\.isFinite) {

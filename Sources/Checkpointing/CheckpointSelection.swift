@@ -194,9 +194,11 @@ extension CheckpointStore {
     return CheckpointStore.step(ofName: line.hasSuffix("\n") ? String(line.dropLast()) : line)
   }
 
-  /// Makes `best` name the checkpoint of a step, or nothing if there is no such checkpoint.
+  /// Makes `best` name the checkpoint of a step, or nothing if there is no such checkpoint. If that
+  /// step could not be saved, the best checkpoint before it stays the best.
   package func setBest(_ step: Int?) throws(FileError) {
     if step == best { return }
+    if let step, let best, best < step, try !steps().contains(step) { return }
     if let step, try steps().contains(step) {
       try point(.best, to: CheckpointStore.name(ofStep: step))
     } else if best != nil {
@@ -221,9 +223,9 @@ extension CheckpointStore {
     ) { (file) throws(FileError) in try file.write(Array((name + "\n").utf8)) }
   }
 
-  /// Deletes all but the last `keep` whole checkpoints and the best; returns messages about
-  /// failures.
-  func prune() -> [String] {
+  /// Deletes all but the last `keep` whole checkpoints, the best, those that are kept for ever, and the one
+  /// of the step `needed`; returns messages about failures.
+  func prune(needed: Int? = nil) -> [String] {
     do throws(FileError) {
       let latest = target(of: .latest)
       let best = target(of: .best)
@@ -235,7 +237,9 @@ extension CheckpointStore {
           let state = try? Checkpoint.state(of: path)
           let problems = state.map { Checkpoint.problems(of: $0, in: path, sizesOnly: true) }
           if problems?.isEmpty == true { whole += 1 }
-        } else if step != best && step != latest {
+        } else if ![best, latest, needed].contains(step),
+          !(isKeptForEver(step) && step <= latest ?? 0)
+        {
           // The folder is renamed first: a folder called `step-…` must be whole, also while it is
           // being deleted.
           let doomed =

@@ -13,11 +13,20 @@ public struct CheckpointStore: Sendable {
   /// The number of latest checkpoints to keep, besides the best. At least 2, because the last one
   /// may turn out to be damaged.
   public let keep: Int
+  /// The number of steps of which every multiple is kept for ever; nil for none.
+  public let keepEvery: Int?
 
   /// Refers to the checkpoints in a folder, which need not exist yet.
-  public init(_ directory: String, keep: Int = 3) {
+  public init(_ directory: String, keep: Int = 3, keepEvery: Int? = nil) {
     self.directory = directory
     self.keep = max(keep, 2)
+    self.keepEvery = keepEvery
+  }
+
+  /// Returns true if a checkpoint is never deleted, unless the run went back to an earlier step.
+  func isKeptForEver(_ step: Int) -> Bool {
+    guard let keepEvery, step > 0 else { return false }
+    return step.isMultiple(of: keepEvery)
   }
 
   /// A checkpoint that was saved.
@@ -54,9 +63,13 @@ public struct CheckpointStore: Sendable {
   ///
   /// A checkpoint of the same step is replaced; it stays until the new one is whole. If anything
   /// fails, the half-written files are deleted and the folder is as it was before.
-  /// - Parameter isBest: True if `best` should name it too.
+  /// - Parameters:
+  ///   - isBest: True if `best` should name it too.
+  ///   - needed: The step of an older checkpoint that must not be deleted.
+  ///   - progress: The count to which the written bytes are added.
   public func save(
-    _ state: CheckpointState, files: [CheckpointFile], isBest: Bool = false
+    _ state: CheckpointState, files: [CheckpointFile], isBest: Bool = false, needed: Int? = nil,
+    progress: WriteProgress? = nil
   ) throws(FileError) -> Saved {
     let name = CheckpointStore.name(ofStep: state.step)
     let path = directory + "/" + name
@@ -64,7 +77,7 @@ public struct CheckpointStore: Sendable {
     let aside = directory + "/" + CheckpointStore.replaced + name
     do {
       try createFolder(temporary)
-      try write(state, files, in: temporary)
+      try write(state, files, in: temporary, progress)
       try syncFolder(temporary)
       try commit(temporary, as: path, aside: aside)
     } catch {
@@ -76,23 +89,25 @@ public struct CheckpointStore: Sendable {
     if isBest { try point(.best, to: name) }
     try point(.latest, to: name)
     try? removeTree(aside)
-    return Saved(path: path, warnings: prune())
+    return Saved(path: path, warnings: prune(needed: needed))
   }
 
   private func write(
-    _ state: CheckpointState, _ files: [CheckpointFile], in folder: String
+    _ state: CheckpointState, _ files: [CheckpointFile], in folder: String,
+    _ progress: WriteProgress?
   ) throws(FileError) {
     var state = state
     state.files = []
     for file in files {
-      let writer = try FileWriter(creating: folder + "/" + file.name)
+      let writer = try FileWriter(creating: folder + "/" + file.name, progress: progress)
       try file.write(writer)
       try writer.finish()
       state.files.append(
         CheckpointState.File(
           name: file.name, size: writer.size, crc32: hexadecimal(writer.checksum)))
     }
-    let writer = try FileWriter(creating: folder + "/" + Checkpoint.stateFile)
+    let writer = try FileWriter(
+      creating: folder + "/" + Checkpoint.stateFile, progress: progress)
     try writer.write(state.encoded())
     try writer.finish()
   }

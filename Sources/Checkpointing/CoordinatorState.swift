@@ -14,8 +14,16 @@ public struct CoordinatorState: Codable, Equatable, Sendable {
   public package(set) var epoch = 1
   /// The number of targets over all epochs.
   public package(set) var tokens = 0
-  /// The number of consecutive steps whose loss or gradient was not finite.
+  /// The number of consecutive steps that were skipped.
   public package(set) var skipped = 0
+  /// The number of rollbacks so far; nil for none.
+  package var rollbacks: Int?
+  /// The step whose checkpoint a rollback goes back to: the last that was saved when one was due, not because
+  /// the run was stopped, so that a resumed run goes back to the same; nil without rollbacks.
+  package var rollbackStep: Int?
+  /// The losses of the last steps with an update, in nats per target, the oldest first, for
+  /// `training.on_spike`; nil without.
+  package var losses: [Double]?
   /// The step after which the model was last evaluated.
   public package(set) var evaluatedAt = 0
   /// The epoch of the last step, if the run was stopped in the evaluation after it; a resumed run

@@ -6,8 +6,9 @@ internal import Recurrence
 
 /// Everything a run needs to resume, gathered on the root to be written as a checkpoint.
 ///
-/// Tensors refer to the trainer's memory, so a snapshot must be written before the next step.
-public struct Snapshot {
+/// Tensors refer to the trainer's memory, so that a snapshot must be written before the next step,
+/// unless it was made with copies.
+public struct Snapshot: Sendable {
   /// The number of updates so far. All random numbers depend on the seed and the position in the
   /// data only, so no other counter is needed.
   package struct Counters: Codable, Sendable {

@@ -36,6 +36,9 @@ public struct CommunicationOptions: Codable, Equatable, Sendable {
   /// The number of parts of each batch, over all ranks, whose gradients are added in one binary tree, so that
   /// 1, 2, 4 … ranks get the same bits; nil for the order of ranks.
   public var reproducible: Int?
+  /// The number of steps between two checks that all ranks have the same weights; nil for a check before
+  /// each evaluation and each checkpoint only.
+  public var checkEvery: Int?
 
   /// The number of parts of `reproducible: true`.
   package static let reproducibleParts = 8
@@ -43,12 +46,14 @@ public struct CommunicationOptions: Codable, Equatable, Sendable {
   enum CodingKeys: String, CodingKey {
     case overlap, node, wire, compression, outer, reproducible
     case shardOptimizer = "shard_optimizer"
+    case checkEvery = "check_every"
   }
 
   public init() {}
 
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
+    checkEvery = try container.decode(.checkEvery, from: 1...largestCount)
     overlap = try container.decode(.overlap, default: overlap)
     node = try container.decode(.node, default: node)
     shardOptimizer = try container.decode(.shardOptimizer, default: shardOptimizer)

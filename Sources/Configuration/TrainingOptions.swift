@@ -46,6 +46,8 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
   public var precision = Precision.float32
   /// The reaction to a loss or gradient norm that is not finite.
   public var onNonfinite = NonfiniteOptions()
+  /// The reaction to a loss far above those of the steps before; nil for none.
+  public var onSpike: SpikeOptions?
   /// True if the hidden state is carried from window to window within an epoch.
   public var carryState = true
   /// The options of early stopping; nil trains for the whole length.
@@ -69,6 +71,7 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     case scheduledSampling = "scheduled_sampling"
     case precision
     case onNonfinite = "on_nonfinite"
+    case onSpike = "on_spike"
     case carryState = "carry_state"
     case earlyStop = "early_stop"
   }
@@ -102,6 +105,7 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
       ScheduledSamplingOptions.self, forKey: .scheduledSampling)
     precision = try container.decode(.precision, default: precision)
     onNonfinite = try container.decode(.onNonfinite, default: onNonfinite)
+    onSpike = try container.decodeIfPresent(SpikeOptions.self, forKey: .onSpike)
     carryState = try container.decode(.carryState, default: carryState)
     earlyStop = try container.decodeIfPresent(EarlyStopping.Options.self, forKey: .earlyStop)
 
@@ -197,6 +201,7 @@ public struct TrainingOptions: Codable, Equatable, Sendable {
     try container.encodeIfPresent(scheduledSampling, forKey: .scheduledSampling)
     try container.encode(precision, forKey: .precision)
     try container.encode(onNonfinite, forKey: .onNonfinite)
+    try container.encodeIfPresent(onSpike, forKey: .onSpike)
     try container.encode(carryState, forKey: .carryState)
     try container.encode(earlyStop, forKey: .earlyStop)
     try container.encodeIfPresent(readout, forKey: .readout)
@@ -225,43 +230,5 @@ extension TrainingOptions {
     case mean
     /// The number of streams only: a sum over time (Zaremba, Sutskever & Vinyals, 2014).
     case sumOverTime = "sum_over_time"
-  }
-}
-
-/// The reaction to a loss or gradient norm that is not finite: `on_nonfinite`.
-///
-/// Written as one word, `skip` or `stop`, or as `{policy: skip, limit: 10}`.
-public struct NonfiniteOptions: Codable, Equatable, Sendable {
-  public enum Policy: String, Codable, CaseIterable, Sendable {
-    /// Keeps the weights, restores the streams' states, and continues with the next window.
-    case skip
-    /// Ends the run as diverged.
-    case stop
-  }
-
-  public var policy = Policy.stop
-  /// The number of consecutive skipped steps beyond which `skip` becomes `stop`.
-  public var limit = 10
-
-  enum CodingKeys: String, CodingKey {
-    case policy, limit
-  }
-
-  public init() {}
-
-  public init(from decoder: any Decoder) throws {
-    if let word = try? decoder.singleValueContainer().decode(String.self) {
-      guard let policy = Policy(rawValue: word) else {
-        throw DecodingError.dataCorrupted(
-          .init(
-            codingPath: decoder.codingPath,
-            debugDescription: "on_nonfinite is skip or stop, found \"\(word)\"; choose one"))
-      }
-      self.policy = policy
-      return
-    }
-    let container = try decoder.container(keyedBy: CodingKeys.self)
-    policy = try container.decode(.policy, default: policy)
-    limit = try container.decode(.limit, default: limit, atLeast: 1)
   }
 }

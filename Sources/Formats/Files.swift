@@ -1,4 +1,17 @@
 internal import Glibc
+internal import Synchronization
+
+/// The number of bytes that a thread has written, which other threads may read meanwhile.
+public final class WriteProgress: Sendable {
+  private let count = Atomic<Int>(0)
+
+  package init() {}
+
+  /// The bytes so far.
+  package var bytes: Int { count.load(ordering: .relaxed) }
+
+  func add(_ bytes: Int) { count.wrappingAdd(bytes, ordering: .relaxed) }
+}
 
 /// A new file that is written from front to back while its size and CRC-32 are computed.
 ///
@@ -12,10 +25,15 @@ public final class FileWriter {
   /// The CRC-32 (zlib's) of the bytes written so far.
   public private(set) var checksum: UInt32 = 0
   private var descriptor: Int32
+  private let progress: WriteProgress?
 
   /// Creates a file that must not exist yet.
-  package init(creating path: String) throws(FileError) {
+  /// - Parameter progress: The count to which the bytes of this file are added.
+  package init(
+    creating path: String, progress: WriteProgress? = nil
+  ) throws(FileError) {
     self.path = path
+    self.progress = progress
     descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
     if descriptor < 0 { throw .writing(path) }
   }
@@ -35,6 +53,7 @@ public final class FileWriter {
       }
       checksum = extend(checksum, UnsafeRawBufferPointer(rebasing: piece[..<written]))
       size += written
+      progress?.add(written)
       rest = rest.dropFirst(written)
     }
   }

@@ -90,6 +90,13 @@ package final class Console: MetricsSink {
 
   package func record(step report: StepReport, _ coordinator: Coordinator) {
     show(report, coordinator)
+    if let spike = report.spike {
+      warn(
+        """
+        The loss \(fixed(report.score.loss, 4)) of step \(report.step) is a spike: \
+        \(fixed(spike, 1)) standard deviations above the mean of the steps before.
+        """)
+    }
     if report.verdict == .skip {
       warn(
         """
@@ -97,6 +104,15 @@ package final class Console: MetricsSink {
         gradient \(report.gradientNorm); lower the learning rate or clip if this continues.
         """)
     }
+  }
+
+  package func record(rollbackTo step: Int, _ coordinator: Coordinator) {
+    warn(
+      """
+      Step \(coordinator.state.step) was undone with all since the checkpoint of step \(step), whose \
+      weights the run continues with on the next windows; lower the learning rate or clip if this \
+      continues.
+      """)
   }
 
   private func show(_ report: StepReport, _ coordinator: Coordinator) {
@@ -169,8 +185,16 @@ package final class Console: MetricsSink {
     line("step \(coordinator.state.step): validation \(words(score))\(verdict)")
   }
 
-  package func record(checkpoint path: String) {
-    if style == .lines { line("saved \(path)") }
+  package func record(checkpoint report: CheckpointReport, _ coordinator: Coordinator) {
+    if let failure = report.failure {
+      warn(
+        """
+        NOT SAVED: the checkpoint of step \(report.step) failed (\(failure)). Training continues, \
+        earlier checkpoints are unchanged, and the next one is tried when it is due.
+        """)
+    } else if style == .lines {
+      line("saved \(report.path)")
+    }
   }
 
   package func record(test score: Score, _ coordinator: Coordinator) {

@@ -51,20 +51,23 @@ package final class MetricsFile {
 
   /// Appends a line with the current time.
   package func append(_ values: some Encodable) throws(FileError) {
-    do {
-      var line = try encoder.encode(TimedLine(values: values))
-      line.append(UInt8(ascii: "\n"))
-      try write(line)
-    } catch {
+    guard var line = try? encoder.encode(TimedLine(values: values)) else {
       throw Self.unwritable(path)
     }
+    line.append(UInt8(ascii: "\n"))
+    try write(line)
   }
 
-  private func write(_ line: Data) throws {
-    let begin = try handle.offset()
-    try handle.write(contentsOf: line)
+  private func write(_ line: Data) throws(FileError) {
+    guard let begin = try? handle.offset() else { throw Self.unwritable(path) }
+    try? handle.write(contentsOf: line)
     // If a file cannot grow any further, Foundation writes what fits and reports no error.
-    guard try handle.offset() == begin + UInt64(line.count) else { throw Self.unwritable(path) }
+    if (try? handle.offset()) == begin + UInt64(line.count) { return }
+    // The length of the file tells the reason, so it is read before the rest of the line is removed, which the
+    // next line must not follow.
+    let error = Self.unwritable(path)
+    try? handle.truncate(atOffset: begin)
+    throw error
   }
 
   /// Appends the line of a step. It is formatted here, because a JSON encoder can take longer than
@@ -81,12 +84,9 @@ package final class MetricsFile {
     if report.ranks.count > 1 { line += ranks(report) }
     line += ",\"time\":\(Self.json(Self.now)),\"tokens\":\(report.tokens)"
     line += ",\"tokens_per_second\":\(Self.json(report.tokensPerSecond))"
+    if let spike = report.spike { line += ",\"spike\":\(Self.json(spike))" }
     line += report.isUpdate ? "}\n" : ",\"updated\":false}\n"
-    do {
-      try write(Data(line.utf8))
-    } catch {
-      throw Self.unwritable(path)
-    }
+    try write(Data(line.utf8))
   }
 
   /// Formats what a step says about the ranks of a world.
@@ -135,6 +135,41 @@ package final class MetricsFile {
     return FileError(
       .cannotWrite, path,
       "\(path) cannot be written: free some space or choose another --run folder")
+  }
+}
+
+/// The line of a checkpoint. Its step is that of the report; `checkpoint_step` is that of the checkpoint.
+struct CheckpointLine: Encodable {
+  let step: Int
+  let checkpointStep: Int
+  let saved: Bool
+  let bytes: Int
+  let snapshotSeconds: Double
+  let waitSeconds: Double
+  let writeSeconds: Double
+  /// The reason for which it could not be written.
+  let error: String?
+
+  enum CodingKeys: String, CodingKey {
+    case step, saved, bytes, error
+    case checkpointStep = "checkpoint_step"
+    case snapshotSeconds = "checkpoint_snapshot_seconds"
+    case waitSeconds = "checkpoint_wait_seconds"
+    case writeSeconds = "checkpoint_write_seconds"
+  }
+}
+
+/// The line of a rollback after a step.
+struct RollbackLine: Encodable {
+  let step: Int
+  /// The step of the checkpoint whose weights the run has taken.
+  let rolledBackTo: Int
+  /// The number of rollbacks of the run so far.
+  let rollbacks: Int
+
+  enum CodingKeys: String, CodingKey {
+    case step, rollbacks
+    case rolledBackTo = "rolled_back_to"
   }
 }
 

@@ -10,8 +10,10 @@ package final class MetricsFileSink: MetricsSink {
   /// The host of each rank.
   private let hosts: [String]
   private let warn: (String) -> Void
-  /// The open file; nil before the run starts, and after it could not be written.
+  /// The open file; nil before the run starts.
   private var file: MetricsFile?
+  /// The number of lines that could not be written since the last one that was.
+  private var missing = 0
 
   package init(
     _ path: String, hasAccuracy: Bool, hosts: [String], warn: @escaping (String) -> Void
@@ -42,6 +44,22 @@ package final class MetricsFileSink: MetricsSink {
     write { try $0.append(line) }
   }
 
+  package func record(checkpoint report: CheckpointReport, _ coordinator: Coordinator) {
+    let line = CheckpointLine(
+      step: coordinator.state.step, checkpointStep: report.step, saved: report.failure == nil,
+      bytes: report.bytes, snapshotSeconds: report.snapshotSeconds,
+      waitSeconds: report.waitSeconds, writeSeconds: report.writeSeconds,
+      error: report.failure?.description)
+    write { try $0.append(line) }
+  }
+
+  package func record(rollbackTo step: Int, _ coordinator: Coordinator) {
+    let state = coordinator.state
+    let line = RollbackLine(
+      step: state.step, rolledBackTo: step, rollbacks: state.rollbacks ?? 0)
+    write { try $0.append(line) }
+  }
+
   package func record(test score: Score, _ coordinator: Coordinator) {
     let line = TestLine(
       step: coordinator.state.step, testLoss: score.loss, testPerplexity: score.perplexity,
@@ -57,12 +75,23 @@ package final class MetricsFileSink: MetricsSink {
     guard let file else { return }
     do {
       try line(file)
+      if missing > 0 { warn("\(path) is written again; \(lines(missing)) missing.") }
+      missing = 0
     } catch {
       // A run is not ended because its metrics cannot be written.
-      warn("\(error); the run continues without its metrics.")
-      self.file = nil
+      if missing == 0 {
+        warn("\(error); the run continues without its metrics until the file can be written.")
+      }
+      missing += 1
     }
   }
+
+  /// Reports lines that are missing at the end of the run.
+  package func conclude() {
+    if missing > 0 { warn("\(path): \(lines(missing)) missing at its end.") }
+  }
+
+  private func lines(_ count: Int) -> String { count == 1 ? "1 line is" : "\(count) lines are" }
 }
 
 /// The line of the test at the end of a run.

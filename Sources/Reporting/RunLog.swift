@@ -1,7 +1,7 @@
 package import Checkpointing
 package import Configuration
 package import Datasets
-internal import Formats
+package import Formats
 internal import Inference
 package import Logging
 internal import Recurrence
@@ -116,8 +116,15 @@ package struct RunLog {
   }
 
   /// Reports how the run ended.
-  /// - Parameter inTest: True if every step was taken and the test data was to be scored.
-  package func conclude(_ outcome: Outcome, inTest: Bool, _ trainer: Trainer) {
+  /// - Parameters:
+  ///   - inTest: True if every step was taken and the test data was to be scored.
+  ///   - hasReachedLimit: True if the run was stopped because its time limit was near.
+  ///   - failure: The reason for which the last checkpoint could not be written, and the step of the newest
+  ///     one before it; nil if it was.
+  package func conclude(
+    _ outcome: Outcome, inTest: Bool, hasReachedLimit: Bool = false,
+    failure: (error: FileError, latest: Int?)? = nil, _ trainer: Trainer
+  ) {
     let state = trainer.coordinator.state
     switch outcome {
     case .complete:
@@ -132,10 +139,25 @@ package struct RunLog {
           """)
       }
     case .interrupted:
+      let reason = hasReachedLimit ? "because its time ends" : "as asked"
       log.info(
         inTest
-          ? "Stopped in the test after the last step as asked; the same command begins it again."
-          : "Stopped after step \(state.step) as asked; the same command resumes it.")
+          ? "Stopped in the test after the last step \(reason); the same command begins it again."
+          : "Stopped after step \(state.step) \(reason); the same command resumes it.")
+    case .unsaved:
+      let newest = failure?.latest.map { "the newest checkpoint is of step \($0)" }
+      log.error(
+        """
+        The run ends after step \(state.step), and its last checkpoint could not be written \
+        (\(failure.map { "\($0.error)" } ?? "")): \(newest ?? "there is no checkpoint"); the same \
+        command resumes from there.
+        """)
+    case .spiked(let step):
+      log.error(
+        """
+        The loss of step \(step) is a spike (training.on_spike): lower the learning rate, clip the \
+        gradient, or resume from an earlier checkpoint.
+        """)
     case .diverged(let step):
       log.error(
         """

@@ -13,6 +13,7 @@ package struct CheckpointSpace {
   /// The most checkpoints that exist at once: those that are kept, the best, and a new one.
   let most: Int
 
+  /// - Parameter keep: The number of latest checkpoints to keep.
   package init(ofCheckpoint: Double, keep: Int) {
     self.ofCheckpoint = ofCheckpoint
     most = min(keep, largestCount) + 2

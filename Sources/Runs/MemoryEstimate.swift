@@ -20,6 +20,9 @@ package struct MemoryEstimate {
   package let ofEvaluations: Double
   /// The part of these bytes for copies of weights.
   package let ofCopies: Double
+  /// The bytes that the first rank needs besides, while a checkpoint is written from a copy in memory: weights,
+  /// moments and an average. Carried states are not counted.
+  package let ofSnapshot: Double
   let ranks: Int
   /// A description of recomputation; nil if all activations are stored.
   private var recomputed: String?
@@ -78,6 +81,7 @@ package struct MemoryEstimate {
       + Double(layout.constantCount) * real + layout.bytesOfDroppedWeights + ofTape
       + ofEvaluations
       + ofCopies
+    ofSnapshot = Self.bytesOfSnapshot(options, layout)
     ranks = world.nodeSize
     layers = plan.numbersPerToken(resets: resets)
   }
@@ -90,6 +94,13 @@ package struct MemoryEstimate {
     let streams = windows.map(\.streams).max() ?? 0
     let states = plan.carriedNumbers * streams * MemoryLayout<Float>.stride
     return parts == 1 ? 0 : Double((2 * parts - 1) * states)
+  }
+
+  /// Returns the bytes of the copies from which a checkpoint is written while training goes on.
+  private static func bytesOfSnapshot(_ options: RunOptions, _ layout: ParameterLayout) -> Double {
+    guard options.checkpoint.isAsynchronous, options.training.readout == nil else { return 0 }
+    let vectors = 1 + moments(options) + (options.training.isAveraged ? 1 : 0)
+    return Double(vectors * layout.count * MemoryLayout<Float>.stride)
   }
 
   /// Returns the share of the weights, and that of the moments, that a rank has memory for.
@@ -165,7 +176,7 @@ package struct MemoryEstimate {
     let present = present ?? Double(System.residentBytes)
     let remedy =
       "lower hidden, the vocabulary's size, batch_size or bptt, or use more machines"
-    let needed = (ofRank + present) * Double(ranks)
+    let needed = (ofRank + present) * Double(ranks) + ofSnapshot
     guard needed <= limits.ofMachine.bytes else {
       throw UsageError(
         "the run needs about \(gibibytes(needed)) of memory on \(limits.ofMachine.source) "
@@ -205,11 +216,17 @@ package struct MemoryEstimate {
       + layers.map { row($0.layer, "\($0.values)", "\($0.derivatives)") }
     return """
       A rank needs about \(mebibytes(ofRank)) of memory, of which a window takes \(mebibytes(ofTape)).
+      \(snapshotSentence)\
       \(recomputed.map { $0 + "\n" } ?? "")\
       Numbers of 4 bytes that each layer stores per token (a step of one stream or sequence):
       values for the backward pass, and derivatives of the loss.
       \(table.joined(separator: "\n"))
       """
+  }
+  private var snapshotSentence: String {
+    guard ofSnapshot > 0 else { return "" }
+    return "The first rank needs \(mebibytes(ofSnapshot)) more while a checkpoint is written "
+      + "(checkpoint.asynchronous).\n"
   }
   private func mebibytes(_ bytes: Double) -> String { fixed(bytes / 0x1p20, 0) + " MiB" }
 }

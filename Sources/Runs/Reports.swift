@@ -69,11 +69,18 @@ struct Reports {
   }
 
   /// Reports how the run ended.
-  /// - Parameter inTest: True if every step was taken and the test data was to be scored.
-  func conclude(_ outcome: Outcome, _ test: Score?, inTest: Bool, _ trainer: Trainer) {
+  /// - Parameters:
+  ///   - inTest: True if every step was taken and the test data was to be scored.
+  ///   - hasReachedLimit: True if the run was stopped because its time limit was near.
+  func conclude(
+    _ outcome: Outcome, _ test: Score?, inTest: Bool, hasReachedLimit: Bool, _ trainer: Trainer
+  ) {
     console.end()
     if outcome == .interrupted { checkpoints.noteSave(of: trainer.coordinator.state) }
-    log.conclude(outcome, inTest: inTest, trainer)
+    log.conclude(
+      outcome, inTest: inTest, hasReachedLimit: hasReachedLimit,
+      failure: checkpoints.failure.map { (error: $0, latest: store.latest) }, trainer)
+    metrics.conclude()
     if let test { for sink in sinks { sink.record(test: test, trainer.coordinator) } }
     tensorBoard?.close()
   }

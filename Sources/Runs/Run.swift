@@ -40,12 +40,14 @@ public struct RunRequest: Sendable {
   public var isRehearsal: Bool
   /// The number of steps between gradient diagnoses; nil for none.
   public var diagnosingEvery: Int?
+  /// The time by which the run must have ended; nil for none.
+  public var timeLimit: TimeLimit?
 
   public init(
     _ options: RunOptions, given: String = "", folder: RunFolder, resume: Resume = .auto,
     initFrom: String? = nil, updateGate: UpdateGate? = nil,
     progress: ConsoleOptions.Progress = .none,
-    isRehearsal: Bool = false, diagnosingEvery: Int? = nil
+    isRehearsal: Bool = false, diagnosingEvery: Int? = nil, timeLimit: TimeLimit? = nil
   ) {
     self.options = options
     self.given = given
@@ -56,6 +58,7 @@ public struct RunRequest: Sendable {
     self.progress = progress
     self.isRehearsal = isRehearsal
     self.diagnosingEvery = diagnosingEvery
+    self.timeLimit = timeLimit
   }
 }
 
@@ -91,7 +94,9 @@ public final class Run {
     self.world = world
     self.log = log
     let options = request.options
-    store = CheckpointStore(request.folder.checkpoints, keep: options.checkpoint.keep)
+    store = CheckpointStore(
+      request.folder.checkpoints, keep: options.checkpoint.keep,
+      keepEvery: options.checkpoint.keepEvery)
     let resolved = Array(try ResolvedConfiguration.json(options))
     let start: Start?
     (start, lock) = try Self.openFolder(request, store, world)
@@ -133,6 +138,26 @@ public final class Run {
     let state = trainer.coordinator.state
     try world.unanimous { try reports?.open(at: state) }
     reports?.begin(trainer, start?.warning)
+    watchTimeLimit()
+  }
+
+  /// Asks the run to stop when its time limit is near, which the root watches for all ranks.
+  private func watchTimeLimit() {
+    guard let reports, let limit = request.timeLimit else { return }
+    let space = trainer.checkpointSpace
+    let isAsked = trainer.isAskedToStop
+    log.info("\(limit.announcement)")
+    trainer.isAskedToStop = {
+      isAsked()
+        || limit.isNear(checkpointSeconds: reports.checkpoints.longestSeconds, of: space)
+    }
+  }
+
+  /// True if the time limit, not a signal, has stopped the run.
+  private var hasReachedLimit: Bool {
+    guard let reports, let limit = request.timeLimit, !StopRequest.isMade else { return false }
+    return limit.isNear(
+      checkpointSeconds: reports.checkpoints.longestSeconds, of: trainer.checkpointSpace)
   }
 
   /// Locks the folder, and reads the checkpoint or the weights to start from, on the root. Collective.
@@ -206,7 +231,7 @@ public final class Run {
     let isOwn = try world.share(checkpoint.map { store.holds($0) } ?? true)
     if !isOwn {
       trainer.coordinator.forgetOtherBest()
-      try world.unanimous { try trainer.save() }
+      try world.unanimous { try trainer.save(.required) }
     } else {
       try world.unanimous { try checkpoint.map { try store.setLatest($0.state.step) } }
     }
@@ -222,13 +247,16 @@ public final class Run {
       if test == nil { outcome = .interrupted }
     }
     if outcome == .complete, trainer.coordinator.hasDiverged { outcome = .worseThanGuessing }
+    let isUnsaved = try world.share(reports?.checkpoints.failure != nil)
+    if isUnsaved, outcome == .complete || outcome == .interrupted { outcome = .unsaved }
     RankActivity.current.enter(.finishing)
-    reports?.conclude(outcome, test, inTest: tests, trainer)
+    reports?.conclude(
+      outcome, test, inTest: tests, hasReachedLimit: hasReachedLimit, trainer)
     return outcome
   }
 
   /// Saves a checkpoint of the run in its present state, also before the first step. Collective.
-  public func save() throws { try trainer.save() }
+  public func save() throws { try trainer.save(.required) }
 
   /// Scores the test data with the best checkpoint's weights. Collective.
   /// - Returns: The score; nil if a stop was requested before it was done.

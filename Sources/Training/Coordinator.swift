@@ -11,6 +11,7 @@ public struct Coordinator: Sendable {
   let training: TrainingOptions
   let evaluation: EvaluationOptions?
   package let checkpoint: CheckpointOptions
+  private let communicationCheckEvery: Int?
   private var schedule: Schedule
   /// The length of the run if all of its windows had the current length.
   private let scheduledSteps: Int
@@ -26,6 +27,7 @@ public struct Coordinator: Sendable {
   private var clockAsked = false
   private var improved = false
   private var epochEnded = false
+  private var rolledBack = false
   /// The epoch of the last step.
   package private(set) var lastEpoch = 1
 
@@ -41,6 +43,7 @@ public struct Coordinator: Sendable {
     self.guess = options.training.readout == nil ? guess : nil
     training = options.training
     checkpoint = options.checkpoint
+    communicationCheckEvery = options.communication.checkEvery
     self.evaluation = evaluation
     self.stepsPerEpoch = stepsPerEpoch
     self.windowLength = windowLength
@@ -122,22 +125,47 @@ public struct Coordinator: Sendable {
     case update
     /// No update, because there was no target.
     case nothingToLearn
-    /// No update, because the loss or the gradient is not finite; the streams' states are restored.
+    /// No update, because the step is bad; the streams' states are restored.
     case skip
-    /// The end of the run, because the loss or the gradient is not finite.
+    /// The weights of the latest checkpoint, because the step is bad; the streams begin anew.
+    case rollBack
+    /// The end of the run, because the step is bad.
     case diverged
   }
 
+  /// Returns the standard deviations by which the loss of a step is above the mean of those before, if they
+  /// make it a spike; otherwise nil.
+  func spike(in sums: StepSums) -> Double? {
+    guard let options = training.onSpike, sums.targets > 0, sums.loss.isFinite else { return nil }
+    let loss = sums.loss / Double(sums.targets)
+    let deviations = options.deviations(of: loss, from: state.losses ?? [])
+    return deviations.flatMap { $0 > options.z ? $0 : nil }
+  }
+
   /// Judges a step by its summed loss and the norm of its gradient.
-  func judge(_ sums: StepSums, norm: Double) -> Verdict {
+  /// - Parameter spike: The height of the spike that the loss is; nil if it is none.
+  func judge(_ sums: StepSums, norm: Double, spike: Double? = nil) -> Verdict {
     if sums.targets == 0 { return .nothingToLearn }
-    if sums.loss.isFinite && norm.isFinite { return .update }
+    if sums.loss.isFinite && norm.isFinite {
+      guard spike != nil, let options = training.onSpike else { return .update }
+      switch options.policy {
+      case .warn: return .update
+      case .skip: return skip(atMost: options.limit)
+      case .rollback: return rollBack(atMost: options.limit)
+      case .stop: return .diverged
+      }
+    }
     switch training.onNonfinite.policy {
     case .stop: return .diverged
-    case .skip:
-      let limit = training.onNonfinite.limit
-      return state.skipped + 1 > limit ? .diverged : .skip
+    case .skip: return skip(atMost: training.onNonfinite.limit)
+    case .rollback: return rollBack(atMost: training.onNonfinite.limit)
     }
+  }
+
+  private func skip(atMost limit: Int) -> Verdict { state.skipped + 1 > limit ? .diverged : .skip }
+
+  private func rollBack(atMost limit: Int) -> Verdict {
+    (state.rollbacks ?? 0) + 1 > limit ? .diverged : .rollBack
   }
 
   /// Records a completed step.
@@ -151,8 +179,11 @@ public struct Coordinator: Sendable {
     state.recount?.scheduleStep += 1
     state.tokens += sums.targets
     state.skipped = verdict == .skip ? state.skipped + 1 : 0
+    rolledBack = verdict == .rollBack
+    if rolledBack { state.rollbacks = (state.rollbacks ?? 0) + 1 }
     if verdict == .update {
       let loss = sums.loss / Double(sums.targets)
+      keep(loss)
       if state.tokens == sums.targets { state.untrained = loss }
       state.recent = (state.recent ?? RecentLoss()).adding(sums.loss, Double(sums.targets))
     }
@@ -163,6 +194,15 @@ public struct Coordinator: Sendable {
     stopAsked = sums.stopVotes > 0
     clockAsked = sums.clockVotes > 0
     improved = false
+  }
+
+  /// Keeps the loss of a step with an update, for the steps that are compared with it.
+  private mutating func keep(_ loss: Double) {
+    guard let window = training.onSpike?.window else {
+      state.losses = nil
+      return
+    }
+    state.losses = (state.losses ?? []).suffix(window - 1) + [loss]
   }
 
   /// Records a validation loss, and the loss of guessing if the data tells it; returns true if the
@@ -186,10 +226,11 @@ public struct Coordinator: Sendable {
     return improved
   }
 
-  /// Continues from a checkpoint of another folder: forgets the best step unless it is this one,
-  /// because the best checkpoint stays in the other folder.
+  /// Continues from a checkpoint of another folder: forgets the best step unless it is this one, and the step
+  /// of rollbacks, because their checkpoints stay in the other folder.
   package mutating func forgetOtherBest() {
     if state.bestStep != state.step { state.bestStep = nil }
+    if state.rollbackStep != nil { state.rollbackStep = state.step }
   }
 
   /// True if every step has been taken, or validation has stopped improving.
@@ -235,7 +276,13 @@ public struct Coordinator: Sendable {
   var isCheckpointDue: Bool {
     // Partial sums of a readout are useless: a run that is stopped starts its pass again.
     if training.readout != nil { return isComplete }
-    if isComplete || stopAsked || improved { return true }
+    return isComplete || stopAsked || isCheckpointScheduled
+  }
+
+  /// True if a checkpoint is due after this step, whether or not the run ends here.
+  private var isCheckpointScheduled: Bool {
+    if improved || rolledBack || state.step == 0 { return true }
+    if let every = checkpoint.keepEvery, state.step.isMultiple(of: every) { return true }
     switch checkpoint.every {
     case .epoch: return epochEnded
     case .steps(let steps): return state.step.isMultiple(of: steps)
@@ -243,6 +290,28 @@ public struct Coordinator: Sendable {
     }
   }
 
+  /// Records that a checkpoint of this step is saved, for a rollback to go back to if it is due.
+  mutating func noteSave() {
+    if !training.mayRollBack {
+      state.rollbackStep = nil
+    } else if isCheckpointScheduled {
+      state.rollbackStep = state.step
+    }
+  }
+
   /// True if the latest evaluation is the best so far.
   var isBest: Bool { improved }
+
+  /// True if nothing may follow a checkpoint of this step before it is on the disk: at the end, before the
+  /// process ends as asked, and after a rollback, which a resumed run must not take again.
+  var mustWaitForCheckpoint: Bool {
+    !checkpoint.isAsynchronous || isComplete || stopAsked || rolledBack
+      || training.readout != nil
+  }
+
+  /// True if all ranks compare their weights after this step.
+  var isCheckDue: Bool {
+    training.readout == nil
+      && communicationCheckEvery.map { state.step.isMultiple(of: $0) } ?? false
+  }
 }

@@ -11,6 +11,8 @@ public struct DriftError: Error, Equatable, CustomStringConvertible {
 extension Trainer {
   /// Compares with the other ranks everything that must be equal: weights, moments, their average
   /// and the decisions so far. Collective; costs about as much as reading them once.
+  ///
+  /// Before each evaluation and each checkpoint, and every `communication.check_every` steps.
   /// - Throws: `DriftError` on a rank that differs from most ranks or, without a majority, from the
   ///   root; `FailedElsewhere` on the other ranks.
   func checkAgreement() throws {
@@ -19,6 +21,8 @@ extension Trainer {
     guard let other = Self.rankApart(found) else { return }
     let like = found.firstIndex { $0 != found[other] }!
     try world.unanimous {
+      // What is being written is of an earlier step, on which all agreed.
+      _ = checkpoints?.finish()
       guard world.rank == other else { return }
       throw DriftError(
         description:

@@ -27,13 +27,16 @@ public enum ExitStatus {
   public static let slower: Int32 = 78
   /// A rank did not advance any more, and the watchdog ended the job.
   public static let stuck: Int32 = 79
+  /// The weights of a rank differ from those of the others.
+  public static let drifted: Int32 = 80
 
   /// Returns the exit code of an outcome.
   public static func of(_ outcome: Outcome) -> Int32 {
     switch outcome {
     case .complete: done
     case .interrupted: resumable
-    case .diverged, .worseThanGuessing: diverged
+    case .unsaved: unwritable
+    case .diverged, .spiked, .worseThanGuessing: diverged
     }
   }
 
@@ -42,6 +45,7 @@ public enum ExitStatus {
     switch error {
     case is ConfigurationError, is ScheduleError, is UsageError: usage
     case is FolderInUse: inUse
+    case is DriftError: drifted
     case let error as FileError: error.exitCode
     case let error as DataError: error.isUnwritable ? unwritable : data
     default: software

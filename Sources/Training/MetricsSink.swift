@@ -10,8 +10,11 @@ public protocol MetricsSink: AnyObject {
   func record(evaluation score: Score, isBest: Bool, _ coordinator: Coordinator)
   /// Records the weights that an evaluation has scored.
   func record(weights: ParameterVector, _ coordinator: Coordinator)
-  /// Records a saved checkpoint.
-  func record(checkpoint path: String)
+  /// Records a checkpoint that was saved, or that could not be. With asynchronous checkpoints this is some
+  /// steps after that of the checkpoint.
+  func record(checkpoint report: CheckpointReport, _ coordinator: Coordinator)
+  /// Records that the weights were taken from the checkpoint of a step.
+  func record(rollbackTo step: Int, _ coordinator: Coordinator)
   /// Records the score of the test data, at the end of the run.
   func record(test score: Score, _ coordinator: Coordinator)
 }
@@ -20,6 +23,7 @@ extension MetricsSink {
   public func record(step report: StepReport, _ coordinator: Coordinator) {}
   public func record(evaluation score: Score, isBest: Bool, _ coordinator: Coordinator) {}
   public func record(weights: ParameterVector, _ coordinator: Coordinator) {}
-  public func record(checkpoint path: String) {}
+  public func record(checkpoint report: CheckpointReport, _ coordinator: Coordinator) {}
+  public func record(rollbackTo step: Int, _ coordinator: Coordinator) {}
   public func record(test score: Score, _ coordinator: Coordinator) {}
 }

@@ -107,6 +107,14 @@ final class MicroBatches {
   /// Forgets everything that is carried: the streams of the update start anew.
   func clear() { inTurn { $0.method.clear() } }
 
+  /// Forgets everything that is carried, of all updates of the window.
+  func clearAll() {
+    for part in parts {
+      use(part)
+      part.method.clear()
+    }
+  }
+
   /// Carries the states at the window's end into the next window.
   func carryStates() { inTurn { if $0.batch.streams > 0 { $0.method.carryStates() } } }
 

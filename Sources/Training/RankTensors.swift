@@ -34,9 +34,7 @@ extension Trainer {
     guard let outer else { return vector }
     let mean = try outer.mean(of: vector)
     guard world.isRoot else { return mean }
-    let copy = ParameterVector(vector.layout)
-    copy.buffer.copy(from: mean.buffer)
-    return copy
+    return mean.copy()
   }
 
   /// Gathers the tensors of all ranks on the root. Collective.

@@ -9,21 +9,27 @@ internal import Recurrence
 
 extension Trainer {
   /// Gathers the carried states of all streams on the root. Collective.
+  /// - Parameter copying: True for a snapshot that later steps do not change.
   /// - Returns: The snapshot on the root; nil on every other rank.
-  public func snapshot() throws(CommunicationError) -> Snapshot? {
+  public func snapshot(copying: Bool = false) throws(CommunicationError) -> Snapshot? {
+    /// Returns a vector that stays as it is, if that is asked for. Vectors that were gathered are copies already.
+    func still(_ vector: ParameterVector, of live: ParameterVector) -> ParameterVector {
+      copying && world.isRoot && vector === live ? vector.copy() : vector
+    }
+
     let hidden = try gatherStates()
     average?.refresh(from: weights)
     try sharing?.grid.barrier()
     try outer?.settle()
     let ofRanks = try gatherRankTensors()
     // Ranks that train alone leave one model, the mean of theirs.
-    let weights = try meanOfRanks(weights)
+    let weights = still(try meanOfRanks(weights), of: weights)
     let average = try average.map { (average) throws(CommunicationError) in
-      return try whole(average.vector)
+      return still(try whole(average.vector), of: average.vector)
     }
     var moments: [Tensor] = []
     for (name, vector) in optimizer.moments {
-      moments += try whole(vector).tensors(prefix: name + ".")
+      moments += still(try whole(vector), of: vector).tensors(prefix: name + ".")
     }
     guard world.isRoot else { return nil }
     var tensors: [(file: String, tensors: [Tensor], metadata: [String: String])] = [
@@ -35,7 +41,9 @@ extension Trainer {
       tensors.append((CheckpointFile.Name.average, average.tensors(), model.tiedNames))
     }
     let kept =
-      sharedStateTensors.flatMap { $0.vector.tensors(prefix: $0.name + ".") } + ofRanks
+      sharedStateTensors.flatMap {
+        still($0.vector, of: $0.vector).tensors(prefix: $0.name + ".")
+      } + ofRanks
     if !kept.isEmpty { tensors.append((CheckpointFile.Name.reducer, kept, [:])) }
     return Snapshot(
       model: model.identity, coordinator: coordinator.state, cursor: loader.cursor,
@@ -52,9 +60,26 @@ extension Trainer {
   public func restore(_ checkpoint: Checkpoint?) throws {
     let found = try world.unanimous { () throws -> Restored in
       guard let checkpoint else { return Restored() }
-      return try read(checkpoint)
+      return try readStates(checkpoint)
     }
     coordinator.restore(try world.share(found.coordinator))
+    try restoreVectors(checkpoint)
+    let cursor = try world.share(found.cursor)
+    try world.unanimous {
+      if let place = coordinator.state.window { try cut(into: place.updates) }
+      try microBatches.seek(cursor, coordinator.state.window)
+    }
+    try scatterStates(found.hidden, keptSteps: try world.share(found.counters.kept ?? 0))
+  }
+
+  /// Takes the weights of a checkpoint, and all that updates depend on: moments, averages, counts of updates,
+  /// and what the exchange of gradients keeps. Collective; only the root passes the checkpoint.
+  /// - Throws: As `restore`.
+  func restoreVectors(_ checkpoint: Checkpoint?) throws {
+    let found = try world.unanimous { () throws -> RestoredVectors in
+      guard let checkpoint else { return RestoredVectors() }
+      return try readVectors(checkpoint)
+    }
     let counters = try world.share(found.counters)
     optimizer.updates = counters.optimizer
     if !optimizer.numbers.isEmpty, let numbers = counters.numbers { optimizer.numbers = numbers }
@@ -68,12 +93,6 @@ extension Trainer {
     for (_, vector) in sharedStateTensors { try world.share(vector) }
     try scatterRankTensors(from: checkpoint, exists: try world.share(found.hasReducer))
     outer?.resume()
-    let cursor = try world.share(found.cursor)
-    try world.unanimous {
-      if let place = coordinator.state.window { try cut(into: place.updates) }
-      try microBatches.seek(cursor, coordinator.state.window)
-    }
-    try scatterStates(found.hidden, keptSteps: counters.kept ?? 0)
   }
 
   /// The contents of a checkpoint besides the vectors.
@@ -81,10 +100,15 @@ extension Trainer {
     var coordinator = CoordinatorState()
     var cursor = StreamCursor()
     var counters = Snapshot.Counters()
-    /// The moments on the root, where each rank keeps a slice of them.
-    var moments: [ParameterVector]?
     /// The bytes of each of `carriedTensors`, for all streams.
     var hidden: [[UInt8]] = []
+  }
+
+  /// The contents of a checkpoint that belong to its vectors.
+  private struct RestoredVectors {
+    var counters = Snapshot.Counters()
+    /// The moments on the root, where each rank keeps a slice of them.
+    var moments: [ParameterVector]?
     /// True if the checkpoint has the tensors that this run's exchange of gradients keeps.
     var hasReducer = false
   }
@@ -106,9 +130,8 @@ extension Trainer {
     }
   }
 
-  /// Reads a checkpoint into the vectors of this rank.
-  private func read(_ checkpoint: Checkpoint) throws -> Restored {
-    let state = checkpoint.state
+  /// Reads the decisions, the position and the states of the streams.
+  private func readStates(_ checkpoint: Checkpoint) throws -> Restored {
     let progress = checkpoint.content.progress
     var restored = Restored(
       coordinator: progress.coordinator, cursor: progress.cursor, counters: progress.counters)
@@ -119,6 +142,19 @@ extension Trainer {
     {
       restored.counters.kept = nil
     }
+    let file = try checkpoint.tensors(of: CheckpointFile.Name.hidden)
+    let (loader, place) = (self.loader, self.loader.cursor)
+    defer { try? loader.seek(place) }
+    try loader.seek(restored.cursor)
+    for tensor in streamTensors(keptSteps: restored.counters.kept ?? 0) {
+      restored.hidden.append(try tensor.read(from: file, of: model, streams: loader.carried.total))
+    }
+    return restored
+  }
+
+  /// Reads a checkpoint into the vectors of this rank.
+  private func readVectors(_ checkpoint: Checkpoint) throws -> RestoredVectors {
+    var restored = RestoredVectors(counters: checkpoint.content.progress.counters)
     try checkpoint.tensors(of: CheckpointFile.Name.model).load(into: [("", weights)])
     // A rank that keeps a slice of its moments has memory for no more.
     let moments =
@@ -130,18 +166,11 @@ extension Trainer {
     if let average {
       // A run without an average so far starts one with the current weights.
       let file =
-        state.files.contains { $0.name == CheckpointFile.Name.average }
+        checkpoint.state.files.contains { $0.name == CheckpointFile.Name.average }
         ? CheckpointFile.Name.average : CheckpointFile.Name.model
       try checkpoint.tensors(of: file).load(into: [("", average.vector)])
     }
     restored.hasReducer = try loadStateTensors(from: checkpoint)
-    let file = try checkpoint.tensors(of: CheckpointFile.Name.hidden)
-    let (loader, place) = (self.loader, self.loader.cursor)
-    defer { try? loader.seek(place) }
-    try loader.seek(restored.cursor)
-    for tensor in streamTensors(keptSteps: restored.counters.kept ?? 0) {
-      restored.hidden.append(try tensor.read(from: file, of: model, streams: loader.carried.total))
-    }
     return restored
   }
 

@@ -13,6 +13,8 @@ public struct StepReport: Sendable {
   /// The norm of the gradient before clipping.
   public let gradientNorm: Double
   package let verdict: Coordinator.Verdict
+  /// The standard deviations by which the loss is above the mean of those before, if it is a spike.
+  public let spike: Double?
   package let time: Stopwatch
   /// The gradient diagnosis of this step; nil if there was none, and on every rank except the root.
   public let gradients: GradientReport?

@@ -7,11 +7,15 @@ internal import Glibc
 /// Before the first step, while data is read and the model is built, there is nothing to save: the
 /// process ends at once with exit code 75. From then on the handler only sets a flag. The trainer
 /// adds the flag to the sums of each step and checks it during evaluations, so that all ranks learn
-/// of it at the same point, save, and exit with code 75. A second SIGINT ends the process at once.
+/// of it at the same point, save, and exit with code 75. A second signal ends the process at once, if
+/// it comes a second after the first or later: launchers send a signal more than once. A checkpoint
+/// that is being written is then lost; those before it are not.
 public enum StopRequest {
   /// The memory that a signal handler reads and writes.
   private struct Memory {
     var isMade: sig_atomic_t = 0
+    /// The time of the first signal, in seconds of the monotonic clock; 0 before it.
+    var firstSecond = 0.0
     /// True if there is something to save.
     var waits: sig_atomic_t = 0
     /// True if this rank prints that it ends.
@@ -53,7 +57,9 @@ public enum StopRequest {
   package static func waitForSteps() { memory.pointee.waits = 1 }
 
   private static func receive(_ signal: Int32) {
-    let isFirst = memory.pointee.isMade == 0
+    let now = monotonicSeconds
+    let isFirst = memory.pointee.firstSecond == 0
+    if isFirst { memory.pointee.firstSecond = now }
     memory.pointee.isMade = 1
     if memory.pointee.waits == 0 {
       if memory.pointee.speaks != 0 && !(signal == SIGTERM && memory.pointee.isLaunched != 0) {
@@ -63,7 +69,14 @@ public enum StopRequest {
       }
       _exit(ExitStatus.resumable)
     }
-    if !isFirst && signal == SIGINT { _exit(130) }
+    if !isFirst && now - memory.pointee.firstSecond >= 1 { _exit(128 + signal) }
+  }
+
+  /// The monotonic clock, which a signal handler may read.
+  private static var monotonicSeconds: Double {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
   }
 
   /// True if a request has arrived.

@@ -15,6 +15,10 @@ public enum Outcome: Equatable, Sendable {
   case interrupted
   /// The loss or the gradient was not finite at this step.
   case diverged(step: Int)
+  /// The loss of this step was a spike, and `training.on_spike` ends the run.
+  case spiked(step: Int)
+  /// The last checkpoint of the run could not be written.
+  case unsaved
   /// Every step was taken, and the model is worse than before the first step, and worse than
   /// guessing.
   case worseThanGuessing
@@ -65,9 +69,11 @@ public final class Trainer {
   private var diagnosis: GradientMonitor?
 
   /// The places for the results of steps and evaluations.
-  private let sinks: [any MetricsSink]
+  let sinks: [any MetricsSink]
   /// The place for checkpoints; nil on every rank but the root, and for a run that saves none.
-  private let checkpoints: (any CheckpointWriter)?
+  let checkpoints: (any CheckpointWriter)?
+  /// The seconds for which the snapshot of the checkpoint that is being written stopped training.
+  var snapshotSeconds = 0.0
   /// Returns true if this rank was asked to stop; called at every step, and from time to time in an
   /// evaluation.
   package var isAskedToStop: () -> Bool = { StopRequest.isMade }
@@ -196,13 +202,11 @@ public final class Trainer {
     if found != nil { watch.restart() }
     let update = try own ?? clip(scale: scale)
     let norm = own == nil ? update.norm : sums.norms / Double(world.size)
-    let verdict = coordinator.judge(sums, norm: norm)
+    let spike = norm.isFinite ? coordinator.spike(in: sums) : nil
+    let verdict = coordinator.judge(sums, norm: norm, spike: spike)
     if verdict == .update { try self.update(rate: rate, scale: update.scale) }
     profile?.mark(.optimizer)
-    if verdict == .skip { microBatches.discard() } else { microBatches.carryStates() }
-    let epochEnds = microBatches.isAtEpochEnd
-    microBatches.advance()
-    coordinator.finish(sums, verdict, epochEnds: epochEnds, place: microBatches.place)
+    endWindow(sums, verdict)
     watch.update = watch.lap()
     if let outer {
       try outer.finishStep(coordinator.state.step, weights)
@@ -213,8 +217,21 @@ public final class Trainer {
     score.bytesPerTarget = bytesPerTarget
     return StepReport(
       step: coordinator.state.step, epoch: epoch, tokens: coordinator.state.tokens,
-      score: score, learningRate: rate, gradientNorm: norm, verdict: verdict, time: watch,
+      score: score, learningRate: rate, gradientNorm: norm, verdict: verdict, spike: spike,
+      time: watch,
       gradients: found, ranks: Array(sums.computing), traffic: traffic)
+  }
+
+  /// Carries the states at the window's end on, unless the step is left out, and goes on in the data.
+  private func endWindow(_ sums: StepSums, _ verdict: Coordinator.Verdict) {
+    if verdict == .skip || verdict == .rollBack {
+      microBatches.discard()
+    } else {
+      microBatches.carryStates()
+    }
+    let epochEnds = microBatches.isAtEpochEnd
+    microBatches.advance()
+    coordinator.finish(sums, verdict, epochEnds: epochEnds, place: microBatches.place)
   }
 
   /// Updates the weights and their average, or this rank's slice of them.
@@ -283,18 +300,35 @@ public final class Trainer {
   public func run() throws -> Outcome {
     // From here on there is something to save before the process ends.
     StopRequest.waitForSteps()
+    do {
+      let outcome = try takeSteps()
+      try finishSave()
+      return outcome
+    } catch {
+      // The checkpoint that is being written is good, whatever has happened since.
+      _ = checkpoints?.finish()
+      throw error
+    }
+  }
+
+  private func takeSteps() throws -> Outcome {
     if coordinator.hasOpenEvaluation {
       guard try evaluate() else { return .interrupted }
-      try save()
+      try save(.waiting)
     }
     if let readout {
       try fit(readout)
       return try finishStep() ?? .complete
     }
+    try saveBeforeFirstStep()
     while !coordinator.isComplete {
       let report = try step()
       for sink in sinks { sink.record(step: report, coordinator) }
-      if report.verdict == .diverged { return .diverged(step: report.step) }
+      try reportSave()
+      if report.verdict == .rollBack, try !rollBack() { return .diverged(step: report.step) }
+      if report.verdict == .diverged {
+        return report.spike == nil ? .diverged(step: report.step) : .spiked(step: report.step)
+      }
       if let outcome = try finishStep() { return outcome }
     }
     return .complete
@@ -303,15 +337,17 @@ public final class Trainer {
   /// Does what is due after a step: the check that ranks agree, an evaluation, a checkpoint.
   /// - Returns: The outcome of a run that ends here before its last step; nil if it goes on.
   private func finishStep() throws -> Outcome? {
-    if coordinator.isEvaluationDue || coordinator.isCheckpointDue { try checkAgreement() }
+    if coordinator.isEvaluationDue || coordinator.isCheckpointDue || coordinator.isCheckDue {
+      try checkAgreement()
+    }
     if coordinator.isEvaluationDue, try !evaluate() {
       // The weights are saved; a resumed run begins with this evaluation.
       coordinator.leaveEvaluationOpen()
-      try save()
+      try save(.waiting)
       return .interrupted
     }
     if coordinator.isCheckpointDue {
-      try save()
+      try save(coordinator.mustWaitForCheckpoint ? .waiting : .inBackground)
       // Saving takes long for large models.
       if !coordinator.isComplete, try isAnyAskedToStop() { return .interrupted }
     }
@@ -363,14 +399,6 @@ public final class Trainer {
     sums.stopVotes = isAskedToStop() ? 1 : 0
     sums.clockVotes = checkpoints?.isDue == true ? 1 : 0
     return sums
-  }
-
-  /// Saves a checkpoint. Collective.
-  package func save() throws {
-    RankActivity.current.enter(.saving, step: coordinator.state.step)
-    guard let snapshot = try snapshot(), let checkpoints else { return }
-    let path = try checkpoints.save(snapshot, isBest: coordinator.isBest)
-    for sink in sinks { sink.record(checkpoint: path) }
   }
 }
 

@@ -85,6 +85,13 @@ struct Train: ParsableCommand {
   @Option(help: "The number of steps between two diagnoses; 100 unless given.")
   var diagnoseEvery: Int?
 
+  @Option(
+    help: """
+      Save and stop with exit code 75 before this time, such as 90m or 24h, has passed; the end of a SLURM \
+      job unless given.
+      """)
+  var timeLimit: String?
+
   @Flag(help: "Check the configuration, the data and the checkpoint, and train nothing.")
   var check = false
 
@@ -118,7 +125,8 @@ struct Train: ParsableCommand {
       folder: RunFolder(folder ?? "runs/\(options.name)"),
       resume: resume == "auto" ? .auto : resume == "none" ? .none : .path(resume),
       initFrom: initFrom, progress: style(options), isRehearsal: check,
-      diagnosingEvery: diagnose == .gradients ? diagnoseEvery ?? 100 : nil)
+      diagnosingEvery: diagnose == .gradients ? diagnoseEvery ?? 100 : nil,
+      timeLimit: try timeLimit.map { try TimeLimit(option: $0) } ?? TimeLimit.ofJob())
     try inWorld { world in
       let log = Logger(label: "unroll") { _ in ConsoleLog() }
       if let limit = options.watchdog.seconds {

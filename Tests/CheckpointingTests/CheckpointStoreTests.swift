@@ -102,6 +102,35 @@ import Training
     }
   }
 
+  @Test
+  func `multiples of a number of steps are kept for ever, unless the run went back before them`()
+    throws
+  {
+    try withTemporaryFolder { folder in
+      let store = CheckpointStore(folder + "/run/checkpoints", keep: 2, keepEvery: 10)
+      try store.prepare()
+      for step in [0, 5, 10, 15, 20, 25, 30, 35, 38] { try save(store, step) }
+      #expect(try store.list().map(\.step) == [10, 20, 30, 35, 38])
+      // Those of the course that was given up go as others do.
+      for step in [12, 14, 16] { try save(store, step) }
+      #expect(try store.list().map(\.step) == [10, 14, 16])
+    }
+  }
+
+  @Test func `the best stays the best where a better one could not be saved`() throws {
+    try withStore { store, _ in
+      try save(store, 3, isBest: true)
+      try save(store, 6)
+      try store.setBest(5)
+      #expect(store.best == 3)
+      // The best of a course that was given up is none.
+      try store.setBest(2)
+      #expect(store.best == nil)
+      try store.setBest(6)
+      #expect(store.best == 6)
+    }
+  }
+
   @Test func `fewer than two are never kept`() throws {
     try withStore(keep: 0) { store, _ in
       for step in 1...4 { try save(store, step) }

@@ -124,7 +124,7 @@ private let model = "\nmodel: {embedding: 4, layers: [{cell: elman, hidden: 5}]}
       ),
       (
         "training: {on_nonfinite: ignore}",
-        "26: on_nonfinite is skip or stop, found \"ignore\"; choose one"
+        "26: on_nonfinite is skip, rollback or stop, found \"ignore\"; choose one"
       ),
       (
         "training: {label_smoothing: 1}",
@@ -181,7 +181,7 @@ private let model = "\nmodel: {embedding: 4, layers: [{cell: elman, hidden: 5}]}
   ) throws {
     let options = try decode(CheckpointOptions.self, "every: \(text)")
     let yaml = try ResolvedConfiguration.yaml(options)
-    #expect(yaml == "every: \(shortest)\nkeep: 3\n")
+    #expect(yaml.split(separator: "\n").contains("every: \(shortest)"), "\(yaml)")
     #expect(try decode(CheckpointOptions.self, yaml) == options)
   }
 

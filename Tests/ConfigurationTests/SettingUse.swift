@@ -264,6 +264,15 @@ struct SettingUse: Sendable, CustomTestStringConvertible {
       key: "training.on_nonfinite.policy", given: "training.on_nonfinite.policy=skip",
       idle: [readout]),
     SettingUse(
+      key: "training.on_spike.policy", given: "training.on_spike.policy=skip", idle: [readout]),
+    SettingUse(key: "training.on_spike.z", given: "training.on_spike.z=4", idle: [readout]),
+    SettingUse(
+      key: "training.on_spike.window", given: "training.on_spike.window=50", idle: [readout]),
+    SettingUse(
+      key: "training.on_spike.limit", given: "training.on_spike.limit=3",
+      read: ["training.on_spike.policy=rollback"],
+      idle: [["training.on_spike.policy=warn"], ["training.on_spike.policy=stop"]]),
+    SettingUse(
       key: "training.early_stop.patience", given: "training.early_stop.patience=3", read: valid,
       idle: [
         [], ["data.valid=0"], ["data.test=0.1"], task + ["data.valid_size=0"], valid + readout,
@@ -312,6 +321,12 @@ struct SettingUse: Sendable, CustomTestStringConvertible {
       key: "evaluation.bptt", given: "evaluation.bptt=3", read: valid, idle: [[], tree + valid]),
     SettingUse(key: "checkpoint.every", given: "checkpoint.every=30", idle: [readout]),
     SettingUse(key: "checkpoint.keep", given: "checkpoint.keep=4", idle: [readout]),
+    SettingUse(key: "checkpoint.keep_every", given: "checkpoint.keep_every=40", idle: [readout]),
+    SettingUse(
+      key: "checkpoint.asynchronous", given: "checkpoint.asynchronous=false", idle: [readout]),
+    SettingUse(key: "checkpoint.on_failure", given: "checkpoint.on_failure=stop", idle: [readout]),
+    SettingUse(
+      key: "communication.check_every", given: "communication.check_every=50", idle: [readout]),
     SettingUse(
       key: "console.every", given: "console.every=30s", read: ["console.progress=lines"],
       idle: [["console.progress=none"], ["console.progress=bar"]]),

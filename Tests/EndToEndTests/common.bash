@@ -91,9 +91,10 @@ evaluation: {every: 50, batch_size: 3}
 END
 }
 
-# The metrics of a run without what differs from run to run.
+# The metrics of a run without what differs from run to run: times, and when checkpoints were on the disk.
 metrics() {
-  sed -E 's/"(communication_seconds|compute_seconds|data_seconds|step_seconds|time|tokens_per_second)":[^,}]*,?//g
+  sed -E '/"checkpoint_step"/d
+    s/"(communication_seconds|compute_seconds|data_seconds|step_seconds|time|tokens_per_second)":[^,}]*,?//g
     s/"(hidden_share|imbalance|slowest_host|slowest_rank|wait_seconds|rank_compute_seconds)":(\[[^]]*\]|[^,}]*),?//g' \
     "$1/metrics.jsonl"
 }
@@ -123,7 +124,9 @@ wait_for() {
   done
 }
 
-has_lines() { [ "$(wc -l <"$1")" -ge "$2" ]; }
+# Lines of steps and evaluations; those of checkpoints come when they are written.
+lines_of() { grep -vc '"checkpoint_step"' "$1"; }
+has_lines() { [ "$(lines_of "$1")" -ge "$2" ]; }
 
 # rank_of MPIRUN RANK: the process of a rank, which is a child of mpirun.
 rank_of() {

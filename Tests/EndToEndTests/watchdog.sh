@@ -55,7 +55,7 @@ fi
 begin "$work/whole"
 kill -STOP "${ranks[@]}"
 sleep $((limit + 4))
-lines=$(wc -l <"$work/whole/metrics.jsonl")
+lines=$(lines_of "$work/whole/metrics.jsonl")
 kill -CONT "${ranks[@]}"
 wait_for "$job" has_lines "$work/whole/metrics.jsonl" $((lines + 50)) || die "$(cat "$work/log")"
 kill -USR1 "$job"

@@ -150,10 +150,20 @@ import Training
     #expect(two.ofCopies < 2 * one.ofCopies)
   }
 
+  @Test func `The copy from which a checkpoint is written counts, unless training waits`() throws {
+    let alone = try need()
+    // Weights and the two moments of Adam; SGD has none.
+    let plain = try need("training.optimizer.rule=sgd")
+    #expect(plain.ofSnapshot > 0 && alone.ofSnapshot == 3 * plain.ofSnapshot)
+    #expect(try need("training.average.decay=0.9").ofSnapshot == 4 * plain.ofSnapshot)
+    let waiting = try need("checkpoint.asynchronous=false")
+    #expect(waiting.ofSnapshot == 0 && waiting.ofRank == alone.ofRank)
+  }
+
   @Test func `A run beyond a limit is refused with who sets it, at the limit it is not`() throws {
     let need = try need()
     let machine = MemoryLimits.Limit(
-      bytes: need.ofRank + 1000, source: "/a/memory.max, which grants")
+      bytes: need.ofRank + need.ofSnapshot + 1000, source: "/a/memory.max, which grants")
     try need.check(MemoryLimits(ofMachine: machine), present: 1000)
     var error = #expect(throws: UsageError.self) {
       try need.check(MemoryLimits(ofMachine: machine), present: 1001)

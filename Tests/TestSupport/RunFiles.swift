@@ -60,9 +60,10 @@ package struct Metrics: Sendable {
     having(key).compactMap { $0["step"]?.double.map { Int($0) } }
   }
 
-  /// Every line without what differs from run to run, the times.
+  /// Every line without what differs from run to run: the times, and lines of checkpoints, which are written
+  /// in the background.
   package var withoutTimes: [[String: JSONValue]] {
-    lines.map { line in
+    lines.filter { $0["checkpoint_step"] == nil }.map { line in
       guard case .object(let members) = line else { return [:] }
       return members.filter {
         !$0.key.hasSuffix("_seconds")

@@ -57,11 +57,21 @@ let trainingRules: [CompatibilityRule] = [
     because: "trees have no steps"
   ) { $0.training.scheduledSampling != nil && $0.isTree },
   .idle(
-    "training.on_nonfinite.limit", "`training.on_nonfinite.limit` needs the policy `skip`.",
-    because: "no step is skipped", or: "set training.on_nonfinite.policy to skip"
+    "training.on_nonfinite.limit",
+    "`training.on_nonfinite.limit` needs the policy `skip` or `rollback`.",
+    because: "no step is skipped or undone",
+    or: "set training.on_nonfinite.policy to skip or rollback"
   ) {
     $0.training.onNonfinite.policy == .stop
       && $0.training.onNonfinite.limit != NonfiniteOptions().limit
+  },
+  .idle(
+    "training.on_spike.limit", "`training.on_spike.limit` needs the policy `skip` or `rollback`.",
+    because: "no step is skipped or undone",
+    or: "set training.on_spike.policy to skip or rollback"
+  ) {
+    guard let spike = $0.training.onSpike else { return false }
+    return spike.policy != .skip && spike.policy != .rollback && spike.limit != SpikeOptions().limit
   },
   .idle(
     ["training.early_stop", "data.valid", "data.valid_size"],

@@ -181,6 +181,13 @@ public final class ParameterVector: @unchecked Sendable {
   /// The part of the parameters that this rank updates; nil for all.
   public var slice: ParameterSlice?
 
+  /// Returns a vector of the same numbers in memory of its own.
+  package func copy() -> ParameterVector {
+    let copy = ParameterVector(layout)
+    copy.buffer.copy(from: buffer)
+    return copy
+  }
+
   /// Makes a vector of zeros, or one that uses memory which the caller allocated.
   public init(_ layout: ParameterLayout, buffer: Buffer<Real>? = nil) {
     let buffer = buffer ?? layout.memory?(layout.count) ?? Buffer(count: layout.count)

@@ -63,7 +63,27 @@ extension TrainerTests {
         #expect(ending.message.contains("after step 6"), "\(ending.message)")
         #expect(ending.speaks == (rank == size - 1))
         #expect(ending.latest == 4)
-        if ending.speaks { #expect(ending.code == ExitStatus.software) }
+        if ending.speaks { #expect(ending.code == ExitStatus.drifted) }
+      }
+    }
+
+    @Test(arguments: World.several)
+    func `are noticed every so many steps, also where nothing is saved or evaluated`(
+      _ world: World
+    ) throws {
+      let trial = Trial(
+        "communication.check_every=2", "checkpoint.every=1000", "communication.node=separate")
+      let found = try world.run { world, folder in
+        (
+          world.rank, world.size,
+          try Self.train(trial, .weight, of: world.size - 1, before: 5, world, folder)
+        )
+      }
+      for (rank, size, ending) in found {
+        #expect(ending.message.hasPrefix("Rank \(size - 1) on "), "\(ending.message)")
+        #expect(ending.message.contains("after step 6"), "\(ending.message)")
+        #expect(ending.latest == nil)
+        if rank == size - 1 { #expect(ending.code == ExitStatus.drifted) }
       }
     }
 
