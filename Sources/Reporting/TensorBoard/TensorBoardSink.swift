@@ -122,10 +122,6 @@ package final class TensorBoardSink: MetricsSink {
 
   package func record(checkpoint report: CheckpointReport, _ coordinator: Coordinator) { flush() }
 
-  package func record(rollbackTo step: Int, _ coordinator: Coordinator) {
-    append(step: step + 1) { $0.sessionLog.status = .start }
-  }
-
   /// Writes what waits, at the end of the run.
   package func close() { flush() }
 
