@@ -145,12 +145,15 @@ package struct RunLog {
           ? "Stopped in the test after the last step \(reason); the same command begins it again."
           : "Stopped after step \(state.step) \(reason); the same command resumes it.")
     case .unsaved:
-      let newest = failure?.latest.map { "the newest checkpoint is of step \($0)" }
+      let next =
+        failure?.latest.map {
+          "the newest checkpoint is of step \($0), from which the same command resumes"
+        }
+        ?? "there is no other, and the same command begins anew"
       log.error(
         """
         The run ends after step \(state.step), and its last checkpoint could not be written \
-        (\(failure.map { "\($0.error)" } ?? "")): \(newest ?? "there is no checkpoint"); the same \
-        command resumes from there.
+        (\(failure.map { "\($0.error)" } ?? "")): \(next).
         """)
     case .spiked(let step):
       log.error(
