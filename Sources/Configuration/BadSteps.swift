@@ -5,7 +5,7 @@ public struct NonfiniteOptions: Codable, Equatable, Sendable {
   public enum Policy: String, Codable, CaseIterable, Sendable {
     /// Keeps the weights, restores the streams' states, and continues with the next window.
     case skip
-    /// Takes the weights of the latest checkpoint, and continues with the next window.
+    /// Takes the weights of the last checkpoint that was due, and continues with the next window.
     case rollback
     /// Ends the run as diverged.
     case stop
@@ -50,7 +50,7 @@ public struct SpikeOptions: Codable, Equatable, Sendable {
     case warn
     /// Keeps the weights, restores the streams' states, and continues with the next window.
     case skip
-    /// Takes the weights of the latest checkpoint, and continues with the next window.
+    /// Takes the weights of the last checkpoint that was due, and continues with the next window.
     case rollback
     /// Ends the run.
     case stop

@@ -169,6 +169,15 @@ public final class TextGenerator {
     return texts
   }
 
+  /// Returns the number of last bytes of a text that may be the beginning of a stop string.
+  public func unsettled(_ bytes: [UInt8], stop: [String]) -> Int {
+    stop.map { string in
+      let wanted = Array(string.utf8)
+      return (1..<max(wanted.count, 1)).last { bytes.suffix($0).elementsEqual(wanted.prefix($0)) }
+        ?? 0
+    }.max() ?? 0
+  }
+
   /// Returns the text of a prompt and its continuation as bytes, whole characters only, cut before
   /// the first stop string of the continuation.
   public func bytes(

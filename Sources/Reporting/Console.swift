@@ -189,8 +189,8 @@ package final class Console: MetricsSink {
     if let failure = report.failure {
       warn(
         """
-        NOT SAVED: the checkpoint of step \(report.step) failed (\(failure)). Training continues, \
-        earlier checkpoints are unchanged, and the next one is tried when it is due.
+        NOT SAVED: the checkpoint of step \(report.step) failed (\(failure)). Earlier \
+        checkpoints are unchanged, and a run that goes on saves again when the next one is due.
         """)
     } else if style == .lines {
       line("saved \(report.path)")

@@ -182,7 +182,7 @@ package struct MemoryEstimate {
         "the run needs about \(gibibytes(needed)) of memory on \(limits.ofMachine.source) "
           + "\(gibibytes(limits.ofMachine.bytes)): \(remedy)")
     }
-    if let limit = limits.ofProcess, ofRank + present > limit.bytes {
+    if let limit = limits.ofProcess, ofRank + ofSnapshot + present > limit.bytes {
       throw UsageError(
         "a rank needs about \(gibibytes(ofRank + present)) of memory under \(limit.source) "
           + "\(gibibytes(limit.bytes)): raise the limit, \(remedy)")

@@ -66,12 +66,16 @@ final class RunCheckpoints: CheckpointWriter {
 
   func checkpoint(ofStep step: Int?) throws -> Checkpoint? {
     // One of a later step than the latest is of a course that was given up.
-    if let step, step <= store.latest ?? -1,
-      let checkpoint = try? Checkpoint(verifying: store.path(ofStep: step))
-    {
-      return checkpoint
+    if let step, step <= store.latest ?? -1 {
+      do {
+        return try Checkpoint(verifying: store.path(ofStep: step))
+      } catch {
+        warn("\(error); the run goes back further.")
+      }
     }
-    return try store.resume()?.checkpoint
+    let found = try store.resume()
+    if let warning = found?.warning { warn(warning) }
+    return found?.checkpoint
   }
 
   /// Takes the outcome of the checkpoint that was begun.

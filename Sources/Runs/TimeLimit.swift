@@ -49,7 +49,10 @@ public struct TimeLimit: Equatable, Sendable {
 
   /// Returns the seconds before the end at which the run stops.
   package func margin(checkpointSeconds: Double?, checkpointBytes: Double) -> Double {
-    min(60, seconds / 20) + 2 * (checkpointSeconds ?? checkpointBytes / Self.assumedSpeed)
+    // At most half of the time: a run that stops after its first step would be started again for ever.
+    min(
+      min(60, seconds / 20) + 2 * (checkpointSeconds ?? checkpointBytes / Self.assumedSpeed),
+      seconds / 2)
   }
 
   func isNear(checkpointSeconds: Double?, of space: CheckpointSpace) -> Bool {

@@ -127,7 +127,7 @@ public struct Coordinator: Sendable {
     case nothingToLearn
     /// No update, because the step is bad; the streams' states are restored.
     case skip
-    /// The weights of the latest checkpoint, because the step is bad; the streams begin anew.
+    /// The weights of the last checkpoint that was due, because the step is bad; the streams begin anew.
     case rollBack
     /// The end of the run, because the step is bad.
     case diverged
@@ -180,7 +180,11 @@ public struct Coordinator: Sendable {
     state.tokens += sums.targets
     state.skipped = verdict == .skip ? state.skipped + 1 : 0
     rolledBack = verdict == .rollBack
-    if rolledBack { state.rollbacks = (state.rollbacks ?? 0) + 1 }
+    if rolledBack {
+      state.rollbacks = (state.rollbacks ?? 0) + 1
+      // The losses that were undone are lower than those of the weights before.
+      state.losses = nil
+    }
     if verdict == .update {
       let loss = sums.loss / Double(sums.targets)
       keep(loss)

@@ -12,7 +12,7 @@ extension Trainer {
   /// Compares with the other ranks everything that must be equal: weights, moments, their average
   /// and the decisions so far. Collective; costs about as much as reading them once.
   ///
-  /// Before each evaluation and each checkpoint, and every `communication.check_every` steps.
+  /// It is called before each evaluation and each checkpoint, and every `communication.check_every` steps.
   /// - Throws: `DriftError` on a rank that differs from most ranks or, without a majority, from the
   ///   root; `FailedElsewhere` on the other ranks.
   func checkAgreement() throws {

@@ -74,6 +74,8 @@ extension Trainer {
       try checkpoints?.checkpoint(ofStep: coordinator.state.rollbackStep)
     }
     guard let step = try world.share(checkpoint?.state.step) else { return false }
+    // Sums that are under way write into the vectors that are restored.
+    try outer?.settle()
     try restoreVectors(checkpoint)
     microBatches.clearAll()
     for sink in sinks { sink.record(rollbackTo: step, coordinator) }

@@ -94,8 +94,8 @@ struct Generate: ParsableCommand {
     guard length >= 0 else { throw ValidationError("--length must not be negative.") }
     guard count >= 1 else { throw ValidationError("--count must be at least 1.") }
     guard batchSize >= 1 else { throw ValidationError("--batch-size must be at least 1.") }
-    guard repetitionPenalty > 0 else {
-      throw ValidationError("--repetition-penalty must be above 0.")
+    guard repetitionPenalty > 0, repetitionPenalty.isFinite else {
+      throw ValidationError("--repetition-penalty must be above 0, and finite.")
     }
     guard prompt == nil || prompts == nil else {
       throw ValidationError("--prompt and --prompts exclude each other: give one of them.")
@@ -158,14 +158,15 @@ struct Generate: ParsableCommand {
       default:
         let symbols = generator.vocabulary.encode(line + "\n")
         var printed = 0
-        func print(_ text: TextGenerator.Continuation) throws {
+        func print(_ text: TextGenerator.Continuation, isWhole: Bool) throws {
           let bytes = generator.bytes([], text, stop: settings.stop)
-          guard bytes.count > printed else { return }
-          try StandardStreams.put(Data(bytes[printed...]))
-          printed = bytes.count
+          let held = isWhole ? 0 : generator.unsettled(bytes, stop: settings.stop)
+          guard bytes.count - held > printed else { return }
+          try StandardStreams.put(Data(bytes[printed..<bytes.count - held]))
+          printed = bytes.count - held
         }
-        let text = try generator.answer(symbols, settings, print)
-        try print(text)
+        let text = try generator.answer(symbols, settings) { try print($0, isWhole: false) }
+        try print(text, isWhole: true)
         try StandardStreams.put(Data([UInt8(ascii: "\n")]))
       }
     }

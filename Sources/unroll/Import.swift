@@ -13,8 +13,8 @@ struct Import: ParsableCommand {
     abstract: "Makes a run that starts from the weights of a file.",
     discussion: """
       The file is one of llama.cpp (GGUF), a folder of transformers, a .safetensors file with \
-      RWKV-LM's names or a file of rwkv.cpp, of RWKV-7 or Mamba-2: then the model is that of the \
-      file, and the configuration needs no section model. Or the file has PyTorch's names, as \
+      RWKV-LM's names or a file of rwkv.cpp, of RWKV-7, Mamba-2, Hawk or xLSTM: then the model is \
+      that of the file, and the configuration needs no section model. Or the file has PyTorch's names, as \
       unroll export or torch's safetensors write them; every name and shape must match. A layer \
       whose two matrices are joined, such as rnn.weight_l0 = [W | U], is recognised and split, and \
       the configuration describes the model. float64, float16 and bfloat16 become float32. The \

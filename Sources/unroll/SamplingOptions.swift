@@ -30,7 +30,9 @@ struct SamplingOptions: ParsableArguments {
   var choosesAll: Bool { topK == nil && topP == 1 && minP == 0 }
 
   func validate() throws {
-    guard temperature >= 0 else { throw ValidationError("--temperature must not be negative.") }
+    guard temperature >= 0, temperature.isFinite else {
+      throw ValidationError("--temperature must not be negative, and must be finite.")
+    }
     guard topK ?? 1 >= 1 else { throw ValidationError("--top-k must be at least 1.") }
     guard topP > 0 && topP <= 1 else {
       throw ValidationError("--top-p must be above 0, at most 1.")

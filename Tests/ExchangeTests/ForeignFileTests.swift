@@ -165,4 +165,55 @@ import Testing
       #expect(try ForeignFile(folder) == nil)
     }
   }
+
+  @Test func `settings without a single weight are refused`() throws {
+    try withTemporaryFolder { folder in
+      try Safetensors.save([], to: folder + "/model.safetensors")
+      for network in ["mamba2", "xlstm", "recurrent_gemma"] {
+        let settings =
+          #"{"model_type": "\#(network)", "hidden_size": 64, "num_hidden_layers": 2, "embedding_dim": 64, "num_blocks": 2}"#
+        try put(Array(settings.utf8), at: folder + "/config.json")
+        let error = #expect(throws: FileError.self) { try ForeignFile(folder) }
+        #expect(error?.exitCode == 65, "\(network): \(error?.description ?? "")")
+      }
+    }
+  }
+
+  @Test func `an infinite limit as transformers writes it is a number`() throws {
+    try withTemporaryFolder { folder in
+      let run = try SmallRun(in: folder, model: Self.models[2], steps: 1)
+      let there = folder + "/there"
+      _ = try ForeignExport(run.train(), to: .huggingface).save(to: there)
+      let file = there + "/config.json"
+      let settings = String(decoding: try bytes(at: file), as: UTF8.self)
+      let limit = #"{"time_step_limit": [0.0, {"__float__": "Infinity"}], "#
+      let changed = settings.replacing(/"time_step_limit"\s*:\s*\[[^\]]*\],/, with: "")
+        .replacing(/^\{/, with: limit)
+      try put(Array(changed.utf8), at: file)
+      #expect(try ForeignFile(there) != nil)
+    }
+  }
+
+  @Test
+  func
+    `a folder of a run keeps its settings, and a second export leaves no tokenizer of the first`()
+    throws
+  {
+    try withTemporaryFolder { folder in
+      let run = try SmallRun(in: folder, model: Self.models[2], steps: 1)
+      let export = try ForeignExport(run.train(), to: .huggingface)
+      let there = folder + "/there"
+      try FileManager.default.createDirectory(atPath: there, withIntermediateDirectories: true)
+      for name in ["tokenizer.json", "tokenizer_config.json", "vocabulary.json"] {
+        try put(Array("stale".utf8), at: there + "/" + name)
+      }
+      _ = try export.save(to: there)
+      for name in try FileManager.default.contentsOfDirectory(atPath: there) {
+        #expect(try bytes(at: there + "/" + name) != Array("stale".utf8), "\(name)")
+      }
+      try put(Array("name: a run".utf8), at: there + "/config.yaml")
+      let error = #expect(throws: FileError.self) { try export.save(to: there) }
+      #expect(error?.description.contains("the folder of a run") == true)
+    }
+  }
 }

@@ -2,6 +2,7 @@ internal import Checkpointing
 internal import Datasets
 internal import Formats
 internal import Foundation
+internal import Glibc
 
 /// A folder with `config.json`, `model.safetensors` and the files of a tokenizer, as transformers reads it.
 enum HuggingFaceFolder {
@@ -21,7 +22,7 @@ enum HuggingFaceFolder {
   static func read(_ path: String) throws(FileError) -> ForeignContent {
     let file = path + "/" + configurationFile
     let bytes = try readFile(file)
-    guard case .object(let configuration)? = parse(bytes) else {
+    guard case .object(let configuration)? = parse(bytes).map(plain) else {
       throw FileError(.damaged, file, "\(file) is not a JSON object: use another copy")
     }
     let weights = path + "/" + weightsFile
@@ -46,6 +47,22 @@ enum HuggingFaceFolder {
     return try? decoder.decode(JSONValue.self, from: Data(bytes))
   }
 
+  /// Returns a value with numbers in place of the objects that transformers 5 writes for infinite ones:
+  /// `{"__float__": "Infinity"}`.
+  private static func plain(_ value: JSONValue) -> JSONValue {
+    switch value {
+    case .object(let members):
+      if members.count == 1, case .string(let word)? = members["__float__"],
+        let number = Double(word)
+      {
+        return .number(number)
+      }
+      return .object(members.mapValues(plain))
+    case .array(let elements): return .array(elements.map(plain))
+    default: return value
+    }
+  }
+
   /// Writes the folder, which is created if it is missing; the weights come last.
   static func write(
     _ content: ForeignContent, _ vocabulary: Vocabulary, _ metadata: [String: String],
@@ -65,7 +82,19 @@ enum HuggingFaceFolder {
         "cannot create \(path) because it is a checkpoint, which stays as it is: choose another "
           + "folder")
     }
+    let run = RunFolder(path)
+    if run.isUsed || FileKind(run.givenConfiguration) == .file {
+      throw FileError(
+        .cannotCreate, path,
+        "cannot create \(path) because it is the folder of a run, whose config.json stays as it is: "
+          + "choose another folder")
+    }
     try createFolders(path)
+    // What an earlier export wrote about another vocabulary would be read with this one.
+    let files = TokenizerFiles(vocabulary).files
+    for name in TokenizerFiles.names where !files.contains(where: { $0.name == name }) {
+      unlink(path + "/" + name)
+    }
     var configuration = content.configuration
     configuration["dtype"] = "float32"
     // Ids of special symbols that transformers would otherwise assume.
@@ -75,7 +104,7 @@ enum HuggingFaceFolder {
     configuration["pad_token_id"] = .null
     try write(.object(configuration), to: path + "/" + configurationFile)
     var told = ["\(path)/\(configurationFile): a \(text(configuration["model_type"]))"]
-    for (name, bytes) in TokenizerFiles(vocabulary).files {
+    for (name, bytes) in files {
       try save(bytes, to: path + "/" + name)
       told.append("\(path)/\(name): \(vocabulary.count) symbols")
     }

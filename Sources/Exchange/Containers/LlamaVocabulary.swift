@@ -96,7 +96,9 @@ struct LlamaVocabulary {
       let file = try? JSONValue(strictly: String(decoding: bytes, as: UTF8.self)),
       file["pre_tokenizer"]?["type"] == "ByteLevel",
       file["pre_tokenizer"]?["use_regex"] ?? true == true,
-      file["pre_tokenizer"]?["add_prefix_space"] ?? false == false,
+      // Missing means true to the library that writes these files.
+      file["pre_tokenizer"]?["add_prefix_space"] ?? true == false,
+      file["model"]?["ignore_merges"] ?? false == false,
       case .array(let listed)? = file["model"]?["merges"]
     else { return }
     let merges = listed.compactMap { merge -> String? in

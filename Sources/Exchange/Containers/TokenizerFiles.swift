@@ -4,6 +4,9 @@ internal import Foundation
 
 /// The files beside a model from which transformers makes its tokenizer.
 struct TokenizerFiles {
+  /// The names that a file may have.
+  static let names = ["tokenizer.json", "tokenizer_config.json", "vocabulary.json"]
+
   /// The names and contents of the files.
   private(set) var files: [(name: String, bytes: [UInt8])] = []
 

@@ -48,7 +48,8 @@ public struct ForeignContent: Sendable {
   public func depth(after prefix: String) -> Int {
     let numbers = tensors.compactMap { tensor -> Int? in
       guard tensor.name.hasPrefix(prefix) else { return nil }
-      return Int(tensor.name.dropFirst(prefix.count).prefix { $0 != "." })
+      // A greater number is no block of a network, and found missing with its tensor.
+      return Int(tensor.name.dropFirst(prefix.count).prefix { $0 != "." }).map { min($0, 1 << 16) }
     }
     return (numbers.max() ?? -1) + 1
   }
@@ -100,7 +101,7 @@ public struct ForeignConfiguration: Sendable {
   ) throws(FileError) -> Int {
     let most = min(most, elements, 1 << 24)
     switch values[key] ?? .null {
-    case .integer(let value) where (1...most).contains(value): return value
+    case .integer(let value) where value >= 1 && value <= most: return value
     case .null:
       if let fallback { return fallback }
       throw refuse("has no \(key)")

@@ -248,7 +248,7 @@ public final class Generator {
       defer { drawn[s] += 1 }
       guard !isEnded(s) else { continue }
       let row = logits[s]
-      let before = withLikelihood ? row.elements.map(Double.init) : []
+      let before = withLikelihood ? row.elements.map { Double($0) } : []
       let normaliser = withLikelihood ? Double(model.normaliser(row)) : 0
       if sampling.repetitionPenalty != 1 { seen[s].penalise(row, by: sampling.repetitionPenalty) }
       guard let symbol = sampling.draw(row, random[s].fineUniform(drawn[s])) else { continue }

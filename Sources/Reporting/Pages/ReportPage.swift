@@ -163,7 +163,7 @@ package struct ReportPage {
   private func details(of run: RunHistory) -> String {
     let checkpoints = run.checkpoints.map { checkpoint in
       let marks = [checkpoint.isLatest ? "latest" : nil, checkpoint.isBest ? "best" : nil]
-      return "<tr><td>\(checkpoint.step)</td><td>\(checkpoint.time ?? "?")</td>"
+      return "<tr><td>\(checkpoint.step)</td><td>\(escaped(checkpoint.time ?? "?"))</td>"
         + "<td>\(bytes(checkpoint.size))</td>"
         + "<td>\(marks.compactMap(\.self).joined(separator: ", "))</td></tr>"
     }

@@ -50,7 +50,7 @@ package struct RunHistory: Sendable {
     given = (try? readFile(run.givenConfiguration)).map { String(decoding: $0, as: UTF8.self) }
     checkpoints = (try? CheckpointStore(run.checkpoints).list()) ?? []
     let training = configuration?["training"]
-    plannedSteps = training?["steps"]?.double.map { Int($0) }
+    plannedSteps = training?["steps"]?.double.flatMap { Int(exactly: $0) }
     let last = checkpoints.last { $0.isLatest } ?? checkpoints.last
     checkpointState = last.flatMap { try? readFile($0.path + "/state.json") }.flatMap {
       try? JSONValue.decoder.decode(JSONValue.self, from: Data($0))

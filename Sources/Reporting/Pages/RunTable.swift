@@ -6,6 +6,8 @@ internal import Foundation
 package struct RunTable: Sendable {
   private let runs: [RunHistory]
   private let root: String
+  /// The number of runs whose metrics cannot be read.
+  package let unreadable: Int
 
   /// The most bytes of a run's metrics that are read: some hundreds of steps and evaluations.
   private static let tail = 1 << 18
@@ -19,8 +21,10 @@ package struct RunTable: Sendable {
     guard FileKind(root) == .folder else {
       throw UsageError("\(root) is not a folder: give the folder in which the runs are")
     }
-    runs = try Self.folders(root, depth: 4).sorted().map { try RunHistory($0, tail: Self.tail) }
-    guard !runs.isEmpty else {
+    let folders = Self.folders(root, depth: 4).sorted()
+    runs = folders.compactMap { try? RunHistory($0, tail: Self.tail) }
+    unreadable = folders.count - runs.count
+    guard !folders.isEmpty else {
       throw UsageError(
         "there is no run in \(root): give a folder in which unroll train has written")
     }

@@ -17,7 +17,8 @@ struct EventFile {
     try createFolders(folder)
     var host = [CChar](repeating: 0, count: 256)
     gethostname(&host, host.count - 1)
-    let name = String(decoding: host.prefix { $0 != 0 }.map(UInt8.init), as: UTF8.self)
+    let name = String(
+      decoding: host.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     // Two files of one second are told apart by the process, or by a number.
     let stem = "\(folder)/events.out.tfevents.\(Int(Self.now)).\(name).\(getpid())"
     path = (0...).lazy.map { "\(stem).\($0)" }.first { FileKind($0) == .nothing }!

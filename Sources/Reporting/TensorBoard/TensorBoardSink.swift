@@ -41,9 +41,7 @@ package final class TensorBoardSink: MetricsSink {
   package func open(at state: CoordinatorState) {
     do {
       var file = try EventFile(in: folder)
-      if state.step > 0 {
-        try file.append(step: state.step + 1) { $0.sessionLog.status = .start }
-      }
+      try file.append(step: state.step + 1) { $0.sessionLog.status = .start }
       let text = "    " + configuration.replacing("\n", with: "\n    ")
       try file.append(step: state.step) { $0.summary.value = [.text("configuration", text)] }
       try file.flush()

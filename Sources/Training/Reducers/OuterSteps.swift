@@ -81,7 +81,10 @@ package final class OuterSteps {
   }
 
   /// Begins the first round with other weights.
-  func begin(from weights: ParameterVector) { copy(weights, to: start) }
+  func begin(from weights: ParameterVector) {
+    copy(weights, to: start)
+    for vector in [velocity, change].compactMap(\.self) { vector.update { $0.buffer.clear() } }
+  }
 
   /// Waits for changes that are under way, so that `stateTensors` can be saved. Collective.
   func settle() throws(CommunicationError) {

@@ -32,6 +32,7 @@ struct Report: ParsableCommand {
 
   func run() throws {
     let path = output ?? runs[0] + "/report.html"
+    print(path)
     while true {
       let page = try ReportPage(runs)
       try replaceFile(path, temporary: path + ".tmp") { (writer) throws(FileError) in
@@ -40,6 +41,5 @@ struct Report: ParsableCommand {
       guard watch, page.isRunning else { break }
       sleep(10)
     }
-    print(path)
   }
 }

@@ -101,7 +101,7 @@ import Testing
     let generator = Generator(model, weights: weights, seed: 2)
     generator.read(text(1, count: 9))
     for _ in 0..<10 {
-      let logits = generator.logits!.elements.map(Double.init)
+      let logits = generator.logits!.elements.map { Double($0) }
       let drawn = generator.nextOfEach(
         Sampling(temperature: 0.3, topK: 2, repetitionPenalty: 3), withLikelihood: true)[0]!
       let normaliser = log(logits.reduce(0) { $0 + exp($1) })
