@@ -104,7 +104,7 @@ import Testing
       let logits = generator.logits!.elements.map { Double($0) }
       let drawn = generator.nextOfEach(
         Sampling(temperature: 0.3, topK: 2, repetitionPenalty: 3), withLikelihood: true)[0]!
-      let normaliser = log(logits.reduce(0) { $0 + exp($1) })
+      let normaliser = Glibc.log(logits.reduce(0) { $0 + Glibc.exp($1) })
       #expect(abs(drawn.logProbability - (logits[Int(drawn.symbol)] - normaliser)) < 1e-4)
     }
   }
