@@ -172,7 +172,7 @@ import Training
     let process = MemoryLimits(
       ofMachine: MemoryLimits.Limit(bytes: .infinity, source: ""),
       ofProcess: MemoryLimits.Limit(
-        bytes: need.ofRank, source: "ulimit -v, which grants each process"))
+        bytes: need.ofRank + need.ofSnapshot, source: "ulimit -v, which grants each process"))
     try need.check(process, present: 0)
     error = #expect(throws: UsageError.self) { try need.check(process, present: 1) }
     #expect(error?.description.contains("under ulimit -v, which grants each process") == true)

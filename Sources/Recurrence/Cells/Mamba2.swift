@@ -131,7 +131,7 @@ public struct Mamba2: MatrixStateCell {
       ConvolutionOptions(kernel: options.kernel, activation: .silu),
       of: hidden..<2 * hidden + options.inputs, in: preactivation, derivative: .added, in: &plan)
     memory = plan.chunkedState(heads * stateWidth, named: "S", every: DecayChunk.steps)
-    workspace = plan.chunkScratch(stateWidth, steps: 1)
+    workspace = plan.chunkScratch(stateWidth, steps: DecayChunk.fewest)
     products = DecayChunk(keys: state, values: hidden / heads, in: &plan)
     // Δ B vᵀ and Sᵀ C
     plan.countProducts(2 * heads * stateWidth)
@@ -194,10 +194,7 @@ public struct Mamba2: MatrixStateCell {
   }
 
   public func advanceThroughWindow(_ pass: Pass) {
-    // A chunk of one step is one whose state is kept, and a few steps are no product worth its call.
-    guard pass.chunk(of: memory) > 1, pass.steps >= DecayChunk.fewest else {
-      return advanceStepByStep(pass)
-    }
+    guard takesChunks(pass) else { return advanceStepByStep(pass) }
     forEachChunk(pass, backward: false) { index, steps, s in
       let rates = stream(s, pass[rates], steps, pass)
       for group in 0..<groups {
@@ -219,7 +216,7 @@ public struct Mamba2: MatrixStateCell {
   // MARK: Backward
 
   public func retreatThroughWindow(_ pass: Pass) {
-    guard pass.chunk(of: memory) > 1 else { return retreatStepByStep(pass) }
+    guard takesChunks(pass) else { return retreatStepByStep(pass) }
     forEachChunk(pass, backward: true) { index, steps, s in
       for group in 0..<groups {
         let (q, k) = (queries(group, s, steps, pass), keys(group, s, steps, pass))
@@ -310,6 +307,11 @@ public struct Mamba2: MatrixStateCell {
   }
 
   // MARK: Parts
+
+  /// False where every state is kept, and for so few steps that no product is worth its call.
+  private func takesChunks(_ pass: Pass) -> Bool {
+    pass.chunk(of: memory) > 1 && pass.steps >= DecayChunk.fewest
+  }
 
   /// Calls a function with the number of each chunk, its steps and the stream.
   private func forEachChunk(

@@ -107,8 +107,9 @@ extension MatrixStateCell {
     let chunks = (pass.steps + chunk - 1) / chunk
     let width = pass[memory, -1].columns / heads
     // The states before the chunk's first step and after each of its steps, and one that is zero.
-    let states = Matrix(pass.scratch(workspace), rows: chunk + 2, columns: width)
-    states[chunk + 1].fill(0)
+    let zero = min(chunk, pass.steps) + 1
+    let states = Matrix(pass.scratch(workspace), rows: zero + 1, columns: width)
+    states[zero].fill(0)
     for s in 0..<pass.streams {
       for head in 0..<heads {
         for index in (0..<chunks).reversed() {
@@ -120,7 +121,7 @@ extension MatrixStateCell {
             for t in steps {
               let place = t - steps.lowerBound
               advance(
-                states[pass.begins(t, s) ? chunk + 1 : place], to: states[place + 1], head: head,
+                states[pass.begins(t, s) ? zero : place], to: states[place + 1], head: head,
                 t, s, reading: false, pass)
             }
           }
@@ -130,7 +131,7 @@ extension MatrixStateCell {
             let place = t - steps.lowerBound
             let begins = pass.begins(t, s)
             retreat(
-              gradient, past: states[begins ? chunk + 1 : place], now: states[place + 1],
+              gradient, past: states[begins ? zero : place], now: states[place + 1],
               head: head, t, s, pass)
             if begins { gradient.fill(0) }
           }
