@@ -15,6 +15,8 @@ endless=(--set training.steps=100000000 --set checkpoint.every=100)
 # The limit on the size of files stands for a quota: it can be lifted again while the run goes on.
 for way in true false; do
   folder=limited-$way
+  # A log of the run before would be read as this one's.
+  rm -f log
   prlimit --fsize=20000:unlimited env OPENBLAS_NUM_THREADS=1 "$binary" train config.yaml --run "$folder" \
     "${endless[@]}" --set checkpoint.asynchronous=$way 2>log &
   pid=$!
@@ -59,14 +61,15 @@ prlimit --fsize=20000:unlimited env OPENBLAS_NUM_THREADS=1 "$binary" train confi
 pass "74 if the last checkpoint fails, or the first with on_failure: stop"
 
 # A real full disk.
-if [ "$(id -u)" -eq 0 ] && mkdir full && mount -t tmpfs -o size=600k tmpfs full 2>/dev/null; then
+rm -f log
+if [ "$(id -u)" -eq 0 ] && mkdir full && mount -t tmpfs -o size=16m tmpfs full 2>/dev/null; then
   trap '[ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null || true; sleep 0.5; umount -q "$work/full"; cleanup' EXIT
   OPENBLAS_NUM_THREADS=1 "$binary" train config.yaml --run full/run --set data.cache="$work/cache" \
-    --set checkpoint.every=20 --set training.steps=100000000 2>log &
+    --set report.tensorboard=false --set checkpoint.every=20 --set training.steps=100000000 2>log &
   pid=$!
   wait_for "$pid" test -e full/run/checkpoints/latest || die "$(cat log)"
   before=$(cat full/run/checkpoints/latest)
-  head -c 600k /dev/zero >full/filler 2>/dev/null || true
+  head -c 16M /dev/zero >full/filler 2>/dev/null || true
   wait_for "$pid" grep -q "NOT SAVED" log || die "$(cat log)"
   rm full/filler
   wait_for "$pid" bash -c "[ \"\$(cat full/run/checkpoints/latest)\" \\> \"$before\" ]" || die "$(cat log)"
