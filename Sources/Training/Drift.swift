@@ -21,7 +21,7 @@ extension Trainer {
     guard let other = Self.rankApart(found) else { return }
     let like = found.firstIndex { $0 != found[other] }!
     try world.unanimous {
-      // What is being written is of an earlier step, on which all agreed.
+      // The checkpoint that is being written is of an earlier step, on which all agreed.
       _ = checkpoints?.finish()
       guard world.rank == other else { return }
       throw DriftError(

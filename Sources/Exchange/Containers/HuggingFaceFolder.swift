@@ -90,7 +90,7 @@ enum HuggingFaceFolder {
           + "choose another folder")
     }
     try createFolders(path)
-    // What an earlier export wrote about another vocabulary would be read with this one.
+    // The files of an earlier export with another vocabulary would be read with this one.
     let files = TokenizerFiles(vocabulary).files
     for name in TokenizerFiles.names where !files.contains(where: { $0.name == name }) {
       unlink(path + "/" + name)

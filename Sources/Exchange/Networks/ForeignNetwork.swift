@@ -16,7 +16,7 @@ public let foreignNetworks: [any ForeignNetwork.Type] = [
 /// A network as another program has it: its settings, and the names and shapes of its tensors.
 ///
 /// Export writes `configuration(of:)` and the tensors of `rules(for:)`. Import finds the model of a file's
-/// configuration, and undoes the same rules. A model that is another one after the way there and back is refused,
+/// configuration, and undoes the same rules. A model that is another one after export and import is refused,
 /// with the first setting that differs, so a network need not list what it lacks.
 public protocol ForeignNetwork: Sendable {
   /// The name of the network in its programs, such as `mamba2`: `general.architecture` of a GGUF file,

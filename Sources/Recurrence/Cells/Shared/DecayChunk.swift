@@ -25,7 +25,7 @@ struct DecayChunk {
   private let values, others: Scratch
   /// Rows of keys.
   private let keys: Scratch
-  /// g and what of the gradient of ln a comes from g; D(L, ·) and sums of columns.
+  /// g, and the part of the gradient of ln a that goes through g; D(L, ·), and sums of columns.
   private let whole, last: Scratch
 
   init(keys keyWidth: Int, values valueWidth: Int, in plan: inout Plan) {
@@ -109,7 +109,7 @@ struct DecayChunk {
     dMixed.setProduct(dO, own.transposed)
     for t in 0..<steps { mix(mixed[t], dMixed[t], dots[t], dDots[t], count: t + 1) }
 
-    // What goes through the state after the chunk; then own becomes diag(D(L, ·)) V.
+    // The part through the state after the chunk; then own becomes diag(D(L, ·)) V.
     let dValue = Matrix(pass.scratch(others).start, rows: steps, columns: valueWidth)
     dValue.setProduct(k, dNow)
     for s in 0..<steps {
@@ -120,7 +120,7 @@ struct DecayChunk {
     dk.addProduct(own, dNow.transposed)
     dValue.addProduct(mixed.transposed, dO)
 
-    // What goes through the state before it: own becomes diag(g) ∂O.
+    // The part through the state before it: own becomes diag(g) ∂O.
     let rest = Matrix(pass.scratch(keys).start, rows: steps, columns: keyWidth)
     for t in 0..<steps { scaleRow(dO[t], g[t], into: own[t]) }
     rest.setProduct(own, past.transposed)
