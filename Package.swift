@@ -127,7 +127,9 @@ let trainer: [Target] = [
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
       .product(name: "Logging", package: "swift-log"),
     ],
-    swiftSettings: settings),
+    swiftSettings: settings,
+    plugins: ["SourceCommit"]),
+  .plugin(name: "SourceCommit", capability: .buildTool(), exclude: ["write-commit"]),
   support(
     "TestSupport",
     [

@@ -9,8 +9,10 @@ march=${MARCH:-native}
 scratch=$root/.build
 if [ "$march" != native ]; then scratch=$root/.build-$march; fi
 
-# The program, built or given.
-binary=${UNROLL_BINARY:-$scratch/release/unroll}
+# The program, built or given, or where there is no source to build, the one that is installed.
+binary=$scratch/release/unroll
+if [ ! -e "$root/Package.swift" ]; then binary=$(command -v unroll || echo unroll); fi
+binary=${UNROLL_BINARY:-$binary}
 
 # One sentence on stderr, and out: fail CODE SENTENCE
 fail() {

@@ -22,7 +22,7 @@ struct Unroll: ParsableCommand {
       bash, zsh or fish prints a script; for bash: source <(unroll --generate-completion-script \
       bash)
       """,
-    version: Version.number,
+    version: sourceCommit.map { "\(Version.number) (\($0))" } ?? Version.number,
     subcommands: [
       Train.self, Evaluate.self, Generate.self, Decode.self, ScoreLines.self, Export.self,
       Import.self, TokenizerCommand.self, Prepare.self, CheckpointCommand.self, Networks.self,
