@@ -15,6 +15,9 @@ package enum World: Sendable, CustomStringConvertible {
   package static let all: [World] =
     isLaunched ? [.mpi] : [.singleProcess, .threads(2), .threads(3)]
 
+  /// Less than all, for tests of many runs.
+  package static let few: [World] = isLaunched ? [.mpi] : [.singleProcess, .threads(2)]
+
   /// Worlds to be compared with a single process.
   package static let several: [World] =
     isLaunched ? [.mpi] : [.threads(2), .threads(3), .hosts(threads: 4, ranksPerHost: 2)]

@@ -86,6 +86,23 @@ private let sections = [
     #expect(abs(try step(Self.free(1), section).step / Self.computing() - 1) < 1e-6)
   }
 
+  @Test func `a state that is a matrix takes products of its own`() throws {
+    let options = try Configuration(
+      yaml: """
+        data: {train: none.txt, tokenizer: word}
+        model: {embedding: 50, layers: [{cell: matrix-lstm, hidden: 64, heads: 4, key_width: 32}]}
+        training: {batch_size: 12, bptt: 11, steps: 1, optimizer: {rule: sgd}}
+        """, file: "test"
+    ).decode(RunOptions.self)
+    let request = try PlanRequest(
+      options, on: try cluster(Self.free(1)), vocabulary: 600, streams: 3)
+    let found = StepPlan.simulate(request, options.communication).step
+    // q, k, v, o and two gates of each head; k vᵀ and Cᵀ q of heads with 8 keys.
+    let lowest = Self.distinctSymbols(of: 600, in: 33) * Double(2 * 32 + 2 * 64 + 2 * 4) * 50
+    let expected = 6e-9 * (33 * 600.0 * 64 / 3 + lowest / 5 + 33 * 2 * 8 * 64 / 2)
+    #expect(abs(found / expected - 1) < 1e-6, "\(found) and \(expected)")
+  }
+
   /// Computing takes no time; a line of 1 Gbit/s.
   fileprivate static func line(_ nodes: Int, _ ranks: Int, gigabits: Double = 1) -> String {
     """

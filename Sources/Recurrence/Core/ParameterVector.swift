@@ -98,7 +98,7 @@ public struct ParameterLayout: Sendable {
     allBlocks = AllBlocks(of: self.entries)
     constants = Array(entries[order.count...])
     seed = plan.seed
-    stateMultiplyAdds = plan.stateMultiplyAdds
+    stateMultiplyAdds = plan.stateMultiplyAdds.values.reduce(0, +)
     droppedWeights = plan.droppedWeights
     var places = [Int](repeating: 0, count: entries.count)
     for (place, entry) in entries.enumerated() { places[entry.parameter.index] = place }

@@ -93,8 +93,8 @@ public struct Plan: Sendable {
   private var names: [String: Int] = [:]
 
   /// The multiplications and additions of the products of activations with each other, for a step of a
-  /// stream in the forward pass.
-  public private(set) var stateMultiplyAdds = 0
+  /// stream in the forward pass, by layer.
+  public private(set) var stateMultiplyAdds: [String: Int] = [:]
   /// The activations that layers offer to those above them.
   private var offered: [Activation] = []
 
@@ -211,7 +211,9 @@ public struct Plan: Sendable {
 
   /// Counts the multiplications and additions of a step's products of activations with each other, such
   /// as with a state.
-  mutating func countProducts(_ number: Int) { stateMultiplyAdds += number }
+  mutating func countProducts(_ number: Int) {
+    stateMultiplyAdds[scope.layer, default: 0] += number
+  }
 
   private mutating func reserve(_ name: String, _ index: Int) {
     precondition(

@@ -89,6 +89,7 @@ struct StepWork {
     counter.numbers = Dictionary(
       model.plan.numbersPerToken(resets: true).map { ($0.layer, $0.values + $0.derivatives) },
       uniquingKeysWith: +)
+    counter.stateMultiplyAdds = model.plan.stateMultiplyAdds
     counter.count(model.gradientStages)
     forward = counter.forward
     backward = counter.backward
@@ -171,6 +172,8 @@ private struct WorkCounter {
   let bytes: Double
   var rowsOfLowest = 0.0
   var numbers: [String: Int] = [:]
+  /// The multiplications and additions of a step of a stream with a layer's state.
+  var stateMultiplyAdds: [String: Int] = [:]
 
   private(set) var forward = Work()
   private(set) var backward: [StepWork.Part] = []
@@ -227,9 +230,16 @@ private struct WorkCounter {
     let elementwise = Double(numbers[name] ?? 0) * rows / 2
     forward.recurrent.append(loop)
     forward.elementwise += elementwise
+    var loops = [loop, window]
+    // Products with a state, of which the backward pass has two for one of the forward pass.
+    if let number = stateMultiplyAdds[name] {
+      let state = Work.Loop(operations: 2 * rows * Double(number))
+      forward.recurrent.append(state)
+      loops += [state, state]
+    }
     backward.append(
       .init(
-        name: name + " recurrent", work: Work(recurrent: [loop, window], elementwise: elementwise),
+        name: name + " recurrent", work: Work(recurrent: loops, elementwise: elementwise),
         ranges: lengths(own)))
     let products = 2 * inputRows * products(of: input)
     forward.input += products

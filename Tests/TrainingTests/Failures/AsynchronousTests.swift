@@ -70,16 +70,17 @@ extension TrainerTests {
       for found in results { #expect(found.isEmpty) }
     }
 
-    @Test(arguments: World.all, trials.map(\.name))
-    func `have the bytes of those for which training waits, at every step`(
+    @Test(arguments: World.isLaunched ? [.mpi] : [World.threads(2)], trials.map(\.name))
+    func `have the bytes of those for which training waits`(
       _ world: World, _ name: String
     ) throws {
-      let trial = Self.trials.first { $0.name == name }!.trial
+      let trial = Self.trials.first { $0.name == name }!.trial.with("checkpoint.every=3")
+      let steps = Array(stride(from: 3, through: 21, by: 3)) + [23]
       let results = try world.run { world, folder -> [String] in
         var found: [String] = []
         try trial.train(world, folder)
         try trial.with("checkpoint.asynchronous=false").train(world, folder, run: "whole")
-        for step in 1...23 {
+        for step in steps {
           found += try Kept(folder, step: step).differences(
             Kept(folder, run: "whole", step: step)
           ).map { "\($0) of step \(step)" }
@@ -88,7 +89,7 @@ extension TrainerTests {
         if metrics.0.withoutTimes != metrics.1.withoutTimes { found.append("metrics") }
         for metrics in [metrics.0, metrics.1] {
           let lines = metrics.having("checkpoint_step")
-          if lines.compactMap({ $0["checkpoint_step"]?.double }) != (1...23).map(Double.init) {
+          if lines.compactMap({ $0["checkpoint_step"]?.double }) != steps.map { Double($0) } {
             found.append("\(lines.count) checkpoints")
           }
           for line in lines {
@@ -117,7 +118,7 @@ extension TrainerTests {
       for steps in results { #expect(steps == [5, 10, 15, 20, 23]) }
     }
 
-    @Test(arguments: World.all)
+    @Test(arguments: World.few)
     func `of a stopped run are on the disk when it ends`(_ world: World) throws {
       let trial = Trial("checkpoint.every=3")
       let results = try world.run { world, folder -> [String] in
