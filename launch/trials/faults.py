@@ -8,6 +8,7 @@ import time
 
 from bench import Bench
 from kills import kills
+from matrix import matrix
 
 
 class Parser(argparse.ArgumentParser):
@@ -41,6 +42,7 @@ def arguments():
 
 PARTS = {
     "kills": lambda bench, given: kills(bench, given.kills or (12 if given.quick else 100)),
+    "matrix": lambda bench, given: matrix(bench, given.quick),
 }
 
 
