@@ -8,7 +8,10 @@ import time
 
 from bench import Bench
 from kills import kills
+from link import link
 from matrix import matrix
+from saving import saving
+from soak import soak
 
 
 class Parser(argparse.ArgumentParser):
@@ -43,6 +46,9 @@ def arguments():
 PARTS = {
     "kills": lambda bench, given: kills(bench, given.kills or (12 if given.quick else 100)),
     "matrix": lambda bench, given: matrix(bench, given.quick),
+    "saving": lambda bench, given: saving(bench, given.quick),
+    "link": lambda bench, given: link(bench, given.quick),
+    "soak": lambda bench, given: soak(bench, given.soak or (1 if given.quick else 10)),
 }
 
 

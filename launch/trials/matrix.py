@@ -1,6 +1,7 @@
 """Deaths, signals and suspension of ranks, of mpirun and of the launcher, in every phase of a run."""
 
 import os
+import shutil
 import signal
 import time
 
@@ -137,6 +138,7 @@ class Cell:
         except Surprise as surprise:
             wrong = wrong or str(surprise)
         whole = "its checkpoints are whole" if os.path.exists(f"{run}/checkpoints/latest") else ""
+        shutil.rmtree(run, ignore_errors=True)
         bench.row(
             what, 1, [job.code], [] if seconds is None else [seconds], bound, left, whole, wrong
         )
