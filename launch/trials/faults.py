@@ -7,6 +7,7 @@ import sys
 import time
 
 from bench import Bench
+from fuzz import fuzz
 from kills import kills
 from link import link
 from matrix import matrix
@@ -49,6 +50,7 @@ PARTS = {
     "saving": lambda bench, given: saving(bench, given.quick),
     "link": lambda bench, given: link(bench, given.quick),
     "soak": lambda bench, given: soak(bench, given.soak or (1 if given.quick else 10)),
+    "fuzz": lambda bench, given: fuzz(bench, given.fuzz or (20_000 if given.quick else 1_000_000)),
 }
 
 

@@ -22,7 +22,8 @@ def link(bench, quick):
     down = Trial(bench, "the link goes down, keep-alive options", (205,), 16, 600)
     down.run(lambda job: down.set_link(job, "down"))
     if not quick:
-        down = Trial(bench, "the link goes down, a watchdog of 5 s", (79, 205), 10, 5)
+        # The launcher cannot tell the other host, and is killed 5 s after the watchdog's verdict.
+        down = Trial(bench, "the link goes down, a watchdog of 5 s", (79, 137, 205), 15, 5)
         down.run(lambda job: down.set_link(job, "down"))
         trial = Trial(bench, "KILL to the rank of the other host", (137,), 5, 600)
         trial.run(lambda job: send(job.rank(1), signal.SIGKILL))

@@ -16,7 +16,7 @@ CALLS = {"fsync": range(1, 40), "rename": range(1, 20), "write": (1, 2, 3, 5, 8,
 
 def saving(bench, quick):
     if not may_trace():
-        bench.skip("errors and kills at the calls of a save", "strace may not trace here")
+        bench.skip("errors and kills at the calls of a save", "there is no strace that may trace here: run launch/install")
     else:
         whole = bench.path("whole-saving")
         bench.train(1, whole, *SETTINGS)
