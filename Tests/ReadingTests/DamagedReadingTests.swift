@@ -49,8 +49,10 @@ private let readerName = environment[variable]
       do {
         try subject.read(home)
         read += 1
+        try keep(names, of: home, number, "accepted")
       } catch {
         refused += 1
+        try keep(names, of: home, number, "rejected")
         let words = "\(error)"
         #expect(
           !words.isEmpty && !words.contains("\n") && !words.contains("Context("),
@@ -59,6 +61,19 @@ private let readerName = environment[variable]
       try subject.restore(names, in: home)
     }
     note.write(first + count, read, refused)
+  }
+
+  /// Keeps damaged files and the verdicts on them in the folder UNROLL_TEST_KEEP, for Oracles/safetensors_check.py.
+  private func keep(_ names: [String], of home: String, _ number: Int, _ verdict: String) throws {
+    guard let folder = environment["UNROLL_TEST_KEEP"] else { return }
+    for name in names {
+      let kept = "\(number)-\((name as NSString).lastPathComponent)"
+      try put(bytes(at: home + "/" + name), at: folder + "/" + kept)
+      let line = Array("\(verdict) \((kept as NSString).deletingPathExtension)\n".utf8)
+      let list = folder + "/verdicts.txt"
+      let known = FileManager.default.fileExists(atPath: list) ? try bytes(at: list) : []
+      try put(known + line, at: list)
+    }
   }
 
   /// In memory where there is such a folder, so that the speed of a disk decides nothing.

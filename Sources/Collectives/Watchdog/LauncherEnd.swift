@@ -21,19 +21,24 @@ enum LauncherEnd {
       while [ $n -lt \(10 * seconds) ] && kill -0 \(parent); do sleep 0.1; n=$((n + 1)); done
       [ $n -lt \(10 * seconds) ] || kill -KILL \(parent)
       """
-    // A session of its own, which the launcher does not end with the rank, and no open file: the launcher
-    // waits until the rank's output is closed.
+    // A group of its own, which the launcher does not end with the rank, and no output: the launcher waits
+    // until that of the rank is closed.
     var attributes = posix_spawnattr_t()
     var actions = posix_spawn_file_actions_t()
     guard posix_spawnattr_init(&attributes) == 0, posix_spawn_file_actions_init(&actions) == 0
     else { return }
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSID))
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
+    posix_spawnattr_setpgroup(&attributes, 0)
     for descriptor: Int32 in 0..<3 {
       posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_RDWR, 0)
     }
-    posix_spawn_file_actions_addclosefrom_np(&actions, 3)
-    let words = ["sh", "-c", script].map { strdup($0) } + [nil]
+    // Never freed: this process ends.
+    func pointers(_ words: [String]) -> [UnsafeMutablePointer<CChar>?] {
+      words.map { strdup($0) } + [nil]
+    }
+    let environment = ProcessInfo.processInfo.environment.map { "\($0.key)=\($0.value)" }
     var pid = pid_t()
-    _ = posix_spawn(&pid, "/bin/sh", &actions, &attributes, words, environ)
+    _ = posix_spawn(
+      &pid, "/bin/sh", &actions, &attributes, pointers(["sh", "-c", script]), pointers(environment))
   }
 }
