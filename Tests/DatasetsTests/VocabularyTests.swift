@@ -183,6 +183,6 @@ private func symbols(_ vocabulary: Vocabulary) -> [String] {
     #expect(refusal(none, "v.json").contains("'<unk>' is missing"))
     #expect(refusal(#"{"version": 2}"#, "v.json").contains("newer version"))
     let other = #"{"version": 1, "kind": "grapheme", "symbols": ["a"]}"#
-    #expect(refusal(other, "v.json").contains("no tokenizer is called grapheme"))
+    #expect(refusal(other, "v.json").contains("no tokenizer is called \"grapheme\""))
   }
 }

@@ -18,7 +18,8 @@ extension Vocabulary: Codable {
       throw DecodingError.dataCorruptedError(
         forKey: .kind, in: values,
         debugDescription:
-          "no tokenizer is called \(name.debugDescription): use the version of unroll that wrote the vocabulary")
+          "no tokenizer is called \(name.debugDescription): use the version of unroll that wrote the vocabulary"
+      )
     }
     if let fixed = tokenizer.fixedVocabulary {
       self = fixed
