@@ -83,10 +83,7 @@ public final class Watchdog: Sendable {
     let code = pthread_create(
       &thread, nil,
       { watchdog in
-        // Signals are for the thread that trains.
-        var all = sigset_t()
-        sigfillset(&all)
-        pthread_sigmask(SIG_BLOCK, &all, nil)
+        RequestSignals.leaveToOthers()
         Unmanaged<Watchdog>.fromOpaque(watchdog!).takeRetainedValue().watch()
         return nil
       }, Unmanaged.passRetained(self).toOpaque())
