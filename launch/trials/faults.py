@@ -75,6 +75,8 @@ def main():
         print("faults: interrupted", file=sys.stderr)
         return 130
     finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
         bench.clean_up()
     number = len(bench.surprises)
     print(f"\n{time.monotonic() - begin:.0f} s, {number} surprise{'' if number == 1 else 's'}")

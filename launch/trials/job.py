@@ -134,8 +134,11 @@ class Job:
     def words(self):
         return _read(self.log).decode(errors="replace")
 
-    def end(self):
-        """Kills what is left, and removes its shared memory."""
+    def end(self, gently=False):
+        """Kills what is left, and removes its shared memory; gently for what has disks to unmount first."""
+        if gently and self.process.poll() is None:
+            send(self.pid, signal.SIGTERM)
+            self.gone(10)
         for pid in self.processes():
             send(pid, signal.SIGKILL)
         self.process.wait()

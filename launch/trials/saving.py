@@ -134,4 +134,4 @@ def script(bench, name, what):
     except Surprise as surprise:
         bench.row(what, 1, [], [], None, [], "", str(surprise))
     finally:
-        job.end()
+        job.end(gently=True)
