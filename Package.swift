@@ -193,6 +193,12 @@ let trainer: [Target] = [
       "TestSupport",
     ]),
   tests(
+    "Reading",
+    [
+      "LinearAlgebra", "Recurrence", "Datasets", "Collectives", "Formats", "Configuration",
+      "Checkpointing", "Exchange", "Inference", "Tools", "NumericalTestSupport", "TestSupport",
+    ]),
+  tests(
     "Tools",
     [
       "LinearAlgebra", "Sequences", "Recurrence", "Datasets", "Collectives", "Formats",

@@ -94,10 +94,7 @@ final class SumProgress: @unchecked Sendable {
     let code = pthread_create(
       &thread, nil,
       { progress in
-        // Signals are for the thread that trains.
-        var all = sigset_t()
-        sigfillset(&all)
-        pthread_sigmask(SIG_BLOCK, &all, nil)
+        RequestSignals.leaveToOthers()
         Unmanaged<SumProgress>.fromOpaque(progress!).takeUnretainedValue().run()
       }, Unmanaged.passRetained(self).toOpaque())
     // Without the thread sums proceed only where a rank waits for them.

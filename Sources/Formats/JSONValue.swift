@@ -71,10 +71,14 @@ package struct JSONProblem: Error {
 
 extension JSONValue {
   /// Parses a text strictly by RFC 8259; a key that an object has twice is refused.
-  package init(strictly text: String) throws(JSONProblem) {
+  /// - Parameter hasNonfinite: True if the `NaN` and `Infinity` that Python writes are numbers.
+  package init(strictly text: String, withNonfinite hasNonfinite: Bool = false) throws(JSONProblem)
+  {
     let bytes = Array(text.utf8)
     let result = bytes.withUnsafeBytes { memory in
-      Result { () throws(StrictJSON.Failure) in try StrictJSON.parse(memory) }
+      Result { () throws(StrictJSON.Failure) in
+        try StrictJSON.parse(memory, withNonfinite: hasNonfinite)
+      }
     }
     switch result {
     case .success(let value): self = value

@@ -11,17 +11,23 @@ struct StrictJSON {
   private let text: UnsafeRawBufferPointer
   private var position = 0
   private var depth = 0
+  /// True if `NaN`, `Infinity` and `-Infinity` are numbers, which Python writes and JSON does not know.
+  private let hasNonfinite: Bool
 
   /// Parses one value with only white space around it.
-  static func parse(_ text: UnsafeRawBufferPointer) throws(Failure) -> JSONValue {
-    var reader = StrictJSON(text: text)
+  static func parse(
+    _ text: UnsafeRawBufferPointer, withNonfinite hasNonfinite: Bool = false
+  ) throws(Failure) -> JSONValue {
+    var reader = StrictJSON(text: text, hasNonfinite)
     let value = try reader.value()
     reader.skipSpace()
     if reader.position != text.count { throw reader.failure("text after the end") }
     return value
   }
 
-  private init(text: UnsafeRawBufferPointer) { self.text = text }
+  private init(text: UnsafeRawBufferPointer, _ hasNonfinite: Bool) {
+    (self.text, self.hasNonfinite) = (text, hasNonfinite)
+  }
 
   private func failure(_ reason: String) -> Failure { Failure(position: position, reason: reason) }
 
@@ -53,6 +59,8 @@ struct StrictJSON {
     case UInt8(ascii: "t"): return try word("true", .bool(true))
     case UInt8(ascii: "f"): return try word("false", .bool(false))
     case UInt8(ascii: "n"): return try word("null", .null)
+    case UInt8(ascii: "N") where hasNonfinite: return try word("NaN", .number(.nan))
+    case UInt8(ascii: "I") where hasNonfinite: return try word("Infinity", .number(.infinity))
     default: return try number()
     }
   }
@@ -111,6 +119,9 @@ struct StrictJSON {
   private mutating func number() throws(Failure) -> JSONValue {
     let start = position
     let isNegative = take("-")
+    if isNegative, hasNonfinite, next == UInt8(ascii: "I") {
+      return try word("Infinity", .number(-.infinity))
+    }
     if !take("0") { try digits() }
     var isInteger = true
     if take(".") {

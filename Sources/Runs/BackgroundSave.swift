@@ -28,10 +28,7 @@ final class BackgroundSave: Sendable {
   /// Starts a thread that writes the files of a snapshot of copies.
   func start(_ snapshot: Snapshot, _ symbols: SavedSymbols, isBest: Bool) {
     Thread.detachNewThread {
-      // Signals are for the thread that trains.
-      var all = sigset_t()
-      sigfillset(&all)
-      pthread_sigmask(SIG_BLOCK, &all, nil)
+      RequestSignals.leaveToOthers()
       self.write(snapshot, symbols, isBest: isBest)
     }
   }

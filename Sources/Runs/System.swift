@@ -1,3 +1,4 @@
+internal import Formats
 internal import Foundation
 
 /// Facts about the machine from Linux's files.
@@ -99,5 +100,38 @@ extension System {
   private static func kibibytes(_ name: String) -> Int {
     let words = line(of: "/proc/self/status", named: name)?.split(separator: " ")
     return words?.first.flatMap { Int($0) } ?? 0
+  }
+
+  /// A hash of the file of this program; nil if it cannot be read.
+  package static var programHash: UInt64? {
+    guard let file = FileHandle(forReadingAtPath: "/proc/self/exe") else { return nil }
+    defer { try? file.close() }
+    var hash: UInt64 = 0
+    while let piece = try? file.read(upToCount: 1 << 20), !piece.isEmpty {
+      hash = hash &* 1_099_511_628_211 ^ UInt64(checksum(Array(piece)))
+    }
+    return hash
+  }
+
+  /// The networks that this host is in by itself, without those that only it can reach, as in `10.0.0.0/8 on eth0`.
+  package static var networks: [String] {
+    networks(inRoutes: text("/proc/net/route") ?? "")
+  }
+
+  /// Reads a table of routes as Linux writes it: the interface, the network and the gateway, and later the mask, in
+  /// hexadecimal digits of which the last two come first.
+  package static func networks(inRoutes table: String) -> [String] {
+    var found: [String] = []
+    for line in table.split(separator: "\n").dropFirst() {
+      let words = line.split(whereSeparator: \.isWhitespace)
+      guard words.count > 7, let network = UInt32(words[1], radix: 16),
+        let gateway = UInt32(words[2], radix: 16), let mask = UInt32(words[7], radix: 16),
+        network != 0, gateway == 0, words[0] != "lo"
+      else { continue }
+      let bytes = (0..<4).map { String(network >> (8 * UInt32($0)) & 0xFF) }
+      let name = "\(bytes.joined(separator: "."))/\(mask.nonzeroBitCount) on \(words[0])"
+      if !found.contains(name) { found.append(name) }
+    }
+    return found
   }
 }

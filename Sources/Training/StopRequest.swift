@@ -38,7 +38,7 @@ public enum StopRequest {
     memory.pointee.isLaunched = launch.launcher == .none ? 0 : 1
     // The run does not end because the reader of its output is gone.
     signal(SIGPIPE, SIG_IGN)
-    for signal in [SIGTERM, SIGINT, SIGUSR1, SIGHUP] {
+    for signal in RequestSignals.all {
       var inherited = sigaction()
       sigaction(signal, nil, &inherited)
       // Compared as numbers, because functions cannot be compared.

@@ -178,11 +178,11 @@ private func symbols(_ vocabulary: Vocabulary) -> [String] {
     #expect(refusal("").contains("v.txt is empty"))
     #expect(refusal("{", "v.json").contains("v.json is not a vocabulary"))
     let twice = #"{"version": 1, "kind": "word", "symbols": ["<unk>", "<eos>", "a", "a"]}"#
-    #expect(refusal(twice, "v.json").contains("'a' occurs twice"))
+    #expect(refusal(twice, "v.json").contains("\"a\" occurs twice"))
     let none = #"{"version": 1, "kind": "character", "symbols": ["a"]}"#
     #expect(refusal(none, "v.json").contains("'<unk>' is missing"))
     #expect(refusal(#"{"version": 2}"#, "v.json").contains("newer version"))
     let other = #"{"version": 1, "kind": "grapheme", "symbols": ["a"]}"#
-    #expect(refusal(other, "v.json").contains("no tokenizer is called grapheme"))
+    #expect(refusal(other, "v.json").contains("no tokenizer is called \"grapheme\""))
   }
 }

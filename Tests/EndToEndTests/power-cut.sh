@@ -29,17 +29,19 @@ for n in $(seq 1 200); do
   truncate -s 0 "$work/disk.img"
   truncate -s 24M "$work/disk.img"
   mkfs.ext4 -q -F "$work/disk.img"
-  mount -o loop "$work/disk.img" "$disk"
+  # The journal must not be committed by itself while the image is copied: the copy would be of two moments.
+  mount -o loop,commit=300 "$work/disk.img" "$disk"
   sync -f "$disk"
   : >"$work/reported"
   export UNROLL_TEST_REPORT=$work/reported
   status=0
   UNROLL_TEST_SAVING_PROCESS=$disk run strace -f -o /dev/null -e trace=fsync \
     -e "inject=fsync:signal=KILL:when=$n" "$tests" --filter SavingProcess || status=$?
-  cp --sparse=always "$work/disk.img" "$work/cut.img"
+  # Another name each time, because a loop device may still have the one before.
+  cp --sparse=always "$work/disk.img" "$work/cut-$n.img"
   umount "$disk"
 
-  mount -o loop "$work/cut.img" "$cut"
+  mount -o loop "$work/cut-$n.img" "$cut"
   left=$(ls -A "$cut/checkpoints" 2>/dev/null | tr '\n' ' ' || true)
   if ! UNROLL_TEST_CUT_FOLDER=$cut run "$tests" --filter 'what a power cut left'; then
     cat "$work/log"
@@ -47,6 +49,7 @@ for n in $(seq 1 200); do
     exit 1
   fi
   umount "$cut"
+  rm "$work/cut-$n.img"
   echo "fsync $n: reported $(wc -l <"$work/reported"), left: $left"
   if [ "$status" = 0 ]; then
     echo "every power cut left a whole checkpoint no older than the last reported"

@@ -104,6 +104,29 @@ UNROLL_BINARY=$binary "$root/launch/local" 2 "$work/config.yaml" --run "$run" 2>
 same "$run" "$work/whole-2" "launch/local"
 pass "SIGTERM to launch/local with two processes: 75, a checkpoint, and the same bytes after all"
 
+# mpirun and the launcher itself may be killed: nothing is left in shared memory.
+for victim in mpirun local; do
+  run=$work/killed-$victim
+  UNROLL_BINARY=$binary TMPDIR=$work "$root/launch/local" 2 "$work/config.yaml" --run "$run" \
+    --set training.steps=100000000 2>"$work/log" &
+  pid=$!
+  wait_for "$pid" has_lines "$run/metrics.jsonl" 5 || die "$(cat "$work/log")"
+  for mpirun in $(cat "/proc/$pid/task/$pid/children"); do
+    if rank=$(rank_of "$mpirun" 0); then break; fi
+  done
+  folder=$(sed -nE 's|.* (/dev/shm/unroll-job-[^/]*)/.*|\1|p' "/proc/$rank/maps" | head -n 1)
+  [ -d "$folder" ] || die "the ranks share no folder of the job"
+  if [ "$victim" = mpirun ]; then kill -KILL "$mpirun"; else kill -KILL "$pid"; fi
+  wait "$pid" 2>/dev/null || true
+  for _ in $(seq 50); do
+    if [ ! -e "$folder" ] && [ ! -e "/proc/$mpirun" ]; then break; fi
+    sleep 0.1
+  done
+  [ ! -e "$folder" ] && [ ! -e "/proc/$mpirun" ] || die "$victim killed: $folder or process $mpirun is left"
+  if find "$work" -maxdepth 1 -name 'unroll-marks-*' | grep .; then die "$victim killed: a folder of marks is left"; fi
+done
+pass "SIGKILL to mpirun or to launch/local: no process and no file is left"
+
 # A job that has saved and does not come to its end is ended, and can be resumed all the same.
 cat >"$work/slow" <<END
 #!/usr/bin/env bash

@@ -75,6 +75,23 @@ supervise --max-restarts 3 --run moving ./advance 2>log || code=$?
   die "--max-restarts: $code, $(cat advances log)"
 pass "it gives up without progress, and after so many restarts"
 
+# What a killed command has left behind may train for a while: its end is awaited, and is no restart.
+cat >busy <<'END'
+#!/usr/bin/env bash
+echo x >>tries
+case $(wc -l <tries) in 1) exit 137 ;; 2 | 3) exit 77 ;; 4) exit 0 ;; esac
+END
+chmod +x busy
+code=0
+supervise --max-restarts 1 --run left ./busy 2>log || code=$?
+[ "$code" -eq 0 ] && [ "$(wc -l <tries)" -eq 4 ] && [ "$(grep -c "waiting for its end" log)" -eq 1 ] ||
+  die "a folder in use after a restart: $code, $(cat tries log)"
+printf 'x\n' >tries
+code=0
+supervise --max-restarts 3 --run left ./busy 2>log || code=$?
+[ "$code" -eq 77 ] && ! grep -q "^supervise" log || die "a folder in use at the start: $code, $(cat log)"
+pass "a folder that is in use: after a restart it waits, at the start it ends"
+
 # A request to stop is passed on, and is the end.
 for signal in TERM INT HUP USR1; do
   for ranks in 1 2; do

@@ -166,6 +166,18 @@ import Testing
     }
   }
 
+  @Test func `settings with a key that is not UTF-8 are refused or read, and end nothing`() throws {
+    try withTemporaryFolder { folder in
+      try Safetensors.save([], to: folder + "/model.safetensors")
+      for text in [#"{"x": NaN, ""#, #"{"x": 1,"#, #"{'model_type': 'mamba2'}"#] {
+        let bytes = Array(text.utf8)
+        try put(bytes + [0xC3, 0x22, 0x3A, 0xFF, 0x7D], at: folder + "/config.json")
+        let error = #expect(throws: FileError.self) { try ForeignFile(folder) }
+        #expect(error?.exitCode == 65, "\(error?.description ?? "")")
+      }
+    }
+  }
+
   @Test func `settings without a single weight are refused`() throws {
     try withTemporaryFolder { folder in
       try Safetensors.save([], to: folder + "/model.safetensors")

@@ -12,6 +12,10 @@ theirs.safetensors from it; `all FOLDER` then does every comparison:
     python3 Tests/Oracles/safetensors_check.py write FOLDER/theirs.safetensors
     UNROLL_ORACLE=FOLDER swift test --filter 'Safetensors oracle'
     python3 Tests/Oracles/safetensors_check.py all FOLDER
+
+`verdicts FOLDER` judges the damaged files that ReadingTests keeps, with the verdicts on them, in an existing folder:
+
+    UNROLL_TEST_KEEP=FOLDER UNROLL_TEST_MUTATIONS=5000 UNROLL_TEST_READER=safetensors swift test --filter ReadingProcess
 """
 
 import base64
@@ -97,6 +101,8 @@ def main():
         read(sys.argv[2])
     elif command == "write":
         write(sys.argv[2])
+    elif command == "verdicts":
+        verdicts(sys.argv[2])
     elif command == "all":
         folder = sys.argv[2]
         ours, theirs = (os.path.join(folder, n + ".safetensors") for n in ("ours", "theirs"))

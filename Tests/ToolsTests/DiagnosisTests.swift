@@ -5,6 +5,10 @@ import Foundation
 import Testing
 import Tools
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 @Suite struct `The doctor` {
   private static let alone = Launch { _ in nil }
 
@@ -45,6 +49,80 @@ import Tools
     // The same core of two hosts is two cores.
     #expect(
       cores([Self.rank(0, on: [0], of: 1), Self.rank(1, on: [0], of: 1, host: "b")]) == nil)
+  }
+
+  @Test func `sees more threads than cores`() {
+    func cores(_ count: Int, _ threads: Int) -> HealthReport.Finding? {
+      let ranks = (0..<count).map { number in
+        var rank = Self.rank(number, on: [0, 1, 2, 3])
+        rank.productThreads = threads
+        return rank
+      }
+      return Self.findings("cores", ranks).first
+    }
+    #expect(cores(4, 1) == nil)
+    #expect(cores(2, 2)?.severity == .note)
+    #expect(cores(2, 3)?.value == "a: 2 ranks with 6 threads on 4 cores")
+    #expect(cores(1, 8)?.value == "a: 1 rank with 8 threads on 4 cores")
+    #expect(cores(1, 8)?.advice?.contains("OMP_NUM_THREADS=1") == true)
+  }
+
+  @Test func `clocks of hosts that are a second apart are a warning`() {
+    func clocks(_ times: [(String, Double?)]) -> HealthReport.Finding? {
+      let ranks = times.enumerated().map { number, time in
+        var rank = Self.rank(number, on: [0], host: time.0)
+        rank.clock = time.1
+        return rank
+      }
+      return Self.findings("clocks", ranks).first
+    }
+    #expect(clocks([("a", 5), ("a", 5)]) == nil)
+    #expect(clocks([("a", 5), ("b", nil)]) == nil)
+    #expect(clocks([("a", 5), ("b", 5.9)])?.severity == .fine)
+    let apart = clocks([("a", 5), ("c", 5.2), ("b", 7.5)])
+    #expect(apart?.severity == .warning)
+    #expect(apart?.value == "that of b is 2.5 s before that of a")
+  }
+
+  @Test func `several networks are a warning where hosts must find each other and none is named`() {
+    func found(_ hosts: [String], _ networks: [String], named: Bool = false) -> String? {
+      let ranks = hosts.enumerated().map { number, host in
+        var rank = Self.rank(number, on: [number], host: host)
+        (rank.networks, rank.hasNamedNetwork) = (networks, named)
+        return rank
+      }
+      return Self.findings("networks", ranks).first?.value
+    }
+    let two = ["10.0.0.0/8 on eth0", "172.17.0.0/16 on docker0"]
+    #expect(found(["a", "b"], two) == "a has 2: 10.0.0.0/8 on eth0, 172.17.0.0/16 on docker0")
+    #expect(found(["a", "a"], two) == nil)
+    #expect(found(["a", "b"], [two[0]]) == nil)
+    #expect(found(["a", "b"], two, named: true) == nil)
+  }
+
+  @Test func `another program on another host is a warning`() {
+    func found(_ programs: [UInt64?]) -> [HealthReport.Finding] {
+      let ranks = programs.enumerated().map { number, program in
+        var rank = Self.rank(number, on: [0], host: "\(number)")
+        rank.program = program
+        return rank
+      }
+      return Self.findings("program", ranks).filter { $0.severity > .fine }
+    }
+    #expect(found([7, 7, nil]).isEmpty && found([nil, 7]).isEmpty)
+    #expect(found([7, 7, 8]).map(\.value) == ["rank 2 on 2 runs another one"])
+  }
+
+  @Test func `a file system without locks is a warning`() {
+    let folder = NSTemporaryDirectory()
+    func severity(_ codes: [Int32]) -> HealthReport.Severity? {
+      var rest = codes
+      return HealthReport.locks(folder, by: { _ in rest.removeFirst() })?.severity
+    }
+    #expect(HealthReport.locks(folder)?.severity == .fine)
+    #expect(HealthReport.locks("/nowhere") == nil)
+    #expect(severity([0, EWOULDBLOCK]) == .fine)
+    #expect(severity([ENOSYS]) == .warning && severity([0, 0]) == .warning)
   }
 
   @Test func `a shared memory too small for the ranks is a failure, Docker's 64 MiB a warning`() {

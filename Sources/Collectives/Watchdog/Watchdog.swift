@@ -25,6 +25,8 @@ public final class Watchdog: Sendable {
   private var interval: Double { min(1, limit / 20) }
   /// The seconds by which ranks leave the message about a lost root to those before them.
   private static let stagger = 1.5
+  /// The seconds that the launcher has for ending the ranks of all hosts; it takes three.
+  private static let launcherPatience = 5
   /// The seconds after which the root tells which ranks it cannot hear.
   private static let patience = 30.0
 
@@ -81,10 +83,7 @@ public final class Watchdog: Sendable {
     let code = pthread_create(
       &thread, nil,
       { watchdog in
-        // Signals are for the thread that trains.
-        var all = sigset_t()
-        sigfillset(&all)
-        pthread_sigmask(SIG_BLOCK, &all, nil)
+        RequestSignals.leaveToOthers()
         Unmanaged<Watchdog>.fromOpaque(watchdog!).takeRetainedValue().watch()
         return nil
       }, Unmanaged.passRetained(self).toOpaque())
@@ -206,6 +205,7 @@ public final class Watchdog: Sendable {
   /// Ends this process, and with it the job.
   private func end(_ message: String) {
     tell("unroll: " + message)
+    if Set(hosts).count > 1 { LauncherEnd.await(seconds: Self.launcherPatience) }
     // The launcher passes the message on.
     usleep(200_000)
     _exit(exitCode)

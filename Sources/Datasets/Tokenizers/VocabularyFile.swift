@@ -18,7 +18,8 @@ extension Vocabulary: Codable {
       throw DecodingError.dataCorruptedError(
         forKey: .kind, in: values,
         debugDescription:
-          "no tokenizer is called \(name): use the version of unroll that wrote the vocabulary")
+          "no tokenizer is called \(name.debugDescription): use the version of unroll that wrote the vocabulary"
+      )
     }
     if let fixed = tokenizer.fixedVocabulary {
       self = fixed
@@ -41,7 +42,7 @@ extension Vocabulary: Codable {
       guard table.insert(symbol.utf8).isNew else {
         throw DecodingError.dataCorruptedError(
           forKey: .symbols, in: values,
-          debugDescription: "the symbol '\(symbol)' occurs twice: remove one")
+          debugDescription: "the symbol \(symbol.debugDescription) occurs twice: remove one")
       }
     }
     if tokenizer is any CountedTokenizer, table.find(Self.unknownSymbol) == nil {

@@ -22,7 +22,10 @@ enum HuggingFaceFolder {
   static func read(_ path: String) throws(FileError) -> ForeignContent {
     let file = path + "/" + configurationFile
     let bytes = try readFile(file)
-    guard case .object(let configuration)? = parse(bytes).map(plain) else {
+    let text = String(decoding: bytes, as: UTF8.self)
+    // Not Foundation's JSON5, which ends the process at a key that is not UTF-8.
+    let value = try? JSONValue(strictly: text, withNonfinite: true)
+    guard case .object(let configuration)? = value.map(plain) else {
       throw FileError(.damaged, file, "\(file) is not a JSON object: use another copy")
     }
     let weights = path + "/" + weightsFile
@@ -37,14 +40,6 @@ enum HuggingFaceFolder {
     return ForeignContent(
       path, .huggingface, configuration: configuration,
       tensors: try SafetensorsFile(weights).tensors)
-  }
-
-  /// Parses JSON with the NaN and Infinity that Python writes.
-  private static func parse(_ bytes: [UInt8]) -> JSONValue? {
-    if let value = try? JSONValue(strictly: String(decoding: bytes, as: UTF8.self)) { return value }
-    let decoder = JSONValue.decoder
-    decoder.allowsJSON5 = true
-    return try? decoder.decode(JSONValue.self, from: Data(bytes))
   }
 
   /// Returns a value with numbers in place of the objects that transformers 5 writes for infinite ones:

@@ -53,7 +53,10 @@ public struct HealthReport: Sendable {
     load: StepLoad = StepLoad(), probe: LinkProbe = LinkProbe()
   ) throws -> HealthReport? {
     let links = try LinkFacts(load, by: probe, in: world)
-    let own = try JSONValue.encoder().encode(RankFacts(of: world))
+    var facts = RankFacts(of: world)
+    try world.barrier()
+    facts.clock = Date().timeIntervalSince1970
+    let own = try JSONValue.encoder().encode(facts)
     let gathered = try world.gather(Array(own))
     guard world.isRoot else { return nil }
     let ranks = try gathered.map {
@@ -69,9 +72,11 @@ public struct HealthReport: Sendable {
   ) {
     let program = Finding.fine("program", "unroll \(Version.number), built for \(builtFor)")
     findings =
-      [program] + Self.processors(ranks) + Self.messagePassing(launch) + Self.layout(ranks)
-      + Self.products(ranks) + Self.bfloat16(ranks) + Self.sharedMemory(ranks) + [Self.disk(folder)]
-      + Self.links(links, ranks)
+      [program] + Self.programs(ranks) + Self.processors(ranks) + Self.messagePassing(launch)
+      + Self.layout(ranks)
+      + Self.products(ranks) + Self.bfloat16(ranks) + Self.sharedMemory(ranks)
+      + [Self.disk(folder), Self.locks(folder)].compactMap { $0 } + Self.clocks(ranks)
+      + Self.networks(ranks) + Self.links(links, ranks)
   }
 
   /// The findings, one per line, with an indented line of advice where there is any.
@@ -124,34 +129,5 @@ extension HealthReport {
           "one process trains without it; for more install openmpi-bin, or add its folder to PATH"))
     }
     return findings
-  }
-
-  static func disk(_ folder: String) -> Finding {
-    let probe = folder + "/.unroll-doctor-" + nonce()
-    defer { try? removeTree(probe) }
-    guard FileKind(folder) == .folder else {
-      return .failure("disk", "there is no folder \(folder)", "create it, or give another --folder")
-    }
-    do {
-      try createFolder(probe)
-      let writer = try FileWriter(creating: probe + "/file")
-      try writer.write([UInt8](repeating: 1, count: 4096))
-      try writer.finish()
-      try rename(probe + "/file", to: probe + "/renamed")
-      try syncFolder(probe)
-    } catch {
-      return .failure(
-        "disk", "checkpoints cannot be written in \(folder)",
-        error.description.replacing(error.path, with: folder))
-    }
-    guard let space = DiskSpace(of: folder) else {
-      return .fine("disk", "\(folder) can be written and synced")
-    }
-    let value =
-      "\(folder) can be written and synced, \(bytes(space.free)) free of "
-      + bytes(space.size)
-    return space.free < 1 << 30
-      ? .warning("disk", value, "a run keeps several checkpoints: free some space")
-      : .fine("disk", value)
   }
 }

@@ -73,6 +73,14 @@ extension HealthReport {
         "\(ranks.count) ranks on \(count) \(count == 1 ? "core" : "cores")",
         "ranks that share a core wait for each other: start at most \(count)")
     }
+    let threads = ranks.reduce(0) { $0 + max(1, $1.productThreads) }
+    if threads > count {
+      return warning(
+        "\(ranks.count) \(ranks.count == 1 ? "rank" : "ranks") with \(threads) threads on \(count) "
+          + (count == 1 ? "core" : "cores"),
+        "threads that share a core wait for each other: set OPENBLAS_NUM_THREADS=1 and OMP_NUM_THREADS=1"
+      )
+    }
     if ranks.count < count {
       return Finding(
         what: "cores", value: "\(host): \(ranks.count) of \(count) used", severity: .note,

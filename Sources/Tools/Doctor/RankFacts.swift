@@ -29,6 +29,14 @@ public struct RankFacts: Codable, Equatable, Sendable {
   public var sharedMemory: DiskSpace?
   /// True if ranks may read each other's memory.
   public var canReadAcross: Bool
+  /// A hash of the program's file; nil if it cannot be read.
+  public var program: UInt64?
+  /// The time of day in seconds since 1970, read by all ranks at the same moment; nil if it was not.
+  public var clock: Double?
+  /// The networks of the host, as in `10.0.0.0/8 on eth0`.
+  public var networks: [String] = []
+  /// True if Open MPI was told which networks to use.
+  public var hasNamedNetwork = false
 
   public init(
     rank: Int, host: String, processorName: String, processors: [Int], cores: [String],
@@ -70,5 +78,8 @@ public struct RankFacts: Codable, Equatable, Sendable {
     usesOwnTiles = ProductLibrary.usesOwnTiles
     sharedMemory = DiskSpace(of: "/dev/shm")
     canReadAcross = MPI.canReadAcrossProcesses
+    program = System.programHash
+    networks = System.networks
+    hasNamedNetwork = ["include", "exclude"].contains { getenv("OMPI_MCA_btl_tcp_if_\($0)") != nil }
   }
 }

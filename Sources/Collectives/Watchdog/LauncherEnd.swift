@@ -1,0 +1,44 @@
+internal import Foundation
+internal import Glibc
+
+/// The end of the launcher's process on this host, mpirun or its daemon.
+///
+/// A launcher whose line to another host is down tells that host to end its ranks and waits for the answer.
+/// Nothing but the system's limit on retransmissions ends this waiting, after a quarter of an hour: the
+/// keep-alive options act on quiet lines only.
+enum LauncherEnd {
+  /// The launchers that may be killed. The parent under `srun` is a daemon of SLURM, which is not one of them.
+  private static let names: Set = ["mpirun", "mpiexec", "orterun", "orted"]
+
+  /// Starts a process that kills the launcher if it has not ended after so many seconds.
+  static func await(seconds: Int) {
+    let parent = getppid()
+    guard let comm = try? String(contentsOfFile: "/proc/\(parent)/comm", encoding: .utf8),
+      names.contains(comm.trimmingCharacters(in: .whitespacesAndNewlines))
+    else { return }
+    let script = """
+      n=0
+      while [ $n -lt \(10 * seconds) ] && kill -0 \(parent); do sleep 0.1; n=$((n + 1)); done
+      [ $n -lt \(10 * seconds) ] || kill -KILL \(parent)
+      """
+    // A group of its own, which the launcher does not end with the rank, and no output: the launcher waits
+    // until that of the rank is closed.
+    var attributes = posix_spawnattr_t()
+    var actions = posix_spawn_file_actions_t()
+    guard posix_spawnattr_init(&attributes) == 0, posix_spawn_file_actions_init(&actions) == 0
+    else { return }
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
+    posix_spawnattr_setpgroup(&attributes, 0)
+    for descriptor: Int32 in 0..<3 {
+      posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_RDWR, 0)
+    }
+    // Never freed: this process ends.
+    func pointers(_ words: [String]) -> [UnsafeMutablePointer<CChar>?] {
+      words.map { strdup($0) } + [nil]
+    }
+    let environment = ProcessInfo.processInfo.environment.map { "\($0.key)=\($0.value)" }
+    var pid = pid_t()
+    _ = posix_spawn(
+      &pid, "/bin/sh", &actions, &attributes, pointers(["sh", "-c", script]), pointers(environment))
+  }
+}
