@@ -40,8 +40,9 @@ let numerical: [Target] = [
   .target(name: "CTiles"),
   .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
   module("LinearAlgebra", ["CArithmetic", "COpenBLAS", "COneDNN", "CTiles"]),
+  module("Names"),
   module("Sequences", ["LinearAlgebra"]),
-  module("Recurrence", ["LinearAlgebra", "Sequences"]),
+  module("Recurrence", ["LinearAlgebra", "Names", "Sequences"]),
   support("NumericalTestSupport", []),
   tests("LinearAlgebra", ["LinearAlgebra", "CTiles"]),
   tests(
@@ -59,15 +60,16 @@ let trainer: [Target] = [
   .target(
     name: "CSentencePiece",
     linkerSettings: [.linkedLibrary("sentencepiece"), .linkedLibrary("sentencepiece_train")]),
-  module("Optimization", ["LinearAlgebra", "Recurrence"]),
-  module("Datasets", ["LinearAlgebra", "Sequences", "CZlib", "CZstd", "CSentencePiece"]),
+  module("Optimization", ["LinearAlgebra", "Names", "Recurrence"]),
+  module(
+    "Datasets", ["LinearAlgebra", "Names", "Sequences", "CZlib", "CZstd", "CSentencePiece"]),
   module("Collectives", ["LinearAlgebra", "COpenMPI"]),
-  module("Formats", ["LinearAlgebra", "CZlib"]),
+  module("Formats", ["LinearAlgebra", "Names", "CZlib"]),
   module("ProtocolBuffers", [.product(name: "SwiftProtobuf", package: "swift-protobuf")]),
   module(
     "Configuration",
     [
-      "LinearAlgebra", "Sequences", "Recurrence", "Optimization", "Datasets", "Formats",
+      "LinearAlgebra", "Names", "Sequences", "Recurrence", "Optimization", "Datasets", "Formats",
       .product(name: "Yams", package: "Yams"),
     ]),
   module(
@@ -115,13 +117,13 @@ let trainer: [Target] = [
   module(
     "Tools",
     [
-      "LinearAlgebra", "Recurrence", "Optimization", "Datasets", "Collectives", "Formats",
+      "LinearAlgebra", "Names", "Recurrence", "Optimization", "Datasets", "Collectives", "Formats",
       "Configuration", "Checkpointing", "Inference", "Training", "Runs",
     ]),
   .executableTarget(
     name: "unroll",
     dependencies: [
-      "ProcessorCheck", "CFileFaults", "LinearAlgebra", "Recurrence", "Datasets", "Collectives",
+      "ProcessorCheck", "CFileFaults", "LinearAlgebra", "Names", "Recurrence", "Datasets", "Collectives",
       "Formats", "Configuration", "Checkpointing", "Exchange", "Inference", "Training",
       "Reporting", "Runs", "Tools",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -150,7 +152,7 @@ let trainer: [Target] = [
   tests(
     "Configuration",
     [
-      "Sequences", "Recurrence", "Optimization", "Datasets", "Collectives", "Formats",
+      "Sequences", "Recurrence", "Optimization", "Datasets", "Collectives", "Names", "Formats",
       "Configuration",
       "NumericalTestSupport", "TestSupport",
     ]),
@@ -209,8 +211,8 @@ let trainer: [Target] = [
 
 // Each is a product of its own, and all of them together are another. ProtocolBuffers has no public part.
 let modules = [
-  "LinearAlgebra", "Sequences", "Recurrence", "Optimization", "Datasets", "Collectives", "Formats",
-  "Configuration", "Checkpointing", "Exchange", "Inference", "Training", "Reporting", "Runs",
+  "LinearAlgebra", "Names", "Sequences", "Recurrence", "Optimization", "Datasets", "Collectives",
+  "Formats", "Configuration", "Checkpointing", "Exchange", "Inference", "Training", "Reporting", "Runs",
   "Tools",
 ]
 

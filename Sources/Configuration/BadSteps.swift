@@ -1,3 +1,5 @@
+internal import Names
+
 /// The reaction to a loss or gradient norm that is not finite: `on_nonfinite`.
 ///
 /// Written as one word, `skip`, `rollback` or `stop`, or as `{policy: skip, limit: 10}`.
@@ -24,11 +26,9 @@ public struct NonfiniteOptions: Codable, Equatable, Sendable {
   public init(from decoder: any Decoder) throws {
     if let word = try? decoder.singleValueContainer().decode(String.self) {
       guard let policy = Policy(rawValue: word) else {
-        throw DecodingError.dataCorrupted(
-          .init(
-            codingPath: decoder.codingPath,
-            debugDescription:
-              "on_nonfinite is skip, rollback or stop, found \"\(word)\"; choose one"))
+        throw DecodingError.unknownName(
+          UnknownName(word, of: "policy", among: ["skip", "rollback", "stop"]),
+          at: decoder.codingPath)
       }
       self.policy = policy
       return

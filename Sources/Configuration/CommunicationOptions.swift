@@ -1,4 +1,5 @@
 public import LinearAlgebra
+internal import Names
 
 /// The section `communication`: the way in which ranks exchange gradients.
 public struct CommunicationOptions: Codable, Equatable, Sendable {
@@ -251,12 +252,9 @@ extension CompressionOptions: Codable {
       case .topK: self = .topK(TopKOptions())
       case .oneBit: self = .oneBit(OneBitOptions())
       case nil:
-        throw DecodingError.dataCorrupted(
-          .init(
-            codingPath: decoder.codingPath,
-            debugDescription:
-              "compression is powersgd, top_k or one_bit, found \"\(word)\"; choose one, or remove it"
-          ))
+        throw DecodingError.unknownName(
+          UnknownName(word, of: "compression", among: ["powersgd", "top_k", "one_bit"]),
+          at: decoder.codingPath)
       }
       return
     }

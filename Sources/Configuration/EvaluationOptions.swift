@@ -11,12 +11,14 @@ public struct EvaluationOptions: Codable, Equatable, Sendable {
   public var batchTokens: Int?
   /// The number of time steps per window; by default as in training.
   public var givenBptt: Int?
+  /// The texts that the model writes while it is trained; nil for none.
+  public var sample: SampleOptions?
 
   enum CodingKeys: String, CodingKey {
     case every
     case batchSize = "batch_size"
     case batchTokens = "batch_tokens"
-    case bptt
+    case bptt, sample
   }
 
   public init(like training: TrainingOptions = TrainingOptions()) {
@@ -39,6 +41,7 @@ public struct EvaluationOptions: Codable, Equatable, Sendable {
       batchTokens = try container.decode(.batchTokens, from: 1...largestCount)
     }
     givenBptt = try container.decode(.bptt, from: 1...largestCount) ?? givenBptt
+    sample = try container.decodeIfPresent(SampleOptions.self, forKey: .sample)
     if case .seconds = every {
       throw DecodingError.dataCorruptedError(
         forKey: .every, in: container,
@@ -61,5 +64,6 @@ extension EvaluationOptions {
     try container.encode(batchSize, forKey: .batchSize)
     try container.encodeIfPresent(batchTokens, forKey: .batchTokens)
     try container.encodeIfPresent(givenBptt, forKey: .bptt)
+    try container.encodeIfPresent(sample, forKey: .sample)
   }
 }

@@ -42,7 +42,9 @@ extension KeyedDecodingContainer {
   /// Decodes the options under a key. An absent key counts as an empty mapping, so that the
   /// defaults and the required keys of a section are in one place only: its `init(from:)`.
   func section<Section: Decodable>(_ key: Key) throws -> Section {
-    try Section(from: superDecoder(forKey: key))
+    let decoder = try superDecoder(forKey: key)
+    (decoder as? NodeDecoder)?.noteType(Section.self)
+    return try Section(from: decoder)
   }
 
   /// Throws an error at a key unless the condition is true.

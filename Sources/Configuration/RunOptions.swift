@@ -53,8 +53,9 @@ public struct RunOptions: Codable, Equatable, Sendable {
     training = try container.section(.training)
     communication = try container.section(.communication)
     checkpoint = try container.section(.checkpoint)
-    evaluation = try EvaluationOptions(
-      from: container.superDecoder(forKey: .evaluation), like: training)
+    let evaluating = try container.superDecoder(forKey: .evaluation)
+    (evaluating as? NodeDecoder)?.noteType(EvaluationOptions.self)
+    evaluation = try EvaluationOptions(from: evaluating, like: training)
     console = try container.section(.console)
     report = try container.section(.report)
     watchdog = try container.decode(.watchdog, default: watchdog)

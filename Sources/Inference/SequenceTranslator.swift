@@ -27,14 +27,22 @@ public struct SequenceTranslator {
         "\(checkpoint.path) has no encoder, so it cannot decode a source: use unroll generate"
       )
     }
-    symbols = vocabularies.inputs
-    source = vocabularies.source
-    width = model.interface.sourceFrames
+    var frames: FrameOptions?
     if case .frames = encoded {
       frames = try checkpoint.options().data.reader?.source?.frames ?? .arrays
-    } else {
-      frames = nil
     }
+    self.init(
+      model, weights: weights, start: start, end: end, symbols: vocabularies.inputs,
+      source: vocabularies.source, frames: frames)
+  }
+
+  /// Makes a translator for a model with an encoder, whose symbols have marks of start and end.
+  package init(
+    _ model: SequenceModel, weights: ParameterVector, start: Int32, end: Int32,
+    symbols: Vocabulary, source: Vocabulary?, frames: FrameOptions? = nil
+  ) {
+    (self.symbols, self.source, self.frames) = (symbols, source, frames)
+    width = model.interface.sourceFrames
     decoder = SequenceDecoder(
       model, weights: weights, start: start, end: end,
       excluded: Set([start, symbols.unknown].compactMap(\.self)))

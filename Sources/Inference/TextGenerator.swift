@@ -1,4 +1,5 @@
 public import Checkpointing
+internal import Collectives
 public import Datasets
 public import LinearAlgebra
 public import Recurrence
@@ -66,13 +67,27 @@ public final class TextGenerator {
   ///     numbers.
   /// - Throws: `FileError` and `DataError` where the checkpoint cannot be read or the condition is
   ///   not one of its model's, which must have no encoder.
-  public init(
+  public convenience init(
     _ checkpoint: Checkpoint, precision: Precision? = nil, seed: UInt64 = 1,
     condition words: [String] = []
   ) throws {
-    (model, weights, vocabulary) = try checkpoint.model(precision: precision)
-    known = try ToldConditions(checkpoint, words: words).one()
+    let (model, weights, vocabulary) = try checkpoint.model(precision: precision)
+    self.init(
+      model, weights: weights, vocabulary, seed: seed,
+      given: try ToldConditions(checkpoint, words: words).one())
+  }
+
+  /// Makes a generator for a language model without an encoder.
+  /// - Parameter known: The condition of the texts, for a conditioned model.
+  package init(
+    _ model: SequenceModel, weights: ParameterVector, _ vocabulary: Vocabulary, seed: UInt64,
+    given known: DecoderInput = DecoderInput()
+  ) {
+    self.model = model
+    self.weights = weights
+    self.vocabulary = vocabulary
     self.seed = seed
+    self.known = known
   }
 
   /// The symbols before every prompt. A text begins at the start of a line, because training hardly
@@ -145,6 +160,7 @@ public final class TextGenerator {
     var sampling = settings.sampling
     sampling.excluded.formUnion(excluded)
     while isOver.contains(false) {
+      RankActivity.current.advance()
       let drawn = generator.nextOfEach(
         sampling, isEnded: { isOver[$0] }, withLikelihood: settings.withLikelihood)
       for (s, symbol) in drawn.enumerated() where !isOver[s] {

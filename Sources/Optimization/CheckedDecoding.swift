@@ -1,3 +1,5 @@
+internal import Names
+
 // Decodes options with defaults for absent keys. An invalid value is an error at its key, so that
 // the configuration's reader can show line and column.
 
@@ -63,11 +65,15 @@ extension KeyedDecodingContainer {
     try decode(key, or: fallback, "a whole number of at least 0") { $0 >= 0 }
   }
 
-  /// Returns the error for an unknown name.
-  func unknown(_ what: String, _ name: String, known: [String], forKey key: Key) -> DecodingError {
-    .dataCorruptedError(
-      forKey: key, in: self,
-      debugDescription:
-        "there is no \(what) \(name); write one of \(known.sorted().joined(separator: ", "))")
+  /// Decodes one of some names; nil if the key is absent.
+  /// - Parameter kind: The kind of thing that is named.
+  func name<Choice: RawRepresentable & CaseIterable>(
+    _ key: Key, of kind: String
+  ) throws -> Choice? where Choice.RawValue == String {
+    guard let name = try decodeIfPresent(String.self, forKey: key) else { return nil }
+    guard let choice = Choice(rawValue: name) else {
+      throw unknownName(name, of: kind, among: Choice.allCases.map(\.rawValue), forKey: key)
+    }
+    return choice
   }
 }

@@ -27,14 +27,7 @@ public struct ParameterGroup: Codable, Sendable, Equatable {
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     match = try container.decode(.match, "a name with * for any letters") { !$0.isEmpty }
-    if let name = try container.decodeIfPresent(String.self, forKey: .kind) {
-      guard let kind = ParameterKind(rawValue: name) else {
-        throw container.unknown(
-          "kind of parameter called", name, known: ParameterKind.allCases.map(\.rawValue),
-          forKey: .kind)
-      }
-      self.kind = kind
-    }
+    kind = try container.name(.kind, of: "kind of parameter")
     rate = try container.decode(
       .rate, "a finite number above 0: frozen, embedding_rate and output_rate freeze parameters"
     ) { 0 < $0 && $0.isFinite }

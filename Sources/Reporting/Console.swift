@@ -185,6 +185,14 @@ package final class Console: MetricsSink {
     line("step \(coordinator.state.step): validation \(words(score))\(verdict)")
   }
 
+  package func record(samples: [Sample], _ coordinator: Coordinator) {
+    guard style != .none else { return }
+    for sample in samples {
+      let given = sample.source.map { " of \"\($0)\"" } ?? ""
+      line("step \(coordinator.state.step): sample\(given)\n" + sample.indented)
+    }
+  }
+
   package func record(checkpoint report: CheckpointReport, _ coordinator: Coordinator) {
     if let failure = report.failure {
       warn(

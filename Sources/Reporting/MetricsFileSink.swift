@@ -44,6 +44,11 @@ package final class MetricsFileSink: MetricsSink {
     write { try $0.append(line) }
   }
 
+  package func record(samples: [Sample], _ coordinator: Coordinator) {
+    let state = coordinator.state
+    write { try $0.append(SamplesLine(step: state.step, tokens: state.tokens, samples: samples)) }
+  }
+
   package func record(checkpoint report: CheckpointReport, _ coordinator: Coordinator) {
     let line = CheckpointLine(
       step: coordinator.state.step, checkpointStep: report.step, saved: report.failure == nil,
@@ -92,6 +97,13 @@ package final class MetricsFileSink: MetricsSink {
   }
 
   private func lines(_ count: Int) -> String { count == 1 ? "1 line is" : "\(count) lines are" }
+}
+
+/// The line of the texts that the model has written.
+private struct SamplesLine: Encodable {
+  let step: Int
+  let tokens: Int
+  let samples: [Sample]
 }
 
 /// The line of the test at the end of a run.

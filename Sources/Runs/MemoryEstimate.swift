@@ -72,7 +72,9 @@ package struct MemoryEstimate {
         plan, fitting: loader.windowSizes, derivatives: false, resets: loader.mayReset)
       return plan.feedsTargets && !part.readsItsTargets ? 2 * tape : tape
     }
-    ofEvaluations = measured.reduce(0, +) + (dataset.test == nil ? 0 : parameters)
+    ofEvaluations =
+      measured.reduce(0, +) + (dataset.test == nil ? 0 : parameters)
+      + (options.evaluation.sample == nil ? 0 : Generator.bytes(plan))
     ofCopies = Self.bytesOfCopies(
       layout, method.windows, training.precision, isEvaluated: !measured.isEmpty,
       share: shares.weights)

@@ -44,7 +44,7 @@ struct Reports {
     tensorBoard =
       options.report.tensorboard
       ? TensorBoardSink(
-        folder.eventFiles, hasAccuracy: hasAccuracy, configuration: request.given,
+        folder.eventFiles, hasAccuracy: hasAccuracy, configuration: request.given, options,
         warn: console.warn) : nil
     checkpoints = RunCheckpoints(
       options, in: store, dataset, worldSize: worldSize, warn: console.warn)
@@ -82,6 +82,6 @@ struct Reports {
       failure: checkpoints.failure.map { (error: $0, latest: store.latest) }, trainer)
     metrics.conclude()
     if let test { for sink in sinks { sink.record(test: test, trainer.coordinator) } }
-    tensorBoard?.close()
+    tensorBoard?.close(at: trainer.coordinator.state)
   }
 }

@@ -124,6 +124,7 @@ public final class Run {
       _ = try dataset.test?.loader(options.evaluation.loaderRequest(in: world))
     }
     try Self.agree(resolved, dataset, trainer.model, world)
+    if world.isRoot { for note in trainer.sampleNotes { log.warning("\(note)") } }
     let weights = try world.unanimous { try start?.weights(for: trainer.model) }
     try trainer.begin(from: weights, updateGate: request.updateGate)
 

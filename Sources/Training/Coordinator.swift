@@ -11,6 +11,8 @@ public struct Coordinator: Sendable {
   let training: TrainingOptions
   let evaluation: EvaluationOptions?
   package let checkpoint: CheckpointOptions
+  /// The times of samples; nil for none.
+  private let sampleEvery: Interval?
   private let communicationCheckEvery: Int?
   private var schedule: Schedule
   /// The length of the run if all of its windows had the current length.
@@ -45,6 +47,7 @@ public struct Coordinator: Sendable {
     checkpoint = options.checkpoint
     communicationCheckEvery = options.communication.checkEvery
     self.evaluation = evaluation
+    sampleEvery = options.evaluation.sample.map { $0.every ?? options.evaluation.every }
     self.stepsPerEpoch = stepsPerEpoch
     self.windowLength = windowLength
     scheduledSteps = training.plannedSteps(
@@ -272,6 +275,30 @@ public struct Coordinator: Sendable {
     if training.readout != nil { return false }
     switch evaluation.every {
     case .epoch: return epochEnded
+    case .steps(let steps): return state.step.isMultiple(of: steps)
+    case .seconds: return false
+    }
+  }
+
+  /// Returns true if the validation data is scored after the step that is being taken.
+  /// - Parameter epochEnds: True if the step is the last of its epoch.
+  func evaluatesAfterNextStep(epochEnds: Bool) -> Bool {
+    guard let evaluation else { return false }
+    let next = state.step + 1
+    switch evaluation.every {
+    case .steps(let steps) where next.isMultiple(of: steps): return true
+    case .epoch where epochEnds: return true
+    case .steps, .epoch, .seconds: return next == totalSteps
+    }
+  }
+
+  /// True if the model is to write samples after this step. It does not depend on whether the run was resumed.
+  var isSampleDue: Bool {
+    guard let sampleEvery else { return false }
+    if isComplete { return true }
+    if training.readout != nil { return false }
+    switch sampleEvery {
+    case .epoch: return state.epoch > lastEpoch
     case .steps(let steps): return state.step.isMultiple(of: steps)
     case .seconds: return false
     }

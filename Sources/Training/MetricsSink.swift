@@ -10,6 +10,11 @@ public protocol MetricsSink: AnyObject {
   func record(evaluation score: Score, isBest: Bool, _ coordinator: Coordinator)
   /// Records the weights that an evaluation has scored.
   func record(weights: ParameterVector, _ coordinator: Coordinator)
+  /// Records the gradient of a step before its update, at steps that an evaluation follows.
+  /// - Parameter scale: The factor of the update on the gradient, which is a sum.
+  func record(gradient: ParameterVector, scale: Double, _ coordinator: Coordinator)
+  /// Records the texts that the model has written with these weights.
+  func record(samples: [Sample], _ coordinator: Coordinator)
   /// Records a checkpoint that was saved, or that could not be. With asynchronous checkpoints this is some
   /// steps after that of the checkpoint.
   func record(checkpoint report: CheckpointReport, _ coordinator: Coordinator)
@@ -23,6 +28,8 @@ extension MetricsSink {
   public func record(step report: StepReport, _ coordinator: Coordinator) {}
   public func record(evaluation score: Score, isBest: Bool, _ coordinator: Coordinator) {}
   public func record(weights: ParameterVector, _ coordinator: Coordinator) {}
+  public func record(gradient: ParameterVector, scale: Double, _ coordinator: Coordinator) {}
+  public func record(samples: [Sample], _ coordinator: Coordinator) {}
   public func record(checkpoint report: CheckpointReport, _ coordinator: Coordinator) {}
   public func record(rollbackTo step: Int, _ coordinator: Coordinator) {}
   public func record(test score: Score, _ coordinator: Coordinator) {}

@@ -58,12 +58,17 @@ public final class Trainer {
   /// alone do.
   private let results: (sum: any PendingSum, count: Int)?
   private let validation: Evaluation?
+  /// The writer of texts while training; nil for none.
+  private let samples: TrainingSamples?
   let carriesState: Bool
   /// The bytes of text that a target of training stands for; nil if targets are not text.
   private let bytesPerTarget: Double?
   let seed: UInt64
   /// The fitter of the output layer; nil for training by gradients.
   private let readout: ReadoutFitter?
+
+  /// True if gradients are shown to the sinks.
+  private let reportsGradients: Bool
 
   /// The gradient diagnosis; nil for none.
   private var diagnosis: GradientMonitor?
@@ -109,6 +114,7 @@ public final class Trainer {
     diagnosingEvery every: Int? = nil
   ) throws {
     (self.world, seed) = (world, options.seed)
+    reportsGradients = options.report.tensorboard && dataset.valid != nil
     diagnosis = every.map { GradientMonitor(every: $0) }
     self.sinks = sinks
     self.checkpoints = checkpoints
@@ -127,6 +133,11 @@ public final class Trainer {
       training.ramp?.updates(step: 0, batchSize: training.batchSize) ?? 1)
     validation = try dataset.valid.map { [model] in
       try Evaluation($0, of: dataset, plan: model.plan, options, world: world)
+    }
+    samples = try options.evaluation.sample.flatMap { [model] sample in
+      try (model as? SequenceModel).map {
+        try TrainingSamples(sample, $0, dataset, seed: options.seed)
+      }
     }
     bytesPerTarget = dataset.bytesPerTarget(of: dataset.train)
     coordinator = try Coordinator(
@@ -200,6 +211,7 @@ public final class Trainer {
     let scale = coordinator.gradientScale(of: sums)
     let found = try diagnose(step: step, scale: scale)
     if found != nil { watch.restart() }
+    try report(scale: scale)
     let update = try own ?? clip(scale: scale)
     let norm = own == nil ? update.norm : sums.norms / Double(world.size)
     let spike = norm.isFinite ? coordinator.spike(in: sums) : nil
@@ -251,6 +263,15 @@ public final class Trainer {
     guard diagnosis?.isDue(at: step) == true else { return nil }
     try sharing?.complete(gradient)
     return diagnosis?.report(step: step, self, gradient, scale: scale)
+  }
+
+  /// Shows the summed gradient of a step that an evaluation follows to the sinks of the root. Collective.
+  private func report(scale: Double) throws(CommunicationError) {
+    guard reportsGradients,
+      coordinator.evaluatesAfterNextStep(epochEnds: microBatches.isAtEpochEnd)
+    else { return }
+    try sharing?.complete(gradient)
+    for sink in sinks { sink.record(gradient: gradient, scale: scale, coordinator) }
   }
 
   /// Measures and clips the summed gradient, of which this rank may have a slice.
@@ -314,6 +335,7 @@ public final class Trainer {
   private func takeSteps() throws -> Outcome {
     if coordinator.hasOpenEvaluation {
       guard try evaluate() else { return .interrupted }
+      try writeSamples()
       try save(.waiting)
     }
     if let readout {
@@ -346,6 +368,7 @@ public final class Trainer {
       try save(.waiting)
       return .interrupted
     }
+    try writeSamples()
     if coordinator.isCheckpointDue {
       try save(coordinator.mustWaitForCheckpoint ? .waiting : .inBackground)
       // Saving takes long for large models.
@@ -371,6 +394,20 @@ public final class Trainer {
     }
     return true
   }
+
+  /// Writes samples with the weights that are evaluated, on the root, if they are due. The other ranks wait for it
+  /// in the next step. Collective.
+  private func writeSamples() throws {
+    guard let samples, coordinator.isSampleDue else { return }
+    RankActivity.current.enter(.evaluating, step: coordinator.state.step)
+    let weights = try currentModel()
+    guard world.isRoot else { return }
+    let found = samples.write(with: weights)
+    for sink in sinks { sink.record(samples: found, coordinator) }
+  }
+
+  /// The sentences about the symbols of samples that the model does not know.
+  package var sampleNotes: [String] { samples?.notes ?? [] }
 
   /// Returns the model as it is evaluated: the running average of the weights if there is one, else the
   /// weights; between outer steps the mean of those of all ranks. Collective.

@@ -6,6 +6,7 @@ internal import Configuration
 internal import Formats
 internal import Foundation
 internal import LinearAlgebra
+internal import Names
 internal import Training
 
 @main
@@ -26,7 +27,8 @@ struct Unroll: ParsableCommand {
     subcommands: [
       Train.self, Evaluate.self, Generate.self, Decode.self, ScoreLines.self, Export.self,
       Import.self, TokenizerCommand.self, Prepare.self, CheckpointCommand.self, Networks.self,
-      Bench.self, Plan.self, Doctor.self, Diagnose.self, Runs.self, Report.self,
+      Bench.self, Plan.self, Doctor.self, Diagnose.self, Runs.self, Report.self, Init.self,
+      Schema.self,
     ])
 
   /// Parses the arguments once per job: with several ranks, only the first prints an error.

@@ -23,6 +23,7 @@ struct SettingUse: Sendable, CustomTestStringConvertible {
     "data={format: pairs, train: a, source: {train: b}}",
     "model.encoder={layers: [{cell: gru, hidden: 4}]}",
   ]
+  static let translating = pairs + ["evaluation.sample.sources=[a]"]
   static let known = ["data={format: lines, train: a, condition: {train: b}}"]
   static let echo = ["model.layers.0={cell: echo-state, hidden: 7}"]
 
@@ -319,6 +320,30 @@ struct SettingUse: Sendable, CustomTestStringConvertible {
     ),
     SettingUse(
       key: "evaluation.bptt", given: "evaluation.bptt=3", read: valid, idle: [[], tree + valid]),
+    SettingUse(
+      key: "evaluation.sample.every", given: "evaluation.sample={every: 30}",
+      idle: [readout, task, tree]),
+    SettingUse(
+      key: "evaluation.sample.prompt", given: "evaluation.sample={prompt: a}",
+      idle: [reals, tree, translating]),
+    SettingUse(
+      key: "evaluation.sample.length", given: "evaluation.sample.length=7",
+      read: ["evaluation.sample.prompt=a"], idle: [["data={format: piano, train: a}"], translating]),
+    SettingUse(
+      key: "evaluation.sample.temperature", given: "evaluation.sample.temperature=2",
+      idle: [translating]),
+    SettingUse(
+      key: "evaluation.sample.top_k", given: "evaluation.sample.top_k=2",
+      idle: [translating, ["evaluation.sample.temperature=0"]]),
+    SettingUse(
+      key: "evaluation.sample.top_p", given: "evaluation.sample.top_p=0.5",
+      idle: [translating, ["evaluation.sample.temperature=0"]]),
+    SettingUse(
+      key: "evaluation.sample.condition", given: "evaluation.sample.condition=[1]", read: known,
+      idle: [[], pairs + ["evaluation.sample.sources=[a]"]]),
+    SettingUse(
+      key: "evaluation.sample.sources", given: "evaluation.sample.sources=[a]", read: pairs,
+      idle: [[], tree]),
     SettingUse(key: "checkpoint.every", given: "checkpoint.every=30", idle: [readout]),
     SettingUse(key: "checkpoint.keep", given: "checkpoint.keep=4", idle: [readout]),
     SettingUse(key: "checkpoint.keep_every", given: "checkpoint.keep_every=40", idle: [readout]),

@@ -1,5 +1,6 @@
 import Configuration
 import Formats
+import Names
 import Testing
 
 @Suite struct `Keys nobody asked for` {

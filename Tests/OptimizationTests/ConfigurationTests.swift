@@ -65,7 +65,11 @@ import Testing
     arguments: [
       (
         #"{"rule": "adamm"}"#,
-        "rule: there is no optimizer called adamm; write one of "
+        "rule: no optimizer is called adamm; did you mean \"adam\"?"
+      ),
+      (
+        #"{"rule": "quux"}"#,
+        "rule: no optimizer is called quux; there are "
           + "adagrad, adam, adamw, ademamix, lion, muon, rmsprop, schedule_free, sgd"
       ),
       (
@@ -79,7 +83,7 @@ import Testing
       ),
       (
         #"{"rule": "muon", "scale": "rms"}"#,
-        "scale: there is no scale of an update called rms; write one of match_rms_adamw, original"
+        "scale: no scale of an update is called rms; did you mean \"match_rms_adamw\"?"
       ),
       (
         #"{"rule": "ademamix", "betas": [0, 0.9], "warmup": 5}"#,
@@ -121,7 +125,7 @@ import Testing
       ),
       (
         #"{"rule": "adamw", "decay": "biases"}"#,
-        "decay: there is no scope of weight decay called biases; write one of all, matrices"
+        "decay: no scope of weight decay is called biases; there are all, matrices"
       ),
       (
         #"{"rule": "adagrad", "learning_rate_decay": -2}"#,

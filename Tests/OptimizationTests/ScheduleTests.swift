@@ -174,8 +174,7 @@ import Testing
       ),
       (
         #"{"learning_rate": 1, "shape": "cosin"}"#,
-        "shape: there is no schedule of the shape cosin; write one of constant, cosine, "
-          + "epoch_decay, exponential, inverse_square_root, linear, step, wsd"
+        "shape: no schedule is called cosin; did you mean \"cosine\"?"
       ),
       (
         #"{"learning_rate": 1, "shape": "step"}"#,

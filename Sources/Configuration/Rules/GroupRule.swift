@@ -1,4 +1,5 @@
 internal import Formats
+internal import Names
 internal import Optimization
 internal import Recurrence
 internal import Sequences

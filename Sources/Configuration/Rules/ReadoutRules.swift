@@ -58,6 +58,7 @@ private let gradientSettings: [(key: String, isGiven: @Sendable (RunOptions) -> 
   ("training.on_spike", { $0.training.onSpike != nil }),
   ("training.early_stop", { $0.training.earlyStop != nil }),
   ("evaluation.every", { $0.evaluation.every != EvaluationOptions().every }),
+  ("evaluation.sample.every", { $0.evaluation.sample?.every != nil }),
   ("checkpoint.every", { $0.checkpoint.every != CheckpointOptions().every }),
   ("checkpoint.keep", { $0.checkpoint.keep != CheckpointOptions().keep }),
   ("checkpoint.keep_every", { $0.checkpoint.keepEvery != nil }),

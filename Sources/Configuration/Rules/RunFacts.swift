@@ -27,6 +27,24 @@ extension RunOptions {
       ]
   }
 
+  /// The texts that the model can write.
+  var generation: Generation {
+    if let task = data.task {
+      let interface = task.task.interface
+      guard case .symbols = interface.input, interface.input.width == interface.output.symbols,
+        interface.encoded == nil, interface.ends?.symbol != nil
+      else { return .none }
+      return .continuations
+    }
+    guard let reader = data.reader else { return .continuations }
+    switch reader.format {
+    case .lines, .pairs:
+      guard let source = reader.source else { return .continuations }
+      return source.frames == nil ? .outputs : .none
+    case .piano, .csv, .tags, .labels, .trees: return .none
+    }
+  }
+
   /// True if the loss is that of a softmax.
   var predictsSymbols: Bool {
     if let task = data.task { return !task.task.outputs.isEmpty }
@@ -56,4 +74,24 @@ extension RunOptions {
   func isReservoirAlone(_ layer: LayerOptions) -> Bool {
     model.sequence?.encoder == nil && model.end == .symbol && !isConditioned && layer.learnsNothing
   }
+}
+
+/// The texts that a model can write.
+enum Generation {
+  /// None: it does not predict the symbols that it reads, or it needs frames as sources.
+  case none
+  /// Continuations of a prompt.
+  case continuations
+  /// An output for each source.
+  case outputs
+}
+
+extension TaskSignature.Input {
+  /// The number of symbols; nil for other inputs.
+  fileprivate var width: Int? { if case .symbols(let count) = self { count } else { nil } }
+}
+
+extension TaskSignature.Output {
+  /// The number of symbols; nil for other outputs.
+  fileprivate var symbols: Int? { if case .symbols(let count) = self { count } else { nil } }
 }

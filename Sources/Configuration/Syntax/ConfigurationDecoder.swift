@@ -1,4 +1,5 @@
 internal import Formats
+internal import Names
 
 /// Decodes options from a configuration and records the keys that are decoded, so that an unknown
 /// key is an error.
@@ -111,6 +112,16 @@ final class KeyRecord {
   private var known: Set<String> = []
 
   func keys(at path: [String]) -> [String] { keys[path] ?? [] }
+
+  /// The types that values were decoded as, by their paths with `*` for the index of an element.
+  private(set) var types: [[String]: [any Decodable.Type]] = [:]
+
+  /// Records the type that the value at a path is decoded as.
+  func note(_ type: any Decodable.Type, at path: [any CodingKey]) {
+    let names = path.map { $0 is ElementIndex ? "*" : $0.stringValue }
+    guard !types[names, default: []].contains(where: { $0 == type }) else { return }
+    types[names, default: []].append(type)
+  }
 
   func ask(_ key: any CodingKey, at path: [any CodingKey]) {
     let mapping = path.map(\.stringValue)

@@ -1,4 +1,5 @@
 internal import Formats
+internal import Names
 
 /// Decodes one value of a configuration; a nil node is an absent value.
 struct NodeDecoder: Decoder {
@@ -18,6 +19,9 @@ struct NodeDecoder: Decoder {
   }
 
   var codingPath: [any CodingKey] { path }
+
+  /// Records the type that this value is decoded as, where it decodes itself.
+  func noteType(_ type: any Decodable.Type) { record.note(type, at: path) }
   var isNull: Bool { node?.isNull ?? true }
 
   func below(_ key: any CodingKey, _ node: ConfigurationNode?) -> NodeDecoder {
@@ -56,7 +60,11 @@ struct NodeDecoder: Decoder {
     {
       // The compiler's own decoding of an enumeration does not tell the possible words.
       throw DecodingError.dataCorrupted(
-        .init(codingPath: path, debugDescription: unknownWord(for: type)))
+        .init(
+          codingPath: path, debugDescription: unknownWord(for: type),
+          underlyingError: (type as? any CaseIterable.Type).map {
+            UnknownName(node?.summary ?? "", of: dotted(path), among: words(of: $0))
+          }))
     }
   }
 
@@ -109,7 +117,35 @@ private struct MappingContainer<Key: CodingKey>: KeyedDecodingContainerProtocol 
 
   func decodeNil(forKey key: Key) -> Bool { node(key)?.isNull ?? true }
 
+  // An absent key is asked for as well: its type is recorded.
+  func decodeIfPresent<Value: Decodable>(
+    _ type: Value.Type, forKey key: Key
+  ) throws -> Value? {
+    decoder.record.note(type, at: decoder.path + [key])
+    guard contains(key), !decodeNil(forKey: key) else { return nil }
+    return try decode(type, forKey: key)
+  }
+
+  func decodeIfPresent(_ type: Bool.Type, forKey key: Key) throws -> Bool? {
+    try optional(type, key)
+  }
+  func decodeIfPresent(_ type: String.Type, forKey key: Key) throws -> String? {
+    try optional(type, key)
+  }
+  func decodeIfPresent(_ type: Double.Type, forKey key: Key) throws -> Double? {
+    try optional(type, key)
+  }
+  func decodeIfPresent(_ type: Int.Type, forKey key: Key) throws -> Int? { try optional(type, key) }
+  func decodeIfPresent(_ type: UInt64.Type, forKey key: Key) throws -> UInt64? {
+    try optional(type, key)
+  }
+
+  private func optional<Value: Decodable>(_ type: Value.Type, _ key: Key) throws -> Value? {
+    try decodeIfPresent(type, forKey: key)
+  }
+
   func decode<Value: Decodable>(_ type: Value.Type, forKey key: Key) throws -> Value {
+    decoder.record.note(type, at: decoder.path + [key])
     let below = decoder.below(key, node(key))
     if below.isNull, !(type is any ExpressibleByNilLiteral.Type) {
       throw DecodingError.keyNotFound(
@@ -162,7 +198,8 @@ private struct ListContainer: UnkeyedDecodingContainer {
   }
 
   mutating func decode<Value: Decodable>(_ type: Value.Type) throws -> Value {
-    try next().decode(type)
+    decoder.record.note(type, at: decoder.path + [ElementIndex(currentIndex)])
+    return try next().decode(type)
   }
 
   mutating func nestedContainer<Nested: CodingKey>(
@@ -186,5 +223,8 @@ private struct ScalarContainer: SingleValueDecodingContainer {
 
   func decodeNil() -> Bool { decoder.isNull }
 
-  func decode<Value: Decodable>(_ type: Value.Type) throws -> Value { try decoder.decode(type) }
+  func decode<Value: Decodable>(_ type: Value.Type) throws -> Value {
+    decoder.noteType(type)
+    return try decoder.decode(type)
+  }
 }

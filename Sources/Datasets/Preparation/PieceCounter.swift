@@ -1,3 +1,5 @@
+internal import Names
+
 /// The tokenizer of a preparation: one with a vocabulary, or one that counts its symbols in the texts.
 public enum PreparationTokenizer: Sendable {
   case vocabulary(Vocabulary)
@@ -8,8 +10,8 @@ public enum PreparationTokenizer: Sendable {
   public init(_ name: String) throws(DataError) {
     guard let choice = TokenizerChoice(name) else {
       throw DataError(
-        "there is no tokenizer \(name): name \(TokenizerChoice.names.joined(separator: ", ")), or the "
-          + "path of a vocabulary, with a slash or a point in it")
+        "\(UnknownName(name, of: "tokenizer", among: TokenizerChoice.names)); the path of a vocabulary "
+          + "has a slash or a point in it")
     }
     if let fixed = choice.fixedVocabulary {
       self = .vocabulary(fixed)

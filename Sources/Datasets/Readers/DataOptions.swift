@@ -1,3 +1,5 @@
+internal import Names
+
 /// The section `data` of a configuration.
 ///
 ///     data:
@@ -103,10 +105,9 @@ public struct DataOptions: Codable, Sendable, Equatable {
     }
     if let name = try values.decodeIfPresent(String.self, forKey: .tokenizer) {
       guard let known = TokenizerChoice(name) else {
-        throw refuse(
-          .tokenizer,
-          "'\(name)' is not \(listed(TokenizerChoice.names, "or")), and not a path: write ./\(name) "
-            + "for a vocabulary in a file of that name")
+        throw values.unknownName(
+          name, of: "tokenizer", among: TokenizerChoice.names,
+          or: "./\(name) is a vocabulary in a file of that name", forKey: .tokenizer)
       }
       tokenizer = known
     }
@@ -115,8 +116,9 @@ public struct DataOptions: Codable, Sendable, Equatable {
     try values.refuseLimits(of: tokenizer, vocabulary, .vocabulary)
     if let name = try values.decodeIfPresent(String.self, forKey: .document) {
       guard let known = DocumentBoundary(rawValue: name) else {
-        let names = DocumentBoundary.allCases.map(\.rawValue).joined(separator: ", ")
-        throw refuse(.document, "'\(name)' is not among \(names): choose one of them")
+        throw values.unknownName(
+          name, of: "boundary of documents", among: DocumentBoundary.allCases.map(\.rawValue),
+          forKey: .document)
       }
       document = known
     }

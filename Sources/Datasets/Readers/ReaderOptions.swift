@@ -1,3 +1,5 @@
+internal import Names
+
 /// The format of files of sequences, and the options of that format.
 public struct ReaderOptions: Codable, Sendable, Equatable {
   public var format: SequenceFormat
@@ -52,8 +54,8 @@ public struct ReaderOptions: Codable, Sendable, Equatable {
       throw keys.refusal(.format, "a format is missing: name one")
     }
     guard let format = SequenceFormat(rawValue: name) else {
-      let names = SequenceFormat.allCases.map(\.rawValue).joined(separator: ", ")
-      throw keys.refusal(.format, "no format is called \(name); there are \(names)")
+      throw keys.unknownName(
+        name, of: "format", among: SequenceFormat.allCases.map(\.rawValue), forKey: .format)
     }
     self.init(format)
     switch format {

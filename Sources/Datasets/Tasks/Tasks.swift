@@ -1,3 +1,5 @@
+internal import Names
+
 /// The registry of generated tasks, keyed by the name that configurations use. A new task is one
 /// line here and one file beside it.
 public let tasks: [String: any GeneratedTask.Type] = [
@@ -55,10 +57,7 @@ public struct TaskOptions: Codable, Sendable, Equatable {
     let keys = try decoder.container(keyedBy: Key.self)
     let name = try keys.decode(String.self, forKey: .task)
     guard let type = tasks[name] else {
-      throw DecodingError.dataCorruptedError(
-        forKey: .task, in: keys,
-        debugDescription:
-          "no task is called \(name); there are \(tasks.keys.sorted().joined(separator: ", "))")
+      throw keys.unknownName(name, of: "task", among: tasks.keys, forKey: .task)
     }
     self.init(
       try type.init(from: decoder),
@@ -138,8 +137,8 @@ extension KeyedDecodingContainer {
   ) throws -> Choice where Choice.RawValue == String {
     guard let name = try decodeIfPresent(String.self, forKey: key) else { return value }
     guard let found = Choice(rawValue: name) else {
-      let names = Choice.allCases.map(\.rawValue).joined(separator: ", ")
-      throw refusal(key, "'\(name)' is not among \(names): choose one of them")
+      throw unknownName(
+        name, of: key.stringValue, among: Choice.allCases.map(\.rawValue), forKey: key)
     }
     return found
   }

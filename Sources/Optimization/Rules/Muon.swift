@@ -56,14 +56,7 @@ public final class Muon: Optimizer, CooperativeOptimizer {
       steps = try container.decode(.steps, or: steps, "a whole number from 1 to 99") {
         (1...99).contains($0)
       }
-      if let name = try container.decodeIfPresent(String.self, forKey: .scale) {
-        guard let scale = Scale(rawValue: name) else {
-          throw container.unknown(
-            "scale of an update called", name, known: Scale.allCases.map(\.rawValue),
-            forKey: .scale)
-        }
-        self.scale = scale
-      }
+      scale = try container.name(.scale, of: "scale of an update") ?? scale
       weightDecay = try container.decodeNonNegative(.weightDecay, or: weightDecay)
       adamW = try container.decodeIfPresent(AdamW.Options.self, forKey: .adamW) ?? adamW
       adamWRate = try container.decode(.adamWRate, or: adamWRate, "a finite number above 0") {

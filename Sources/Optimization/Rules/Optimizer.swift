@@ -119,13 +119,7 @@ extension OptimizerOptions {
 extension KeyedDecodingContainer {
   /// Decodes `decay`; all parameters if it is absent.
   func decodeDecayScope(_ key: Key) throws -> DecayScope {
-    guard let name = try decodeIfPresent(String.self, forKey: key) else { return .all }
-    guard let scope = DecayScope(rawValue: name) else {
-      throw unknown(
-        "scope of weight decay called", name, known: DecayScope.allCases.map(\.rawValue),
-        forKey: key)
-    }
-    return scope
+    try name(key, of: "scope of weight decay") ?? .all
   }
 }
 

@@ -1,3 +1,4 @@
+internal import Names
 public import Recurrence
 
 /// A rule with its options: `optimizer: {rule: adam, betas: [0.9, 0.999]}`.
@@ -24,8 +25,7 @@ public struct OptimizerConfiguration: Codable, Sendable, Equatable {
       .rule, "one of \(optimizers.keys.sorted().joined(separator: ", "))"
     ) { _ in true }
     guard let type = optimizers[rule] else {
-      throw container.unknown(
-        "optimizer called", rule, known: Array(optimizers.keys), forKey: .rule)
+      throw container.unknownName(rule, of: "optimizer", among: optimizers.keys, forKey: .rule)
     }
     func decode<Rule: Optimizer>(_: Rule.Type) throws -> any OptimizerOptions {
       try Rule.Options(from: decoder)

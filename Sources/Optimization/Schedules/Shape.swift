@@ -1,4 +1,5 @@
 internal import LinearAlgebra
+internal import Names
 
 /// The course of the learning rate after the warm-up.
 ///
@@ -167,7 +168,7 @@ extension Shape: Codable {
         factor: try container.require(.factor, "a number above 0 and up to 1", where: isFactor),
         after: try container.decodeCount(.after, or: 1))
     default:
-      throw container.unknown("schedule of the shape", name, known: Self.names, forKey: .shape)
+      throw container.unknownName(name, of: "schedule", among: Self.names, forKey: .shape)
     }
   }
 

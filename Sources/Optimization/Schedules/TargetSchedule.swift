@@ -39,12 +39,7 @@ public struct TargetSchedule: Codable, Sendable, Equatable {
   /// Decodes only the keys that the shape has, so that a strict decoder finds the others.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
-    let name = try container.decodeIfPresent(String.self, forKey: .shape) ?? "linear"
-    guard let shape = Shape(rawValue: name) else {
-      throw container.unknown(
-        "schedule of scheduled sampling", name, known: Shape.allCases.map(\.rawValue),
-        forKey: .shape)
-    }
+    let shape: Shape = try container.name(.shape, of: "schedule of scheduled sampling") ?? .linear
     let isProbability = { (value: Double) in 0 <= value && value <= 1 }
     let from = try container.decode(.from, or: 1, "a number from 0 to 1", where: isProbability)
     if shape == .constant {

@@ -49,6 +49,11 @@ public final class Generator {
     set { tape.profile = newValue }
   }
 
+  /// Returns the bytes that a generator of one text needs.
+  package static func bytes(_ plan: Plan) -> Double {
+    Tape.bytes(plan, fitting: [WindowSize(steps: window, streams: 1)], derivatives: false)
+  }
+
   /// - Parameters:
   ///   - seed: The same seed, prompt and options give the same text.
   ///   - streams: The number of texts that are sampled at once.

@@ -1,3 +1,5 @@
+internal import Names
+
 /// A residual block: `x + mixer(norm(x))`, and of that y, `y + mlp(norm(y))`.
 ///
 ///     block:
@@ -144,11 +146,9 @@ extension MLPOptions: Codable {
   public init(from decoder: any Decoder) throws {
     if let name = try? decoder.singleValueContainer().decode(String.self) {
       guard let kind = Kind(rawValue: name) else {
-        let known = Kind.allCases.map(\.rawValue).joined(separator: ", ")
-        throw DecodingError.dataCorrupted(
-          .init(
-            codingPath: decoder.codingPath,
-            debugDescription: "no mlp is called \(name); there are \(known)"))
+        throw DecodingError.unknownName(
+          UnknownName(name, of: "mlp", among: Kind.allCases.map(\.rawValue)),
+          at: decoder.codingPath)
       }
       self.init(kind)
       return
@@ -282,9 +282,7 @@ func cellOptions<Keys: CodingKey>(
   _ name: String, from decoder: any Decoder, _ keys: KeyedDecodingContainer<Keys>, _ key: Keys
 ) throws -> any CellOptions {
   guard let type = cells[name] else {
-    let known = cells.keys.sorted().joined(separator: ", ")
-    throw DecodingError.dataCorruptedError(
-      forKey: key, in: keys, debugDescription: "no cell is called \(name); there are \(known)")
+    throw keys.unknownName(name, of: "cell", among: cells.keys, forKey: key)
   }
   func options<Cell: RecurrentCell>(of cell: Cell.Type) throws -> any CellOptions {
     try Cell.Options(from: decoder)

@@ -1,3 +1,5 @@
+internal import Names
+
 // The forms of an initializer in a configuration.
 
 extension Initializer: Codable {
@@ -12,12 +14,11 @@ extension Initializer: Codable {
       case "lecun": self = .lecun
       case "orthogonal": self = .orthogonal
       default:
-        throw DecodingError.dataCorrupted(
-          .init(
-            codingPath: decoder.codingPath,
-            debugDescription:
-              "no initializer is called \(name); there are pytorch, orthogonal, xavier, lecun, "
-              + "{uniform: s}, {normal: s} and {orthogonal: s}"))
+        throw DecodingError.unknownName(
+          UnknownName(
+            name, of: "initializer", among: ["pytorch", "orthogonal", "xavier", "lecun"],
+            or: "with a spread: {uniform: s}, {normal: s} or {orthogonal: s}"),
+          at: decoder.codingPath)
       }
       return
     }

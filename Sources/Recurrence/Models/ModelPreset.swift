@@ -1,3 +1,5 @@
+internal import Names
+
 /// The size of a model that a preset makes: `model: {preset: hawk, width: 512, depth: 6}`.
 struct PresetSize: Decodable {
   /// The width of the embedding and of every block.
@@ -84,10 +86,7 @@ struct PresetSection: Decodable {
       return
     }
     guard let make = presets[name] else {
-      throw DecodingError.dataCorruptedError(
-        forKey: .preset, in: keys,
-        debugDescription: "no preset is called \(name); there are "
-          + presets.keys.sorted().joined(separator: ", "))
+      throw keys.unknownName(name, of: "preset", among: presets.keys, forKey: .preset)
     }
     options = make(try PresetSize(from: decoder))
   }

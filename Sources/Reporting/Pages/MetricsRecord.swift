@@ -1,4 +1,5 @@
 internal import Foundation
+package import Inference
 
 /// The numbers of a line of `metrics.jsonl` that pages show.
 package struct MetricsRecord: Decodable, Sendable {
@@ -10,9 +11,11 @@ package struct MetricsRecord: Decodable, Sendable {
   package let stepSeconds, communicationSeconds, hiddenShare: Double?
   /// False if the weights did not change in a step.
   package let updated: Bool?
+  /// The texts that the model has written after a step.
+  package let samples: [Sample]?
 
   enum CodingKeys: String, CodingKey {
-    case step, time, loss, updated
+    case step, time, loss, updated, samples
     case validLoss = "valid_loss"
     case testLoss = "test_loss"
     case bitsPerByte = "bits_per_byte"

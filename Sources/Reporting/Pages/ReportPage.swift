@@ -2,6 +2,7 @@ internal import Checkpointing
 internal import Configuration
 internal import Formats
 internal import Foundation
+internal import Inference
 
 /// A page of HTML on one run or several: curves, settings, checkpoints. It needs no other file and no
 /// network, has no script, and follows the reader's choice of light or dark.
@@ -160,6 +161,36 @@ package struct ReportPage {
 
   // MARK: Settings and checkpoints
 
+  /// The texts that a run has written: the last ones, and behind a summary some of those before.
+  private func samples(of run: RunHistory) -> String {
+    let found = run.lines.compactMap { line in line.samples.map { (step: line.step, texts: $0) } }
+    guard let last = found.last else { return "" }
+    func html(_ texts: [Sample]) -> String {
+      texts.map { sample in
+        let source = sample.source.map { "<p class=\"note\">\(escaped($0))</p>" } ?? ""
+        let text = sample.shown
+        let isCut = text.count > Self.longestSample
+        return source
+          + "<pre class=\"text\">\(escaped(String(text.prefix(Self.longestSample))))"
+          + (isCut ? " …" : "") + "</pre>"
+      }.joined(separator: "\n")
+    }
+    let earlier = found.dropLast()
+    let chosen = stride(from: 0, to: earlier.count, by: max(1, earlier.count / Self.mostSamples))
+      .map { earlier[$0] }
+    let before = chosen.map {
+      "<details><summary>after step \(number(Double($0.step)))</summary>\(html($0.texts))</details>"
+    }
+    return """
+      <h3>Samples after step \(number(Double(last.step)))</h3>
+      \(html(last.texts))
+      \(before.joined(separator: "\n"))
+      """
+  }
+
+  /// The most characters of a sample that are shown, and the most earlier steps with samples.
+  private static let (longestSample, mostSamples) = (2000, 12)
+
   private func details(of run: RunHistory) -> String {
     let checkpoints = run.checkpoints.map { checkpoint in
       let marks = [checkpoint.isLatest ? "latest" : nil, checkpoint.isBest ? "best" : nil]
@@ -175,6 +206,7 @@ package struct ReportPage {
       <h3>Configuration as given</h3>
       <pre>\(escaped(run.given ?? "It cannot be read."))</pre>
       \(resolved.map { "<details><summary>With every default</summary><pre>\(escaped($0))</pre></details>" } ?? "")
+      \(samples(of: run))
       <h3>Checkpoints</h3>
       <div class="wide"><table><tr><th>step</th><th>saved</th><th>size</th><th></th></tr>
       \(checkpoints.joined(separator: "\n"))

@@ -36,6 +36,7 @@ enum ReportStyle {
     .dot { width: 8px; height: 8px; border-radius: 4px }
     .running { color: var(--c2) } .diverged, .warning { color: var(--c1) }
     pre { background: var(--box); padding: .8rem; overflow-x: auto; font-size: 13px }
+    .text { white-space: pre-wrap; overflow-wrap: anywhere }
     .picture { background: #fff; border-radius: 4px; max-width: 100%; overflow-x: auto }
     """
 }

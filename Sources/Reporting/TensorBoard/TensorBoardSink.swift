@@ -1,4 +1,5 @@
 package import Checkpointing
+package import Configuration
 internal import Foundation
 package import Inference
 internal import LinearAlgebra
@@ -16,6 +17,7 @@ package final class TensorBoardSink: MetricsSink {
   /// True if predictions are symbols, of which a fraction is correct.
   private let hasAccuracy: Bool
   private let configuration: String
+  private let hyperparameters: Hyperparameters
   private let warn: (String) -> Void
   /// The open file; nil before the run starts, and after it could not be written.
   private var file: EventFile?
@@ -29,11 +31,13 @@ package final class TensorBoardSink: MetricsSink {
   private static let buckets = 40
 
   package init(
-    _ folder: String, hasAccuracy: Bool, configuration: String, warn: @escaping (String) -> Void
+    _ folder: String, hasAccuracy: Bool, configuration: String, _ options: RunOptions,
+    warn: @escaping (String) -> Void
   ) {
     self.folder = folder
     self.hasAccuracy = hasAccuracy
     self.configuration = configuration
+    hyperparameters = Hyperparameters(options)
     self.warn = warn
   }
 
@@ -43,7 +47,13 @@ package final class TensorBoardSink: MetricsSink {
       var file = try EventFile(in: folder)
       try file.append(step: state.step + 1) { $0.sessionLog.status = .start }
       let text = "    " + configuration.replacing("\n", with: "\n    ")
-      try file.append(step: state.step) { $0.summary.value = [.text("configuration", text)] }
+      let settings = hyperparameters
+      try file.append(step: state.step) {
+        $0.summary.value = [
+          .text("configuration", text),
+          .hyperparameters("session_start_info", settings.start(at: EventFile.now)),
+        ]
+      }
       try file.flush()
       self.file = file
     } catch {
@@ -86,23 +96,39 @@ package final class TensorBoardSink: MetricsSink {
 
   package func record(weights: ParameterVector, _ coordinator: Coordinator) {
     guard file != nil else { return }
-    let histograms = weights.layout.entries.map { entry in
-      Tensorboard_Summary.Value.histogram(
-        "weights/\(entry.name)",
-        Self.histogram(weights.elements(of: entry), at: Self.most, Self.buckets))
+    append(step: coordinator.state.step) {
+      $0.summary.value = Self.histograms(of: weights, scale: 1, "weights")
     }
-    append(step: coordinator.state.step) { $0.summary.value = histograms }
     flush()
+  }
+
+  package func record(gradient: ParameterVector, scale: Double, _ coordinator: Coordinator) {
+    guard file != nil else { return }
+    // The step is not over yet.
+    append(step: coordinator.state.step + 1) {
+      $0.summary.value = Self.histograms(of: gradient, scale: scale, "gradients")
+    }
+  }
+
+  private static func histograms(
+    of vector: ParameterVector, scale: Double, _ name: String
+  ) -> [Tensorboard_Summary.Value] {
+    vector.layout.entries.map { entry in
+      .histogram(
+        "\(name)/\(entry.name)",
+        histogram(vector.elements(of: entry), times: scale, atMost: most, buckets))
+    }
   }
 
   /// Counts numbers in equal buckets between the least and the greatest of them.
   private static func histogram(
-    _ numbers: some RandomAccessCollection<Real>, at most: Int, _ buckets: Int
+    _ numbers: some RandomAccessCollection<Real>, times scale: Double, atMost most: Int,
+    _ buckets: Int
   ) -> Tensorboard_HistogramProto {
     var histogram = Tensorboard_HistogramProto()
     let step = max((numbers.count + most - 1) / most, 1)
     let chosen = stride(from: 0, to: numbers.count, by: step).map {
-      Double(numbers[numbers.index(numbers.startIndex, offsetBy: $0)])
+      scale * Double(numbers[numbers.index(numbers.startIndex, offsetBy: $0)])
     }.filter(\.isFinite)
     guard let low = chosen.min(), let high = chosen.max() else { return histogram }
     let width = high > low ? (high - low) / Double(buckets) : 1
@@ -118,10 +144,27 @@ package final class TensorBoardSink: MetricsSink {
     return histogram
   }
 
+  package func record(samples: [Sample], _ coordinator: Coordinator) {
+    let texts = samples.enumerated().map { number, sample in
+      let source = sample.source.map { "    " + Sample(text: $0).shown + "\n\n" } ?? ""
+      let name = samples.count == 1 ? "sample" : "sample/\(number + 1)"
+      return Tensorboard_Summary.Value.text(name, source + sample.indented)
+    }
+    append(step: coordinator.state.step) { $0.summary.value = texts }
+    flush()
+  }
+
   package func record(checkpoint report: CheckpointReport, _ coordinator: Coordinator) { flush() }
 
   /// Writes what waits, at the end of the run.
-  package func close() { flush() }
+  package func close(at state: CoordinatorState) {
+    append(step: state.step) {
+      $0.summary.value = [
+        .hyperparameters("session_end_info", Hyperparameters.end(at: EventFile.now))
+      ]
+    }
+    flush()
+  }
 
   // MARK: Writing
 
@@ -173,6 +216,15 @@ extension Tensorboard_Summary.Value {
     var value = Self()
     value.tag = tag
     value.histo = histogram
+    return value
+  }
+
+  /// Returns a message of the page of hyperparameters.
+  fileprivate static func hyperparameters(_ name: String, _ message: Data) -> Self {
+    var value = text("", "")
+    value.tag = "_hparams_/" + name
+    value.metadata.pluginData.pluginName = "hparams"
+    value.metadata.pluginData.content = message
     return value
   }
 

@@ -3,6 +3,7 @@ public import Configuration
 internal import Datasets
 internal import Formats
 internal import LinearAlgebra
+internal import Names
 internal import Optimization
 internal import Recurrence
 
@@ -164,7 +165,7 @@ public struct BenchRequest: Sendable {
     hidden = shape.hidden ?? hidden
     guard cells[cell] != nil else {
       throw UsageError(
-        "no cell is called \(cell): give --cell \(cells.keys.sorted().joined(separator: ", "))")
+        "--cell \(cell): \(UnknownName(cell, of: "cell", among: cells.keys))")
     }
     let description = JSONValue.object(["cell": .string(cell), "hidden": .integer(hidden)])
     guard let layer = try? description.decode(LayerOptions.self) else {
@@ -176,9 +177,9 @@ public struct BenchRequest: Sendable {
   }
 
   private static func precision(_ name: String) throws(UsageError) -> Precision {
-    let known = Precision.allCases.map(\.rawValue).joined(separator: " or ")
     guard let precision = Precision(rawValue: name) else {
-      throw UsageError("no precision is called \(name): give --precision \(known)")
+      let names = Precision.allCases.map(\.rawValue)
+      throw UsageError("--precision: \(UnknownName(name, of: "precision", among: names))")
     }
     return precision
   }

@@ -432,7 +432,7 @@ import Testing
         .sentence == "a preset makes the layers; remove model.preset, or what stands beside it")
     #expect(
       refusal(ofModel: #"{"preset": "howk", "width": 8, "depth": 1}"#)?.sentence
-        == "no preset is called howk; there are hawk, lstm, m2rnn, mamba2, minlm, rwkv7, xlstm-7b")
+        == "no preset is called howk; did you mean \"hawk\"?")
     #expect(
       refusal(ofModel: #"{"width": 8, "layers": [{"linear": 8}]}"#)?.sentence
         == "width is that of a preset; set model.preset, or remove it")

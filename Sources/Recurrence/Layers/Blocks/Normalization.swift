@@ -1,4 +1,5 @@
 internal import LinearAlgebra
+internal import Names
 
 /// The kind of a normalisation of rows, and ε.
 ///
@@ -22,11 +23,10 @@ public struct NormOptions: Codable, Hashable, Sendable {
   public init(from decoder: any Decoder) throws {
     if let name = try? decoder.singleValueContainer().decode(String.self) {
       guard let kind = Kind(rawValue: name) else {
-        throw DecodingError.dataCorrupted(
-          .init(
-            codingPath: decoder.codingPath,
-            debugDescription: "no norm is called \(name); there are rmsnorm, layernorm and "
-              + "{kind: rmsnorm, eps: 1e-6}"))
+        throw DecodingError.unknownName(
+          UnknownName(
+            name, of: "norm", among: Kind.allCases.map(\.rawValue),
+            or: "with its epsilon: {kind: rmsnorm, eps: 1e-6}"), at: decoder.codingPath)
       }
       self.init(kind)
       return

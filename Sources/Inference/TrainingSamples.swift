@@ -1,0 +1,107 @@
+package import Configuration
+package import Datasets
+internal import Collectives
+package import Recurrence
+
+/// A text that a model wrote while it was trained.
+public struct Sample: Codable, Equatable, Sendable {
+  /// The text that was continued; nil for a decoded source.
+  public var prompt: String?
+  /// The source that was decoded; nil for a continued text.
+  public var source: String?
+  /// The text, with its prompt.
+  public var text: String
+
+  public init(prompt: String? = nil, source: String? = nil, text: String) {
+    (self.prompt, self.source, self.text) = (prompt, source, text)
+  }
+}
+
+/// The writer of `evaluation.sample`: continuations of a prompt, or decoded sources.
+///
+/// It has states and a tape of its own, and its random numbers are a function of the run's seed alone,
+/// so that training does not depend on it, and a text on the weights only. The text is that of
+/// `unroll generate` with the same seed and settings.
+package final class TrainingSamples {
+  private let options: SampleOptions
+  private let model: SequenceModel
+  private let vocabulary: Vocabulary
+  private let source: Vocabulary?
+  private let seed: UInt64
+  private let known: DecoderInput
+  private let prompt: [Int32]
+  /// Sentences about symbols that the model does not know.
+  package let notes: [String]
+  /// The generator of the last weights, which stay at their place in memory.
+  private var generator: (weights: ParameterVector, texts: TextGenerator)?
+
+  /// - Throws: `DataError` for a condition or a prompt that the model cannot take.
+  package init(
+    _ options: SampleOptions, _ model: SequenceModel, _ dataset: Dataset, seed: UInt64
+  ) throws(DataError) {
+    self.options = options
+    self.model = model
+    vocabulary = dataset.vocabulary
+    source = dataset.source
+    self.seed = seed
+    let fields =
+      dataset.conditions ?? ConditionFields(numbers: model.interface.condition)
+    let (numbers, classes) = try fields.condition(
+      options.condition, from: "evaluation.sample.condition")
+    known = DecoderInput(condition: numbers, classes: classes)
+    prompt = dataset.vocabulary.encode(options.prompt)
+    if let longest = model.longestPredicted, prompt.count > longest {
+      throw DataError(
+        "evaluation.sample.prompt has \(prompt.count) symbols, and the model predicts at most "
+          + "\(longest): give a shorter one")
+    }
+    var unknown = UnknownSymbols()
+    if model.interface.encoded == nil {
+      unknown.add(prompt, dataset.vocabulary)
+      notes = [unknown.warning(of: "evaluation.sample.prompt")].compactMap(\.self)
+    } else if let source = dataset.source {
+      for line in options.sources { unknown.add(source.encode(line), source) }
+      notes = [unknown.warning(of: "evaluation.sample.sources")].compactMap(\.self)
+    } else {
+      notes = []
+    }
+  }
+
+  /// Returns the texts that the model writes with these weights.
+  package func write(with weights: ParameterVector) -> [Sample] {
+    model.interface.encoded == nil ? continued(weights) : decoded(weights)
+  }
+
+  private func continued(_ weights: ParameterVector) -> [Sample] {
+    if generator?.weights !== weights {
+      generator = (
+        weights, TextGenerator(model, weights: weights, vocabulary, seed: seed, given: known)
+      )
+    }
+    guard let texts = generator?.texts else { return [] }
+    let sampling = Sampling(
+      temperature: options.temperature, topK: options.topK, topP: options.topP)
+    let settings = TextGenerator.Settings(sampling: sampling, length: options.length)
+    var samples: [Sample] = []
+    texts.continuations(of: [prompt], streams: 1, settings) { _, text in
+      let bytes = texts.bytes(prompt, text, stop: [])
+      samples.append(
+        Sample(prompt: options.prompt, text: String(decoding: bytes, as: UTF8.self)))
+    }
+    return samples
+  }
+
+  private func decoded(_ weights: ParameterVector) -> [Sample] {
+    guard let start = vocabulary.begin, let end = vocabulary.end else { return [] }
+    let translator = SequenceTranslator(
+      model, weights: weights, start: start, end: end, symbols: vocabulary, source: source)
+    return options.sources.map { line in
+      RankActivity.current.advance()
+      var given = translator.given(line)
+      (given.condition, given.classes) = (known.condition, known.classes)
+      // As `unroll decode` does.
+      let found = translator.search([given], beam: 4, normalisation: LengthNormalisation(alpha: 1))
+      return Sample(source: line, text: found[0])
+    }
+  }
+}

@@ -1,0 +1,89 @@
+import Configuration
+import Formats
+import Foundation
+import NumericalTestSupport
+import Testing
+
+/// The schema that the decoders tell, against what they read.
+@Suite struct `The schema of configurations` {
+  private static let schema = ConfigurationSchema.value
+
+  /// The keys that the schema has, with `*` for the index of an element and for names in a mapping.
+  private func keys(_ schema: JSONValue, at path: String, depth: Int = 0) -> Set<String> {
+    guard depth < 12 else { return [] }
+    var found: Set<String> = []
+    if case .string(let reference)? = schema["$ref"] {
+      let name = reference.replacingOccurrences(of: "#/$defs/", with: "")
+      if let definition = Self.schema["$defs"]?[name] {
+        found.formUnion(keys(definition, at: path, depth: depth + 1))
+      }
+    }
+    if case .array(let forms)? = schema["anyOf"] {
+      for form in forms { found.formUnion(keys(form, at: path, depth: depth + 1)) }
+    }
+    if let items = schema["items"] {
+      found.formUnion(keys(items, at: path + ".*", depth: depth + 1))
+    }
+    if case .object(let properties)? = schema["properties"] {
+      for (key, value) in properties {
+        let place = path.isEmpty ? key : path + "." + key
+        found.insert(place)
+        found.formUnion(keys(value, at: place, depth: depth + 1))
+      }
+    }
+    return found
+  }
+
+  /// The keys of the reference.
+  private func documented() throws -> Set<String> {
+    let page = packageRoot.appending(path: "docs/configuration.md")
+    return Set(
+      try String(contentsOf: page, encoding: .utf8).split(separator: "\n").compactMap { line in
+        line.hasPrefix("| `") ? line.dropFirst(3).prefix { $0 != "`" }.description : nil
+      }.filter { $0.first?.isLetter == true && !$0.contains(" ") && !$0.contains("/") })
+  }
+
+  @Test func `Every key of the reference is in it`() throws {
+    let known = keys(Self.schema, at: "")
+    let missing = try documented().filter { key in
+      // The options of a schedule with a name, and of an initializer, are parts of a value.
+      !known.contains(key)
+    }
+    #expect(missing.sorted() == [])
+  }
+
+  @Test func `Every key of it is in the reference`() throws {
+    let documented = try documented()
+    let extra = keys(Self.schema, at: "").filter { key in
+      let mixer = "model.layers.*.block.mixer."
+      let plain = key.replacing("model.encoder.layers.", with: "model.layers.")
+      let forms = [
+        key, plain,
+        plain.hasPrefix(mixer) ? "model.layers.*." + plain.dropFirst(mixer.count) : plain,
+      ]
+      let path = key.split(separator: ".")
+      if path.count > 1, path[path.count - 2].hasSuffix("initializer") { return false }
+      return !forms.contains { form in
+        documented.contains(form) || documented.contains { $0.hasPrefix(form + ".") }
+      }
+    }
+    #expect(extra.sorted() == [])
+  }
+
+  @Test func `Names and bounds are those of the program`() throws {
+    let defs = try #require(Self.schema["$defs"])
+    let layer = try #require(defs["LayerOptions"]?["properties"])
+    guard case .array(let forms)? = layer["cell"]?["anyOf"],
+      case .array(let cells)? = forms.compactMap({ $0["enum"] }).first
+    else {
+      Issue.record("\(String(describing: layer["cell"]))")
+      return
+    }
+    #expect(cells.contains(.string("lstm")) && cells.contains(.string("rwkv7")))
+    #expect(layer["hidden"]?["anyOf"] != nil || layer["hidden"]?["minimum"] == .integer(1))
+  }
+
+  @Test func `It is the same text every time`() throws {
+    #expect(try ConfigurationSchema.json() == ConfigurationSchema.json())
+  }
+}
