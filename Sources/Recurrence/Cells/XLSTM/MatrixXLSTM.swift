@@ -68,7 +68,7 @@ public struct MatrixXLSTM: MatrixStateCell {
   public static func variants(hidden: Int) -> [Options] {
     [
       Options(hidden: 4 * hidden),
-      Options(hidden: 4 * hidden, heads: hidden, kernel: 2),
+      Options(hidden: 4 * hidden, heads: 2, kernel: 2),
     ]
   }
 
