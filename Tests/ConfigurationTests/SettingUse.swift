@@ -404,7 +404,8 @@ struct SettingUse: Sendable, CustomTestStringConvertible {
     model.layers.*.norm_eps model.layers.*.layer_index model.layers.*.layer_count
     model.layers.*.block.output_variance model.layers.*.conv.kernel model.layers.*.conv.bias
     model.layers.*.conv.activation model.layers.*.token_shift
-    model.preset model.width model.depth model.embedding_scale model.embedding_norm.kind
+    model.preset model.width model.depth model.slstm_every model.layers.*.block.norm.bias
+    model.embedding_norm.bias model.final_norm.bias model.embedding_scale model.embedding_norm.kind
     model.embedding_norm.eps model.final_norm.kind model.final_norm.eps training.batch_size
     training.stride training.recompute.states training.recompute.steps training.epochs
     training.steps training.tokens data.train.*.path data.train.*.weight training.precision

@@ -150,6 +150,10 @@ skip, hidden: 11
 skip, hidden: 11, delays: [2, 5], nonlinearity: relu, biases: 1
 update-gru, hidden: 11
 update-gru, hidden: 11, gate_candidate: true, biases: 1
+xlstm-mlstm, hidden: 12
+xlstm-mlstm, hidden: 12, heads: 2, kernel: 3
+xlstm-slstm, hidden: 12
+xlstm-slstm, hidden: 12, heads: 3, kernel: 2, forget_exponent: 0.7
 END
   cat <<'END'
 text|model.layers=[{cell: lstm, hidden: 12}, {cell: gru, hidden: 9, dropout: 0.3}, {linear: 7}]|model.dropout=0.2
@@ -186,6 +190,7 @@ text|model.output={kind: adaptive, cutoffs: [4, 9], div_value: 2, soft_cap: 5}
 text|model.output={kind: sampled, samples: 5}
 text|model.layers.0.weight_dropout=0.3|model.embedding_dropout=0.1|training.random_bptt={deviation: 2}|training.activation_regularization=1|training.temporal_regularization=1
 text|model={preset: hawk, width: 16, depth: 2}
+text|model={preset: xlstm, width: 16, depth: 3, slstm_every: 2}
 lines
 lines|training.scheduled_sampling={steps: 40}
 lines|model.end=halt

@@ -71,6 +71,8 @@ import Tools
     // k vᵀ and the read.
     "matrix-lstm": 2 * 2 * 7 * 7,
     "mamba2": 2 * 2 * 128 * 7,
+    // As of the matrix LSTM, with 8 units.
+    "xlstm-mlstm": 2 * 2 * 8 * 8,
     // The read of the key, which has 3 numbers, its product with what replaces it, and the read.
     "gated-deltanet": 2 * 3 * 3 * 7,
     // The same, and v kᵀ.
@@ -87,8 +89,8 @@ import Tools
   @Test(arguments: cells.keys.sorted())
   func `the operations of every cell are those counted by hand`(_ cell: String) throws {
     var shape = Self.shape(cell: cell)
-    // Four modules.
-    if cell == "clockwork" { shape.hidden = 8 }
+    // Four modules, or blocks of 4 × 4 numbers.
+    if ["clockwork", "xlstm-mlstm"].contains(cell) { shape.hidden = 8 }
     let layout = Self.layout(try Self.request(.train, shape))
     let expected = try Self.multiplyAdds[cell] ?? Self.multiplyAdds(ofNew: cell, shape)
     #expect(layout.multiplyAdds(\.training) == Double(expected))

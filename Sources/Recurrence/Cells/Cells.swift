@@ -25,6 +25,8 @@ public let cells: [String: any RecurrentCell.Type] = [
   "skip": Skip.self,
   "slstm": SLSTM.self,
   "update-gru": UpdateGRU.self,
+  "xlstm-mlstm": MatrixXLSTM.self,
+  "xlstm-slstm": ScalarXLSTM.self,
 ]
 
 // Decoding that the options of several cells share.
@@ -75,6 +77,17 @@ extension KeyedDecodingContainer {
     guard (2...8).contains(value) else {
       throw DecodingError.dataCorruptedError(
         forKey: key, in: self, debugDescription: "a convolution reads 2 to 8 steps, not \(value)")
+    }
+    return value
+  }
+
+  /// Decodes the exponent of the first forget biases of an sLSTM; nil if the key is absent.
+  func forgetExponent(_ key: Key) throws -> Double? {
+    guard let value = try decodeIfPresent(Double.self, forKey: key) else { return nil }
+    guard value > 0, value <= 10 else {
+      throw DecodingError.dataCorruptedError(
+        forKey: key, in: self,
+        debugDescription: "\(key.stringValue) must be above 0 and at most 10")
     }
     return value
   }

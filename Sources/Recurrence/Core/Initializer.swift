@@ -29,6 +29,12 @@ public enum Initializer: Hashable, Sendable {
   case lecun
   case orthogonal
   case scaledOrthogonal(Double)
+
+  /// True if every parameter is drawn, also those that start from fixed numbers with the others.
+  var isUniform: Bool {
+    if case .uniform = self { return true }
+    return false
+  }
 }
 
 /// The complete rule for a parameter's initial values; with its name and the seed it decides them.
@@ -62,6 +68,8 @@ public struct InitialValue: Sendable {
     case given([Double])
     /// a + b (j/(n−1))ᵉ for number j of the n of the part (Peng 2023, Beck 2024).
     case power(from: Double, by: Double, exponent: Double)
+    /// N(0, s²)
+    case normal(Double)
     /// ln U(a, b) (Dao & Gu 2024).
     case logarithm(from: Double, to: Double)
     /// b with softplus(b) = max(exp U(ln a, ln b), c): the first time steps of a state space (Gu 2023).
@@ -86,7 +94,7 @@ public struct InitialValue: Sendable {
   ) {
     self.zeroRows = zeroRows
     var scale = width.scale(initializer, pytorch)
-    if case .uniform = initializer { isIdentity = false } else { isIdentity = pytorch == .identity }
+    isIdentity = !initializer.isUniform && pytorch == .identity
     switch initializer {
     case .pytorch:
       switch pytorch {
@@ -158,6 +166,7 @@ public struct InitialValue: Sendable {
         let power = place > 0 ? LinearAlgebra.power(place, exponent) : 0
         row[j] = Real(start + span * power)
       }
+    case .normal(let spread): random.fillNormal(row, from: first, scale: spread)
     case .logarithm(let least, let most):
       for j in 0..<row.count {
         let u = random.uniform(first + UInt64(j))

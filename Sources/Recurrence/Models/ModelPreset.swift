@@ -6,11 +6,16 @@ struct PresetSize: Decodable {
   let width: Int
   /// The number of blocks.
   let depth: Int
+  /// The blocks from one sLSTM to the next in `xlstm`, and 0 for none of them; nil for the preset's own.
+  let slstmEvery: Int?
 
-  private enum CodingKeys: String, CodingKey { case width, depth }
+  private enum CodingKeys: String, CodingKey {
+    case width, depth
+    case slstmEvery = "slstm_every"
+  }
 
-  init(width: Int, depth: Int) {
-    (self.width, self.depth) = (width, depth)
+  init(width: Int, depth: Int, slstmEvery: Int? = nil) {
+    (self.width, self.depth, self.slstmEvery) = (width, depth, slstmEvery)
   }
 
   init(from decoder: any Decoder) throws {
@@ -18,6 +23,20 @@ struct PresetSize: Decodable {
     width = try keys.checkedWidth(try keys.decode(Int.self, forKey: .width), .width)
     depth = try keys.checkedWidth(
       try keys.decode(Int.self, forKey: .depth), .depth, largest: 1000)
+    slstmEvery = try keys.decodeIfPresent(Int.self, forKey: .slstmEvery)
+    if let slstmEvery, let problem = Self.problem(slstmEvery, depth) {
+      throw DecodingError.dataCorruptedError(
+        forKey: .slstmEvery, in: keys, debugDescription: problem)
+    }
+  }
+
+  private static func problem(_ every: Int, _ depth: Int) -> String? {
+    if every < 0 { return "slstm_every must not be negative" }
+    // The second of each run is an sLSTM.
+    if every > 1, depth == 1 {
+      return "slstm_every: \(every) makes no slstm of a single block; set it to 0 or 1"
+    }
+    return nil
   }
 }
 
@@ -30,6 +49,7 @@ let presets: [String: @Sendable (PresetSize) -> SequenceModelOptions] = [
   "mamba2": mamba2,
   "minlm": minLM,
   "rwkv7": rwkv7,
+  "xlstm": xLSTM,
   "xlstm-7b": largeXLSTM,
 ]
 
@@ -44,12 +64,15 @@ extension SequenceModelOptions {
   package var presetSection: String? {
     guard let width = embedding else { return nil }
     for (name, make) in presets.sorted(by: { $0.key < $1.key }) {
-      var options = make(PresetSize(width: width, depth: layers.count))
-      let isUsual = options.tied == tied
-      options.tied = tied
-      guard options == self else { continue }
-      return "{preset: \(name), width: \(width), depth: \(layers.count)"
-        + (isUsual ? "}" : ", tied: \(tied)}")
+      let ratios = name == PresetSection.nameWithSLSTM ? Array(0...layers.count) : []
+      for every in [nil] + ratios.map(Optional.some) {
+        var options = make(PresetSize(width: width, depth: layers.count, slstmEvery: every))
+        let isUsual = options.tied == tied
+        options.tied = tied
+        guard options == self else { continue }
+        return "{preset: \(name), width: \(width), depth: \(layers.count)"
+          + (every.map { ", slstm_every: \($0)" } ?? "") + (isUsual ? "}" : ", tied: \(tied)}")
+      }
     }
     return nil
   }
@@ -70,12 +93,18 @@ struct PresetSection: Decodable {
   /// The section that the preset stands for; nil without a preset.
   let options: SequenceModelOptions?
 
-  private enum CodingKeys: String, CodingKey { case preset, width, depth }
+  /// The preset that has blocks of sLSTM, whose ratio to the others is a key.
+  static let nameWithSLSTM = "xlstm"
+
+  private enum CodingKeys: String, CodingKey {
+    case preset, width, depth
+    case slstmEvery = "slstm_every"
+  }
 
   init(from decoder: any Decoder) throws {
     let keys = try decoder.container(keyedBy: CodingKeys.self)
     guard let name = try keys.decodeIfPresent(String.self, forKey: .preset) else {
-      for key in [CodingKeys.width, .depth] where keys.contains(key) {
+      for key in [CodingKeys.width, .depth, .slstmEvery] where keys.contains(key) {
         if try !keys.decodeNil(forKey: key) {
           throw DecodingError.dataCorruptedError(
             forKey: key, in: keys,
@@ -87,6 +116,11 @@ struct PresetSection: Decodable {
     }
     guard let make = presets[name] else {
       throw keys.unknownName(name, of: "preset", among: presets.keys, forKey: .preset)
+    }
+    if name != Self.nameWithSLSTM, try keys.decodeIfPresent(Int.self, forKey: .slstmEvery) != nil {
+      throw DecodingError.dataCorruptedError(
+        forKey: .slstmEvery, in: keys,
+        debugDescription: "slstm_every is that of the preset \(Self.nameWithSLSTM); remove it")
     }
     options = make(try PresetSize(from: decoder))
   }

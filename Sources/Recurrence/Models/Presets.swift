@@ -45,6 +45,53 @@
     output: OutputOptions(bias: .none), finalNorm: NormOptions())
 }
 
+/// xLSTM: residual blocks around the two memories of the paper, with its first weights (Beck 2024). In each run
+/// of `slstm_every` blocks the second is an sLSTM and a GeGLU of 1.3 times the width; the others are an mLSTM of
+/// twice the width without an MLP. 8 makes xLSTM[7:1], 2 xLSTM[1:1], 1 blocks of sLSTM alone, and 0 none.
+///
+/// Both inner widths are rounded up to multiples of 64. Weights are N(0, 2/(5 width)), and N(0, 4/(depth² width))
+/// for the products that end in the residual stream. Norms are LayerNorms without b. An sLSTM has four heads, or
+/// the largest divisor of the width below. So has an mLSTM of up to 512 units; a wider one has more, of at most
+/// 128 units, where the paper has four, so that a state fits in a core's cache.
+@Sendable func xLSTM(_ size: PresetSize) -> SequenceModelOptions {
+  let norm = NormOptions(.layernorm, bias: false)
+  let (width, depth) = (Double(size.width), Double(size.depth))
+  /// Returns so many tenths of the width, rounded up to a multiple of 64.
+  func inner(tenths: Int) -> Int { (tenths * size.width + 639) / 640 * 64 }
+  /// The variance of a product that ends in the residual stream, times the numbers that it reads.
+  func variance(_ read: Int) -> Double { 4 / (depth * depth) * (Double(read) / width) }
+  let (units, middle) = (inner(tenths: 20), inner(tenths: 13))
+  let heads = (1...4).last { size.width.isMultiple(of: $0) }!
+  let memories = (4...units).first { units.isMultiple(of: $0) && units / $0 <= 128 }!
+  let layers = (0..<size.depth).map { index in
+    let place = depth > 1 ? Double(index) / (depth - 1) : 0
+    let every = size.slstmEvery ?? 8
+    let isScalar = every > 0 && index % every == min(1, every - 1)
+    let block =
+      isScalar
+      ? BlockOptions(
+        norm: norm,
+        mixer: MixerOptions(
+          cell: "xlstm-slstm",
+          ScalarXLSTM.Options(
+            hidden: size.width, heads: heads, forgetExponent: 0.3 + 1.3 * place,
+            inputWeights: false)),
+        mlp: MLPOptions(.geglu, factor: Double(middle) / width, bias: false),
+        outputVariance: variance(middle))
+      : BlockOptions(
+        norm: norm,
+        mixer: MixerOptions(
+          cell: "xlstm-mlstm", MatrixXLSTM.Options(hidden: units, heads: memories),
+          outProjection: true, bias: false),
+        outputVariance: variance(units))
+    return LayerOptions(.block(block))
+  }
+  return SequenceModelOptions(
+    embedding: size.width, layers: layers,
+    initializer: .normal((2 / (5 * width)).squareRoot()), output: OutputOptions(bias: .none),
+    finalNorm: norm)
+}
+
 /// xLSTM 7B: residual blocks of a matrix LSTM and a SwiGLU of 2.6667 times the width rounded up to a multiple
 /// of 64 (Beck 2025), with the first weights of the reference: N(0, 2/(5 width)), N(0, 4/(depth² in)) for the
 /// products that end in the residual stream, and zeros for i and f.

@@ -131,8 +131,11 @@ extension NetworkCatalogue.Network {
     return layout(of: cell, options, input: Sizes.input).map { entry in
       Parameter(
         name: entry.name,
-        shape: entry.shape.map {
-          sizes.words($0, hidden: options.hidden, projection: projection, hasHeads: hasHeads)
+        shape: entry.shape.enumerated().map { place, size in
+          // Columns are what a matrix reads, and the rows of a convolution are its steps.
+          let countsHeads = hasHeads && place == 0 && entry.name != "conv_weight"
+          return sizes.words(
+            size, hidden: options.hidden, projection: projection, hasHeads: countsHeads)
         })
     }
   }

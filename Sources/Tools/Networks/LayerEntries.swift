@@ -186,7 +186,8 @@ extension NetworkCatalogue.Network {
     [
       Self(
         "preset",
-        "hawk: De 2024; m2rnn: Mishra 2026; mamba2: Dao & Gu 2024; minlm: Feng 2024; rwkv7: Peng 2025; xlstm-7b: Beck 2025",
+        "hawk: De 2024; m2rnn: Mishra 2026; mamba2: Dao & Gu 2024; minlm: Feng 2024; rwkv7: Peng 2025; "
+          + "xlstm: Beck 2024; xlstm-7b: Beck 2025",
         [
           "hawk: depth blocks of width; in each y = x + (rg-lru(conv(x̂ W_in))∘gelu_tanh(x̂ W_g)) W_out, "
             + "x̂ = rmsnorm(x), then a geglu_tanh of 3·width",
@@ -196,11 +197,13 @@ extension NetworkCatalogue.Network {
           "mamba2: y = x + mamba2(x̂) W_out, with a mamba2 of 2·width units and no mlp",
           "minlm: y = x + min-gru(conv(x̂)) W_out, with a min-gru of 2·width units, then a gelu of 4·width",
           "rwkv7: y = x + rwkv7(layernorm(x)) W_out, then a squared_relu of 4·width with token_shift",
+          "xlstm: y = x + xlstm-mlstm(layernorm(x)) W_out, with 2·width units and no mlp; the second of each "
+            + "slstm_every blocks y = x + xlstm-slstm(layernorm(x)), then a geglu of 1.3·width",
           "xlstm-7b: y = x + matrix-lstm(x̂) W_out, then a swiglu of 2.6667·width",
         ],
         options: [
           Option("preset", .null, "hawk", "rwkv7"), Option("width", .null, 512),
-          Option("depth", .null, 6),
+          Option("depth", .null, 6), Option("slstm_every", .null, 8, 2),
         ]),
       Self(
         "shortcut", "Elman networks with shortcuts; the [1, u, x] of echo state networks",

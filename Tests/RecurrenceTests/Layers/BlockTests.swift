@@ -1,6 +1,7 @@
 import AllocationCounter
 import Foundation
 import LinearAlgebra
+import NumericalTestSupport
 import Recurrence
 import Sequences
 import Testing
@@ -426,6 +427,90 @@ import Testing
     #expect(try values("rnn.norm_weight_l0") == Array(repeating: 1, count: 4))
   }
 
+  /// The first weights that the package xlstm draws, as `xlstm_paper.py` writes them.
+  private struct XLSTMFirstWeights: Decodable {
+    struct Case: Decodable { let first: First? }
+    struct First: Decodable {
+      let model: String
+      let vocabulary: Int
+      /// The mean, the standard deviation, the least and the largest number of each parameter.
+      let parameters: [String: [Double]]
+    }
+    let cases: [Case]
+  }
+
+  @Test func `xlstm has the blocks and the distribution of first weights of the package`() throws {
+    let oracle: XLSTMFirstWeights = NumericalTestSupport.oracle("xlstm_paper")
+    let first = try #require(oracle.cases.compactMap(\.first).first)
+    let options = try #require(try decodeModel(first.model).sequence)
+    let layout = ParameterLayout(
+      SequenceModel(options, vocabulary: first.vocabulary, seed: 1).plan)
+    let weights = ParameterVector(layout)
+    weights.initialize(seed: 3)
+    #expect(Set(layout.entries.map(\.name)) == Set(first.parameters.keys))
+    for entry in layout.entries {
+      let values = weights.elements(of: entry).map { Double($0) }
+      let count = Double(values.count)
+      let expected = try #require(first.parameters[entry.name])
+      let (mean, spread) = (expected[0], expected[1])
+      let ownMean = values.reduce(0, +) / count
+      let own = (values.map { ($0 - ownMean) * ($0 - ownMean) }.reduce(0, +) / count).squareRoot()
+      if entry.name.contains("bias_gates") || spread == 0 {
+        // Fixed numbers, but for the four input biases of a matrix memory, 0.1 wide.
+        let margin = values.count == 8 ? 0.2 : 1e-5
+        #expect(abs(ownMean - mean) < margin && abs(own - spread) < margin, "\(entry.name)")
+        #expect(abs(values.max()! - expected[3]) < 1e-6, "\(entry.name)")
+        continue
+      }
+      // Of two samples of the same distribution: six deviations of the mean, and of the spread.
+      #expect(abs(ownMean - mean) < 6 * spread * (2 / count).squareRoot(), "\(entry.name)")
+      #expect(
+        abs(own / spread - 1) < 6 / count.squareRoot(), "\(entry.name): \(own), not \(spread)")
+      #expect(abs(values.max()! / expected[3] - 1) < 0.5, "\(entry.name)")
+    }
+  }
+
+  @Test func `xlstm has one sLSTM in each run of blocks, seven to one unless it says otherwise`()
+    throws
+  {
+    func kinds(_ depth: Int, _ every: Int?) throws -> String {
+      let key = every.map { ", \"slstm_every\": \($0)" } ?? ""
+      let model = #"{"preset": "xlstm", "width": 12, "depth": \#(depth)\#(key)}"#
+      let options = try #require(try decodeModel(model).sequence)
+      #expect(
+        options.presetSection == "{preset: xlstm, width: 12, depth: \(depth)"
+          + (every.map { ", slstm_every: \($0)}" } ?? "}"))
+      return options.layers.map { $0.cell?.name == "xlstm-slstm" ? "s" : "m" }.joined()
+    }
+    #expect(try kinds(10, nil) == "msmmmmmmms")
+    #expect(try kinds(5, 2) == "msmsm")
+    #expect(try kinds(5, 3) == "msmms")
+    #expect(try kinds(3, 1) == "sss")
+    #expect(try kinds(3, 0) == "mmm")
+  }
+
+  @Test func `xlstm has the widths of the package, and heads that fit in a cache`() throws {
+    func cells(_ width: Int) throws -> [String: any CellOptions] {
+      let options = try #require(SequenceModelOptions.preset("xlstm", width: width, depth: 2))
+      return Dictionary(
+        uniqueKeysWithValues: options.layers.map { ($0.cell!.name, $0.cell!.options) })
+    }
+    func memory(_ width: Int) throws -> MatrixXLSTM.Options? {
+      try cells(width)["xlstm-mlstm"] as? MatrixXLSTM.Options
+    }
+    #expect(try memory(256) == MatrixXLSTM.Options(hidden: 512, heads: 4))
+    #expect(try memory(100) == MatrixXLSTM.Options(hidden: 256, heads: 4))
+    #expect(try memory(768) == MatrixXLSTM.Options(hidden: 1536, heads: 12))
+    let scalar = try #require(try cells(99)["xlstm-slstm"] as? ScalarXLSTM.Options)
+    #expect(scalar.heads == 3 && scalar.hidden == 99 && !scalar.inputWeights)
+    // ⌈1.3 · width / 64⌉ · 64, also where 1.3 · width is a little above a multiple.
+    for (width, inner) in [(64, 128), (128, 192), (148, 256), (640, 832)] {
+      let options = try #require(SequenceModelOptions.preset("xlstm", width: width, depth: 2))
+      guard case .block(let block) = options.layers[1].kind else { preconditionFailure("a block") }
+      #expect(block.mlp?.width(of: width) == inner)
+    }
+  }
+
   @Test func `are refused beside what they make`() {
     #expect(
       refusal(ofModel: #"{"preset": "hawk", "width": 8, "depth": 1, "layers": [{"linear": 8}]}"#)?
@@ -436,5 +521,24 @@ import Testing
     #expect(
       refusal(ofModel: #"{"width": 8, "layers": [{"linear": 8}]}"#)?.sentence
         == "width is that of a preset; set model.preset, or remove it")
+    #expect(
+      refusal(ofModel: #"{"preset": "hawk", "width": 8, "depth": 2, "slstm_every": 2}"#)?.sentence
+        == "slstm_every is that of the preset xlstm; remove it")
+    #expect(
+      refusal(ofModel: #"{"preset": "xlstm", "width": 8, "depth": 1, "slstm_every": 8}"#)?.sentence
+        == "slstm_every: 8 makes no slstm of a single block; set it to 0 or 1")
+    #expect(
+      refusal(ofModel: #"{"preset": "xlstm", "width": 8, "depth": 2, "slstm_every": -1}"#)?.sentence
+        == "slstm_every must not be negative")
+    #expect(
+      refusal(ofModel: #"{"slstm_every": 2, "layers": [{"linear": 8}]}"#)?.sentence
+        == "slstm_every is that of a preset; set model.preset, or remove it")
+    #expect(
+      refusal(
+        ofModel: #"{"final_norm": {"kind": "rmsnorm", "bias": false}, "layers": [{"linear": 8}]}"#)?
+        .sentence == "bias is that of a layernorm; remove it, or set kind to layernorm")
+    #expect(
+      refusal(ofModel: #"{"layers": [{"cell": "xlstm-mlstm", "hidden": 10}]}"#)?.sentence
+        == "hidden must be a multiple of 4, the size of the blocks of its weights")
   }
 }

@@ -14,6 +14,8 @@ import Testing
       "gated-deltanet",
       GatedDeltaNet.Options(hidden: 6, heads: 2, keyWidth: 4, negativeEigenvalues: true, kernel: 3)
     ),
+    ("xlstm-mlstm", MatrixXLSTM.Options(hidden: 12, heads: 3)),
+    ("xlstm-mlstm", MatrixXLSTM.Options(hidden: 8, heads: 1, kernel: 2)),
   ]
   private static let resets = [[], [(0, 1), (2, 0), (3, 0), (15, 1), (16, 0), (32, 1), (36, 0)]]
 

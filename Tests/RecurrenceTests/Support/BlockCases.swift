@@ -38,6 +38,24 @@ enum BlockCases {
         .squaredRelu, factor: 1.5, bias: false, tokenShift: true, shiftExponent: 0.6))
   }
 
+  static let withoutBias = NormOptions(.layernorm, bias: false)
+
+  /// A block of xLSTM around the mLSTM.
+  static func xlstm(heads: Int, kernel: Int) -> LayerOptions {
+    block(
+      "xlstm-mlstm", MatrixXLSTM.Options(hidden: 12, heads: heads, kernel: kernel),
+      norm: withoutBias, outProjection: true, bias: false, variance: 0.5)
+  }
+
+  /// A block of xLSTM around the sLSTM.
+  static func xlstmScalar(heads: Int, kernel: Int) -> LayerOptions {
+    block(
+      "xlstm-slstm",
+      ScalarXLSTM.Options(
+        hidden: width, heads: heads, kernel: kernel, forgetExponent: 0.3, inputWeights: false),
+      norm: withoutBias, mlp: MLPOptions(.geglu, factor: 1.3, round: 4, bias: false), variance: 0.5)
+  }
+
   static let cases: [(name: String, options: SequenceModelOptions)] = [
     (
       "an lstm inside a block",
@@ -116,6 +134,10 @@ enum BlockCases {
           GatedDeltaNet.Options(hidden: 8, heads: 2, keyWidth: 6, negativeEigenvalues: true),
           outProjection: true, mlp: MLPOptions(.swiglu, factor: 1)),
       ])
+    ),
+    (
+      "the two blocks of xlstm",
+      model([xlstm(heads: 3, kernel: 4), xlstmScalar(heads: 2, kernel: 3)], norm: withoutBias)
     ),
     (
       "dropout in every place",

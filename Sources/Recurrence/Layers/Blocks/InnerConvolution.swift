@@ -11,6 +11,8 @@ internal import LinearAlgebra
 struct InnerConvolution: Sendable {
   /// y; the cell may change it, since no gradient needs it.
   let output: Activation
+  /// x of all steps, whose gradient the cell may add to before it calls `backward`.
+  var input: Activation { filter.line }
   private let preactivation: Activation
   private let columns: Range<Int>
   private let activation: PointwiseFunction?
@@ -30,6 +32,20 @@ struct InnerConvolution: Sendable {
     filter = DepthwiseFilter(
       options, width: columns.count, prefix: name + "_", line: name, in: &plan)
     output = plan.activation(columns.count, derivative: derivative)
+  }
+
+  /// Makes the convolution of the blocks of xLSTM, with a bias and SiLU, the gradient of y added to by the
+  /// cell. Its first numbers are those of PyTorch's `Conv1d` with any initializer but `uniform`: a channel
+  /// reads K numbers, whatever the widths that the others count.
+  static func ofXLSTM(
+    kernel: Int, of columns: Range<Int>, in preactivation: Activation, in plan: inout Plan
+  ) -> Self {
+    let initializer = plan.scope.initializer
+    defer { plan.scope.initializer = initializer }
+    if !initializer.isUniform { plan.scope.initializer = .pytorch }
+    return InnerConvolution(
+      ConvolutionOptions(kernel: kernel, activation: .silu), of: columns, in: preactivation,
+      derivative: .added, in: &plan)
   }
 
   /// Computes y(t).

@@ -4,7 +4,8 @@ internal import Names
 /// The kind of a normalisation of rows, and ε.
 ///
 /// - `rmsnorm`: y = g ∘ x / √(mean x² + ε), ε = 10⁻⁶ (Zhang & Sennrich 2019).
-/// - `layernorm`: y = g ∘ (x − mean x) / √(var x + ε) + b, ε = 10⁻⁵ (Ba, Kiros & Hinton 2016).
+/// - `layernorm`: y = g ∘ (x − mean x) / √(var x + ε) + b, ε = 10⁻⁵ (Ba, Kiros & Hinton 2016); with `bias: false`
+///   there is no b.
 ///
 /// A configuration gives the name, or `{kind: rmsnorm, eps: 1e-8}`.
 public struct NormOptions: Codable, Hashable, Sendable {
@@ -12,13 +13,17 @@ public struct NormOptions: Codable, Hashable, Sendable {
 
   public var kind: Kind
   public var eps: Double
+  /// False for a `layernorm` without b; `rmsnorm` never has one.
+  public var bias: Bool
 
-  public init(_ kind: Kind = .rmsnorm, eps: Double? = nil) {
+  public init(_ kind: Kind = .rmsnorm, eps: Double? = nil, bias: Bool = true) {
+    precondition(bias || kind == .layernorm, "an rmsnorm without a bias that it never has")
     self.kind = kind
     self.eps = eps ?? (kind == .rmsnorm ? 1e-6 : 1e-5)
+    self.bias = bias
   }
 
-  private enum CodingKeys: String, CodingKey { case kind, eps }
+  private enum CodingKeys: String, CodingKey { case kind, eps, bias }
 
   public init(from decoder: any Decoder) throws {
     if let name = try? decoder.singleValueContainer().decode(String.self) {
@@ -38,6 +43,21 @@ public struct NormOptions: Codable, Hashable, Sendable {
       throw DecodingError.dataCorruptedError(
         forKey: .eps, in: keys, debugDescription: "eps must be above 0 and below 1")
     }
+    guard let bias = try keys.decodeIfPresent(Bool.self, forKey: .bias) else { return }
+    guard kind == .layernorm else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .bias, in: keys,
+        debugDescription: "bias is that of a layernorm; remove it, or set kind to layernorm")
+    }
+    self.bias = bias
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var keys = encoder.container(keyedBy: CodingKeys.self)
+    try keys.encode(kind, forKey: .kind)
+    try keys.encode(eps, forKey: .eps)
+    // Models of earlier versions have none without b.
+    if !bias { try keys.encode(bias, forKey: .bias) }
   }
 }
 
@@ -94,7 +114,7 @@ struct RowNormalization: Sendable {
     gain = plan.vector(
       prefix + "weight", count: count, pytorch: .zero, parts: [.init(0, of: 1, first)])
     shift =
-      bias && options.kind == .layernorm
+      bias && options.bias && options.kind == .layernorm
       ? plan.vector(prefix + "bias", count: count, pytorch: .zero) : nil
     statistics = plan.activation(2 * heads, derivative: .none)
     room = plan.scratch(2 * width / heads)

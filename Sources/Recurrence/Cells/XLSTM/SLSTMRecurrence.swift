@@ -1,89 +1,23 @@
 internal import LinearAlgebra
 
-/// The sLSTM of xLSTM (Beck 2024): an LSTM with exponential gates, a normaliser, and recurrent weights of one
-/// block for each head:
-///
-///     [i, f, z, o] = x W + b + h(t−1) R,   R block-diagonal, a block for each head
-///     m(t) = max(i, m(t−1) + ln σ(f))
-///     i′ = exp(i − m(t)),   f′ = exp(m(t−1) + ln σ(f) − m(t))
-///     c(t) = f′ ∘ c(t−1) + i′ ∘ tanh(z),   n(t) = f′ ∘ n(t−1) + i′
-///     h(t) = σ(o) ∘ c(t) / n(t)
-///
-/// m keeps the exponents small and cancels from h. At the first step of a stream, where n is zero, m is i.
-/// Columns lie head by head: i, f, z, o of the first head, then those of the second.
-///
-/// - `heads`: the number of blocks of R.
-/// - `forget_exponent`: e of the first forget biases, 5 − 12 (j/(n−1))ᵉ for unit j of n units of a head;
-///   without it they are those of the initializer. The paper's rises from 0.3 in the first block to 1.6 in
-///   the last.
-public struct SLSTM: RecurrentCell {
-  public struct Options: CellOptions {
-    public var hidden: Int
-    /// The number of diagonal blocks of R; a divisor of `hidden`.
-    public var heads: Int
-    public var forgetExponent: Double?
-
-    public init(hidden: Int, heads: Int = 1, forgetExponent: Double? = nil) {
-      precondition(hidden.isMultiple(of: heads), "\(heads) heads of \(hidden) units")
-      self.hidden = hidden
-      self.heads = heads
-      self.forgetExponent = forgetExponent
-    }
-
-    private enum CodingKeys: String, CodingKey {
-      case hidden, heads
-      case forgetExponent = "forget_exponent"
-    }
-
-    public init(from decoder: any Decoder) throws {
-      let keys = try decoder.container(keyedBy: CodingKeys.self)
-      hidden = try keys.hiddenUnits(.hidden)
-      heads = try keys.heads(.heads, dividing: hidden, "hidden")
-      forgetExponent = try keys.decodeIfPresent(Double.self, forKey: .forgetExponent)
-      guard forgetExponent ?? 1 > 0, forgetExponent ?? 1 <= 10 else {
-        throw DecodingError.dataCorruptedError(
-          forKey: .forgetExponent, in: keys,
-          debugDescription: "forget_exponent must be above 0 and at most 10")
-      }
-    }
-  }
-
-  public static let equations = """
-    [i,f,z,o] = x W + b + h₋ R; m = max(i, m₋+ln σ(f)); i′ = exp(i−m); f′ = exp(m₋+ln σ(f)−m); \
-    c = f′∘c₋ + i′∘tanh z; n = f′∘n₋ + i′; h = σ(o)∘c/n; R of heads diagonal blocks
-    """
-  public static let citation = "Beck 2024 (xLSTM)"
-  public static let gates = 4
-
-  public static func variants(hidden: Int) -> [Options] {
-    [Options(hidden: hidden), Options(hidden: hidden, heads: hidden, forgetExponent: 0.7)]
-  }
-
-  public static func inputBias(_ options: Options) -> [InitialValue.Part] {
-    guard let exponent = options.forgetExponent else { return [] }
-    // Column blocks lie head by head, so that head k has its forget gate in part 4k + 1.
-    return (0..<4 * options.heads).map { part in
-      let values: InitialValue.Values =
-        part % 4 == 1 ? .power(from: 5, by: -12, exponent: exponent) : .constant(0)
-      return InitialValue.Part(part, of: 4 * options.heads, values)
-    }
-  }
-
-  public let preactivation: Activation
-  public let output: Activation
+/// The step of the sLSTM with its states and recurrent weights, for cells that make its preactivations in
+/// different ways; the equations are those of `SLSTM`.
+struct SLSTMRecurrence: Sendable {
+  /// h
+  let output: Activation
+  /// R, `[4 hidden, hidden / heads]`: one head's block below the other's.
+  let weight: Parameter
   private let memory, normalizer, maximum: Activation
   /// 1 − σ(f)
   private let slope: Activation
   /// h₋ R of a step.
   private let fedBack: Activation
-  /// R, `[4 hidden, hidden / heads]`: one head's block below the other's.
-  private let recurrent: Parameter
   private let heads: Int
 
-  public init(_ options: Options, in plan: inout Plan) {
-    let n = options.hidden
-    heads = options.heads
-    preactivation = plan.activation(4 * n, derivative: .overwrites)
+  /// - Parameter zeroRows: The number of rows of R, the last ones, that start at zero with any initializer;
+  ///   with PyTorch's, as in the reference, all do.
+  init(hidden n: Int, heads: Int, zeroRows: Int = 0, in plan: inout Plan) {
+    self.heads = heads
     memory = plan.state(n, named: "c", derivative: .rolling)
     normalizer = plan.state(n, named: "n", derivative: .rolling)
     maximum = plan.state(n, named: "m", derivative: .rolling)
@@ -91,24 +25,23 @@ public struct SLSTM: RecurrentCell {
     slope = plan.activation(n, derivative: .none)
     fedBack = plan.stepTemporary(4 * n)
     // The reference starts from zeros; an initializer that is asked for by name takes their place.
-    recurrent = plan.parameter(
-      "weight_hh", from: n / heads, to: 4 * n, gates: 4 * heads, pytorch: .zero)
+    weight = plan.parameter(
+      "weight_hh", from: n / heads, to: 4 * n, gates: 4 * heads, pytorch: .zero,
+      zeroRows: zeroRows)
   }
 
   /// i′ and f′ are exponentials, of which one is 1; o alone is a gate that may close.
-  public var gateBlocks: [GateBlock] {
+  func gateBlocks(in preactivation: Activation) -> [GateBlock] {
     (0..<heads).map { head in
       GateBlock(heads == 1 ? "o" : "o of head \(head)", preactivation, 4 * head + 3, of: 4 * heads)
     }
   }
 
-  public var recurrentWeights: [Parameter] { [recurrent] }
-
-  public func forward(_ t: Int, _ pass: Pass) {
-    let a = pass[preactivation, t]
+  /// Computes step t from x W + b, to which it adds h₋ R.
+  func forward(_ a: Matrix, _ t: Int, _ pass: Pass) {
     let past = pass.read(output, t)
     let fed = pass[fedBack, t]
-    forEachBlock(pass[recurrent].matrix) { head, block in
+    forEachBlock(pass[weight].matrix) { head, block in
       fed.part(head, of: heads).setProduct(
         past.part(head, of: heads), block.transposed, independentRows: pass.rowsAreIndependent)
     }
@@ -130,8 +63,8 @@ public struct SLSTM: RecurrentCell {
     }
   }
 
-  public func backward(_ t: Int, _ pass: Pass) {
-    let a = pass[preactivation, t]
+  /// Turns the preactivations of step t into their gradient.
+  func backward(_ a: Matrix, _ t: Int, _ pass: Pass) {
     let (c, n) = (pass[memory, t], pass[normalizer, t])
     let (pastC, pastN) = (pass.before(memory, t), pass.before(normalizer, t))
     let (dc, dn, dh) = (pass.d[memory, t], pass.d[normalizer, t], pass.d[output, t])
@@ -150,14 +83,15 @@ public struct SLSTM: RecurrentCell {
       }
     }
     let dPast = pass.d.read(output, t)
-    forEachBlock(pass[recurrent].matrix) { head, block in
+    forEachBlock(pass[weight].matrix) { head, block in
       dPast.part(head, of: heads).addProduct(a.part(head, of: heads), block)
     }
   }
 
-  public func accumulate(_ pass: Pass) {
-    let (da, past) = (pass[preactivation], pass.read(output, lag: 1))
-    let dR = pass.d[recurrent]
+  /// Adds to the gradient of R, given that of the preactivations of all steps.
+  func accumulate(_ da: Matrix, _ pass: Pass) {
+    let past = pass.read(output, lag: 1)
+    let dR = pass.d[weight]
     let rows = dR.matrix.rows / heads
     for head in 0..<heads {
       dR.slice(rows: head * rows..<(head + 1) * rows).addProduct(

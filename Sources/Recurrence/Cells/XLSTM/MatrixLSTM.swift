@@ -89,35 +89,24 @@ public struct MatrixLSTM: MatrixStateCell {
   /// [q, k, v, o, i, f]
   public let preactivation: Activation
   public let output: Activation
-  /// [C, n, m] of each head.
-  public let memory: Activation
-  public let workspace: Scratch
   public let heads: Int
-  /// r, and norm(r), which becomes its gradient.
-  private let read, normed: Activation
+  private let recurrence: MatrixLSTMMemory
+  /// norm(r), which becomes its gradient.
+  private let normed: Activation
   /// [b_i, b_f]
   private let bias: Parameter
   private let norm: RowNormalization
   private let keyWidth, hidden: Int
   private let cap: Real
-  /// ∂(Cᵀ q) of a head.
-  private let dRead: Scratch
 
   public init(_ options: Options, in plan: inout Plan) {
     heads = options.heads
     (keyWidth, hidden) = (options.keyWidth ?? options.hidden, options.hidden)
     cap = Real(options.gateCap)
-    let key = keyWidth / heads
-    let stateWidth = key * (hidden / heads) + key + 1
     preactivation = plan.activation(
       2 * keyWidth + 2 * hidden + 2 * heads, derivative: .overwrites)
-    memory = plan.chunkedState(heads * stateWidth, named: "C")
-    workspace = plan.chunkScratch(stateWidth)
-    // k vᵀ and Cᵀ q
-    plan.countProducts(2 * key * hidden)
-    read = plan.activation(hidden)
+    recurrence = MatrixLSTMMemory(keyWidth: keyWidth, hidden: hidden, heads: heads, in: &plan)
     normed = plan.activation(hidden, derivative: .overwrites)
-    dRead = plan.scratch(hidden / heads)
     output = plan.activation(hidden)
     bias = plan.vector(
       "bias_gates", count: 2 * heads, pytorch: .zero,
@@ -126,6 +115,9 @@ public struct MatrixLSTM: MatrixStateCell {
       NormOptions(.layernorm, eps: 1e-6), width: hidden, heads: heads, prefix: "norm_", bias: false,
       in: &plan)
   }
+
+  public var memory: Activation { recurrence.state }
+  public var workspace: Scratch { recurrence.workspace }
 
   // MARK: Steps
 
@@ -138,22 +130,14 @@ public struct MatrixLSTM: MatrixStateCell {
     _ past: Row, to now: Row, head: Int, _ t: Int, _ s: Int, reading: Bool, _ pass: Pass
   ) {
     let a = Parts(pass[preactivation, t][s], head, self)
-    let (before, after) = (state(past), state(now))
-    let (input, forget, most) = exponents(a, before.m[0])
-    remember(
-      before.C, after.C, Real(forget), Real(input) * keyScale, a.k, a.v)
-    mix(before.n, after.n, forget, input * keyScale, a.k)
-    after.m[0] = most
-    guard reading else { return }
-    let r = pass[read, t][s].part(head, of: heads)
-    multiply(after.C, a.q, into: r)
-    r.scale(by: 1 / denominator(after.n.dot(a.q), most))
+    recurrence.advance(past, to: now, a.input, head: head, t, s, reading: reading, pass)
   }
 
   public func finish(_ steps: Range<Int>, _ pass: Pass) {
     let own = pass.rows(of: steps)
     norm.forward(
-      pass[read].slice(rows: own), into: pass[normed].slice(rows: own), from: own.lowerBound, pass)
+      pass[recurrence.read].slice(rows: own), into: pass[normed].slice(rows: own),
+      from: own.lowerBound, pass)
     for i in own {
       gate(outputGate(pass[preactivation][i]), pass[normed][i], pass[output][i])
     }
@@ -167,55 +151,18 @@ public struct MatrixLSTM: MatrixStateCell {
       differentiateGate(pass.d[output][i], outputGate(pass[preactivation][i]), pass[normed][i])
     }
     norm.backward(
-      pass[normed].slice(rows: own), reading: pass[read].slice(rows: own),
-      into: pass.d[read].slice(rows: own), from: own.lowerBound, pass)
+      pass[normed].slice(rows: own), reading: pass[recurrence.read].slice(rows: own),
+      into: pass.d[recurrence.read].slice(rows: own), from: own.lowerBound, pass)
   }
 
-  // Long because it is one chain of equations.
   public func retreat(
     _ gradient: Row, past: Row, now: Row, head: Int, _ t: Int, _ s: Int, _ pass: Pass
   ) {
     let a = Parts(pass[preactivation, t][s], head, self)
-    let (before, after, d) = (state(past), state(now), state(gradient))
-    let (input, forget, most) = exponents(a, before.m[0])
-    let dr = pass.d[read, t][s].part(head, of: heads)
-    let r = pass[read, t][s].part(head, of: heads)
-
-    // r = Cᵀ q / (max(|nᵀ q|, exp(−m)) + ε)
-    let sum = after.n.dot(a.q)
-    let divisor = denominator(sum, most)
-    let dDivisor = -dr.dot(r) / divisor
-    let dProduct = Row(pass.scratch(dRead).start, count: dr.count)
-    scale(dr, 1 / divisor, into: dProduct)
-    let isSum = sum.magnitude > exp(-most)
-    let dSum = isSum ? (sum < 0 ? -dDivisor : dDivisor) : 0
-    var dMost = d.m[0] - (isSum ? 0 : dDivisor * exp(-most))
-    addProduct(a.q, dProduct, to: d.C)
-    add(dSum, times: a.q, to: d.n)
-
-    // C = f′ C₋ + i′ k vᵀ, n = f′ n₋ + i′ k, with k scaled
-    let dForget = d.C.flattened.dot(before.C.flattened) + d.n.dot(before.n)
-    // q is not read again and takes its gradient, then k.
-    multiplyTransposed(after.C, dProduct, into: a.q)
-    add(dSum, times: after.n, to: a.q)
-    let dv = dProduct
-    multiply(d.C, a.k, into: dv)
-    let dInput = keyScale * (dv.dot(a.v) + d.n.dot(a.k))
-    multiplyTransposed(d.C, a.v, into: a.k)
-    a.k.add(d.n)
-    a.k.scale(by: input * keyScale)
-    scale(dv, input * keyScale, into: a.v)
-    d.C.flattened.scale(by: forget)
-    d.n.scale(by: forget)
-
-    // i′ = exp(i − m), f′ = exp(m₋ + ln σ(f) − m), m = max(i, m₋ + ln σ(f))
-    let kept = before.m[0] - softplus(-a.f)
-    dMost -= dForget * forget + dInput * input
-    let isKept = kept >= a.i
-    let dKept = dForget * forget + (isKept ? dMost : 0)
-    let dI = dInput * input + (isKept ? 0 : dMost)
-    d.m[0] = dKept
-    a.setGates(i: dI * slope(a.i), f: dKept * sigmoid(-a.f) * slope(a.f))
+    let input = a.input
+    let (di, df) = recurrence.retreat(
+      gradient, past: past, now: now, input, (input.q, input.k, input.v), head: head, t, s, pass)
+    a.setGates(i: di * slope(input.i), f: df * slope(input.f))
   }
 
   public func accumulate(_ pass: Pass) {
@@ -225,37 +172,10 @@ public struct MatrixLSTM: MatrixStateCell {
 
   // MARK: Parts
 
-  /// 1/√d
-  private var keyScale: Real { 1 / Real(keyWidth / heads).squareRoot() }
-
   private func gates(_ a: Row) -> Row { a[a.count - 2 * heads..<a.count] }
 
   private func outputGate(_ a: Row) -> Row {
     a[2 * keyWidth + hidden..<2 * keyWidth + 2 * hidden]
-  }
-
-  /// Splits the state of a head.
-  @inline(__always) private func state(_ row: Row) -> (C: Matrix, n: Row, m: Row) {
-    let key = keyWidth / heads
-    let size = row.count - key - 1
-    return (
-      Matrix(row.elements.baseAddress!, rows: key, columns: size / key), row[size..<size + key],
-      row[size + key..<row.count]
-    )
-  }
-
-  /// Returns i′, f′ and m.
-  @inline(__always) private func exponents(
-    _ a: Parts, _ pastM: Real
-  ) -> (input: Real, forget: Real, most: Real) {
-    let kept = pastM - softplus(-a.f)
-    let most = kept >= a.i ? kept : a.i
-    return (exp(a.i - most), exp(kept - most), most)
-  }
-
-  @inline(__always) private func denominator(_ sum: Real, _ most: Real) -> Real {
-    let least = exp(-most)
-    return (sum.magnitude > least ? sum.magnitude : least) + 1e-6
   }
 
   /// The slope of the cap at a capped value.
@@ -265,21 +185,21 @@ public struct MatrixLSTM: MatrixStateCell {
 
   /// The part of a head in a row of preactivations.
   private struct Parts {
-    let q, k, v: Row
+    /// q, k, v, i and f.
+    let input: MatrixLSTMMemory.Input
     private let gates: Row
     private let head, heads: Int
 
     @inline(__always) init(_ a: Row, _ head: Int, _ cell: MatrixLSTM) {
       let (keys, hidden) = (cell.keyWidth, cell.hidden)
-      q = a[0..<keys].part(head, of: cell.heads)
-      k = a[keys..<2 * keys].part(head, of: cell.heads)
-      v = a[2 * keys..<2 * keys + hidden].part(head, of: cell.heads)
       gates = cell.gates(a)
       (self.head, heads) = (head, cell.heads)
+      input = MatrixLSTMMemory.Input(
+        q: a[0..<keys].part(head, of: cell.heads),
+        k: a[keys..<2 * keys].part(head, of: cell.heads),
+        v: a[2 * keys..<2 * keys + hidden].part(head, of: cell.heads), i: gates[head],
+        f: gates[heads + head])
     }
-
-    var i: Real { @inline(__always) get { gates[head] } }
-    var f: Real { @inline(__always) get { gates[heads + head] } }
 
     @inline(__always) func setGates(i: Real, f: Real) {
       gates[head] = i
@@ -294,10 +214,6 @@ public struct MatrixLSTM: MatrixStateCell {
     let value = a[j] + bias[j]
     a[j] = cap == 0 ? value : cap * tanh(value / cap)
   }
-}
-/// n = f n₋ + i k
-@inline(never) private func mix(_ past: Row, _ n: Row, _ f: Real, _ i: Real, _ k: Row) {
-  for j in 0..<n.count { n[j] = f * past[j] + i * k[j] }
 }
 /// o = σ(o), h = o ∘ y
 @inline(never) private func gate(_ o: Row, _ y: Row, _ h: Row) {
