@@ -21,8 +21,11 @@ func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target 
     name: name, dependencies: dependencies, exclude: excluded[name] ?? [], swiftSettings: settings)
 }
 
+/// Tests are not optimized, because compiling them takes as long as all that they test; what they test is.
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .testTarget(name: name + "Tests", dependencies: dependencies, swiftSettings: settings)
+  .testTarget(
+    name: name + "Tests", dependencies: dependencies,
+    swiftSettings: settings + [.unsafeFlags(["-Onone"])])
 }
 
 /// What tests of several modules share.

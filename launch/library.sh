@@ -11,7 +11,10 @@ if [ "$march" != native ]; then scratch=$root/.build-$march; fi
 
 # The program, built or given, or where there is no source to build, the one that is installed.
 binary=$scratch/release/unroll
-if [ ! -e "$root/Package.swift" ]; then binary=$(command -v unroll || echo unroll); fi
+if [ ! -e "$root/Package.swift" ]; then
+  binary=$(cd "$root/../.." && pwd)/bin/unroll
+  if [ ! -x "$binary" ]; then binary=$(command -v unroll || echo unroll); fi
+fi
 binary=${UNROLL_BINARY:-$binary}
 
 # One sentence on stderr, and out: fail CODE SENTENCE

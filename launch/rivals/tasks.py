@@ -18,11 +18,12 @@ import sys
 import tempfile
 
 BINARY = os.environ["UNROLL_BINARY"]
+DIVERGED = 76
 
 
-def preset(name, depth=2):
-    """A preset's section `model` without what belongs to language models: tasks bring inputs and outputs."""
-    return f"{{preset: {name}, width: 64, depth: {depth}}}"
+def preset(name):
+    """Two blocks of a preset."""
+    return f"{{preset: {name}, width: 64, depth: 2}}"
 
 
 def block(mixer, mlp="{kind: swiglu, round: 8}"):
@@ -38,6 +39,7 @@ NETWORKS = {
     "m2rnn": preset("m2rnn"),
     "rwkv7": preset("rwkv7"),
     "gated-deltanet": block("{cell: gated-deltanet, hidden: 64, heads: 2, kernel: 4, negative_eigenvalues: true}"),
+    "xlstm": preset("xlstm"),
     "xlstm-7b": preset("xlstm-7b"),
     "mamba2": preset("mamba2"),
     "hawk": preset("hawk"),
@@ -68,6 +70,8 @@ def train(task, model, rate, seed, steps):
             f"evaluation: {{every: {steps}}}\ncheckpoint: {{every: {steps}}}\nconsole: {{progress: none}}\n")
         command = [BINARY, "train", str(config), "--run", folder + "/run"]
         done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        if done.returncode == DIVERGED:
+            return 0.0, 0.0, 0.0
         if done.returncode != 0:
             sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
         rows = [json.loads(line) for line in open(folder + "/run/metrics.jsonl")]
@@ -78,6 +82,30 @@ def train(task, model, rate, seed, steps):
                 found[key] = row[key]
     times = [row["time"] for row in rows if "loss" in row and "step" in row]
     return found["valid_accuracy"], found["test_accuracy"], times[-1] - times[0]
+
+
+def subject(task, network, steps):
+    """Returns what a run is of: the names, what they stand for today, and the steps."""
+    data, usual = TASKS[task]
+    return task, network, data, NETWORKS[network], steps or usual
+
+
+def positive(of):
+    """The type of a number above zero."""
+    def read(text):
+        try:
+            value = of(text)
+        except ValueError:
+            value = 0
+        if not value > 0:
+            raise argparse.ArgumentTypeError(f"'{text}' is no number above zero")
+        return text if of is float else value
+    return read
+
+
+def several(type_of_one):
+    """The type of a list separated by commas."""
+    return lambda text: [type_of_one(word) for word in text.split(",")]
 
 
 class Parser(argparse.ArgumentParser):
@@ -103,9 +131,10 @@ def main():
     parser.add_argument("--tasks", type=names(TASKS, "task"), default=list(TASKS), help="separated by commas; all by default")
     parser.add_argument("--networks", type=names(NETWORKS, "network"), default=list(NETWORKS),
                         help="separated by commas; all by default")
-    parser.add_argument("--rates", default="0.003,0.001", help="learning rates, separated by commas")
-    parser.add_argument("--seeds", type=lambda text: [int(word) for word in text.split(",")], default=[1, 2, 3])
-    parser.add_argument("--steps", type=int, help="the steps of every run, in place of each task's own number")
+    parser.add_argument("--rates", type=several(positive(float)), default=["0.003", "0.001"],
+                        help="learning rates, separated by commas")
+    parser.add_argument("--seeds", type=several(positive(int)), default=[1, 2, 3], help="separated by commas")
+    parser.add_argument("--steps", type=positive(int), help="the steps of every run, in place of each task's own number")
     parser.add_argument("--results", type=pathlib.Path, help="a file of JSON lines, a run each, that is read and added to")
     options = parser.parse_args()
     runs = {}
@@ -113,12 +142,11 @@ def main():
         for line in options.results.read_text().splitlines():
             row = json.loads(line)
             runs[tuple(row["run"])] = row
-    rates = options.rates.split(",")
     for seed in options.seeds:
         for task in options.tasks:
             for network in options.networks:
-                for rate in rates:
-                    run = (task, network, rate, seed, options.steps or TASKS[task][1])
+                for rate in options.rates:
+                    run = (*subject(task, network, options.steps), rate, seed)
                     if run in runs:
                         continue
                     valid, test, seconds = train(task, NETWORKS[network], rate, seed, options.steps)
@@ -132,12 +160,11 @@ def main():
     for network in options.networks:
         cells = []
         for task in options.tasks:
-            steps = options.steps or TASKS[task][1]
-
             def median(rate, split):
-                return statistics.median(runs[task, network, rate, seed, steps][split] for seed in options.seeds)
+                found = (runs[*subject(task, network, options.steps), rate, seed] for seed in options.seeds)
+                return statistics.median(run[split] for run in found)
 
-            best = max(rates, key=lambda rate: median(rate, "valid"))
+            best = max(options.rates, key=lambda rate: median(rate, "valid"))
             cells.append(f"{median(best, 'valid'):.2f} / {median(best, 'test'):.2f}")
         print(f"| `{network}` | " + " | ".join(cells) + " |")
 
