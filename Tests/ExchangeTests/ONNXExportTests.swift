@@ -28,6 +28,10 @@ import Testing
     tied: true, output: {soft_cap: 3}}
     """,
     "{embedding: 4, embedding_norm: rmsnorm, layers: [{cell: gru, hidden: 5}], final_norm: rmsnorm}",
+    """
+    {embedding: 4, embedding_norm: {kind: layernorm, bias: false}, \
+    layers: [{cell: gru, hidden: 5}], final_norm: layernorm}
+    """,
   ]
   private static let text: [Int32] = [1, 4, 2, 2, 7, 0, 3, 5, 1, 6, 4, 2]
 

@@ -222,8 +222,9 @@ struct ONNXNetwork {
   private mutating func normalise(_ x: String, _ norm: NormOptions) -> String {
     let gain = parameter(graph.part + ".weight")
     if norm.kind == .layernorm {
+      let shift = norm.bias ? [parameter(graph.part + ".bias")] : []
       return graph.apply(
-        "LayerNormalization", [x, gain, parameter(graph.part + ".bias")],
+        "LayerNormalization", [x, gain] + shift,
         [ONNXAttributeProto("axis", -1), ONNXAttributeProto("epsilon", norm.eps)])
     }
     let squares = graph.apply("Mul", [x, x])

@@ -112,8 +112,8 @@ public struct MatrixLSTM: MatrixStateCell {
       "bias_gates", count: 2 * heads, pytorch: .zero,
       parts: [.init(0, of: 2, -10), .init(1, of: 2, .power(from: 3, by: 3, exponent: 1))])
     norm = RowNormalization(
-      NormOptions(.layernorm, eps: 1e-6), width: hidden, heads: heads, prefix: "norm_", bias: false,
-      in: &plan)
+      NormOptions(.layernorm, eps: 1e-6, bias: false), width: hidden, heads: heads,
+      prefix: "norm_", in: &plan)
   }
 
   public var memory: Activation { recurrence.state }

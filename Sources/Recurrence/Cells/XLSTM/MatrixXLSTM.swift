@@ -114,7 +114,7 @@ public struct MatrixXLSTM: MatrixStateCell {
     output = plan.activation(n)
     skip = plan.vector("skip", count: n, pytorch: .zero, parts: [.init(0, of: 1, 1)])
     norm = RowNormalization(
-      NormOptions(.layernorm, eps: 1e-5), width: n, heads: heads, prefix: "norm_", bias: false,
+      NormOptions(.layernorm, eps: 1e-5, bias: false), width: n, heads: heads, prefix: "norm_",
       in: &plan)
   }
 

@@ -108,7 +108,7 @@ public struct ScalarXLSTM: RecurrentCell {
     recurrence = SLSTMRecurrence(
       hidden: n, heads: heads, zeroRows: plan.scope.initializer.isUniform ? 0 : 4 * n, in: &plan)
     norm = RowNormalization(
-      NormOptions(.layernorm, eps: 1e-5), width: n, heads: heads, prefix: "norm_", bias: false,
+      NormOptions(.layernorm, eps: 1e-5, bias: false), width: n, heads: heads, prefix: "norm_",
       in: &plan)
     output = plan.activation(n)
   }

@@ -102,10 +102,9 @@ struct RowNormalization: Sendable {
   ///   - prefix: the text before the names `weight` and `bias`.
   ///   - sharesGain: True if all heads have the same g and b.
   ///   - gain: g at first.
-  ///   - bias: False for a `layernorm` without b.
   init(
     _ options: NormOptions, width: Int, heads: Int = 1, sharesGain: Bool = false,
-    prefix: String = "", gain first: Double = 1, bias: Bool = true, in plan: inout Plan
+    prefix: String = "", gain first: Double = 1, in plan: inout Plan
   ) {
     let count = sharesGain ? width / heads : width
     self.options = options
@@ -114,7 +113,7 @@ struct RowNormalization: Sendable {
     gain = plan.vector(
       prefix + "weight", count: count, pytorch: .zero, parts: [.init(0, of: 1, first)])
     shift =
-      bias && options.bias && options.kind == .layernorm
+      options.bias && options.kind == .layernorm
       ? plan.vector(prefix + "bias", count: count, pytorch: .zero) : nil
     statistics = plan.activation(2 * heads, derivative: .none)
     room = plan.scratch(2 * width / heads)
