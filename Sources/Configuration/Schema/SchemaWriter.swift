@@ -252,7 +252,8 @@ final class SchemaWriter {
   }
 
   private static func name(of type: any Decodable.Type) -> String {
-    String(reflecting: type).split(separator: ".").dropFirst().joined(separator: ".")
-      .filter { $0.isLetter || $0.isNumber || $0 == "." }
+    // A private type has a part "(unknown context at …)", which is another one in every build.
+    String(reflecting: type).split(separator: ".").dropFirst().filter { !$0.hasPrefix("(") }
+      .joined(separator: ".").filter { $0.isLetter || $0.isNumber || $0 == "." }
   }
 }
