@@ -176,7 +176,11 @@ final class SchemaWriter {
     _ key: String, _ types: [any Decodable.Type], _ probe: MappingProbe
   ) -> JSONValue {
     var found: [JSONValue]
-    if let names = probe.names[key] {
+    // A type that decodes itself asks for words and numbers at the same place.
+    let decodesItself = types.contains {
+      Self.scalar($0) == nil && !($0 is any ElementsType.Type) && !($0 is any NamedElementsType.Type)
+    }
+    if let names = probe.names[key], !decodesItself {
       found = [.object(["enum": strings(Set(names))])]
       // A name that is also the path of a file.
       if SchemaProbe(probe.decodedType, .mapping(probe.least.merging([key: .word("./a.b")]) { $1 }))
@@ -185,7 +189,7 @@ final class SchemaWriter {
         found.append(Self.kind("string"))
       }
     } else {
-      found = types.flatMap { schemas(of: $0) }
+      found = types.filter { !decodesItself || Self.scalar($0) == nil }.flatMap { schemas(of: $0) }
       if let accepted = probe.numbers[key] { found = found.map { bounded($0, by: accepted) } }
     }
     if !probe.required.contains(key) { found.append(Self.kind("null")) }
