@@ -39,10 +39,19 @@ final class SchemaWriter {
       )
     case is Double.Type, is Float.Type:
       (["number"].map(kind), ["0.5", "1", "0.1", "2", "0.001"].map { .plain($0) })
-    case is any FixedWidthInteger.Type:
-      (["integer"].map(kind), ["1", "2", "4", "8", "3", "16", "64"].map { .plain($0) })
+    case let type as any FixedWidthInteger.Type:
+      (
+        [integer(atLeast: type.isSigned ? nil : 0)],
+        ["1", "2", "4", "8", "3", "16", "64"].map { .plain($0) }
+      )
     default: nil
     }
+  }
+
+  private static func integer(atLeast least: Int?) -> JSONValue {
+    var members: [String: JSONValue] = ["type": .string("integer")]
+    if let least { members["minimum"] = .integer(least) }
+    return .object(members)
   }
 
   private static func kind(_ name: String) -> JSONValue { .object(["type": .string(name)]) }
@@ -178,7 +187,8 @@ final class SchemaWriter {
     var found: [JSONValue]
     // A type that decodes itself asks for words and numbers at the same place.
     let decodesItself = types.contains {
-      Self.scalar($0) == nil && !($0 is any ElementsType.Type) && !($0 is any NamedElementsType.Type)
+      Self.scalar($0) == nil && !($0 is any ElementsType.Type)
+        && !($0 is any NamedElementsType.Type)
     }
     if let names = probe.names[key], !decodesItself {
       found = [.object(["enum": strings(Set(names))])]
@@ -189,7 +199,8 @@ final class SchemaWriter {
         found.append(Self.kind("string"))
       }
     } else {
-      found = types.filter { !decodesItself || Self.scalar($0) == nil }.flatMap { schemas(of: $0) }
+      found = types.filter { !decodesItself || Self.scalar($0) == nil }
+        .flatMap { schemas(of: $0) }
       if let accepted = probe.numbers[key] { found = found.map { bounded($0, by: accepted) } }
     }
     if !probe.required.contains(key) { found.append(Self.kind("null")) }

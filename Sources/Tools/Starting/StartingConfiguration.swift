@@ -86,6 +86,7 @@ public struct StartingConfiguration {
     }
   }
 
+  // Long because each purpose has lines of its own.
   private func dataSection(_ tokenizer: String) -> String {
     let files = data.paths.map(Self.quoted)
     let train = files.count == 1 ? files[0] : "[\(files.joined(separator: ", "))]"
