@@ -126,9 +126,9 @@ let trainer: [Target] = [
   .executableTarget(
     name: "unroll",
     dependencies: [
-      "ProcessorCheck", "CFileFaults", "LinearAlgebra", "Names", "Recurrence", "Datasets", "Collectives",
-      "Formats", "Configuration", "Checkpointing", "Exchange", "Inference", "Training",
-      "Reporting", "Runs", "Tools",
+      "ProcessorCheck", "CFileFaults", "LinearAlgebra", "Names", "Recurrence", "Datasets",
+      "Collectives", "Formats", "Configuration", "Checkpointing", "Exchange", "Inference",
+      "Training", "Reporting", "Runs", "Tools",
       .product(name: "ArgumentParser", package: "swift-argument-parser"),
       .product(name: "Logging", package: "swift-log"),
     ],
@@ -215,8 +215,8 @@ let trainer: [Target] = [
 // Each is a product of its own, and all of them together are another. ProtocolBuffers has no public part.
 let modules = [
   "LinearAlgebra", "Names", "Sequences", "Recurrence", "Optimization", "Datasets", "Collectives",
-  "Formats", "Configuration", "Checkpointing", "Exchange", "Inference", "Training", "Reporting", "Runs",
-  "Tools",
+  "Formats", "Configuration", "Checkpointing", "Exchange", "Inference", "Training", "Reporting",
+  "Runs", "Tools",
 ]
 
 let package = Package(

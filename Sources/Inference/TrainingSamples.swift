@@ -35,8 +35,19 @@ package final class TrainingSamples {
   /// The generator of the last weights, which stay at their place in memory.
   private var generator: (weights: ParameterVector, texts: TextGenerator)?
 
+  /// Makes the writer of a run; nil if its options ask for no samples.
   /// - Throws: `DataError` for a condition or a prompt that the model cannot take.
-  package init(
+  package convenience init?(
+    _ options: RunOptions, _ model: any Model, _ dataset: Dataset
+  ) throws(DataError) {
+    guard let sample = options.evaluation.sample, let model = model as? SequenceModel else {
+      return nil
+    }
+    try self.init(sample, model, dataset, seed: options.seed)
+  }
+
+  /// - Throws: `DataError` for a condition or a prompt that the model cannot take.
+  private init(
     _ options: SampleOptions, _ model: SequenceModel, _ dataset: Dataset, seed: UInt64
   ) throws(DataError) {
     self.options = options

@@ -134,11 +134,7 @@ public final class Trainer {
     validation = try dataset.valid.map { [model] in
       try Evaluation($0, of: dataset, plan: model.plan, options, world: world)
     }
-    samples = try options.evaluation.sample.flatMap { [model] sample in
-      try (model as? SequenceModel).map {
-        try TrainingSamples(sample, $0, dataset, seed: options.seed)
-      }
-    }
+    samples = try TrainingSamples(options, model, dataset)
     bytesPerTarget = dataset.bytesPerTarget(of: dataset.train)
     coordinator = try Coordinator(
       options, evaluation: dataset.valid == nil ? nil : options.evaluation,

@@ -63,6 +63,8 @@ import Testing
       ]
       let path = key.split(separator: ".")
       if path.count > 1, path[path.count - 2].hasSuffix("initializer") { return false }
+      // Weights are written like this in data.train alone, which is a rule between keys.
+      if key.hasSuffix(".*.path") || key.hasSuffix(".*.weight") { return false }
       return !forms.contains { form in
         documented.contains(form) || documented.contains { $0.hasPrefix(form + ".") }
       }
@@ -72,7 +74,7 @@ import Testing
 
   @Test func `Names and bounds are those of the program`() throws {
     let defs = try #require(Self.schema["$defs"])
-    let layer = try #require(defs["LayerOptions"]?["properties"])
+    let layer = try #require(defs["RepeatedLayer"]?["properties"])
     guard case .array(let forms)? = layer["cell"]?["anyOf"],
       case .array(let cells)? = forms.compactMap({ $0["enum"] }).first
     else {
@@ -83,7 +85,7 @@ import Testing
     #expect(layer["hidden"]?["anyOf"] != nil || layer["hidden"]?["minimum"] == .integer(1))
   }
 
-  @Test func `It is the same text every time`() throws {
-    #expect(try ConfigurationSchema.json() == ConfigurationSchema.json())
+  @Test func `It is the same every time`() {
+    #expect(ConfigurationSchema.value == Self.schema)
   }
 }

@@ -7,7 +7,10 @@ import Testing
   /// Settings with a misspelled name, and the end of the sentence.
   static let cases: [(setting: String, advice: String)] = [
     ("model.layers=[{cell: lstn, hidden: 5}]", "no cell is called lstn; did you mean \"lstm\"?"),
-    ("model={preset: mamba, width: 8, depth: 1}", "no preset is called mamba; did you mean \"mamba2\"?"),
+    (
+      "model={preset: mamba, width: 8, depth: 1}",
+      "no preset is called mamba; did you mean \"mamba2\"?"
+    ),
     (
       "model.layers=[{block: {norm: rmsnrom, mixer: {cell: lstm, hidden: 5}}}]",
       "no norm is called rmsnrom; did you mean \"rmsnorm\"?; with its epsilon: {kind: rmsnorm, eps: 1e-6}"
@@ -27,7 +30,10 @@ import Testing
       "no schedule is called cosin; did you mean \"cosine\"?"
     ),
     ("training.on_nonfinite=rolback", "no policy is called rolback; did you mean \"rollback\"?"),
-    ("communication.compression=powersdg", "no compression is called powersdg; did you mean \"powersgd\"?"),
+    (
+      "communication.compression=powersdg",
+      "no compression is called powersdg; did you mean \"powersgd\"?"
+    ),
     ("data={task: coppy}", "no task is called coppy; did you mean \"copy\"?"),
     ("data={task: tomita, grammar: 9}", "grammar"),
     ("data={train: a, format: liens}", "no format is called liens; did you mean \"lines\"?"),

@@ -67,7 +67,10 @@ under 1 report nowhere 2>err || code=$?
 pass "report: a page with every curve, alone and of two runs, that needs nothing else"
 
 # A run that was stopped and resumed twice: the files of TensorBoard, read by their format alone.
-for steps in 30 60 90; do train board --set "training.steps=$steps" --set evaluation.every=15; done
+for steps in 30 60 90; do
+  train board --set "training.steps=$steps" --set evaluation.every=15 --set evaluation.sample.prompt=ab \
+    --set evaluation.sample.length=12
+done
 [ "$(find runs/board/tensorboard -name 'events.out.tfevents.*' | wc -l)" -eq 3 ] || die "$(ls runs/board/tensorboard)"
 [ ! -e runs/bare/tensorboard ] || die "a folder of no run"
 train bare --set training.steps=5 --set report.tensorboard=false
@@ -129,7 +132,55 @@ for path in sorted(glob.glob(sys.argv[1] + "/*")):
 for tag in ("loss/train", "loss/valid", "train/learning_rate", "train/gradient_norm", "bits_per_byte/valid"):
     assert seen[tag] and seen[tag] == sorted(set(seen[tag])), (tag, seen.get(tag))
 assert seen["loss/valid"] == [15, 30, 45, 60, 75, 90], seen["loss/valid"]
-assert any(tag.startswith("weights/") for tag in seen), seen.keys()
+for kind in ("weights/", "gradients/"):
+    assert any(tag.startswith(kind) for tag in seen), seen.keys()
+for tag in seen:
+    if tag.startswith(("weights/", "gradients/", "sample/")): assert seen[tag] == [15, 30, 45, 60, 75, 90], (tag, seen[tag])
+assert "sample/text_summary" in seen and "_hparams_/session_start_info" in seen, seen.keys()
 END
 fi
 pass "TensorBoard: whole records, and steps that rise over two resumptions"
+
+# The same as TensorBoard itself reads it, where it is installed: pip install tensorboard.
+if ${PYTHON:-python3} -c 'import tensorboard' 2>/dev/null; then
+  ${PYTHON:-python3} - runs/board/tensorboard <<'END' 2>/dev/null || die "what TensorBoard reads"
+import sys
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import plugin_data_pb2
+events = EventAccumulator(sys.argv[1], {"scalars": 0, "tensors": 0, "histograms": 0})
+events.Reload()
+evaluations = [15, 30, 45, 60, 75, 90]
+assert [e.step for e in events.Scalars("loss/valid")] == evaluations
+tags = events.Tags()
+gradients = [tag for tag in tags["histograms"] if tag.startswith("gradients/")]
+assert len(gradients) == len([tag for tag in tags["histograms"] if tag.startswith("weights/")]) > 4, tags
+for tag in gradients:
+    assert [e.step for e in events.Histograms(tag)] == evaluations, tag
+    assert all(sum(e.histogram_value.bucket) == e.histogram_value.num for e in events.Histograms(tag)), tag
+assert any(h.histogram_value.max > 0 > h.histogram_value.min for h in events.Histograms(gradients[0]))
+samples = [e.tensor_proto.string_val[0].decode() for e in events.Tensors("sample/text_summary")]
+assert len(samples) == 6 and all(s.startswith("    ab") for s in samples), samples
+content = events.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+settings = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams
+assert settings["training.batch_size"].number_value == 7, settings
+assert settings["training.optimizer.rule"].string_value == "adam" and settings["seed"].number_value == 3
+assert settings["model.layers.0.hidden"].number_value == 48
+END
+  pass "TensorBoard: the program reads curves, histograms, samples and settings"
+fi
+
+# Samples are on the console, in the metrics and on the page.
+grep -A 1 'step 90: sample' log | tail -n 1 | grep -q '^    ab' || die "$(tail -n 5 log)"
+[ "$(grep -c '"samples":\[{"prompt":"ab","text":"ab' runs/board/metrics.jsonl)" -eq 6 ] || die "samples in the metrics"
+under 1 report runs/board >/dev/null
+grep -q 'Samples after step 90' runs/board/report.html || die "no samples on the page"
+refused 64 'the model writes no text' train config.yaml --print-config --set 'data={task: parity}' --set evaluation.sample.length=9
+pass "samples: on the console, in the metrics, in the report; refused by a model that writes none"
+
+# A configuration to start from, and one that is there.
+[ "$(under 1 init characters train.txt 2>/dev/null)" = train.yaml ] || die "another file"
+under 1 train train.yaml --print-config >/dev/null || die "a configuration that is refused"
+under 1 train train.yaml --set training.steps=3 --set training.epochs=null --set training.schedule.warmup=0 2>>log || die "$(tail -n 2 log)"
+refused 64 'exists already' init words train.txt
+refused 64 'did you mean "lstm"' train train.yaml --print-config --set model.layers.0.cell=lstn
+pass "init: a configuration that trains, and never in the place of another"

@@ -14,17 +14,22 @@ import Tools
     return switch purpose {
     case .characters, .words, .subwords: [text]
     case .classification:
-      [lines.enumerated().map { "\($0 % 2 == 0 ? "even" : "odd")\t\($1.joined(separator: " "))" }
-        .joined(separator: "\n") + "\n"]
+      [
+        lines.enumerated().map { "\($0 % 2 == 0 ? "even" : "odd")\t\($1.joined(separator: " "))" }
+          .joined(separator: "\n") + "\n"
+      ]
     case .tagging:
-      [lines.map { $0.map { "\($0)|\($0.count > 3 ? "L" : "S")" }.joined(separator: " ") }
-        .joined(separator: "\n") + "\n"]
+      [
+        lines.map { $0.map { "\($0)|\($0.count > 3 ? "L" : "S")" }.joined(separator: " ") }
+          .joined(separator: "\n") + "\n"
+      ]
     case .translation:
       [
         lines.map { $0.joined(separator: " ") }.joined(separator: "\n") + "\n",
         lines.map { $0.reversed().joined(separator: " ") }.joined(separator: "\n") + "\n",
       ]
-    case .music: [String(repeating: "51,55,58 | 55,58 |  | 51,55\n30 | 31 | 32,40 | 33\n", count: 20)]
+    case .music:
+      [String(repeating: "51,55,58 | 55,58 |  | 51,55\n30 | 31 | 32,40 | 33\n", count: 20)]
     case .series:
       [
         "run,x,y\n"

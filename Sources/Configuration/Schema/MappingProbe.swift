@@ -42,6 +42,10 @@ struct MappingProbe {
     // A key that is found by giving another one is tried as well.
     while let key = types.keys.sorted().first(where: { !done.contains($0) }) {
       done.insert(key)
+      if types[key]?.isEmpty != false {
+        // Any value tells the type of a key of which only the presence was asked for.
+        for value in values(of: key) { _ = decode([key: value]) }
+      }
       findNames(of: key, in: least)
       for value in values(of: key) {
         let given = complete(least.merging([key: value]) { $1 }, keeping: [key])
@@ -51,9 +55,9 @@ struct MappingProbe {
         guard let found = alone ?? given else { continue }
         for other in found.keys.sorted() where other != key {
           findNames(of: other, in: found.document)
-          for second in values(of: other) {
+          for second in few(values(of: other)) {
             let document = found.document.merging([other: second]) { $1 }
-            if let both = complete(document, keeping: [key, other]) {
+            if let both = complete(document, keeping: [key, other], isQuick: true) {
               note(both.keys, beside: name, of: key)
             }
           }
@@ -66,6 +70,11 @@ struct MappingProbe {
     beside[key, default: [:]][name, default: []].formUnion(keys)
   }
 
+  /// Returns some values, of many.
+  private func few(_ values: [ConfigurationNode]) -> [ConfigurationNode] {
+    Array(values.prefix(values.allSatisfy { word($0) != nil } ? 12 : 2))
+  }
+
   private func word(_ value: ConfigurationNode) -> String? {
     if case .quoted(let word) = value.content { word } else { nil }
   }
@@ -73,7 +82,10 @@ struct MappingProbe {
   /// The values of a key to try: all of its names, or a few values of its types.
   private func values(of key: String) -> [ConfigurationNode] {
     if let known = names[key] { return known.map { .word($0) } }
-    return (types[key] ?? []).flatMap { samples($0) }
+    let found = (types[key] ?? []).flatMap { samples($0) }
+    // Of a key whose presence alone was asked for, any value tells the type.
+    return found.isEmpty
+      ? [.word("no such name"), .plain("1"), .plain("true"), .mapping([:])] : found
   }
 
   /// Finds out whether a key accepts only some names.
@@ -98,14 +110,16 @@ struct MappingProbe {
   }
 
   /// Adds what a document lacks until it is decoded.
-  /// - Parameter kept: Keys whose values stay as they are.
+  /// - Parameters:
+  ///   - kept: Keys whose values stay as they are.
+  ///   - isQuick: True to give up soon.
   /// - Returns: The document and the keys that it asks for; nil if it cannot be completed.
   private mutating func complete(
-    _ document: Document, keeping kept: Set<String>
+    _ document: Document, keeping kept: Set<String>, isQuick: Bool = false
   ) -> (document: Document, keys: Set<String>)? {
     var document = document
-    var tried: [String: Int] = [:]
-    for _ in 0..<40 {
+    var tried: Set<String> = []
+    for _ in 0..<(isQuick ? 4 : 40) {
       let probe = decode(document)
       guard let failure = probe.failure else {
         accepted.append(document)
@@ -113,19 +127,24 @@ struct MappingProbe {
       }
       if let missing = failure.missing, failure.path.isEmpty {
         findNames(of: missing, in: document)
-        guard let value = values(of: missing).first else { return nil }
+        guard let value = untried(missing, &tried) else { return nil }
         document[missing] = value
       } else if let key = failure.path.first, document[key] != nil, !kept.contains(key) {
         if failure.known != nil, failure.path.count == 1 { names[key] = failure.known }
-        let values = values(of: key)
-        let next = tried[key, default: 0] + 1
-        guard next < values.count else { return nil }
-        tried[key] = next
-        document[key] = values[next]
+        guard let value = untried(key, &tried) else { return nil }
+        document[key] = value
       } else {
-        guard let (key, value) = remedy(document, probe) else { return nil }
+        guard !isQuick, let (key, value) = remedy(document, probe) else { return nil }
         document[key] = value
       }
+    }
+    return nil
+  }
+
+  /// Returns a value of a key that was not tried before.
+  private func untried(_ key: String, _ tried: inout Set<String>) -> ConfigurationNode? {
+    for value in values(of: key) where tried.insert("\(key) \(value.content)").inserted {
+      return value
     }
     return nil
   }
@@ -148,31 +167,32 @@ struct MappingProbe {
   }
 
   private mutating func findRequired() {
-    func needed(_ document: Document) -> Set<String> {
-      Set(
-        document.keys.filter { key in
-          let failure = SchemaProbe(type, .mapping(document.filter { $0.key != key })).failure
-          return failure?.missing == key && failure?.path.isEmpty == true
-        })
-    }
-    let all = accepted.prefix(400).map { (document: $0, needed: needed($0)) }
-    guard let first = all.first else { return }
-    required = all.dropFirst().reduce(first.needed) { $0.intersection($1.needed) }
+    required = needed(by: least, among: accepted)
     for (key, known) in names {
       for name in known {
-        let own = accepted.filter { $0[key].flatMap(word) == name }.prefix(12).map(needed)
+        let own = accepted.filter { $0[key].flatMap(word) == name }
         guard let first = own.first else { continue }
-        let common = own.dropFirst().reduce(first) { $0.intersection($1) }
-        requiredBeside[key, default: [:]][name] = common.subtracting(required)
+        requiredBeside[key, default: [:]][name] = needed(by: first, among: own)
+          .subtracting(required)
       }
     }
+  }
+
+  /// Returns the keys that all of some documents have, and that one of them lacks if they are taken from it.
+  private func needed(by document: Document, among documents: [Document]) -> Set<String> {
+    Set(
+      document.keys.filter { key in
+        guard documents.allSatisfy({ $0[key] != nil }) else { return false }
+        let failure = SchemaProbe(type, .mapping(document.filter { $0.key != key })).failure
+        return failure?.missing == key && failure?.path.isEmpty == true
+      })
   }
 
   private mutating func findNumbers() {
     let numeric = types.filter { $0.value.contains { $0 == Int.self || $0 == Double.self } }.keys
     for key in numeric {
       let isWhole = types[key]?.contains { $0 == Double.self } == false
-      for document in accepted where document[key] != nil {
+      for document in accepted.filter({ $0[key] != nil }).prefix(40) {
         for number in Self.triedNumbers where !(isWhole && number != number.rounded()) {
           guard numbers[key]?.contains(number) != true else { continue }
           let value = ConfigurationNode.plain(

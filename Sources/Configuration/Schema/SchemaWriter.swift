@@ -39,10 +39,19 @@ final class SchemaWriter {
       )
     case is Double.Type, is Float.Type:
       (["number"].map(kind), ["0.5", "1", "0.1", "2", "0.001"].map { .plain($0) })
-    case is any FixedWidthInteger.Type:
-      (["integer"].map(kind), ["1", "2", "4", "8", "3", "16", "64"].map { .plain($0) })
+    case let type as any FixedWidthInteger.Type:
+      (
+        [integer(atLeast: type.isSigned ? nil : 0)],
+        ["1", "2", "4", "8", "3", "16", "64"].map { .plain($0) }
+      )
     default: nil
     }
+  }
+
+  private static func integer(atLeast least: Int?) -> JSONValue {
+    var members: [String: JSONValue] = ["type": .string("integer")]
+    if let least { members["minimum"] = .integer(least) }
+    return .object(members)
   }
 
   private static func kind(_ name: String) -> JSONValue { .object(["type": .string(name)]) }
@@ -176,7 +185,12 @@ final class SchemaWriter {
     _ key: String, _ types: [any Decodable.Type], _ probe: MappingProbe
   ) -> JSONValue {
     var found: [JSONValue]
-    if let names = probe.names[key] {
+    // A type that decodes itself asks for words and numbers at the same place.
+    let decodesItself = types.contains {
+      Self.scalar($0) == nil && !($0 is any ElementsType.Type)
+        && !($0 is any NamedElementsType.Type)
+    }
+    if let names = probe.names[key], !decodesItself {
       found = [.object(["enum": strings(Set(names))])]
       // A name that is also the path of a file.
       if SchemaProbe(probe.decodedType, .mapping(probe.least.merging([key: .word("./a.b")]) { $1 }))
@@ -185,7 +199,8 @@ final class SchemaWriter {
         found.append(Self.kind("string"))
       }
     } else {
-      found = types.flatMap { schemas(of: $0) }
+      found = types.filter { !decodesItself || Self.scalar($0) == nil }
+        .flatMap { schemas(of: $0) }
       if let accepted = probe.numbers[key] { found = found.map { bounded($0, by: accepted) } }
     }
     if !probe.required.contains(key) { found.append(Self.kind("null")) }
@@ -252,7 +267,8 @@ final class SchemaWriter {
   }
 
   private static func name(of type: any Decodable.Type) -> String {
-    String(reflecting: type).split(separator: ".").dropFirst().joined(separator: ".")
-      .filter { $0.isLetter || $0.isNumber || $0 == "." }
+    // A private type has a part "(unknown context at …)", which is another one in every build.
+    String(reflecting: type).split(separator: ".").dropFirst().filter { !$0.hasPrefix("(") }
+      .joined(separator: ".").filter { $0.isLetter || $0.isNumber || $0 == "." }
   }
 }

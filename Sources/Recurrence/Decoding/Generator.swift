@@ -78,6 +78,8 @@ public final class Generator {
       ], derivatives: false)
     states = tape.states
     batch.begin(steps: 1, streams: streams)
+    // A condition is that of a stream, so there must be one before a text is read.
+    reading.begin(steps: Self.window, streams: 1)
     batch.targets.elements().update(repeating: Batch.noTarget)
     begin(text: 0)
   }

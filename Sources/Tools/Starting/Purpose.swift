@@ -10,7 +10,8 @@ public enum Purpose: String, CaseIterable, Sendable {
     case .subwords: "a language model of pieces of words; trains a tokenizer on the text first"
     case .classification: "the class of each text; a line is a label, a tab and a text"
     case .tagging: "a tag for each word; a line is word|TAG word|TAG …"
-    case .translation: "an output for each source; two files, the sources and then the outputs, line by line"
+    case .translation:
+      "an output for each source; two files, the sources and then the outputs, line by line"
     case .music: "the next keys of pieces of music; a line is keys,keys | keys,keys …"
     case .series: "the next row of a table of numbers in CSV"
     }

@@ -86,6 +86,7 @@ public struct StartingConfiguration {
     }
   }
 
+  // Long because each purpose has lines of its own.
   private func dataSection(_ tokenizer: String) -> String {
     let files = data.paths.map(Self.quoted)
     let train = files.count == 1 ? files[0] : "[\(files.joined(separator: ", "))]"
@@ -257,7 +258,8 @@ public struct StartingConfiguration {
       }
     let window =
       isText
-      ? "  bptt: \(window)                   # steps of a window; the state is carried beyond it\n" : ""
+      ? "  bptt: \(window)                   # steps of a window; the state is carried beyond it\n"
+      : ""
     return """
       training:
         batch_size: \(batch)\(isText ? "              # streams of the text that are read side by side" : "")
@@ -278,7 +280,8 @@ public struct StartingConfiguration {
       switch purpose {
       case .characters, .words, .subwords:
         "\n  sample: {prompt: \"\", length: \(purpose == .characters ? 200 : 60)}   # what the model writes, to look at\n"
-      case .translation: "\n  # sample: {sources: [\"a line to translate\"]}   # what the model makes of it, to look at\n"
+      case .translation:
+        "\n  # sample: {sources: [\"a line to translate\"]}   # what the model makes of it\n"
       case .classification, .tagging, .music, .series: "\n"
       }
     guard isHeldOut else { return "" }

@@ -2,7 +2,7 @@ internal import Configuration
 internal import Datasets
 internal import Foundation
 
-/// What the files given to `unroll init` tell about the data: enough to choose widths and lengths.
+/// The facts about data that `unroll init` finds in its files, enough to choose widths and lengths.
 struct StartingData {
   /// The files as a configuration names them.
   let paths: [String]

@@ -41,7 +41,8 @@ struct Init: ParsableCommand {
       try start.trainTokenizer(to: tokenizer)
       print(tokenizer)
     }
-    let yaml = start.yaml(file: file, tokenizer: start.needsTokenizer ? tokenizer : "tokenizer.model")
+    let yaml = start.yaml(
+      file: file, tokenizer: start.needsTokenizer ? tokenizer : "tokenizer.model")
     do {
       try Data(yaml.utf8).write(to: URL(filePath: file), options: .withoutOverwriting)
     } catch {
