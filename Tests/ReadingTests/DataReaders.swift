@@ -157,7 +157,7 @@ extension Reader {
       ),
       (
         "{format: trees, train: F/a.txt, valid: 0.4}",
-        ["a.txt": Array("(3 (2 It) (4 (4 (2 's) (4 fine)) (2 .)))\n(2 (2 a) (3 b))\n(1 x)\n".utf8)]
+        ["a.txt": Array("(3 (2 It) (4 (4 (2 's) (4 fine)) (2 .)))\n(2 (2 a) (3 b))\n(2 x)\n".utf8)]
       ),
       (
         "{format: pairs, train: F/a.txt, valid: 0.4, source: {train: F/b.txt}}",
