@@ -169,10 +169,10 @@ extension Reader {
         """, ["a.csv": Array(frames.utf8)]
       ),
       (
-        "{format: piano, train: F/a.json, valid: F/b.json}",
+        "{format: piano, train: F/a.txt, valid: F/b.txt}",
         [
-          "a.json": Array("[[[60, 64], [], [67]], [[21], [108]]]".utf8),
-          "b.json": Array("[[[60, 64], [67]]]".utf8),
+          "a.txt": Array("60,64|67|21\n21|108\n".utf8),
+          "b.txt": Array("60,64|67\n".utf8),
         ]
       ),
     ]
