@@ -171,7 +171,7 @@ extension Reader {
       (
         "{format: piano, train: F/a.txt, valid: F/b.txt}",
         [
-          "a.txt": Array("60,64|67|21\n21|108\n".utf8),
+          "a.txt": Array("60,64|67|21\n21|87\n".utf8),
           "b.txt": Array("60,64|67\n".utf8),
         ]
       ),
