@@ -9,6 +9,11 @@
 # than the last that was reported. TESTS names another test binary than that of the release build.
 set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo "power-cut.sh: run it as root, it mounts disks" >&2; exit 64; }
+# Among mounts of its own: another process that copies all mounts (unshare, a container) would keep a disk
+# mounted here, and the next one would be written under it.
+if [ -z "${UNROLL_OWN_MOUNTS-}" ] && unshare -m true 2>/dev/null; then
+  UNROLL_OWN_MOUNTS=yes exec unshare -m "$0" "$@"
+fi
 root=$(cd "$(dirname "$0")/../.." && pwd)
 tests=${TESTS:-$root/.build/release/UnrollPackageTests.xctest}
 [ -x "$tests" ] || { echo "power-cut.sh: no $tests: run swift build -c release --build-tests" >&2; exit 64; }

@@ -27,7 +27,8 @@ private let readerName = environment[variable]
     let first = environment["UNROLL_TEST_FIRST"].flatMap { Int($0) } ?? 0
     let count = RandomDamage.count(usually: 100)
     let note = Note(path: environment["UNROLL_TEST_NOTE"])
-    let folder = try makeFolder()
+    let folder = Self.folder(of: getpid())
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let subjects = try reader.subjects(folder + "/whole")
     limitMemory()
@@ -76,12 +77,10 @@ private let readerName = environment[variable]
     }
   }
 
-  /// In memory where there is such a folder, so that the speed of a disk decides nothing.
-  private func makeFolder() throws -> String {
+  /// The folder of a process, in memory where that is possible, so that the speed of a disk decides nothing.
+  static func folder(of process: Int32) -> String {
     let base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : NSTemporaryDirectory()
-    let folder = base + "/unroll-reading-\(getpid())"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    return folder
+    return base + "/unroll-reading-\(process)"
   }
 
   private func limitMemory() {
@@ -151,6 +150,9 @@ private let readerName = environment[variable]
       process.standardError = file
       try process.run()
       process.waitUntilExit()
+      // One that was ended leaves it.
+      try? FileManager.default.removeItem(
+        atPath: ReadingProcess.folder(of: process.processIdentifier))
       let numbers = String(decoding: (try? bytes(at: note)) ?? [], as: UTF8.self)
         .split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
       let number = numbers.first ?? -1

@@ -157,7 +157,7 @@ extension Reader {
       ),
       (
         "{format: trees, train: F/a.txt, valid: 0.4}",
-        ["a.txt": Array("(3 (2 It) (4 (4 (2 's) (4 fine)) (2 .)))\n(2 (2 a) (3 b))\n(1 x)\n".utf8)]
+        ["a.txt": Array("(3 (2 It) (4 (4 (2 's) (4 fine)) (2 .)))\n(2 (2 a) (3 b))\n(2 x)\n".utf8)]
       ),
       (
         "{format: pairs, train: F/a.txt, valid: 0.4, source: {train: F/b.txt}}",
@@ -169,10 +169,10 @@ extension Reader {
         """, ["a.csv": Array(frames.utf8)]
       ),
       (
-        "{format: piano, train: F/a.json, valid: F/b.json}",
+        "{format: piano, train: F/a.txt, valid: F/b.txt}",
         [
-          "a.json": Array("[[[60, 64], [], [67]], [[21], [108]]]".utf8),
-          "b.json": Array("[[[60, 64], [67]]]".utf8),
+          "a.txt": Array("60,64|67|21\n21|87\n".utf8),
+          "b.txt": Array("60,64|67\n".utf8),
         ]
       ),
     ]

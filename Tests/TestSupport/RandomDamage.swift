@@ -39,7 +39,7 @@ package struct RandomDamage {
     return bytes
   }
 
-  /// What stands in the place of a word or a number of a text.
+  /// Words and numbers that take the place of one of a text.
   private static let words: [String] = [
     "", "-1", "0", "1", "2", "-0", "00", "1e999", "-1e999", "1e-999", "0.5", "NaN", ".nan", ".inf",
     "9223372036854775807", "9223372036854775808", "-9223372036854775808", "18446744073709551615",

@@ -145,6 +145,8 @@ class Job:
         for path in self.memory:
             if os.path.isfile(path):
                 os.remove(path)
+            if "/unroll-job-" in path and os.path.isdir(os.path.dirname(path)):
+                os.rmdir(os.path.dirname(path))
 
 
 def send(pid, what):

@@ -106,6 +106,9 @@ class Cell:
         what = what or f"{'+'.join(name(s) for s in self.signals)} to {self.target}, in {self.phase.name}"
         if bound is None:
             bound = BOUND + (WATCHDOG if STOP in self.signals else 0)
+        if SEGV in self.signals:
+            # Swift's runtime would print a backtrace and go on, since no instruction has failed.
+            environment = {"SWIFT_BACKTRACE": "enable=no"}
         job = Job(bench, bench.command(ranks, run, *self.phase.settings), run + ".log", environment)
         wrong, seconds, left = None, None, []
         try:
