@@ -46,7 +46,7 @@ class Model(nn.Module):
         super().__init__()
         self.width, self.heads, self.kernel = width, heads, kernel
         self.net = package(width, depth, slstm_at, heads, multiple, kernel)
-        rounded(self, 0.7)
+        rounded(self, 0.5)
         self.kinds = ["s" if k in slstm_at else "m" for k in range(depth)]
         norm = {"kind": "layernorm", "bias": False}
         layers = []
@@ -63,7 +63,7 @@ class Model(nn.Module):
                 with torch.no_grad():
                     # Where the first input gate is below the forget gate, the package's parallel form and its steps
                     # differ in what is 10⁻⁶ of the denominator.
-                    block.xlstm.mlstm_cell.igate.bias.add_(1.0)
+                    block.xlstm.mlstm_cell.igate.bias.add_(2.0)
                 layers.append({"block": {
                     "norm": norm,
                     "mixer": {
