@@ -28,6 +28,11 @@ fail() {
 # Warnings are errors in builds that test, unless their environment says otherwise.
 export UNROLL_WARNINGS=${UNROLL_WARNINGS-errors}
 
+# What to do about a program that is missing: advice SCRIPT PACKAGE. A package has no launch/build or launch/install.
+advice() {
+  if [ -e "$root/Package.swift" ]; then echo "run launch/$1"; else echo "install $2"; fi
+}
+
 # What every build and test of the package is called with: one set, so that they share one build.
 swift_options=(--package-path "$root" --scratch-path "$scratch" -c release
   -Xcc "-march=$march" -Xcc "-DUNROLL_MARCH=$march" --explicit-target-dependency-import-check error)
@@ -66,6 +71,16 @@ given_or() {
   esac
   if printenv "OMPI_MCA_$1" >/dev/null; then return; fi
   mpirun_command+=(--mca "$1" "$2")
+}
+
+# Whether mpirun may place ranks on other hosts, by itself: in a job of several nodes, or with a list of hosts.
+may_spread() {
+  [ "${SLURM_JOB_NUM_NODES:-${SLURM_NNODES:-1}}" = 1 ] || return 0
+  local list
+  for list in "${PBS_NODEFILE-}" "${PE_HOSTFILE-}" "${LSB_DJOB_HOSTFILE-}"; do
+    if [ -r "$list" ] && [ "$(cut -d ' ' -f 1 "$list" | sort -u | wc -l)" -gt 1 ]; then return 0; fi
+  done
+  [ -n "${OMPI_MCA_orte_default_hostfile-}${PRTE_MCA_prte_default_hostfile-}" ]
 }
 
 # Sets mpirun_command to mpirun and the arguments for so many ranks on this machine, and exports

@@ -1,15 +1,33 @@
 #!/usr/bin/env bash
 # A disk that is full, or whose quota is used up, does not end training: what is missing is said, and saved later.
 set -euo pipefail
+# Among mounts of its own, which end with it.
+if [ "$(id -u)" -eq 0 ] && [ -z "${UNROLL_OWN_MOUNTS-}" ] && unshare -m true 2>/dev/null; then
+  UNROLL_OWN_MOUNTS=yes exec unshare -m "$0" "$@"
+fi
 source "$(dirname "$0")/common.bash"
 command -v prlimit >/dev/null || { echo "skipped: there is no prlimit"; exit 0; }
 text 9000 1 >"$work/train.txt"
 text 1500 2 >"$work/valid.txt"
 config "$work/config.yaml"
 cd "$work"
-# No run is left behind if a check fails.
+# No run is left behind if a check fails, and nothing is removed while a disk is mounted.
 pid=
-trap '[ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null || true; cleanup' EXIT
+finish() {
+  trap '' TERM INT HUP
+  if [ -n "$pid" ]; then
+    kill -KILL "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
+  fi
+  if mountpoint -q "$work/full"; then umount -q "$work/full" || umount -l "$work/full" || true; fi
+  if mountpoint -q "$work/full"; then
+    echo "full-disk: $work is left, because the disk in it cannot be unmounted" >&2
+  else
+    cleanup
+  fi
+}
+trap finish EXIT
+trap 'exit 143' TERM INT HUP
 endless=(--set training.steps=100000000 --set checkpoint.every=100)
 
 # The limit on the size of files stands for a quota: it can be lifted again while the run goes on.
@@ -63,7 +81,6 @@ pass "74 if the last checkpoint fails, or the first with on_failure: stop"
 # A real full disk.
 rm -f log
 if [ "$(id -u)" -eq 0 ] && mkdir full && mount -t tmpfs -o size=16m tmpfs full 2>/dev/null; then
-  trap '[ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null || true; sleep 0.5; umount -q "$work/full"; cleanup' EXIT
   OPENBLAS_NUM_THREADS=1 "$binary" train config.yaml --run full/run --set data.cache="$work/cache" \
     --set report.tensorboard=false --set checkpoint.every=20 --set training.steps=100000000 2>log &
   pid=$!

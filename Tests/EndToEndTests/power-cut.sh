@@ -19,16 +19,38 @@ tests=${TESTS:-$root/.build/release/UnrollPackageTests.xctest}
 [ -x "$tests" ] || { echo "power-cut.sh: no $tests: run swift build -c release --build-tests" >&2; exit 64; }
 
 work=$(mktemp -d)
-disk=$work/disk cut=$work/cut
+disk=$work/disk cut=$work/cut child=
 mkdir "$disk" "$cut"
-release() {
-  umount -q "$cut" 2>/dev/null || true
-  umount -q "$disk" 2>/dev/null || true
+# What still writes is ended first, and nothing is removed while a disk is mounted.
+finish() {
+  trap '' TERM INT HUP
+  local place
+  if [ -n "$child" ]; then
+    kill -KILL -- "-$child" 2>/dev/null || true
+    wait "$child" 2>/dev/null || true
+  fi
+  for place in "$cut" "$disk"; do
+    if mountpoint -q "$place"; then umount -q "$place" || umount -l "$place" || true; fi
+  done
+  if mountpoint -q "$cut" || mountpoint -q "$disk"; then
+    echo "power-cut.sh: $work is left, because a disk in it cannot be unmounted" >&2
+  else
+    rm -rf "$work"
+  fi
 }
-trap 'release; rm -rf "$work"' EXIT
+trap finish EXIT
+trap 'exit 143' TERM INT HUP
 
-# In a shell of its own, which reports to the log that its child was killed.
-run() { ("$@" --testing-library swift-testing; exit $?) >"$work/log" 2>&1; }
+# A group of its own, so that all of it can be ended. Waiting lets a signal to this script act at once.
+run() {
+  local code=0
+  setsid "$@" --testing-library swift-testing >"$work/log" 2>&1 &
+  child=$!
+  # Bash tells of a child that was killed.
+  { wait "$child" || code=$?; } 2>/dev/null
+  child=
+  return "$code"
+}
 
 for n in $(seq 1 200); do
   truncate -s 0 "$work/disk.img"

@@ -114,15 +114,21 @@ for victim in mpirun local; do
   for mpirun in $(cat "/proc/$pid/task/$pid/children"); do
     if rank=$(rank_of "$mpirun" 0); then break; fi
   done
+  processes=("$mpirun" "$rank" "$(rank_of "$mpirun" 1)")
   folder=$(sed -nE 's|.* (/dev/shm/unroll-job-[^/]*)/.*|\1|p' "/proc/$rank/maps" | head -n 1)
   [ -d "$folder" ] || die "the ranks share no folder of the job"
   if [ "$victim" = mpirun ]; then kill -KILL "$mpirun"; else kill -KILL "$pid"; fi
   wait "$pid" 2>/dev/null || true
+  left=()
   for _ in $(seq 50); do
-    if [ ! -e "$folder" ] && [ ! -e "/proc/$mpirun" ]; then break; fi
+    left=()
+    for path in "$folder" "${processes[@]/#//proc/}"; do
+      if [ -e "$path" ]; then left+=("$path"); fi
+    done
+    if [ ${#left[@]} -eq 0 ]; then break; fi
     sleep 0.1
   done
-  [ ! -e "$folder" ] && [ ! -e "/proc/$mpirun" ] || die "$victim killed: $folder or process $mpirun is left"
+  [ ${#left[@]} -eq 0 ] || die "$victim killed: ${left[*]} left"
   if find "$work" -maxdepth 1 -name 'unroll-marks-*' | grep .; then die "$victim killed: a folder of marks is left"; fi
 done
 pass "SIGKILL to mpirun or to launch/local: no process and no file is left"

@@ -86,11 +86,28 @@ code=0
 supervise --max-restarts 1 --run left ./busy 2>log || code=$?
 [ "$code" -eq 0 ] && [ "$(wc -l <tries)" -eq 4 ] && [ "$(grep -c "waiting for its end" log)" -eq 1 ] ||
   die "a folder in use after a restart: $code, $(cat tries log)"
+cat >occupied <<'END'
+#!/usr/bin/env bash
+echo x >>occupied-tries
+case $(wc -l <occupied-tries) in 1) exit 137 ;; *) exit 77 ;; esac
+END
+chmod +x occupied
+code=0
+UNROLL_WAIT=3 supervise --run left ./occupied 2>log || code=$?
+[ "$code" -eq 77 ] && grep -q "in use after [3-9] s: giving up" log || die "a folder in use for long: $code, $(cat log)"
+rm occupied-tries
+code=0
+"$root/launch/supervise" --run left ./occupied 2>log &
+pid=$!
+wait_for "$pid" grep -q "waiting for its end" log || die "a folder in use: $(cat log)"
+kill -TERM "$pid"
+wait "$pid" || code=$?
+[ "$code" -eq 75 ] || die "stopped while a folder is in use: $code, $(cat log)"
 printf 'x\n' >tries
 code=0
 supervise --max-restarts 3 --run left ./busy 2>log || code=$?
 [ "$code" -eq 77 ] && ! grep -q "^supervise" log || die "a folder in use at the start: $code, $(cat log)"
-pass "a folder that is in use: after a restart it waits, at the start it ends"
+pass "a folder that is in use: after a restart it waits, not for ever; a stop is 75; at the start it ends"
 
 # A request to stop is passed on, and is the end.
 for signal in TERM INT HUP USR1; do

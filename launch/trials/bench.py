@@ -8,12 +8,20 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import traceback
 
 from job import MARK, Job, marked, send
 
 
 class Surprise(Exception):
     """Something that must not happen."""
+
+
+def told(problem):
+    """The words of a surprise; of any other error also where it came from."""
+    if isinstance(problem, Surprise):
+        return str(problem)
+    return "".join(traceback.format_exception(type(problem), problem, problem.__traceback__)).strip()
 
 
 class Bench:
@@ -29,11 +37,16 @@ class Bench:
         ("afterwards", 0),
     )
 
-    def __init__(self, root, binary, seed):
+    # What the runs of a trial may take, in bytes.
+    space = 4 << 30
+
+    def __init__(self, root, binary, seed, tests=None):
         self.root, self.binary = root, os.path.realpath(binary)
-        self.random = random.Random(seed)
+        self.seed, self.random = seed, random.Random(seed)
+        # The program of the tests, of which some trials are parts.
+        self.tests = os.environ.get("TESTS") or tests
         base = tempfile.gettempdir()
-        if os.access("/dev/shm", os.W_OK):
+        if os.access("/dev/shm", os.W_OK) and shutil.disk_usage("/dev/shm").free > self.space:
             base = "/dev/shm"
         self.work = tempfile.mkdtemp(prefix="unroll-faults-", dir=base)
         self.mark = os.path.basename(self.work)
@@ -50,7 +63,7 @@ class Bench:
                 OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1"
             )
         self.mpirun = os.path.basename(os.path.realpath(shutil.which("mpirun") or "mpirun"))
-        self.surprises = []
+        self.surprises, self.skipped = [], []
         with open(self.path("train.txt"), "w") as file:
             file.write(text(9000, 1))
         with open(self.path("valid.txt"), "w") as file:
@@ -141,6 +154,7 @@ class Bench:
             self.surprise(f"{what}: {problem}")
 
     def skip(self, what, why):
+        self.skipped.append(what)
         self._line([what, "0", "", "", "", "", f"skipped: {why}"])
 
     def surprise(self, words):
@@ -156,8 +170,22 @@ class Bench:
         for pid in marked(self.mark + "."):
             if pid != os.getpid():
                 send(pid, signal.SIGKILL)
-        if not os.environ.get("KEEP_WORK"):
+        if os.environ.get("KEEP_WORK"):
+            return
+        # What is on a disk that is still mounted is not ours to remove.
+        for place in reversed(mounts(self.work)):
+            subprocess.run(["umount", "-l", place], check=False)
+        if mounts(self.work):
+            print(f"{self.work} is left, because of what is mounted there: {mounts(self.work)}", flush=True)
+        else:
             shutil.rmtree(self.work, ignore_errors=True)
+
+
+def mounts(folder):
+    """The places below a folder at which something is mounted."""
+    with open("/proc/self/mountinfo") as file:
+        places = [line.split()[4] for line in file]
+    return [place for place in places if place.startswith(folder + "/")]
 
 
 def text(characters, seed):

@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 
-from bench import Bench
+from bench import Bench, told
 from fuzz import fuzz
 from kills import kills
 from link import link
@@ -25,6 +25,7 @@ def arguments():
     parser = Parser(add_help=False)
     parser.add_argument("--root", required=True)
     parser.add_argument("--binary", required=True)
+    parser.add_argument("--tests", required=True)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--kills", type=int)
     parser.add_argument("--soak", type=float)
@@ -63,14 +64,17 @@ def main():
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupted)
-    bench = Bench(given.root, given.binary, seed)
+    bench = Bench(given.root, given.binary, seed, given.tests)
     begin = time.monotonic()
     try:
         print(f"seed {seed}\n")
         bench.title()
         for name, part in PARTS.items():
             if not given.parts or name in given.parts:
-                part(bench, given)
+                try:
+                    part(bench, given)
+                except Exception as problem:
+                    bench.surprise(f"{name}: {told(problem)}")
     except KeyboardInterrupt:
         print("faults: interrupted", file=sys.stderr)
         return 130
@@ -82,7 +86,12 @@ def main():
     print(f"\n{time.monotonic() - begin:.0f} s, {number} surprise{'' if number == 1 else 's'}")
     for words in bench.surprises:
         print(f"SURPRISE {words[:2000]}")
-    return 1 if bench.surprises else 0
+    if bench.surprises:
+        return 1
+    if given.parts and bench.skipped:
+        print(f"faults: not everything that was asked for can be done here: {'; '.join(bench.skipped)}", file=sys.stderr)
+        return 69
+    return 0
 
 
 sys.exit(main())

@@ -1,5 +1,6 @@
 """A training job that a trial starts, disturbs and watches until nothing of it is left."""
 
+import glob
 import os
 import re
 import signal
@@ -37,6 +38,28 @@ def marked(mark):
     return found
 
 
+def job_folders():
+    """The folders of this user in which launch/local has ranks put what they share."""
+    found = set()
+    for path in glob.glob("/dev/shm/unroll-job-*"):
+        try:
+            if os.stat(path).st_uid == os.getuid():
+                found.add(path)
+        except OSError:
+            pass
+    return found
+
+
+def in_use():
+    """Those of these folders that a living process was told of."""
+    found = set()
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            words = _read(f"/proc/{name}/cmdline") + _read(f"/proc/{name}/environ")
+            found |= {path.decode() for path in re.findall(rb"/dev/shm/unroll-job-\w+", words)}
+    return found
+
+
 class Job:
     """A command and all the processes that it starts."""
 
@@ -47,7 +70,7 @@ class Job:
         self.bench, self.log = bench, log
         # The last sign ends the number, so that job 1 is not taken for job 12.
         self.mark = f"{bench.mark}.{Job.count}."
-        self.memory = set()
+        self.memory, self.before = set(), job_folders()
         self.folder = os.path.join(bench.work, f"tmp-{Job.count}")
         os.mkdir(self.folder)
         surroundings = dict(bench.environment, **(environment or {}))
@@ -129,6 +152,11 @@ class Job:
         things = [f"process {pid} {self._program(pid)}" for pid in self.processes()]
         things += [path for path in sorted(self.memory) if os.path.exists(path)]
         things += [name for name in os.listdir(self.folder) if name.startswith("unroll")]
+        # Of what came into /dev/shm meanwhile, some may be of other jobs of this user, which live or end themselves.
+        folders = job_folders() - self.before - in_use()
+        if folders:
+            time.sleep(1)
+            things += sorted(folders & job_folders() - in_use())
         return things
 
     def words(self):

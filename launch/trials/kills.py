@@ -5,10 +5,12 @@ import shutil
 import signal
 import time
 
-from bench import Surprise, difference, is_saving, latest, reported
+from bench import Surprise, difference, is_saving, latest, reported, told
 from job import send
 
 BOUND = 5
+# The moments one after another at which there was nothing to kill: often the run has just ended.
+MISSES = 20
 
 
 def kills(bench, number):
@@ -35,15 +37,15 @@ class Kills:
     def __init__(self, bench, victim, whole, duration):
         self.bench, self.victim, self.whole, self.duration = bench, victim, whole, duration
         self.codes, self.seconds, self.left = [], [], []
-        self.killed = self.saving = self.same = self.runs = 0
+        self.killed = self.saving = self.same = self.runs = self.missed = 0
 
     def run(self, number):
         wrong = None
         try:
             while self.killed < number:
                 self.one_run(number)
-        except Surprise as surprise:
-            wrong = str(surprise)
+        except Exception as problem:
+            wrong = told(problem)
         self.bench.row(
             self.names[self.victim],
             self.killed,
@@ -59,7 +61,7 @@ class Kills:
         """A run that is killed again and again until it is complete."""
         self.runs += 1
         run = self.bench.path(f"killed-{self.victim}-{self.runs}")
-        newest, wasted = 0, 0
+        newest = 0
         while True:
             job = self.bench.start(2, run, supervised=self.victim == "command")
             try:
@@ -67,10 +69,7 @@ class Kills:
                     while self.killed < number and self.strike(job, run):
                         newest = self.check(run, newest, job)
                 else:
-                    if self.killed < number and wasted < 3:
-                        hit = self.strike(job, run)
-                    else:
-                        hit = False
+                    hit = self.killed < number and self.strike(job, run)
                 seconds = job.gone(120)
                 if seconds is None:
                     raise Surprise(f"the job did not end: {job.words()}")
@@ -115,7 +114,11 @@ class Kills:
         else:
             pid = job.mpirun() if self.victim == "mpirun" else job.rank(number)
         if not send(pid, signal.SIGKILL):
+            self.missed += 1
+            if self.missed == MISSES:
+                raise Surprise(f"{MISSES} times there was nothing to kill: {job.words()}")
             return False
+        self.missed = 0
         self.killed += 1
         self.saving += saves
         if self.victim == "command":

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from bench import Surprise, lines
+from bench import Surprise, lines, told
 from job import Job, send
 
 KEEP_ALIVE = (
@@ -22,8 +22,8 @@ def link(bench, quick):
     down = Trial(bench, "the link goes down, keep-alive options", (205,), 16, 600)
     down.run(lambda job: down.set_link(job, "down"))
     if not quick:
-        # The launcher cannot tell the other host, and is killed 5 s after the watchdog's verdict.
-        down = Trial(bench, "the link goes down, a watchdog of 5 s", (79, 137, 205), 15, 5)
+        # The launcher cannot tell the other host, and is killed 15 s after the watchdog's verdict.
+        down = Trial(bench, "the link goes down, a watchdog of 5 s", (79, 137, 205), 25, 5)
         down.run(lambda job: down.set_link(job, "down"))
         trial = Trial(bench, "KILL to the rank of the other host", (137,), 5, 600)
         trial.run(lambda job: send(job.rank(1), signal.SIGKILL))
@@ -82,14 +82,14 @@ class Trial:
                 raise Surprise(f"not gone after {self.bound + 60} s: {job.words()}")
             if job.code not in self.codes:
                 raise Surprise(f"exit code {job.code}, and {self.codes} are documented: {job.words()}")
-        except Surprise as surprise:
-            wrong = str(surprise)
+        except Exception as problem:
+            wrong = told(problem)
         finally:
             self.remove_hosts(job)
         try:
             bench.verify(run)
-        except Surprise as surprise:
-            wrong = wrong or str(surprise)
+        except Exception as problem:
+            wrong = wrong or told(problem)
         bench.row(
             self.what, 1, [job.code], [] if seconds is None else [seconds], self.bound, left,
             "its checkpoints are whole", wrong,

@@ -5,7 +5,7 @@ import shutil
 import signal
 import time
 
-from bench import Surprise, is_saving, lines
+from bench import Surprise, is_saving, lines, told
 from job import Job, send
 
 # What is allowed: seconds until nothing is left.
@@ -132,14 +132,14 @@ class Cell:
                 raise Surprise(f"exit code {job.code}, and {self.codes} are documented: {job.words()}")
             if self.phase.name == "preparation" and lines(run):
                 raise Surprise("it was not preparation any more")
-        except Surprise as surprise:
-            wrong = str(surprise)
+        except Exception as problem:
+            wrong = told(problem)
         finally:
             job.end()
         try:
             bench.verify(run)
-        except Surprise as surprise:
-            wrong = wrong or str(surprise)
+        except Exception as problem:
+            wrong = wrong or told(problem)
         whole = "its checkpoints are whole" if os.path.exists(f"{run}/checkpoints/latest") else ""
         shutil.rmtree(run, ignore_errors=True)
         bench.row(

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from bench import Surprise, difference, latest, reported
+from bench import Surprise, difference, latest, reported, told
 from job import MARK, Job, send
 
 SETTINGS = ("training.steps=500", "checkpoint.every=20")
@@ -33,8 +33,35 @@ def saving(bench, quick):
 
 
 def may_trace():
+    """Whether strace may attach to a process that it has not started."""
+    if not shutil.which("strace"):
+        return False
+    other = subprocess.Popen(["sleep", "60"])
+    tracer = subprocess.Popen(
+        ["strace", "-f", "-o", "/dev/null", "-p", str(other.pid)], stderr=subprocess.DEVNULL
+    )
     try:
-        return subprocess.run(["strace", "-o", "/dev/null", "true"], stderr=subprocess.DEVNULL).returncode == 0
+        end = time.monotonic() + 10
+        while not is_traced(other.pid, tracer.pid):
+            if tracer.poll() is not None or time.monotonic() > end:
+                return False
+            time.sleep(0.01)
+        return True
+    finally:
+        send(tracer.pid, signal.SIGTERM)
+        tracer.wait()
+        other.kill()
+        other.wait()
+
+
+def is_traced(pid, tracer):
+    """Whether a process traces every thread of another one."""
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/status") as file:
+                if f"\nTracerPid:\t{tracer}\n" not in file.read():
+                    return False
+        return True
     except OSError:
         return False
 
@@ -60,15 +87,17 @@ class Injection:
                 if not self.one(number):
                     break
                 times += 1
-        except Surprise as surprise:
-            wrong = str(surprise)
+            if not self.codes:
+                wrong = "no call was hit, so nothing was shown"
+        except Exception as problem:
+            wrong = told(problem)
         if self.kills:
             afterwards = "resumed from the last that was reported or later, to the same bytes"
             what = f"kill -9 at the n-th {self.call} of a save, n = 1, 2, …"
         else:
             afterwards = f"training went on to the same bytes; {self.missed} checkpoints failed, {self.later} runs saved later"
             what = f"{self.what.removeprefix('error=')} at the n-th {self.call} of every save, n = 1, 2, …"
-        self.bench.row(what, times, self.codes, self.seconds, 5 if self.kills else None, self.left, afterwards, wrong)
+        self.bench.row(what, len(self.codes), self.codes, self.seconds, 5 if self.kills else None, self.left, afterwards, wrong)
 
     def one(self, number):
         """False if no save has so many calls."""
@@ -85,6 +114,8 @@ class Injection:
                 stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
                 env=dict(bench.environment, **{MARK: job.mark}),
             )
+            attached = job.until(lambda: is_traced(job.pid, tracer.pid) or tracer.poll() is not None, 10)
+            attached = attached and is_traced(job.pid, tracer.pid)
             if self.kills:
                 job.until(lambda: False, 1.5)
             else:
@@ -107,6 +138,9 @@ class Injection:
         hit = code == 137 if self.kills else "NOT SAVED" in words
         if code not in ((0, 137) if self.kills else (0, 74)):
             raise Surprise(f"{self.call} {number}: exit code {code}: {words}")
+        # A process that was killed at once may not have been seen while it was traced.
+        if not attached and not hit:
+            raise Surprise(f"{self.call} {number}: strace did not attach: {words}")
         if not hit and self.call != "write":
             return False
         if hit:
@@ -123,7 +157,9 @@ class Injection:
 
 def script(bench, name, what):
     """One of the scripts of Tests/EndToEndTests."""
-    job = Job(bench, [f"{bench.root}/Tests/EndToEndTests/{name}.sh"], bench.path(name + ".log"))
+    job = Job(
+        bench, [f"{bench.root}/Tests/EndToEndTests/{name}.sh"], bench.path(name + ".log"), {"TESTS": bench.tests}
+    )
     try:
         if job.gone(1800) is None:
             raise Surprise(f"{name}.sh did not end")
@@ -131,7 +167,7 @@ def script(bench, name, what):
         skipped = [line for line in job.words().splitlines() if line.startswith("skip")]
         said = [line for line in job.words().splitlines() if line.startswith(("ok", "fsync"))]
         bench.row(what, len(said), [job.code], [], None, job.left(), f"{name}.sh {' '.join(skipped)}", wrong)
-    except Surprise as surprise:
-        bench.row(what, 1, [], [], None, [], "", str(surprise))
+    except Exception as problem:
+        bench.row(what, 1, [], [], None, [], "", told(problem))
     finally:
         job.end(gently=True)

@@ -9,7 +9,7 @@ import struct
 import time
 from collections import Counter
 
-from bench import Surprise, difference, latest, lines, losses, reported
+from bench import Surprise, difference, latest, lines, losses, reported, told
 from job import send
 
 ENDLESS = ("training.steps=100000000", "watchdog=5s", "checkpoint.every=25")
@@ -38,8 +38,8 @@ class Soak:
                 self.one(min(end - time.monotonic(), self.bench.random.uniform(1, 12)))
             step = self.last()
             wrong = self.compare(step)
-        except Surprise as surprise:
-            wrong = str(surprise)
+        except Exception as problem:
+            wrong = told(problem)
         events = ", ".join(f"{number} × {event}" for event, number in sorted(self.events.items()))
         self.bench.row(
             f"soak of {seconds / 60:.1f} min {self.name}", sum(self.events.values()), self.codes, [], None, self.left,
@@ -153,8 +153,8 @@ def rounded(bench):
         distance = max(abs(x - y) for x, y in zip(a, b)) / max(map(abs, b))
         if len(a) != len(b) or not distance < tolerance:
             wrong = f"the weights differ by {distance:.1e} of the largest, and {tolerance:.0e} is rounding"
-    except Surprise as surprise:
-        wrong = str(surprise)
+    except Exception as problem:
+        wrong = told(problem)
     bench.row(
         "60 steps moved between 1, 2 and 4 ranks", len(codes), codes, [], None, [],
         f"weights differ by {distance:.0e} of the largest from 2 ranks throughout", wrong,
