@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 import Collectives
@@ -115,5 +116,25 @@ import Collectives
     b.send([9], to: found.from)
     #expect(a.receive(10, within: 2000)?.bytes == [9])
     #expect(a.receive(10, within: 1) == nil)
+  }
+
+  @Test func `a launcher is killed after a while, and never another process of its number`() throws
+  {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/bin/sleep")
+    process.arguments = ["60"]
+    try process.run()
+    defer { process.terminate() }
+    let pid = process.processIdentifier
+    let start = try #require(LauncherEnd.start(of: pid))
+    LauncherEnd.kill(pid, startedAt: start + "1", after: 0)
+    // Its time is not yet over.
+    LauncherEnd.kill(pid, startedAt: start, after: 30)
+    Thread.sleep(forTimeInterval: 1)
+    #expect(process.isRunning && LauncherEnd.start(of: pid) == start)
+    LauncherEnd.kill(pid, startedAt: start, after: 1)
+    process.waitUntilExit()
+    #expect(process.terminationReason == .uncaughtSignal && process.terminationStatus == 9)
+    #expect(LauncherEnd.start(of: pid) == nil)
   }
 }

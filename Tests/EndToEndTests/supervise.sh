@@ -95,7 +95,7 @@ chmod +x occupied
 code=0
 UNROLL_WAIT=3 supervise --run left ./occupied 2>log || code=$?
 [ "$code" -eq 77 ] && grep -q "in use after [3-9] s: giving up" log || die "a folder in use for long: $code, $(cat log)"
-rm occupied-tries
+rm occupied-tries log
 code=0
 "$root/launch/supervise" --run left ./occupied 2>log &
 pid=$!

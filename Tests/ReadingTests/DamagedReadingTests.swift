@@ -27,7 +27,8 @@ private let readerName = environment[variable]
     let first = environment["UNROLL_TEST_FIRST"].flatMap { Int($0) } ?? 0
     let count = RandomDamage.count(usually: 100)
     let note = Note(path: environment["UNROLL_TEST_NOTE"])
-    let folder = Self.folder(of: getpid())
+    // A parent removes the folder that it gave, whatever becomes of this process.
+    let folder = environment["UNROLL_TEST_FOLDER"] ?? Self.folder("\(getpid())")
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let subjects = try reader.subjects(folder + "/whole")
@@ -77,10 +78,11 @@ private let readerName = environment[variable]
     }
   }
 
-  /// The folder of a process, in memory where that is possible, so that the speed of a disk decides nothing.
-  static func folder(of process: Int32) -> String {
-    let base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : NSTemporaryDirectory()
-    return base + "/unroll-reading-\(process)"
+  /// A folder in that of launch/faults, which removes it even if all processes of the tests are ended, or in memory
+  /// where that is possible, so that the speed of a disk decides nothing.
+  static func folder(_ name: String) -> String {
+    let memory = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : NSTemporaryDirectory()
+    return (environment["UNROLL_TEST_NOTES"] ?? memory) + "/unroll-reading-" + name
   }
 
   private func limitMemory() {
@@ -135,13 +137,17 @@ private let readerName = environment[variable]
     try withTemporaryFolder { folder in
       // launch/faults reads the notes of all.
       let note = (environment["UNROLL_TEST_NOTES"] ?? folder) + "/" + name
+      let files = ReadingProcess.folder("\(getpid())-\(name)")
+      try FileManager.default.createDirectory(atPath: files, withIntermediateDirectories: true)
+      defer { try? FileManager.default.removeItem(atPath: files) }
       let process = Process()
       process.executableURL = URL(
         fileURLWithPath: try FileManager.default.destinationOfSymbolicLink(
           atPath: "/proc/self/exe"))
       process.arguments = ["--testing-library", "swift-testing", "--filter", "ReadingProcess"]
       process.environment = environment.merging([
-        variable: name, "UNROLL_TEST_NOTE": note, "OPENBLAS_NUM_THREADS": "1",
+        variable: name, "UNROLL_TEST_NOTE": note, "UNROLL_TEST_FOLDER": files,
+        "OPENBLAS_NUM_THREADS": "1",
       ]) { $1 }
       let log = folder + "/log"
       #expect(FileManager.default.createFile(atPath: log, contents: nil))
@@ -150,9 +156,6 @@ private let readerName = environment[variable]
       process.standardError = file
       try process.run()
       process.waitUntilExit()
-      // One that was ended leaves it.
-      try? FileManager.default.removeItem(
-        atPath: ReadingProcess.folder(of: process.processIdentifier))
       let numbers = String(decoding: (try? bytes(at: note)) ?? [], as: UTF8.self)
         .split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
       let number = numbers.first ?? -1

@@ -84,6 +84,20 @@ import Tools
     #expect(apart?.value == "that of b is 2.5 s before that of a")
   }
 
+  @Test func `facts of a program that knows fewer of them are read`() throws {
+    var own = Self.rank(0, on: [0])
+    (own.networks, own.hasNamedNetwork, own.clock) = (["10.0.0.0/8 on eth0", "b"], false, 5)
+    let data = try JSONEncoder().encode(own)
+    var keys = try #require(JSONSerialization.jsonObject(with: data) as? [String: Any])
+    for key in ["networks", "hasNamedNetwork", "clock"] { keys[key] = nil }
+    let older = try JSONSerialization.data(withJSONObject: keys)
+    var other = try JSONDecoder().decode(RankFacts.self, from: older)
+    #expect(other == Self.rank(0, on: [0]))
+    other.host = "b"
+    #expect(Self.findings("networks", [other, own]).first?.value.hasPrefix("a has 2: ") == true)
+    #expect(Self.findings("clocks", [other, own]).isEmpty)
+  }
+
   @Test func `several networks are a warning where hosts must find each other and none is named`() {
     func found(_ hosts: [String], _ networks: [String], named: Bool = false) -> String? {
       let ranks = hosts.enumerated().map { number, host in

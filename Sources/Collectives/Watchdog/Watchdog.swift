@@ -25,8 +25,8 @@ public final class Watchdog: Sendable {
   private var interval: Double { min(1, limit / 20) }
   /// The seconds by which ranks leave the message about a lost root to those before them.
   private static let stagger = 1.5
-  /// The seconds that the launcher has for ending the ranks of all hosts; it takes three.
-  private static let launcherPatience = 5
+  /// The seconds that the launcher has for ending the ranks of all hosts; it takes three, and more on a busy machine.
+  private static let launcherPatience = 15
   /// The seconds after which the root tells which ranks it cannot hear.
   private static let patience = 30.0
 

@@ -35,13 +35,14 @@ extension HealthReport {
   /// Finds hosts with several networks, of which Open MPI may choose one that does not join them.
   static func networks(_ ranks: [RankFacts]) -> [Finding] {
     guard Set(ranks.map(\.host)).count > 1,
-      let most = ranks.max(by: { $0.networks.count < $1.networks.count }), most.networks.count > 1,
-      !ranks.contains(where: \.hasNamedNetwork)
+      let (host, most) = ranks.map({ ($0.host, $0.networks ?? []) })
+        .max(by: { $0.1.count < $1.1.count }),
+      most.count > 1, !ranks.contains(where: { $0.hasNamedNetwork == true })
     else { return [] }
     return [
       .warning(
         "networks",
-        "\(most.host) has \(most.networks.count): \(most.networks.joined(separator: ", "))",
+        "\(host) has \(most.count): \(most.joined(separator: ", "))",
         "ranks may try one that does not join the hosts, and wait: name the right one with mpirun --mca "
           + "btl_tcp_if_include NETWORK --mca oob_tcp_if_include NETWORK")
     ]

@@ -31,12 +31,12 @@ public struct RankFacts: Codable, Equatable, Sendable {
   public var canReadAcross: Bool
   /// A hash of the program's file; nil if it cannot be read.
   public var program: UInt64?
-  /// The time of day in seconds since 1970, read by all ranks at the same moment; nil if it was not.
+  /// The time of day in seconds since 1970, read by all ranks at about the same moment; nil if it was not.
   public var clock: Double?
-  /// The networks of the host, as in `10.0.0.0/8 on eth0`.
-  public var networks: [String] = []
-  /// True if Open MPI was told which networks to use.
-  public var hasNamedNetwork = false
+  /// The networks of the host, as in `10.0.0.0/8 on eth0`; nil from a program that does not tell them.
+  public var networks: [String]?
+  /// True if Open MPI was told which networks to use; nil from a program that does not tell it.
+  public var hasNamedNetwork: Bool?
 
   public init(
     rank: Int, host: String, processorName: String, processors: [Int], cores: [String],
