@@ -89,7 +89,7 @@ extension TrainerTests {
         if metrics.0.withoutTimes != metrics.1.withoutTimes { found.append("metrics") }
         for metrics in [metrics.0, metrics.1] {
           let lines = metrics.having("checkpoint_step")
-          if lines.compactMap({ $0["checkpoint_step"]?.double }) != steps.map { Double($0) } {
+          if lines.compactMap({ $0["checkpoint_step"]?.double }) != steps.map({ Double($0) }) {
             found.append("\(lines.count) checkpoints")
           }
           for line in lines {
