@@ -123,6 +123,49 @@ extension TrainerTests {
       #expect(found.1 == .array(found.0))
     }
 
+    @Test(arguments: World.few)
+    func `are broken off by a request to stop, and written by the resumed run`(
+      _ world: World
+    ) throws {
+      let trial = Trial("evaluation.sample={every: 6, prompt: ab, length: 9}")
+      let results = try world.run { world, folder in
+        try trial.train(world, folder, run: "whole")
+        let run = try trial.prepare(world, folder, run: "broken")
+        let trainer = run.trainer
+        var asked = 0
+        if world.isRoot {
+          trainer.isAskedToStop = { [unowned trainer] in
+            guard !trainer.isTakingStep, trainer.coordinator.state.step == 6 else { return false }
+            asked += 1
+            return asked > 3
+          }
+        }
+        let outcome = try run.train()
+        try world.barrier()
+        let (step, early) = try (
+          trainer.coordinator.state.step, Metrics(folder, run: "broken").steps("samples")
+        )
+        try world.barrier()
+        try trial.train(world, folder, run: "broken")
+        return (outcome, step, early, asked, try differencesFromWhole(folder, run: "broken"))
+      }
+      for (outcome, step, early, asked, differences) in results {
+        #expect(outcome == .interrupted && step == 6 && early == [] && differences == [])
+        #expect(asked == 0 || asked == 4)
+      }
+    }
+
+    @Test func `refuse a prompt of which the model knows nothing`() throws {
+      #expect {
+        _ = try World.singleProcess.run { world, folder in
+          try Trial("evaluation.sample={prompt: QXZ, length: 9}").train(world, folder).step
+        }
+      } throws: {
+        "\($0)".contains(
+          "evaluation.sample.prompt: no symbol of the prompt \"QXZ\" is in the model's")
+      }
+    }
+
     @Test func `refuse a condition that the data has not`() throws {
       let trial = GivenTrials.all["classes that lead lines, in batches by steps"]!
         .with("evaluation.sample={prompt: ab, condition: [shrill, '3']}")
