@@ -6,6 +6,7 @@ import Inference
 import LinearAlgebra
 import TestSupport
 import Testing
+import Training
 
 extension TrainerTests {
   /// `evaluation.sample`: texts that the model writes while it is trained.
@@ -130,21 +131,23 @@ extension TrainerTests {
       let trial = Trial("evaluation.sample={every: 6, prompt: ab, length: 9}")
       let results = try world.run { world, folder in
         try trial.train(world, folder, run: "whole")
-        let run = try trial.prepare(world, folder, run: "broken")
-        let trainer = run.trainer
         var asked = 0
-        if world.isRoot {
-          trainer.isAskedToStop = { [unowned trainer] in
-            guard !trainer.isTakingStep, trainer.coordinator.state.step == 6 else { return false }
-            asked += 1
-            return asked > 3
+        // The run is over, and its folder free, when this returns.
+        func stopped() throws -> (Outcome, Int) {
+          let run = try trial.prepare(world, folder, run: "broken")
+          let trainer = run.trainer
+          if world.isRoot {
+            trainer.isAskedToStop = { [unowned trainer] in
+              guard !trainer.isTakingStep, trainer.coordinator.state.step == 6 else { return false }
+              asked += 1
+              return asked > 3
+            }
           }
+          return (try run.train(), trainer.coordinator.state.step)
         }
-        let outcome = try run.train()
+        let (outcome, step) = try stopped()
         try world.barrier()
-        let (step, early) = try (
-          trainer.coordinator.state.step, Metrics(folder, run: "broken").steps("samples")
-        )
+        let early = try Metrics(folder, run: "broken").steps("samples")
         try world.barrier()
         try trial.train(world, folder, run: "broken")
         return (outcome, step, early, asked, try differencesFromWhole(folder, run: "broken"))
