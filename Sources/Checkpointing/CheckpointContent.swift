@@ -275,6 +275,7 @@ extension CoordinatorState {
       ("losses.count", losses?.count ?? 0, steps), ("evaluatedAt", evaluatedAt, steps),
       ("bestStep", bestStep ?? 0, steps),
       ("openEvaluation", openEvaluation ?? 1, 1...max(epoch, 1)),
+      ("openSample", openSample ?? 1, 1...max(epoch, 1)),
       ("plateau.bad_evaluations", plateau.badEvaluations, steps),
       ("earlyStopping.bad_evaluations", earlyStopping.badEvaluations, steps),
     ]

@@ -29,6 +29,9 @@ public struct CoordinatorState: Codable, Equatable, Sendable {
   /// The epoch of the last step, if the run was stopped in the evaluation after it; a resumed run
   /// starts with this evaluation.
   package var openEvaluation: Int?
+  /// The epoch of the last step, if the run was stopped while samples were written after it; a resumed run
+  /// writes them first.
+  package var openSample: Int?
   public package(set) var plateau = Plateau()
   public package(set) var earlyStopping = EarlyStopping()
   /// The progress of validation towards the start of an average with a trigger; nil for another average.

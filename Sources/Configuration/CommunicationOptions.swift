@@ -148,8 +148,10 @@ extension CommunicationOptions.Overlap: Codable {
     } else if (try? single.decode(String.self)) == "auto" {
       self = .auto
     } else {
-      throw DecodingError.dataCorruptedError(
-        in: single, debugDescription: "overlap is auto, true or false")
+      throw DecodingError.dataCorrupted(
+        .init(
+          codingPath: single.codingPath, debugDescription: "overlap is auto, true or false",
+          underlyingError: UnknownName("", of: "overlap", among: ["auto"])))
     }
   }
 
@@ -253,7 +255,8 @@ extension CompressionOptions: Codable {
       case .oneBit: self = .oneBit(OneBitOptions())
       case nil:
         throw DecodingError.unknownName(
-          UnknownName(word, of: "compression", among: ["powersgd", "top_k", "one_bit"]),
+          UnknownName(
+            word, of: "compression", among: ["powersgd", "top_k", "one_bit"], or: "or remove it"),
           at: decoder.codingPath)
       }
       return

@@ -1,4 +1,5 @@
 internal import Datasets
+internal import Names
 package import Recurrence
 package import Sequences
 
@@ -74,9 +75,11 @@ extension Recomputation: Codable {
     case "none": self = .none
     case "sqrt": self = .squareRoot
     default:
-      throw DecodingError.dataCorruptedError(
-        in: single,
-        debugDescription: "recompute is none, sqrt, a number of steps from 1 on, or {states: 8}")
+      throw DecodingError.dataCorrupted(
+        .init(
+          codingPath: single.codingPath,
+          debugDescription: "recompute is none, sqrt, a number of steps from 1 on, or {states: 8}",
+          underlyingError: UnknownName(word, of: "recompute", among: ["none", "sqrt"])))
     }
   }
 

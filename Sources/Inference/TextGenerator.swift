@@ -112,22 +112,23 @@ public final class TextGenerator {
   /// - Parameters:
   ///   - first: The number of the first text, of which its random numbers are a function.
   ///   - streams: The number of texts that are sampled at once.
+  ///   - goesOn: Called before each symbol; texts end where it returns false.
   ///   - finished: Called with the number and the continuation of each text, in order.
   public func continuations(
     of prompts: [[Int32]], from first: Int = 0, streams: Int = 16, _ settings: Settings,
-    _ finished: (Int, Continuation) throws -> Void
+    while goesOn: () -> Bool = { true }, _ finished: (Int, Continuation) throws -> Void
   ) rethrows {
     // The fewest symbols of a predicted length are those of the prompt.
     let streams = model.longestPredicted == nil ? streams : 1
     for start in stride(from: 0, to: prompts.count, by: streams) {
       let group = Array(prompts[start..<min(start + streams, prompts.count)])
-      let texts = sample(group, from: first + start, settings)
+      let texts = sample(group, from: first + start, settings, while: goesOn)
       for (i, text) in texts.enumerated() { try finished(first + start + i, text) }
     }
   }
 
   private func sample(
-    _ prompts: [[Int32]], from first: Int, _ settings: Settings
+    _ prompts: [[Int32]], from first: Int, _ settings: Settings, while goesOn: () -> Bool
   ) -> [Continuation] {
     let generator = generator(streams: prompts.count)
     generator.restart(
@@ -140,7 +141,7 @@ public final class TextGenerator {
     } else {
       for (s, text) in texts.enumerated() { generator.read(text.isEmpty ? [0] : text, in: s) }
     }
-    return goOn(generator, settings) { _, _ in }
+    return goOn(generator, settings, while: goesOn) { _, _ in }
   }
 
   private func generator(streams: Int) -> Generator {
@@ -152,14 +153,15 @@ public final class TextGenerator {
 
   /// Samples until every stream's text has ended.
   private func goOn(
-    _ generator: Generator, _ settings: Settings, _ sampled: (Int, Continuation) throws -> Void
+    _ generator: Generator, _ settings: Settings, while goesOn: () -> Bool = { true },
+    _ sampled: (Int, Continuation) throws -> Void
   ) rethrows -> [Continuation] {
     var texts = [Continuation](repeating: Continuation(), count: generator.streams)
     var isOver = texts.map { _ in settings.length == 0 }
     let stops = StopStrings(settings.stop, vocabulary)
     var sampling = settings.sampling
     sampling.excluded.formUnion(excluded)
-    while isOver.contains(false) {
+    while isOver.contains(false), goesOn() {
       RankActivity.current.advance()
       let drawn = generator.nextOfEach(
         sampling, isEnded: { isOver[$0] }, withLikelihood: settings.withLikelihood)

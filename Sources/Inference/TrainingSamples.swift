@@ -60,59 +60,74 @@ package final class TrainingSamples {
     let (numbers, classes) = try fields.condition(
       options.condition, from: "evaluation.sample.condition")
     known = DecoderInput(condition: numbers, classes: classes)
-    prompt = dataset.vocabulary.encode(options.prompt)
-    if let longest = model.longestPredicted, prompt.count > longest {
+    let given = PromptSymbols(options.prompt, dataset.vocabulary)
+    prompt = given.symbols
+    if model.interface.encoded == nil {
+      if let fault = given.fault(atMost: model.longestPredicted, of: "the model") {
+        throw DataError("evaluation.sample.prompt: \(fault)")
+      }
+      notes = [given.unknown.warning(of: "evaluation.sample.prompt")].compactMap(\.self)
+      return
+    }
+    guard vocabulary.begin != nil, vocabulary.end != nil else {
       throw DataError(
-        "evaluation.sample.prompt has \(prompt.count) symbols, and the model predicts at most "
-          + "\(longest): give a shorter one")
+        "evaluation.sample.sources: the vocabulary of the outputs has no symbols of the begin and the end "
+          + "of a line: remove evaluation.sample")
     }
     var unknown = UnknownSymbols()
-    if model.interface.encoded == nil {
-      unknown.add(prompt, dataset.vocabulary)
-      notes = [unknown.warning(of: "evaluation.sample.prompt")].compactMap(\.self)
-    } else if let source = dataset.source {
+    if let source = dataset.source {
       for line in options.sources { unknown.add(source.encode(line), source) }
-      notes = [unknown.warning(of: "evaluation.sample.sources")].compactMap(\.self)
-    } else {
-      notes = []
     }
+    notes = [unknown.warning(of: "evaluation.sample.sources")].compactMap(\.self)
   }
 
   /// Returns the texts that the model writes with these weights.
-  package func write(with weights: ParameterVector) -> [Sample] {
-    model.interface.encoded == nil ? continued(weights) : decoded(weights)
+  /// - Parameter goesOn: Called before each symbol of a text, and before each source.
+  /// - Returns: The texts; nil if `goesOn` has returned false before they were whole.
+  package func write(
+    with weights: ParameterVector, while goesOn: () -> Bool = { true }
+  ) -> [Sample]? {
+    model.interface.encoded == nil ? continued(weights, goesOn) : decoded(weights, goesOn)
   }
 
-  private func continued(_ weights: ParameterVector) -> [Sample] {
+  private func continued(_ weights: ParameterVector, _ goesOn: () -> Bool) -> [Sample]? {
     if generator?.weights !== weights {
       generator = (
         weights, TextGenerator(model, weights: weights, vocabulary, seed: seed, given: known)
       )
     }
-    guard let texts = generator?.texts else { return [] }
+    guard let texts = generator?.texts else { return nil }
     let sampling = Sampling(
       temperature: options.temperature, topK: options.topK, topP: options.topP)
     let settings = TextGenerator.Settings(sampling: sampling, length: options.length)
     var samples: [Sample] = []
-    texts.continuations(of: [prompt], streams: 1, settings) { _, text in
+    var isWhole = true
+    let asks = {
+      isWhole = goesOn()
+      return isWhole
+    }
+    texts.continuations(of: [prompt], streams: 1, settings, while: asks) { _, text in
       let bytes = texts.bytes(prompt, text, stop: [])
       samples.append(
         Sample(prompt: options.prompt, text: String(decoding: bytes, as: UTF8.self)))
     }
-    return samples
+    return isWhole ? samples : nil
   }
 
-  private func decoded(_ weights: ParameterVector) -> [Sample] {
-    guard let start = vocabulary.begin, let end = vocabulary.end else { return [] }
+  private func decoded(_ weights: ParameterVector, _ goesOn: () -> Bool) -> [Sample]? {
+    guard let start = vocabulary.begin, let end = vocabulary.end else { return nil }
     let translator = SequenceTranslator(
       model, weights: weights, start: start, end: end, symbols: vocabulary, source: source)
-    return options.sources.map { line in
+    var samples: [Sample] = []
+    for line in options.sources {
+      guard goesOn() else { return nil }
       RankActivity.current.advance()
       var given = translator.given(line)
       (given.condition, given.classes) = (known.condition, known.classes)
       // As `unroll decode` does.
       let found = translator.search([given], beam: 4, normalisation: LengthNormalisation(alpha: 1))
-      return Sample(source: line, text: found[0])
+      samples.append(Sample(source: line, text: found[0]))
     }
+    return samples
   }
 }

@@ -24,7 +24,7 @@ public struct UnknownName: Error, CustomStringConvertible {
   /// The nearest name as a question, or all names.
   public var advice: String {
     Suggestion.nearest(name, among: known).map { "did you mean \"\($0)\"?" }
-      ?? "there are \(known.joined(separator: ", "))"
+      ?? "choose one of \(known.joined(separator: ", "))"
   }
 }
 

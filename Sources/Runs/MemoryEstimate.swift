@@ -23,6 +23,8 @@ package struct MemoryEstimate {
   /// The bytes that the first rank needs besides, while a checkpoint is written from a copy in memory: weights,
   /// moments and an average. Carried states are not counted.
   package let ofSnapshot: Double
+  /// The bytes that the first rank needs besides, to write samples. Those of decoded sources are not counted.
+  package let ofSamples: Double
   let ranks: Int
   /// A description of recomputation; nil if all activations are stored.
   private var recomputed: String?
@@ -63,8 +65,33 @@ package struct MemoryEstimate {
           atMost: method.stepsAtOnce,
           derivatives: training.readout == nil, resets: resets)
     recomputed = method.recomputation
-    // Training, validation and test each have a tape of their own until the end.
-    let measured = [dataset.valid, dataset.test].compactMap { part -> Double? in
+    let measured = Self.tapesOfEvaluations(options, dataset, plan, world)
+    ofEvaluations =
+      measured.reduce(0, +) + (dataset.test == nil ? 0 : parameters)
+    ofCopies = Self.bytesOfCopies(
+      layout, method.windows, training.precision,
+      isEvaluated: !measured.isEmpty || options.evaluation.sample != nil,
+      share: shares.weights)
+    let ofGradients =
+      ParameterSample.isShown(options, dataset) ? ParameterSample.bytes(layout) : 0
+    ofRank =
+      real * Self.vectors(options, model, layout, method.windows, world)
+      + Double(layout.constantCount) * real + layout.bytesOfDroppedWeights + ofTape
+      + ofEvaluations
+      + ofCopies + ofGradients
+    ofSnapshot = Self.bytesOfSnapshot(options, layout)
+    ofSamples =
+      options.evaluation.sample == nil || model.interface.encoded != nil
+      ? 0 : Generator.bytes(plan)
+    ranks = world.nodeSize
+    layers = plan.numbersPerToken(resets: resets)
+  }
+
+  /// Returns the bytes of the tapes of validation and test: each has one of its own until the end.
+  private static func tapesOfEvaluations(
+    _ options: RunOptions, _ dataset: Dataset, _ plan: Plan, _ world: any Communicator
+  ) -> [Double] {
+    return [dataset.valid, dataset.test].compactMap { part -> Double? in
       guard let part, let loader = try? part.loader(options.evaluation.loaderRequest(in: world)),
         !loader.windowSizes.isEmpty
       else { return nil }
@@ -72,20 +99,6 @@ package struct MemoryEstimate {
         plan, fitting: loader.windowSizes, derivatives: false, resets: loader.mayReset)
       return plan.feedsTargets && !part.readsItsTargets ? 2 * tape : tape
     }
-    ofEvaluations =
-      measured.reduce(0, +) + (dataset.test == nil ? 0 : parameters)
-      + (options.evaluation.sample == nil ? 0 : Generator.bytes(plan))
-    ofCopies = Self.bytesOfCopies(
-      layout, method.windows, training.precision, isEvaluated: !measured.isEmpty,
-      share: shares.weights)
-    ofRank =
-      real * Self.vectors(options, model, layout, method.windows, world)
-      + Double(layout.constantCount) * real + layout.bytesOfDroppedWeights + ofTape
-      + ofEvaluations
-      + ofCopies
-    ofSnapshot = Self.bytesOfSnapshot(options, layout)
-    ranks = world.nodeSize
-    layers = plan.numbersPerToken(resets: resets)
   }
 
   /// Returns the bytes of the carried states of micro-batches that take turns on a tape: before a window, and
@@ -178,13 +191,14 @@ package struct MemoryEstimate {
     let present = present ?? Double(System.residentBytes)
     let remedy =
       "lower hidden, the vocabulary's size, batch_size or bptt, or use more machines"
-    let needed = (ofRank + present) * Double(ranks) + ofSnapshot
+    let ofFirst = ofSnapshot + ofSamples
+    let needed = (ofRank + present) * Double(ranks) + ofFirst
     guard needed <= limits.ofMachine.bytes else {
       throw UsageError(
         "the run needs about \(gibibytes(needed)) of memory on \(limits.ofMachine.source) "
           + "\(gibibytes(limits.ofMachine.bytes)): \(remedy)")
     }
-    if let limit = limits.ofProcess, ofRank + ofSnapshot + present > limit.bytes {
+    if let limit = limits.ofProcess, ofRank + ofFirst + present > limit.bytes {
       throw UsageError(
         "a rank needs about \(gibibytes(ofRank + present)) of memory under \(limit.source) "
           + "\(gibibytes(limit.bytes)): raise the limit, \(remedy)")

@@ -82,6 +82,6 @@ struct Reports {
       failure: checkpoints.failure.map { (error: $0, latest: store.latest) }, trainer)
     metrics.conclude()
     if let test { for sink in sinks { sink.record(test: test, trainer.coordinator) } }
-    tensorBoard?.close(at: trainer.coordinator.state)
+    tensorBoard?.close(at: trainer.coordinator.state, outcome)
   }
 }

@@ -215,7 +215,9 @@ public final class Run {
   /// Collective.
   private func checkSpace() throws {
     // A complete run saves nothing more, unless its last evaluation was interrupted.
-    let saves = !trainer.coordinator.isComplete || trainer.coordinator.hasOpenEvaluation
+    let saves =
+      !trainer.coordinator.isComplete || trainer.coordinator.hasOpenEvaluation
+      || trainer.coordinator.hasOpenSample
     let space = trainer.checkpointSpace
     let scarcity = try world.unanimous {
       try world.isRoot && saves ? space.check(request.folder.checkpoints, store) : nil

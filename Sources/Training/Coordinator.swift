@@ -60,7 +60,7 @@ public struct Coordinator: Sendable {
   /// its schedule that is done, even if epochs now have another number of windows.
   mutating func restore(_ state: CoordinatorState) {
     self.state = state
-    lastEpoch = state.openEvaluation ?? lastEpoch
+    lastEpoch = state.openEvaluation ?? state.openSample ?? lastEpoch
     self.state.stepsPerEpoch = stepsPerEpoch
     guard let epochs = training.epochs(length: windowLength) else {
       self.state.recount = nil
@@ -195,7 +195,7 @@ public struct Coordinator: Sendable {
       state.recent = (state.recent ?? RecentLoss()).adding(sums.loss, Double(sums.targets))
     }
     lastEpoch = state.epoch
-    state.openEvaluation = nil
+    (state.openEvaluation, state.openSample) = (nil, nil)
     if epochEnds { state.epoch += 1 }
     epochEnded = epochEnds
     stopAsked = sums.stopVotes > 0
@@ -269,6 +269,12 @@ public struct Coordinator: Sendable {
   /// Records that the evaluation after this step is left to the resumed run.
   mutating func leaveEvaluationOpen() { state.openEvaluation = lastEpoch }
 
+  /// True if the run was stopped while samples were written after its last step.
+  package var hasOpenSample: Bool { sampleEvery != nil && state.openSample != nil }
+
+  /// Records whether the samples after this step are left to the resumed run.
+  mutating func leaveSampleOpen(_ isOpen: Bool) { state.openSample = isOpen ? lastEpoch : nil }
+
   var isEvaluationDue: Bool {
     guard let evaluation, state.evaluatedAt < state.step else { return false }
     if hasReachedEnd { return true }
@@ -281,15 +287,14 @@ public struct Coordinator: Sendable {
   }
 
   /// Returns true if the validation data is scored after the step that is being taken.
-  /// - Parameter epochEnds: True if the step is the last of its epoch.
-  func evaluatesAfterNextStep(epochEnds: Bool) -> Bool {
-    guard let evaluation else { return false }
-    let next = state.step + 1
-    switch evaluation.every {
-    case .steps(let steps) where next.isMultiple(of: steps): return true
-    case .epoch where epochEnds: return true
-    case .steps, .epoch, .seconds: return next == totalSteps
-    }
+  /// - Parameters:
+  ///   - sums: The sums of the step over all ranks.
+  ///   - epochEnds: True if the step is the last of its epoch.
+  func evaluates(after sums: StepSums, epochEnds: Bool) -> Bool {
+    guard evaluation != nil else { return false }
+    var next = self
+    next.finish(sums, .update, epochEnds: epochEnds)
+    return next.isEvaluationDue
   }
 
   /// True if the model is to write samples after this step. It does not depend on whether the run was resumed.

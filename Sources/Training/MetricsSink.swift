@@ -10,9 +10,9 @@ public protocol MetricsSink: AnyObject {
   func record(evaluation score: Score, isBest: Bool, _ coordinator: Coordinator)
   /// Records the weights that an evaluation has scored.
   func record(weights: ParameterVector, _ coordinator: Coordinator)
-  /// Records the gradient of a step before its update, at steps that an evaluation follows.
+  /// Records numbers of the gradient of a step before its update, at steps that an evaluation follows.
   /// - Parameter scale: The factor of the update on the gradient, which is a sum.
-  func record(gradient: ParameterVector, scale: Double, _ coordinator: Coordinator)
+  func record(gradient: ParameterSample, scale: Double, _ coordinator: Coordinator)
   /// Records the texts that the model has written with these weights.
   func record(samples: [Sample], _ coordinator: Coordinator)
   /// Records a checkpoint that was saved, or that could not be. With asynchronous checkpoints this is some
@@ -28,7 +28,7 @@ extension MetricsSink {
   public func record(step report: StepReport, _ coordinator: Coordinator) {}
   public func record(evaluation score: Score, isBest: Bool, _ coordinator: Coordinator) {}
   public func record(weights: ParameterVector, _ coordinator: Coordinator) {}
-  public func record(gradient: ParameterVector, scale: Double, _ coordinator: Coordinator) {}
+  public func record(gradient: ParameterSample, scale: Double, _ coordinator: Coordinator) {}
   public func record(samples: [Sample], _ coordinator: Coordinator) {}
   public func record(checkpoint report: CheckpointReport, _ coordinator: Coordinator) {}
   public func record(rollbackTo step: Int, _ coordinator: Coordinator) {}

@@ -114,7 +114,7 @@ public final class Trainer {
     diagnosingEvery every: Int? = nil
   ) throws {
     (self.world, seed) = (world, options.seed)
-    reportsGradients = options.report.tensorboard && dataset.valid != nil
+    reportsGradients = ParameterSample.isShown(options, dataset)
     diagnosis = every.map { GradientMonitor(every: $0) }
     self.sinks = sinks
     self.checkpoints = checkpoints
@@ -207,7 +207,7 @@ public final class Trainer {
     let scale = coordinator.gradientScale(of: sums)
     let found = try diagnose(step: step, scale: scale)
     if found != nil { watch.restart() }
-    try report(scale: scale)
+    try report(sums, scale: scale)
     let update = try own ?? clip(scale: scale)
     let norm = own == nil ? update.norm : sums.norms / Double(world.size)
     let spike = norm.isFinite ? coordinator.spike(in: sums) : nil
@@ -261,13 +261,14 @@ public final class Trainer {
     return diagnosis?.report(step: step, self, gradient, scale: scale)
   }
 
-  /// Shows the summed gradient of a step that an evaluation follows to the sinks of the root. Collective.
-  private func report(scale: Double) throws(CommunicationError) {
+  /// Shows numbers of the summed gradient of a step that an evaluation follows to the sinks of the root. Collective.
+  private func report(_ sums: StepSums, scale: Double) throws(CommunicationError) {
     guard reportsGradients,
-      coordinator.evaluatesAfterNextStep(epochEnds: microBatches.isAtEpochEnd)
+      coordinator.evaluates(after: sums, epochEnds: microBatches.isAtEpochEnd)
     else { return }
-    try sharing?.complete(gradient)
-    for sink in sinks { sink.record(gradient: gradient, scale: scale, coordinator) }
+    let own = ParameterSample(ofSlice: gradient)
+    let all = try sharing?.gathered(own) ?? own
+    for sink in sinks { sink.record(gradient: all, scale: scale, coordinator) }
   }
 
   /// Measures and clips the summed gradient, of which this rank may have a slice.
@@ -329,10 +330,12 @@ public final class Trainer {
   }
 
   private func takeSteps() throws -> Outcome {
-    if coordinator.hasOpenEvaluation {
-      guard try evaluate() else { return .interrupted }
-      try writeSamples()
+    let hasOpenEvaluation = coordinator.hasOpenEvaluation
+    if hasOpenEvaluation || coordinator.hasOpenSample {
+      if hasOpenEvaluation, try !evaluate() { return .interrupted }
+      let isWritten = try writeSamples()
       try save(.waiting)
+      if !isWritten { return .interrupted }
     }
     if let readout {
       try fit(readout)
@@ -364,7 +367,11 @@ public final class Trainer {
       try save(.waiting)
       return .interrupted
     }
-    try writeSamples()
+    guard try writeSamples() else {
+      // The weights are saved; a resumed run begins with these samples.
+      try save(.waiting)
+      return .interrupted
+    }
     if coordinator.isCheckpointDue {
       try save(coordinator.mustWaitForCheckpoint ? .waiting : .inBackground)
       // Saving takes long for large models.
@@ -391,15 +398,24 @@ public final class Trainer {
     return true
   }
 
-  /// Writes samples with the weights that are evaluated, on the root, if they are due. The other ranks wait for it
-  /// in the next step. Collective.
-  private func writeSamples() throws {
-    guard let samples, coordinator.isSampleDue else { return }
+  /// Writes samples with the weights that are evaluated, on the root, if they are due. The other ranks wait for it.
+  /// Collective.
+  /// - Returns: False if a stop was requested of the root before they were written.
+  private func writeSamples() throws -> Bool {
+    guard let samples, coordinator.isSampleDue else { return true }
     RankActivity.current.enter(.evaluating, step: coordinator.state.step)
     let weights = try currentModel()
-    guard world.isRoot else { return }
-    let found = samples.write(with: weights)
-    for sink in sinks { sink.record(samples: found, coordinator) }
+    var isBroken: [Int32] = [0]
+    if world.isRoot {
+      if let found = samples.write(with: weights, while: { !isAskedToStop() }) {
+        for sink in sinks { sink.record(samples: found, coordinator) }
+      } else {
+        isBroken = [1]
+      }
+    }
+    try world.max(&isBroken)
+    coordinator.leaveSampleOpen(isBroken[0] > 0)
+    return isBroken[0] == 0
   }
 
   /// The sentences about the symbols of samples that the model does not know.

@@ -28,21 +28,14 @@ struct PromptTexts {
     var symbols: [[Int32]] = []
     for (number, prompt) in prompts.enumerated() {
       let place = command.prompts.map { "\($0), line \(number + 1): " } ?? ""
-      let start = vocabulary.encode(prompt)
-      var own = UnknownSymbols()
-      own.add(start, vocabulary)
-      unknown.add(start, vocabulary)
-      guard own.count == 0 || !own.isAll else {
-        throw UsageError(
-          "\(place)no symbol of the prompt \"\(prompt)\" is in the model's vocabulary: give a prompt "
-            + "of symbols that its training text has")
+      let given = PromptSymbols(prompt, vocabulary)
+      unknown.add(given.unknown)
+      if let fault = given.fault(
+        atMost: generator.longestPredicted, of: command.from.checkpoint)
+      {
+        throw UsageError(place + fault)
       }
-      if let longest = generator.longestPredicted, start.count > longest {
-        throw UsageError(
-          "\(place)the prompt has \(start.count) symbols, and \(command.from.checkpoint) predicts at "
-            + "most \(longest): give a shorter one")
-      }
-      symbols.append(start)
+      symbols.append(given.symbols)
     }
     let times = count
     all = symbols.flatMap { Array(repeating: $0, count: times) }

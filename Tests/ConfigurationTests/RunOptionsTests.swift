@@ -124,7 +124,7 @@ private let model = "\nmodel: {embedding: 4, layers: [{cell: elman, hidden: 5}]}
       ),
       (
         "training: {on_nonfinite: ignore}",
-        "26: no policy is called ignore; there are rollback, skip, stop"
+        "26: no policy is called ignore; choose one of rollback, skip, stop"
       ),
       (
         "training: {label_smoothing: 1}",

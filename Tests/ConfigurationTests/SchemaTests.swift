@@ -85,6 +85,69 @@ import Testing
     #expect(layer["hidden"]?["anyOf"] != nil || layer["hidden"]?["minimum"] == .integer(1))
   }
 
+  private func faults(_ yaml: String) throws -> [String] {
+    // Laid over the least that decodes.
+    let makesLayers = ["  tree: ", "  preset: "].contains { yaml.contains($0) }
+    let layers = makesLayers ? "" : ", layers: [{cell: elman, hidden: 8}]"
+    let least = try Configuration(yaml: "model: {embedding: 96\(layers)}", file: "least")
+    let value = try least.merged(with: Configuration(yaml: yaml, file: "a.yaml")).json
+    // A part of a configuration lacks other sections.
+    return SchemaJudge(root: Self.schema).faults(value, Self.schema)
+      .filter { !$0.hasPrefix(" lacks ") }
+  }
+
+  /// Values that are written in several forms.
+  @Test(
+    arguments: [
+      "training: {recompute: sqrt}", "training: {recompute: none}", "training: {recompute: 4}",
+      "training: {recompute: {states: 8}}", "training: {on_nonfinite: {policy: skip, limit: 3}}",
+      "training: {on_nonfinite: skip}", "communication: {overlap: auto}",
+      "communication: {overlap: true}", "communication: {compression: top_k}",
+      "communication: {compression: {powersgd: {rank: 2}}}",
+      "model: {embedding_scale: sqrt, layers: [{cell: lstm, hidden: 5}]}",
+      "model: {embedding_scale: 2.5, layers: [{cell: lstm, hidden: 5}]}",
+      "model: {layers: [{cell: min-gru, hidden: 5, candidate: positive}]}",
+      "model: {layers: [{cell: elman, hidden: 5, nonlinearity: relu}]}",
+    ]) func `Each form of a value is valid`(_ yaml: String) throws
+  {
+    #expect(try faults(yaml) == [])
+  }
+
+  @Test(
+    arguments: [
+      "training: {recompute: sqr}", "training: {on_nonfinite: {policy: skp}}",
+      "communication: {overlap: 3}", "model: {layers: [{cell: elman, nonlinearity: rel}]}",
+      "model: {layers: [{cell: lstn}]}", "training: {bptt: 0}", "trainin: {bptt: 5}",
+    ]) func `Other values are not`(_ yaml: String) throws
+  {
+    #expect(try faults(yaml) != [])
+  }
+
+  @Test func `Every block of the reference is valid, and every configuration`() throws {
+    let page = try String(
+      contentsOf: packageRoot.appending(path: "docs/configuration.md"), encoding: .utf8)
+    var texts: [(String, String)] = page.components(separatedBy: "\n```yaml\n").dropFirst()
+      .enumerated().map {
+        ("block \($0 + 1)", $1.components(separatedBy: "\n```").first ?? "")
+      }
+    let folder = packageRoot.appending(path: "configs")
+    for file in try FileManager.default.contentsOfDirectory(
+      at: folder, includingPropertiesForKeys: nil)
+    where file.pathExtension == "yaml" {
+      texts.append((file.lastPathComponent, try String(contentsOf: file, encoding: .utf8)))
+    }
+    #expect(texts.count > 100)
+    for (name, text) in texts { #expect(try faults(text) == [], "\(name): \(text.prefix(200))") }
+  }
+
+  @Test func `Its names are the same in every build`() throws {
+    guard case .object(let definitions)? = Self.schema["$defs"] else {
+      Issue.record("no definitions")
+      return
+    }
+    #expect(definitions.keys.filter { $0.contains("0x") || $0.contains("unknown") } == [])
+  }
+
   @Test func `It is the same every time`() {
     #expect(ConfigurationSchema.value == Self.schema)
   }

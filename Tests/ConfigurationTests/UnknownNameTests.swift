@@ -35,6 +35,10 @@ import Testing
       "no compression is called powersdg; did you mean \"powersgd\"?"
     ),
     ("data={task: coppy}", "no task is called coppy; did you mean \"copy\"?"),
+    (
+      "communication.compression=zip",
+      "no compression is called zip; choose one of one_bit, powersgd, top_k; or remove it"
+    ),
     ("data={task: tomita, grammar: 9}", "grammar"),
     ("data={train: a, format: liens}", "no format is called liens; did you mean \"lines\"?"),
     (
@@ -47,7 +51,7 @@ import Testing
       "no boundary of documents is called lin; did you mean \"line\"?"
     ),
     ("model.end=halted", "did you mean \"halt\"?"),
-    ("data={task: quux}", "no task is called quux; there are adding, "),
+    ("data={task: quux}", "no task is called quux; choose one of adding, "),
   ]
 
   @Test(arguments: cases.indices)

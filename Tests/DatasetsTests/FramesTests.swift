@@ -201,7 +201,10 @@ import Testing
     ),
     (#"{"format": "arrays", "train": "f", "columns": {"inputs": [2], "id": 1}}"#, "no columns"),
     (#"{"train": "f", "columns": {"inputs": [2], "id": 1}}"#, "no columns"),
-    (#"{"format": "wav", "train": "f"}"#, "no format is called wav; there are arrays, csv, text"),
+    (
+      #"{"format": "wav", "train": "f"}"#,
+      "no format is called wav; choose one of arrays, csv, text"
+    ),
   ])
   func `what cannot be read is refused`(source: String, why: String) {
     let error = #expect(throws: DecodingError.self) { try open(source, ["t.txt": "a\tb\n"]) }

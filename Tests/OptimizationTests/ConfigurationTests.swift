@@ -69,7 +69,7 @@ import Testing
       ),
       (
         #"{"rule": "quux"}"#,
-        "rule: no optimizer is called quux; there are "
+        "rule: no optimizer is called quux; choose one of "
           + "adagrad, adam, adamw, ademamix, lion, muon, rmsprop, schedule_free, sgd"
       ),
       (
@@ -125,7 +125,7 @@ import Testing
       ),
       (
         #"{"rule": "adamw", "decay": "biases"}"#,
-        "decay: no scope of weight decay is called biases; there are all, matrices"
+        "decay: no scope of weight decay is called biases; choose one of all, matrices"
       ),
       (
         #"{"rule": "adagrad", "learning_rate_decay": -2}"#,

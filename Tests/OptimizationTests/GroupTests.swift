@@ -71,7 +71,7 @@ import Testing
     (#"{"rate": 2}"#, ": a group is of all parameters; give it match or kind"),
     (
       #"{"kind": "bias", "rate": 2}"#,
-      "kind: no kind of parameter is called bias; there are embedding, matrix, output, "
+      "kind: no kind of parameter is called bias; choose one of embedding, matrix, output, "
         + "recurrent, vector"
     ),
     (

@@ -133,6 +133,14 @@ import Training
     let tested = try need(
       "data.valid=0.2", "data.test=0.2", "evaluation={batch_size: 5, bptt: 50}")
     #expect(tested.ofEvaluations > 2 * validated.ofEvaluations)
+    // The first rank alone writes samples.
+    let sampled = try need("evaluation.sample={length: 9}")
+    #expect(alone.ofSamples == 0 && sampled.ofSamples > 0)
+    #expect(sampled.ofEvaluations == alone.ofEvaluations && sampled.ofRank >= alone.ofRank)
+    // The gradient that an evaluation shows is counted.
+    let bare = try need(
+      "data.valid=0.2", "evaluation={batch_size: 5, bptt: 50}", "report.tensorboard=false")
+    #expect(validated.ofRank > bare.ofRank && validated.ofEvaluations == bare.ofEvaluations)
     // Adam's two moments, and SGD's none.
     let plain = try need("training.optimizer.rule=sgd")
     let momentum = try need("training.optimizer={rule: sgd, momentum: 0.5}")

@@ -25,3 +25,25 @@ public enum ConfigurationSchema {
     return .object(members)
   }
 }
+
+extension Configuration {
+  /// The written values, as an editor that knows YAML 1.2 reads them.
+  package var json: JSONValue { root.json }
+}
+
+extension ConfigurationNode {
+  fileprivate var json: JSONValue {
+    switch content {
+    case .quoted(let text): return .string(text)
+    case .list(let elements): return .array(elements.map(\.json))
+    case .mapping(let entries):
+      return .object(Dictionary(entries.map { ($0.key, $0.value.json) }) { $1 })
+    case .plain(let text):
+      if isNull { return .null }
+      if let flag = Bool.read(content) { return .bool(flag) }
+      if let number = Int.read(content) { return .integer(number) }
+      if let number = Double.read(content) { return .number(number) }
+      return .string(text)
+    }
+  }
+}

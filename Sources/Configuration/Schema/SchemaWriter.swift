@@ -85,7 +85,7 @@ final class SchemaWriter {
       return true
     }
     let word = SchemaProbe(type, .word("no such name"))
-    if let known = word.failure?.known, word.failure?.path == [] {
+    if let known = word.failure?.path == [] ? word.failure?.known ?? Self.cases(of: type) : nil {
       schema.append(.object(["enum": .array(known.map { .string($0) })]))
       samples += known.map { .word($0) }
       if accepts(.word("./a.b")) { schema.append(Self.kind("string")) }
@@ -121,6 +121,15 @@ final class SchemaWriter {
       schema.append(.object(["$ref": .string("#/$defs/" + name)]))
     }
     return (schema.isEmpty ? [.object([:])] : schema, samples)
+  }
+
+  /// Returns the words of an enumeration that has one for each case; nil for other types.
+  private static func cases(of type: any Decodable.Type) -> [String]? {
+    func words<Choice: CaseIterable>(_ choice: Choice.Type) -> [String] {
+      choice.allCases.compactMap { ($0 as? any RawRepresentable)?.rawValue as? String }
+    }
+    let found = (type as? any CaseIterable.Type).map { words($0) } ?? []
+    return found.isEmpty ? nil : found
   }
 
   /// Returns the types, other than single words and numbers, as which a type decodes its whole value.

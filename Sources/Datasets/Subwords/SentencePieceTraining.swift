@@ -64,10 +64,18 @@ public struct SentencePieceTraining: Sendable {
     if let error = sentences.error { throw error }
     guard mistake == nil, let model else {
       throw DataError(
-        "SentencePiece cannot train \(size) pieces on \(text.name) (\(mistake ?? "nothing came out")): "
+        "\(Self.refusal) \(size) pieces on \(text.name) (\(mistake ?? "nothing came out")): "
           + "give another size, or more text")
     }
     return Array(UnsafeBufferPointer(start: model, count: count))
+  }
+
+  /// The first words of what the library refuses.
+  private static let refusal = "SentencePiece cannot train"
+
+  /// Returns true if an error of the training is a refusal of the library, such as that of the size.
+  public static func isRefusal(_ error: any Error) -> Bool {
+    (error as? DataError)?.description.hasPrefix(refusal) == true
   }
 
   /// Trains a model and writes it, whole or not at all.

@@ -68,6 +68,44 @@ func requireUTF8(_ text: Span<UInt8>, of path: String) throws(DataError) {
       + "or use tokenizer: byte")
 }
 
+extension TextFiles {
+  /// Returns true if the first MiB of every file is UTF-8.
+  /// - Throws: `DataError` for a file that is compressed or in UTF-16, or that cannot be read.
+  public func areUTF8() throws(DataError) -> Bool {
+    var areUTF8 = true
+    for file in files {
+      let mapped = try MappedFile(file.path)
+      let isUTF8 = try mapped.withText { (text) throws(DataError) in
+        if let form = knownForm(of: text) { throw DataError("\(file.path) \(form)") }
+        let start = text.extracting(0..<min(text.count, 1 << 20))
+        // The last character may be cut.
+        let cut = start.count < text.count ? unfinishedLength(of: start) : 0
+        return firstInvalidByte(of: start.extracting(0..<start.count - cut)) == nil
+      }
+      areUTF8 = areUTF8 && isUTF8
+    }
+    return areUTF8
+  }
+
+  /// Returns the number of different characters (Unicode scalars).
+  /// - Throws: `DataError` if a file cannot be read or is not UTF-8.
+  public func distinctCharacterCount() throws(DataError) -> Int {
+    var isFound = [Bool](repeating: false, count: 0x110000)
+    try forEach(utf8: true) { (text) throws(DataError) in
+      var i = 0
+      while i < text.count {
+        let length = characterLength(text[i])
+        // The lead has 7, 5, 4 or 3 bits of the number, and each further byte 6.
+        var number = Int(text[i]) & (length == 1 ? 0x7F : 0x7F >> length)
+        for k in 1..<max(length, 1) { number = number << 6 | Int(text[i + k] & 0x3F) }
+        isFound[number] = true
+        i += length
+      }
+    }
+    return isFound.count { $0 }
+  }
+}
+
 let newline = UInt8(ascii: "\n")
 let carriageReturn = UInt8(ascii: "\r")
 

@@ -1,3 +1,4 @@
+internal import Names
 public import Sequences
 
 /// The place where the condition of a sequence enters a model.
@@ -34,9 +35,11 @@ extension EmbeddingScale: Codable {
     } else if (try? value.decode(String.self)) == "sqrt" {
       self = .squareRoot
     } else {
-      throw DecodingError.dataCorruptedError(
-        in: value,
-        debugDescription: "embedding_scale is a number above 0, or sqrt, the root of the width")
+      throw DecodingError.dataCorrupted(
+        .init(
+          codingPath: value.codingPath,
+          debugDescription: "embedding_scale is a number above 0, or sqrt, the root of the width",
+          underlyingError: UnknownName("", of: "embedding_scale", among: ["sqrt"])))
     }
   }
 

@@ -176,8 +176,8 @@ package struct ReportPage {
       }.joined(separator: "\n")
     }
     let earlier = found.dropLast()
-    let chosen = stride(from: 0, to: earlier.count, by: max(1, earlier.count / Self.mostSamples))
-      .map { earlier[$0] }
+    let step = max(1, (earlier.count + Self.mostSamples - 1) / Self.mostSamples)
+    let chosen = stride(from: 0, to: earlier.count, by: step).map { earlier[$0] }
     let before = chosen.map {
       "<details><summary>after step \(number(Double($0.step)))</summary>\(html($0.texts))</details>"
     }

@@ -52,11 +52,13 @@ struct Hyperparameters {
     return message
   }
 
+  /// How a run ended.
+  enum Status: UInt64 { case success = 1, failure }
+
   /// The message of the end of a run.
-  static func end(at time: Double) -> Data {
+  static func end(_ status: Status, at time: Double) -> Data {
     var info = Data()
-    // STATUS_SUCCESS
-    info.varint(1, 1)
+    info.varint(1, status.rawValue)
     info.number(2, time)
     var message = Data()
     message.field(4, info)

@@ -26,8 +26,6 @@ package final class TensorBoardSink: MetricsSink {
 
   /// The shortest time between two steps that are written, in seconds.
   private static let interval = 0.1
-  /// The most numbers of a parameter that a histogram counts.
-  private static let most = 1 << 16
   private static let buckets = 40
 
   package init(
@@ -97,12 +95,12 @@ package final class TensorBoardSink: MetricsSink {
   package func record(weights: ParameterVector, _ coordinator: Coordinator) {
     guard file != nil else { return }
     append(step: coordinator.state.step) {
-      $0.summary.value = Self.histograms(of: weights, scale: 1, "weights")
+      $0.summary.value = Self.histograms(of: ParameterSample(ofWhole: weights), scale: 1, "weights")
     }
     flush()
   }
 
-  package func record(gradient: ParameterVector, scale: Double, _ coordinator: Coordinator) {
+  package func record(gradient: ParameterSample, scale: Double, _ coordinator: Coordinator) {
     guard file != nil else { return }
     // The step is not over yet.
     append(step: coordinator.state.step + 1) {
@@ -111,25 +109,19 @@ package final class TensorBoardSink: MetricsSink {
   }
 
   private static func histograms(
-    of vector: ParameterVector, scale: Double, _ name: String
+    of sample: ParameterSample, scale: Double, _ name: String
   ) -> [Tensorboard_Summary.Value] {
-    vector.layout.entries.map { entry in
-      .histogram(
-        "\(name)/\(entry.name)",
-        histogram(vector.elements(of: entry), times: scale, atMost: most, buckets))
+    zip(sample.entries, sample.numbers).map { entry, numbers in
+      .histogram("\(name)/\(entry.name)", histogram(numbers, times: scale, buckets))
     }
   }
 
   /// Counts numbers in equal buckets between the least and the greatest of them.
   private static func histogram(
-    _ numbers: some RandomAccessCollection<Real>, times scale: Double, atMost most: Int,
-    _ buckets: Int
+    _ numbers: [Real], times scale: Double, _ buckets: Int
   ) -> Tensorboard_HistogramProto {
     var histogram = Tensorboard_HistogramProto()
-    let step = max((numbers.count + most - 1) / most, 1)
-    let chosen = stride(from: 0, to: numbers.count, by: step).map {
-      scale * Double(numbers[numbers.index(numbers.startIndex, offsetBy: $0)])
-    }.filter(\.isFinite)
+    let chosen = numbers.map { scale * Double($0) }.filter(\.isFinite)
     guard let low = chosen.min(), let high = chosen.max() else { return histogram }
     let width = high > low ? (high - low) / Double(buckets) : 1
     var counts = [Double](repeating: 0, count: high > low ? buckets : 1)
@@ -156,12 +148,20 @@ package final class TensorBoardSink: MetricsSink {
 
   package func record(checkpoint report: CheckpointReport, _ coordinator: Coordinator) { flush() }
 
-  /// Writes what waits, at the end of the run.
-  package func close(at state: CoordinatorState) {
-    append(step: state.step) {
-      $0.summary.value = [
-        .hyperparameters("session_end_info", Hyperparameters.end(at: EventFile.now))
-      ]
+  /// Writes what waits, and how the run ended; nothing of that for a run that can be resumed.
+  package func close(at state: CoordinatorState, _ outcome: Outcome) {
+    let status: Hyperparameters.Status? =
+      switch outcome {
+      case .complete, .worseThanGuessing: .success
+      case .diverged, .spiked, .unsaved: .failure
+      case .interrupted: nil
+      }
+    if let status {
+      append(step: state.step) {
+        $0.summary.value = [
+          .hyperparameters("session_end_info", Hyperparameters.end(status, at: EventFile.now))
+        ]
+      }
     }
     flush()
   }

@@ -14,6 +14,7 @@ public struct StartingConfiguration {
   public init(_ purpose: Purpose, _ files: [String]) throws {
     self.purpose = purpose
     data = try StartingData(purpose, files)
+    symbols = max(300, min(16_000, data.characters / 200))
     let file = files.last.map { $0.split(separator: "/").last.map(String.init) ?? "" }
     let stem = file.map { $0.split(separator: ".").first.map(String.init) ?? "" } ?? ""
     let letters = stem.map { $0.isLetter || $0.isNumber || $0 == "_" ? $0 : "-" }
@@ -24,22 +25,25 @@ public struct StartingConfiguration {
   /// True if the model has a tokenizer that is to be trained first.
   public var needsTokenizer: Bool { purpose == .subwords && data.isGiven }
 
-  /// Trains the tokenizer, of fewer symbols if the text is too small for many.
-  public func trainTokenizer(to path: String) throws {
+  /// Trains the tokenizer: of about one symbol for each 200 characters, at least of each character, and of fewer if
+  /// the text is too small for many.
+  public mutating func trainTokenizer(to path: String) throws {
     let text = try TextFiles(data.paths)
-    var size = symbols
+    // The 256 bytes and three marks are symbols as well.
+    let least = try text.distinctCharacterCount() + 259
+    symbols = max(symbols, least)
     while true {
       do {
-        return try SentencePieceTraining(kind: .bpe, size: size).write(to: path, on: text)
+        return try SentencePieceTraining(kind: .bpe, size: symbols).write(to: path, on: text)
       } catch {
-        guard size > 300 else { throw error }
-        size = max(300, size / 2)
+        guard SentencePieceTraining.isRefusal(error), symbols > least else { throw error }
+        symbols = max(least, symbols / 2)
       }
     }
   }
 
-  /// The number of symbols of a tokenizer: about one for each 200 characters.
-  private var symbols: Int { max(300, min(16_000, data.characters / 200)) }
+  /// The number of symbols of the tokenizer.
+  private var symbols: Int
 
   /// The configuration as YAML.
   /// - Parameters:
@@ -52,7 +56,8 @@ public struct StartingConfiguration {
 
   // MARK: Sections
 
-  private func head(_ file: String) -> String {
+  private func head(_ path: String) -> String {
+    let file = Self.shellWord(path)
     let first =
       data.isGiven
       ? "" : "# Put your data into \(listed) first, or name other files below.\n#\n"
@@ -113,7 +118,7 @@ public struct StartingConfiguration {
         data:
           train: \(train)
           valid: 0.1                  # the last tenth of the text is held out
-          # Made with: unroll tokenizer train --size \(symbols) --out \(tokenizer) \(data.paths.joined(separator: " "))
+          # Made with: unroll tokenizer train --size \(symbols) --out \(Self.shellWord(tokenizer)) \(data.paths.map(Self.shellWord).joined(separator: " "))
           tokenizer: \(Self.quoted(tokenizer.contains("/") ? tokenizer : "./" + tokenizer))
 
         """
@@ -162,6 +167,10 @@ public struct StartingConfiguration {
     let columns =
       "inputs: [\((data.table?.inputs ?? ["x", "y"]).joined(separator: ", "))], targets: next"
       + (data.table?.id.map { ", id: \($0)" } ?? "")
+    let others = data.table?.leftOut ?? []
+    let leftOut =
+      others.isEmpty
+      ? "" : "  # Left out, because they are no numbers: \(others.joined(separator: ", "))\n"
     return """
       data:
         format: csv
@@ -170,7 +179,7 @@ public struct StartingConfiguration {
         ? "  valid: 0.1                  # the last tenth of the series is held out"
         : "  # valid: other.csv          # one series cannot be divided: name others to validate on")
         # targets: next predicts the next row. Numbers far from -1 … 1 are better scaled to it first.
-        columns: {\(columns)}
+      \(leftOut)  columns: {\(columns)}
 
       """
   }
@@ -338,6 +347,16 @@ public struct StartingConfiguration {
   /// The steps of the run, about.
   private var steps: Int {
     max(1, count * epochs / max(1, isText ? batch * window : batch))
+  }
+
+  /// Returns a word as a shell reads it, in quotation marks if it has anything but letters, digits and `./_-`.
+  public static func shellWord(_ word: String) -> String {
+    let isSafe =
+      !word.isEmpty && !word.hasPrefix("-")
+      && word.unicodeScalars.allSatisfy {
+        $0.properties.isAlphabetic || ("0"..."9").contains($0) || "./_-".unicodeScalars.contains($0)
+      }
+    return isSafe ? word : "'" + word.replacing("'", with: "'\\''") + "'"
   }
 
   /// Returns a word as YAML, in quotation marks if it would not be read as this text.

@@ -34,11 +34,14 @@ struct StartingData {
           ? "translation takes two files, the sources and the outputs: give both, or none"
           : "\(purpose.rawValue) takes one file: give it, or none")
     }
+    if let path = files.first(where: { $0.unicodeScalars.contains { $0.value < 32 } }) {
+      throw UsageError(
+        "a path has a line end or another control character: rename \(path.debugDescription)")
+    }
     let text = try TextFiles(files)
+    isUnicode = try text.areUTF8()
     characters = try text.characterCount()
-    if purpose == .characters || purpose == .words || purpose == .subwords {
-      isUnicode = Self.isUnicode(files[0])
-    } else {
+    if ![.characters, .words, .subwords].contains(purpose) {
       let content = try Self.content(of: files[files.count - 1])
       lines = content.split(whereSeparator: \.isNewline).count { !$0.allSatisfy(\.isWhitespace) }
       if purpose == .series { table = try StartingTable(content, from: files[0]) }
@@ -53,63 +56,4 @@ struct StartingData {
     }
     return text
   }
-
-  /// Returns true if the beginning of a file is UTF-8; true for a folder.
-  private static func isUnicode(_ path: String) -> Bool {
-    guard let handle = FileHandle(forReadingAtPath: path),
-      let data = try? handle.read(upToCount: 1 << 20)
-    else { return true }
-    // The last character may be cut.
-    return (0...3).contains { String(validating: data.dropLast($0), as: UTF8.self) != nil }
-  }
-}
-
-/// The columns of a table of series.
-struct StartingTable {
-  /// The columns of numbers, by name or number, as a configuration writes them.
-  let inputs: [String]
-  /// The column that tells series apart; nil for none.
-  let id: String?
-  /// The number of series.
-  let series: Int
-  let rows: Int
-
-  init(_ text: String, from path: String) throws {
-    let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
-      .map { $0.split(separator: ",", omittingEmptySubsequences: false).map(Self.trimmed) }
-    func isBlank(_ row: [String]) -> Bool { row.allSatisfy(\.isEmpty) }
-    guard let first = lines.first(where: { !isBlank($0) }) else {
-      throw DataError("\(path) has no rows: give a table of numbers in CSV")
-    }
-    let hasHeader = first.contains { Double($0) == nil }
-    let rows = lines.drop(while: isBlank).dropFirst(hasHeader ? 1 : 0)
-    let full = rows.filter { !isBlank($0) }
-    let names = hasHeader ? first.map(Self.quoted) : first.indices.map { String($0 + 1) }
-    let known = ["id", "run", "series", "sequence", "name"]
-    let id = first.indices.first { column in
-      (hasHeader && known.contains(first[column].lowercased()))
-        || full.contains { $0.count > column && Double($0[column]) == nil }
-    }
-    let inputs = first.indices.filter { column in
-      column != id && full.allSatisfy { $0.count > column && Double($0[column]) != nil }
-    }
-    guard !inputs.isEmpty else {
-      throw DataError("\(path) has no column of numbers alone: give a table of numbers in CSV")
-    }
-    self.inputs = inputs.map { names[$0] }
-    self.id = id.map { names[$0] }
-    self.rows = full.count
-    if let id {
-      let ids = full.map { $0.count > id ? $0[id] : "" }
-      series = 1 + zip(ids, ids.dropFirst()).count { $0 != $1 }
-    } else {
-      series = rows.split(whereSeparator: isBlank).count
-    }
-  }
-
-  private static func trimmed(_ field: Substring) -> String {
-    field.trimmingCharacters(in: .whitespaces)
-  }
-
-  private static func quoted(_ name: String) -> String { StartingConfiguration.quoted(name) }
 }

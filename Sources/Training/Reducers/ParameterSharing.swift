@@ -186,3 +186,43 @@ package final class ParameterSharing {
     }
   }
 }
+
+extension ParameterSharing {
+  /// Returns the numbers of all parameters, of which each rank has those of its slice, on the root; elsewhere its
+  /// own. Collective.
+  func gathered(_ sample: ParameterSample) throws(CommunicationError) -> ParameterSample {
+    // Where hosts do not divide the moments among them, each has the whole vector.
+    let isCopy = !grid.isSharded && (grid.column?.rank ?? 0) > 0
+    let all = try grid.world.gather(isCopy ? [] : sample.bytes, at: 0)
+    var whole = sample
+    for (rank, bytes) in all.enumerated() where rank != grid.world.rank && !bytes.isEmpty {
+      whole.add(bytes)
+    }
+    return whole
+  }
+}
+
+extension ParameterSample {
+  /// The numbers as bytes, each parameter's after their count.
+  fileprivate var bytes: [UInt8] {
+    numbers.flatMap { numbers in
+      withUnsafeBytes(of: Int32(numbers.count)) { Array($0) }
+        + numbers.withUnsafeBytes { Array($0) }
+    }
+  }
+
+  /// Adds the numbers of another rank.
+  fileprivate mutating func add(_ bytes: [UInt8]) {
+    var offset = 0
+    bytes.withUnsafeBytes { bytes in
+      for entry in numbers.indices {
+        let count = Int(bytes.loadUnaligned(fromByteOffset: offset, as: Int32.self))
+        offset += MemoryLayout<Int32>.stride
+        for _ in 0..<count {
+          numbers[entry].append(bytes.loadUnaligned(fromByteOffset: offset, as: Real.self))
+          offset += MemoryLayout<Real>.stride
+        }
+      }
+    }
+  }
+}

@@ -29,9 +29,13 @@ struct Init: ParsableCommand {
   var output: String?
 
   func run() throws {
-    let start = try StartingConfiguration(purpose, data)
+    var start = try StartingConfiguration(purpose, data)
     let file = output ?? start.name + ".yaml"
-    let tokenizer = String(file.dropLast(file.hasSuffix(".yaml") ? 5 : 0)) + ".model"
+    guard !file.unicodeScalars.contains(where: { $0.value < 32 }) else {
+      throw UsageError("--output has a line end or another control character: choose another name")
+    }
+    let end = [".yaml", ".yml"].first { file.hasSuffix($0) } ?? ""
+    let tokenizer = String(file.dropLast(end.count)) + ".model"
     for path in [file] + (start.needsTokenizer ? [tokenizer] : []) {
       guard !FileManager.default.fileExists(atPath: path) else {
         throw UsageError("\(path) exists already: choose another file with --output, or remove it")
@@ -49,6 +53,7 @@ struct Init: ParsableCommand {
       throw UsageError("\(file) cannot be written: choose another file with --output")
     }
     print(file)
-    StandardStreams.tell("unroll train \(file) starts the training.\n")
+    StandardStreams.tell(
+      "unroll train \(StartingConfiguration.shellWord(file)) starts the training.\n")
   }
 }

@@ -6,6 +6,7 @@ import Inference
 import LinearAlgebra
 import TestSupport
 import Testing
+import Training
 
 extension TrainerTests {
   /// `evaluation.sample`: texts that the model writes while it is trained.
@@ -121,6 +122,51 @@ extension TrainerTests {
         return (texts, try Metrics(folder).having("samples").last?["samples"])
       }[0]
       #expect(found.1 == .array(found.0))
+    }
+
+    @Test(arguments: World.few)
+    func `are broken off by a request to stop, and written by the resumed run`(
+      _ world: World
+    ) throws {
+      let trial = Trial("evaluation.sample={every: 6, prompt: ab, length: 9}")
+      let results = try world.run { world, folder in
+        try trial.train(world, folder, run: "whole")
+        var asked = 0
+        // The run is over, and its folder free, when this returns.
+        func stopped() throws -> (Outcome, Int) {
+          let run = try trial.prepare(world, folder, run: "broken")
+          let trainer = run.trainer
+          if world.isRoot {
+            trainer.isAskedToStop = { [unowned trainer] in
+              guard !trainer.isTakingStep, trainer.coordinator.state.step == 6 else { return false }
+              asked += 1
+              return asked > 3
+            }
+          }
+          return (try run.train(), trainer.coordinator.state.step)
+        }
+        let (outcome, step) = try stopped()
+        try world.barrier()
+        let early = try Metrics(folder, run: "broken").steps("samples")
+        try world.barrier()
+        try trial.train(world, folder, run: "broken")
+        return (outcome, step, early, asked, try differencesFromWhole(folder, run: "broken"))
+      }
+      for (outcome, step, early, asked, differences) in results {
+        #expect(outcome == .interrupted && step == 6 && early == [] && differences == [])
+        #expect(asked == 0 || asked == 4)
+      }
+    }
+
+    @Test func `refuse a prompt of which the model knows nothing`() throws {
+      #expect {
+        _ = try World.singleProcess.run { world, folder in
+          try Trial("evaluation.sample={prompt: QXZ, length: 9}").train(world, folder).step
+        }
+      } throws: {
+        "\($0)".contains(
+          "evaluation.sample.prompt: no symbol of the prompt \"QXZ\" is in the model's")
+      }
     }
 
     @Test func `refuse a condition that the data has not`() throws {
