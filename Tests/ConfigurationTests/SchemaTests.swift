@@ -10,7 +10,7 @@ import Testing
 
   /// The keys that the schema has, with `*` for the index of an element and for names in a mapping.
   private func keys(_ schema: JSONValue, at path: String, depth: Int = 0) -> Set<String> {
-    guard depth < 12 else { return [] }
+    guard depth < 24 else { return [] }
     var found: Set<String> = []
     if case .string(let reference)? = schema["$ref"] {
       let name = reference.replacingOccurrences(of: "#/$defs/", with: "")

@@ -183,9 +183,7 @@ final class SchemaWriter {
       "additionalProperties": .bool(false),
     ]
     if !probe.required.isEmpty { members["required"] = strings(probe.required) }
-    let rules = probe.beside.sorted { $0.key < $1.key }.flatMap { (key, names) -> [JSONValue] in
-      self.rules(key, names, probe)
-    }
+    let rules = kind(of: probe).map { self.rules($0, probe.beside[$0]!, probe) } ?? []
     if !rules.isEmpty { members["allOf"] = .array(rules) }
     return .object(members)
   }
@@ -234,6 +232,13 @@ final class SchemaWriter {
       members[accepted.contains(1) ? "maximum" : "exclusiveMaximum"] = .integer(1)
     }
     return .object(members)
+  }
+
+  /// Returns the key whose names decide most about the keys beside it, such as `cell` of a layer; nil if none
+  /// does. Beside the names of others, which are read with some kinds alone, not all keys have been tried.
+  private func kind(of probe: MappingProbe) -> String? {
+    let counts = probe.beside.mapValues { Set($0.values).count }
+    return counts.sorted { $0.key < $1.key }.max { $0.value < $1.value }?.key
   }
 
   /// Returns the rules on the keys beside the names of a key.
