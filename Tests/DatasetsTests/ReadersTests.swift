@@ -274,12 +274,12 @@ import Testing
     for (json, path, reason) in [
       (#"{"task": "copy", "train": "a"}"#, "train", "a task generates its own"),
       (#"{"task": "copy", "format": "lines"}"#, "format", "a task generates its own"),
-      (#"{"format": "line"}"#, "format", "there are lines, tags"),
+      (#"{"format": "line"}"#, "format", "did you mean \"lines\"?"),
       (#"{"format": "piano", "tokenizer": "word"}"#, "tokenizer", "have no symbols"),
       (#"{"format": "tags", "tokenizer": "character"}"#, "tokenizer", "its tokens are words"),
       (#"{"format": "lines", "tokenizer": "byte"}"#, "tokenizer", "word or character"),
       (#"{"format": "lines", "document": "line"}"#, "document", "documents are for a running text"),
-      (#"{"format": "trees", "view": "leaves"}"#, "view", "among root, phrases, nodes, tree"),
+      (#"{"format": "trees", "view": "leaves"}"#, "view", "one of nodes, phrases, root, tree"),
       (#"{"format": "trees", "view": "nodes", "test_view": "root"}"#, "test_view", "of one kind"),
       (
         #"{"format": "csv", "columns": {"inputs": [0], "targets": [1]}}"#, "columns.inputs.Index 0",

@@ -102,10 +102,10 @@ private let others: [String: any GeneratedTask] = [
 
   @Test func `An impossible option is refused at its key`() {
     for (json, path, reason) in [
-      (#"{"task": "reberr"}"#, "task", "there are adding, associative-recall"),
+      (#"{"task": "reberr"}"#, "task", "did you mean \"reber\"?"),
       (#"{"task": "copy", "delay": 0}"#, "delay", "at least 1"),
       (#"{"task": "copy", "train_size": 0}"#, "train_size", "at least 1"),
-      (#"{"task": "adding", "form": "hard"}"#, "form", "among plain, hochreiter"),
+      (#"{"task": "adding", "form": "hard"}"#, "form", "one of hochreiter, plain"),
       (#"{"task": "adding", "form": "hochreiter", "length": 21}"#, "length", "at least 22"),
       (#"{"task": "tomita", "grammar": 8}"#, "grammar", "at most 7"),
       (#"{"task": "parity", "test_length": [5, 3]}"#, "test_length", "such as [10, 20]"),
@@ -113,7 +113,7 @@ private let others: [String: any GeneratedTask] = [
       (#"{"task": "associative-recall", "length": 31}"#, "length", "four times the pairs"),
       (#"{"task": "associative-recall", "alphabet": 15}"#, "alphabet", "twice the pairs"),
       (#"{"task": "selective-copy", "length": 15}"#, "length", "number of symbols (16)"),
-      (#"{"task": "word-problem", "group": "s4"}"#, "group", "among a5, a4xz5, z60"),
+      (#"{"task": "word-problem", "group": "s4"}"#, "group", "one of a4xz5, a5, z60"),
       (#"{"task": "narma", "length": 10, "washout": 10}"#, "washout", "at most 9"),
       (#"{"task": "frames", "noise": -1}"#, "noise", "from 0 on"),
     ] {

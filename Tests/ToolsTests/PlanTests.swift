@@ -98,8 +98,8 @@ private let sections = [
       options, on: try cluster(Self.free(1)), vocabulary: 600, streams: 3)
     let found = StepPlan.simulate(request, options.communication).step
     // q, k, v, o and two gates of each head; k vᵀ and Cᵀ q of heads with 8 keys.
-    let lowest = Self.distinctSymbols(of: 600, in: 33) * Double(2 * 32 + 2 * 64 + 2 * 4) * 50
-    let expected = 6e-9 * (33 * 600.0 * 64 / 3 + lowest / 5 + 33 * 2 * 8 * 64 / 2)
+    let input = Double(2 * 32 + 2 * 64 + 2 * 4) * 50
+    let expected = 6e-9 * 33 * (600.0 * 64 / 3 + input / 5 + 2 * 8 * 64 / 2)
     #expect(abs(found / expected - 1) < 1e-6, "\(found) and \(expected)")
   }
 

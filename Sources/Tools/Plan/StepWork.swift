@@ -230,13 +230,7 @@ private struct WorkCounter {
     let elementwise = Double(numbers[name] ?? 0) * rows / 2
     forward.recurrent.append(loop)
     forward.elementwise += elementwise
-    var loops = [loop, window]
-    // Products with a state, of which the backward pass has two for one of the forward pass.
-    if let number = stateMultiplyAdds[name] {
-      let state = Work.Loop(operations: 2 * rows * Double(number))
-      forward.recurrent.append(state)
-      loops += [state, state]
-    }
+    let loops = [loop, window] + productsWithState(of: name)
     backward.append(
       .init(
         name: name + " recurrent", work: Work(recurrent: loops, elementwise: elementwise),
@@ -249,7 +243,7 @@ private struct WorkCounter {
       .init(name: name + " below", work: Work(input: products), ranges: lengths(rest)))
   }
 
-  /// A layer without time, such as an embedding or a linear layer.
+  /// A layer without recurrent weights, such as an embedding, a linear layer, or one whose state is a matrix.
   private mutating func countOther(_ entries: [Entry], isLast: Bool) {
     let name = entries.first?.layer ?? "layer"
     // The products with a shared matrix are those of the head.
@@ -259,8 +253,19 @@ private struct WorkCounter {
     forward.elementwise += elementwise
     backward.append(
       .init(
-        name: name, work: Work(input: 2 * operations, elementwise: elementwise),
+        name: name,
+        work: Work(
+          input: 2 * operations, recurrent: productsWithState(of: name), elementwise: elementwise),
         ranges: lengths(entries.filter { !$0.isRowSparse })))
+  }
+
+  /// Counts the products of a layer's activations with its state in the forward pass.
+  /// - Returns: Those of the backward pass, two for one.
+  private mutating func productsWithState(of layer: String) -> [Work.Loop] {
+    guard let number = stateMultiplyAdds.removeValue(forKey: layer) else { return [] }
+    let loop = Work.Loop(operations: 2 * rows * Double(number))
+    forward.recurrent.append(loop)
+    return [loop, loop]
   }
 
   private typealias Entry = ParameterLayout.Entry
