@@ -118,8 +118,30 @@ struct ONNXInterpreter {
             ? x[place] : other[[place[0], place[1], place[2] - x.shape[2]]]
         }
       ]
+    case "LayerNormalization":
+      return [normalize(x, gain: second!, shift: inputs.count > 2 ? inputs[2] : nil, node)]
     default: return [reshape(node, x, second)]
     }
+  }
+
+  /// Normalises the last axis.
+  private func normalize(
+    _ x: ONNXArray, gain: ONNXArray, shift: ONNXArray?, _ node: ONNXNodeProto
+  ) -> ONNXArray {
+    precondition(node.integer("axis") == -1, "normalises other axes")
+    let eps = node.attribute.first { $0.name == "epsilon" }.map { Double($0.f) } ?? 1e-5
+    let width = x.shape.last!
+    var values = x.values
+    for row in stride(from: 0, to: values.count, by: width) {
+      let own = x.values[row..<row + width]
+      let mean = own.reduce(0, +) / Double(width)
+      let variance = own.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(width)
+      for (j, value) in own.enumerated() {
+        let scaled = (value - mean) / (variance + eps).squareRoot() * gain.values[j]
+        values[row + j] = scaled + (shift?.values[j] ?? 0)
+      }
+    }
+    return ONNXArray(x.shape, values)
   }
 
   /// Runs the operators that move numbers or sum them.
