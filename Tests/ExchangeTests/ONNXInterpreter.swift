@@ -129,7 +129,7 @@ struct ONNXInterpreter {
     _ x: ONNXArray, gain: ONNXArray, shift: ONNXArray?, _ node: ONNXNodeProto
   ) -> ONNXArray {
     precondition(node.integer("axis") == -1, "normalises other axes")
-    let eps = node.attribute("epsilon").map { Double($0.f) } ?? 1e-5
+    let eps = node.attribute.first { $0.name == "epsilon" }.map { Double($0.f) } ?? 1e-5
     let width = x.shape.last!
     var values = x.values
     for row in stride(from: 0, to: values.count, by: width) {
