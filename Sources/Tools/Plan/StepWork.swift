@@ -230,7 +230,7 @@ private struct WorkCounter {
     let elementwise = Double(numbers[name] ?? 0) * rows / 2
     forward.recurrent.append(loop)
     forward.elementwise += elementwise
-    let loops = [loop, window] + productsWithState(of: name)
+    let loops = [loop, window] + productsWithState(of: parts.joined())
     backward.append(
       .init(
         name: name + " recurrent", work: Work(recurrent: loops, elementwise: elementwise),
@@ -255,14 +255,18 @@ private struct WorkCounter {
       .init(
         name: name,
         work: Work(
-          input: 2 * operations, recurrent: productsWithState(of: name), elementwise: elementwise),
+          input: 2 * operations, recurrent: productsWithState(of: entries), elementwise: elementwise
+        ),
         ranges: lengths(entries.filter { !$0.isRowSparse })))
   }
 
-  /// Counts the products of a layer's activations with its state in the forward pass.
+  /// Counts the products of activations with the states of some parameters' layers in the forward pass.
   /// - Returns: Those of the backward pass, two for one.
-  private mutating func productsWithState(of layer: String) -> [Work.Loop] {
-    guard let number = stateMultiplyAdds.removeValue(forKey: layer) else { return [] }
+  private mutating func productsWithState(of entries: some Sequence<Entry>) -> [Work.Loop] {
+    let number = Set(entries.map(\.layer)).reduce(0) {
+      $0 + (stateMultiplyAdds.removeValue(forKey: $1) ?? 0)
+    }
+    guard number > 0 else { return [] }
     let loop = Work.Loop(operations: 2 * rows * Double(number))
     forward.recurrent.append(loop)
     return [loop, loop]
