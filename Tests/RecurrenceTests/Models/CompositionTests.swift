@@ -155,12 +155,15 @@ import Testing
         || cell == "second-order" && model.condition == .firstInput
       // μ of RWKV's decay needs a state before a step and another input: here all inputs are alike.
       let isConstant = place.interface.input == .nothing
+      // The output of this cell is none of its states, and a decoder may begin with these alone.
+      let isBehindStates = cell == "xlstm-slstm" && model.encoder != nil
       let plan = SequenceModel(model, interface: place.interface, seed: 1).plan
       try body(
         what, model,
         ParameterLayout(plan).entries.map { entry in
           let isUnseen =
             isShort && entry.name.contains("weight_hh") || isConstant && entry.name.contains("x_w")
+            || isBehindStates && entry.name.hasPrefix("source.")
           return (entry.name, !isShut && !isUnseen)
         })
     }

@@ -43,7 +43,7 @@ extension TrainerTests {
       ),
       "pairs of classes": (
         GivenTrials.all["classes and numbers of pairs"]!,
-        "evaluation.sample={every: 6, sources: [abc], condition: [odd, '2']}"
+        "evaluation.sample={every: 6, sources: [abc], condition: [low, '2']}"
       ),
     ]
 
