@@ -21,11 +21,12 @@ func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target 
     name: name, dependencies: dependencies, exclude: excluded[name] ?? [], swiftSettings: settings)
 }
 
-/// Tests are not optimized, because compiling them takes as long as all that they test; what they test is.
+/// Tests are not optimized, because compiling them takes as long as all that they test; what they test is. In
+/// double precision they are: there they are few, and compute derivatives in plain loops.
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .testTarget(
     name: name + "Tests", dependencies: dependencies,
-    swiftSettings: settings + [.unsafeFlags(["-Onone"])])
+    swiftSettings: settings + (double ? [] : [.unsafeFlags(["-Onone"])]))
 }
 
 /// What tests of several modules share.
