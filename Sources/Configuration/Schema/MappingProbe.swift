@@ -198,7 +198,7 @@ struct MappingProbe {
           let value = ConfigurationNode.plain(
             isWhole ? String(Int(number)) : String(number))
           let failure = SchemaProbe(type, .mapping(document.merging([key: value]) { $1 })).failure
-          // What another key refuses says nothing of this one.
+          // A refusal at another key says nothing of this one.
           if failure == nil || failure?.path.first != key {
             numbers[key, default: []].insert(number)
           }

@@ -52,7 +52,7 @@ struct Hyperparameters {
     return message
   }
 
-  /// How a run ended.
+  /// The end of a run, in the numbers of TensorBoard.
   enum Status: UInt64 { case success = 1, failure }
 
   /// The message of the end of a run.

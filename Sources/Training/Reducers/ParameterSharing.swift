@@ -191,7 +191,7 @@ extension ParameterSharing {
   /// Returns the numbers of all parameters, of which each rank has those of its slice, on the root; elsewhere its
   /// own. Collective.
   func gathered(_ sample: ParameterSample) throws(CommunicationError) -> ParameterSample {
-    // Where hosts do not divide the moments among them, each has the whole vector.
+    // Each host has the whole vector, unless hosts divide the moments among them.
     let isCopy = !grid.isSharded && (grid.column?.rank ?? 0) > 0
     let all = try grid.world.gather(isCopy ? [] : sample.bytes, at: 0)
     var whole = sample
