@@ -21,12 +21,14 @@ func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target 
     name: name, dependencies: dependencies, exclude: excluded[name] ?? [], swiftSettings: settings)
 }
 
-/// Tests are not optimized, because compiling them takes as long as all that they test; what they test is. In
-/// double precision they are: there they are few, and compute derivatives in plain loops.
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+/// Tests are not optimized, because compiling them takes as long as all that they test; what they test is. Those
+/// that compute in plain loops themselves are: in double precision all, and those of products.
+func tests(
+  _ name: String, _ dependencies: [Target.Dependency], computeInPlainLoops: Bool = double
+) -> Target {
   .testTarget(
     name: name + "Tests", dependencies: dependencies,
-    swiftSettings: settings + (double ? [] : [.unsafeFlags(["-Onone"])]))
+    swiftSettings: settings + (computeInPlainLoops ? [] : [.unsafeFlags(["-Onone"])]))
 }
 
 /// What tests of several modules share.
@@ -48,7 +50,7 @@ let numerical: [Target] = [
   module("Sequences", ["LinearAlgebra"]),
   module("Recurrence", ["LinearAlgebra", "Names", "Sequences"]),
   support("NumericalTestSupport", []),
-  tests("LinearAlgebra", ["LinearAlgebra", "CTiles"]),
+  tests("LinearAlgebra", ["LinearAlgebra", "CTiles"], computeInPlainLoops: true),
   tests(
     "Recurrence",
     ["LinearAlgebra", "Sequences", "Recurrence", "AllocationCounter", "NumericalTestSupport"]),

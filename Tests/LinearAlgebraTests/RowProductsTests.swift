@@ -56,7 +56,8 @@
           let part = product(rows)
           for (i, row) in rows.enumerated() {
             for j in 0..<to where part.matrix[i, j] != whole.matrix[row, j] {
-              Issue.record("row \(row) of \(rows), column \(j)")
+              let (one, other) = (part.matrix[i, j], whole.matrix[row, j])
+              Issue.record("row \(row) of \(rows), column \(j): \(one), not \(other)")
             }
           }
           #expect(part.frameIsIntact && whole.frameIsIntact)

@@ -7,19 +7,25 @@ public struct Weight {
   /// The stored numbers, `[out, in]`, for elementwise use.
   public let matrix: Matrix
   let isTransposed: Bool
-  private unowned(unsafe) let product: WeightProduct?
+  // Not `unowned(unsafe)`: code that is compiled without optimization does not find the end of a
+  // sequence of tuples that hold such a reference (Swift 6.3).
+  private let product: Unmanaged<WeightProduct>?
 
   /// Makes a weight by itself, without copies.
   public init(_ stored: Matrix) { self.init(stored, isTransposed: false, product: nil) }
 
   init(_ stored: Matrix, isTransposed: Bool, product: WeightProduct?) {
+    self.init(stored, isTransposed: isTransposed, unmanaged: product.map(Unmanaged.passUnretained))
+  }
+
+  private init(_ stored: Matrix, isTransposed: Bool, unmanaged product: Unmanaged<WeightProduct>?) {
     matrix = stored
     self.isTransposed = isTransposed
     self.product = product
   }
 
   /// The factor Wᵀ, for gradients of the inputs from gradients of the outputs.
-  public var transposed: Weight { Weight(matrix, isTransposed: !isTransposed, product: product) }
+  public var transposed: Weight { Weight(matrix, isTransposed: !isTransposed, unmanaged: product) }
 
   /// The only row of a parameter that is a vector, such as a bias.
   public var row: Row {
@@ -29,13 +35,14 @@ public struct Weight {
 
   /// C = keep · C + A W
   func multiply(_ a: Matrix, into c: Matrix, keep: Real) {
+    let product = product?.takeUnretainedValue()
     if let clock = product?.model.clock {
-      return clock.time { multiplyUntimed(a, into: c, keep: keep) }
+      return clock.time { multiply(a, into: c, keep: keep, by: product) }
     }
-    multiplyUntimed(a, into: c, keep: keep)
+    multiply(a, into: c, keep: keep, by: product)
   }
 
-  private func multiplyUntimed(_ a: Matrix, into c: Matrix, keep: Real) {
+  private func multiply(_ a: Matrix, into c: Matrix, keep: Real, by product: WeightProduct?) {
     guard let product, c.rows > 0, c.columns > 0, a.columns > 0 else {
       return c.multiply(a, false, matrix, !isTransposed, keep: keep)
     }
@@ -52,11 +59,15 @@ public struct Weight {
 /// It is only ever added to.
 public struct WeightGradient {
   public let matrix: Matrix
-  private unowned(unsafe) let products: WeightProducts?
+  private let products: Unmanaged<WeightProducts>?
 
-  public init(_ matrix: Matrix) { self.init(matrix, products: nil) }
+  public init(_ matrix: Matrix) { self.init(matrix, unmanaged: nil) }
 
-  init(_ matrix: Matrix, products: WeightProducts?) {
+  init(_ matrix: Matrix, products: WeightProducts) {
+    self.init(matrix, unmanaged: .passUnretained(products))
+  }
+
+  private init(_ matrix: Matrix, unmanaged products: Unmanaged<WeightProducts>?) {
     self.matrix = matrix
     self.products = products
   }
@@ -69,18 +80,18 @@ public struct WeightGradient {
 
   /// Returns the gradient of some of the rows, that is, some of the outputs.
   public func slice(rows range: Range<Int>) -> WeightGradient {
-    WeightGradient(matrix.slice(rows: range), products: products)
+    WeightGradient(matrix.slice(rows: range), unmanaged: products)
   }
 
   /// Returns the gradient of some of the columns: of a bias, some of the outputs.
   public func slice(columns range: Range<Int>) -> WeightGradient {
-    WeightGradient(matrix.slice(columns: range), products: products)
+    WeightGradient(matrix.slice(columns: range), unmanaged: products)
   }
 
   /// G += Aᵀ B: gradients of the outputs at many steps, times the inputs there.
   public func addProduct(_ a: Transposed, _ b: Matrix) {
     guard let products else { return matrix.addProduct(a, b) }
-    products.addGradient(a.matrix, b, to: matrix)
+    products.takeUnretainedValue().addGradient(a.matrix, b, to: matrix)
   }
 
   /// Adds row i of `terms` to column `places[i]`: the gradient of a weight whose input is a symbol.

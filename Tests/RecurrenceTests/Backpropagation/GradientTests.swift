@@ -230,7 +230,8 @@ import Sequences
         }
         let error = (distance / max(size, 1e-300)).squareRoot()
         // An ulp of a loss, 4e-15, is some 5e-11 of a slope, and more than 1e-6 of the least slopes.
-        let isExact = error < 1e-6 || distance.squareRoot() < 3e-10
+        let rounding = max(3e-10, 5e-11 * Double(entry.count).squareRoot())
+        let isExact = error < 1e-6 || distance.squareRoot() < rounding
         #expect(isExact, "\(what): \(entry.name) is off by \(error) of \(size.squareRoot())")
       }
     }
