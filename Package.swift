@@ -124,7 +124,7 @@ let trainer: [Target] = [
     "Tools",
     [
       "LinearAlgebra", "Names", "Recurrence", "Optimization", "Datasets", "Collectives", "Formats",
-      "Configuration", "Checkpointing", "Inference", "Training", "Runs",
+      "Configuration", "Checkpointing", "Inference", "Training", "Reporting", "Runs",
     ]),
   .executableTarget(
     name: "unroll",

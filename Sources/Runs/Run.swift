@@ -42,12 +42,15 @@ public struct RunRequest: Sendable {
   public var diagnosingEvery: Int?
   /// The time by which the run must have ended; nil for none.
   public var timeLimit: TimeLimit?
+  /// The step after which the run is saved and stops, to be resumed; nil to go on to its end.
+  public var stopStep: Int?
 
   public init(
     _ options: RunOptions, given: String = "", folder: RunFolder, resume: Resume = .auto,
     initFrom: String? = nil, updateGate: UpdateGate? = nil,
     progress: ConsoleOptions.Progress = .none,
-    isRehearsal: Bool = false, diagnosingEvery: Int? = nil, timeLimit: TimeLimit? = nil
+    isRehearsal: Bool = false, diagnosingEvery: Int? = nil, timeLimit: TimeLimit? = nil,
+    stopStep: Int? = nil
   ) {
     self.options = options
     self.given = given
@@ -59,6 +62,7 @@ public struct RunRequest: Sendable {
     self.isRehearsal = isRehearsal
     self.diagnosingEvery = diagnosingEvery
     self.timeLimit = timeLimit
+    self.stopStep = stopStep
   }
 }
 
@@ -140,6 +144,7 @@ public final class Run {
     try world.unanimous { try reports?.open(at: state) }
     reports?.begin(trainer, start?.warning)
     watchTimeLimit()
+    trainer.coordinator.stopStep = request.stopStep
   }
 
   /// Asks the run to stop when its time limit is near, which the root watches for all ranks.
@@ -198,6 +203,9 @@ public final class Run {
     if request.diagnosingEvery != nil, options.training.keptSteps > 0 {
       throw UsageError(
         "a diagnosis of gradients needs windows that do not overlap: remove training.stride")
+    }
+    if request.stopStep != nil, options.training.readout != nil {
+      throw UsageError("--stop-at has no effect on a readout, which is fitted as a whole: remove it")
     }
   }
 

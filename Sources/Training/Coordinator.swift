@@ -25,6 +25,8 @@ public struct Coordinator: Sendable {
   /// The loss of guessing, if it does not depend on the data; otherwise nil.
   let guess: Double?
 
+  /// The step after which the run stops, to be resumed; nil for none.
+  package var stopStep: Int?
   private var stopAsked = false
   private var clockAsked = false
   private var improved = false
@@ -261,7 +263,13 @@ public struct Coordinator: Sendable {
   }
 
   /// True if the run was asked to stop before its end; it can be resumed.
-  var isInterrupted: Bool { stopAsked && !isComplete }
+  var isInterrupted: Bool { stops && !isComplete }
+
+  /// True if a stop was asked for, or the step has come after which the run is to stop.
+  private var stops: Bool { stopAsked || hasReachedStopStep }
+
+  /// True if the step has come after which the run is to stop.
+  package var hasReachedStopStep: Bool { stopStep.map { state.step >= $0 } ?? false }
 
   /// True if the run was stopped in the evaluation after its last step.
   package var hasOpenEvaluation: Bool { evaluation != nil && state.openEvaluation != nil }
@@ -312,7 +320,7 @@ public struct Coordinator: Sendable {
   var isCheckpointDue: Bool {
     // Partial sums of a readout are useless: a run that is stopped starts its pass again.
     if training.readout != nil { return isComplete }
-    return isComplete || stopAsked || isCheckpointScheduled
+    return isComplete || stops || isCheckpointScheduled
   }
 
   /// True if a checkpoint is due after this step, whether or not the run ends here.
@@ -341,7 +349,7 @@ public struct Coordinator: Sendable {
   /// True if nothing may follow a checkpoint of this step before it is on the disk: at the end, before the
   /// process ends as asked, and after a rollback, which a resumed run must not take again.
   var mustWaitForCheckpoint: Bool {
-    !checkpoint.isAsynchronous || isComplete || stopAsked || rolledBack
+    !checkpoint.isAsynchronous || isComplete || stops || rolledBack
       || training.readout != nil
   }
 

@@ -341,6 +341,7 @@ public final class Trainer {
       try fit(readout)
       return try finishStep() ?? .complete
     }
+    if coordinator.isInterrupted { return .interrupted }
     try saveBeforeFirstStep()
     while !coordinator.isComplete {
       let report = try step()

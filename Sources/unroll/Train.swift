@@ -92,6 +92,9 @@ struct Train: ParsableCommand {
       """)
   var timeLimit: String?
 
+  @Option(help: "Save and stop with exit code 75 after this step; the same command resumes.")
+  var stopAt: Int?
+
   @Flag(help: "Check the configuration, the data and the checkpoint, and train nothing.")
   var check = false
 
@@ -99,6 +102,7 @@ struct Train: ParsableCommand {
   var printConfig = false
 
   func validate() throws {
+    guard stopAt ?? 1 >= 1 else { throw ValidationError("--stop-at must be at least 1.") }
     guard diagnoseEvery ?? 1 >= 1 else {
       throw ValidationError("--diagnose-every must be at least 1.")
     }
@@ -126,7 +130,8 @@ struct Train: ParsableCommand {
       resume: resume == "auto" ? .auto : resume == "none" ? .none : .path(resume),
       initFrom: initFrom, progress: style(options), isRehearsal: check,
       diagnosingEvery: diagnose == .gradients ? diagnoseEvery ?? 100 : nil,
-      timeLimit: try timeLimit.map { try TimeLimit(option: $0) } ?? TimeLimit.ofJob())
+      timeLimit: try timeLimit.map { try TimeLimit(option: $0) } ?? TimeLimit.ofJob(),
+      stopStep: stopAt)
     try inWorld { world in
       let log = Logger(label: "unroll") { _ in ConsoleLog() }
       if let limit = options.watchdog.seconds {

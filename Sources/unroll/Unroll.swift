@@ -27,7 +27,8 @@ struct Unroll: ParsableCommand {
     subcommands: [
       Train.self, Evaluate.self, Generate.self, Decode.self, ScoreLines.self, Export.self,
       Import.self, TokenizerCommand.self, Prepare.self, CheckpointCommand.self, Networks.self,
-      Bench.self, Plan.self, Doctor.self, Diagnose.self, Runs.self, Report.self, Init.self,
+      Bench.self, Tune.self, Plan.self, Doctor.self, Diagnose.self, Runs.self, Report.self,
+      Init.self,
       Schema.self,
     ])
 

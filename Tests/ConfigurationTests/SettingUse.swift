@@ -420,7 +420,8 @@ struct SettingUse: Sendable, CustomTestStringConvertible {
     training.schedule.plateau.threshold training.schedule.plateau.minimum
     training.schedule.steps training.schedule.final training.schedule.restarts.period
     training.schedule.restarts.multiplier training.schedule.factor training.schedule.after
-    training.schedule.every training.schedule.decay training.scheduled_sampling.from
+    training.schedule.every training.schedule.decay training.schedule.from
+    training.scheduled_sampling.from
     training.scheduled_sampling.to training.scheduled_sampling.shape
     training.scheduled_sampling.steps
     """.split { $0 == " " || $0 == "\n" }.map(String.init))

@@ -51,6 +51,7 @@ import Testing
       #""shape": "cosine", "steps": 9"#, #""shape": "cosine", "restarts": {"period": 4}"#,
       #""shape": "inverse_square_root""#, #""shape": "wsd", "steps": 9, "decay": 2"#,
       #""shape": "epoch_decay", "factor": 0.5"#,
+      #""shape": "range", "from": 0.1, "steps": 9"#,
     ]
     for shape in shapes {
       expect(
@@ -69,7 +70,7 @@ import Testing
   }
 
   @Test func `shapes that need it take their length from the run, warm-up left out`() throws {
-    for shape in ["linear", "cosine", "wsd"] {
+    for shape in ["linear", "cosine", "wsd", "range"] {
       let given = try schedule(#""shape": "\#(shape)", "warmup": 3, "steps": 17"#)
       let taken = try schedule(#""shape": "\#(shape)", "warmup": 3"#, totalSteps: 20)
       for step in 0..<25 {
@@ -99,6 +100,14 @@ import Testing
     expect(long, [1: 0.1, 3: 0.05, 5: 0.1, 11: 0.05, 17: 0.1, 35: 0.05, 53: 0.1])
     let even = try schedule(#""shape": "cosine", "restarts": {"period": 4}"#)
     expect(even, [4_000_000: 0.1, 4_000_002: 0.05])
+  }
+
+  @Test func `a range test rises by the same factor in every step`() throws {
+    expect(
+      try schedule(#""shape": "range", "from": 1e-5, "steps": 8"#),
+      [0: 1e-5, 2: 1e-4, 4: 1e-3, 6: 1e-2, 8: 0.1, 9: 0.1, 1000: 0.1])
+    expect(try schedule(#""shape": "range", "from": 1, "steps": 2"#), [0: 1, 2: 0.1])
+    #expect(throws: (any Error).self) { try schedule(#""shape": "range", "from": 0, "steps": 2"#) }
   }
 
   @Test func `inverse square root falls from the warm-up's length on`() throws {
@@ -150,6 +159,7 @@ import Testing
       "plateau":{"factor":0.25,"minimum":0,"patience":0,"threshold":0.0001},\#
       "shape":"epoch_decay","warmup":0}
       """#,
+      #"{"from":0.001,"learning_rate":0.5,"shape":"range","steps":7,"warmup":0}"#,
     ]
     for json in written {
       #expect(try encode(decode(ScheduleOptions.self, json)) == json)

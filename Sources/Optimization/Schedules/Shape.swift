@@ -27,11 +27,14 @@ public enum Shape: Sendable, Equatable {
   case stableDecay(steps: Int?, decay: Int?, final: Double)
   /// η · factor^max(e − after, 0) (Zaremba et al. 2014)
   case epochDecay(factor: Double, after: Int)
+  /// from · (η/from)^(s/steps), up to η: a range test, which raises the rate until training diverges (Smith
+  /// 2017).
+  case range(from: Double, steps: Int?)
 
   /// The names that a configuration can give as `shape`.
   public static let names = [
-    "constant", "cosine", "epoch_decay", "exponential", "inverse_square_root", "linear", "step",
-    "wsd",
+    "constant", "cosine", "epoch_decay", "exponential", "inverse_square_root", "linear", "range",
+    "step", "wsd",
   ]
 
   /// The name in a configuration.
@@ -45,6 +48,7 @@ public enum Shape: Sendable, Equatable {
     case .inverseSquareRoot: "inverse_square_root"
     case .stableDecay: "wsd"
     case .epochDecay: "epoch_decay"
+    case .range: "range"
     }
   }
 
@@ -55,6 +59,7 @@ public enum Shape: Sendable, Equatable {
     case .cosine(nil, let final): rest.map { .cosine(steps: $0, final: final) }
     case .stableDecay(nil, let decay, let final):
       rest.map { .stableDecay(steps: $0, decay: decay, final: final) }
+    case .range(let from, nil): rest.map { .range(from: from, steps: $0) }
     default: self
     }
   }
@@ -89,6 +94,8 @@ public enum Shape: Sendable, Equatable {
       return line(from: peak, to: final, max(step - (steps! - decay), 0), of: decay)
     case .epochDecay(let factor, let after):
       return peak * power(factor, max(epoch - after, 0))
+    case .range(let from, let steps):
+      return step >= steps! ? peak : from * power(peak / from, Double(step) / Double(steps!))
     }
   }
 }
@@ -108,7 +115,7 @@ private func wave(from peak: Double, to final: Double, _ step: Int, of steps: In
 
 extension Shape: Codable {
   private enum CodingKeys: String, CodingKey {
-    case shape, every, factor, steps, final, restarts, decay, after
+    case shape, every, factor, steps, final, restarts, decay, after, from
   }
 
   private struct Restarts: Codable {
@@ -167,6 +174,12 @@ extension Shape: Codable {
       self = .epochDecay(
         factor: try container.require(.factor, "a number above 0 and up to 1", where: isFactor),
         after: try container.decodeCount(.after, or: 1))
+    case "range":
+      self = .range(
+        from: try container.decode(.from, or: 1e-6, "a finite number above 0") {
+          0 < $0 && $0.isFinite
+        },
+        steps: try steps())
     default:
       throw container.unknownName(name, of: "schedule", among: Self.names, forKey: .shape)
     }
@@ -195,6 +208,9 @@ extension Shape: Codable {
     case .epochDecay(let factor, let after):
       try container.encode(factor, forKey: .factor)
       try container.encode(after, forKey: .after)
+    case .range(let from, let steps):
+      try container.encode(from, forKey: .from)
+      try container.encodeIfPresent(steps, forKey: .steps)
     }
   }
 }

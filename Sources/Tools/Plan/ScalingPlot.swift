@@ -25,12 +25,10 @@ public struct ScalingPlot {
   /// The plot as SVG.
   public var svg: String {
     let (width, height) = (Int(Self.size.width), Int(Self.size.height))
-    var lines = [
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 \(width) \(height)\" "
-        + "font-family=\"sans-serif\" font-size=\"13\">",
-      "<rect width=\"\(width)\" height=\"\(height)\" fill=\"white\"/>",
-      text(plan.model, x: Self.frame.left, y: 22, size: 14),
-      text(
+    var lines = SVG.head(width: width, height: height)
+    lines += [
+      SVG.text(plan.model, x: Self.frame.left, y: 22, size: 14),
+      SVG.text(
         "\(plan.cluster); \(plan.streams) streams × \(plan.bptt) steps a rank",
         x: Self.frame.left, y: 42, size: 12),
     ]
@@ -54,24 +52,25 @@ public struct ScalingPlot {
     for percent in stride(from: 0, through: 100, by: 20) {
       let height = y(Double(percent) / 100)
       lines.append(
-        line(Self.frame.left, height, Self.frame.right, height, color: "#dddddd", width: 1))
-      lines.append(text("\(percent) %", x: Self.frame.left - 8, y: height + 4, anchor: "end"))
+        SVG.line(Self.frame.left, height, Self.frame.right, height, color: "#dddddd", width: 1))
+      lines.append(SVG.text("\(percent) %", x: Self.frame.left - 8, y: height + 4, anchor: "end"))
     }
     for count in counts {
       lines.append(
-        text("\(count)", x: x(count), y: Self.frame.bottom + 20, anchor: "middle"))
+        SVG.text("\(count)", x: x(count), y: Self.frame.bottom + 20, anchor: "middle"))
       lines.append(
-        line(
+        SVG.line(
           x(count), Self.frame.bottom, x(count), Self.frame.bottom + 5, color: "#333333", width: 1)
       )
     }
     lines.append(
-      line(
+      SVG.line(
         Self.frame.left, Self.frame.bottom, Self.frame.right, Self.frame.bottom, color: "#333333",
         width: 1))
     let middle = (Self.frame.left + Self.frame.right) / 2
-    lines.append(text("ranks", x: middle, y: Self.frame.bottom + 42, anchor: "middle"))
-    lines.append(text("efficiency", x: Self.frame.left - 8, y: Self.frame.top - 2, anchor: "end"))
+    lines.append(SVG.text("ranks", x: middle, y: Self.frame.bottom + 42, anchor: "middle"))
+    lines.append(
+      SVG.text("efficiency", x: Self.frame.left - 8, y: Self.frame.top - 2, anchor: "end"))
     return lines
   }
 
@@ -82,25 +81,9 @@ public struct ScalingPlot {
     let legend = Self.frame.top + 14 + 24 * Double(index)
     let left = Self.frame.right + 24
     return [
-      "<polyline points=\"\(path.joined(separator: " "))\" fill=\"none\" stroke=\"\(color)\" "
-        + "stroke-width=\"2\"/>",
-      line(left, legend - 4, left + 24, legend - 4, color: color, width: 3),
-      text(mode, x: left + 32, y: legend),
+      SVG.polyline(path.joined(separator: " "), color: color),
+      SVG.line(left, legend - 4, left + 24, legend - 4, color: color, width: 3),
+      SVG.text(mode, x: left + 32, y: legend),
     ]
-  }
-
-  private func line(
-    _ x: Double, _ y: Double, _ toX: Double, _ toY: Double, color: String, width: Int
-  ) -> String {
-    "<line x1=\"\(fixed(x, 1))\" y1=\"\(fixed(y, 1))\" x2=\"\(fixed(toX, 1))\" "
-      + "y2=\"\(fixed(toY, 1))\" stroke=\"\(color)\" stroke-width=\"\(width)\"/>"
-  }
-
-  private func text(
-    _ words: String, x: Double, y: Double, anchor: String = "start", size: Int = 13
-  ) -> String {
-    let safe = words.replacing("&", with: "&amp;").replacing("<", with: "&lt;")
-    return "<text x=\"\(fixed(x, 1))\" y=\"\(fixed(y, 1))\" text-anchor=\"\(anchor)\" "
-      + "font-size=\"\(size)\" fill=\"#222222\">\(safe)</text>"
   }
 }
