@@ -22,7 +22,7 @@ func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target 
 }
 
 /// Tests are not optimized, because compiling them takes as long as all that they test; what they test is. Those
-/// that compute in plain loops themselves are: in double precision all, and those of products.
+/// that compute in plain loops themselves are: in double precision all, and those of products and of sums.
 func tests(
   _ name: String, _ dependencies: [Target.Dependency], computeInPlainLoops: Bool = double
 ) -> Target {
@@ -153,7 +153,8 @@ let trainer: [Target] = [
     [
       "LinearAlgebra", "Sequences", "Recurrence", "Datasets", "NumericalTestSupport", "TestSupport",
     ]),
-  tests("Collectives", ["LinearAlgebra", "Collectives", "TestSupport"]),
+  tests(
+    "Collectives", ["LinearAlgebra", "Collectives", "TestSupport"], computeInPlainLoops: true),
   tests("Formats", ["LinearAlgebra", "Formats", "TestSupport"]),
   tests(
     "Configuration",

@@ -205,7 +205,8 @@ public final class Run {
         "a diagnosis of gradients needs windows that do not overlap: remove training.stride")
     }
     if request.stopStep != nil, options.training.readout != nil {
-      throw UsageError("--stop-at has no effect on a readout, which is fitted as a whole: remove it")
+      throw UsageError(
+        "--stop-at has no effect on a readout, which is fitted as a whole: remove it")
     }
   }
 

@@ -136,5 +136,13 @@ import Collectives
     process.waitUntilExit()
     #expect(process.terminationReason == .uncaughtSignal && process.terminationStatus == 9)
     #expect(LauncherEnd.start(of: pid) == nil)
+    // Nothing is left behind, for which a program that waits for any child would be woken for ever.
+    let shells = try FileManager.default.contentsOfDirectory(atPath: "/proc").filter {
+      guard let line = try? String(contentsOfFile: "/proc/\($0)/stat", encoding: .utf8) else {
+        return false
+      }
+      return line.contains("(sh) ") && line.split(separator: " ")[3] == "\(getpid())"
+    }
+    #expect(shells.isEmpty)
   }
 }

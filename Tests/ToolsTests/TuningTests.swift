@@ -4,7 +4,7 @@ import Reporting
 import TestSupport
 import Testing
 
-@testable import Tools
+import Tools
 
 @Suite struct `Searches for settings` {
   private func values(_ text: String, _ shares: [Double]) throws -> [String] {

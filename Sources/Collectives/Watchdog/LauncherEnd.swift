@@ -40,6 +40,9 @@ package enum LauncherEnd {
       while [ $n -lt \(10 * seconds) ] && lives; do sleep 0.1; n=$((n + 1)); done
       if lives; then kill -KILL \(process); fi
       """
+    // In the background of a shell that ends at once and is waited for here: what waits for any child of this
+    // process would find its remains for ever.
+    let command = "{ \(script)\n} &"
     // A group of its own, which the launcher does not end with the rank, and no output: the launcher waits
     // until that of the rank is closed.
     var attributes = posix_spawnattr_t()
@@ -57,7 +60,9 @@ package enum LauncherEnd {
     }
     let environment = ProcessInfo.processInfo.environment.map { "\($0.key)=\($0.value)" }
     var pid = pid_t()
-    _ = posix_spawn(
-      &pid, "/bin/sh", &actions, &attributes, pointers(["sh", "-c", script]), pointers(environment))
+    let error = posix_spawn(
+      &pid, "/bin/sh", &actions, &attributes, pointers(["sh", "-c", command]),
+      pointers(environment))
+    if error == 0 { while waitpid(pid, nil, 0) < 0, errno == EINTR {} }
   }
 }

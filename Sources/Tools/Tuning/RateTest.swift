@@ -2,8 +2,8 @@ internal import Formats
 internal import Foundation
 package import Reporting
 
-/// What a range test says of the learning rate (Smith 2017): the loss of each step over its rate, smoothed, the
-/// rate at which it falls fastest, and the one at which it is lowest.
+/// The outcome of a range test of the learning rate (Smith 2017): the loss of each step over its rate, smoothed,
+/// the rate at which it falls fastest, and the one at which it is lowest.
 package struct RateTest: Sendable {
   /// A step: its rate, its loss, and the mean of the losses until there.
   package struct Point: Sendable {

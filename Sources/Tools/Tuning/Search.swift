@@ -46,7 +46,7 @@ package struct Search: Sendable {
   }
 
   /// Returns the assignments of trial number `index`, counted from 0.
-  func assignments(of index: Int) -> [String] {
+  package func assignments(of index: Int) -> [String] {
     let base = Self.root(of: settings.count)
     let shifts = Philox(key: seed)
     return settings.enumerated().map { d, setting in

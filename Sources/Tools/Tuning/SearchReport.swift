@@ -1,7 +1,7 @@
 internal import Formats
 internal import Foundation
 
-/// What a search has found, as a table, as JSON, and as a plot.
+/// The result of a search as a table, as JSON, and as a plot.
 package struct SearchReport {
   private let tuner: Tuner
   private let ranking: [Trial]

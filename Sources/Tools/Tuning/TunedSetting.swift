@@ -76,7 +76,7 @@ package struct TunedSetting: Equatable, Sendable {
   }
 
   /// Returns the value at a share of the range, in [0, 1), as a configuration writes it.
-  func value(at share: Double) -> String {
+  package func value(at share: Double) -> String {
     switch values {
     case .choices(let choices):
       return choices[min(Int(share * Double(choices.count)), choices.count - 1)]

@@ -155,7 +155,7 @@ struct Tune: ParsableCommand {
 
   /// The end of a search that was asked to stop.
   private var stopped: ExitCode {
-    say("stopped as asked; the same command goes on")
+    StandardStreams.tell("unroll: stopped as asked; the same command goes on\n")
     return ExitCode(ExitStatus.resumable)
   }
 
