@@ -7,7 +7,7 @@ package import Reporting
 package struct RateTest: Sendable {
   /// A step: its rate, its loss, and the mean of the losses until there.
   package struct Point: Sendable {
-    let rate, loss, smoothed: Double
+    package let rate, loss, smoothed: Double
   }
 
   package let points: [Point]
