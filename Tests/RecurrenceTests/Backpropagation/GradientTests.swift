@@ -206,14 +206,17 @@ import Sequences
           // A long step may cross a kink of relu, or bend with a normalised row, and a short one is
           // rounded: the longest that agrees with the next to within rounding, whatever the derivative
           // under test says; where none does, the one that agrees best.
-          let steps = [1e-4, 4e-5, 1.6e-5, 6e-6, 2e-6]
-          let slopes = steps.map(slope)
-          func difference(_ i: Int) -> Double { abs(slopes[i] - slopes[i + 1]) }
-          let pairs = steps.indices.dropLast()
-          let chosen =
-            pairs.first { difference($0) < 3e-14 / steps[$0 + 1] }
-            ?? pairs.min { difference($0) < difference($1) }!
-          let numerical = slopes[chosen]
+          let lengths = [1e-4, 4e-5, 1.6e-5, 6e-6, 2e-6]
+          var (before, best) = (slope(lengths[0]), Double.infinity)
+          var numerical = before
+          for length in lengths.dropFirst() {
+            let next = slope(length)
+            let difference = abs(before - next)
+            let isWithinRounding = difference < 3e-14 / length
+            if isWithinRounding || difference < best { (numerical, best) = (before, difference) }
+            if isWithinRounding { break }
+            before = next
+          }
           trial.weights.update { $0.elements(of: entry)[k] = w }
           distance += (numerical - exact[k]) * (numerical - exact[k])
           size += max(numerical * numerical, exact[k] * exact[k])
