@@ -76,6 +76,8 @@ extension RunFolder {
 public struct FolderInUse: Error, CustomStringConvertible {
   public let path: String
 
+  package init(path: String) { self.path = path }
+
   public var description: String {
     "\(path) is in use by another run: wait for its end, or choose another --run folder"
   }

@@ -143,7 +143,9 @@ package struct RunLog {
       log.info(
         inTest
           ? "Stopped in the test after the last step \(reason); the same command begins it again."
-          : "Stopped after step \(state.step) \(reason); the same command resumes it.")
+          : trainer.coordinator.hasReachedStopStep
+            ? "Stopped after step \(state.step) as asked; without --stop-at, the same command goes on."
+            : "Stopped after step \(state.step) \(reason); the same command resumes it.")
     case .unsaved:
       let next =
         failure?.latest.map {

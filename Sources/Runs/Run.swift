@@ -208,6 +208,13 @@ public final class Run {
       throw UsageError(
         "--stop-at has no effect on a readout, which is fitted as a whole: remove it")
     }
+    if case .steps(let length) = options.training.length, let step = request.stopStep,
+      step >= length
+    {
+      throw UsageError(
+        "--stop-at \(step) has no effect on a run of \(length) steps: remove it, or give an earlier step"
+      )
+    }
   }
 
   /// Restores a checkpoint, which the root has read, if there is one. Collective.

@@ -52,7 +52,11 @@ struct Train: ParsableCommand {
       """)
   var timeLimit: String?
 
-  @Option(help: "Save and stop with exit code 75 after this step; the same command resumes.")
+  @Option(
+    help: """
+      Save and stop with exit code 75 after this step; without it, or with a later one, the same command \
+      goes on.
+      """)
   var stopAt: Int?
 
   @Flag(help: "Check the configuration, the data and the checkpoint, and train nothing.")

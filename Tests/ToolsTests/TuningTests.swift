@@ -21,6 +21,10 @@ import Tools
     #expect(try values("a=1..127:log", [0, 0.5, 0.9999]) == ["1", "11", "127"])
     #expect(try values("a=x,y", [0, 0.49, 0.5, 0.99]) == ["x", "x", "y", "y"])
     #expect(
+      try values("a=0.999..0.99999", [0, 0.5, 0.9999]) == ["0.999", "0.999495", "0.9999899"])
+    #expect(try values("a=../x.txt,../y.txt", [0.1, 0.9]) == ["../x.txt", "../y.txt"])
+    #expect(try values("a=\"p,q\",r", [0.1, 0.9]) == ["\"p,q\"", "r"])
+    #expect(
       try values("model.layers=[{cell: gru, hidden: 4}],[{cell: lstm, hidden: 3}]", [0.1, 0.9])
         == ["[{cell: gru, hidden: 4}]", "[{cell: lstm, hidden: 3}]"])
   }
@@ -44,12 +48,13 @@ import Tools
       let few = try Search(over: over, trials: 10, seed: 7, halvings: [])
       let many = try Search(over: over, trials: 64, seed: 7, halvings: [])
       let other = try Search(over: over, trials: 10, seed: 8, halvings: [])
-      #expect((0..<10).map(few.assignments) == (0..<10).map(many.assignments))
-      #expect(few.assignments(of: 0) != other.assignments(of: 0))
+      let all = many.assignments
+      #expect(few.assignments == Array(all[..<10]))
+      #expect(few.assignments[0] != other.assignments[0])
       // Of 64 values, each eighth of the range has at least five: drawn independently, it would be rare.
       for d in 0..<count {
         let values = (0..<64).map { n -> Double in
-          Double(many.assignments(of: n)[d].split(separator: "=")[1])!
+          Double(all[n][d].split(separator: "=")[1])!
         }
         for part in 0..<8 {
           let range = Double(part) / 8..<Double(part + 1) / 8
@@ -57,6 +62,11 @@ import Tools
         }
       }
     }
+  }
+
+  @Test func `No trial has the values of another`() throws {
+    let all = try Search(over: ["a=x,y", "b=1..3"], trials: 6, seed: 3, halvings: []).assignments
+    #expect(Set(all).count == 6)
   }
 
   @Test func `A search that says nothing or contradicts itself is refused`() {
@@ -68,25 +78,31 @@ import Tools
     }
     #expect(refusal([]).contains("nothing is varied"))
     #expect(refusal(["a=1..2", "a=3..4"]).contains("--over a is given twice"))
-    #expect(refusal(["a=1..2"], [4, 4]).contains("steps from 1 on that rise"))
-    #expect(refusal(["a=1..2"], [0, 4]).contains("steps from 1 on that rise"))
+    #expect(refusal(["a=1.0..2"], [4, 4]).contains("steps from 1 on that rise"))
+    #expect(refusal(["a=1.0..2"], [0, 4]).contains("steps from 1 on that rise"))
     #expect(refusal(["a=1..2"], trials: 1, [4]).contains("no effect on a single trial"))
-    #expect(refusal(["a=1..2"], [4, 9]) == "accepted")
+    #expect(refusal(["a=1..2"]).contains("only 2 combinations"))
+    #expect(refusal(["a=1.0..2"], [4, 9]) == "accepted")
   }
 
   @Test func `A folder keeps its search, takes more trials, and refuses another`() throws {
     try withTemporaryFolder { folder in
-      func keep(_ over: String, trials: Int = 4, halvings: [Int] = []) throws {
+      func keep(
+        _ over: String, trials: Int = 4, halvings: [Int] = [], of text: String = "name: a",
+        isBegun: Bool = true
+      ) throws {
         try Search(over: [over], trials: trials, seed: 1, halvings: halvings).keep(
-          in: folder, configurations: ["a.yaml"], assignments: [])
+          in: folder, configuration: text, isBegun: isBegun)
       }
-      try keep("a=1..2")
-      try keep("a=1..2")
-      try keep("a=1..2", trials: 9)
-      #expect(throws: UsageError.self) { try keep("a=1..3") }
-      #expect(throws: UsageError.self) { try keep("a=1..2", halvings: [3]) }
+      try keep("a=1..20", isBegun: false)
+      try keep("a=1..2000", isBegun: false)
+      try keep("a=1..2000")
+      try keep("a=1..2000", trials: 9)
+      #expect(throws: UsageError.self) { try keep("a=1..3000") }
+      #expect(throws: UsageError.self) { try keep("a=1..2000", halvings: [3]) }
+      #expect(throws: UsageError.self) { try keep("a=1..2000", of: "name: b") }
       try Data("{".utf8).write(to: URL(filePath: folder + "/search.json"))
-      #expect(throws: UsageError.self) { try keep("a=1..2") }
+      #expect(throws: UsageError.self) { try keep("a=1..2000") }
     }
   }
 }
@@ -119,8 +135,8 @@ import Tools
           if rate > 0.3 { return .nan }
           return 4 - 2 / (1 + exp(-4 * (log10(rate) + 3))) + (rate > 0.05 ? 20 * rate : 0) + noise
         }))
-    // The running mean is some 20 steps late, 1.3 decades at most.
-    #expect(found.steepest > 1e-3 && found.steepest < 5e-3, "\(found.steepest)")
+    // 300 steps are six decades: a factor of 2 is 15 of them.
+    #expect(found.steepest > 5e-4 && found.steepest < 2e-3, "\(found.steepest)")
     #expect(found.lowest > 1e-2 && found.lowest < 0.1, "\(found.lowest)")
     #expect(found.points.last!.rate <= 0.3)
     #expect(found.words.contains("training.schedule.learning_rate="))

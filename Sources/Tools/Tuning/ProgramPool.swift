@@ -1,4 +1,6 @@
+internal import Formats
 internal import Foundation
+internal import Glibc
 internal import Training
 
 /// Several programs that run at once, each with one core.
@@ -17,7 +19,7 @@ struct ProgramPool {
   /// not begun.
   /// - Parameter ended: Called when one has ended, with its place and its exit code.
   /// - Throws: If a program cannot be started.
-  func run(_ jobs: [Job], ended: (Int, Int32) -> Void) throws {
+  func run(_ jobs: [Job], ended: (Int, Int32) throws -> Void) throws {
     var waiting = Array(jobs.indices)[...]
     var running: [(job: Int, process: Process)] = []
     var isTold = false
@@ -34,8 +36,13 @@ struct ProgramPool {
       let over = running.filter { !$0.process.isRunning }
       running.removeAll { one in over.contains { $0.job == one.job } }
       for (job, process) in over {
-        let hasExited = process.terminationReason == .exit
-        ended(job, hasExited ? process.terminationStatus : ExitStatus.software)
+        // A program may be asked to stop before it listens.
+        let code =
+          process.terminationReason == .exit
+          ? process.terminationStatus
+          : StopRequest.isMade && process.terminationStatus == SIGTERM
+            ? ExitStatus.resumable : ExitStatus.software
+        try ended(job, code)
       }
     }
   }
@@ -44,25 +51,21 @@ struct ProgramPool {
     let process = Process()
     process.executableURL = URL(filePath: program)
     process.arguments = job.arguments
-    let folder = URL(filePath: job.log).deletingLastPathComponent()
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    if !FileManager.default.fileExists(atPath: job.log) {
-      _ = FileManager.default.createFile(atPath: job.log, contents: nil)
-    }
-    let log = try FileHandle(forWritingTo: URL(filePath: job.log))
-    try log.seekToEnd()
+    try createFolders(String(job.log[..<(job.log.lastIndex(of: "/") ?? job.log.startIndex)]))
+    let descriptor = open(job.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw FileError.writing(job.log) }
+    let log = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = log
     process.standardError = log
     try process.run()
-    try log.close()
     return process
   }
 
-  /// Returns the last line of a log, which is a failed program's reason.
-  static func lastLine(of log: String) -> String? {
+  /// Returns the sentence with which a program has ended; nil if its last line is none.
+  static func reason(in log: String) -> String? {
     guard let data = FileManager.default.contents(atPath: log) else { return nil }
-    return String(decoding: data.suffix(4096), as: UTF8.self).split(separator: "\n").last
-      .map { $0.hasPrefix("unroll: ") ? String($0.dropFirst(8)) : String($0) }
+    let line = String(decoding: data.suffix(4096), as: UTF8.self).split(separator: "\n").last ?? ""
+    return line.hasPrefix("unroll: ") ? String(line.dropFirst(8)) : nil
   }
 }

@@ -1,6 +1,7 @@
+internal import Checkpointing
 package import Configuration
-internal import Foundation
 internal import Formats
+internal import Foundation
 internal import Optimization
 internal import Reporting
 internal import Training
@@ -30,7 +31,7 @@ package struct RateFinder {
       learningRate: rates.upperBound, shape: .range(from: rates.lowerBound, steps: steps))
     // The run stops before its end, so that nothing is evaluated.
     options.training.length = .steps(steps + 1)
-    options.evaluation.every = .steps(steps + 1)
+    if options.data.valid != nil { options.evaluation.every = .steps(steps + 1) }
     options.evaluation.sample = nil
     options.training.earlyStop = nil
     options.training.onNonfinite = NonfiniteOptions()
@@ -50,7 +51,7 @@ package struct RateFinder {
       folder + "/rates.yaml", folder + "/rates", folder + "/rates/log.txt"
     )
     let yaml = Array(try ResolvedConfiguration.yaml(options).utf8)
-    if FileKind(file) != .nothing, try readFile(file) != yaml {
+    if RunFolder(run).isUsed, (try? readFile(file)) != yaml {
       throw UsageError(
         "\(folder) holds a test of other rates or settings: choose another --run folder")
     }
@@ -67,7 +68,7 @@ package struct RateFinder {
     if StopRequest.isMade { return nil }
     guard code == ExitStatus.resumable || code == ExitStatus.diverged else {
       throw UsageError(
-        "the test of rates failed: \(ProgramPool.lastLine(of: log) ?? "exit code \(code)")")
+        "the test of rates failed: \(ProgramPool.reason(in: log) ?? "exit code \(code)")")
     }
     guard let test = RateTest(try RunHistory(run).lines) else {
       throw UsageError(

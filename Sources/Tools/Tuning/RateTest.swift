@@ -5,7 +5,7 @@ package import Reporting
 /// The outcome of a range test of the learning rate (Smith 2017): the loss of each step over its rate, smoothed,
 /// the rate at which it falls fastest, and the one at which it is lowest.
 package struct RateTest: Sendable {
-  /// A step: its rate, its loss, and the mean of the losses until there.
+  /// A step: its rate, its loss, and the mean of the losses around it.
   package struct Point: Sendable {
     package let rate, loss, smoothed: Double
   }
@@ -26,20 +26,25 @@ package struct RateTest: Sendable {
   /// - Parameter records: The lines of the test's run.
   /// - Returns: nil if the loss never falls, or there are too few steps.
   package init?(_ records: [MetricsRecord]) {
-    var points: [Point] = []
-    var (sum, weight, low) = (0.0, 0.0, Double.infinity)
+    var (steps, means): ([(rate: Double, loss: Double)], [Double]) = ([], [])
+    var mean = RunningMean()
+    var low = Double.infinity
     for record in records {
       guard let loss = record.loss, let rate = record.learningRate else { continue }
       guard loss.isFinite else { break }
-      sum = Self.memory * sum + (1 - Self.memory) * loss
-      weight = Self.memory * weight + (1 - Self.memory)
-      let smoothed = sum / weight
-      points.append(Point(rate: rate, loss: loss, smoothed: smoothed))
-      low = min(low, smoothed)
-      let fall = points[0].smoothed - low
-      if points.count > Self.least, smoothed > low + max(Self.tolerance * fall, 0.01 * abs(low)) {
+      steps.append((rate, loss))
+      means.append(mean.add(loss))
+      low = min(low, means.last!)
+      let fall = means[0] - low
+      if steps.count > Self.least, means.last! > low + max(Self.tolerance * fall, 0.01 * abs(low)) {
         break
       }
+    }
+    // From the end too, so that the curve is not late.
+    mean = RunningMean()
+    let back = Array(steps.reversed().map { mean.add($0.loss) }.reversed())
+    let points = steps.indices.map {
+      Point(rate: steps[$0].rate, loss: steps[$0].loss, smoothed: (means[$0] + back[$0]) / 2)
     }
     guard points.count >= Self.least,
       let end = points.indices.min(by: { points[$0].smoothed < points[$1].smoothed }),
@@ -47,6 +52,17 @@ package struct RateTest: Sendable {
     else { return nil }
     self.points = points
     (steepest, lowest) = (points[fastest].rate, points[end].rate)
+  }
+
+  /// A mean in which each number before counts a little less.
+  private struct RunningMean {
+    private var (sum, weight) = (0.0, 0.0)
+
+    mutating func add(_ loss: Double) -> Double {
+      sum = RateTest.memory * sum + (1 - RateTest.memory) * loss
+      weight = RateTest.memory * weight + (1 - RateTest.memory)
+      return sum / weight
+    }
   }
 
   /// Returns the place with the steepest line through the points around it; nil if none falls.
@@ -78,7 +94,8 @@ package struct RateTest: Sendable {
 
 
       The loss falls fastest at a rate of \(Self.digits(steepest)) and is lowest at \(Self.digits(lowest)).
-      Begin with training.schedule.learning_rate=\(Self.digits(steepest)), and try up to half of the second.
+      Begin with a tenth of the second, training.schedule.learning_rate=\(Self.digits(lowest / 10)), or search:
+      --over training.schedule.learning_rate=\(Self.digits(steepest))..\(Self.digits(max(lowest / 2, 2 * steepest))):log
       """
   }
 

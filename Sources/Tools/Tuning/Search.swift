@@ -41,12 +41,37 @@ package struct Search: Sendable {
       throw UsageError(
         "--halve-at has no effect on a single trial: remove it, or ask for more --trials")
     }
+    let counts = settings.compactMap(\.count)
+    let combinations = counts.reduce(1, *)
+    guard counts.count < settings.count || combinations >= Double(trials) else {
+      throw UsageError(
+        "there are only \(Int(combinations)) combinations of these values: give --trials \(Int(combinations)) or less"
+      )
+    }
     (self.settings, self.trials, self.seed) = (settings, trials, seed)
     self.halvings = halvings
   }
 
-  /// Returns the assignments of trial number `index`, counted from 0.
-  package func assignments(of index: Int) -> [String] {
+  /// The assignments of every trial. Values that an earlier trial has are left out.
+  package var assignments: [[String]] {
+    var (found, seen): ([[String]], Set<[String]>) = ([], [])
+    var index = 0
+    while found.count < trials {
+      let next = assignments(of: index)
+      index += 1
+      // A range may be so narrow that its numbers are few when they are rounded.
+      if seen.insert(next).inserted || index > 100 * trials + 10_000 { found.append(next) }
+    }
+    return found
+  }
+
+  /// Returns true if an assignment is of a key that is varied.
+  package func varies(_ assignment: String) -> Bool {
+    settings.contains { assignment.hasPrefix($0.key + "=") }
+  }
+
+  /// Returns the assignments at a place of the sequence, from 0.
+  private func assignments(of index: Int) -> [String] {
     let base = Self.root(of: settings.count)
     let shifts = Philox(key: seed)
     return settings.enumerated().map { d, setting in
@@ -67,7 +92,9 @@ package struct Search: Sendable {
 
   /// A search as its folder keeps it, so that a resumed one is the same.
   private struct Record: Codable, Equatable {
-    let configurations, assignments, over: [String]
+    /// The configuration of every trial but for what is varied.
+    let configuration: String
+    let over: [String]
     let seed: UInt64
     let halvings: [Int]
     /// Not compared without halvings: more trials may be added.
@@ -75,24 +102,25 @@ package struct Search: Sendable {
   }
 
   /// Keeps the search in its folder, or checks that the one there is the same.
+  /// - Parameters:
+  ///   - configuration: The configuration of every trial, with every default.
+  ///   - isBegun: True if a trial was begun, so that the folder may not get another search.
   /// - Throws: `UsageError` if the folder holds another search; `FileError` if it cannot be written.
-  package func keep(
-    in folder: String, configurations: [String], assignments: [String]
-  ) throws {
+  package func keep(in folder: String, configuration: String, isBegun: Bool) throws {
     let file = folder + "/search.json"
     let record = Record(
-      configurations: configurations, assignments: assignments, over: settings.map(\.text),
-      seed: seed, halvings: halvings, trials: trials)
-    if FileKind(file) != .nothing {
-      let data = try readFile(file)
-      guard var found = try? JSONValue.decoder.decode(Record.self, from: Data(data)) else {
-        throw UsageError("\(file) is no search of this program: choose another --run folder")
+      configuration: configuration, over: settings.map(\.text), seed: seed, halvings: halvings,
+      trials: trials)
+    if isBegun {
+      let found = (try? readFile(file)).flatMap {
+        try? JSONValue.decoder.decode(Record.self, from: Data($0))
       }
-      if halvings.isEmpty { found.trials = trials }
-      guard found == record else {
+      var known = found
+      if halvings.isEmpty { known?.trials = trials }
+      guard known == record else {
         throw UsageError(
-          "\(folder) holds another search: choose another --run folder, or repeat the options of the first"
-        )
+          "\(folder) holds another search: choose another --run folder, or repeat the configuration and the "
+            + "options of the first")
       }
     }
     try createFolders(folder)

@@ -20,7 +20,7 @@ package struct SearchReport {
     let rows = ranking.map { trial in
       ["\(trial.number)"] + trial.assignments.map { Self.value($0) }
         + [
-          trial.best.map { Tuner.rounded($0.loss) } ?? "–", trial.best.map { "\($0.step)" } ?? "–",
+          trial.best.map { Trial.rounded($0.loss) } ?? "–", trial.best.map { "\($0.step)" } ?? "–",
           "\(trial.step)", trial.state.rawValue,
         ]
     }

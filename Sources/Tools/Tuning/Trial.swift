@@ -1,3 +1,4 @@
+internal import Checkpointing
 internal import Formats
 internal import Foundation
 internal import Reporting
@@ -5,14 +6,22 @@ internal import Reporting
 /// One run of a search.
 package struct Trial: Sendable {
   /// The state of a trial.
-  package enum State: String, Sendable {
-    case waiting, complete, diverged
-    /// Begun, and to go on.
+  package enum State: String, Codable, Sendable {
+    case waiting
+    /// Taken to a step, and to go on.
     case open
+    case complete, diverged
     /// Not among the better half.
     case dropped
-    /// The program refused its settings, or ended with an error.
+    /// Refused by the program, or ended with an error.
     case failed
+  }
+
+  /// The end of the trial's last process, which its folder keeps. A process that was stopped or killed has none.
+  private struct Outcome: Codable {
+    let state: State
+    /// The step up to which the trial was taken.
+    let step: Int
   }
 
   /// The number, from 1.
@@ -20,7 +29,7 @@ package struct Trial: Sendable {
   package let assignments: [String]
   package let folder: String
   package internal(set) var state = State.waiting
-  /// The last step it has taken.
+  /// The step up to which it was taken.
   package private(set) var step = 0
   /// The lowest validation loss in nats, with its step; nil before the first.
   package private(set) var best: (loss: Double, step: Int)?
@@ -33,41 +42,70 @@ package struct Trial: Sendable {
     let digits = String(number)
     self.folder =
       "\(folder)/trial-" + String(repeating: "0", count: max(0, 3 - digits.count)) + digits
+    if let data = try? readFile(outcomeFile),
+      let outcome = try? JSONValue.decoder.decode(Outcome.self, from: Data(data))
+    {
+      (state, step) = (outcome.state, outcome.step)
+      best = (try? RunHistory(self.folder))?.best
+    }
   }
 
+  private var outcomeFile: String { folder + "/outcome.json" }
   /// The file with what the trial's program says.
   package var log: String { folder + "/log.txt" }
+  /// True if a run was begun in its folder.
+  package var isUsed: Bool { RunFolder(folder).isUsed }
 
-  /// Reads what the trial's run has come to.
-  mutating func update() {
-    guard state != .failed, let history = try? RunHistory(folder) else { return }
-    let wasDropped = state == .dropped
-    step = history.step
-    best = history.best
-    switch history.state {
-    case .complete: state = .complete
-    case .diverged: state = .diverged
-    case .running, .stopped: state = .open
+  /// Records in the folder that a process has ended by itself.
+  /// - Parameters:
+  ///   - state: `open`, `complete` or `diverged`.
+  ///   - target: The step after which it was to stop; nil for its end.
+  mutating func conclude(_ state: State, at target: Int?) throws {
+    let history = try? RunHistory(folder)
+    let reached = history?.step ?? 0
+    // The process was stopped by somebody else.
+    if state == .open, reached < target ?? .max { return }
+    self.state = state
+    step = reached
+    best = history?.best
+    let text = try prettyJSON(Outcome(state: state, step: step))
+    try replaceFile(outcomeFile, temporary: outcomeFile + ".tmp") { (writer) throws(FileError) in
+      try writer.write(Array(text.utf8))
     }
-    if wasDropped { state = .dropped }
   }
 
-  /// Returns the lowest validation loss up to a step, or of all; infinite without one, or if the run diverged
-  /// before.
-  func loss(upTo step: Int?) -> Double {
-    guard state != .failed, let history = try? RunHistory(folder) else { return .infinity }
-    let limit = step ?? .max
-    if history.state == .diverged, history.step <= limit { return .infinity }
+  /// Returns the lowest validation loss up to a step, or of all; infinite without one, or if the run diverged by
+  /// then.
+  func loss(upTo limit: Int) -> Double {
+    guard state != .failed, !(state == .diverged && step <= limit),
+      let history = try? RunHistory(folder)
+    else { return .infinity }
     return history.lines.filter { $0.step <= limit }.compactMap(\.validLoss).filter(\.isFinite)
       .min() ?? .infinity
   }
 
   /// True if it has nothing left to do until a step, or until its end.
-  func isDone(by step: Int?) -> Bool {
+  func isDone(by target: Int?) -> Bool {
     switch state {
     case .complete, .diverged, .dropped, .failed: true
     case .waiting: false
-    case .open: step.map { self.step >= $0 } ?? false
+    case .open: target.map { step >= $0 } ?? false
     }
   }
+
+  /// The number by which trials are ordered at the end: the loss; infinite for those that diverged or have none.
+  var rank: Double {
+    state == .failed || state == .diverged ? .infinity : best?.loss ?? .infinity
+  }
+
+  /// A line for the console.
+  var line: String {
+    let values = assignments.joined(separator: " ")
+    if let reason { return "trial \(number): \(values): failed: \(reason)" }
+    let loss = best.map { "loss \(Self.rounded($0.loss)) at step \($0.step)" } ?? "no loss"
+    return "trial \(number): \(values): \(loss), \(state.rawValue) after step \(step)"
+  }
+
+  /// Formats a loss.
+  static func rounded(_ loss: Double) -> String { String(format: "%.4f", loss) }
 }

@@ -27,32 +27,37 @@ package struct TunedSetting: Equatable, Sendable {
     }
     key = String(text[..<equals])
     let written = String(text[text.index(after: equals)...])
-    guard let dots = written.range(of: "..") else {
-      let choices = Self.split(written)
-      guard choices.count > 1, choices.allSatisfy({ !$0.isEmpty }) else {
-        throw Self.wrong(text, "it has a single value")
-      }
-      guard Set(choices).count == choices.count else {
-        throw Self.wrong(text, "it has a value twice")
-      }
-      values = .choices(choices)
+    let choices = Self.split(written)
+    if choices.count == 1, let range = try Self.range(written, in: text) {
+      values = range
       return
     }
+    guard choices.count > 1, choices.allSatisfy({ !$0.isEmpty }) else {
+      throw Self.wrong(text, "it has a single value")
+    }
+    guard Set(choices).count == choices.count else {
+      throw Self.wrong(text, "it has a value twice")
+    }
+    values = .choices(choices)
+  }
+
+  /// Parses a range; nil if there are no two dots.
+  private static func range(_ written: String, in text: String) throws(UsageError) -> Values? {
+    guard let dots = written.range(of: "..") else { return nil }
     var end = written[dots.upperBound...]
     let isLogarithmic = end.hasSuffix(":log")
     if isLogarithmic { end = end.dropLast(4) }
     guard let low = Double(written[..<dots.lowerBound]), let high = Double(end),
       low.isFinite, high.isFinite
-    else { throw Self.wrong(text, "its ends are no numbers") }
-    guard low < high else { throw Self.wrong(text, "its first end is not below its second") }
+    else { throw wrong(text, "its ends are no numbers") }
+    guard low < high else { throw wrong(text, "its first end is not below its second") }
     guard !isLogarithmic || low > 0 else {
-      throw Self.wrong(text, "a logarithmic range begins above 0")
+      throw wrong(text, "a logarithmic range begins above 0")
     }
     if let low = Int(written[..<dots.lowerBound]), let high = Int(end) {
-      values = .integers(low...high, isLogarithmic: isLogarithmic)
-    } else {
-      values = .numbers(low...high, isLogarithmic: isLogarithmic)
+      return .integers(low...high, isLogarithmic: isLogarithmic)
     }
+    return .numbers(low...high, isLogarithmic: isLogarithmic)
   }
 
   private static func wrong(_ text: String, _ what: String) -> UsageError {
@@ -60,13 +65,20 @@ package struct TunedSetting: Equatable, Sendable {
       "--over \(text): \(what); write KEY=1e-4..1e-2:log, KEY=2..6 or KEY=adam,sgd")
   }
 
-  /// Splits choices at commas that are not inside of brackets, so that a choice may be a list or a mapping.
+  /// Splits choices at commas that are not inside of brackets or quotation marks, so that a choice may be a list,
+  /// a mapping or any text.
   private static func split(_ text: String) -> [String] {
     var (choices, depth) = ([""], 0)
+    var quote: Character?
     for letter in text {
-      if "[{".contains(letter) { depth += 1 }
-      if "]}".contains(letter) { depth -= 1 }
-      if letter == ",", depth == 0 {
+      if let open = quote {
+        if letter == open { quote = nil }
+      } else if "\"'".contains(letter) {
+        quote = letter
+      }
+      if quote == nil, "[{".contains(letter) { depth += 1 }
+      if quote == nil, "]}".contains(letter) { depth -= 1 }
+      if letter == ",", depth == 0, quote == nil {
         choices.append("")
       } else {
         choices[choices.count - 1].append(letter)
@@ -81,7 +93,12 @@ package struct TunedSetting: Equatable, Sendable {
     case .choices(let choices):
       return choices[min(Int(share * Double(choices.count)), choices.count - 1)]
     case .numbers(let range, let isLogarithmic):
-      return String(format: "%.4g", Self.number(at: share, in: range, isLogarithmic))
+      let number = Self.number(at: share, in: range, isLogarithmic)
+      // Four digits of the range's width.
+      let (low, high) = (range.lowerBound, range.upperBound)
+      let digits = 4 + max(0, Int(log10(max(abs(low), abs(high)) / (high - low))))
+      let rounded = Double(String(format: "%.\(min(digits, 17))g", number)) ?? number
+      return String(format: "%.\(min(digits, 17))g", min(max(rounded, low), high))
     case .integers(let range, let isLogarithmic):
       // Each whole number has the same part of the range, at its ends too.
       let wide = Double(range.lowerBound)...(Double(range.upperBound) + 1)
@@ -95,6 +112,15 @@ package struct TunedSetting: Equatable, Sendable {
   ) -> Double {
     let (low, high) = (range.lowerBound, range.upperBound)
     return isLogarithmic ? low * pow(high / low, share) : low + (high - low) * share
+  }
+
+  /// The number of different values; nil for numbers between two ends.
+  var count: Double? {
+    switch values {
+    case .choices(let choices): Double(choices.count)
+    case .integers(let range, _): Double(range.upperBound) - Double(range.lowerBound) + 1
+    case .numbers: nil
+    }
   }
 
   /// True if values differ by factors.

@@ -65,7 +65,9 @@ struct Tune: ParsableCommand {
       throw ValidationError("--trials needs 1 to 9999.")
     }
     guard jobs ?? 1 >= 1 else { throw ValidationError("--jobs must be at least 1.") }
-    guard rateSteps ?? 50 >= 50 else { throw ValidationError("--rate-steps must be at least 50.") }
+    guard (50...1_000_000).contains(rateSteps ?? 50) else {
+      throw ValidationError("--rate-steps needs 50 to 1000000.")
+    }
     let ofSearch =
       !settings.isEmpty || trials != nil || halveAt != nil || seed != nil || jobs != nil
     guard !(findRate && ofSearch) else {
@@ -88,16 +90,18 @@ struct Tune: ParsableCommand {
     StopRequest.waitForSteps()
     let path = folder ?? "runs/\(options.name)-tune"
     if findRate { return try find(options, in: path) }
-    try search(in: path)
+    try search(options, in: path)
   }
 
-  private func search(in path: String) throws {
+  private func search(_ options: RunOptions, in path: String) throws {
     let search = try Search(
-      over: settings, trials: trials ?? 12, seed: seed ?? 1, halvings: try halvings())
+      over: settings, trials: trials ?? 12, seed: seed ?? 1, halvings: try halvings(of: options))
+    for assignment in arguments.assignments where search.varies(assignment) {
+      throw UsageError(
+        "--set \(assignment) would do nothing: --over gives other values to the same key")
+    }
     let lock = try RunFolder(path).lock()
     defer { withExtendedLifetime(lock) {} }
-    try search.keep(
-      in: path, configurations: arguments.configurations, assignments: arguments.assignments)
     var tuner = try Tuner(
       search, in: path,
       given: arguments.configurations + arguments.assignments.flatMap { ["--set", $0] },
@@ -113,11 +117,18 @@ struct Tune: ParsableCommand {
         return error
       }
     }
+    try search.keep(
+      in: path, configuration: try ResolvedConfiguration.yaml(options),
+      isBegun: tuner.trials.contains(where: \.isUsed))
     guard try tuner.run(say: { StandardStreams.tell($0 + "\n") }) else { throw stopped }
     let report = SearchReport(tuner)
     try write(report.svg, to: path + "/tune.svg")
     print(json ? try report.json : report.words)
-    guard !json, let best = report.best else { return }
+    guard let best = report.best else {
+      StandardStreams.tell("unroll: every trial diverged: give lower rates\n")
+      throw ExitCode(ExitStatus.diverged)
+    }
+    if json { return }
     let settings = best.assignments.map { " --set \($0)" }.joined()
     print("\nThe best: \(best.folder), with\(settings)")
   }
@@ -130,6 +141,8 @@ struct Tune: ParsableCommand {
     guard let low = range?.0, let high = range?.1, 0 < low, low < high, high.isFinite else {
       throw UsageError("--rates \(written): write the first and the last rate, as in 1e-6..1")
     }
+    let lock = try RunFolder(path).lock()
+    defer { withExtendedLifetime(lock) {} }
     let finder = RateFinder(in: path, program: ownProgram)
     let tested = try RateFinder.options(options, rates: low...high, steps: rateSteps ?? 300)
     guard let test = try finder.run(tested) else { throw stopped }
@@ -137,14 +150,23 @@ struct Tune: ParsableCommand {
     print(json ? try test.json : test.words)
   }
 
-  private func halvings() throws -> [Int] {
+  private func halvings(of options: RunOptions) throws -> [Int] {
     guard let halveAt else { return [] }
-    return try halveAt.split(separator: ",", omittingEmptySubsequences: false).map {
+    let steps = try halveAt.split(separator: ",", omittingEmptySubsequences: false).map {
       guard let step = Int($0) else {
         throw UsageError("--halve-at \(halveAt): write steps, as in 500,1000,2000")
       }
       return step
     }
+    guard options.training.readout == nil else {
+      throw UsageError("a readout is fitted in one pass: remove --halve-at")
+    }
+    if case .steps(let length) = options.training.length, let last = steps.last, last >= length {
+      throw UsageError(
+        "--halve-at \(last) is not before the end of the trials, which take \(length) steps: give earlier steps"
+      )
+    }
+    return steps
   }
 
   /// The path of this program.
