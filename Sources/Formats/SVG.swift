@@ -22,6 +22,7 @@ package enum SVG {
     "<polyline points=\"\(points)\" fill=\"none\" stroke=\"\(color)\" stroke-width=\"2\"/>"
   }
 
+  /// Returns a circle around a point.
   package static func circle(
     _ x: Double, _ y: Double, radius: Int, color: String, isFilled: Bool
   ) -> String {
