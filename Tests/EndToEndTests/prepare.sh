@@ -77,7 +77,7 @@ under 1 prepare - --tokenizer byte --document line --out stdin <texts/small-1.tx
 [ "$(head -c 100128 stdin/train-000000.tokens | tail -c 100000 | cmp - texts/small-1.txt)" = "" ] ||
   die "standard input was changed"
 refused 65 "another --seed" prepare "${arguments[@]}" --seed 2 --out whole
-refused 65 "there is no tokenizer" prepare texts --tokenizer bpe --out other
+refused 65 "no tokenizer is called bpe" prepare texts --tokenizer bpe --out other
 refused 65 "matches no file" prepare 'texts/*.md' --tokenizer byte --out other
 refused 64 "no-end-token has no effect" prepare texts --tokenizer byte --no-end-token --out other
 refused 64 "makes none" prepare texts --tokenizer byte --document none --split valid=0.1 --out other
