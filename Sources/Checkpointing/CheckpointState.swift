@@ -145,7 +145,7 @@ extension CheckpointState {
           "\(path) has format \(version), and this program reads \(CheckpointState.format): "
             + "use the version of unroll that wrote it")
       }
-      self = try JSONValue.decoder.decode(CheckpointState.self, from: data)
+      self = try JSONValue.decode(from: data)
     } catch let error as FileError {
       throw error
     } catch {

@@ -30,7 +30,7 @@ public enum ResolvedConfiguration {
   public static func yaml(_ options: some Encodable) throws(ConfigurationError) -> String {
     let json = try json(options)
     do {
-      return YAMLEmitter(try JSONDecoder().decode(JSONValue.self, from: json)).text
+      return YAMLEmitter(try JSONValue.decode(from: json)).text
     } catch {
       throw ConfigurationError(at: .file("configuration"), "cannot be written as YAML (\(error))")
     }

@@ -17,12 +17,48 @@ public enum JSONValue: Equatable, Sendable {
 
   /// Converts any value to JSON.
   public init(encoding value: some Encodable) throws {
-    self = try JSONValue.decoder.decode(JSONValue.self, from: JSONValue.encoder().encode(value))
+    self = try JSONValue.decode(from: JSONValue.encoder().encode(value))
   }
 
   /// Converts the JSON back to a value.
   public func decode<Value: Decodable>(_ type: Value.Type = Value.self) throws -> Value {
-    try JSONValue.decoder.decode(type, from: JSONValue.encoder().encode(self))
+    let decoder = JSONValue.decoder
+    decoder.userInfo[JSONValue.parsed] = self
+    return try decoder.decode(type, from: JSONValue.encoder().encode(self))
+  }
+
+  /// Decodes a value of which some parts may be JSON values.
+  ///
+  /// The text is parsed first, and those parts are taken from the result: a decoder does not tell what
+  /// stands at a place, so that every attempt which does not fit throws.
+  package static func decode<Value: Decodable>(
+    _ type: Value.Type = Value.self, from text: Data
+  ) throws -> Value {
+    let decoder = JSONValue.decoder
+    let whole = text.withUnsafeBytes { try? StrictJSON.parse($0) }
+    if let whole, let value = whole as? Value { return value }
+    decoder.userInfo[parsed] = whole
+    return try decoder.decode(type, from: text)
+  }
+
+  /// The key under which a decoder finds the whole that it decodes.
+  private static let parsed = CodingUserInfoKey(rawValue: "parsed")!
+
+  /// The part at a path of keys and indices.
+  private func part(at path: [any CodingKey]) -> JSONValue? {
+    var part = self
+    for key in path {
+      switch part {
+      case .object(let members):
+        guard let member = members[key.stringValue] else { return nil }
+        part = member
+      case .array(let elements):
+        guard let index = key.intValue, elements.indices.contains(index) else { return nil }
+        part = elements[index]
+      default: return nil
+      }
+    }
+    return part
   }
 
   /// The member of an object.
@@ -90,6 +126,12 @@ extension JSONValue {
 
 extension JSONValue: Codable {
   public init(from decoder: any Decoder) throws {
+    if let whole = decoder.userInfo[JSONValue.parsed] as? JSONValue,
+      let part = whole.part(at: decoder.codingPath)
+    {
+      self = part
+      return
+    }
     let container = try decoder.singleValueContainer()
     if container.decodeNil() {
       self = .null

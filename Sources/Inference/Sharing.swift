@@ -7,7 +7,7 @@ extension Communicator {
   /// Returns the root's value on every rank.
   package func share<Value: Codable>(_ value: Value) throws -> Value {
     let bytes = isRoot ? Array(try JSONValue.encoder().encode(value)) : []
-    return try JSONValue.decoder.decode(Value.self, from: Data(try broadcast(bytes)))
+    return try JSONValue.decode(from: Data(try broadcast(bytes)))
   }
 
   /// Copies the root's numbers to every rank.

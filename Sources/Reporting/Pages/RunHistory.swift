@@ -45,7 +45,7 @@ package struct RunHistory: Sendable {
     self.lines = lines
     name = folder.split(separator: "/").last.map(String.init) ?? folder
     configuration = (try? readFile(run.resolvedConfiguration)).flatMap {
-      try? JSONValue.decoder.decode(JSONValue.self, from: Data($0))
+      try? JSONValue.decode(from: Data($0))
     }
     given = (try? readFile(run.givenConfiguration)).map { String(decoding: $0, as: UTF8.self) }
     checkpoints = (try? CheckpointStore(run.checkpoints).list()) ?? []
@@ -53,7 +53,7 @@ package struct RunHistory: Sendable {
     plannedSteps = training?["steps"]?.double.flatMap { Int(exactly: $0) }
     let last = checkpoints.last { $0.isLatest } ?? checkpoints.last
     checkpointState = last.flatMap { try? readFile($0.path + "/state.json") }.flatMap {
-      try? JSONValue.decoder.decode(JSONValue.self, from: Data($0))
+      try? JSONValue.decode(from: Data($0))
     }
     if run.isInUse {
       state = .running

@@ -51,7 +51,7 @@ public struct ScalingSubject: Codable, Equatable, Sendable {
     vocabulary = own.vocabulary
     (batchSize, bptt) = (request.batchSize, options.training.bptt)
     precision = options.training.precision.rawValue
-    let whole = try JSONValue.decoder.decode(
+    let whole = try JSONValue.decode(
       JSONValue.self, from: try ResolvedConfiguration.json(options))
     let keys = ["model", "training", "communication"]
     settings = .object(
