@@ -10,7 +10,8 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$here/common.bash"
 
-# The instruction set decides which kernels run, and so the last bits.
+# The instruction set decides which kernels run, and so the last bits; a choice of others is not what is kept.
+unset OPENBLAS_CORETYPE ONEDNN_MAX_CPU_ISA
 kind() {
   local flags vendor
   flags=$(grep -m 1 '^flags' /proc/cpuinfo)
