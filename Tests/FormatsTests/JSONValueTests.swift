@@ -16,7 +16,8 @@ import Testing
 
   private static let samples: [JSONValue] = [
     .null, true, 0, -7, 1.5, "", "NaN", "a\"\\\u{1}é", .number(-0.0), .number(1e300),
-    .number(.leastNonzeroMagnitude), .integer(.max), .integer(.min), .unsigned(.max), .array([]), .object([:]),
+    .number(.leastNonzeroMagnitude), .integer(.max), .integer(.min), .unsigned(.max), .array([]),
+    .object([:]),
     .array([1, .array([.null, "x"]), .object(["0": 2.25, "1": false])]),
     .object(["a": .object(["b": .array([3, .number(-2.5)])]), "": 1]),
   ]
@@ -47,6 +48,8 @@ import Testing
     let twice = Data(#"{"a": 1, "a": 1}"#.utf8)
     #expect(try JSONValue.decode(JSONValue.self, from: twice) == .object(["a": 1]))
     #expect(throws: DecodingError.self) { try JSONValue.decode(Int.self, from: twice) }
-    #expect(throws: DecodingError.self) { try JSONValue.decode(JSONValue.self, from: Data("{".utf8)) }
+    #expect(throws: DecodingError.self) {
+      try JSONValue.decode(JSONValue.self, from: Data("{".utf8))
+    }
   }
 }

@@ -9,7 +9,7 @@ struct Reader: Sendable {
 
   static let all: [Reader] = [
     configuration, cluster, safetensors, gguf, folders, weights, checkpoint, tokenizers,
-    vocabularies, tokens, sequences, texts,
+    vocabularies, tokens, sequences, texts, preparation,
   ]
 }
 

@@ -133,6 +133,11 @@ final class OpenShard {
       for _ in 0..<piece.count / 8 { starts.append(message.number()) }
     }
     if starts.first != 0 { starts.insert(0, at: 0) }
+    // Documents may be empty, but none begins before another.
+    let ends = starts.dropFirst() + [state.tokens]
+    guard zip(starts, ends).allSatisfy({ 0 <= $0 && $0 <= $1 }) else {
+      throw .damagedPreparation(indexFile.path)
+    }
     let index = try ReplacementFile(stem + ".idx")
     var bytes = SequenceIndex.magic
     func add(_ number: some FixedWidthInteger) {
@@ -146,9 +151,7 @@ final class OpenShard {
     bytes.append(width == 2 ? 8 : 4)
     add(UInt64(starts.count))
     add(UInt64(starts.count + 1))
-    for (i, start) in starts.enumerated() {
-      add(Int32((i + 1 < starts.count ? starts[i + 1] : state.tokens) - start))
-    }
+    for (start, end) in zip(starts, ends) { add(Int32(end - start)) }
     try flush()
     for start in starts { add(Int64(start * width)) }
     try flush()

@@ -37,8 +37,8 @@ public final class PreparationFolder {
     self.inputs = inputs
     identity = PreparationIdentity(
       settings: settings, tokenizer: tokenizer, inputs: inputs.given)
-    manifest = try Self.read(manifestPath)
-    saved = manifest == nil ? try Self.read(progressPath) : nil
+    manifest = try Self.read(manifestPath) { $0.isConsistent() }
+    saved = manifest == nil ? try Self.read(progressPath) { $0.fits(inputs) } : nil
     if manifest != nil { removeRemains() }
     guard let made = manifest?.identity ?? saved?.identity else { return }
     if let difference = identity.difference(from: made) {
@@ -55,12 +55,14 @@ public final class PreparationFolder {
     for name in names where name.hasSuffix(".index.part") { unlink("\(path)/\(name)") }
   }
 
-  private static func read<Value: Decodable>(_ path: String) throws(DataError) -> Value? {
+  private static func read<Value: Decodable>(
+    _ path: String, where isRight: (Value) -> Bool
+  ) throws(DataError) -> Value? {
     guard access(path, F_OK) == 0 else { return nil }
     let file = try MappedFile(path)
     let contents = withExtendedLifetime(file) { Data(file.bytes) }
-    guard let value = try? JSONDecoder().decode(Value.self, from: contents) else {
-      throw DataError("\(path) is damaged: remove the folder, and prepare the texts again")
+    guard let value = try? JSONDecoder().decode(Value.self, from: contents), isRight(value) else {
+      throw .damagedPreparation(path)
     }
     return value
   }
@@ -98,10 +100,10 @@ public final class PreparationFolder {
       consumed = saved.consumed
       bytes = saved.bytes
       earlierSeconds = saved.seconds
-      var message = MessageReader(Array(saved.counts))
-      if saved.counts.count == 8 * counts.count {
-        for i in counts.indices { counts[i] = message.number() }
+      guard let counts = saved.counts(symbols: vocabulary.count) else {
+        throw .damagedPreparation(progressPath)
       }
+      self.counts = counts
     } else {
       try save(seconds: 0)
     }
@@ -220,5 +222,12 @@ public final class PreparationFolder {
   private func hexadecimal(_ value: UInt64) -> String {
     let digits = String(value, radix: 16)
     return String(repeating: "0", count: 16 - digits.count) + digits
+  }
+}
+
+extension DataError {
+  /// A file of a folder of shards that holds what was never written.
+  static func damagedPreparation(_ path: String) -> DataError {
+    DataError("\(path) is damaged: remove the folder, and prepare the texts again")
   }
 }

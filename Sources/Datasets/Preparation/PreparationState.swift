@@ -39,6 +39,62 @@ struct PreparationState: Codable {
   var seconds = 0.0
 }
 
+extension PreparationState {
+  /// Returns true if the numbers belong together and to the texts, so that nothing of them can lead outside
+  /// of a file.
+  func fits(_ inputs: PreparedInputs) -> Bool {
+    let settings = identity.settings
+    guard parts.count == settings.parts.count, seconds.isFinite,
+      isCount([consumed, bytes]), position.fits(inputs)
+    else { return false }
+    return zip(parts, settings.parts).allSatisfy { part, name in
+      guard part.shards.enumerated().allSatisfy({ $1.isShard($0, of: name, settings.format) })
+      else { return false }
+      guard let open = part.open else { return true }
+      return open.number == part.shards.count
+        && isCount([open.tokens, open.documents, open.bytes])
+    }
+  }
+
+  /// Returns the count of each symbol of a vocabulary; nil if they are not those of the shards' tokens.
+  func counts(symbols: Int) -> [Int]? {
+    guard counts.count == 8 * symbols else { return nil }
+    var message = MessageReader(Array(counts))
+    let numbers = (0..<symbols).map { _ in message.number() }
+    guard isCount(numbers), sum(numbers) == sum(parts.flatMap(\.tokens)) else { return nil }
+    return numbers
+  }
+}
+
+extension ShardWriter.State {
+  fileprivate var tokens: [Int] { shards.map(\.tokens) + [open?.tokens ?? 0] }
+}
+
+extension Shard {
+  /// Returns true if it can be the n-th shard of a part of the documents.
+  fileprivate func isShard(_ n: Int, of part: String, _ format: ShardFormat) -> Bool {
+    name == ShardWriter.name(part, n) + format.ending && isCount([tokens, documents, bytes])
+  }
+}
+
+extension TextPosition {
+  fileprivate func fits(_ inputs: PreparedInputs) -> Bool {
+    guard isCount([file, place, documentStart, lines]), documentStart <= place else { return false }
+    if file >= inputs.count { return file == inputs.count && place == 0 }
+    let text = inputs.files[file]
+    // How long a stream is shows when it is read.
+    return text.isStandardInput || text.compression != .none || place <= text.size
+  }
+}
+
+/// Returns true if numbers can be counts of what is in files; so many of them can be added up.
+private func isCount(_ numbers: [Int]) -> Bool {
+  numbers.allSatisfy { (0...1 << 48).contains($0) }
+}
+
+/// Returns the sum, which wraps around only for numbers that stand in a damaged file.
+private func sum(_ numbers: [Int]) -> Int { numbers.reduce(0, &+) }
+
 /// The contents of `manifest.json`: all that is known of a folder of shards.
 public struct PreparationManifest: Codable, Sendable, Equatable {
   public struct Part: Codable, Sendable, Equatable {
@@ -82,6 +138,19 @@ public struct PreparationManifest: Codable, Sendable, Equatable {
     case identity = "preparation"
     case tokenizer, parts, unknown
     case mostFrequent = "most_frequent"
+  }
+
+  /// Returns true if the numbers belong together, as they do in a file that was not damaged.
+  func isConsistent() -> Bool {
+    let settings = identity.settings
+    guard Set(parts.keys) == Set(settings.parts), isCount(mostFrequent.map(\.count)),
+      isCount([unknown ?? 0])
+    else { return false }
+    return parts.allSatisfy { name, part in
+      isCount([part.documents, part.tokens, part.bytes])
+        && part.tokens == sum(part.shards.map(\.tokens))
+        && part.shards.enumerated().allSatisfy { $1.isShard($0, of: name, settings.format) }
+    }
   }
 
   public var tokens: Int { parts.values.reduce(0) { $0 + $1.tokens } }
