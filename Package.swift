@@ -8,6 +8,9 @@ let double = Context.environment["UNROLL_REAL"] == "double"
 // Warnings are errors in `launch/test`, and not for users, whose compiler may warn of more.
 let isStrict = Context.environment["UNROLL_WARNINGS"] == "errors"
 
+// `launch/docs` needs the plugin of DocC, and no other build does.
+let isDocumented = Context.environment["UNROLL_DOCS"] != nil
+
 let settings: [SwiftSetting] =
   (isStrict ? [.treatAllWarnings(as: .error)] : [])
   + [.enableUpcomingFeature("InternalImportsByDefault")]
@@ -239,6 +242,8 @@ let package = Package(
       .package(url: "https://github.com/apple/swift-log", .upToNextMinor(from: "1.16.2")),
       .package(url: "https://github.com/apple/swift-protobuf", .upToNextMinor(from: "1.39.0")),
       .package(url: "https://github.com/jpsim/Yams", .upToNextMinor(from: "6.2.2")),
-    ],
+    ]
+      + (isDocumented
+        ? [.package(url: "https://github.com/swiftlang/swift-docc-plugin", exact: "1.5.0")] : []),
   targets: numerical + (double ? [] : trainer),
   cLanguageStandard: .c17, cxxLanguageStandard: .cxx17)

@@ -43,6 +43,10 @@ if printf '#include <dnnl.h>' | clang -E -x c - >/dev/null 2>&1; then
   swift_options+=(-Xcc -DUNROLL_HAS_ONEDNN_HEADER)
 fi
 
+# Builds this package, or another one that shares its build folder: swift_build ARGUMENTS…
+# SwiftPM orders some flags by hashes, which differ from start to start; those of dependencies would be compiled anew.
+swift_build() { SWIFT_DETERMINISTIC_HASHING=1 swift build "${swift_options[@]}" "$@"; }
+
 # Processors that this process may use; nproc alone would obey OMP_NUM_THREADS.
 processor_count() { env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc; }
 

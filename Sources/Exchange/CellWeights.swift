@@ -33,7 +33,7 @@ struct CellWeights {
       input.name[place.upperBound...].first?.isNumber == true,
       case .recurrent(let cell, let options) = options.kind
     else { return nil }
-    guard let cell = cells[cell] as? any PortableCell.Type else { return nil }
+    guard let cell = Recurrence.cell(named: cell) as? any PortableCell.Type else { return nil }
     updateGate = cell.updateGate
     keepsCandidateBias = cell.keepsCandidateBias
     hidden = options.hidden

@@ -70,7 +70,7 @@ extension SequenceModel {
       return cell.pytorchModule == nil
         ? "is a \(name), for which PyTorch has no module" : cell.moduleObstacle(options)
     }
-    if let cell = cells[name] as? any PortableCell.Type { return ask(cell) }
+    if let cell = Recurrence.cell(named: name) as? any PortableCell.Type { return ask(cell) }
     if form.isOfModules { return "is a \(name), for which PyTorch has no module" }
     let names = portableCells { _ in true }
     return "is a \(name), and only \(names.dropLast().joined(separator: ", ")) and "

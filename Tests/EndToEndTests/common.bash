@@ -136,3 +136,27 @@ rank_of() {
   done
   [ ${#found[@]} -gt "$2" ] && echo "${found[$2]}"
 }
+
+# What a program writes, as a page shows it: shown PAGE PROGRAM
+shown() {
+  awk -v command="    $ .build/release/$2" '
+    inside && !/^    / { exit }
+    inside { print substr($0, 5) }
+    index($0, command) == 1 { inside = 1 }
+  ' "$1"
+}
+
+# resembles WANTED SAID: lines with fractions have the same words, and about the same numbers, because other
+# processors round otherwise.
+resembles() {
+  awk '
+    NR == FNR { wanted[FNR] = $0; next }
+    !(FNR in wanted) || wanted[FNR] !~ /[0-9]\.[0-9]/ { next }
+    {
+      count = split(wanted[FNR], parts)
+      for (i = 1; i <= count; i++)
+        if (parts[i] ~ /^[0-9.]+$/ ? ($i - parts[i]) ^ 2 > (parts[i] / 10) ^ 2 : $i != parts[i]) exit code = 1
+    }
+    END { exit code }
+  ' "$1" "$2"
+}

@@ -58,7 +58,7 @@ extension LayerOptions {
       }
       return cell.onnxForm(options)
     }
-    guard let cell = cells[name] as? any ONNXCell.Type else {
+    guard let cell = Recurrence.cell(named: name) as? any ONNXCell.Type else {
       return .unsupported("is a \(name), for which ONNX has no operator")
     }
     return ask(cell)

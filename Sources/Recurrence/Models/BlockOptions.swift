@@ -277,12 +277,12 @@ struct BlockSection: Codable {
   }
 }
 
-/// Decodes the options of a cell of the registry, which stand beside its name.
+/// Decodes the options of a cell, which stand beside its name.
 func cellOptions<Keys: CodingKey>(
   _ name: String, from decoder: any Decoder, _ keys: KeyedDecodingContainer<Keys>, _ key: Keys
 ) throws -> any CellOptions {
-  guard let type = cells[name] else {
-    throw keys.unknownName(name, of: "cell", among: cells.keys, forKey: key)
+  guard let type = cell(named: name) else {
+    throw keys.unknownName(name, of: "cell", among: cellNames, forKey: key)
   }
   func options<Cell: RecurrentCell>(of cell: Cell.Type) throws -> any CellOptions {
     try Cell.Options(from: decoder)

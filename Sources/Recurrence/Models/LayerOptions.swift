@@ -187,9 +187,8 @@ extension LayerOptions {
 
   /// True if the layer's cell has weights through which a state reaches the next one.
   package var hasRecurrentWeights: Bool {
-    guard case .recurrent(let name, let options) = kind, let type = cells[name] else {
-      return false
-    }
+    guard case .recurrent(let name, let options) = kind, let type = Recurrence.cell(named: name)
+    else { return false }
     func hasWeights<Cell: RecurrentCell>(_ cell: Cell.Type) -> Bool {
       var plan = Plan()
       guard let options = options as? Cell.Options else { return false }
@@ -200,7 +199,8 @@ extension LayerOptions {
 
   /// The delays, in steps, with which the layer reads its input.
   var inputDelays: [Int] {
-    guard case .recurrent(let name, let options) = kind, let type = cells[name] else { return [0] }
+    guard case .recurrent(let name, let options) = kind, let type = Recurrence.cell(named: name)
+    else { return [0] }
     func delays<Cell: RecurrentCell>(_ cell: Cell.Type) -> [Int] {
       (options as? Cell.Options).map(Cell.inputDelays) ?? [0]
     }
@@ -209,7 +209,7 @@ extension LayerOptions {
 
   /// True if the cell reads its input itself, without weights.
   var readsInputItself: Bool {
-    guard let cell, let type = cells[cell.name] else { return false }
+    guard let cell, let type = Recurrence.cell(named: cell.name) else { return false }
     func reads<Cell: RecurrentCell>(_ type: Cell.Type) -> Bool {
       (cell.options as? Cell.Options).map(Cell.readsInputItself) ?? false
     }

@@ -242,7 +242,9 @@ struct Stack {
     _ layer: LayerOptions, _ index: Int, _ cell: String, _ cellOptions: any CellOptions,
     reading read: LayerInput, shown: Bidirectional.Shown, in plan: inout Plan
   ) -> (layer: any Layer, summary: Activation?, finalStates: [[FinalState]]) {
-    guard let type = cells[cell] else { preconditionFailure("no cell is called \(cell)") }
+    guard let type = Recurrence.cell(named: cell) else {
+      preconditionFailure("no cell is called \(cell)")
+    }
     var directions: [[FinalState]] = []
     let suffix = options.fitsOneModule ? "_l\(index)" : "_l0"
     func direction(_ read: LayerInput, _ isSecond: Bool, _ plan: inout Plan) -> any Layer {

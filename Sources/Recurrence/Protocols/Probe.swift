@@ -8,7 +8,7 @@ public struct GateBlock: Sendable {
   let part: Int
   let count: Int
 
-  init(_ name: String, _ activation: Activation, _ part: Int, of count: Int) {
+  public init(_ name: String, _ activation: Activation, _ part: Int, of count: Int) {
     self.name = name
     self.activation = activation
     self.part = part

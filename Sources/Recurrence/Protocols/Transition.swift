@@ -8,12 +8,12 @@ public struct WeightBlock: Sendable {
   private let count: Int
   private let isSquare: Bool
 
-  init(_ parameter: Parameter, _ part: Int = 0, of count: Int = 1) {
+  public init(_ parameter: Parameter, _ part: Int = 0, of count: Int = 1) {
     (self.parameter, self.part, self.count, isSquare) = (parameter, part, count, false)
   }
 
   /// Takes all outputs and the first inputs that make the block square.
-  init(leftSquareOf parameter: Parameter) {
+  public init(leftSquareOf parameter: Parameter) {
     (self.parameter, part, count, isSquare) = (parameter, 0, 1, true)
   }
 
@@ -34,11 +34,11 @@ public enum Transition: Sendable {
   /// One matrix per input j, `A_ik = W_kij`, for a layer whose W has one row per pair of units.
   case ofEachInput
 
-  init(_ factors: [WeightBlock], shortcut: WeightBlock? = nil) {
+  public init(_ factors: [WeightBlock], shortcut: WeightBlock? = nil) {
     self = .product(factors, shortcut: shortcut)
   }
 
-  init(_ weight: WeightBlock) { self.init([weight]) }
+  public init(_ weight: WeightBlock) { self.init([weight]) }
 
   /// Returns the largest absolute eigenvalue, over all matrices if there are several; nil if there
   /// is none.

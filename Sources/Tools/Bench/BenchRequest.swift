@@ -163,9 +163,9 @@ public struct BenchRequest: Sendable {
     }
     cell = shape.cell ?? cell
     hidden = shape.hidden ?? hidden
-    guard cells[cell] != nil else {
+    guard Recurrence.cell(named: cell) != nil else {
       throw UsageError(
-        "--cell \(cell): \(UnknownName(cell, of: "cell", among: cells.keys))")
+        "--cell \(cell): \(UnknownName(cell, of: "cell", among: cellNames))")
     }
     let description = JSONValue.object(["cell": .string(cell), "hidden": .integer(hidden)])
     guard let layer = try? description.decode(LayerOptions.self) else {

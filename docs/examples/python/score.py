@@ -39,8 +39,13 @@ class CharacterLSTM:
         # A tied output layer is the embedding.
         self.output = weights.get("decoder.weight", self.embedding)
         self.output_bias = weights.get("decoder.bias", 0)
+        # Layers of one width are one module of PyTorch, as are all in it; others are modules of their own.
+        isolated = "layers.0.weight_ih_l0" in weights
         self.layers = [
-            [weights[f"rnn.{name}_l{index}"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+            [
+                weights[f"layers.{index}.{name}_l0" if isolated else f"rnn.{name}_l{index}"]
+                for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            ]
             for index in range(len(layers))
         ]
 
