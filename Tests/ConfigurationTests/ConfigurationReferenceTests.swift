@@ -105,6 +105,20 @@ import Testing
     #expect(options.model.layers.count == 2)
   }
 
+  @Test func `The models of docs/modern.md decode and are complete`() throws {
+    let text = try String(
+      contentsOf: packageRoot.appending(path: "docs/modern.md"), encoding: .utf8)
+    let blocks = text.components(separatedBy: "```yaml\n").dropFirst().map {
+      $0.components(separatedBy: "```")[0]
+    }
+    #expect(blocks.count >= 5)
+    for block in blocks {
+      let model = try Configuration(yaml: block, file: "docs/modern.md").decode(RunOptions.self)
+        .model
+      #expect(!model.layers.isEmpty)
+    }
+  }
+
   @Test func `Every configuration in configs decodes and says what was measured`() throws {
     let folder = packageRoot.appending(path: "configs")
     let files = try FileManager.default.contentsOfDirectory(atPath: folder.path)

@@ -402,6 +402,7 @@ struct SettingUse: Sendable, CustomTestStringConvertible {
     model.layers.*.block.mlp.up_bound model.layers.*.value_residual model.layers.*.decay_rank
     model.layers.*.rate_rank model.layers.*.value_rank model.layers.*.gate_rank
     model.layers.*.norm_eps model.layers.*.layer_index model.layers.*.layer_count
+    model.layers.*.mix_rank
     model.layers.*.block.output_variance model.layers.*.conv.kernel model.layers.*.conv.bias
     model.layers.*.conv.activation model.layers.*.token_shift
     model.preset model.width model.depth model.slstm_every model.layers.*.block.norm.bias

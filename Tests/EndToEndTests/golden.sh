@@ -18,6 +18,7 @@ kind() {
   vendor=$(sed -nE '/^vendor_id/{s/.*: *//p;q}' /proc/cpuinfo)
   case $flags in
     *amx_bf16*) echo "$vendor-amx" ;;
+    *avx512_vp2intersect*) echo "$vendor-avx512-vp2intersect" ;;
     *avx512_bf16*) echo "$vendor-avx512-bf16" ;;
     *avx512f*) echo "$vendor-avx512" ;;
     *avx2*) echo "$vendor-avx2" ;;
@@ -117,6 +118,8 @@ gru, hidden: 11
 gru, hidden: 11, chrono: 20, biases: 1
 gru-reset-before, hidden: 11
 gru-reset-before, hidden: 11, chrono: 20, biases: 1
+hgrn2, hidden: 12
+hgrn2, hidden: 12, heads: 3, key_width: 6, layer_index: 1, layer_count: 3
 jordan, hidden: 11
 jordan, hidden: 11, outputs: 7, nonlinearity: sigmoid, output_nonlinearity: identity
 jordan, hidden: 11, teacher_forcing: true
@@ -140,8 +143,12 @@ min-lstm, hidden: 11, candidate: positive
 mlstm, hidden: 11
 mlstm, hidden: 11, form: krause, forget_bias: 1
 multiplicative, hidden: 11
+retention, hidden: 12
+retention, hidden: 12, heads: 3, key_width: 12
 rg-lru, hidden: 12
 rg-lru, hidden: 12, heads: 3
+rwkv6, hidden: 12
+rwkv6, hidden: 12, heads: 3, mix_rank: 4, decay_rank: 3, layer_index: 1, layer_count: 3
 rwkv7, hidden: 12
 rwkv7, hidden: 12, heads: 3, decay_rank: 4, rate_rank: 3, gate_rank: 5, layer_index: 1, layer_count: 3
 second-order, hidden: 6

@@ -75,7 +75,11 @@ import Tools
     "xlstm-mlstm": 2 * 2 * 8 * 8,
     // The read of the key, which has 3 numbers, its product with what replaces it, and the read.
     "gated-deltanet": 2 * 3 * 3 * 7,
-    // The same, and v kᵀ.
+    // (1 − f) vᵀ or k vᵀ, and the read; of retention with 4 numbers in a key.
+    "hgrn2": 2 * 2 * 7 * 7,
+    "retention": 2 * 2 * 4 * 7,
+    "rwkv6": 2 * 2 * 7 * 7,
+    // The read of the key, its product with what replaces it, v kᵀ and the read.
     "rwkv7": 2 * 4 * 7 * 7,
     // As of a matrix memory; and H U multiplies 7 rows, of which the sizes count one.
     "m2rnn": 2 * (2 * 7 * 7 + 6 * 7 * 7),

@@ -9,6 +9,7 @@ public let cells: [String: any RecurrentCell.Type] = [
   "gated-deltanet": GatedDeltaNet.self,
   "gru": GRU.self,
   "gru-reset-before": GRUResetBefore.self,
+  "hgrn2": HGRN2.self,
   "jordan": Jordan.self,
   "leaky": Leaky.self,
   "lstm": LSTM.self,
@@ -19,7 +20,9 @@ public let cells: [String: any RecurrentCell.Type] = [
   "min-lstm": MinLSTM.self,
   "mlstm": MultiplicativeLSTM.self,
   "multiplicative": Multiplicative.self,
+  "retention": Retention.self,
   "rg-lru": RGLRU.self,
+  "rwkv6": RWKV6.self,
   "rwkv7": RWKV7.self,
   "second-order": SecondOrder.self,
   "skip": Skip.self,
@@ -69,6 +72,30 @@ extension KeyedDecodingContainer {
         debugDescription: "\(key.stringValue) must be a multiple of heads (\(heads))")
     }
     return value
+  }
+
+  /// Decodes l of L, the place of a layer among those of its cell: 0 of 1 unless it says otherwise.
+  func layerPlace(_ index: Key, of count: Key) throws -> (index: Int, count: Int) {
+    let count =
+      try decodeIfPresent(Int.self, forKey: count).map { try checkedWidth($0, count) } ?? 1
+    let value = try decodeIfPresent(Int.self, forKey: index) ?? 0
+    guard (0..<count).contains(value) else {
+      throw DecodingError.dataCorruptedError(
+        forKey: index, in: self,
+        debugDescription: "\(index.stringValue) must be from 0 to below layer_count (\(count))")
+    }
+    return (value, count)
+  }
+
+  /// Decodes ε of the normalisation of each head of an RWKV.
+  func normEps(_ key: Key) throws -> Double {
+    let eps = try decodeIfPresent(Double.self, forKey: key) ?? 64e-5
+    guard eps > 0, eps < 1 else {
+      throw DecodingError.dataCorruptedError(
+        forKey: key, in: self,
+        debugDescription: "\(key.stringValue) must be above 0 and below 1")
+    }
+    return eps
   }
 
   /// Decodes the number of steps that a convolution inside a cell reads; nil if the key is absent.

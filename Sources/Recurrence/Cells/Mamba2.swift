@@ -194,7 +194,7 @@ public struct Mamba2: MatrixStateCell {
   }
 
   public func advanceThroughWindow(_ pass: Pass) {
-    guard takesChunks(pass) else { return advanceStepByStep(pass) }
+    guard takesChunks(of: DecayChunk.fewest, pass) else { return advanceStepByStep(pass) }
     forEachChunk(pass, backward: false) { index, steps, s in
       let rates = stream(s, pass[rates], steps, pass)
       for group in 0..<groups {
@@ -216,7 +216,7 @@ public struct Mamba2: MatrixStateCell {
   // MARK: Backward
 
   public func retreatThroughWindow(_ pass: Pass) {
-    guard takesChunks(pass) else { return retreatStepByStep(pass) }
+    guard takesChunks(of: DecayChunk.fewest, pass) else { return retreatStepByStep(pass) }
     forEachChunk(pass, backward: true) { index, steps, s in
       for group in 0..<groups {
         let (q, k) = (queries(group, s, steps, pass), keys(group, s, steps, pass))
@@ -308,33 +308,9 @@ public struct Mamba2: MatrixStateCell {
 
   // MARK: Parts
 
-  /// False where every state is kept, and for so few steps that no product is worth its call.
-  private func takesChunks(_ pass: Pass) -> Bool {
-    pass.chunk(of: memory) > 1 && pass.steps >= DecayChunk.fewest
-  }
-
-  /// Calls a function with the number of each chunk, its steps and the stream.
-  private func forEachChunk(
-    _ pass: Pass, backward: Bool, _ body: (Int, Range<Int>, Int) -> Void
-  ) {
-    let chunk = pass.chunk(of: memory)
-    let count = (pass.steps + chunk - 1) / chunk
-    for s in 0..<pass.streams {
-      for place in 0..<count {
-        let index = backward ? count - 1 - place : place
-        body(index, index * chunk..<min((index + 1) * chunk, pass.steps), s)
-      }
-    }
-  }
-
   private func heads(of group: Int) -> Range<Int> {
     let count = heads / groups
     return group * count..<(group + 1) * count
-  }
-
-  /// The rows of a stream in some steps.
-  private func stream(_ s: Int, _ x: Matrix, _ steps: Range<Int>, _ pass: Pass) -> Matrix {
-    x.slice(rows: pass.rows(of: steps)).every(pass.streams, from: s)
   }
 
   private func keys(_ group: Int, _ s: Int, _ steps: Range<Int>, _ pass: Pass) -> Matrix {

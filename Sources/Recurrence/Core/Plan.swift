@@ -97,6 +97,8 @@ public struct Plan: Sendable {
   public private(set) var stateMultiplyAdds: [String: Int] = [:]
   /// The activations that layers offer to those above them.
   private var offered: [Activation] = []
+  /// The vectors that layers share with those above them.
+  private var sharedVectors: [(name: String, count: Int, axis: Axis, vector: Parameter)] = []
 
   /// The settings for the parameters and activations that are added next; set by the model.
   public var scope = Scope()
@@ -169,6 +171,18 @@ public struct Plan: Sendable {
         scope.vectorInitializer ?? scope.initializer, fallback, isVector: true, blocks: 1,
         WidthScaling(.vector, from: nil, to: count, base: widthBase), parts: parts),
       isRowSparse: false)
+  }
+
+  /// Adds a vector of zeros that the layers of a sequence share, or returns that of a layer below with the
+  /// same name and size. The gradients of all of them add up in the lowest layer, whose backward pass is the last.
+  mutating func sharedVector(_ name: String, count: Int) -> Parameter {
+    let known = sharedVectors.first {
+      $0.name == name && $0.count == count && $0.axis == scope.axis
+    }
+    if let known { return known.vector }
+    let vector = vector(name, count: count, pytorch: .zero)
+    sharedVectors.append((name, count, scope.axis, vector))
+    return vector
   }
 
   /// Adds a constant matrix. It is generated from the plan's seed and its name wherever it is

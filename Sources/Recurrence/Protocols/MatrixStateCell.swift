@@ -139,6 +139,32 @@ extension MatrixStateCell {
       }
     }
   }
+
+  // MARK: Chunks as products of matrices
+
+  /// False where every state is kept, and for so few steps that no product is worth its call.
+  func takesChunks(of fewest: Int, _ pass: Pass) -> Bool {
+    pass.chunk(of: memory) > 1 && pass.steps >= fewest
+  }
+
+  /// Calls a function with the number of each chunk, its steps and the stream.
+  func forEachChunk(
+    _ pass: Pass, backward: Bool, _ body: (Int, Range<Int>, Int) -> Void
+  ) {
+    let chunk = pass.chunk(of: memory)
+    let count = (pass.steps + chunk - 1) / chunk
+    for s in 0..<pass.streams {
+      for place in 0..<count {
+        let index = backward ? count - 1 - place : place
+        body(index, index * chunk..<min((index + 1) * chunk, pass.steps), s)
+      }
+    }
+  }
+
+  /// The rows of a stream in some steps.
+  func stream(_ s: Int, _ x: Matrix, _ steps: Range<Int>, _ pass: Pass) -> Matrix {
+    x.slice(rows: pass.rows(of: steps)).every(pass.streams, from: s)
+  }
 }
 
 extension Plan {

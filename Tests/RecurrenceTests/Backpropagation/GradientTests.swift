@@ -224,7 +224,9 @@ import Sequences
         // An initial state is seen where a stream starts; there, long delays reach nothing else.
         let isSeen = !entry.name.contains("initial_") || !afterAnother || !resets.isEmpty
         // One step of a stream has a state before it, or none and another input: μ of RWKV's decay needs both.
-        let needsBoth = entry.name.contains("x_w") && steps == 1
+        // The decay of RWKV-6 is read a step later than that, of what yet another step has written.
+        let isLate = what.hasPrefix("rwkv6") && entry.name.contains(#/\.(x_)?w\d/#) && steps < 3
+        let needsBoth = entry.name.contains("x_w") && steps == 1 || isLate
         let isRead = (entry.name != "encoder.weight" || !readsLate || steps > 1) && !needsBoth
         if earlier.isEmpty && isRead
           && (afterAnother || entry.name.firstMatch(of: #/hh_\d/#) == nil)

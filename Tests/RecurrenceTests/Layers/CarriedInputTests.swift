@@ -14,6 +14,17 @@ import Testing
       "gated-deltanet",
       GatedDeltaNet.Options(hidden: 6, heads: 2, keyWidth: 4, negativeEigenvalues: true, kernel: 3)
     ),
+    ("hgrn2", HGRN2.Options(hidden: 6, heads: 2, keyWidth: 4)),
+    ("hgrn2", HGRN2.Options(hidden: 5, keyWidth: 3, layerIndex: 1, layerCount: 3)),
+    ("retention", Retention.Options(hidden: 5, keyWidth: 6)),
+    ("retention", Retention.Options(hidden: 6, heads: 3, keyWidth: 12)),
+    ("rwkv6", RWKV6.Options(hidden: 6, heads: 3, mixRank: 2, decayRank: 3)),
+    (
+      "rwkv6",
+      RWKV6.Options(
+        hidden: 6, heads: 2, inputWeights: true, mixRank: 3, decayRank: 2, normEps: 1e-2,
+        layerIndex: 2, layerCount: 4)
+    ),
     ("xlstm-mlstm", MatrixXLSTM.Options(hidden: 12, heads: 3)),
     ("xlstm-mlstm", MatrixXLSTM.Options(hidden: 8, heads: 1, kernel: 2)),
   ]

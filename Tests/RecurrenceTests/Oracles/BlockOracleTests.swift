@@ -8,7 +8,8 @@ import Testing
 /// Models of two blocks with the losses and gradients that other programs find for them: recurrentgemma and
 /// minGRU-pytorch as `Tests/Oracles/blocks.py` writes them, xlstm as `xlstm_blocks.py` and
 /// `xlstm_paper.py`, and transformers as
-/// `matrix_blocks.py` do, or PyTorch from the equations, as `rwkv.py` and `m2rnn.py` do.
+/// `matrix_blocks.py` do, or PyTorch from the equations, as `rwkv.py`, `m2rnn.py` and
+/// `linear_attention.py` do.
 private struct BlockOracle: Decodable {
   let cases: [Case]
 
@@ -28,6 +29,7 @@ private struct BlockOracle: Decodable {
 @Suite struct `Blocks of other programs` {
   private static let cases = [
     "blocks", "xlstm_blocks", "xlstm_paper", "matrix_blocks", "m2rnn", "rwkv",
+    "linear_attention",
   ].flatMap { name in
     let oracle: BlockOracle = NumericalTestSupport.oracle(name)
     return oracle.cases

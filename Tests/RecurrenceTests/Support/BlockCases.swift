@@ -136,6 +136,32 @@ enum BlockCases {
       ])
     ),
     (
+      "two blocks of hgrn2 with one bound, and retention",
+      model([
+        block(
+          "hgrn2", HGRN2.Options(hidden: 8, heads: 2, keyWidth: 6, layerIndex: 1, layerCount: 3),
+          outProjection: true, bias: false),
+        block(
+          "retention", Retention.Options(hidden: 8, heads: 2, keyWidth: 4), outProjection: true,
+          bias: false, mlp: MLPOptions(.gelu, factor: 1)),
+        block(
+          "hgrn2", HGRN2.Options(hidden: 6, keyWidth: 6, layerIndex: 2, layerCount: 3),
+          outProjection: true, bias: false, mlp: MLPOptions(.swiglu, factor: 1)),
+      ])
+    ),
+    (
+      "rwkv6 with the input itself",
+      model([
+        block(
+          "rwkv6",
+          RWKV6.Options(
+            hidden: width, heads: 2, inputWeights: false, mixRank: 2, decayRank: 3, normEps: 1e-2,
+            layerIndex: 1, layerCount: 2),
+          norm: NormOptions(.layernorm), outProjection: true, bias: false,
+          mlp: MLPOptions(.squaredRelu, factor: 1.5, bias: false, tokenShift: true))
+      ])
+    ),
+    (
       "the two blocks of xlstm",
       model([xlstm(heads: 3, kernel: 4), xlstmScalar(heads: 2, kernel: 3)], norm: withoutBias)
     ),

@@ -2,7 +2,7 @@ internal import LinearAlgebra
 
 /// A product of two narrow matrices with a function between them, `y = b + f(x A) B`.
 ///
-/// A starts at zero, and B with orthogonal rows or columns times 0.1.
+/// A starts at zero, and B with orthogonal rows or columns times 0.1 unless the cell says otherwise.
 struct LowRankMap: Sendable {
   enum Function { case identity, tanh, sigmoid }
 
@@ -16,9 +16,10 @@ struct LowRankMap: Sendable {
   /// - Parameters:
   ///   - name: the letter before 0 in the name of b, before 1 in that of A and before 2 in that of B.
   ///   - first: the first values of b; nil for no b.
+  ///   - spread: the first values of B; nil for the orthogonal ones.
   init(
     _ name: String, width: Int, rank: Int, _ function: Function, bias first: [Double]?,
-    in plan: inout Plan
+    spread: Distribution? = nil, in plan: inout Plan
   ) {
     self.function = function
     bias = first.map {
@@ -27,7 +28,8 @@ struct LowRankMap: Sendable {
     }
     down = plan.parameter(name + "1", from: width, to: rank, pytorch: .zero)
     let gain = rank > width ? (Double(rank) / Double(width)).squareRoot() : 1
-    up = plan.parameter(name + "2", from: rank, to: width, pytorch: .orthogonal(0.1 * gain))
+    up = plan.parameter(
+      name + "2", from: rank, to: width, pytorch: spread ?? .orthogonal(0.1 * gain))
     inner = plan.activation(rank)
   }
 

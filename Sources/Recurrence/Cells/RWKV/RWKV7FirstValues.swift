@@ -52,4 +52,4 @@ struct RWKV7FirstValues {
 }
 
 /// xʸ, and 0 for x = 0.
-private func raised(_ x: Double, _ y: Double) -> Double { x > 0 ? power(x, y) : 0 }
+func raised(_ x: Double, _ y: Double) -> Double { x > 0 ? power(x, y) : 0 }

@@ -65,28 +65,14 @@ extension RWKV7 {
         try keys.decodeIfPresent(Int.self, forKey: key).map { try keys.checkedWidth($0, key) }
       }
       let hidden = try keys.hiddenUnits(.hidden)
-      let count =
-        try keys.decodeIfPresent(Int.self, forKey: .layerCount).map {
-          try keys.checkedWidth($0, .layerCount)
-        } ?? 1
-      let index = try keys.decodeIfPresent(Int.self, forKey: .layerIndex) ?? 0
-      guard (0..<count).contains(index) else {
-        throw DecodingError.dataCorruptedError(
-          forKey: .layerIndex, in: keys,
-          debugDescription: "layer_index must be from 0 to below layer_count (\(count))")
-      }
-      let eps = try keys.decodeIfPresent(Double.self, forKey: .normEps) ?? 64e-5
-      guard eps > 0, eps < 1 else {
-        throw DecodingError.dataCorruptedError(
-          forKey: .normEps, in: keys, debugDescription: "norm_eps must be above 0 and below 1")
-      }
+      let (index, count) = try keys.layerPlace(.layerIndex, of: .layerCount)
       self.init(
         hidden: hidden, heads: try keys.heads(.heads, dividing: hidden, "hidden"),
         inputWeights: try keys.decodeIfPresent(Bool.self, forKey: .inputWeights) ?? true,
         valueResidual: try keys.decodeIfPresent(Bool.self, forKey: .valueResidual) ?? false,
         decayRank: try rank(.decayRank), rateRank: try rank(.rateRank),
-        valueRank: try rank(.valueRank), gateRank: try rank(.gateRank), normEps: eps,
-        layerIndex: index, layerCount: count)
+        valueRank: try rank(.valueRank), gateRank: try rank(.gateRank),
+        normEps: try keys.normEps(.normEps), layerIndex: index, layerCount: count)
       if let given = try rank(.valueRank), given != valueRank {
         throw DecodingError.dataCorruptedError(
           forKey: .valueRank, in: keys,
