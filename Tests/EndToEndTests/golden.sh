@@ -18,7 +18,6 @@ kind() {
   vendor=$(sed -nE '/^vendor_id/{s/.*: *//p;q}' /proc/cpuinfo)
   case $flags in
     *amx_bf16*) echo "$vendor-amx" ;;
-    *avx512_vp2intersect*) echo "$vendor-avx512-vp2intersect" ;;
     *avx512_bf16*) echo "$vendor-avx512-bf16" ;;
     *avx512f*) echo "$vendor-avx512" ;;
     *avx2*) echo "$vendor-avx2" ;;

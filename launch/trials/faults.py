@@ -12,6 +12,7 @@ from kills import kills
 from link import link
 from matrix import matrix
 from saving import saving
+from slurm import slurm
 from soak import soak
 
 
@@ -50,6 +51,7 @@ PARTS = {
     "matrix": lambda bench, given: matrix(bench, given.quick),
     "saving": lambda bench, given: saving(bench, given.quick),
     "link": lambda bench, given: link(bench, given.quick),
+    "slurm": lambda bench, given: slurm(bench, given.quick),
     "soak": lambda bench, given: soak(bench, given.soak or (1 if given.quick else 10)),
     "fuzz": lambda bench, given: fuzz(bench, given.fuzz or (20_000 if given.quick else 1_000_000)),
 }
