@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Names
 
 /// An error in writing or reading a checkpoint: one sentence that names the file and says what to
 /// do.
@@ -23,7 +24,7 @@ public struct FileError: Error, Equatable, Sendable, CustomStringConvertible {
   public init(_ kind: Kind, _ path: String, _ description: String) {
     self.kind = kind
     self.path = path
-    self.description = description
+    self.description = oneLine(description)
   }
 
   /// The exit code of sysexits.h: 65 bad data, 73 cannot create, 74 cannot write.

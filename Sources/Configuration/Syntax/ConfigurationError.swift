@@ -1,3 +1,5 @@
+internal import Names
+
 /// An error in a configuration: what is wrong, where, and what to do about it, in one sentence.
 public struct ConfigurationError: Error, CustomStringConvertible, Sendable {
   /// The place of the error.
@@ -7,7 +9,7 @@ public struct ConfigurationError: Error, CustomStringConvertible, Sendable {
 
   public init(at origin: ConfigurationOrigin, _ message: String) {
     self.origin = origin
-    self.message = message
+    self.message = oneLine(message)
   }
 
   public var description: String { "\(origin): \(message)" }

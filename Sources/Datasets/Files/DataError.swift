@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Names
 
 /// An error in a text, a vocabulary or a cached corpus: one sentence that names the file and ends
 /// with what to do.
@@ -8,7 +9,7 @@ public struct DataError: Error, Equatable, CustomStringConvertible {
   public let isUnwritable: Bool
 
   public init(_ message: String, isUnwritable: Bool = false) {
-    self.message = message
+    self.message = oneLine(message)
     self.isUnwritable = isUnwritable
   }
 
