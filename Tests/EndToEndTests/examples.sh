@@ -83,7 +83,7 @@ if ! "$python" -c 'import numpy, safetensors' 2>/dev/null; then
 fi
 "$python" "$root/docs/examples/python/score.py" mine lines >said || die "score.py fails"
 awk -F '\t' 'NR == FNR { own[FNR] = $1; next }
-  { d = $1 - own[FNR]; if (d < -1e-4 || d > 1e-4 || own[FNR] == "") exit code = 1; n++ } END { exit code || n != 2 }' \
+  { d = $1 / own[FNR] - 1; if (d < -1e-5 || d > 1e-5 || own[FNR] == "") exit code = 1; n++ } END { exit code || n != 2 }' \
   scores said || die "unroll score and score.py differ: $(cat scores said)"
 pass "docs/examples/python/score.py has the log-probabilities of unroll score"
 

@@ -64,7 +64,7 @@ rm "$work/long.txt"
 pass "SIGTERM while a text is encoded, to one process and to two: 75, nothing left, and the same bytes after all"
 
 # In the midst of an evaluation, and of the test at the end.
-for _ in $(seq 300); do cat "$work/valid.txt"; done >"$work/long.txt"
+for _ in $(seq 800); do cat "$work/valid.txt"; done >"$work/long.txt"
 for ranks in 1 2; do
   for part in valid test; do
     set=(--set training.steps=24 --set evaluation.every=15 --set evaluation.batch_size="$ranks"
