@@ -82,7 +82,7 @@ extension TextPosition {
     guard isCount([file, place, documentStart, lines]), documentStart <= place else { return false }
     if file >= inputs.count { return file == inputs.count && place == 0 }
     let text = inputs.files[file]
-    // How long a stream is shows when it is read.
+    // The length of a stream shows when it is read.
     return text.isStandardInput || text.compression != .none || place <= text.size
   }
 }
