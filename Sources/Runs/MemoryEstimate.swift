@@ -241,7 +241,7 @@ package struct MemoryEstimate {
   }
   private var snapshotSentence: String {
     guard ofSnapshot > 0 else { return "" }
-    return "The first rank needs \(mebibytes(ofSnapshot)) more while a checkpoint is written "
+    return "The first rank needs \(mebibytes(ofSnapshot)) more from the first checkpoint on "
       + "(checkpoint.asynchronous).\n"
   }
   private func mebibytes(_ bytes: Double) -> String { fixed(bytes / 0x1p20, 0) + " MiB" }

@@ -14,7 +14,8 @@ extension Trainer {
   public func snapshot(copying: Bool = false) throws(CommunicationError) -> Snapshot? {
     /// Returns a vector that stays as it is, if that is asked for. Vectors that were gathered are copies already.
     func still(_ vector: ParameterVector, of live: ParameterVector) -> ParameterVector {
-      copying && world.isRoot && vector === live ? vector.copy() : vector
+      copying && world.isRoot && vector === live
+        ? vector.copy(into: copies.take(vector.buffer.count)) : vector
     }
 
     let hidden = try gatherStates()

@@ -77,6 +77,8 @@ public final class Trainer {
   let sinks: [any MetricsSink]
   /// The place for checkpoints; nil on every rank but the root, and for a run that saves none.
   let checkpoints: (any CheckpointWriter)?
+  /// The memory of snapshots that are copies.
+  var copies = BufferPool<Real>()
   /// The seconds for which the snapshot of the checkpoint that is being written stopped training.
   var snapshotSeconds = 0.0
   /// Returns true if this rank was asked to stop; called at every step, and from time to time in an

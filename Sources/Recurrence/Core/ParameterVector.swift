@@ -182,8 +182,11 @@ public final class ParameterVector: @unchecked Sendable {
   public var slice: ParameterSlice?
 
   /// Returns a vector of the same numbers in memory of its own.
-  package func copy() -> ParameterVector {
-    let copy = ParameterVector(layout)
+  package func copy() -> ParameterVector { copy(into: Buffer(count: layout.count)) }
+
+  /// Returns a vector of the same numbers in the given memory.
+  package func copy(into memory: Buffer<Real>) -> ParameterVector {
+    let copy = ParameterVector(layout, buffer: memory)
     copy.buffer.copy(from: buffer)
     return copy
   }
