@@ -10,6 +10,11 @@ public struct ScheduledSamplingOptions: Codable, Equatable, Sendable {
   /// The probability of feeding the target.
   public var schedule: TargetSchedule
 
+  /// The message about a run in which no step reads a prediction.
+  package static let uselessness =
+    "training.scheduled_sampling would do nothing, because no step of this model reads the target of "
+    + "the step before; give a layer feedback: target, or remove it"
+
   enum CodingKeys: String, CodingKey { case choice }
 
   public init(choice: ScheduledSampling.Choice? = nil, schedule: TargetSchedule) {

@@ -71,6 +71,8 @@ import Testing
     (["training.groups=[{kind: vector, rate: 2}, {match: '*bias*', rate: 3}]"], text),
     (["model.layers.0.frozen=true", "training.groups=[{match: rnn.*, rate: 2}]"], text),
     (["training.ramp={from: 2}"], lines), (["training.random_bptt={short: 0}"], lines),
+    (["training.scheduled_sampling={steps: 9}"], tags),
+    (["training.scheduled_sampling={choice: greedy, steps: 9}"], frames),
     (["training.temporal_regularization=1"], labels),
     (
       [

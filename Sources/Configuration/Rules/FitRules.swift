@@ -62,6 +62,27 @@ let windowRules: [CompatibilityRule] = [
       "training.random_bptt is for windows of a running text, and this data is sequences; remove it"
   },
   .data(
+    ["training.scheduled_sampling.choice", "data"], at: "training.scheduled_sampling.choice",
+    "`training.scheduled_sampling.choice` is for outputs that are symbols."
+  ) { options, data in
+    guard options.training.scheduledSampling?.choice != nil, case .numbers = data.output else {
+      return nil
+    }
+    return RuleViolation(
+      idle: "training.scheduled_sampling.choice", because: "numbers are fed as predicted"
+    ).sentence
+  },
+  .data(
+    ["training.scheduled_sampling", "data", "model.layers.*.feedback"],
+    at: "training.scheduled_sampling",
+    "`training.scheduled_sampling` needs a step that reads the target of the step before."
+  ) { options, data in
+    guard options.training.scheduledSampling != nil, options.readsTargets(of: data) == false,
+      !options.model.layers.contains(where: \.feedsTargets)
+    else { return nil }
+    return ScheduledSamplingOptions.uselessness
+  },
+  .data(
     ["training.temporal_regularization", "data"], at: "training.temporal_regularization",
     "`training.temporal_regularization` needs sequences with more than one target."
   ) { options, data in

@@ -1,7 +1,7 @@
 internal import Datasets
 internal import Optimization
 internal import Recurrence
-internal import Sequences
+package import Sequences
 
 extension RunOptions {
   var isText: Bool { data.reader == nil && data.task == nil }
@@ -64,6 +64,13 @@ extension RunOptions {
   /// True if a layer over time, outside of the encoder, has a state.
   var hasStates: Bool { model.layers.contains(where: \.hasState) }
 
+  /// Returns true if the input of each step is the target of the step before; nil if only the examples tell.
+  package func readsTargets(of data: TaskSignature) -> Bool? {
+    if model.layers.contains(where: { $0.bidirectional != nil }) { return false }
+    if data.isRunning || data.ends != nil { return true }
+    return data.mayReadTargets ? nil : false
+  }
+
   /// The layers of the model and of its encoder, and their keys.
   var stacks: [(layers: [LayerOptions], key: String)] {
     [(model.layers, "model.layers")]
@@ -84,6 +91,20 @@ enum Generation {
   case continuations
   /// An output for each source.
   case outputs
+}
+
+extension TaskSignature {
+  /// True if targets may be the next inputs: symbols of the same kind, or numbers, at every step. A
+  /// sequence with a single step would fit anything.
+  fileprivate var mayReadTargets: Bool {
+    guard !asksOnce else { return false }
+    return switch (input, output) {
+    case (.symbols(let read), .symbols(let asked)): read == asked
+    case (.frames(let read), .numbers(let asked)), (.frames(let read), .labels(let asked)):
+      read == asked
+    default: false
+    }
+  }
 }
 
 extension TaskSignature.Input {

@@ -227,7 +227,7 @@ extension LayerOptions {
   }
 
   /// True if a step reads the target of the step before.
-  var feedsTargets: Bool {
+  package var feedsTargets: Bool {
     guard let cell else { return false }
     return cell.options.feedsTargets || surroundings.feedsTargets
   }
