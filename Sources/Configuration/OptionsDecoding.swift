@@ -1,3 +1,5 @@
+internal import Foundation
+
 // Decoding that all sections of a run's options share: a default for each key, and one sentence for
 // a value out of range.
 
@@ -42,9 +44,21 @@ extension KeyedDecodingContainer {
   /// Decodes the options under a key. An absent key counts as an empty mapping, so that the
   /// defaults and the required keys of a section are in one place only: its `init(from:)`.
   func section<Section: Decodable>(_ key: Key) throws -> Section {
+    try section(key, as: Section.self) { try Section(from: $0) }
+  }
+
+  /// Decodes the options under a key in a way of their own.
+  func section<Section: Decodable>(
+    _ key: Key, as type: Section.Type, decode: (any Decoder) throws -> Section
+  ) throws -> Section {
     let decoder = try superDecoder(forKey: key)
-    (decoder as? NodeDecoder)?.noteType(Section.self)
-    return try Section(from: decoder)
+    if let node = decoder as? NodeDecoder {
+      node.noteType(type)
+    } else if !contains(key) {
+      // The configuration in a checkpoint of a version that did not have this section.
+      return try decode(JSONDecoder().decode(Captured.self, from: Data("{}".utf8)).decoder)
+    }
+    return try decode(decoder)
   }
 
   /// Throws an error at a key unless the condition is true.
@@ -54,4 +68,11 @@ extension KeyedDecodingContainer {
         forKey: key, in: self, debugDescription: sentence())
     }
   }
+}
+
+/// The decoder of a value.
+private struct Captured: Decodable {
+  let decoder: any Decoder
+
+  init(from decoder: any Decoder) { self.decoder = decoder }
 }

@@ -53,9 +53,9 @@ public struct RunOptions: Codable, Equatable, Sendable {
     training = try container.section(.training)
     communication = try container.section(.communication)
     checkpoint = try container.section(.checkpoint)
-    let evaluating = try container.superDecoder(forKey: .evaluation)
-    (evaluating as? NodeDecoder)?.noteType(EvaluationOptions.self)
-    evaluation = try EvaluationOptions(from: evaluating, like: training)
+    evaluation = try container.section(.evaluation, as: EvaluationOptions.self) { [training] in
+      try EvaluationOptions(from: $0, like: training)
+    }
     console = try container.section(.console)
     report = try container.section(.report)
     watchdog = try container.decode(.watchdog, default: watchdog)

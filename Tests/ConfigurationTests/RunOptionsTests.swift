@@ -201,6 +201,17 @@ private let model = "\nmodel: {embedding: 4, layers: [{cell: elman, hidden: 5}]}
     }
   }
 
+  @Test func `A section that the configuration of a checkpoint lacks has its defaults`() throws {
+    let options = try decode(RunOptions.self, "data: {train: a.txt}" + model)
+    var json = try #require(
+      JSONSerialization.jsonObject(with: ResolvedConfiguration.json(options)) as? [String: Any])
+    for section in ["communication", "checkpoint", "evaluation", "console", "report", "watchdog"] {
+      #expect(json.removeValue(forKey: section) != nil, "\(section)")
+    }
+    let older = try JSONSerialization.data(withJSONObject: json)
+    #expect(try JSONDecoder().decode(RunOptions.self, from: older) == options)
+  }
+
   @Test func `The keys of all sections are recorded, present or not`() throws {
     let decoder = ConfigurationDecoder(try Configuration(yaml: model, file: "a.yaml"))
     _ = try decoder.decode(RunOptions.self)
