@@ -101,6 +101,13 @@ package func replaceFile(
   try syncFolder(parent(of: path))
 }
 
+/// Replaces a file by a text in one step.
+package func replaceFile(_ path: String, with text: String) throws(FileError) {
+  try replaceFile(path, temporary: path + ".tmp-" + nonce()) { (file) throws(FileError) in
+    try file.write(Array(text.utf8))
+  }
+}
+
 /// Returns sixteen hexadecimal digits that no other process uses.
 package func nonce() -> String {
   let digits = String(UInt64.random(in: .min ... .max), radix: 16)

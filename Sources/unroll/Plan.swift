@@ -66,7 +66,7 @@ struct Plan: ParsableCommand {
     let request = try PlanRequest(
       options, on: cluster, vocabulary: vocabulary, streams: batchSize)
     let plan = try StepPlan(request, upTo: upTo ?? (plot == nil ? nil : cluster.ranks))
-    if let plot { try write(ScalingPlot(plan).svg, to: plot) }
+    if let plot { try replaceFile(plot, with: ScalingPlot(plan).svg) }
     print(json ? try plan.json : plan.words)
   }
 
@@ -80,17 +80,11 @@ struct Plan: ParsableCommand {
       let cluster = try measurement.run(in: world)
       try world.unanimous {
         guard world.isRoot else { return }
-        try write(cluster.yaml, to: path)
+        try replaceFile(path, with: cluster.yaml)
         say("wrote \(path)")
         print(cluster.yaml, terminator: "")
       }
       return ExitStatus.done
-    }
-  }
-
-  private func write(_ text: String, to path: String) throws {
-    try replaceFile(path, temporary: "\(path).\(nonce())") { writer throws(FileError) in
-      try writer.write(Array(text.utf8))
     }
   }
 }

@@ -74,10 +74,14 @@ extension KeyedDecodingContainer {
     return value
   }
 
+  /// Decodes a width, such as the rank of a map; nil if the key is absent.
+  func width(_ key: Key) throws -> Int? {
+    try decodeIfPresent(Int.self, forKey: key).map { try checkedWidth($0, key) }
+  }
+
   /// Decodes l of L, the place of a layer among those of its cell: 0 of 1 unless it says otherwise.
   func layerPlace(_ index: Key, of count: Key) throws -> (index: Int, count: Int) {
-    let count =
-      try decodeIfPresent(Int.self, forKey: count).map { try checkedWidth($0, count) } ?? 1
+    let count = try width(count) ?? 1
     let value = try decodeIfPresent(Int.self, forKey: index) ?? 0
     guard (0..<count).contains(value) else {
       throw DecodingError.dataCorruptedError(

@@ -32,10 +32,7 @@ public struct ScalingBaseline: Sendable {
 
   /// Writes a report as the baseline of later ones.
   public static func write(_ report: ScalingReport, to path: String) throws {
-    let text = try prettyJSON(report) + "\n"
-    try replaceFile(path, temporary: path + "." + nonce()) { writer throws(FileError) in
-      try writer.write(Array(text.utf8))
-    }
+    try replaceFile(path, with: prettyJSON(report) + "\n")
   }
 
   /// Checks that figures of a subject can be compared with these.

@@ -124,9 +124,6 @@ package struct Search: Sendable {
       }
     }
     try createFolders(folder)
-    let text = try prettyJSON(record)
-    try replaceFile(file, temporary: file + ".tmp") { (writer) throws(FileError) in
-      try writer.write(Array((text + "\n").utf8))
-    }
+    try replaceFile(file, with: prettyJSON(record) + "\n")
   }
 }

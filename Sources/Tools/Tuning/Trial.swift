@@ -68,10 +68,7 @@ package struct Trial: Sendable {
     self.state = state
     step = reached
     best = history?.best
-    let text = try prettyJSON(Outcome(state: state, step: step))
-    try replaceFile(outcomeFile, temporary: outcomeFile + ".tmp") { (writer) throws(FileError) in
-      try writer.write(Array(text.utf8))
-    }
+    try replaceFile(outcomeFile, with: prettyJSON(Outcome(state: state, step: step)))
   }
 
   /// Returns the lowest validation loss up to a step, or of all; infinite without one, or if the run diverged by

@@ -35,9 +35,7 @@ struct Report: ParsableCommand {
     print(path)
     while true {
       let page = try ReportPage(runs)
-      try replaceFile(path, temporary: path + ".tmp") { (writer) throws(FileError) in
-        try writer.write(Array(page.html.utf8))
-      }
+      try replaceFile(path, with: page.html)
       guard watch, page.isRunning else { break }
       sleep(10)
     }

@@ -122,7 +122,7 @@ struct Tune: ParsableCommand {
       isBegun: tuner.trials.contains(where: \.isUsed))
     guard try tuner.run(say: { StandardStreams.tell($0 + "\n") }) else { throw stopped }
     let report = SearchReport(tuner)
-    try write(report.svg, to: path + "/tune.svg")
+    try replaceFile(path + "/tune.svg", with: report.svg)
     print(json ? try report.json : report.words)
     guard let best = report.best else {
       StandardStreams.tell("unroll: every trial diverged: give lower rates\n")
@@ -146,7 +146,7 @@ struct Tune: ParsableCommand {
     let finder = RateFinder(in: path, program: ownProgram)
     let tested = try RateFinder.options(options, rates: low...high, steps: rateSteps ?? 300)
     guard let test = try finder.run(tested) else { throw stopped }
-    try write(test.svg, to: path + "/rates.svg")
+    try replaceFile(path + "/rates.svg", with: test.svg)
     print(json ? try test.json : test.words)
   }
 
@@ -179,11 +179,5 @@ struct Tune: ParsableCommand {
   private var stopped: ExitCode {
     StandardStreams.tell("unroll: stopped as asked; the same command goes on\n")
     return ExitCode(ExitStatus.resumable)
-  }
-
-  private func write(_ text: String, to path: String) throws {
-    try replaceFile(path, temporary: path + ".tmp") { writer throws(FileError) in
-      try writer.write(Array(text.utf8))
-    }
   }
 }

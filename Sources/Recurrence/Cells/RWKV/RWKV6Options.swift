@@ -46,15 +46,12 @@ extension RWKV6 {
 
     public init(from decoder: any Decoder) throws {
       let keys = try decoder.container(keyedBy: CodingKeys.self)
-      func rank(_ key: CodingKeys) throws -> Int? {
-        try keys.decodeIfPresent(Int.self, forKey: key).map { try keys.checkedWidth($0, key) }
-      }
       let hidden = try keys.hiddenUnits(.hidden)
       let (index, count) = try keys.layerPlace(.layerIndex, of: .layerCount)
       self.init(
         hidden: hidden, heads: try keys.heads(.heads, dividing: hidden, "hidden"),
         inputWeights: try keys.decodeIfPresent(Bool.self, forKey: .inputWeights) ?? true,
-        mixRank: try rank(.mixRank), decayRank: try rank(.decayRank),
+        mixRank: try keys.width(.mixRank), decayRank: try keys.width(.decayRank),
         normEps: try keys.normEps(.normEps), layerIndex: index, layerCount: count)
     }
   }

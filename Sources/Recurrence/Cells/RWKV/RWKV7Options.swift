@@ -61,19 +61,16 @@ extension RWKV7 {
 
     public init(from decoder: any Decoder) throws {
       let keys = try decoder.container(keyedBy: CodingKeys.self)
-      func rank(_ key: CodingKeys) throws -> Int? {
-        try keys.decodeIfPresent(Int.self, forKey: key).map { try keys.checkedWidth($0, key) }
-      }
       let hidden = try keys.hiddenUnits(.hidden)
       let (index, count) = try keys.layerPlace(.layerIndex, of: .layerCount)
       self.init(
         hidden: hidden, heads: try keys.heads(.heads, dividing: hidden, "hidden"),
         inputWeights: try keys.decodeIfPresent(Bool.self, forKey: .inputWeights) ?? true,
         valueResidual: try keys.decodeIfPresent(Bool.self, forKey: .valueResidual) ?? false,
-        decayRank: try rank(.decayRank), rateRank: try rank(.rateRank),
-        valueRank: try rank(.valueRank), gateRank: try rank(.gateRank),
+        decayRank: try keys.width(.decayRank), rateRank: try keys.width(.rateRank),
+        valueRank: try keys.width(.valueRank), gateRank: try keys.width(.gateRank),
         normEps: try keys.normEps(.normEps), layerIndex: index, layerCount: count)
-      if let given = try rank(.valueRank), given != valueRank {
+      if let given = try keys.width(.valueRank), given != valueRank {
         throw DecodingError.dataCorruptedError(
           forKey: .valueRank, in: keys,
           debugDescription: "value_rank needs value_residual; set value_residual to true")
