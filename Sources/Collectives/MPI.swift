@@ -196,19 +196,32 @@ public final class MPI: Communicator, @unchecked Sendable {
     precondition(root >= 0 && root < size, "root \(root) of a world of \(size) ranks")
     var count = encode(bytes.count)
     try spread(&count, from: root)
-    var result = rank == root ? bytes : [UInt8](repeating: 0, count: decode(count))
-    try spread(&result, from: root)
-    return result
+    guard rank == root else {
+      var result = [UInt8](repeating: 0, count: decode(count))
+      try spread(&result, from: root)
+      return result
+    }
+    // MPI only reads the root's bytes, which may be many: no copy is made of them.
+    try bytes.withUnsafeBufferPointer { memory throws(CommunicationError) in
+      try spread(UnsafeMutableBufferPointer(mutating: memory), from: root)
+    }
+    return bytes
   }
 
   private func spread(_ bytes: inout [UInt8], from root: Int) throws(CommunicationError) {
     try bytes.withUnsafeMutableBufferPointer { memory throws(CommunicationError) in
-      try inPieces(memory.count) { first, count throws(CommunicationError) in
-        try progress.exclusively { () throws(CommunicationError) in
-          let code = MPI_Bcast(
-            memory.baseAddress! + first, count, unroll_byte(), Int32(root), communicator)
-          try check("MPI_Bcast", code)
-        }
+      try spread(memory, from: root)
+    }
+  }
+
+  private func spread(
+    _ memory: UnsafeMutableBufferPointer<UInt8>, from root: Int
+  ) throws(CommunicationError) {
+    try inPieces(memory.count) { first, count throws(CommunicationError) in
+      try progress.exclusively { () throws(CommunicationError) in
+        let code = MPI_Bcast(
+          memory.baseAddress! + first, count, unroll_byte(), Int32(root), communicator)
+        try check("MPI_Bcast", code)
       }
     }
   }

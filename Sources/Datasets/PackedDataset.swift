@@ -21,6 +21,8 @@ extension Dataset {
     packing.add(description)
     packing.add([vocabulary, outputs, source].compactMap(\.self)) { $0.pack(into: &$1) }
     packing.add([conditions].compactMap(\.self)) { $0.pack(into: &$1) }
+    let sequences = parts.compactMap { $0?.examples as? ListedSequences }
+    packing.reserve(sequences.reduce(1024) { $0 + $1.packedSize })
     for part in parts {
       let set = part?.examples as? any PackedExamples
       packing.add(set.map { type(of: $0).kind.rawValue } ?? 0)
@@ -118,6 +120,14 @@ extension Example {
     packing.add(sourceFrames.numbers)
   }
 
+  /// The number of bytes that `pack(into:)` adds.
+  fileprivate var packedSize: Int {
+    let symbols = [inputs, targets, classes, source].reduce(0) { $0 + $1.count }
+    let numbers = [frames, values, condition, sourceFrames.numbers].reduce(0) { $0 + $1.count }
+    return 9 * MemoryLayout<Int>.size + symbols * MemoryLayout<Int32>.size + numbers
+      * MemoryLayout<Real>.size
+  }
+
   fileprivate init(unpacking packed: inout Unpacking) {
     inputs = packed.symbols()
     frames = packed.numbers()
@@ -133,6 +143,11 @@ extension Example {
 
 extension ListedSequences: PackedExamples {
   fileprivate static var kind: PackedKind { .sequences }
+
+  /// About the number of bytes of the packed sequences, without trees.
+  fileprivate var packedSize: Int {
+    (0..<count).reduce(name.utf8.count + 128) { $0 + example($1, epoch: 1).packedSize }
+  }
 
   fileprivate func pack(into packing: inout Packing) {
     let widths = shape.widths

@@ -52,6 +52,12 @@ import Testing
     ("trees", "(1 (0 a) (2 b))\n(0 (1 a) (2 (1 b) (0 c)))\n(2 c)\n", #", "view": "phrases""#),
   ]
 
+  @Test func `many sequences take no more room than they need`() throws {
+    let text = String(repeating: "X\ta b b b\n", count: 5200)
+    let packed = try #require(try open("labels", text).packed)
+    #expect(packed.capacity < packed.count + packed.count / 4)
+  }
+
   @Test(arguments: formats.indices)
   func `everything comes back as it was`(_ index: Int) throws {
     let (format, text, more) = Self.formats[index]

@@ -9,17 +9,18 @@ public struct ListedSequences: ExampleSet {
   /// The trees whose phrases these sequences are; empty for other data.
   public let trees: [Tree]
   private let examples: [Example]
+  /// The steps of each example and of its source, which ordering reads often: examples are large.
+  private let lengths: [(steps: Int32, source: Int32)]
 
   init(_ examples: [Example], name: String, shape: ExampleShape, trees: [Tree] = []) {
     self.examples = examples
     self.name = name
     self.trees = trees
-    let steps = examples.map(\.steps)
-    longest = (steps.max() ?? 0, examples.map(\.sourceSteps).max() ?? 0)
+    let lengths = examples.map { (steps: Int32($0.steps), source: Int32($0.sourceSteps)) }
+    self.lengths = lengths
+    longest = (Int(lengths.map(\.steps).max() ?? 0), Int(lengths.map(\.source).max() ?? 0))
     var shape = shape
-    shape.isEven =
-      steps.allSatisfy { $0 == steps[0] }
-      && examples.allSatisfy { $0.sourceSteps == examples[0].sourceSteps }
+    shape.isEven = lengths.allSatisfy { $0 == lengths[0] }
     self.shape = shape
     var fingerprint = Fingerprint()
     for example in examples {
@@ -45,7 +46,7 @@ public struct ListedSequences: ExampleSet {
 
   public var count: Int { examples.count }
   public func steps(of index: Int, epoch: Int) -> (steps: Int, source: Int) {
-    (examples[index].steps, examples[index].sourceSteps)
+    (Int(lengths[index].steps), Int(lengths[index].source))
   }
   public func example(_ index: Int, epoch: Int) -> Example { examples[index] }
 }

@@ -1,32 +1,26 @@
 internal import LinearAlgebra
 
-/// A writer of numbers and lists, one after another, for other ranks of the same program.
+/// A writer of numbers and lists, one after another, for other ranks of the same program. Numbers
+/// have the bytes that they have in memory.
 struct Packing {
   private(set) var bytes: [UInt8] = []
 
-  mutating func add(_ word: UInt64) {
-    for shift in stride(from: 0, to: 64, by: 8) {
-      bytes.append(UInt8(truncatingIfNeeded: word >> shift))
-    }
-  }
+  /// Makes room for more bytes, which would otherwise be copied as they become many.
+  mutating func reserve(_ more: Int) { bytes.reserveCapacity(bytes.count + more) }
 
-  mutating func add(_ word: UInt32) {
-    for shift in stride(from: 0 as UInt32, to: 32, by: 8) {
-      bytes.append(UInt8(truncatingIfNeeded: word >> shift))
-    }
-  }
+  mutating func add(_ word: UInt64) { withUnsafeBytes(of: word) { bytes += $0 } }
 
   mutating func add(_ number: Int) { add(UInt64(bitPattern: Int64(number))) }
   mutating func add(_ flag: Bool) { bytes.append(flag ? 1 : 0) }
 
   mutating func add(_ numbers: [Int32]) {
     add(numbers.count)
-    for number in numbers { add(UInt32(bitPattern: number)) }
+    numbers.withUnsafeBytes { bytes += $0 }
   }
 
   mutating func add(_ numbers: [Real]) {
     add(numbers.count)
-    for number in numbers { add(number.bitPattern) }
+    numbers.withUnsafeBytes { bytes += $0 }
   }
 
   mutating func add(_ text: some Collection<UInt8>) {
@@ -50,17 +44,8 @@ struct Unpacking {
   init(_ bytes: [UInt8]) { self.bytes = bytes }
 
   mutating func word() -> UInt64 {
-    var word: UInt64 = 0
-    for k in 0..<8 { word |= UInt64(bytes[place + k]) << UInt64(8 * k) }
     place += 8
-    return word
-  }
-
-  private mutating func half() -> UInt32 {
-    var word: UInt32 = 0
-    for k in 0..<4 { word |= UInt32(bytes[place + k]) << UInt32(8 * k) }
-    place += 4
-    return word
+    return bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: place - 8, as: UInt64.self) }
   }
 
   mutating func number() -> Int { Int(Int64(bitPattern: word())) }
@@ -70,8 +55,23 @@ struct Unpacking {
     return bytes[place - 1] == 1
   }
 
-  mutating func symbols() -> [Int32] { list { Int32(bitPattern: $0.half()) } }
-  mutating func numbers() -> [Real] { list { Real(bitPattern: $0.half()) } }
+  mutating func symbols() -> [Int32] { plain() }
+  mutating func numbers() -> [Real] { plain() }
+
+  /// Returns a list of numbers, which is copied as a whole.
+  private mutating func plain<Number: BitwiseCopyable>() -> [Number] {
+    let count = number()
+    guard count > 0 else { return [] }
+    let length = count * MemoryLayout<Number>.size
+    place += length
+    let part = place - length..<place
+    return [Number](unsafeUninitializedCapacity: count) { numbers, initialized in
+      bytes.withUnsafeBytes {
+        UnsafeMutableRawBufferPointer(numbers).copyMemory(from: .init(rebasing: $0[part]))
+      }
+      initialized = count
+    }
+  }
 
   mutating func text() -> ArraySlice<UInt8> {
     let count = number()

@@ -26,9 +26,12 @@ struct LikeliestSymbols {
 
   var count: Int { logits.count }
 
+  /// True if so many of the likeliest symbols are found by sorting all.
+  static func sorts(_ count: Int, of all: Int) -> Bool { count * 8 >= all }
+
   /// Returns the `count` likeliest symbols, likeliest first (ties by symbol).
   func first(_ count: Int) -> [Candidate] {
-    guard count * 8 < self.count else {
+    guard !Self.sorts(count, of: self.count) else {
       var all = logits.indices.map(candidate)
       all.sort { $0.logit > $1.logit || $0.logit == $1.logit && $0.symbol < $1.symbol }
       return Array(all.prefix(count))

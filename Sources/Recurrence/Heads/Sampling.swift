@@ -56,10 +56,12 @@ public struct Sampling: Sendable {
     if count == likeliest.count { total = likeliest.logits.reduce(0) { $0 + weight($1) } }
     // A few symbols usually have most of the probability, but k symbols may have as little as k /
     // total.
+    // A large part of them is found by sorting all, which is then done once.
+    func atMost(_ found: Int) -> Int { LikeliestSymbols.sorts(found, of: count) ? count : found }
     var found = count
     if topP < 1, let total {
-      found = Swift.min(64, count)
-      while found < count, Double(found) < topP * total { found = Swift.min(8 * found, count) }
+      found = atMost(64)
+      while found < count, Double(found) < topP * total { found = atMost(8 * found) }
     }
     while true {
       let candidates = likeliest.first(found)
@@ -78,7 +80,7 @@ public struct Sampling: Sendable {
         if weight < minP || sum >= topP { break }
       }
       if isWhole { return kept.map { ($0.0, $0.1 / sum) } }
-      found = Swift.min(8 * found, count)
+      found = atMost(8 * found)
     }
   }
 
