@@ -1,7 +1,7 @@
 // swift-tools-version: 6.3
 import PackageDescription
 
-// `UNROLL_REAL=double swift build` makes the two numerical modules in double precision, so that
+// `UNROLL_REAL=double swift build` makes the numerical modules in double precision, so that
 // derivatives can be checked to nine digits. Nothing else is built then.
 let double = Context.environment["UNROLL_REAL"] == "double"
 

@@ -63,7 +63,8 @@ struct SettingUse: Sendable, CustomTestStringConvertible {
       key: "model.layers.*.weight_dropout", given: "model.layers.0.weight_dropout=0.2",
       idle: [
         ["model.layers.0={cell: dense, hidden: 5}"], ["model.layers.0={linear: 5}"],
-        ["model.layers.0={cell: min-gru, hidden: 5}"], echo, readout,
+        ["model.layers.0={cell: min-gru, hidden: 5}"],
+        ["model.layers.0={cell: jordan, hidden: 5, teacher_forcing: true}"], echo, readout,
       ]),
     SettingUse(
       key: "model.variational", given: "model.variational=true", read: ["model.dropout=0.1"],

@@ -9,9 +9,9 @@ internal import Sequences
 ///
 ///     P = E W + b + b′,   y = S P
 ///     ∂P = Sᵀ ∂y,   ∂W += Eᵀ ∂P,   ∂b += Σ ∂P,   ∂E += ∂P Wᵀ
+///
 /// The three products then have D rows instead of one per step of each stream. If x is the symbol
 /// itself, as a one-hot row, E W are D rows of W.
-/// symbol itself, a row with a single 1, E W are D rows of W.
 struct InputProjection: Sendable {
   private let source: LayerInput
   /// True if streams are read from their ends; of symbols only.

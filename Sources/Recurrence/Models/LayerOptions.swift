@@ -191,6 +191,8 @@ extension LayerOptions {
     else { return false }
     func hasWeights<Cell: RecurrentCell>(_ cell: Cell.Type) -> Bool {
       var plan = Plan()
+      // A cell that is fed targets asks what they are; any will do here.
+      plan.scope.outputs = .symbols(1)
       guard let options = options as? Cell.Options else { return false }
       return !cell.init(options, in: &plan).recurrentWeights.isEmpty
     }

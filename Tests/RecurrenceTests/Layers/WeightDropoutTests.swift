@@ -28,7 +28,7 @@ import Testing
       return []
     }
     let plan = WindowTrial(layer).model.plan
-    return ParameterLayout(plan).entries.map(\.name).filter { name in
+    return ParameterLayout(plan).entries.filter { !$0.isVector }.map(\.name).filter { name in
       guard let own = name.split(separator: ".").last else { return false }
       return name.hasPrefix("rnn.")
         && [
