@@ -22,7 +22,7 @@ for line in open(sys.argv[1]):
 for line in open(sys.argv[2]):
     key, loss = line.rsplit(" ", 1)
     if int(key.split()[0]) <= 20: continue
-    if abs(found.get(key, 0) - float(loss)) > 2e-5 * float(loss):
+    if abs(found.get(key, 0) - float(loss)) > 1e-4 * float(loss):
         sys.exit(f"step {key}: {found.get(key)}, in version 0.1.0 {loss}")
 END
 }
@@ -40,6 +40,6 @@ python3 - anew/metrics.jsonl "$old/losses.txt" <<'END' || die "a new run of the 
 import json, sys
 first = next(json.loads(line)["loss"] for line in open(sys.argv[1]) if '"loss"' in line)
 old = float(open(sys.argv[2]).readline().split()[1])
-sys.exit(abs(first - old) > 2e-5 * old)
+sys.exit(abs(first - old) > 1e-4 * old)
 END
 pass "a checkpoint of version 0.1.0 is resumed, on one process and on two; its configuration runs"
