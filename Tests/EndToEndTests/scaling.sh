@@ -14,7 +14,7 @@ codeof() {
 }
 
 under 2 bench --scaling 1,2 "${small[@]}" >said || die "bench --scaling 1,2"
-grep -q "^ranks  hosts  tokens/s  over one  efficiency  compute" said || die "$(cat said)"
+grep -qE "^ranks +hosts +tokens/s +over one +efficiency +compute" said || die "$(cat said)"
 grep -qE "^ +1 +1 +[0-9,]+ +1\.00 +100 %" said || die "no line of one rank: $(cat said)"
 grep -qE "^ +2 +1 +[0-9,]+ +[0-9.]+ +[0-9]+ %.* rank [01] on $(hostname)$" said || die "no line of two: $(cat said)"
 under 2 bench --scaling 1,2 "${small[@]}" --json >said || die "bench --scaling 1,2 --json"

@@ -85,11 +85,11 @@ pass "what cannot be is left out or refused"
 
 # Trials that diverge are never preferred. Epochs that are no whole number are trained to their end.
 code=0
-under 1 tune small.yaml --over training.schedule.learning_rate=0.01,1e30,0.02 --trials 3 --halve-at 6 --run wild \
+under 1 tune small.yaml --over training.schedule.learning_rate=0.01,1e38,0.02 --trials 3 --halve-at 6 --run wild \
   >said 2>log || die "diverging trials: $(cat log)"
 [ "$(grep -c diverged said)" -eq 1 ] && [ "$(grep -c complete said)" -ge 1 ] || die "$(cat said)"
 code=0
-under 1 tune small.yaml --over training.schedule.learning_rate=1e30,1e31 --trials 2 --run wilder >said 2>log || code=$?
+under 1 tune small.yaml --over training.schedule.learning_rate=1e37,1e38 --trials 2 --run wilder >said 2>log || code=$?
 [ "$code" -eq 76 ] && grep -q "every trial diverged" log || die "$code, $(cat log)"
 sed 's/steps: 24/epochs: 0.5/' small.yaml >half.yaml
 under 1 tune half.yaml --over seed=1..9 --trials 2 --halve-at 12 --run half >said 2>log || die "epochs: $(cat log)"
