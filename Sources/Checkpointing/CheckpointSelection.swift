@@ -102,7 +102,9 @@ extension CheckpointStore {
 
   /// The folder of a checkpoint for what a user names: it, a folder of checkpoints, a run's folder, or
   /// the file `latest` or `best` of a folder of checkpoints.
-  /// - Parameter best: the checkpoint that `best` names in place of the latest.
+  /// - Parameters:
+  ///   - path: The path that a user gave; slashes at its end do not count.
+  ///   - best: True for the checkpoint that `best` names in place of the latest.
   /// - Throws: `FileError`, also where there is no best one.
   public static func locate(_ path: String, best: Bool = false) throws(FileError) -> String {
     var path = path

@@ -64,6 +64,8 @@ public struct CheckpointStore: Sendable {
   /// A checkpoint of the same step is replaced; it stays until the new one is whole. If anything
   /// fails, the half-written files are deleted and the folder is as it was before.
   /// - Parameters:
+  ///   - state: The state of training at the checkpoint, whose step names its folder.
+  ///   - files: The files that lie beside the state, each with the code that writes it.
   ///   - isBest: True if `best` should name it too.
   ///   - needed: The step of an older checkpoint that must not be deleted.
   ///   - progress: The count to which the written bytes are added.

@@ -33,8 +33,10 @@ public protocol Communicator: AnyObject, Sendable {
   /// Makes a sum of some numbers that can proceed while this rank computes, or a half of one. Every rank
   /// makes the same sums in the same order.
   /// - Parameters:
+  ///   - values: The numbers of this rank, which the sums replace.
   ///   - wire: The number format in which they travel.
   ///   - parts: The numbers that each rank sums; nil for equal parts.
+  ///   - half: The reduce-scatter or the all-gather alone, or both halves of an all-reduce.
   func makeSum(
     of values: UnsafeMutableBufferPointer<Real>, wire: Precision, parts: [Range<Int>]?,
     _ half: SumHalf

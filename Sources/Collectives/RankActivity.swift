@@ -55,7 +55,9 @@ public final class RankActivity: Sendable {
   }
 
   /// Tells that this rank begins a part of the run.
-  /// - Parameter step: The number of steps that were taken; nil if it has not changed.
+  /// - Parameters:
+  ///   - phase: The part of the run that begins.
+  ///   - step: The number of steps that were taken; nil if it has not changed.
   public func enter(_ phase: Phase, step: Int? = nil) {
     self.phase.store(phase.rawValue, ordering: .relaxed)
     if let step { self.step.store(step, ordering: .relaxed) }

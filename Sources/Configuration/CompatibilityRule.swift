@@ -26,7 +26,9 @@ public struct CompatibilityRule: Sendable {
   let check: @Sendable (_ options: RunOptions, _ data: TaskSignature?) -> [RuleViolation]
 
   /// Returns the settings that break the rule.
-  /// - Parameter data: The signature of the data, for rules at the stage `data`.
+  /// - Parameters:
+  ///   - options: The options of the run to check.
+  ///   - data: The signature of the data, for rules at the stage `data`.
   public func violations(
     _ options: RunOptions, data: TaskSignature? = nil
   ) -> [RuleViolation] {
@@ -44,7 +46,9 @@ public struct RuleViolation: Equatable, Sendable {
 
 extension RunOptions {
   /// Returns the settings that break the rules of a stage, in the order of the rules.
-  /// - Parameter data: The signature of the data, for the stage `data`.
+  /// - Parameters:
+  ///   - stage: The moment of the check: rules of other stages are left out.
+  ///   - data: The signature of the data, for the stage `data`.
   public func violations(
     at stage: CompatibilityRule.Stage, data: TaskSignature? = nil
   ) -> [RuleViolation] {

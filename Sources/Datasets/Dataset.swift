@@ -49,8 +49,11 @@ public struct Dataset: Sendable {
   /// the next are for validation and the last ⌈Nt⌉ for the test. The vocabulary is made from the
   /// training part only.
   /// - Parameters:
-  ///   - cache: The folder for encoded texts, unless the options name one.
+  ///   - options: The section `data` of the configuration.
   ///   - vocabularies: The vocabularies of a model, which replace those of the data.
+  ///   - cache: The folder for encoded texts, unless the options name one.
+  ///   - writing: True on the rank that makes a vocabulary or encoded text that is missing or out
+  ///     of date.
   ///   - seed: The seed of the examples of a task.
   /// - Throws: `DataError`.
   public init(

@@ -49,6 +49,7 @@ extension Dataset {
   ///
   /// Data without ends to predict is returned unchanged; a model refuses it.
   /// - Parameters:
+  ///   - end: The way in which the model predicts ends; for `symbol` nothing changes.
   ///   - known: The ends that an existing model can predict; nil for a model that is made for this
   ///     data.
   ///   - share: The rank that calls and the world size; each rank checks its share of the

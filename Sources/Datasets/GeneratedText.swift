@@ -13,7 +13,10 @@ public struct GeneratedText: Sendable {
   /// The symbols of the text, from 0 to `vocabulary` − 1.
   public let symbols: [Int32]
 
-  /// - Parameter seed: the same seed, vocabulary and count give the same text everywhere.
+  /// - Parameters:
+  ///   - count: The number of symbols of the text.
+  ///   - vocabulary: The number of symbols in the vocabulary, at least 2.
+  ///   - seed: The same seed, vocabulary and count give the same text everywhere.
   public init(count: Int, vocabulary: Int, seed: UInt64) {
     precondition(count >= 0 && vocabulary >= 2, "\(count) symbols of \(vocabulary)")
     self.vocabulary = vocabulary

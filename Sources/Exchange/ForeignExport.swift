@@ -15,6 +15,7 @@ public struct ForeignExport {
   private let metadata: [String: String]
 
   /// - Parameters:
+  ///   - checkpoint: The checkpoint whose model is written.
   ///   - container: The form of the file.
   ///   - raw: True for the weights as trained, also where the run kept an average of them.
   /// - Throws: `FileError` where the checkpoint cannot be read, or no network of the container represents the

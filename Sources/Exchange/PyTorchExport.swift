@@ -15,7 +15,10 @@ public struct PyTorchExport {
   public let metadata: [String: String]
   private let vocabularies: Dataset.Vocabularies
 
-  /// - Parameter raw: the weights as trained, also where the run kept an average of them.
+  /// - Parameters:
+  ///   - checkpoint: The checkpoint whose weights are written.
+  ///   - raw: True for the weights as trained, also where the run kept an average of them.
+  ///   - form: The form of the cells' weights; without one it is that of PyTorch's modules.
   /// - Throws: `FileError` where the checkpoint cannot be read, or the form cannot say the
   ///   model.
   public init(

@@ -9,8 +9,11 @@ extension SafetensorsFile {
   /// Every name and shape must be right, and all weights change or none. Of a tied matrix either
   /// name or both may be there. Biases that the model is made without may be there if they are
   /// zero. A layer whose matrices are joined is recognised by its names.
-  /// - Parameter updateGate: what those of GRUs multiply; nil for what the file says, or else the
-  ///   past.
+  /// - Parameters:
+  ///   - model: The model that the weights belong to, which decides names and shapes.
+  ///   - weights: The weights to fill, in the layout of the model.
+  ///   - updateGate: The factor of the update gates of GRUs; nil for what the file says, or else
+  ///     the past.
   /// - Throws: `FileError`, with everything that does not fit in one sentence.
   public func load(
     _ model: any Model, into weights: ParameterVector, updateGate: UpdateGate? = nil

@@ -20,6 +20,7 @@ public enum GGUF {
   /// - Parameters:
   ///   - tensors: Tensors of at most four dimensions, of types that the format has.
   ///   - settings: The keys and values, in the order of the file.
+  ///   - path: The file to write.
   public static func save(
     _ tensors: [Tensor], _ settings: [(key: String, value: GGUFValue)], to path: String
   ) throws(FileError) {

@@ -65,8 +65,12 @@ public final class Evaluation {
   private let bytesPerTarget: Double?
 
   /// - Parameters:
-  ///   - microBatches: The number of micro-batches of this rank. They change the score by rounding only, and
-  ///     by nothing where the number over all ranks is the same.
+  ///   - part: The held-out data to score.
+  ///   - plan: The plan of the model that will be run.
+  ///   - options: The section `evaluation` of the configuration: the sizes of batches and windows.
+  ///   - world: The ranks that share the data.
+  ///   - microBatches: The number of micro-batches of this rank. They change the score by rounding
+  ///     only, and by nothing where the number over all ranks is the same.
   ///   - bytesPerTarget: The bytes of text that a target stands for; nil if targets are not text.
   /// - Throws: `DataError` if the text is too short for the streams.
   public init(

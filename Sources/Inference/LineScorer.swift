@@ -46,7 +46,9 @@ public final class LineScorer {
 
   /// Returns −ln p of each line's symbols and of its end; lines that are sequences are scored in
   /// parallel.
-  /// - Parameter given: The condition of each line; empty for the lines of a text.
+  /// - Parameters:
+  ///   - lines: The lines to score, without their line breaks.
+  ///   - given: The condition of each line; empty for the lines of a text.
   public func score(_ lines: [String], given: [DecoderInput]) -> [Score] {
     guard let sequences else { return lines.map(score) }
     let symbols = lines.map { vocabulary.encode($0) }

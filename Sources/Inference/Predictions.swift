@@ -14,7 +14,11 @@ public struct Predictions {
   private let loader: any BatchLoader
   private let feedsPredictions: Bool
 
-  /// - Parameter request: The windows; with several ranks, those of the rank's share.
+  /// - Parameters:
+  ///   - model: The model that predicts.
+  ///   - weights: The weights of the model.
+  ///   - part: The data whose inputs it reads.
+  ///   - request: The windows; with several ranks, those of the rank's share.
   /// - Throws: `DataError` if the data has no such windows.
   public init(
     of model: SequenceModel, weights: ParameterVector, on part: Split, _ request: LoaderRequest

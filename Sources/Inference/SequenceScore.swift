@@ -33,6 +33,7 @@ public struct SequenceScore: Sendable {
 
   /// Scores sequences with a checkpoint's model. Collective.
   /// - Parameters:
+  ///   - selection: The sequences to score.
   ///   - path: A checkpoint, or the folder of a run.
   ///   - batchSize: The number of sequences in a batch; nil for one, or for `batchTokens`.
   ///   - batchTokens: The most steps × sequences in a batch, in place of `batchSize`; nil for the
@@ -40,6 +41,7 @@ public struct SequenceScore: Sendable {
   ///   - beam: The width of beam search, for models with an encoder; 0 computes the loss only.
   ///   - free: The lengths of free runs, for models of series; nil for none.
   ///   - precision: The number format of the products; nil for that of the run.
+  ///   - world: The ranks that share the sequences.
   public init(
     of selection: Selection, with path: String, batchSize: Int? = nil, batchTokens: Int? = nil,
     beam: Int = 1, free: FreeSteps? = nil, precision: Precision? = nil, world: any Communicator

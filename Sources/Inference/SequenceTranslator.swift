@@ -102,7 +102,11 @@ public struct SequenceTranslator {
   }
 
   /// Samples an output for each source.
-  /// - Parameter first: The number of the first source, on which samples depend.
+  /// - Parameters:
+  ///   - given: The sources, one per output.
+  ///   - first: The number of the first source, on which samples depend.
+  ///   - sampling: The temperature and the other options of sampling.
+  ///   - seed: The same seed and the same source number give the same sample.
   public func sample(
     _ given: [DecoderInput], from first: Int = 0, _ sampling: Sampling, seed: UInt64
   ) -> [String] {

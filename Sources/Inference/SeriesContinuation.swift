@@ -10,7 +10,9 @@ public struct SeriesContinuation {
   private let weights: ParameterVector
   private let format: SeriesFormat
 
-  /// - Parameter precision: The number format of the products; nil for that of the run.
+  /// - Parameters:
+  ///   - checkpoint: The checkpoint whose model continues series.
+  ///   - precision: The number format of the products; nil for that of the run.
   /// - Throws: `UsageError`, also if the model's outputs are not its next inputs.
   public init(_ checkpoint: Checkpoint, precision: Precision? = nil) throws {
     let (model, weights) = try checkpoint.anyModel(precision: precision)
@@ -33,9 +35,13 @@ public struct SeriesContinuation {
   /// Continues each series of a file, or one that starts from a frame of zeros, which is left out
   /// of the result.
   /// - Parameters:
-  ///   - path: The series, in the format of the model's data.
+  ///   - path: The file of the series, in the format of the model's data; nil to start from a frame
+  ///     of zeros.
   ///   - given: The condition of each series, for a conditioned model.
   ///   - length: The number of frames to add to each; fewer if the model predicts an end.
+  ///   - temperature: The divisor of the logits of labels, ends and lengths; 0 takes the likelier
+  ///     value.
+  ///   - seed: The same seed and series give the same labels and ends.
   /// - Returns: The series with their continuations, in the format of the model's data.
   public func text(
     after path: String?, given: DecoderInput = DecoderInput(), length: Int, temperature: Double,

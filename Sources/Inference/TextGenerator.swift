@@ -63,6 +63,9 @@ public final class TextGenerator {
   private var hasOpened = false
 
   /// - Parameters:
+  ///   - checkpoint: The checkpoint of a language model without an encoder.
+  ///   - precision: The number format of the products; nil for that of the run.
+  ///   - seed: The same seed, prompt and settings give the same text.
   ///   - words: The condition of the texts, for a conditioned model: names of classes, then
   ///     numbers.
   /// - Throws: `FileError` and `DataError` where the checkpoint cannot be read or the condition is
@@ -110,8 +113,10 @@ public final class TextGenerator {
 
   /// Samples continuations of prompts, which are read by windows.
   /// - Parameters:
+  ///   - prompts: The symbols that each text begins with.
   ///   - first: The number of the first text, of which its random numbers are a function.
   ///   - streams: The number of texts that are sampled at once.
+  ///   - settings: The options of sampling, the greatest length and the strings that end a text.
   ///   - goesOn: Called before each symbol; texts end where it returns false.
   ///   - finished: Called with the number and the continuation of each text, in order.
   public func continuations(
@@ -218,7 +223,11 @@ extension TextGenerator {
   }
 
   /// Reads a text in the conversation and goes on with it.
-  /// - Parameter sampled: Called after every symbol with the continuation so far.
+  /// - Parameters:
+  ///   - prompt: The symbols to read before the answer.
+  ///   - settings: The options of sampling, the greatest length and the strings that end the
+  ///     answer.
+  ///   - sampled: Called after every symbol with the continuation so far.
   public func answer(
     _ prompt: [Int32], _ settings: Settings, _ sampled: (Continuation) throws -> Void
   ) rethrows -> Continuation {

@@ -19,8 +19,12 @@ public struct TextScore: Sendable {
 
   /// Scores texts with a checkpoint's model; documents begin as they did in training. Collective.
   /// - Parameters:
+  ///   - texts: The files of the texts.
   ///   - path: A checkpoint, or the folder of a run.
+  ///   - batchSize: The number of parallel streams over all ranks.
+  ///   - bptt: The number of steps of a window.
   ///   - precision: The number format of the products; nil for that of the run.
+  ///   - world: The ranks that share the streams.
   public init(
     of texts: [String], with path: String, batchSize: Int, bptt: Int, precision: Precision? = nil,
     world: any Communicator

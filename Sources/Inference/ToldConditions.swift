@@ -17,6 +17,7 @@ public struct ToldConditions {
   }
 
   /// - Parameters:
+  ///   - checkpoint: The checkpoint whose model is conditioned.
   ///   - words: The classes and numbers of a condition, in the model's order; empty for a model
   ///     without conditions.
   ///   - file: A file with one row per sequence, in the format of the model's data.

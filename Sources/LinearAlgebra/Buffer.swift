@@ -57,7 +57,10 @@ public final class Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
   }
 
   /// Uses memory that the caller allocated, such as a window shared by the ranks of a node.
-  /// - Parameter release: Called once, when the last reference to the buffer is gone.
+  /// - Parameters:
+  ///   - start: The first element.
+  ///   - count: The number of elements.
+  ///   - release: Called once, when the last reference to the buffer is gone.
   public init(
     adopting start: UnsafeMutablePointer<Element>, count: Int, release: @escaping () -> Void
   ) {

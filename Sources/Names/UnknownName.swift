@@ -40,7 +40,12 @@ extension DecodingError {
 
 extension KeyedDecodingContainer {
   /// Returns the error for the value of a key that is no known name.
-  /// - Parameter kind: The kind of thing that is named, such as `cell`.
+  /// - Parameters:
+  ///   - name: The name that was given.
+  ///   - kind: The kind of thing that is named, such as `cell`.
+  ///   - known: The names that are possible, in any order.
+  ///   - others: Other forms that the value may have, for the end of the sentence; nil for none.
+  ///   - key: The key whose value it is.
   public func unknownName(
     _ name: String, of kind: String, among known: some Sequence<String>, or others: String? = nil,
     forKey key: Key

@@ -71,8 +71,10 @@ public struct Clipper: Sendable {
   private let options: ClipOptions
   private let output: Set<Parameter>
 
-  /// - Parameter output: Parameters of the output layer besides those whose names start with
-  ///   `decoder.`, such as a matrix tied to the embedding.
+  /// - Parameters:
+  ///   - options: The limits.
+  ///   - output: Parameters of the output layer besides those whose names start with `decoder.`,
+  ///     such as a matrix tied to the embedding.
   public init(_ options: ClipOptions, output: Set<Parameter> = []) {
     self.options = options
     self.output = output
@@ -88,8 +90,13 @@ public struct Clipper: Sendable {
   }
 
   /// Measures and clips a gradient of which this rank has the sum of one slice, `gradient.slice`.
-  /// - Parameter share: Fills in the sums of squares of the other ranks' blocks. Called as often on every
-  ///   rank.
+  /// - Parameters:
+  ///   - gradient: The gradient before scaling; limits but the global norm change it in place.
+  ///   - weights: The weights, in the same layout, which the adaptive limit compares the gradient
+  ///     with.
+  ///   - scale: The factor of the gradient, such as 1/(number of targets); finite and above 0.
+  ///   - share: Fills in the sums of squares of the other ranks' blocks. Called as often on every
+  ///     rank.
   public func clip<Failure: Error>(
     _ gradient: ParameterVector, weights: ParameterVector, scale: Double,
     sharing share: (Buffer<Double>) throws(Failure) -> Void

@@ -59,6 +59,8 @@ public final class WeightAverage {
 
   /// Starts from a copy of the weights.
   /// - Parameters:
+  ///   - options: The decay and warm-up of a running average, or the trigger of a mean.
+  ///   - weights: The weights to copy, whose layout, slice and precision the average has too.
   ///   - keeper: The optimizer that keeps the average; nil for one of these options.
   ///   - memory: The memory of the average; nil for its own.
   public init(
@@ -80,7 +82,9 @@ public final class WeightAverage {
   }
 
   /// Updates the average, or this rank's slice of it; call it after each update of the weights.
-  /// - Parameter isTriggered: True if validation has stopped improving; of an average with a trigger.
+  /// - Parameters:
+  ///   - weights: The weights after the update, in the layout of the average.
+  ///   - isTriggered: True if validation has stopped improving; of an average with a trigger.
   public func update(from weights: ParameterVector, isTriggered: Bool = false) {
     precondition(
       weights.layout.count == vector.layout.count,
@@ -130,7 +134,9 @@ public struct AverageTrigger: Codable, Equatable, Sendable {
   public init() {}
 
   /// Takes note of a validation loss.
-  /// - Parameter patience: n
+  /// - Parameters:
+  ///   - loss: The loss; one that is not finite counts as no progress.
+  ///   - patience: The number n of last losses that are kept apart from the lowest before them.
   public mutating func observe(_ loss: Double, patience: Int) {
     while recent.count > patience { retire() }
     // A loss that is not a number is no progress.

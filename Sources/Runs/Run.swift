@@ -88,6 +88,9 @@ public final class Run {
 
   /// Opens the data, makes the model and restores the checkpoint, if any. Collective.
   /// - Parameters:
+  ///   - request: The options of the run, its folder, and where it starts from.
+  ///   - world: The ranks of the job.
+  ///   - log: The log for messages about the run.
   ///   - sinks: Further places for the results of the root, after the metrics file and the console.
   ///   - makeReducer: Makes the sum of gradients over ranks.
   public init(

@@ -120,7 +120,10 @@ public final class Batch: @unchecked Sendable {
   }
 
   /// Lays the batch out for a window. The caller fills in every row.
-  /// - Parameter firstStream: The index of stream 0 over all ranks.
+  /// - Parameters:
+  ///   - steps: The number of time steps of the window.
+  ///   - streams: The number of streams, side by side in each step.
+  ///   - firstStream: The index of stream 0 over all ranks.
   public func begin(steps: Int, streams: Int, firstStream: Int = 0) {
     precondition(
       steps * streams <= inputs.count && streams <= lengths.count,

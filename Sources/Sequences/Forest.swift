@@ -70,7 +70,10 @@ public final class Forest: @unchecked Sendable {
 
 extension Batch {
   /// Lays the batch out for trees and fills it: a single step, in which every node is a stream.
-  /// - Parameter keys: The key of each tree's random numbers, used for its first node.
+  /// - Parameters:
+  ///   - trees: The trees of the batch.
+  ///   - keys: The key of each tree's random numbers, used for its first node.
+  ///   - epoch: The number of the epoch, which random numbers such as those of dropout depend on.
   public func begin(_ trees: [BinaryTree], keys: [Int32], epoch: Int = 1) {
     guard let forest else { preconditionFailure("trees in a batch without room for them") }
     begin(steps: 1, streams: trees.reduce(0) { $0 + $1.nodes.count })

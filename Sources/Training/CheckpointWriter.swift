@@ -9,8 +9,10 @@ public protocol CheckpointWriter: AnyObject {
   var isDue: Bool { get }
   /// Starts to write a snapshot, after the one before was reported.
   /// - Parameters:
+  ///   - snapshot: The state of training to write.
   ///   - isBest: True if its validation loss is the best of the run.
-  ///   - inBackground: True to return before it is written. The snapshot must then consist of copies.
+  ///   - inBackground: True to return before it is written. The snapshot must then consist of
+  ///     copies.
   func begin(_ snapshot: Snapshot, isBest: Bool, inBackground: Bool) throws
   /// Returns the report of the checkpoint that was begun, if it is done; nil if there is none, or if it is
   /// still being written.

@@ -11,7 +11,10 @@ public protocol MetricsSink: AnyObject {
   /// Records the weights that an evaluation has scored.
   func record(weights: ParameterVector, _ coordinator: Coordinator)
   /// Records numbers of the gradient of a step before its update, at steps that an evaluation follows.
-  /// - Parameter scale: The factor of the update on the gradient, which is a sum.
+  /// - Parameters:
+  ///   - gradient: A sample of the numbers of the gradient.
+  ///   - scale: The factor of the update on the gradient, which is a sum.
+  ///   - coordinator: The progress of the run: its step, its epoch and the like.
   func record(gradient: ParameterSample, scale: Double, _ coordinator: Coordinator)
   /// Records the texts that the model has written with these weights.
   func record(samples: [Sample], _ coordinator: Coordinator)

@@ -178,8 +178,10 @@ extension Trainer {
   /// Starts from the weights in a file, or from initial weights if there is none. Collective; only
   /// the root passes the file. Every rank gets the root's numbers, because processors of different
   /// kinds may compute initial weights that differ in the last bit.
-  /// - Parameter updateGate: The factor of the update gates in the file, if the file does not say
-  ///   it.
+  /// - Parameters:
+  ///   - file: The file of weights on the root, nil on other ranks; nil on the root for initial
+  ///     weights.
+  ///   - updateGate: The factor of the update gates in the file, if the file does not say it.
   public func begin(from file: SafetensorsFile?, updateGate: UpdateGate? = nil) throws {
     try world.unanimous { try file?.load(model, into: weights, updateGate: updateGate) }
     try world.share(weights)

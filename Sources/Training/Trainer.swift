@@ -104,6 +104,9 @@ public final class Trainer {
 
   /// Prepares everything that a run needs, with initial weights.
   /// - Parameters:
+  ///   - options: The configuration of the run.
+  ///   - dataset: The data of the run, the same on every rank.
+  ///   - world: The ranks that train together.
   ///   - sinks: The places for the results; empty on every rank but the root.
   ///   - checkpoints: The place for checkpoints; nil on every rank but the root.
   ///   - makeReducer: Makes the sum of gradients over ranks.

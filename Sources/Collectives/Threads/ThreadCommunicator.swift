@@ -24,7 +24,10 @@ public final class ThreadCommunicator: Communicator {
   }
 
   /// Runs `body` on `size` threads, one rank per thread, and returns the results by rank.
-  /// - Parameter ranksPerHost: The ranks of each host that the threads play to be on; nil for one host.
+  /// - Parameters:
+  ///   - size: The number of threads, which is the world size; at least 1.
+  ///   - ranksPerHost: The ranks of each host that the threads play to be on; nil for one host.
+  ///   - body: The code of each rank, given the communicator of its thread.
   /// - Throws: The error of the first rank to throw, which is the cause of the others' errors.
   public static func run<Value: Sendable>(
     _ size: Int, ranksPerHost: Int? = nil,

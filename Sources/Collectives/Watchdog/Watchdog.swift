@@ -32,6 +32,7 @@ public final class Watchdog: Sendable {
 
   /// Starts to watch the ranks of a job. Collective.
   /// - Parameters:
+  ///   - world: The ranks of the job.
   ///   - limit: The seconds without progress after which the job ends.
   ///   - exitCode: The exit code of the process that ends the job.
   public static func start(

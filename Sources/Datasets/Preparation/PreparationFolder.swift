@@ -27,7 +27,11 @@ public final class PreparationFolder {
   private var vocabularyPath: String { path + "/vocabulary.json" }
 
   /// Opens a folder, or begins one.
-  /// - Parameter tokenizer: the name of a tokenizer, or the hash of its vocabulary.
+  /// - Parameters:
+  ///   - path: The folder for the shards.
+  ///   - settings: The settings that decide the bytes of the shards.
+  ///   - tokenizer: The name of a tokenizer, or the hash of its vocabulary.
+  ///   - inputs: The texts to prepare, in their order.
   /// - Throws: `DataError` if the folder holds the shards of other texts or settings.
   public init(
     _ path: String, _ settings: PreparationSettings, tokenizer: String, _ inputs: PreparedInputs

@@ -24,7 +24,9 @@ public struct ConditionFields: Codable, Sendable, Equatable {
   }
 
   /// Parses a condition from words: one per class, then one per number.
-  /// - Parameter place: The origin of the words, for messages.
+  /// - Parameters:
+  ///   - words: The names of the classes in the order of the fields, then the numbers.
+  ///   - place: The origin of the words, for messages.
   public func condition(
     _ words: [String], from place: String
   ) throws(DataError) -> (numbers: [Real], classes: [Int32]) {
@@ -66,8 +68,10 @@ public struct ConditionFields: Codable, Sendable, Equatable {
   }
 
   /// Reads conditions from the rows of a table.
-  /// - Parameter options: The condition options of the data that the model was trained on; nil for
-  ///   numbers only.
+  /// - Parameters:
+  ///   - path: The file of the table, one condition a row.
+  ///   - options: The condition options of the data that the model was trained on; nil for numbers
+  ///     only.
   public func read(
     _ path: String, as options: ConditionOptions?
   ) throws(DataError) -> [(numbers: [Real], classes: [Int32])] {

@@ -12,8 +12,10 @@ public struct SeriesFormat: Sendable {
 
   /// Makes the format of some data; nil if its targets are not the next inputs. Series of a task
   /// are written in numbered columns.
-  /// - Parameter readsItsOutputs: True if, in a table with target columns, the inputs of each row
-  ///   are the targets of the row before.
+  /// - Parameters:
+  ///   - options: The section `data` of the configuration.
+  ///   - readsItsOutputs: True if, in a table with target columns, the inputs of each row are the
+  ///     targets of the row before.
   public init?(_ options: DataOptions, readsItsOutputs: Bool = false) {
     condition = options.reader?.condition
     if let task = options.task?.task {

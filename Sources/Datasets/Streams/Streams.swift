@@ -26,7 +26,12 @@ public final class Streams: BatchLoader {
   private var mostSteps: Int
 
   /// - Parameters:
+  ///   - corpus: The text that is cut into streams.
+  ///   - batchSize: The number of streams over all ranks.
+  ///   - bptt: The number of steps of a window.
   ///   - seed: The seed that shuffles the files; nil for the given order.
+  ///   - rank: The rank that reads, from 0.
+  ///   - world: The number of ranks that share the streams.
   ///   - allowsEmptyShare: True if a rank may have no stream and waits, as in evaluation.
   /// - Throws: `DataError` if there are fewer than two symbols per stream, or fewer streams than
   ///   ranks.

@@ -79,9 +79,11 @@ extension Vocabulary {
   /// Makes the vocabulary of a training text: the one that a fixed tokenizer has for every text, or
   /// the symbols that are counted in this one.
   /// - Parameters:
-  ///   - size: the greatest number of symbols, special ones included.
-  ///   - minCount: the number of times that a symbol must occur to be kept.
-  ///   - limit: the number of the text's first symbols to count.
+  ///   - text: The files of the training text.
+  ///   - tokenizer: The tokenizer that splits the text into symbols.
+  ///   - size: The greatest number of symbols, special ones included.
+  ///   - minCount: The number of times that a symbol must occur to be kept.
+  ///   - limit: The number of the text's first symbols to count.
   /// - Throws: `DataError` if a file cannot be read or is not UTF-8, or if the tokenizer needs a file of
   ///   its own.
   public init(

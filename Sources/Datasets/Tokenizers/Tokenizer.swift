@@ -47,8 +47,10 @@ public protocol Tokenizer: Sendable {
 
   /// Hands the number of each symbol of a text to `emit`, in order.
   /// - Parameters:
-  ///   - text: one line with its end mark, or a whole document, as `cuts` asks.
-  ///   - endingLastLine: a last line without an end mark ends too, as in a file. A prompt goes on.
+  ///   - text: One line with its end mark, or a whole document, as `cuts` asks.
+  ///   - vocabulary: The symbols and their numbers.
+  ///   - endingLastLine: A last line without an end mark ends too, as in a file. A prompt goes on.
+  ///   - emit: Called with the number of each symbol.
   /// - Throws: `DataError` for a symbol that the vocabulary lacks if it has no `<unk>`; what `emit`
   ///   throws.
   func encode(

@@ -72,7 +72,10 @@ public struct ForeignConfiguration: Sendable {
   }
 
   /// Makes the settings of a file.
-  /// - Parameter values: nil for those of its configuration.
+  /// - Parameters:
+  ///   - content: The content of the file.
+  ///   - values: The settings by their keys; nil for those of the file's configuration.
+  ///   - isTied: True if the output layer shares the embedding's matrix, where no key says it.
   public init(
     of content: ForeignContent, _ values: [String: JSONValue]? = nil, isTied: Bool = false
   ) {
@@ -95,7 +98,11 @@ public struct ForeignConfiguration: Sendable {
   }
 
   /// Returns a whole number above 0.
-  /// - Parameter fallback: The number of a file without the key; nil if every file has it.
+  /// - Parameters:
+  ///   - key: The key of the number in the file's configuration.
+  ///   - fallback: The number of a file without the key; nil if every file has it.
+  ///   - most: The largest number that is allowed; it is never above the count of weights in the
+  ///     file.
   public func count(
     _ key: String, default fallback: Int? = nil, most: Int = .max
   ) throws(FileError) -> Int {

@@ -28,7 +28,9 @@ public struct ONNXExport {
   /// The number of nodes.
   public var nodes: Int { message.graph.node.count }
 
-  /// - Parameter raw: the weights as trained, also where the run kept an average of them.
+  /// - Parameters:
+  ///   - checkpoint: The checkpoint whose model is written.
+  ///   - raw: True for the weights as trained, also where the run kept an average of them.
   /// - Throws: `FileError` where the checkpoint cannot be read, or ONNX cannot represent the model.
   public init(_ checkpoint: Checkpoint, raw: Bool = false) throws {
     let (any, weights) = try checkpoint.anyModel(raw: raw)

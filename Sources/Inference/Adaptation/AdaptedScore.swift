@@ -28,9 +28,14 @@ public struct AdaptedScore: Sendable {
   /// Scores a text with a checkpoint's model that adapts to it; documents begin as they did in
   /// training. Collective.
   /// - Parameters:
+  ///   - selection: The text to score.
   ///   - path: A checkpoint, or the folder of a run.
+  ///   - adaptation: The kind of adaptation with its settings.
   ///   - searches: True to take the settings with the lowest loss of the run's validation data.
+  ///   - batchSize: The number of parallel streams over all ranks.
+  ///   - bptt: The number of steps of a window.
   ///   - precision: The number format of the products; nil for that of the run.
+  ///   - world: The ranks that share the work.
   ///   - tried: Called on the root with each of the settings of a search and its score.
   public init(
     of selection: Selection, with path: String, _ adaptation: Adaptation, searches: Bool,

@@ -38,11 +38,14 @@ public struct TaskScore: Sendable {
 
   /// Scores the lines of a file with a checkpoint's model. Collective.
   /// - Parameters:
+  ///   - task: The form of the lines and of the score.
   ///   - lines: The lines; only those of the root count.
   ///   - name: The name of the file in messages.
   ///   - path: A checkpoint, or the folder of a run.
-  ///   - batchSize: The most texts that a rank scores in parallel; the result does not depend on it.
+  ///   - batchSize: The most texts that a rank scores in parallel; the result does not depend on
+  ///     it.
   ///   - precision: The number format of the products; nil for that of the run.
+  ///   - world: The ranks that share the questions.
   ///   - progress: Called on the root with the part of its texts that is done.
   /// - Throws: `DataError` for a line that is none of the task, `UsageError` for a model that does not
   ///   predict the symbols that it reads.

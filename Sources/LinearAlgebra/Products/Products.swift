@@ -27,7 +27,11 @@ extension Matrix {
   public func setProduct(_ a: Matrix, _ w: Weight) { w.multiply(a, into: self, keep: 0) }
 
   /// C = A B.
-  /// - Parameter areIndependent: each row of C depends on that row of A and on B alone, to the bit.
+  /// - Parameters:
+  ///   - a: The left factor A, of as many rows as C.
+  ///   - b: The right factor B, of as many columns as C.
+  ///   - areIndependent: True if each row of C must depend on that row of A and on B alone, to the
+  ///     bit.
   public func setProduct(_ a: Matrix, _ b: Matrix, independentRows areIndependent: Bool) {
     #if !REAL_IS_DOUBLE
       if areIndependent { return multiplyRows(a, b, keep: 0) }
@@ -35,7 +39,11 @@ extension Matrix {
     setProduct(a, b)
   }
   /// C = A Bᵀ.
-  /// - Parameter areIndependent: each row of C depends on that row of A and on B alone, to the bit.
+  /// - Parameters:
+  ///   - a: The left factor A, of as many rows as C.
+  ///   - b: The right factor Bᵀ, which wraps B; B has a row for each column of C.
+  ///   - areIndependent: True if each row of C must depend on that row of A and on B alone, to the
+  ///     bit.
   public func setProduct(_ a: Matrix, _ b: Transposed, independentRows areIndependent: Bool) {
     #if !REAL_IS_DOUBLE
       if areIndependent { return multiplyRows(a, transposed: b.matrix) }

@@ -36,6 +36,8 @@ public final class SharedPacks: @unchecked Sendable {
   /// - Parameters:
   ///   - table: Shared memory of `tableCount` zeros.
   ///   - memory: Shared memory for the copies; those for which it is too small are not shared.
+  ///   - rank: The number of this process among those that share, from 0.
+  ///   - size: The number of processes that share.
   public init(table: Buffer<Int>, memory: Buffer<UInt8>, rank: Int, of size: Int) {
     (self.table, self.memory, self.rank, self.size) = (table, memory, rank, size)
   }

@@ -34,6 +34,7 @@ public protocol Optimizer: AnyObject, SendableMetatype {
   /// Frozen parameters and their moments do not change. The learning rate of a parameter is `rate`
   /// times the parameter's own factor. Padding stays zero.
   /// - Parameters:
+  ///   - weights: The weights to change; with a slice, those of this rank's slice alone.
   ///   - gradient: The gradient as a sum over targets, as the all-reduce returns it.
   ///   - rate: The learning rate of this step.
   ///   - scale: The factor on the gradient: one over the number of targets, times the clipping

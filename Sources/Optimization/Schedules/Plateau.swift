@@ -44,7 +44,10 @@ public struct Plateau: Codable, Sendable, Equatable {
   public init() {}
 
   /// Records the loss of an evaluation.
-  /// - Parameter learningRate: The schedule's peak, which is compared with `minimum`.
+  /// - Parameters:
+  ///   - loss: The validation loss of the evaluation.
+  ///   - options: The options of the plateau rule.
+  ///   - learningRate: The schedule's peak, which is compared with `minimum`.
   public mutating func observe(_ loss: Double, _ options: Options, learningRate: Double) {
     if improves(loss, threshold: options.threshold) {
       best = loss

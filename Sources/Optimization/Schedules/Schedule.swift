@@ -57,8 +57,9 @@ public struct Schedule: Sendable, Equatable {
   public let options: ScheduleOptions
   private var shape: Shape
 
-  /// - Parameter totalSteps: The length of the run, including warm-up; nil if it is not known
-  ///   beforehand.
+  /// - Parameters:
+  ///   - options: The shape, the warm-up and the other options of the schedule.
+  ///   - totalSteps: The length of the run, including warm-up; nil if it is not known beforehand.
   /// - Throws: An error if the shape needs the length of the run and it is unknown.
   public init(_ options: ScheduleOptions, totalSteps: Int?) throws(ScheduleError) {
     let rest = totalSteps.map { max($0 - options.warmup, 1) }

@@ -26,6 +26,7 @@ public final class ActivationCheckpointing: GradientMethod {
     private let states: Int?
 
     /// - Parameters:
+    ///   - windows: The sizes of all windows.
     ///   - window: The size of the longest and widest window.
     ///   - length: The number of steps of a segment.
     ///   - states: The most states to store; nil for the state before every segment.
@@ -68,6 +69,8 @@ public final class ActivationCheckpointing: GradientMethod {
   ///   - states: The most states to store, including those before the window but not those at its
   ///     end; nil for the state before every segment.
   ///   - tape: A tape with memory for `length` steps.
+  ///   - plan: The plan of the model.
+  ///   - widths: The widths of the rows of the window's batch, which a segment's batch has too.
   public init(
     of window: WindowSize, length: Int, states: Int? = nil, on tape: Tape, for plan: Plan,
     widths: Batch.Widths

@@ -19,7 +19,9 @@ public final class OverlappingWindows: GradientMethod {
     public let windows: [WindowSize]
     private let keptSteps: Int
 
-    /// - Parameter newSteps: windows of the k₁ new steps.
+    /// - Parameters:
+    ///   - keptSteps: The most earlier steps whose activations are kept, k₂ − k₁.
+    ///   - newSteps: The sizes of windows of the k₁ new steps alone.
     public init(keptSteps: Int, newSteps: [WindowSize]) {
       self.keptSteps = keptSteps
       windows = newSteps.map {

@@ -12,7 +12,9 @@ enum AddedCells {
 ///
 /// Configurations and checkpoints are read, and models are built, with these cells and those of the registry.
 /// Their names count in the current task alone: threads that the body starts do not know them.
-/// - Parameter added: The cells by the names that configurations use, none of which may be in the registry.
+/// - Parameters:
+///   - added: The cells by the names that configurations use, none of which may be in the registry.
+///   - body: The code that builds or reads models with these cells.
 /// - Returns: The value that the body returns.
 public func withCells<Value>(
   _ added: [String: any RecurrentCell.Type], _ body: () throws -> Value

@@ -61,8 +61,11 @@ public struct Lookup: Sendable {
   let dropout: SymbolDropout?
 
   /// - Parameters:
+  ///   - vocabulary: The number of symbols, which is that of the table's rows.
+  ///   - width: The width of an embedding.
   ///   - isTied: True if the output layer uses the table too, so that its gradient is dense.
   ///   - dropout: The dropout of whole symbols; nil for none.
+  ///   - plan: The plan that the table is added to.
   public init(
     vocabulary: Int, width: Int, isTied: Bool, dropout: SymbolDropout? = nil, in plan: inout Plan
   ) {

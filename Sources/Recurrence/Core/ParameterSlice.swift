@@ -17,7 +17,9 @@ public struct ParameterSlice: Sendable {
   /// This rank's blocks, joined where one follows another of the same parameter.
   public let runs: [ParameterBlock]
 
-  /// - Parameter isOwn: True for each of this rank's blocks.
+  /// - Parameters:
+  ///   - layout: The layout of the parameters, whose blocks are divided among the ranks.
+  ///   - isOwn: True for each of this rank's blocks, in the order of the layout.
   public init(of layout: ParameterLayout, _ isOwn: [Bool]) {
     precondition(
       isOwn.count == layout.blocks.count, "\(isOwn.count) of \(layout.blocks.count) blocks")

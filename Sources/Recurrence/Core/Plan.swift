@@ -136,6 +136,9 @@ public struct Plan: Sendable {
   /// Adds a trainable matrix from `from` inputs to `to` outputs, stored as `[to, from]` like
   /// PyTorch's.
   /// - Parameters:
+  ///   - name: The name inside its layer, such as `weight_hh`, without prefix and suffix.
+  ///   - from: The number of inputs, the columns of the matrix.
+  ///   - to: The number of outputs, the rows of the matrix.
   ///   - gates: The number of square blocks stacked in it; each is initialised by itself.
   ///   - fallback: PyTorch's distribution, used if the model's initializer is `pytorch`.
   ///   - isRowSparse: True if a window touches few rows of its gradient, as in an embedding.
@@ -159,8 +162,12 @@ public struct Plan: Sendable {
   }
 
   /// Adds a trainable vector, such as a bias.
-  /// - Parameter parts: Values for part k of n of the vector that replace the random ones, such as
-  ///   a forget bias.
+  /// - Parameters:
+  ///   - name: The name inside its layer, such as `bias_ih`, without prefix and suffix.
+  ///   - count: The number of elements.
+  ///   - fallback: PyTorch's distribution, used if the model's initializer is `pytorch`.
+  ///   - parts: Values for part k of n of the vector that replace the random ones, such as a forget
+  ///     bias.
   public mutating func vector(
     _ name: String, count: Int, pytorch fallback: Distribution,
     parts: [InitialValue.Part] = []
@@ -255,9 +262,12 @@ public struct Plan: Sendable {
 
   /// Adds an activation whose last steps are carried into the next window.
   /// - Parameters:
+  ///   - width: The numbers of a stream at one step.
   ///   - name: The name in checkpoints inside its layer, such as `c`.
   ///   - lags: The earlier steps that are read, rising from 1. The largest one is the number of
   ///     carried steps.
+  ///   - axis: The axis whose steps it has, such as that of a source; nil for the axis of the
+  ///     layer.
   ///   - derivative: `added` if other layers read the state, `rolling` if only its cell does,
   ///     `none` for a count.
   public mutating func state(
@@ -295,7 +305,10 @@ public struct Plan: Sendable {
   /// Value k of the activation is the state after the last step of chunk k; value −1 is carried from the
   /// window before. Its layer alone reads it, and starts streams anew itself. A layer that computes one
   /// step after the other keeps every step, as of any state.
-  /// - Parameter steps: The steps of a chunk; nil for as many as are computed again in the cache.
+  /// - Parameters:
+  ///   - width: The numbers of a stream's state.
+  ///   - name: The name in checkpoints inside its layer.
+  ///   - steps: The steps of a chunk; nil for as many as are computed again in the cache.
   public mutating func chunkedState(
     _ width: Int, named name: String, every steps: Int? = nil
   ) -> Activation {

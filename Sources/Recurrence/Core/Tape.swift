@@ -75,8 +75,11 @@ public final class Tape: @unchecked Sendable {
 
   /// Allocates room for windows of up to `steps` × `streams` on every axis.
   /// - Parameters:
-  ///   - derivatives: false for evaluation and sampling, which have no backward pass.
-  ///   - resets: whether streams may start anew inside a window; costs one more copy of every
+  ///   - plan: The plan of the model.
+  ///   - steps: The most time steps of a window.
+  ///   - streams: The most streams of a window.
+  ///   - derivatives: False for evaluation and sampling, which have no backward pass.
+  ///   - resets: True if streams may start anew inside a window; costs one more copy of every
   ///     state.
   public convenience init(
     _ plan: Plan, steps: Int, streams: Int, derivatives: Bool, resets: Bool = false
@@ -87,7 +90,13 @@ public final class Tape: @unchecked Sendable {
   }
 
   /// Allocates room for windows of any of some sizes.
-  /// - Parameter part: the most steps of them that there is to be room for at once; nil for all.
+  /// - Parameters:
+  ///   - plan: The plan of the model.
+  ///   - windows: The sizes of the windows.
+  ///   - part: The most steps of them that there is to be room for at once; nil for all.
+  ///   - derivatives: False for evaluation and sampling, which have no backward pass.
+  ///   - resets: True if streams may start anew inside a window; costs one more copy of every
+  ///     state.
   public init(
     _ plan: Plan, fitting windows: [WindowSize], atMost part: Int? = nil, derivatives: Bool,
     resets: Bool = false
@@ -137,11 +146,13 @@ public final class Tape: @unchecked Sendable {
   /// clears the gradients of activations, and returns the pass that layers run through.
   ///
   /// - Parameters:
-  ///   - gradient: the gradient that the parameters' is added to; nil for evaluation.
-  ///   - isRepeated: true if further passes with the same weights follow, so that packed copies of the
-  ///     weights are worth keeping.
-  ///   - keepsSource: true to leave the axis of the source as it is, for the next steps of a decoder
-  ///     whose encoder has run.
+  ///   - batch: The inputs and targets of the window.
+  ///   - weights: The weights that the pass reads.
+  ///   - gradient: The gradient that the parameters' is added to; nil for evaluation.
+  ///   - isRepeated: True if further passes with the same weights follow, so that packed copies of
+  ///     the weights are worth keeping.
+  ///   - keepsSource: True to leave the axis of the source as it is, for the next steps of a
+  ///     decoder whose encoder has run.
   public func begin(
     _ batch: Batch, weights: ParameterVector, gradient: ParameterVector? = nil,
     isRepeated: Bool = false, keepsSource: Bool = false

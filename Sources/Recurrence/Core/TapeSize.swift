@@ -73,7 +73,13 @@ extension Tape {
 
   /// The bytes that a tape of this capacity would occupy, nearly all of them known without making
   /// it.
-  /// - Parameter part: the most steps of windows that there is to be room for at once; nil for all.
+  /// - Parameters:
+  ///   - plan: The plan of the model.
+  ///   - windows: The sizes of the windows.
+  ///   - part: The most steps of windows that there is to be room for at once; nil for all.
+  ///   - derivatives: False for evaluation and sampling, which have no backward pass.
+  ///   - resets: True if streams may start anew inside a window; costs one more copy of every
+  ///     state.
   public static func bytes(
     _ plan: Plan, fitting windows: [WindowSize], atMost part: Int? = nil, derivatives: Bool,
     resets: Bool = false

@@ -13,6 +13,7 @@ extension SequenceDecoder {
   ///   - beam: The width of the beam; 1 is greedy decoding.
   ///   - maximumLength: The most symbols, including end-of-sequence; nil for each input's own
   ///     `greatestLength`.
+  ///   - normalisation: The rule by which sequences of different lengths are compared.
   /// - Returns: The hypotheses of each sequence, the best first.
   public func search(
     _ given: [DecoderInput], beam: Int, maximumLength: Int? = nil,

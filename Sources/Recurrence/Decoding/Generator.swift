@@ -55,6 +55,8 @@ public final class Generator {
   }
 
   /// - Parameters:
+  ///   - model: The language model, which must have no encoder.
+  ///   - weights: The weights of the model.
   ///   - seed: The same seed, prompt and options give the same text.
   ///   - streams: The number of texts that are sampled at once.
   public init(
@@ -236,7 +238,9 @@ public final class Generator {
 
   /// Samples the next symbol of every stream and reads it.
   /// - Parameters:
-  ///   - isEnded: True for a stream whose text has ended: it reads on, and its symbols mean nothing.
+  ///   - sampling: The temperature, the excluded symbols and the other options of sampling.
+  ///   - isEnded: True for a stream whose text has ended: it reads on, and its symbols mean
+  ///     nothing.
   ///   - withLikelihood: True to compute the log-probabilities.
   /// - Returns: For each stream the symbol, with its log-probability under the model itself (at
   ///   temperature 1, no symbol excluded; NaN unless asked for); nil if `sampling` excludes every

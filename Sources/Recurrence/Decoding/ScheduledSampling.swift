@@ -40,9 +40,11 @@ public final class ScheduledSampling {
   /// - Parameters:
   ///   - choice: The way in which predictions are chosen. It has no effect on numbers, which are
   ///     fed as predicted.
+  ///   - model: The model that is trained, whose predictions are fed back.
   ///   - readsTargets: True if the input of each step is the target of the step before.
   ///   - batch: The batch of the windows.
   ///   - tape: A tape with gradients and with memory for a window of `batch`.
+  ///   - seed: The key of the random choices.
   public init(
     _ choice: Choice, of model: SequenceModel, readsTargets: Bool, in batch: Batch, on tape: Tape,
     seed: UInt64
@@ -67,7 +69,9 @@ public final class ScheduledSampling {
 
   /// Replaces some inputs of a window with the model's predictions.
   /// - Parameters:
+  ///   - batch: The window, whose targets are given.
   ///   - probability: The probability ε of keeping a target.
+  ///   - weights: The weights with which predictions are made.
   ///   - gradient: The gradient of training, which is not changed; it turns on training's dropout.
   public func feed(
     _ batch: Batch, targetsWith probability: Double, weights: ParameterVector,

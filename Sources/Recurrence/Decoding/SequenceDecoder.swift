@@ -48,8 +48,10 @@ public final class SequenceDecoder {
   }
 
   /// Takes the likeliest symbol at each step.
-  /// - Parameter maximumLength: The most symbols, including end-of-sequence; nil for each input's
-  ///   own `DecoderInput.greatestLength`.
+  /// - Parameters:
+  ///   - given: The inputs, one per sequence.
+  ///   - maximumLength: The most symbols, including end-of-sequence; nil for each input's own
+  ///     `DecoderInput.greatestLength`.
   public func greedy(_ given: [DecoderInput], maximumLength: Int? = nil) -> [Hypothesis] {
     func likeliest(_ logits: Row, _ excluded: Set<Int32>) -> Int32 {
       var best = -1
@@ -66,8 +68,10 @@ public final class SequenceDecoder {
 
   /// Samples each symbol from its distribution given the symbols before it (ancestral sampling).
   /// - Parameters:
+  ///   - given: The inputs, one per sequence.
   ///   - maximumLength: The most symbols, including end-of-sequence; nil for each input's own
   ///     `DecoderInput.greatestLength`.
+  ///   - sampling: The temperature, the excluded symbols and the other options of sampling.
   ///   - seed: The same seed and the same sequence number give the same sample.
   ///   - first: The number of the first sequence, for callers that decode in parts.
   public func sample(

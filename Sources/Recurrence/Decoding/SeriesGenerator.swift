@@ -23,6 +23,8 @@ public final class SeriesGenerator {
   private var hasRestarted = false
 
   /// - Parameters:
+  ///   - model: The model, whose outputs are its next inputs.
+  ///   - weights: The weights of the model.
   ///   - streams: The number of parallel series.
   ///   - seed: The same seed and series give the same labels and ends.
   ///   - temperature: The divisor of the logits of labels, ends and lengths; 0 takes the likelier

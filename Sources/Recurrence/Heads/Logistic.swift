@@ -9,7 +9,11 @@ public struct Logistic: Head {
   public var weight: Parameter { layer.weight }
   public var bias: Parameter? { layer.bias }
 
-  /// - Parameter width: The number of labels.
+  /// - Parameters:
+  ///   - width: The number of labels.
+  ///   - input: The activation from which the logits are computed.
+  ///   - hasBias: True if the logits have a trainable bias.
+  ///   - plan: The plan that the parameters and activations are added to.
   public init(
     _ width: Int, reading input: Activation, bias hasBias: Bool = true, in plan: inout Plan
   ) {

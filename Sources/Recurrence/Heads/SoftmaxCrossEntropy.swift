@@ -23,13 +23,17 @@ public struct SoftmaxCrossEntropy: Head {
   public var bias: Parameter? { layer.bias }
 
   /// - Parameters:
+  ///   - vocabulary: The number of symbols, each with a logit.
+  ///   - input: The activation from which the logits are computed.
   ///   - tied: The embedding table that is also the weight here; nil for a weight of its own.
+  ///   - hasBias: True if the logits have a trainable bias.
   ///   - excluded: The symbol with probability 0, such as an end-of-sequence symbol that another
   ///     head predicts.
   ///   - objective: The terms that training adds to the cross-entropy.
   ///   - softCap: The soft cap on logits; nil for none.
   ///   - isRowSparse: True if another head computes the gradient of the weight, of which a window
   ///     touches few rows.
+  ///   - plan: The plan that the parameters and activations are added to.
   public init(
     vocabulary: Int, reading input: Activation, tied: Parameter?, bias hasBias: Bool,
     excluding excluded: Int? = nil,

@@ -9,7 +9,11 @@ public struct SquaredError: Head {
   public var weight: Parameter { layer.weight }
   public var bias: Parameter? { layer.bias }
 
-  /// - Parameter width: The number of predicted numbers per step.
+  /// - Parameters:
+  ///   - width: The number of predicted numbers per step.
+  ///   - input: The activation from which the predictions are computed.
+  ///   - hasBias: True if the predictions have a trainable bias.
+  ///   - plan: The plan that the parameters and activations are added to.
   public init(
     _ width: Int, reading input: Activation, bias hasBias: Bool = true, in plan: inout Plan
   ) {

@@ -39,7 +39,10 @@ public struct Bidirectional: Layer {
   private let shown: Shown
 
   /// - Parameters:
+  ///   - combination: The way to combine the outputs of the two directions.
   ///   - source: The input of both directions: an activation or symbols.
+  ///   - shown: The outputs that other layers read: every step, the summary, or both.
+  ///   - plan: The plan that both directions and the output are added to.
   ///   - make: Makes one direction, given its input and true for the second one, which reads
   ///     symbols from the end of each stream to its beginning.
   public init(

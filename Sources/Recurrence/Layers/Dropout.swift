@@ -14,7 +14,14 @@ public struct Dropout: Layer {
   let isVariational: Bool
   let random: Philox
 
-  /// - Parameter name: The key of this layer's random numbers, besides the seed.
+  /// - Parameters:
+  ///   - rate: The probability of setting a number to zero, at least 0 and below 1.
+  ///   - variational: True to keep one mask for all steps of a window of a stream, or of a
+  ///     sequence.
+  ///   - seed: The seed of the masks.
+  ///   - name: The key of this layer's random numbers, besides the seed.
+  ///   - input: The activation to drop numbers of.
+  ///   - plan: The plan that the output is added to.
   public init(
     _ rate: Double, variational: Bool, seed: UInt64, name: String, reading input: Activation,
     in plan: inout Plan

@@ -20,8 +20,11 @@ public struct Embedding: Layer {
     output = plan.activation(lookup.width)
   }
 
-  /// - Parameter isTied: True if the output layer uses the table too, so that its gradient is
-  ///   dense.
+  /// - Parameters:
+  ///   - vocabulary: The number of symbols, which is that of the table's rows.
+  ///   - width: The width of an embedding.
+  ///   - isTied: True if the output layer uses the table too, so that its gradient is dense.
+  ///   - plan: The plan that the table and the output are added to.
   public init(vocabulary: Int, width: Int, isTied: Bool, in plan: inout Plan) {
     self.init(Lookup(vocabulary: vocabulary, width: width, isTied: isTied, in: &plan), in: &plan)
   }

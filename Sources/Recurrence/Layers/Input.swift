@@ -8,7 +8,9 @@ public struct Input: Layer {
   public let output: Activation
   private let source: LayerInput
 
-  /// - Parameter source: Frames, symbols, or no input, which gives empty rows.
+  /// - Parameters:
+  ///   - source: Frames, symbols, or no input, which gives empty rows.
+  ///   - plan: The plan that the output is added to.
   public init(_ source: LayerInput, in plan: inout Plan) {
     output = plan.activation(plan.width(source))
     self.source = source
@@ -42,6 +44,8 @@ public struct ConditionInput: Layer {
   ///   - numbers: The number of numbers.
   ///   - classes: The number of values of each class.
   ///   - embedding: The width of the embedding of classes; nil for one-hot rows.
+  ///   - initializer: The distribution of the first embeddings.
+  ///   - plan: The plan that the embeddings and the output are added to.
   public init(
     _ numbers: Int, classes: [Int] = [], embedding: Int? = nil,
     initializer: Initializer = .pytorch, in plan: inout Plan

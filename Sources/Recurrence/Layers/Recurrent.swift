@@ -71,8 +71,12 @@ public struct Recurrent<Cell: RecurrentCell>: StagedLayer {
     ]
   }
 
-  /// - Parameter isReversed: true if the symbols of each stream are read from its end to its beginning;
-  ///   the second direction of a `Bidirectional` layer.
+  /// - Parameters:
+  ///   - options: The options of the cell, such as its number of units.
+  ///   - input: The input of each step, such as an activation or symbols.
+  ///   - isReversed: True if the symbols of each stream are read from its end to its beginning; the
+  ///     second direction of a `Bidirectional` layer.
+  ///   - plan: The plan that the parameters and activations are added to.
   public init(
     _ options: Cell.Options, reading input: LayerInput, isReversed: Bool = false,
     in plan: inout Plan
@@ -82,7 +86,11 @@ public struct Recurrent<Cell: RecurrentCell>: StagedLayer {
       in: &plan)
   }
 
-  /// - Parameter surroundings: the options of the step modifiers.
+  /// - Parameters:
+  ///   - options: The options of the cell, such as its number of units.
+  ///   - surroundings: The options of the step modifiers.
+  ///   - input: The input of each step, such as an activation or symbols.
+  ///   - plan: The plan that the parameters and activations are added to.
   public init(
     _ options: Cell.Options, around surroundings: RecurrentLayerOptions, reading input: LayerInput,
     in plan: inout Plan

@@ -6,7 +6,10 @@ public struct Residual: Layer {
   let inner: any Layer
   let input: Activation
 
-  /// - Parameter inner: A layer that reads `input` and has the same width.
+  /// - Parameters:
+  ///   - inner: A layer that reads `input` and has the same width.
+  ///   - input: The activation that is added to the output of the layer.
+  ///   - plan: The plan that the output is added to.
   public init(around inner: any Layer, reading input: Activation, in plan: inout Plan) {
     let width = plan.width(inner.output)
     precondition(

@@ -92,7 +92,16 @@ public struct MLPOptions: Hashable, Sendable {
   /// b: the first weights of W_up, and W_gate, are uniform in ±b/√in; nil for the layer's initializer.
   public var upBound: Double?
 
-  /// - Parameter factor: nil for 4, or 8/3 with a gate, which costs the same.
+  /// - Parameters:
+  ///   - kind: The function f, and whether there is a gate.
+  ///   - factor: The width between the two products, in multiples of the block's; nil for 4, or 8/3
+  ///     with a gate, which costs the same.
+  ///   - round: The number that this width is rounded up to a multiple of.
+  ///   - bias: True if the products have biases.
+  ///   - tokenShift: True for x + μ ∘ (x₋ − x) in place of x.
+  ///   - shiftExponent: The exponent e with which μ starts at 1 − (j/n)ᵉ; nil for ½.
+  ///   - upBound: The bound b of the first weights of W_up and W_gate, uniform in ±b/√in; nil for
+  ///     the layer's initializer.
   public init(
     _ kind: Kind, factor: Double? = nil, round: Int = 1, bias: Bool = true,
     tokenShift: Bool = false, shiftExponent: Double? = nil, upBound: Double? = nil

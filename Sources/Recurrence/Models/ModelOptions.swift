@@ -48,9 +48,11 @@ extension ModelOptions {
 
   /// Makes the model of these options for data with the given signature.
   /// - Parameters:
+  ///   - interface: The signature of the data, which decides the inputs and the outputs.
   ///   - seed: The key of dropout; `ParameterVector.initialize` samples initial weights.
   ///   - objective: The terms that training adds to the cross-entropy.
-  ///   - ranks: The rank of each output symbol by its frequency, for initial weights; nil for its index.
+  ///   - ranks: The rank of each output symbol by its frequency, for initial weights; nil for its
+  ///     index.
   public func makeModel(
     _ interface: TaskSignature, seed: UInt64, objective: TrainingObjective = TrainingObjective(),
     ranks: [Int32]? = nil

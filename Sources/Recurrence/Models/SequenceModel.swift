@@ -24,9 +24,12 @@ public struct SequenceModel: Model {
   package let top: Activation
 
   /// - Parameters:
+  ///   - options: The layers and the output of the network.
+  ///   - interface: The signature of the data, which decides the inputs and the outputs.
   ///   - seed: The key of dropout; `ParameterVector.initialize` samples initial weights.
   ///   - objective: The terms that training adds to the cross-entropy.
-  ///   - ranks: The rank of each output symbol by its frequency, for initial weights; nil for its index.
+  ///   - ranks: The rank of each output symbol by its frequency, for initial weights; nil for its
+  ///     index.
   public init(
     _ options: SequenceModelOptions, interface: TaskSignature, seed: UInt64,
     objective: TrainingObjective = TrainingObjective(), ranks: [Int32]? = nil

@@ -11,6 +11,8 @@ public struct TreeModel: Model {
   public let layers: [any Layer]
 
   /// - Parameters:
+  ///   - options: The cell and the other options of the network.
+  ///   - interface: The signature of the data, of words and labels.
   ///   - seed: The key of dropout; `ParameterVector.initialize` samples initial weights.
   ///   - objective: The terms that training adds to the cross-entropy.
   public init(

@@ -8,7 +8,9 @@ public struct SumBenchmark {
   private let count: Int
   private let rounds: Int
 
-  /// - Parameter count: The count of numbers that each rank has.
+  /// - Parameters:
+  ///   - count: The count of numbers that each rank has.
+  ///   - rounds: The number of timed sums of each way; one more comes first and is not timed.
   public init(count: Int, rounds: Int = 9) { (self.count, self.rounds) = (count, rounds) }
 
   /// Measures and returns a table on the root, and nothing elsewhere. Collective.

@@ -44,6 +44,8 @@ public struct HealthReport: Sendable {
 
   /// Collects the facts of every rank. Collective; returns nil except on the root.
   /// - Parameters:
+  ///   - world: The ranks of the job.
+  ///   - launch: The way in which the job was started.
   ///   - builtFor: The instruction set of the program.
   ///   - folder: The folder for runs.
   ///   - load: The step whose exchange of gradients is judged.

@@ -60,7 +60,13 @@ public struct StepEstimate: Equatable, Sendable {
   }
 
   /// Estimates the time of computing as 6 operations for each number of the gradient and each target.
-  /// - Parameter gflops: The speed of the best product on the slowest rank, in 10⁹ operations per second.
+  /// - Parameters:
+  ///   - load: The sizes of the step: the numbers of the gradient, and the targets of a rank.
+  ///   - gflops: The speed of the best product on the slowest rank, in 10⁹ operations per second.
+  ///   - sum: The seconds of a sum of the gradient in single precision, during which nothing is
+  ///     computed.
+  ///   - hosts: The number of hosts.
+  ///   - ranks: The number of ranks over all hosts.
   public init(_ load: StepLoad, gflops: Double, sum: Double, hosts: Int, ranks: Int) {
     let operations = 6 * Double(load.parameters) * Double(load.tokens)
     self.init(

@@ -12,7 +12,10 @@ public struct ClusterMeasurement {
   private let known: ClusterDescription?
 
   /// - Parameters:
-  ///   - streams: The streams of each rank; nil for its share of the `batch_size` of the configuration.
+  ///   - configuration: The options of the run that the cluster is to train.
+  ///   - vocabulary: The number of symbols; nil for that of the configuration.
+  ///   - streams: The streams of each rank; nil for its share of the `batch_size` of the
+  ///     configuration.
   ///   - known: A description whose other parts are kept, such as the nodes that are not here.
   ///   - ranks: The number of ranks that measure.
   /// - Throws: `UsageError` as `PlanRequest` does.

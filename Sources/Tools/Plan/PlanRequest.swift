@@ -14,6 +14,8 @@ public struct PlanRequest: Sendable {
   public let cluster: ClusterDescription
 
   /// - Parameters:
+  ///   - configuration: The options of the run that is planned.
+  ///   - cluster: The description of the machines and links.
   ///   - vocabulary: The number of symbols; nil for that of the configuration.
   ///   - streams: The streams of each rank; nil for its share of the configuration's `batch_size`.
   /// - Throws: `UsageError` if the configuration does not tell the number of symbols, or has fewer streams

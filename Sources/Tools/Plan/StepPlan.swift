@@ -75,7 +75,9 @@ public struct StepPlan: Encodable, Sendable {
   /// A mode that is not exact must be faster by this much.
   private static let worth = 1.05
 
-  /// - Parameter upTo: The largest world size of the table over world sizes; nil for none.
+  /// - Parameters:
+  ///   - request: The run and the cluster of the plan.
+  ///   - upTo: The largest world size of the table over world sizes; nil for none.
   /// - Throws: `DataError` if no folder can be written.
   public init(_ request: PlanRequest, upTo: Int? = nil) throws {
     let (cluster, training) = (request.cluster, request.options.training)

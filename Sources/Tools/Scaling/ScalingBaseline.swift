@@ -51,7 +51,9 @@ public struct ScalingBaseline: Sendable {
   }
 
   /// Compares a report with this one, row by row.
-  /// - Parameter tolerance: The share by which a figure may fall.
+  /// - Parameters:
+  ///   - now: The newer report; rows with other numbers of ranks are left out.
+  ///   - tolerance: The share by which a figure may fall.
   public func compare(_ now: ScalingReport, tolerance: Double) -> ScalingComparison {
     ScalingComparison(
       baseline: path, tolerance: tolerance,

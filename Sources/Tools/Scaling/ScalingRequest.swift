@@ -16,6 +16,13 @@ public struct ScalingRequest: Sendable {
   /// Makes the requests of all sizes. Without `shape.batchSize` a rank has the whole batch of the
   /// configuration.
   /// - Parameters:
+  ///   - task: The kind of step that is measured; only training is possible.
+  ///   - shape: The sizes of the model and the batch that replace those of the configuration.
+  ///   - configuration: The options of the run to measure; nil for those of the benchmark.
+  ///   - sizes: The numbers of ranks to measure, ascending from 1.
+  ///   - rounds: The number of times that every size is measured, from 1 to 1000.
+  ///   - steps: The number of timed steps; nil for about ten seconds of steps.
+  ///   - warmUp: The number of steps before the timed ones.
   ///   - ranks: The number of ranks that were started.
   ///   - command: The command line, for the error message.
   /// - Throws: `UsageError` if a number is impossible, or there are too few ranks.

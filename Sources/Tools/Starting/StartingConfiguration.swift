@@ -9,7 +9,10 @@ public struct StartingConfiguration {
   private let purpose: Purpose
   private let data: StartingData
 
-  /// - Parameter files: The data; empty for names that stand for them.
+  /// - Parameters:
+  ///   - purpose: The purpose of the configuration, which decides the model and the form of the
+  ///     data.
+  ///   - files: The data; empty for names that stand for them.
   /// - Throws: `UsageError` for another number of files, `DataError` for files that cannot be read.
   public init(_ purpose: Purpose, _ files: [String]) throws {
     self.purpose = purpose

@@ -17,7 +17,10 @@ public protocol GradientReducer: AnyObject {
   /// Replaces every number of the gradient, or of its slice where each rank updates one, by its sum over
   /// ranks, and the rows that were touched here by those that were touched anywhere. A reducer that writes other rows, too, first calls
   /// `gradient.touchAllRows()`, because rows that are not touched are not cleared. Collective.
-  /// - Parameter step: The number of steps before this one.
+  /// - Parameters:
+  ///   - gradient: The gradient of this rank, a sum over its targets, which becomes that over all
+  ///     ranks.
+  ///   - step: The number of steps before this one.
   func sum(_ gradient: ParameterVector, step: Int) throws(CommunicationError)
   /// The tensors that are kept between steps, the same on every rank.
   var stateTensors: [(name: String, vector: ParameterVector)] { get }

@@ -15,7 +15,16 @@ extension RWKV6 {
     public var layerIndex, layerCount: Int
 
     /// - Parameters:
-    ///   - mixRank: nil for the published number of this width; so is the other rank.
+    ///   - hidden: The number of units.
+    ///   - heads: The number of memories; a divisor of `hidden`.
+    ///   - inputWeights: False if the cell reads x itself.
+    ///   - mixRank: The width of the low-rank maps of the mixtures; nil for the published number of
+    ///     this width.
+    ///   - decayRank: The width of the low-rank map of w; nil for the published number of this
+    ///     width.
+    ///   - normEps: ε of the norm of each head.
+    ///   - layerIndex: The place among the layers of this cell, from 0, for first values.
+    ///   - layerCount: The number of layers of this cell.
     public init(
       hidden: Int, heads: Int = 1, inputWeights: Bool = true, mixRank: Int? = nil,
       decayRank: Int? = nil, normEps: Double = 64e-5, layerIndex: Int = 0, layerCount: Int = 1

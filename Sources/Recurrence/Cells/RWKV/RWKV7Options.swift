@@ -15,7 +15,21 @@ extension RWKV7 {
     public var layerIndex, layerCount: Int
 
     /// - Parameters:
-    ///   - decayRank: nil for the published number of this width; so are the other ranks.
+    ///   - hidden: The number of units.
+    ///   - heads: The number of memories; a divisor of `hidden`.
+    ///   - inputWeights: False if the cell reads x itself.
+    ///   - valueResidual: True if v is mixed with that of the first layer of this cell.
+    ///   - decayRank: The width of the low-rank map of w; nil for the published number of this
+    ///     width.
+    ///   - rateRank: The width of the low-rank map of a; nil for the published number of this
+    ///     width.
+    ///   - valueRank: The width of the low-rank map of v; nil for the published number of this
+    ///     width. Without `valueResidual` it has no effect.
+    ///   - gateRank: The width of the low-rank map of g; nil for the published number of this
+    ///     width.
+    ///   - normEps: ε of the norm of each head.
+    ///   - layerIndex: The place among the layers of this cell, from 0, for first values.
+    ///   - layerCount: The number of layers of this cell.
     public init(
       hidden: Int, heads: Int = 1, inputWeights: Bool = true, valueResidual: Bool = false,
       decayRank: Int? = nil, rateRank: Int? = nil, valueRank: Int? = nil, gateRank: Int? = nil,
